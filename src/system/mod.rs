@@ -1,0 +1,4 @@
+//! The machine below: clock, disk, logs, configuration, and the snapshot others look at.
+
+pub mod clock;
+pub mod snapshot;

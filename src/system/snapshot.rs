@@ -1,0 +1,279 @@
+//! The state of the whole, as the data plane last told it. Purpose: the control plane reads this
+//! and nothing else; neither side ever waits for the other. Bounds: viewers and destinations by
+//! their limits; texts by [`TEXT_BYTES_MAX`]. No secret is ever put in here.
+
+use std::sync::{Arc, Mutex, TryLockError};
+
+use crate::base::time::Mono;
+use crate::codec::access_unit::{AacConfig, AvcConfig};
+
+/// The longest text in a snapshot (a peer's words, an address, a name).
+pub const TEXT_BYTES_MAX: usize = 160;
+
+/// A short text, cut at its capacity.
+pub type Text = heapless::String<TEXT_BYTES_MAX>;
+
+/// What is on air.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SourceKind {
+    /// The built-in card.
+    #[default]
+    Standby,
+    /// MPEG-TS over UDP.
+    Udp,
+}
+
+impl SourceKind {
+    /// The name the API uses.
+    pub const fn name(self) -> &'static str {
+        match self {
+            SourceKind::Standby => "standby",
+            SourceKind::Udp => "udp",
+        }
+    }
+}
+
+/// The state of the whole.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// When it was taken.
+    pub taken: Mono,
+    /// The programme.
+    pub programme: ProgrammeStatus,
+    /// The UDP input.
+    pub udp: UdpStatus,
+    /// The RTMP server as a whole.
+    pub rtmp: RtmpServerStatus,
+    /// Each viewer.
+    pub viewers: Vec<ViewerStatus>,
+    /// Each destination, in the order of the configuration.
+    pub destinations: Vec<DestinationStatus>,
+}
+
+/// The programme.
+#[derive(Clone, Debug, Default)]
+pub struct ProgrammeStatus {
+    /// What is on air.
+    pub on_air: SourceKind,
+    /// Since when.
+    pub on_air_since: Mono,
+    /// Cuts from one source to another since the start.
+    pub cuts: u64,
+    /// Programme time of the newest unit, milliseconds.
+    pub time_ms: u64,
+    /// Access units stored since the start.
+    pub units: u64,
+    /// Payload bytes stored since the start.
+    pub bytes: u64,
+    /// Video bit rate over the last 10 s, bit/s.
+    pub video_bps: u64,
+    /// Audio bit rate over the last 10 s, bit/s.
+    pub audio_bps: u64,
+    /// Video configuration on air.
+    pub video: Option<AvcConfig>,
+    /// Audio configuration on air.
+    pub audio: Option<AacConfig>,
+    /// Units dropped: audio that would overlap at a cut.
+    pub dropped_overlap: u64,
+    /// Units dropped: larger than an access unit may be.
+    pub dropped_oversize: u64,
+    /// Units dropped: time that did not fit the source's clock.
+    pub dropped_time: u64,
+    /// Payload bytes the ring can hold.
+    pub ring_bytes: u64,
+    /// Media time the ring holds now, milliseconds.
+    pub ring_ms: u64,
+}
+
+/// The UDP input.
+#[derive(Clone, Debug, Default)]
+pub struct UdpStatus {
+    /// Address and port it listens on.
+    pub listen: Text,
+    /// Media comes in now.
+    pub receiving: bool,
+    /// Who sends, while the source lock holds.
+    pub sender: Option<Text>,
+    /// Receive buffer the kernel granted, bytes.
+    pub receive_buffer_bytes: u64,
+    /// Datagrams taken.
+    pub datagrams: u64,
+    /// Bytes of them.
+    pub bytes: u64,
+    /// Bit rate over the last 10 s, bit/s.
+    pub bps: u64,
+    /// Datagrams the kernel dropped for want of room.
+    pub kernel_drops: u64,
+    /// Datagrams refused: sender not in the allow-list.
+    pub refused_network: u64,
+    /// Datagrams ignored: another sender holds the lock.
+    pub ignored_sender: u64,
+    /// Bytes skipped to find the packet grid.
+    pub sync_lost_bytes: u64,
+    /// Continuity errors.
+    pub continuity_errors: u64,
+    /// Duplicate packets, legal and dropped.
+    pub duplicate_packets: u64,
+    /// Packets marked by the transport as broken, or scrambled.
+    pub unusable_packets: u64,
+    /// Access units given up because a part was lost.
+    pub broken_units: u64,
+    /// Times corrected because DTS stood after PTS.
+    pub corrected_times: u64,
+    /// PES packets without a PTS.
+    pub missing_times: u64,
+    /// Frames finished before the next one began.
+    pub early_ends: u64,
+    /// Times the early end proved wrong.
+    pub early_end_failures: u64,
+    /// Programme number in use.
+    pub programme_number: Option<u16>,
+    /// Programmes the stream holds.
+    pub programmes: u64,
+    /// The elementary streams of that programme.
+    pub streams: Vec<ElementaryStreamStatus>,
+}
+
+/// An elementary stream of the chosen programme.
+#[derive(Clone, Debug, Default)]
+pub struct ElementaryStreamStatus {
+    /// Its PID.
+    pub pid: u16,
+    /// What it is, for a person: `H.264`, `AAC`, `HEVC`, `AC-3`, …
+    pub codec: &'static str,
+    /// Whether it is part of the programme.
+    pub carried: bool,
+    /// Why it is not, for a person; empty when carried.
+    pub reason: &'static str,
+}
+
+/// The RTMP server as a whole.
+#[derive(Clone, Debug, Default)]
+pub struct RtmpServerStatus {
+    /// Address and port it listens on.
+    pub listen: Text,
+    /// Connections accepted since the start.
+    pub accepted: u64,
+    /// Connections refused because a limit was reached.
+    pub refused_full: u64,
+    /// Sessions refused: wrong app, stream or key, or a publisher.
+    pub refused: u64,
+    /// Sessions closed because the peer broke the protocol.
+    pub protocol_errors: u64,
+    /// Viewers closed because they fell behind or stalled.
+    pub closed_slow: u64,
+    /// Times a viewer was skipped to the newest keyframe.
+    pub skips: u64,
+    /// Bytes received from viewers.
+    pub bytes_in: u64,
+    /// Bytes sent to viewers.
+    pub bytes_out: u64,
+    /// Bytes sent to viewers over the last 10 s, bit/s.
+    pub bps_out: u64,
+}
+
+/// One viewer.
+#[derive(Clone, Debug, Default)]
+pub struct ViewerStatus {
+    /// Number given on accepting, counted from 1.
+    pub id: u64,
+    /// The peer's address.
+    pub address: Text,
+    /// What it calls itself in `connect` (flashVer).
+    pub agent: Text,
+    /// When it began to play.
+    pub since: Mono,
+    /// Bytes sent.
+    pub bytes_out: u64,
+    /// RTMP timestamp last sent, milliseconds.
+    pub timestamp_ms: u32,
+    /// Audio's last timestamp minus video's, milliseconds.
+    pub av_sync_ms: i64,
+    /// How far behind the newest unit, milliseconds.
+    pub lag_ms: u64,
+    /// Units it did not get because it was skipped forward.
+    pub dropped: u64,
+    /// It asked to pause.
+    pub paused: bool,
+}
+
+/// What a destination is doing.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DestinationState {
+    /// Switched off.
+    #[default]
+    Idle,
+    /// Look-up, connect, handshake, publish, or published with no byte taken yet.
+    Connecting,
+    /// Media bytes flow.
+    Live,
+    /// Waits until `retry_at` before the next try.
+    BackingOff,
+    /// The server said no; `detail` has its words. Tried again at `retry_at`.
+    Refused,
+}
+
+impl DestinationState {
+    /// The name the API uses.
+    pub const fn name(self) -> &'static str {
+        match self {
+            DestinationState::Idle => "idle",
+            DestinationState::Connecting => "connecting",
+            DestinationState::Live => "live",
+            DestinationState::BackingOff => "backing_off",
+            DestinationState::Refused => "refused",
+        }
+    }
+}
+
+/// One destination.
+#[derive(Clone, Debug, Default)]
+pub struct DestinationStatus {
+    /// Its name in the configuration.
+    pub name: Text,
+    /// Scheme, host, port and app; never the stream key.
+    pub url: Text,
+    /// What it is doing.
+    pub state: DestinationState,
+    /// Since when.
+    pub since: Mono,
+    /// When it will be tried again.
+    pub retry_at: Option<Mono>,
+    /// Why it is not live, for a person; peers' words are scrubbed of keys.
+    pub detail: Text,
+    /// Media bytes sent since the start.
+    pub bytes_out: u64,
+    /// Bit rate over the last 10 s, bit/s.
+    pub bps: u64,
+    /// Times it went live.
+    pub sessions: u64,
+    /// Times it was skipped to the newest keyframe.
+    pub skips: u64,
+    /// How far behind the newest unit, milliseconds.
+    pub lag_ms: u64,
+}
+
+/// Where the snapshot hangs: one writer that never waits, readers that copy.
+#[derive(Clone, Default)]
+pub struct Board(Arc<Mutex<Arc<Snapshot>>>);
+
+impl Board {
+    /// Hangs up a new snapshot. If a reader holds the board at this very moment the old one stays
+    /// until the next time: the data plane does not wait.
+    pub fn publish(&self, snapshot: Snapshot) {
+        let fresh = Arc::new(snapshot);
+        match self.0.try_lock() {
+            Ok(mut held) => *held = fresh,
+            Err(TryLockError::Poisoned(held)) => *held.into_inner() = fresh,
+            Err(TryLockError::WouldBlock) => {}
+        }
+    }
+
+    /// The newest snapshot.
+    pub fn read(&self) -> Arc<Snapshot> {
+        match self.0.lock() {
+            Ok(held) => Arc::clone(&held),
+            Err(poisoned) => Arc::clone(&poisoned.into_inner()),
+        }
+    }
+}
