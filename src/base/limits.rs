@@ -19,6 +19,10 @@ pub const TRACK_CONFIGS_MAX: usize = 16;
 pub const TRACK_CONFIG_BYTES_MAX: usize = 2048;
 /// Units kept of a source that waits for its cut: its IDR and what follows.
 pub const STAGING_UNITS_MAX: usize = 64;
+/// Audio bytes kept of it.
+pub const STAGING_AUDIO_BYTES_MAX: usize = 64 << 10;
+/// A source on air whose bytes flow without one video unit coming whole is left after this.
+pub const UNIT_SILENCE_MS_MAX: u64 = 3_000;
 
 // ── MPEG-TS ─────────────────────────────────────────────────────────────────────────────────
 /// The largest UDP datagram there is.
