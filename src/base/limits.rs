@@ -9,6 +9,8 @@ pub const RING_BYTES_DEFAULT: usize = 8 << 20;
 pub const RING_BYTES_MIN: usize = 2 << 20;
 /// The largest ring a configuration may ask for.
 pub const RING_BYTES_MAX: usize = 256 << 20;
+/// The part of a ring that is audio's: at 3 Mbit/s and 192 kbit/s both parts last equally long.
+pub const RING_AUDIO_SHARE: usize = 16;
 /// Units the ring's metadata remembers, whatever their bytes.
 pub const RING_UNITS_MAX: usize = 4096;
 /// The largest access unit stored: a keyframe of 2160p at 20 Mbit/s stays below it.
@@ -93,10 +95,17 @@ pub const WRITE_SLICES_MAX: usize = 64;
 pub const VIEWER_STALL_MS_MAX: u64 = 20_000;
 /// First pause before a destination is tried again.
 pub const RETRY_MS_MIN: u64 = 500;
-/// Longest pause before a destination is tried again.
-pub const RETRY_MS_MAX: u64 = 30_000;
+/// Longest pause before a destination that is away is tried again: it is back on air within
+/// five seconds of its return.
+pub const RETRY_MS_MAX: u64 = 4_000;
+/// Longest pause before a destination that said no is tried again.
+pub const REFUSED_RETRY_MS_MAX: u64 = 60_000;
 /// Time for a destination's name look-up, connect and handshake, each.
 pub const CONNECT_STEP_MS_MAX: u64 = 10_000;
+/// A destination whose last byte left longer ago than this is not live.
+pub const FLOWING_MS_MAX: u64 = 2_000;
+/// Time a destination has to take the farewell when the program ends.
+pub const FAREWELL_MS_MAX: u64 = 1_500;
 /// Time a live destination may take no byte before it is tried anew.
 pub const DESTINATION_STALL_MS_MAX: u64 = 15_000;
 
