@@ -31,6 +31,17 @@ pub const DATAGRAM_BYTES_MAX: usize = 65_535;
 pub const TS_STREAMS_MAX: usize = 32;
 /// Programmes remembered of a PAT (a full multiplex has about 20).
 pub const TS_PROGRAMMES_MAX: usize = 64;
+/// Bytes kept while the packet grid is looked for: three packets of the longest kind, so that a
+/// sync byte can be confirmed by two more.
+pub const TS_SYNC_BYTES_MAX: usize = 3 * 204;
+/// Datagrams remembered to recognise one that the network doubled.
+pub const TS_RECENT_DATAGRAMS_MAX: usize = 8;
+/// PMT sections collected at the same time (one that lies in one packet needs none).
+pub const TS_OPEN_SECTIONS_MAX: usize = 4;
+/// The largest PTS - DTS believed, 90 kHz: 60 s are far more than any encoder reorders.
+pub const COMPOSITION_TICKS_MAX: i64 = 60 * 90_000;
+/// The longest frame duration learnt from a stream's DTS, 90 kHz.
+pub const FRAME_TICKS_MAX: i64 = 5 * 90_000;
 /// A PSI section's largest size (ISO/IEC 13818-1, 2.4.4: 1024 bytes for PAT and PMT).
 pub const PSI_SECTION_BYTES_MAX: usize = 1024;
 /// Non-VCL bytes (AUD, SPS, PPS, SEI) that may stand before an access unit's first slice.
