@@ -20,6 +20,13 @@
 //! [`RTMP_OUTBOX_BYTES_MAX`]: crate::base::limits::RTMP_OUTBOX_BYTES_MAX
 //! [`RTMP_NAME_BYTES_MAX`]: crate::base::limits::RTMP_NAME_BYTES_MAX
 
+pub mod amf;
 pub mod chunk_reader;
 pub mod chunk_writer;
+pub mod handshake;
+pub mod message;
+pub mod metadata;
 mod outbox;
+pub mod url;
+mod words;
+
