@@ -127,3 +127,5 @@ pub const LOG_FILES_DEFAULT: usize = 7;
 pub const CONFIG_BYTES_MAX: u64 = 256 << 10;
 /// One repeated complaint is logged at most this often.
 pub const REPEAT_MS_MIN: u64 = 1000;
+/// Secrets the log knows and never shows: every destination's key, the play key, and room for more.
+pub const SECRETS_MAX: usize = 64;
