@@ -119,6 +119,12 @@ pub const THREAD_STACK_BYTES: usize = 256 << 10;
 pub const LOG_LINES_MAX: usize = 512;
 /// Length of one line; the rest is cut.
 pub const LOG_LINE_BYTES_MAX: usize = 512;
+/// Length of the name of the module that speaks, within the line.
+pub const LOG_TARGET_BYTES_MAX: usize = 48;
+/// Pause before a log file that could not be written is tried again.
+pub const LOG_RETRY_MS_MIN: u64 = 10_000;
+/// Time the end of the program leaves the log to write its last lines.
+pub const LOG_FLUSH_MS_MAX: u64 = 1000;
 /// Size at which the log file is rotated, unless the configuration says otherwise.
 pub const LOG_FILE_BYTES_DEFAULT: u64 = 1 << 20;
 /// Rotated log files kept, unless the configuration says otherwise.
