@@ -111,8 +111,20 @@ pub const HTTP_IDLE_MS_MAX: u64 = 15_000;
 // ── Threads ─────────────────────────────────────────────────────────────────────────────────
 /// Threads of the pool for name look-ups.
 pub const BLOCKING_THREADS_MAX: usize = 4;
+/// Threads of the process: data plane, log, name look-ups, and the control plane's.
+pub const THREADS_MAX: usize = 12;
 /// Stack of each thread the program starts itself.
 pub const THREAD_STACK_BYTES: usize = 256 << 10;
+
+// ── What things cost, for the budget ────────────────────────────────────────────────────────
+/// The binary's pages, the standby card in it, and what the allocator keeps beside.
+pub const PROGRAM_BYTES: usize = 8 << 20;
+/// A viewer in user space: task, session, reader, header bytes, outbox.
+pub const VIEWER_BYTES: usize = 24 << 10;
+/// A destination in user space: the same, and its URL, key and retry state.
+pub const DESTINATION_BYTES: usize = 48 << 10;
+/// An HTTP connection in user space, its head and body not counted: both sides of the gate.
+pub const HTTP_CONNECTION_BYTES: usize = 16 << 10;
 
 // ── Logs and configuration ──────────────────────────────────────────────────────────────────
 /// Lines the log keeps in memory.

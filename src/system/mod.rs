@@ -2,4 +2,5 @@
 
 pub mod clock;
 pub mod logs;
+pub mod memory;
 pub mod snapshot;
