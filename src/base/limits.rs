@@ -145,14 +145,32 @@ pub const HTTP_IDLE_MS_MAX: u64 = 15_000;
 // ── Threads ─────────────────────────────────────────────────────────────────────────────────
 /// Threads of the pool for name look-ups.
 pub const BLOCKING_THREADS_MAX: usize = 4;
+/// Threads of the process: data plane, log, name look-ups, and the control plane's.
+pub const THREADS_MAX: usize = 12;
 /// Stack of each thread the program starts itself.
 pub const THREAD_STACK_BYTES: usize = 256 << 10;
+
+// ── What things cost, for the budget ────────────────────────────────────────────────────────
+/// The binary's pages, the standby card in it, and what the allocator keeps beside.
+pub const PROGRAM_BYTES: usize = 8 << 20;
+/// A viewer in user space: task, session, reader, header bytes, outbox.
+pub const VIEWER_BYTES: usize = 24 << 10;
+/// A destination in user space: the same, and its URL, key and retry state.
+pub const DESTINATION_BYTES: usize = 48 << 10;
+/// An HTTP connection in user space, its head and body not counted: both sides of the gate.
+pub const HTTP_CONNECTION_BYTES: usize = 16 << 10;
 
 // ── Logs and configuration ──────────────────────────────────────────────────────────────────
 /// Lines the log keeps in memory.
 pub const LOG_LINES_MAX: usize = 512;
 /// Length of one line; the rest is cut.
 pub const LOG_LINE_BYTES_MAX: usize = 512;
+/// Length of the name of the module that speaks, within the line.
+pub const LOG_TARGET_BYTES_MAX: usize = 48;
+/// Pause before a log file that could not be written is tried again.
+pub const LOG_RETRY_MS_MIN: u64 = 10_000;
+/// Time the end of the program leaves the log to write its last lines.
+pub const LOG_FLUSH_MS_MAX: u64 = 1000;
 /// Size at which the log file is rotated, unless the configuration says otherwise.
 pub const LOG_FILE_BYTES_DEFAULT: u64 = 1 << 20;
 /// Rotated log files kept, unless the configuration says otherwise.
@@ -161,3 +179,5 @@ pub const LOG_FILES_DEFAULT: usize = 7;
 pub const CONFIG_BYTES_MAX: u64 = 256 << 10;
 /// One repeated complaint is logged at most this often.
 pub const REPEAT_MS_MIN: u64 = 1000;
+/// Secrets the log knows and never shows: every destination's key, the play key, and room for more.
+pub const SECRETS_MAX: usize = 64;
