@@ -4,12 +4,22 @@
 #![cfg(test)]
 
 mod child;
+mod crowd;
+mod damage;
+mod fidelity;
 mod flv;
 mod frames;
 mod harness;
+mod machine;
 mod media;
 mod nginx;
+mod outage;
 mod player;
 mod program;
+mod refusals;
+mod secrets;
 mod sender;
+mod shutdown;
+mod udp;
+mod viewer;
 mod wait;

@@ -160,7 +160,12 @@ impl Program {
 
     /// Sends SIGTERM and waits for its end.
     pub fn terminate(&mut self, limit: Duration) -> Option<ExitStatus> {
-        signal(self.child.id(), "TERM");
+        signal(self.pid(), "TERM");
+        self.ended(limit)
+    }
+
+    /// Its end, if it ends in time.
+    pub fn ended(&mut self, limit: Duration) -> Option<ExitStatus> {
         wait::poll(limit, || self.child.try_wait().expect("a child of this process"))
     }
 
