@@ -1,4 +1,5 @@
 //! The machine below: clock, disk, logs, configuration, and the snapshot others look at.
 
 pub mod clock;
+pub mod health;
 pub mod snapshot;
