@@ -141,6 +141,30 @@ pub const HTTP_BODY_BYTES_MAX: usize = 64 << 10;
 pub const HTTP_HEAD_MS_MAX: u64 = 5_000;
 /// Time a client has for everything else: body, answer, idling between requests.
 pub const HTTP_IDLE_MS_MAX: u64 = 15_000;
+/// Header fields in a request.
+pub const HTTP_FIELDS_MAX: usize = 64;
+/// Of the connections, those of one source address (an IPv6 /64 counts as one); loopback is exempt.
+pub const HTTP_ADDRESS_CONNECTIONS_MAX: usize = 8;
+/// Connections beyond the limit that are told so at once; the rest is closed without a word.
+pub const HTTP_REFUSALS_MAX: usize = 16;
+/// Bytes read and thrown away behind a last answer, so that the peer can read it.
+pub const HTTP_LINGER_BYTES_MAX: usize = 256 << 10;
+/// Time spent on that.
+pub const HTTP_LINGER_MS_MAX: u64 = 1_000;
+/// Time the answering side has for one request.
+pub const HTTP_ANSWER_MS_MAX: u64 = 5_000;
+/// One answer.
+pub const HTTP_ANSWER_BYTES_MAX: usize = 1 << 20;
+/// All answers under way together.
+pub const HTTP_ANSWERS_BYTES_MAX: usize = 4 << 20;
+/// Connections from the gate to the HTTP server behind it.
+pub const HTTP_LANES: usize = 2;
+/// Threads that answer requests.
+pub const HTTP_WORKERS: usize = 2;
+/// Kernel buffer of an HTTP connection, each direction.
+pub const HTTP_SOCKET_BUFFER_BYTES: usize = 64 << 10;
+/// Viewers named one by one in an answer; more are only counted.
+pub const HTTP_VIEWERS_LISTED_MAX: usize = 500;
 
 // ── Threads ─────────────────────────────────────────────────────────────────────────────────
 /// Threads of the pool for name look-ups.
