@@ -48,10 +48,9 @@ impl Refusal {
     /// The status to answer with.
     pub const fn status(self) -> u16 {
         match self {
-            Refusal::BadRequestLine
-            | Refusal::BadField
-            | Refusal::BadHost
-            | Refusal::BadLength => 400,
+            Refusal::BadRequestLine | Refusal::BadField | Refusal::BadHost | Refusal::BadLength => {
+                400
+            }
             Refusal::TooSlow => 408,
             Refusal::LengthRequired => 411,
             Refusal::BodyTooLarge => 413,
@@ -290,7 +289,8 @@ mod tests {
 
     #[test]
     fn only_listed_fields_are_passed_on() {
-        let head = get("X-Streamcaster-Port: stat\r\nCookie: a=b\r\nTE: chunked\r\nUpgrade: h2c\r\n");
+        let head =
+            get("X-Streamcaster-Port: stat\r\nCookie: a=b\r\nTE: chunked\r\nUpgrade: h2c\r\n");
         assert_eq!(head.unwrap().passed_on, "host: a\r\n");
         let head = parse(b"GET / HTTP/1.1\r\nHost: a\r\nAccept: \xc3\xa4\r\n\r\n").unwrap();
         assert_eq!(head.passed_on, "host: a\r\n");
@@ -307,9 +307,19 @@ mod tests {
     #[test]
     fn odd_request_lines_are_refused() {
         for line in [
-            "", "GET", "GET /", "GET  / HTTP/1.1", "GET / HTTP/1.1 ", "get / HTTP/1.1",
-            "GET http://a/ HTTP/1.1", "GET * HTTP/1.1", "GET /\u{e4} HTTP/1.1", "GET /\t HTTP/1.1",
-            " GET / HTTP/1.1", "GET / http/1.1", "AVERYVERYLONGMETHOD / HTTP/1.1",
+            "",
+            "GET",
+            "GET /",
+            "GET  / HTTP/1.1",
+            "GET / HTTP/1.1 ",
+            "get / HTTP/1.1",
+            "GET http://a/ HTTP/1.1",
+            "GET * HTTP/1.1",
+            "GET /\u{e4} HTTP/1.1",
+            "GET /\t HTTP/1.1",
+            " GET / HTTP/1.1",
+            "GET / http/1.1",
+            "AVERYVERYLONGMETHOD / HTTP/1.1",
         ] {
             let head = format!("{line}\r\nHost: a\r\n\r\n");
             assert_eq!(parse(head.as_bytes()), Err(Refusal::BadRequestLine), "{line:?}");
@@ -323,8 +333,17 @@ mod tests {
     #[test]
     fn tricks_with_lines_and_fields_are_refused() {
         for field in [
-            " folded: x\r\n", "A: b\r\n c\r\n", "A : b\r\n", ": b\r\n", "no colon\r\n", "A: \0\r\n",
-            "A: b\rc\r\n", "A: b\nB: c\r\n", "A\u{e4}: b\r\n", "A: b\r\r\n", "A: \x7f\r\n",
+            " folded: x\r\n",
+            "A: b\r\n c\r\n",
+            "A : b\r\n",
+            ": b\r\n",
+            "no colon\r\n",
+            "A: \0\r\n",
+            "A: b\rc\r\n",
+            "A: b\nB: c\r\n",
+            "A\u{e4}: b\r\n",
+            "A: b\r\r\n",
+            "A: \x7f\r\n",
         ] {
             assert_eq!(get(field), Err(Refusal::BadField), "{field:?}");
         }
@@ -338,10 +357,7 @@ mod tests {
     fn lengths_are_one_plain_number() {
         assert_eq!(get("Content-Length: 65536\r\n").unwrap().body_bytes, 65_536);
         assert_eq!(get("Content-Length: 65537\r\n"), Err(Refusal::BodyTooLarge));
-        assert_eq!(
-            get("Content-Length: 99999999999999999999999\r\n"),
-            Err(Refusal::BodyTooLarge)
-        );
+        assert_eq!(get("Content-Length: 99999999999999999999999\r\n"), Err(Refusal::BodyTooLarge));
         for value in ["", "+5", "-5", "5, 5", "0x5", "5 5", "five"] {
             let field = format!("Content-Length: {value}\r\n");
             assert_eq!(get(&field), Err(Refusal::BadLength), "{value}");

@@ -29,4 +29,3 @@ pub mod metadata;
 mod outbox;
 pub mod url;
 mod words;
-

@@ -10,7 +10,8 @@
 use std::time::Duration;
 
 use crate::base::time::Mono;
-use crate::system::snapshot::{DestinationState, DestinationStatus, Snapshot, SourceKind};
+use crate::program::switcher::Source;
+use crate::system::snapshot::{DestinationState, DestinationStatus, Snapshot};
 
 /// A snapshot older than this was not taken by a data plane that runs.
 pub const SNAPSHOT_STALE_MS: u64 = 3_000;
@@ -102,13 +103,11 @@ fn programme(snapshot: &Snapshot, now: Mono) -> Check {
 
 fn input(snapshot: &Snapshot) -> Check {
     let (verdict, detail) = match (snapshot.programme.on_air, snapshot.udp.receiving) {
-        (SourceKind::Udp, _) => (Verdict::Healthy, "the UDP input is on air"),
-        (SourceKind::Standby, true) => {
+        (Source::Udp, _) => (Verdict::Healthy, "the UDP input is on air"),
+        (Source::Standby, true) => {
             (Verdict::Degraded, "standby is on air: the UDP input has no keyframe or no video yet")
         }
-        (SourceKind::Standby, false) => {
-            (Verdict::Degraded, "standby is on air: no input is live")
-        }
+        (Source::Standby, false) => (Verdict::Degraded, "standby is on air: no input is live"),
     };
     check("input", verdict, detail.to_owned())
 }
@@ -155,7 +154,7 @@ mod tests {
         Snapshot {
             taken: NOW,
             programme: ProgrammeStatus {
-                on_air: SourceKind::Udp,
+                on_air: Source::Udp,
                 video_bps: 3_000_000,
                 audio_bps: 128_000,
                 ..ProgrammeStatus::default()
@@ -203,7 +202,7 @@ mod tests {
     #[test]
     fn standby_is_degraded() {
         let mut snapshot = good();
-        snapshot.programme.on_air = SourceKind::Standby;
+        snapshot.programme.on_air = Source::Standby;
         assert_eq!(judge(&snapshot, NOW).verdict, Verdict::Degraded);
         snapshot.udp.receiving = true;
         let health = judge(&snapshot, NOW);
