@@ -9,12 +9,10 @@
 
 use std::time::Duration;
 
-use crate::base::limits::{
-    STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX, UNIT_SILENCE_MS_MAX,
-};
+use crate::base::limits::{STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX, UNIT_SILENCE_MS_MAX};
 use crate::base::time::{Mono, Ticks};
 use crate::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
-use crate::flv::tag;
+use crate::flv::tag::{self, AacPacket, AvcPacket, VIDEO_HEADER_BYTES};
 
 use super::ring::{Begin, Capacity, Lookup, Ring};
 use super::timeline::{Placed, Timeline, FRAME_MAX};
@@ -28,6 +26,16 @@ pub enum Source {
     Standby,
     /// MPEG-TS over UDP.
     Udp,
+}
+
+impl Source {
+    /// The name the API uses.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Source::Standby => "standby",
+            Source::Udp => "udp",
+        }
+    }
 }
 
 const SOURCES: usize = 2;
@@ -310,8 +318,11 @@ fn open_unit(ring: &mut Ring, start: UnitStart) {
     let UnitStart { track, dts, pts, key } = start;
     ring.begin(Begin { track, dts, key });
     match track {
-        Track::Video => ring.write(track, &tag::video_frame_header(key, dts, pts)),
-        Track::Audio => ring.write(track, &tag::audio_frame_header()),
+        Track::Video => {
+            let composition_ms = tag::composition_ms(dts, pts);
+            ring.write(track, &tag::video_header(key, AvcPacket::Nalu, composition_ms));
+        }
+        Track::Audio => ring.write(track, &tag::audio_header(AacPacket::Raw)),
     }
 }
 
@@ -340,10 +351,6 @@ pub struct SourceSink<'s> {
     source: Source,
     now: Mono,
 }
-
-/// Length of the FLV tag body header in front of what a source writes: its offsets do not count
-/// it.
-const VIDEO_HEADER_BYTES: usize = 5;
 
 impl SourceSink<'_> {
     fn is_on_air(&self) -> bool {
@@ -399,6 +406,7 @@ impl UnitSink for SourceSink<'_> {
     }
 
     fn patch(&mut self, track: Track, offset: usize, bytes: [u8; 4]) {
+        // The tag's header stands in front of what a source has written.
         if let Some(ring) = self.ring() {
             ring.patch(track, VIDEO_HEADER_BYTES + offset, bytes);
         }

@@ -198,7 +198,13 @@ fn a_storm_leaves_every_track_growing() {
             if switcher.on_air() == Source::Standby {
                 let unit = start(Track::Video, card_dts, switcher.awaits_key);
                 whole(&mut switcher, Source::Standby, now, unit, b"card");
-                whole(&mut switcher, Source::Standby, now, start(Track::Audio, card_dts, false), b"");
+                whole(
+                    &mut switcher,
+                    Source::Standby,
+                    now,
+                    start(Track::Audio, card_dts, false),
+                    b"",
+                );
                 card_dts += 3000;
             }
             let unit = start(Track::Video, udp_dts, rng.u8(..20) == 0);
