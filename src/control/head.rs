@@ -48,10 +48,9 @@ impl Refusal {
     /// The status to answer with.
     pub const fn status(self) -> u16 {
         match self {
-            Refusal::BadRequestLine
-            | Refusal::BadField
-            | Refusal::BadHost
-            | Refusal::BadLength => 400,
+            Refusal::BadRequestLine | Refusal::BadField | Refusal::BadHost | Refusal::BadLength => {
+                400
+            }
             Refusal::TooSlow => 408,
             Refusal::LengthRequired => 411,
             Refusal::BodyTooLarge => 413,
@@ -111,10 +110,12 @@ pub struct Head {
     pub passed_on: String,
 }
 
-/// Where the first head in `input` ends (behind its empty line), if it does. Bare line feeds
-/// count here, so that a head made of them is refused at once and not waited for.
-pub fn end_of_head(input: &[u8]) -> Option<usize> {
-    let mut from = 0;
+/// Where the first head in `input` ends (behind its empty line), if it does; the first `seen`
+/// bytes were searched before, with what had come then. Bare line feeds count here, so that a
+/// head made of them is refused at once and not waited for.
+pub fn end_of_head(input: &[u8], seen: usize) -> Option<usize> {
+    // The line feed before an empty line may be the last or last but one byte of those.
+    let mut from = seen.saturating_sub(2);
     while let Some(at) = input.get(from..)?.iter().position(|byte| *byte == b'\n') {
         from += at + 1;
         match input.get(from..)? {
@@ -290,7 +291,8 @@ mod tests {
 
     #[test]
     fn only_listed_fields_are_passed_on() {
-        let head = get("X-Streamcaster-Port: stat\r\nCookie: a=b\r\nTE: chunked\r\nUpgrade: h2c\r\n");
+        let head =
+            get("X-Streamcaster-Port: stat\r\nCookie: a=b\r\nTE: chunked\r\nUpgrade: h2c\r\n");
         assert_eq!(head.unwrap().passed_on, "host: a\r\n");
         let head = parse(b"GET / HTTP/1.1\r\nHost: a\r\nAccept: \xc3\xa4\r\n\r\n").unwrap();
         assert_eq!(head.passed_on, "host: a\r\n");
@@ -298,18 +300,38 @@ mod tests {
 
     #[test]
     fn the_end_is_found_for_every_kind_of_line() {
-        assert_eq!(end_of_head(b"GET / HTTP/1.1\r\n\r"), None);
-        assert_eq!(end_of_head(b"GET / HTTP/1.1\r\n\r\nrest"), Some(18));
-        assert_eq!(end_of_head(b"GET / HTTP/1.1\n\nrest"), Some(16));
-        assert_eq!(end_of_head(b""), None);
+        assert_eq!(end_of_head(b"GET / HTTP/1.1\r\n\r", 0), None);
+        assert_eq!(end_of_head(b"GET / HTTP/1.1\r\n\r\nrest", 0), Some(18));
+        assert_eq!(end_of_head(b"GET / HTTP/1.1\n\nrest", 0), Some(16));
+        assert_eq!(end_of_head(b"", 0), None);
+    }
+
+    #[test]
+    fn the_end_is_found_however_the_head_is_cut() {
+        for head in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"GET / HTTP/1.1\n\n"] {
+            for seen in 0..head.len() {
+                assert_eq!(end_of_head(&head[..seen], 0), None);
+                assert_eq!(end_of_head(head, seen), Some(head.len()), "{seen}");
+            }
+        }
     }
 
     #[test]
     fn odd_request_lines_are_refused() {
         for line in [
-            "", "GET", "GET /", "GET  / HTTP/1.1", "GET / HTTP/1.1 ", "get / HTTP/1.1",
-            "GET http://a/ HTTP/1.1", "GET * HTTP/1.1", "GET /\u{e4} HTTP/1.1", "GET /\t HTTP/1.1",
-            " GET / HTTP/1.1", "GET / http/1.1", "AVERYVERYLONGMETHOD / HTTP/1.1",
+            "",
+            "GET",
+            "GET /",
+            "GET  / HTTP/1.1",
+            "GET / HTTP/1.1 ",
+            "get / HTTP/1.1",
+            "GET http://a/ HTTP/1.1",
+            "GET * HTTP/1.1",
+            "GET /\u{e4} HTTP/1.1",
+            "GET /\t HTTP/1.1",
+            " GET / HTTP/1.1",
+            "GET / http/1.1",
+            "AVERYVERYLONGMETHOD / HTTP/1.1",
         ] {
             let head = format!("{line}\r\nHost: a\r\n\r\n");
             assert_eq!(parse(head.as_bytes()), Err(Refusal::BadRequestLine), "{line:?}");
@@ -323,8 +345,17 @@ mod tests {
     #[test]
     fn tricks_with_lines_and_fields_are_refused() {
         for field in [
-            " folded: x\r\n", "A: b\r\n c\r\n", "A : b\r\n", ": b\r\n", "no colon\r\n", "A: \0\r\n",
-            "A: b\rc\r\n", "A: b\nB: c\r\n", "A\u{e4}: b\r\n", "A: b\r\r\n", "A: \x7f\r\n",
+            " folded: x\r\n",
+            "A: b\r\n c\r\n",
+            "A : b\r\n",
+            ": b\r\n",
+            "no colon\r\n",
+            "A: \0\r\n",
+            "A: b\rc\r\n",
+            "A: b\nB: c\r\n",
+            "A\u{e4}: b\r\n",
+            "A: b\r\r\n",
+            "A: \x7f\r\n",
         ] {
             assert_eq!(get(field), Err(Refusal::BadField), "{field:?}");
         }
@@ -338,10 +369,7 @@ mod tests {
     fn lengths_are_one_plain_number() {
         assert_eq!(get("Content-Length: 65536\r\n").unwrap().body_bytes, 65_536);
         assert_eq!(get("Content-Length: 65537\r\n"), Err(Refusal::BodyTooLarge));
-        assert_eq!(
-            get("Content-Length: 99999999999999999999999\r\n"),
-            Err(Refusal::BodyTooLarge)
-        );
+        assert_eq!(get("Content-Length: 99999999999999999999999\r\n"), Err(Refusal::BodyTooLarge));
         for value in ["", "+5", "-5", "5, 5", "0x5", "5 5", "five"] {
             let field = format!("Content-Length: {value}\r\n");
             assert_eq!(get(&field), Err(Refusal::BadLength), "{value}");
@@ -379,7 +407,7 @@ mod tests {
                 let at = random() as usize % bytes.len();
                 bytes[at] = random() as u8;
             }
-            if let Some(end) = end_of_head(&bytes) {
+            if let Some(end) = end_of_head(&bytes, 0) {
                 if let Ok(head) = parse(&bytes[..end]) {
                     assert!(head.passed_on.lines().count() <= HTTP_FIELDS_MAX);
                     assert!(!head.target.contains(['\r', '\n', ' ']));

@@ -106,9 +106,7 @@ fn input(snapshot: &Snapshot) -> Check {
         (SourceKind::Standby, true) => {
             (Verdict::Degraded, "standby is on air: the UDP input has no keyframe or no video yet")
         }
-        (SourceKind::Standby, false) => {
-            (Verdict::Degraded, "standby is on air: no input is live")
-        }
+        (SourceKind::Standby, false) => (Verdict::Degraded, "standby is on air: no input is live"),
     };
     check("input", verdict, detail.to_owned())
 }
