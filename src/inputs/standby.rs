@@ -12,7 +12,7 @@ use crate::codec::access_unit::{
     AacConfig, AvcConfig, Track, TrackConfig, UnitSink, UnitStart,
 };
 use crate::flv::reader::{FlvReader, TagKind};
-use crate::flv::tag;
+use crate::flv::tag::{self, AacPacket, AvcPacket};
 use crate::program::switcher::Source;
 use crate::program::Programme;
 use crate::system::clock;
@@ -120,16 +120,98 @@ impl Standby {
     }
 }
 
-/// The card's configurations, its units in order of time, and its length.
+/// Reads the card. It is ours, made with the program: that it is well formed is an invariant,
+/// held by a test.
 fn read_card() -> (Vec<TrackConfig>, Vec<CardUnit>, Ticks) {
     let mut configs = Vec::new();
     let mut units = Vec::new();
-    let [mut video, mut audio] = [Ticks(0); 2];
-    for tag in FlvReader::new(CARD).expect("the built-in card is FLV") {
-        let body = tag.expect("the built-in card is whole").body;
-        todo_parse(body);
+    let [mut video_time, mut audio_time] = [Ticks(0); 2];
+    for card_tag in FlvReader::new(CARD).expect("the built-in card is FLV") {
+        let card_tag = card_tag.expect("the built-in card is whole");
+        match card_tag.kind {
+            TagKind::Script => {}
+            TagKind::Video => {
+                let (header, payload) = tag::parse_video(card_tag.body).expect("the card is AVC");
+                match header.packet {
+                    AvcPacket::SequenceHeader => {
+                        let avc = AvcConfig::from_record(payload).expect("the card's SPS is valid");
+                        configs.push(TrackConfig::Avc(avc));
+                    }
+                    AvcPacket::Nalu => {
+                        let (track, time, key) = (Track::Video, video_time, header.key);
+                        units.push(CardUnit { track, time, key, payload });
+                        video_time = video_time + VIDEO_FRAME;
+                    }
+                    AvcPacket::EndOfSequence => {}
+                }
+            }
+            TagKind::Audio => {
+                let (packet, payload) = tag::parse_audio(card_tag.body).expect("the card is AAC");
+                match packet {
+                    AacPacket::SequenceHeader => {
+                        let aac = AacConfig::from_record(payload).expect("the card's ASC is valid");
+                        configs.push(TrackConfig::Aac(aac));
+                    }
+                    AacPacket::Raw => {
+                        let (track, time) = (Track::Audio, audio_time);
+                        units.push(CardUnit { track, time, key: false, payload });
+                        audio_time = audio_time + AUDIO_FRAME;
+                    }
+                }
+            }
+        }
     }
-    units.sort_by_key(|unit: &CardUnit| unit.time);
-    assert_eq!(video, audio, "both tracks of the card last equally long, or it has a seam");
-    (configs, units, video)
+    units.sort_by_key(|unit| unit.time);
+    assert_eq!(video_time, audio_time, "both tracks of the card last equally long");
+    (configs, units, video_time)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Counts what a sink is given, and holds its times to what a loop without a seam gives.
+    #[derive(Default)]
+    struct Audience {
+        configs: usize,
+        units: [i64; 2],
+        keys: usize,
+    }
+
+    impl UnitSink for Audience {
+        fn config(&mut self, _config: &TrackConfig) {
+            self.configs += 1;
+        }
+        fn begin(&mut self, start: UnitStart) {
+            let step = [VIDEO_FRAME, AUDIO_FRAME][start.track.index()];
+            let count = &mut self.units[start.track.index()];
+            assert_eq!(start.dts, Ticks(*count * step.0), "no seam");
+            assert_eq!(start.pts, start.dts);
+            assert_eq!(start.key, start.track == Track::Video && *count % 64 == 0);
+            *count += 1;
+            self.keys += usize::from(start.key);
+        }
+        fn write(&mut self, _track: Track, bytes: &[u8]) {
+            assert!(!bytes.is_empty());
+        }
+        fn patch(&mut self, _track: Track, _offset: usize, _bytes: [u8; 4]) {}
+        fn commit(&mut self, _track: Track) {}
+        fn abort(&mut self, _track: Track) {}
+    }
+
+    #[test]
+    fn an_hour_of_the_card_has_no_seam_and_keeps_time() {
+        let mut card = Standby::new();
+        let mut audience = Audience::default();
+        let begin = Mono::from_ms(1000);
+        card.begin(begin);
+        for ms in (0..3_600_000).step_by(7) {
+            card.play(begin + Duration::from_millis(ms), &mut audience);
+        }
+        assert_eq!(audience.configs, 2);
+        let [video, audio] = audience.units;
+        assert!((video - 30 * 3600).abs() <= 1, "{video} frames");
+        assert!((audio - 48_000 * 3600 / 1024).abs() <= 1, "{audio} audio frames");
+        assert_eq!(audience.keys as i64, (video + 63) / 64);
+    }
 }

@@ -19,11 +19,11 @@ use crate::base::time::Mono;
 use crate::program::switcher::{Source, SourceSink};
 use crate::program::Programme;
 use crate::system::clock;
-use crate::system::config::{Interface, UdpInput as Config};
+use crate::system::config::{Interface, UdpConfig};
 use crate::system::sockets::udp_drops;
 use crate::system::snapshot::{text, ElementaryStreamStatus, UdpStatus};
 use crate::ts::demux::Demux;
-use crate::ts::sync::looks_like_ts;
+use crate::ts::plausible::is_plausible;
 
 use super::lock::{SourceLock, Verdict};
 use super::log_cut;
@@ -36,7 +36,7 @@ pub struct UdpInput {
     socket: Async<UdpSocket>,
     listen: SocketAddr,
     granted_bytes: usize,
-    config: Config,
+    config: UdpConfig,
     state: RefCell<State>,
 }
 
@@ -50,13 +50,14 @@ struct State {
     ignored_sender: u64,
     refused: Repeat,
     ignored: Repeat,
-    streams_said: Vec<ElementaryStreamStatus>,
+    /// The streams as the log last told them.
+    told: Vec<ElementaryStreamStatus>,
 }
 
 impl UdpInput {
     /// Binds the port, joins the group if the address is a multicast one, and asks for the
     /// receive buffer; what the kernel granted is in the status (MediaMTX #3308).
-    pub fn bind(config: &Config, silence: Duration) -> io::Result<UdpInput> {
+    pub fn bind(config: &UdpConfig, silence: Duration) -> io::Result<UdpInput> {
         let socket = open(config)?;
         let granted_bytes = socket.recv_buffer_size()?;
         let socket = Async::new_nonblocking(UdpSocket::from(socket))?;
@@ -71,7 +72,7 @@ impl UdpInput {
             ignored_sender: 0,
             refused: Repeat::default(),
             ignored: Repeat::default(),
-            streams_said: Vec::new(),
+            told: Vec::new(),
         };
         let state = RefCell::new(state);
         Ok(UdpInput { socket, listen, granted_bytes, config: config.clone(), state })
@@ -80,6 +81,11 @@ impl UdpInput {
     /// The address it listens on.
     pub fn listen(&self) -> SocketAddr {
         self.listen
+    }
+
+    /// The receive buffer asked for, bytes.
+    pub fn asked_bytes(&self) -> usize {
+        self.config.receive_buffer_bytes
     }
 
     /// The receive buffer the kernel granted, bytes.
@@ -131,7 +137,7 @@ impl UdpInput {
             }
         });
         log_cut(cut);
-        state.say_streams();
+        state.tell_streams();
         outcome
     }
 
@@ -151,7 +157,7 @@ impl UdpInput {
             }
             return;
         }
-        match state.lock.datagram(from, looks_like_ts(bytes), now) {
+        match state.lock.datagram(from, is_plausible(bytes), now) {
             Verdict::Ignored => {
                 state.ignored_sender += 1;
                 if let Some(more) = state.ignored.say(now) {
@@ -203,6 +209,25 @@ impl UdpInput {
 }
 
 impl State {
+    /// Logs what the programme holds, when that has changed.
+    fn tell_streams(&mut self) {
+        let unchanged = self.told.len() == self.demux.streams().count()
+            && self.told.iter().zip(self.demux.streams()).all(|(told, stream)| {
+                (told.pid, told.codec, told.carried) == (stream.pid, stream.codec, stream.carried)
+            });
+        if unchanged {
+            return;
+        }
+        self.told = self.streams();
+        let programme = self.demux.programme_number().unwrap_or(0);
+        for ElementaryStreamStatus { pid, codec, carried, reason } in &self.told {
+            match carried {
+                true => info!("udp: programme {programme}: PID {pid} is {codec}"),
+                false => warn!("udp: programme {programme}: PID {pid} is left out: {codec}; {reason}"),
+            }
+        }
+    }
+
     fn streams(&self) -> Vec<ElementaryStreamStatus> {
         self.demux
             .streams()
@@ -221,7 +246,7 @@ fn canonical(address: IpAddr) -> IpAddr {
     address.to_canonical()
 }
 
-fn open(config: &Config) -> io::Result<Socket> {
+fn open(config: &UdpConfig) -> io::Result<Socket> {
     let listen = config.listen;
     let socket = Socket::new(Domain::for_address(listen), Type::DGRAM, Some(Protocol::UDP))?;
     socket.set_recv_buffer_size(config.receive_buffer_bytes)?;

@@ -21,8 +21,8 @@ use crate::base::time::Mono;
 use crate::program::bell::Listener;
 use crate::program::Programme;
 use crate::rtmp::client::{ClientEvent, ClientSession};
-use crate::rtmp::url::RtmpUrl;
 use crate::system::clock;
+use crate::system::config::Destination as Config;
 use crate::system::link::{Link, LinkEnd, Wake};
 use crate::system::shutdown::Shutdown;
 use crate::system::snapshot::{text, DestinationState, DestinationStatus, Text};
@@ -32,10 +32,8 @@ use super::feeder::{Audience, Fed, FeedError, Feeder};
 
 /// One platform.
 pub struct Destination {
-    name: String,
-    url: RtmpUrl,
+    config: Config,
     key: Secret,
-    enabled: bool,
     state: RefCell<State>,
 }
 
@@ -111,7 +109,7 @@ impl From<FeedError> for End {
 
 impl Destination {
     /// A destination that has not been tried yet.
-    pub fn new(name: String, url: RtmpUrl, key: Secret, enabled: bool) -> Destination {
+    pub fn new(config: Config) -> Destination {
         let state = State {
             phase: Phase::Idle,
             since: clock::mono(),
@@ -123,12 +121,13 @@ impl Destination {
             skips: 0,
             lag_ms: 0,
         };
-        Destination { name, url, key, enabled, state: RefCell::new(state) }
+        let key = Secret::new(config.key.expose());
+        Destination { config, key, state: RefCell::new(state) }
     }
 
     /// Pushes until the program ends.
     pub async fn run(&self, programme: &Programme, shutdown: &Shutdown) {
-        if !self.enabled {
+        if !self.config.enabled {
             return;
         }
         let mut backoff = Backoff::new(fastrand::Rng::new());
@@ -140,7 +139,7 @@ impl Destination {
                 Err(end) => end,
             };
             if matches!(end, End::Shutdown) {
-                info!("destination {}: ended", self.name);
+                info!("destination {}: ended", self.config.name);
                 break;
             }
             if self.state.borrow().sessions > sessions {
@@ -152,7 +151,7 @@ impl Destination {
             };
             let pause = backoff.pause(reason);
             let words = scrub(&end.to_string(), &[&self.key]);
-            warn!("destination {}: {words}; tried again in {} ms", self.name, pause.as_millis());
+            warn!("destination {}: {words}; tried again in {} ms", self.config.name, pause.as_millis());
             self.state.borrow_mut().detail = text(words);
             self.enter(Phase::Waiting { until: clock::mono() + pause, reason });
             let wait = async {
@@ -184,8 +183,8 @@ impl Destination {
             _ => state.detail.clone(),
         };
         DestinationStatus {
-            name: text(&self.name),
-            url: text(&self.url),
+            name: text(&self.config.name),
+            url: text(&self.config.url),
             state: shown,
             since: state.since,
             retry_at,
@@ -216,11 +215,12 @@ impl Destination {
                 Err(End::Shutdown)
             })
             .await?;
+        let (url, key) = (self.config.url.clone(), self.config.key.clone());
         let mut push = Push {
             destination: self,
             programme,
             link: Link::new(socket).map_err(LinkEnd::Io)?,
-            session: ClientSession::new(&self.url, self.key.expose(), clock::mono()),
+            session: ClientSession::new(url, key, clock::mono()).map_err(LinkEnd::Session)?,
             publishing: None,
         };
         match push.run(shutdown).await {
@@ -235,7 +235,7 @@ impl Destination {
     /// Looks the name up anew and tries its addresses one after the other.
     async fn connect(&self) -> Result<Async<TcpStream>, End> {
         let lookup = async {
-            let host = (self.url.host.as_str(), self.url.port);
+            let host = (self.config.url.host.as_str(), self.config.url.port);
             async_net::resolve(host).await.map_err(End::Lookup)
         };
         let addresses = in_time("the name look-up", lookup).await?;
@@ -326,7 +326,7 @@ impl Push<'_> {
         if fresh > 0 {
             if state.flowed.is_none() {
                 state.sessions += 1;
-                info!("destination {}: live", self.destination.name);
+                info!("destination {}: live", self.destination.config.name);
             }
             state.flowed = Some(now);
             state.bytes_out += fresh;
@@ -374,7 +374,9 @@ impl Push<'_> {
 
     /// Ends politely: FCUnpublish, deleteStream, then close (nginx-rtmp #1595, HaishinKit #1472).
     async fn say_farewell(&mut self) {
-        self.session.finish();
+        if self.session.finish().is_err() {
+            return;
+        }
         if let Some((feeder, _)) = &mut self.publishing {
             feeder.end();
         }

@@ -8,13 +8,14 @@ use std::io::{IoSlice, Write};
 use crate::base::limits::{DESTINATION_CHUNK_BYTES, VIEWER_CHUNK_BYTES, WRITE_SLICES_MAX};
 use crate::base::time::Mono;
 use crate::codec::access_unit::{Track, TrackConfig};
-use crate::flv::tag;
+use crate::flv::tag::{self, AacPacket, AvcPacket};
 use crate::program::reader::{Reader, Step};
 use crate::program::ring::Ring;
 use crate::program::unit::{Generation, Unit};
 use crate::rtmp::chunk_writer::{
     MediaMessage, CHUNK_STREAM_AUDIO, CHUNK_STREAM_DATA, CHUNK_STREAM_VIDEO,
 };
+use crate::rtmp::message::{TYPE_AUDIO, TYPE_DATA, TYPE_VIDEO};
 use crate::rtmp::metadata::{AudioMetadata, Metadata, VideoMetadata};
 use crate::system::link::{attempt, flush, LinkEnd, Session};
 
@@ -180,8 +181,8 @@ impl Feeder {
                 continue;
             };
             let mut body = match track {
-                Track::Video => tag::video_config_header().to_vec(),
-                Track::Audio => tag::audio_config_header().to_vec(),
+                Track::Video => tag::video_header(true, AvcPacket::SequenceHeader, 0).to_vec(),
+                Track::Audio => tag::audio_header(AacPacket::SequenceHeader).to_vec(),
             };
             body.extend_from_slice(config.record());
             self.push(track.into(), timestamp_ms, body);
@@ -196,9 +197,9 @@ impl Feeder {
 
     fn message(&self, kind: Kind, timestamp_ms: u32, len: usize) -> MediaMessage {
         let (chunk_stream, type_id) = match kind {
-            Kind::Audio => (CHUNK_STREAM_AUDIO, 8),
-            Kind::Video => (CHUNK_STREAM_VIDEO, 9),
-            Kind::Data => (CHUNK_STREAM_DATA, 18),
+            Kind::Audio => (CHUNK_STREAM_AUDIO, TYPE_AUDIO),
+            Kind::Video => (CHUNK_STREAM_VIDEO, TYPE_VIDEO),
+            Kind::Data => (CHUNK_STREAM_DATA, TYPE_DATA),
         };
         let (stream, chunk_bytes) = (self.message_stream, self.audience.chunk_bytes());
         MediaMessage::new(chunk_stream, stream, type_id, timestamp_ms, len, chunk_bytes)

@@ -141,16 +141,15 @@ struct Viewer<'p> {
     skips_said: u64,
 }
 
-/// Serves a viewer until it leaves. Its session has just been told that it plays
-/// `message_stream`.
+/// Serves a viewer until it leaves; its session has just accepted to play.
 pub async fn serve(
     seat: Seat,
     programme: &Programme,
     shutdown: &Shutdown,
     link: Link,
     session: ServerSession,
-    message_stream: u32,
 ) {
+    let Some(message_stream) = session.playing() else { return };
     let mut viewer = Viewer {
         seat,
         programme,
@@ -179,6 +178,9 @@ impl Viewer<'_> {
         let mut blocked = false;
         loop {
             if shutdown.is_asked() {
+                // Best effort: what the socket does not take at once is not waited for.
+                self.session.end_play().map_err(LinkEnd::Session)?;
+                self.link.flush(&mut self.session)?;
                 return Err(End::Shutdown);
             }
             if !blocked {

@@ -4,7 +4,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown as Half, SocketAddr, TcpListener, TcpStream};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use crate::base::limits::{RTMP_ADMISSION_MS_MAX, RTMP_PENDING_MAX};
 use crate::base::redact::Secret;
 use crate::outputs::viewers::{newcomer, serve, Viewers};
 use crate::program::Programme;
-use crate::rtmp::server::{Refusal, ServerEvent, ServerSession};
+use crate::rtmp::server::{PlayKey, Refusal, ServerEvent, ServerSession};
 use crate::system::clock;
 use crate::system::link::{Link, LinkEnd, Wake};
 use crate::system::shutdown::Shutdown;
@@ -155,7 +155,7 @@ impl RtmpPort {
             Ok(link) => self.admit(link).await,
             Err(error) => Err(LinkEnd::Io(error)),
         };
-        let (link, mut session, message_stream) = match admitted {
+        let (link, mut session) = match admitted {
             Ok(Some(admitted)) => admitted,
             Ok(None) => return,
             Err(end) => {
@@ -168,30 +168,31 @@ impl RtmpPort {
                 return;
             }
         };
-        let newcomer = newcomer(id, peer, session.agent(), clock::mono());
-        let Some(seat) = self.viewers.seat(newcomer) else {
+        let agent = session.peer().flash_version.clone();
+        let Some(seat) = self.viewers.seat(newcomer(id, peer, &agent, clock::mono())) else {
             count(&self.refused_full);
-            let max = self.viewers.max();
-            self.complain(|| format!("refused {peer}: all {max} viewers' places are taken"));
-            session.refuse(Refusal::Full);
-            self.part(link, session).await;
+            self.refuse(link, session, Refusal::Full).await;
             return;
         };
-        session.accept_play();
+        if session.accept_play(clock::mono()).is_err() {
+            return;
+        }
         drop(pending);
-        info!("viewer {id} {peer} plays ({})", session.agent());
+        info!("viewer {id} {peer} plays ({agent})");
         let Context { programme, shutdown, .. } = context;
-        serve(seat, programme, shutdown, link, session, message_stream).await;
+        serve(seat, programme, shutdown, link, session).await;
     }
 
-    /// Drives a session until it plays. `None`: it was refused, and told so.
-    async fn admit(
-        &self,
-        mut link: Link,
-    ) -> Result<Option<(Link, ServerSession, u32)>, LinkEnd> {
+    /// Drives a session until it may play. `None`: it was refused, and told so.
+    async fn admit(&self, mut link: Link) -> Result<Option<(Link, ServerSession)>, LinkEnd> {
         let mut session = ServerSession::new(clock::mono());
         loop {
             let flushed = link.flush(&mut session)?;
+            if flushed && session.is_closing() {
+                count(&self.refused);
+                part(link, session).await;
+                return Ok(None);
+            }
             match link.wake(None, !flushed).await.map_err(LinkEnd::Io)? {
                 Wake::Readable => link.receive(&mut session, clock::mono())?,
                 Wake::Tick => session.on_deadline(clock::mono())?,
@@ -199,51 +200,33 @@ impl RtmpPort {
             }
             while let Some(event) = session.event() {
                 let refusal = match event {
-                    ServerEvent::Play { message_stream, key } => {
-                        if self.may_play(key.as_deref()) {
-                            return Ok(Some((link, session, message_stream)));
-                        }
-                        Refusal::Key
+                    ServerEvent::Play { name, .. } if name != STREAM => Refusal::StreamNotFound,
+                    ServerEvent::Play { key, .. } if !self.may_play(key.as_ref()) => {
+                        Refusal::KeyRequired
                     }
-                    ServerEvent::Publish { .. } => Refusal::Publishing,
-                    _ => continue,
+                    ServerEvent::Play { .. } => return Ok(Some((link, session))),
+                    ServerEvent::Publish => Refusal::PublishDenied,
+                    ServerEvent::Pause(_) | ServerEvent::Stop => continue,
                 };
                 count(&self.refused);
-                self.complain(|| format!("refused {}: {refusal}", peer_of(&link)));
-                session.refuse(refusal);
-                self.part(link, session).await;
+                self.refuse(link, session, refusal).await;
                 return Ok(None);
             }
         }
     }
 
-    fn may_play(&self, key: Option<&str>) -> bool {
-        match &self.play_key {
-            None => true,
-            Some(wanted) => key.is_some_and(|key| wanted.is(key)),
+    async fn refuse(&self, link: Link, mut session: ServerSession, refusal: Refusal) {
+        self.complain(|| format!("refused {}: {refusal}", peer_of(&link)));
+        if session.refuse(refusal).is_ok() {
+            part(link, session).await;
         }
     }
 
-    /// Lets a refused peer read why, then closes.
-    async fn part(&self, mut link: Link, mut session: ServerSession) {
-        let words = async {
-            while let Ok(flushed) = link.flush(&mut session) {
-                let _ = flushed;
-                match link.wake(None, !flushed).await {
-                    Ok(Wake::Readable) => {
-                        if link.receive(&mut session, clock::mono()).is_err() {
-                            return;
-                        }
-                    }
-                    Ok(_) => {}
-                    Err(_) => return,
-                }
-            }
-        };
-        let late = async {
-            Timer::after(PARTING).await;
-        };
-        words.or(late).await;
+    fn may_play(&self, key: Option<&PlayKey>) -> bool {
+        match &self.play_key {
+            None => true,
+            Some(wanted) => key.is_some_and(|key| wanted.matches(key.expose())),
+        }
     }
 
     /// Logs what may happen a thousand times a second, once a second.
@@ -254,8 +237,31 @@ impl RtmpPort {
     }
 }
 
+/// The one stream served.
+const STREAM: &str = "stream";
 /// Time a refused peer has to read why.
 const PARTING: Duration = Duration::from_secs(1);
+
+/// Lets a refused peer read why, and waits for it to close: closing with its bytes unread would
+/// reset the connection and take the words with it.
+async fn part(mut link: Link, mut session: ServerSession) {
+    let words = async {
+        while !link.flush(&mut session)? {
+            link.wake(None, true).await.map_err(LinkEnd::Io)?;
+        }
+        link.socket().shutdown(Half::Write).map_err(LinkEnd::Io)?;
+        loop {
+            link.wake(None, false).await.map_err(LinkEnd::Io)?;
+            link.receive(&mut session, clock::mono())?;
+        }
+    };
+    let late = async {
+        Timer::after(PARTING).await;
+        Err::<(), LinkEnd>(LinkEnd::Closed)
+    };
+    // Whether it listened no longer matters.
+    let _ = words.or(late).await;
+}
 
 fn peer_of(link: &Link) -> String {
     link.socket().peer_addr().map_or_else(|_| "a peer".to_owned(), |peer| peer.to_string())

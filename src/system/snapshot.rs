@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, TryLockError};
 
 use crate::base::time::Mono;
 use crate::codec::access_unit::{AacConfig, AvcConfig};
-use crate::program::switcher::Source;
+pub use crate::program::switcher::Source;
 
 /// The longest text in a snapshot (a peer's words, an address, a name).
 pub const TEXT_BYTES_MAX: usize = 160;

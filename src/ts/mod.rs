@@ -28,6 +28,7 @@ mod continuity;
 pub mod demux;
 mod early_end;
 pub mod packet;
+pub mod plausible;
 mod pes;
 mod programmes;
 mod psi;
