@@ -104,6 +104,13 @@ impl Refusal {
     }
 }
 
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (code, description) = self.code_and_description();
+        write!(f, "{code}: {description}")
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     /// Handshake, connect, createStream, or between two playbacks; until then the peer has time.
