@@ -57,8 +57,27 @@ pub const AMF_DEPTH_MAX: usize = 8;
 pub const AMF_VALUES_MAX: usize = 128;
 /// Bytes of replies a session may owe its peer; more closes it.
 pub const RTMP_OUTBOX_BYTES_MAX: usize = 16 << 10;
-/// The largest chunk a peer may announce and still be believed (the rest is taken as this).
-pub const RTMP_PEER_CHUNK_BYTES_MAX: usize = 10 << 20;
+/// The largest chunk a peer may announce and still be believed (the rest is taken as this): no
+/// message is longer, so a larger one means the same (RTMP 1.0, 5.4.1). Nothing is allocated.
+pub const RTMP_PEER_CHUNK_BYTES_MAX: usize = 0xFF_FFFF;
+/// Bytes of unfinished messages kept for a peer, all its chunk streams together.
+pub const RTMP_PARTIAL_BYTES_MAX: usize = 16 << 10;
+/// Chunks a peer may send that bring hardly any payload, before it is closed.
+pub const RTMP_CHUNK_CREDIT_MAX: u32 = 16_384;
+/// Chunks a peer is granted anew every second, whatever they bring.
+pub const RTMP_CHUNK_CREDIT_PER_S: u64 = 256;
+/// Payload bytes that grant a peer another chunk.
+pub const RTMP_CHUNK_CREDIT_BYTES: usize = 64;
+/// Events a session holds until its shell takes them.
+pub const RTMP_EVENTS_MAX: usize = 16;
+/// Acknowledgement window announced to peers, and taken as theirs until they announce one.
+pub const RTMP_WINDOW_BYTES: u32 = 2_500_000;
+/// The smallest acknowledgement window obeyed: a smaller one would cost an answer per packet.
+pub const RTMP_WINDOW_BYTES_MIN: u32 = 1024;
+/// Pause between two pings to a player: a paused one would otherwise vanish unnoticed.
+pub const RTMP_PING_MS: u64 = 30_000;
+/// Characters kept of what a peer says about itself or of a server's words of refusal.
+pub const RTMP_WORDS_CHARS_MAX: usize = 160;
 /// Chunk size sent to viewers: most units leave with one header.
 pub const VIEWER_CHUNK_BYTES: usize = 60_000;
 /// Chunk size sent to platforms, as OBS does.
