@@ -19,6 +19,10 @@ pub const TRACK_CONFIGS_MAX: usize = 16;
 pub const TRACK_CONFIG_BYTES_MAX: usize = 2048;
 /// Units kept of a source that waits for its cut: its IDR and what follows.
 pub const STAGING_UNITS_MAX: usize = 64;
+/// Audio bytes kept of it.
+pub const STAGING_AUDIO_BYTES_MAX: usize = 64 << 10;
+/// A source on air whose bytes flow without one video unit coming whole is left after this.
+pub const UNIT_SILENCE_MS_MAX: u64 = 3_000;
 /// A live input silent this long is covered by the standby card, unless configured otherwise.
 pub const SILENCE_MS_DEFAULT: u64 = 500;
 /// The shortest such silence: an encoder's key frame may well take a tenth of a second.
@@ -33,6 +37,17 @@ pub const DATAGRAM_BYTES_MAX: usize = 65_535;
 pub const TS_STREAMS_MAX: usize = 32;
 /// Programmes remembered of a PAT (a full multiplex has about 20).
 pub const TS_PROGRAMMES_MAX: usize = 64;
+/// Bytes kept while the packet grid is looked for: three packets of the longest kind, so that a
+/// sync byte can be confirmed by two more.
+pub const TS_SYNC_BYTES_MAX: usize = 3 * 204;
+/// Datagrams remembered to recognise one that the network doubled.
+pub const TS_RECENT_DATAGRAMS_MAX: usize = 8;
+/// PMT sections collected at the same time (one that lies in one packet needs none).
+pub const TS_OPEN_SECTIONS_MAX: usize = 4;
+/// The largest PTS - DTS believed, 90 kHz: 60 s are far more than any encoder reorders.
+pub const COMPOSITION_TICKS_MAX: i64 = 60 * 90_000;
+/// The longest frame duration learnt from a stream's DTS, 90 kHz.
+pub const FRAME_TICKS_MAX: i64 = 5 * 90_000;
 /// A PSI section's largest size (ISO/IEC 13818-1, 2.4.4: 1024 bytes for PAT and PMT).
 pub const PSI_SECTION_BYTES_MAX: usize = 1024;
 /// Non-VCL bytes (AUD, SPS, PPS, SEI) that may stand before an access unit's first slice.
@@ -140,6 +155,30 @@ pub const HTTP_BODY_BYTES_MAX: usize = 64 << 10;
 pub const HTTP_HEAD_MS_MAX: u64 = 5_000;
 /// Time a client has for everything else: body, answer, idling between requests.
 pub const HTTP_IDLE_MS_MAX: u64 = 15_000;
+/// Header fields in a request.
+pub const HTTP_FIELDS_MAX: usize = 64;
+/// Of the connections, those of one source address (an IPv6 /64 counts as one); loopback is exempt.
+pub const HTTP_ADDRESS_CONNECTIONS_MAX: usize = 8;
+/// Connections beyond the limit that are told so at once; the rest is closed without a word.
+pub const HTTP_REFUSALS_MAX: usize = 16;
+/// Bytes read and thrown away behind a last answer, so that the peer can read it.
+pub const HTTP_LINGER_BYTES_MAX: usize = 256 << 10;
+/// Time spent on that.
+pub const HTTP_LINGER_MS_MAX: u64 = 1_000;
+/// Time the answering side has for one request.
+pub const HTTP_ANSWER_MS_MAX: u64 = 5_000;
+/// One answer.
+pub const HTTP_ANSWER_BYTES_MAX: usize = 1 << 20;
+/// All answers under way together.
+pub const HTTP_ANSWERS_BYTES_MAX: usize = 4 << 20;
+/// Connections from the gate to the HTTP server behind it.
+pub const HTTP_LANES: usize = 2;
+/// Threads that answer requests.
+pub const HTTP_WORKERS: usize = 2;
+/// Kernel buffer of an HTTP connection, each direction.
+pub const HTTP_SOCKET_BUFFER_BYTES: usize = 64 << 10;
+/// Viewers named one by one in an answer; more are only counted.
+pub const HTTP_VIEWERS_LISTED_MAX: usize = 500;
 
 // ── Threads ─────────────────────────────────────────────────────────────────────────────────
 /// Threads of the pool for name look-ups.

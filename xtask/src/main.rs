@@ -1,3 +1,60 @@
-//! The project's own commands.
+//! The project's own commands. Purpose: one place for what a developer or a server types, so
+//! that the README needs no list of tools. Non-goal: anything the program itself needs at run
+//! time.
 
-fn main() {}
+mod checks;
+mod layers;
+mod setup;
+mod source;
+mod step;
+mod tree;
+
+use std::process::ExitCode;
+
+use argh::FromArgs;
+
+/// The project's own commands.
+#[derive(FromArgs)]
+struct Arguments {
+    #[argh(subcommand)]
+    command: Command,
+}
+
+#[derive(FromArgs)]
+#[argh(subcommand)]
+enum Command {
+    Setup(Setup),
+    Ci(Ci),
+    Test(Test),
+}
+
+/// install what the tests need, or say exactly what to install
+#[derive(FromArgs)]
+#[argh(subcommand, name = "setup")]
+struct Setup {}
+
+/// check the source without running it: format, lints, layers, licences
+#[derive(FromArgs)]
+#[argh(subcommand, name = "ci")]
+struct Ci {}
+
+/// setup, ci, and every test
+#[derive(FromArgs)]
+#[argh(subcommand, name = "test")]
+struct Test {}
+
+fn main() -> ExitCode {
+    let arguments: Arguments = argh::from_env();
+    let outcome = match arguments.command {
+        Command::Setup(_) => setup::ensure(),
+        Command::Ci(_) => checks::source(),
+        Command::Test(_) => checks::all(),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(sentence) => {
+            eprintln!("\nxtask: {sentence}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,25 @@
+//! The program among real peers: ffmpeg, rtmpdump, mpv, vlc, nginx-rtmp, and an RTMP client that
+//! is not ours. One test binary, so that what plays in real time is counted and spread over the
+//! machine.
+#![cfg(test)]
+
+mod child;
+mod crowd;
+mod damage;
+mod fidelity;
+mod flv;
+mod frames;
+mod harness;
+mod machine;
+mod media;
+mod nginx;
+mod outage;
+mod player;
+mod program;
+mod refusals;
+mod secrets;
+mod sender;
+mod shutdown;
+mod udp;
+mod viewer;
+mod wait;

@@ -1,0 +1,127 @@
+//! Media made by ffmpeg, once, and kept in the build's temporary folder. Every frame differs
+//! from every other: a moving test picture, and noise for sound.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::{Mutex, PoisonError};
+
+use crate::child::output_of;
+use crate::flv;
+use crate::frames::Recording;
+
+/// What to make.
+#[derive(Clone, Copy, Debug)]
+pub struct Recipe {
+    picture: &'static str,
+    b_frames: &'static str,
+    gop_frames: &'static str,
+    video_bit_rate: &'static str,
+    audio_rate: &'static str,
+    seconds: &'static str,
+}
+
+/// 1200 frames at 50 a second, no B-frames, an IDR each second.
+pub const PLAIN: Recipe = Recipe {
+    picture: "testsrc2=size=640x360:rate=50",
+    b_frames: "0",
+    gop_frames: "50",
+    video_bit_rate: "1500k",
+    audio_rate: "48000",
+    seconds: "24",
+};
+
+/// The same length with two B-frames between references, and sound at 44.1 kHz.
+pub const B_FRAMES: Recipe = Recipe { b_frames: "2", audio_rate: "44100", ..PLAIN };
+
+/// Small enough for hundreds of players at once.
+pub const SMALL: Recipe = Recipe {
+    picture: "testsrc2=size=320x180:rate=25",
+    gop_frames: "25",
+    video_bit_rate: "150k",
+    seconds: "12",
+    ..PLAIN
+};
+
+/// Another picture, to tell two senders apart.
+pub const OTHER: Recipe =
+    Recipe { picture: "testsrc=size=320x240:rate=25", gop_frames: "25", seconds: "20", ..SMALL };
+
+/// A transport stream and what it holds, as ffmpeg reads it.
+pub struct Media {
+    /// The file.
+    pub path: PathBuf,
+    /// Its frames.
+    pub frames: Recording,
+}
+
+impl Media {
+    /// Makes it, or finds it made.
+    pub fn of(recipe: Recipe) -> Media {
+        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+        let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
+        let Recipe { picture, b_frames, gop_frames, video_bit_rate, audio_rate, seconds } = recipe;
+        let name = format!(
+            "{}-b{b_frames}-g{gop_frames}-{video_bit_rate}-{audio_rate}-{seconds}s",
+            picture.replace(['=', ':'], "-")
+        );
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let stream = folder.join(format!("{name}.ts"));
+        if !stream.exists() {
+            let sound =
+                format!("anoisesrc=color=pink:seed=7:amplitude=0.3:sample_rate={audio_rate}");
+            #[rustfmt::skip]
+            let arguments = [
+                "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", &sound, "-t", seconds,
+                "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p",
+                "-bf", b_frames, "-b_strategy", "0", "-g", gop_frames, "-keyint_min", gop_frames,
+                "-sc_threshold", "0", "-b:v", video_bit_rate, "-maxrate", video_bit_rate,
+                "-bufsize", video_bit_rate, "-c:a", "aac", "-ac", "2", "-b:a", "96k", "-f", "mpegts",
+            ];
+            make(&arguments, &stream);
+        }
+        let frames = frames_of(&stream);
+        Media { path: stream, frames }
+    }
+}
+
+/// The frames of a transport stream as ffmpeg reads it.
+pub fn frames_of(stream: &Path) -> Recording {
+    let copy = Path::new(env!("CARGO_TARGET_TMPDIR"))
+        .join(stream.file_name().expect("a file"))
+        .with_extension("flv");
+    if !copy.exists() {
+        let input = stream.to_str().expect("a path in UTF-8");
+        make(&["-i", input, "-map", "0:v:0", "-map", "0:a:0", "-c", "copy", "-f", "flv"], &copy);
+    }
+    flv::read(&copy)
+}
+
+/// Runs ffmpeg into a temporary name first, so that a run cut short leaves nothing that looks
+/// finished.
+fn make(arguments: &[&str], into: &Path) {
+    let draft = into.with_extension(format!("draft-{}", std::process::id()));
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg.args(["-nostdin", "-v", "error", "-y"]).args(arguments).arg(&draft);
+    let (well, text) = output_of(&mut ffmpeg);
+    assert!(well, "ffmpeg cannot make {}:\n{text}", into.display());
+    std::fs::rename(&draft, into).expect("a rename within a folder");
+}
+
+#[test]
+fn the_media_are_what_the_tests_take_them_for() {
+    for recipe in [PLAIN, B_FRAMES] {
+        let Media { frames, .. } = Media::of(recipe);
+        assert_eq!(frames.video.len(), 1200, "{recipe:?}");
+        assert!(frames.audio.len() > 1000, "{recipe:?}: {}", frames.audio.len());
+        let reordered = frames.video.iter().any(|frame| frame.pts_ms > frame.dts_ms + 20);
+        assert_eq!(reordered, recipe.b_frames != "0", "{recipe:?}");
+        for track in [&frames.video, &frames.audio] {
+            let mut digests: Vec<u64> = track.iter().map(|frame| frame.digest).collect();
+            digests.sort_unstable();
+            digests.dedup();
+            assert_eq!(digests.len(), track.len(), "{recipe:?}: two frames are alike");
+        }
+        let keys = frames.video.iter().filter(|frame| frame.key).count();
+        assert_eq!(keys, 24, "{recipe:?}");
+    }
+}

@@ -1,0 +1,221 @@
+//! The program under test: started with ports of the kernel's choice and a folder of its own,
+//! spoken to over its sockets, killed when the test is over.
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::child::signal;
+use crate::wait::{self, seconds};
+
+/// A folder below the build's own temporary one, removed when the test succeeds.
+pub struct Folder(PathBuf);
+
+impl Folder {
+    /// A fresh folder.
+    pub fn new() -> Folder {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("run-{}-{number}", std::process::id());
+        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::create_dir_all(&path).expect("a folder for the test");
+        Folder(path)
+    }
+
+    /// A file in it.
+    pub fn file(&self, name: &str) -> PathBuf {
+        self.0.join(name)
+    }
+
+    /// Itself.
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        if !std::thread::panicking() {
+            // What cannot be removed does no harm.
+            let _ = fs::remove_dir_all(&self.0);
+        }
+    }
+}
+
+/// The command that starts the program, in an environment that says nothing.
+pub fn command(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_streamcaster"));
+    command.args(arguments).env_clear().stdin(Stdio::null());
+    command
+}
+
+/// The running program.
+pub struct Program {
+    child: Child,
+    printed: Arc<Mutex<String>>,
+    folder: Folder,
+    /// Where it takes MPEG-TS.
+    pub udp: SocketAddr,
+    /// Where it serves viewers.
+    pub rtmp: SocketAddr,
+    /// Its page and API.
+    pub http: SocketAddr,
+    /// Its statistics.
+    pub stat: SocketAddr,
+}
+
+impl Program {
+    /// Starts it with this config.toml.
+    pub fn start(config: &str) -> Program {
+        Program::start_with(config, &["--udp", "127.0.0.1:0"], &[])
+    }
+
+    /// Starts it with more arguments and an environment.
+    pub fn start_with(config: &str, more: &[&str], environment: &[(&str, &str)]) -> Program {
+        let folder = Folder::new();
+        let data = folder.file("data");
+        fs::create_dir_all(&data).expect("the data folder");
+        fs::write(data.join("config.toml"), config).expect("the config file");
+        let data = data.to_str().expect("a path in UTF-8");
+        let any = "127.0.0.1:0";
+        let ports = ["run", "--data", data, "--rtmp", any, "--http", any, "--stat", any];
+        let mut command = command(&ports);
+        command.args(more).envs(environment.iter().copied());
+        let mut child = command
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let printed = Arc::new(Mutex::new(String::new()));
+        collect(child.stderr.take().expect("its stderr is piped"), Arc::clone(&printed));
+        let ready = wait::poll(seconds(20), || {
+            let text = printed.lock().expect("the reader does not panic").clone();
+            let address = |name| listening(&text, name);
+            text.lines().find(|line| line.trim_end().ends_with("ready"))?;
+            Some((address("udp")?, address("rtmp")?, address("http")?, address("stat")?))
+        });
+        let Some((udp, rtmp, http, stat)) = ready else {
+            let _ = child.kill();
+            panic!("not ready in time; it said:\n{}", printed.lock().expect("no panic"));
+        };
+        Program { child, printed, folder, udp, rtmp, http, stat }
+    }
+
+    /// The folder of this run: the program's data and whatever the test's peers write.
+    pub fn folder(&self) -> &Folder {
+        &self.folder
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// All it has printed.
+    pub fn printed(&self) -> String {
+        self.printed.lock().expect("the reader does not panic").clone()
+    }
+
+    /// The address viewers play.
+    pub fn play_url(&self) -> String {
+        format!("rtmp://{}/live/stream", self.rtmp)
+    }
+
+    /// `/api/status`.
+    pub fn status(&self) -> Value {
+        let body = get(self.http, "/api/status");
+        serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error} in {body}"))
+    }
+
+    /// What is on air, by the name the API uses.
+    pub fn on_air(&self) -> String {
+        text(&self.status(), "/current_video_source")
+    }
+
+    /// Waits until that is on air.
+    pub fn wait_on_air(&self, source: &str, limit: Duration) {
+        let on_air = wait::holds(limit, || self.on_air() == source);
+        assert!(on_air, "{source} is not on air after {limit:?}:\n{}", self.told());
+    }
+
+    /// Waits until the first destination has reached a state.
+    pub fn wait_destination(&self, state: &str, limit: Duration) {
+        let reached = wait::holds(limit, || text(&self.status(), "/destinations/0/state") == state);
+        assert!(reached, "destination not {state} after {limit:?}:\n{}", self.told());
+    }
+
+    /// Asserts that it runs and that no panic was printed.
+    pub fn assert_well(&mut self) {
+        let ended = self.child.try_wait().expect("a child of this process");
+        assert!(ended.is_none(), "it ended ({ended:?}):\n{}", self.printed());
+        assert!(!self.printed().contains("panicked"), "{}", self.printed());
+    }
+
+    /// Sends SIGTERM and waits for its end.
+    pub fn terminate(&mut self, limit: Duration) -> Option<ExitStatus> {
+        signal(self.pid(), "TERM");
+        self.ended(limit)
+    }
+
+    /// Its end, if it ends in time.
+    pub fn ended(&mut self, limit: Duration) -> Option<ExitStatus> {
+        wait::poll(limit, || self.child.try_wait().expect("a child of this process"))
+    }
+
+    /// Status and log, for a failed expectation.
+    pub fn told(&self) -> String {
+        format!("{:#}\n{}", self.status(), self.printed())
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn collect(stderr: impl Read + Send + 'static, into: Arc<Mutex<String>>) {
+    std::thread::spawn(move || {
+        for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
+            let mut text = into.lock().expect("no one panics while holding it");
+            text.push_str(&String::from_utf8_lossy(&line));
+            text.push('\n');
+        }
+    });
+}
+
+fn listening(text: &str, name: &str) -> Option<SocketAddr> {
+    let mark = format!("listening: {name} ");
+    let behind = text.lines().find_map(|line| line.split_once(&mark))?.1;
+    behind.split_whitespace().next()?.parse().ok()
+}
+
+/// The body of a GET, whatever the status.
+pub fn get(address: SocketAddr, path: &str) -> String {
+    let mut stream = TcpStream::connect(address).expect("the HTTP port accepts");
+    stream.set_read_timeout(Some(seconds(10))).expect("a socket option");
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").expect("a request");
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("an answer");
+    let answer = String::from_utf8_lossy(&answer);
+    let (_, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
+    body.to_owned()
+}
+
+/// A text in a JSON value by its pointer; empty when absent.
+pub fn text(value: &Value, pointer: &str) -> String {
+    value.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// A number in a JSON value by its pointer; 0 when absent.
+pub fn number(value: &Value, pointer: &str) -> u64 {
+    value.pointer(pointer).and_then(Value::as_u64).unwrap_or_default()
+}

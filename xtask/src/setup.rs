@@ -1,0 +1,177 @@
+//! `cargo xtask setup`: the one place that installs anything. Purpose: a fresh Debian machine
+//! with Rust becomes one that can run the tests; where it may not install, it says exactly what
+//! to type. Non-goal: what the program needs at run time, which is nothing.
+
+use std::path::Path;
+use std::process::Command;
+
+use crate::step::{answers, cargo, run, step};
+
+/// The version the licence and ban rules were written for.
+const CARGO_DENY_VERSION: &str = "0.20.2";
+
+/// Where distributions put the RTMP module of nginx.
+const NGINX_RTMP_MODULES: [&str; 2] =
+    ["/usr/lib/nginx/modules/ngx_rtmp_module.so", "/usr/lib64/nginx/modules/ngx_rtmp_module.so"];
+
+/// A tool the tests drive, the Debian package that brings it, and how to see that it is there.
+struct Tool {
+    name: &'static str,
+    packages: &'static [&'static str],
+    present: fn() -> bool,
+}
+
+const TOOLS: [Tool; 6] = [
+    Tool { name: "ffmpeg, ffprobe", packages: &["ffmpeg"], present: ffmpeg },
+    Tool {
+        name: "nginx with its RTMP module",
+        packages: &["nginx-light", "libnginx-mod-rtmp"],
+        present: nginx_rtmp,
+    },
+    Tool { name: "rtmpdump", packages: &["rtmpdump"], present: rtmpdump },
+    Tool { name: "mpv", packages: &["mpv"], present: mpv },
+    Tool { name: "vlc", packages: &["vlc-bin", "vlc-plugin-base"], present: vlc },
+    Tool { name: "setpriv", packages: &["util-linux"], present: setpriv },
+];
+
+fn ffmpeg() -> bool {
+    answers("ffmpeg", &["-version"]) && answers("ffprobe", &["-version"])
+}
+
+fn nginx_rtmp() -> bool {
+    let nginx = answers("nginx", &["-v"]) || answers("/usr/sbin/nginx", &["-v"]);
+    nginx && NGINX_RTMP_MODULES.iter().any(|module| Path::new(module).exists())
+}
+
+fn rtmpdump() -> bool {
+    // It has no option that ends well without a server: its help is proof enough.
+    Command::new("rtmpdump").arg("-h").output().is_ok_and(|output| {
+        String::from_utf8_lossy(&output.stderr).contains("RTMPDump")
+            || String::from_utf8_lossy(&output.stdout).contains("RTMPDump")
+    })
+}
+
+fn mpv() -> bool {
+    answers("mpv", &["--no-config", "--version"])
+}
+
+fn vlc() -> bool {
+    // As root vlc refuses even to tell its version, so it is looked for, not asked.
+    Path::new("/usr/bin/cvlc").exists() && Path::new("/usr/bin/vlc").exists()
+}
+
+fn setpriv() -> bool {
+    answers("setpriv", &["--version"])
+}
+
+/// Installs what is missing and verifies it afterwards; quick when all is there.
+fn install_missing() -> Result<(), String> {
+    rust_components()?;
+    debian_packages()?;
+    cargo_deny()
+}
+
+/// The step as `cargo xtask setup` runs it.
+pub fn ensure() -> Result<(), String> {
+    step("setup", install_missing)
+}
+
+fn rust_components() -> Result<(), String> {
+    for (component, subcommand) in [("rustfmt", "fmt"), ("clippy", "clippy")] {
+        if answers("cargo", &[subcommand, "--version"]) {
+            continue;
+        }
+        let advice = format!("Install the Rust component {component} and try again.");
+        run(Command::new("rustup").args(["component", "add", component]), &advice)?;
+    }
+    Ok(())
+}
+
+fn debian_packages() -> Result<(), String> {
+    let missing: Vec<&Tool> = TOOLS.iter().filter(|tool| !(tool.present)()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let packages: Vec<&str> = missing.iter().flat_map(|tool| tool.packages).copied().collect();
+    let by_hand = by_hand(&packages);
+    println!("missing: {}", names(&missing));
+    let Some(prefix) = apt_prefix() else {
+        return Err(format!("the tests need tools that are not here. Type:\n{by_hand}"));
+    };
+    let advice = format!("By hand:\n{by_hand}");
+    run(&mut apt(&prefix, &["update"]), &advice)?;
+    let mut install = vec!["install", "--yes", "--no-install-recommends"];
+    install.extend(&packages);
+    run(&mut apt(&prefix, &install), &advice)?;
+    let still: Vec<&Tool> = missing.into_iter().filter(|tool| !(tool.present)()).collect();
+    if still.is_empty() {
+        return Ok(());
+    }
+    Err(format!("installed, and still not answering: {}", names(&still)))
+}
+
+fn names(tools: &[&Tool]) -> String {
+    tools.iter().map(|tool| tool.name).collect::<Vec<_>>().join("; ")
+}
+
+fn by_hand(packages: &[&str]) -> String {
+    let packages = packages.join(" ");
+    format!("  sudo apt-get update\n  sudo apt-get install --no-install-recommends {packages}")
+}
+
+/// The words before `apt-get` with which this user may install, if there are any.
+fn apt_prefix() -> Option<Vec<&'static str>> {
+    if !answers("apt-get", &["--version"]) {
+        return None;
+    }
+    let id = Command::new("id").arg("-u").output().ok()?;
+    if id.stdout.trim_ascii() == b"0" {
+        return Some(vec!["env"]);
+    }
+    answers("sudo", &["-n", "true"]).then(|| vec!["sudo", "-n", "env"])
+}
+
+fn apt(prefix: &[&str], arguments: &[&str]) -> Command {
+    let mut words = prefix.iter().copied();
+    let mut command = Command::new(words.next().unwrap_or("env"));
+    command.args(words).args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"]);
+    command.args(arguments);
+    command
+}
+
+fn cargo_deny() -> Result<(), String> {
+    if answers("cargo", &["deny", "--version"]) {
+        return Ok(());
+    }
+    println!("missing: cargo-deny; building it takes some minutes");
+    let arguments = ["install", "cargo-deny", "--locked", "--version", CARGO_DENY_VERSION];
+    let advice = format!("By hand: cargo {}", arguments.join(" "));
+    run(&mut cargo(&arguments), &advice)?;
+    if answers("cargo", &["deny", "--version"]) {
+        return Ok(());
+    }
+    Err("cargo-deny is installed but does not answer: is ~/.cargo/bin in PATH?".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_to_type_names_every_package() {
+        let text = by_hand(&["ffmpeg", "mpv"]);
+        assert!(text.contains("apt-get update"), "{text}");
+        assert!(text.ends_with("--no-install-recommends ffmpeg mpv"), "{text}");
+    }
+
+    #[test]
+    fn apt_is_asked_no_questions() {
+        let command = apt(&["sudo", "-n", "env"], &["install", "mpv"]);
+        let words: Vec<_> = command.get_args().map(|word| word.to_string_lossy()).collect();
+        assert_eq!(command.get_program(), "sudo");
+        assert_eq!(
+            words,
+            ["-n", "env", "DEBIAN_FRONTEND=noninteractive", "apt-get", "-q", "install", "mpv"]
+        );
+    }
+}

@@ -1,0 +1,217 @@
+//! What the tree must look like, kept by a machine so that nobody has to remember it: layers,
+//! file length, the top level, openings, nothing left open, where `unsafe` may stand.
+
+use std::fs;
+use std::path::Path;
+
+use crate::layers;
+use crate::source::Source;
+
+/// Lines of code in a file, comments, blank lines and inline tests not counted.
+const CODE_LINES_MAX: usize = 400;
+
+/// What may stand at the top level, beside dot-files.
+const TOP_LEVEL: [&str; 12] = [
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE",
+    "README.md",
+    "build.rs",
+    "clippy.toml",
+    "deny.toml",
+    "rootfs",
+    "rust-toolchain.toml",
+    "rustfmt.toml",
+    "src",
+    "tests",
+];
+
+/// Beside those, this package, and what git ignores: build output and the program's own data.
+const TOP_LEVEL_TOO: [&str; 3] = ["xtask", "target", "data"];
+
+/// Files that may contain `unsafe`.
+const UNSAFE_FILES: [&str; 0] = [];
+
+/// A Rust file: its path from the root with `/`, and its text.
+struct RustFile {
+    path: String,
+    text: String,
+}
+
+/// Checks the tree below `root`; the error lists everything found.
+pub fn check(root: &Path) -> Result<(), String> {
+    let mut found = strangers(&names(root)?);
+    let mut files = Vec::new();
+    for folder in ["src", "tests", "xtask/src"] {
+        collect(root, folder, &mut files)?;
+    }
+    found.extend(examine(&files));
+    if found.is_empty() {
+        return Ok(());
+    }
+    Err(format!("the tree breaks its own rules:\n  {}", found.join("\n  ")))
+}
+
+/// Top-level names that the layout does not know.
+fn strangers(names: &[String]) -> Vec<String> {
+    names
+        .iter()
+        .filter(|name| !name.starts_with('.'))
+        .filter(|name| !TOP_LEVEL.contains(&name.as_str()))
+        .filter(|name| !TOP_LEVEL_TOO.contains(&name.as_str()))
+        .map(|name| format!("{name}: not part of the top level"))
+        .collect()
+}
+
+fn examine(files: &[RustFile]) -> Vec<String> {
+    let parsed: Vec<(&RustFile, Source)> =
+        files.iter().map(|file| (file, Source::parse(&file.text))).collect();
+    let tests: Vec<String> =
+        parsed.iter().flat_map(|(file, source)| tests_of(file, source)).collect();
+    let mut found = Vec::new();
+    for (file, source) in &parsed {
+        let is_test = tests.contains(&file.path);
+        // A test module's purpose is its parent's.
+        found.extend(opening(file).filter(|_| !is_test));
+        found.extend(length(file, source));
+        found.extend(left_open(file, source));
+        found.extend(unsafe_code(file, source));
+        if let Some(below) = file.path.strip_prefix("src/") {
+            let product = if is_test { "" } else { source.product.as_str() };
+            found.extend(layers::violations(below, &source.code, product));
+        }
+    }
+    found
+}
+
+/// The files a file declares as its test modules.
+fn tests_of(file: &RustFile, source: &Source) -> Vec<String> {
+    let stem = file.path.strip_suffix(".rs").unwrap_or(&file.path);
+    let (folder, name) = stem.rsplit_once('/').unwrap_or(("", stem));
+    let own = if matches!(name, "mod" | "lib" | "main") { folder } else { stem };
+    source
+        .test_modules
+        .iter()
+        .flat_map(|module| [format!("{own}/{module}.rs"), format!("{own}/{module}/mod.rs")])
+        .collect()
+}
+
+fn opening(file: &RustFile) -> Option<String> {
+    let opens = file.text.trim_start().starts_with("//!");
+    (!opens).then(|| format!("{}:1: opens without `//!` and its purpose", file.path))
+}
+
+fn length(file: &RustFile, source: &Source) -> Option<String> {
+    let lines = source.code_lines();
+    (lines > CODE_LINES_MAX)
+        .then(|| format!("{}: {lines} lines of code; split it below {CODE_LINES_MAX}", file.path))
+}
+
+/// Work left open: in comments by its usual words, in code by its usual macros.
+fn left_open(file: &RustFile, source: &Source) -> Vec<String> {
+    let words = ["TODO", "FIXME"].map(|word| (word, &source.comments));
+    let macros = ["todo!", "unimplemented!", "#[ignore"].map(|word| (word, &source.code));
+    let mut found = Vec::new();
+    for (word, text) in words.into_iter().chain(macros) {
+        for (number, _) in text.lines().enumerate().filter(|(_, line)| line.contains(word)) {
+            found.push(format!("{}:{}: {word} left open", file.path, number + 1));
+        }
+    }
+    found
+}
+
+fn unsafe_code(file: &RustFile, source: &Source) -> Option<String> {
+    if UNSAFE_FILES.contains(&file.path.as_str()) {
+        return None;
+    }
+    let is_name = |c: char| c.is_alphanumeric() || c == '_';
+    let mut words = source.code.split(|c| !is_name(c));
+    words.any(|word| word == "unsafe").then(|| format!("{}: unsafe code", file.path))
+}
+
+fn names(folder: &Path) -> Result<Vec<String>, String> {
+    let failed = |error| format!("{}: {error}", folder.display());
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        names.push(entry.map_err(failed)?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Collects the Rust files below a folder; one that does not exist holds none.
+fn collect(root: &Path, folder: &str, files: &mut Vec<RustFile>) -> Result<(), String> {
+    let path = root.join(folder);
+    if !path.is_dir() {
+        return Ok(());
+    }
+    for name in names(&path)? {
+        let below = format!("{folder}/{name}");
+        if path.join(&name).is_dir() {
+            collect(root, &below, files)?;
+        } else if name.ends_with(".rs") {
+            let text = fs::read_to_string(path.join(&name))
+                .map_err(|error| format!("{below}: {error}"))?;
+            files.push(RustFile { path: below, text });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(path: &str, text: &str) -> Vec<String> {
+        examine(&[RustFile { path: path.to_owned(), text: text.to_owned() }])
+    }
+
+    #[test]
+    fn a_stranger_at_the_top_level_is_named() {
+        let names = ["src", ".ci", "docs", "Cargo.toml"].map(str::to_owned);
+        assert_eq!(strangers(&names), ["docs: not part of the top level"]);
+    }
+
+    #[test]
+    fn a_file_opens_with_its_purpose() {
+        assert_eq!(of("src/ts/mod.rs", "//! Purpose.\n"), [""; 0]);
+        assert_eq!(of("src/ts/mod.rs", "use a;\n").len(), 1);
+    }
+
+    #[test]
+    fn a_file_of_more_than_400_lines_of_code_is_named() {
+        let long = format!("//! Purpose.\n{}", "fn a() {}\n".repeat(400));
+        assert_eq!(of("src/ts/mod.rs", &long), [""; 0]);
+        let longer = format!("{long}fn b() {{}}\n");
+        assert_eq!(of("xtask/src/a.rs", &longer).len(), 1);
+        let tests = format!("{long}#[cfg(test)]\nmod tests {{\n fn b() {{}}\n}}\n");
+        assert_eq!(of("tests/a.rs", &tests), [""; 0]);
+    }
+
+    #[test]
+    fn what_is_left_open_is_named_with_its_line() {
+        let text = format!("//! Purpose.\nfn a() {{}} // {}: b\n", ["TO", "DO"].concat());
+        assert_eq!(of("src/ts/a.rs", &text), ["src/ts/a.rs:2: TODO left open"]);
+        for code in ["todo!()", "unimplemented!()", "#[ignore]"] {
+            assert_eq!(of("tests/a.rs", &format!("//! P.\n{code}\n")).len(), 1, "{code}");
+            assert_eq!(of("tests/a.rs", &format!("//! P.\nf(\"{code}\");\n")), [""; 0]);
+        }
+    }
+
+    #[test]
+    fn unsafe_stands_nowhere() {
+        assert_eq!(of("src/base/a.rs", "//! P.\nunsafe fn f() {}\n").len(), 1);
+        assert_eq!(of("src/base/a.rs", "//! P. unsafe\n#![deny(unsafe_code)]\n"), [""; 0]);
+    }
+
+    #[test]
+    fn a_test_module_in_its_own_file_may_read_files_and_needs_no_opening() {
+        let file =
+            |path: &str, text: &str| RustFile { path: path.to_owned(), text: text.to_owned() };
+        let parent = file("src/ts/demux.rs", "//! P.\n#[cfg(test)]\nmod demux_tests;\n");
+        let tests = file("src/ts/demux/demux_tests.rs", "use std::fs;\n");
+        assert_eq!(examine(&[parent, tests]), [""; 0]);
+        let alone = file("src/ts/demux/demux_tests.rs", "//! P.\nuse std::fs;\n");
+        assert_eq!(examine(&[alone]).len(), 1);
+    }
+}
