@@ -3,4 +3,5 @@
 mod backoff;
 pub mod destinations;
 mod feeder;
+mod push;
 pub mod viewers;

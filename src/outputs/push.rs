@@ -1,0 +1,260 @@
+//! One try to push to a platform: look-up, connect, handshake, publish, feed from the ring, and a
+//! polite end. Purpose: every step has a deadline, everything the server sends is drained
+//! (MediaMTX #5776). Non-goals: trying again (destinations); RTMPS, which the configuration
+//! refuses. Bounds: one connection, its session, its feeder.
+
+use std::convert::Infallible;
+use std::fmt;
+use std::net::{Shutdown as Half, SocketAddr, TcpStream};
+use std::time::Duration;
+
+use async_io::{Async, Timer};
+use smol::future::FutureExt;
+
+use crate::base::limits::{CONNECT_STEP_MS_MAX, DESTINATION_STALL_MS_MAX, FAREWELL_MS_MAX};
+use crate::program::bell::Listener;
+use crate::program::Programme;
+use crate::rtmp::client::{ClientEvent, ClientSession};
+use crate::rtmp::url::RtmpUrl;
+use crate::system::clock;
+use crate::system::link::{Link, LinkEnd, Wake};
+use crate::system::shutdown::Shutdown;
+
+use super::destinations::Destination;
+use super::feeder::{Audience, Fed, FeedError, Feeder};
+
+/// Why a try ended.
+pub(super) enum End {
+    /// Name look-up.
+    Lookup(std::io::Error),
+    /// No address could be connected to; the last one's error.
+    Connect(std::io::Error),
+    /// A step took too long.
+    Deadline(&'static str),
+    /// The connection.
+    Link(LinkEnd),
+    /// The server said no.
+    Refused(String),
+    /// The ring overtook it in the middle of a message.
+    Overtaken,
+    /// It took no byte for too long.
+    Stalled,
+    /// The program ends.
+    Shutdown,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            End::Lookup(error) => write!(f, "its name is not known: {error}"),
+            End::Connect(error) => write!(f, "no connection: {error}"),
+            End::Deadline(step) => write!(f, "{step} took more than {CONNECT_STEP_MS_MAX} ms"),
+            End::Link(end) => write!(f, "{end}"),
+            End::Refused(words) => write!(f, "refused: {words}"),
+            End::Overtaken => write!(f, "too slow: overtaken in the middle of a message"),
+            End::Stalled => write!(f, "it took no byte for {DESTINATION_STALL_MS_MAX} ms"),
+            End::Shutdown => write!(f, "the program ends"),
+        }
+    }
+}
+
+impl From<LinkEnd> for End {
+    fn from(end: LinkEnd) -> End {
+        End::Link(end)
+    }
+}
+
+impl From<FeedError> for End {
+    fn from(error: FeedError) -> End {
+        match error {
+            FeedError::Overtaken => End::Overtaken,
+            FeedError::Link(end) => End::Link(end),
+        }
+    }
+}
+
+/// One try: returns only when it has ended.
+pub(super) async fn push(
+    destination: &Destination,
+    programme: &Programme,
+    shutdown: &Shutdown,
+) -> Result<Infallible, End> {
+    let socket = async { connect(&destination.config().url).await }
+        .or(async {
+            shutdown.asked().await;
+            Err(End::Shutdown)
+        })
+        .await?;
+    let (url, key) = (destination.config().url.clone(), destination.config().key.clone());
+    let mut push = Push {
+        destination,
+        programme,
+        link: Link::new(socket).map_err(LinkEnd::Io)?,
+        session: ClientSession::new(url, key, clock::mono()).map_err(LinkEnd::Session)?,
+        publishing: None,
+    };
+    match push.run(shutdown).await {
+        Err(End::Shutdown) => {
+            push.say_farewell().await;
+            Err(End::Shutdown)
+        }
+        ended => ended,
+    }
+}
+
+/// Looks the name up anew and tries its addresses one after the other.
+async fn connect(url: &RtmpUrl) -> Result<Async<TcpStream>, End> {
+    let lookup = async {
+        let host = (url.host.as_str(), url.port);
+        async_net::resolve(host).await.map_err(End::Lookup)
+    };
+    let addresses = in_time("the name look-up", lookup).await?;
+    let mut last = End::Lookup(std::io::Error::other("it has no address"));
+    for address in addresses {
+        match in_time("connecting", connect_to(address)).await {
+            Ok(socket) => return Ok(socket),
+            Err(end) => last = end,
+        }
+    }
+    Err(last)
+}
+
+async fn connect_to(address: SocketAddr) -> Result<Async<TcpStream>, End> {
+    Async::<TcpStream>::connect(address).await.map_err(End::Connect)
+}
+
+/// A step with its deadline: DNS and connect have none of their own.
+async fn in_time<T>(
+    step: &'static str,
+    work: impl std::future::Future<Output = Result<T, End>>,
+) -> Result<T, End> {
+    let late = async {
+        Timer::after(Duration::from_millis(CONNECT_STEP_MS_MAX)).await;
+        Err(End::Deadline(step))
+    };
+    work.or(late).await
+}
+
+/// A connection to a platform.
+struct Push<'d> {
+    destination: &'d Destination,
+    programme: &'d Programme,
+    link: Link,
+    session: ClientSession,
+    /// Once the server has agreed.
+    publishing: Option<(Feeder, Listener)>,
+}
+
+impl Push<'_> {
+    async fn run(&mut self, shutdown: &Shutdown) -> Result<Infallible, End> {
+        let mut blocked = false;
+        loop {
+            if shutdown.is_asked() {
+                return Err(End::Shutdown);
+            }
+            if !blocked {
+                blocked = self.feed()? == Fed::Blocked;
+            }
+            let listener = self.publishing.as_mut().map(|(_, listener)| listener);
+            let wake = async { self.link.wake(listener, blocked).await.map_err(LinkEnd::Io) };
+            let stop = async {
+                shutdown.asked().await;
+                Ok(Wake::Tick)
+            };
+            match wake.or(stop).await? {
+                Wake::Readable => {
+                    self.link.receive(&mut self.session, clock::mono())?;
+                    self.hear()?;
+                }
+                Wake::Writable => blocked = false,
+                Wake::Rung => {}
+                Wake::Tick => self.look_at_deadlines()?,
+            }
+        }
+    }
+
+    fn feed(&mut self) -> Result<Fed, End> {
+        let now = clock::mono();
+        let Some((feeder, _)) = &mut self.publishing else {
+            let flushed = self.link.flush(&mut self.session)?;
+            return Ok(if flushed { Fed::UpToDate } else { Fed::Blocked });
+        };
+        let ring = self.programme.ring();
+        let (bytes, skips) = (feeder.media_bytes(), feeder.reader().skips());
+        let fed = feeder.feed(&ring, &mut self.session, self.link.socket(), now)?;
+        let fresh = feeder.media_bytes() - bytes;
+        if fresh > 0 {
+            self.destination.flowed(fresh, now);
+        }
+        let lag_ms = u64::try_from(feeder.reader().lag(&ring).to_ms()).unwrap_or(0);
+        self.destination.lags(lag_ms, feeder.reader().skips() - skips);
+        Ok(fed)
+    }
+
+    /// Takes what the server has said.
+    fn hear(&mut self) -> Result<(), End> {
+        while let Some(event) = self.session.event() {
+            match event {
+                ClientEvent::Published { message_stream } => {
+                    let now = clock::mono();
+                    let feeder = Feeder::new(message_stream, Audience::Platform, now);
+                    self.publishing = Some((feeder, self.programme.listen()));
+                    self.destination.published();
+                }
+                ClientEvent::Refused { code, description } => {
+                    return Err(End::Refused(format!("{code} {description}")));
+                }
+                ClientEvent::Closed => return Err(End::Link(LinkEnd::Closed)),
+            }
+        }
+        Ok(())
+    }
+
+    fn look_at_deadlines(&mut self) -> Result<(), End> {
+        let now = clock::mono();
+        let stall = Duration::from_millis(DESTINATION_STALL_MS_MAX);
+        if let Some((feeder, _)) = &self.publishing {
+            if now.since(feeder.progress()) >= stall {
+                return Err(End::Stalled);
+            }
+        }
+        self.session.on_deadline(now).map_err(LinkEnd::Session)?;
+        Ok(())
+    }
+
+    /// Ends politely: FCUnpublish, deleteStream, then close (nginx-rtmp #1595, HaishinKit #1472).
+    async fn say_farewell(&mut self) {
+        if self.session.finish().is_err() {
+            return;
+        }
+        if let Some((feeder, _)) = &mut self.publishing {
+            feeder.end();
+        }
+        let late = Timer::after(Duration::from_millis(FAREWELL_MS_MAX));
+        let farewell = async {
+            // Whether it arrived no longer matters when the connection breaks.
+            let _ = self.send_rest().await;
+        };
+        farewell
+            .or(async {
+                late.await;
+            })
+            .await;
+    }
+
+    /// Sends what is left, then waits for the server to close: closing with its bytes unread
+    /// would reset the connection and take the farewell with it.
+    async fn send_rest(&mut self) -> Result<(), End> {
+        let mut closing = false;
+        loop {
+            let blocked = !closing && self.feed()? == Fed::Blocked;
+            if !blocked && !closing {
+                self.link.socket().shutdown(Half::Write).map_err(LinkEnd::Io)?;
+                closing = true;
+            }
+            if self.link.wake(None, blocked).await.map_err(LinkEnd::Io)? == Wake::Readable {
+                self.link.receive(&mut self.session, clock::mono())?;
+            }
+        }
+    }
+}
