@@ -12,13 +12,13 @@
 
 use std::time::Duration;
 
-use crate::base::limits::{CONNECT_STEP_MS_MAX, DESTINATION_CHUNK_BYTES, RTMP_WINDOW_BYTES};
+use crate::base::limits::{CONNECT_STEP_MS_MAX, DESTINATION_CHUNK_BYTES};
 use crate::base::time::Mono;
 
 use super::amf::{AmfReader, AmfWriter, Value};
 use super::connection::{Command, Connection, Incoming, SessionError};
 use super::handshake::Handshake;
-use super::message::{control, TYPE_COMMAND, TYPE_WINDOW_SIZE};
+use super::message::TYPE_COMMAND;
 use super::url::{RtmpUrl, StreamKey};
 use super::words::without_key;
 
@@ -246,7 +246,6 @@ impl ClientSession {
                     return Ok(());
                 }
                 self.stage = Stage::CreateStream { until };
-                self.connection.push(&control(TYPE_WINDOW_SIZE, RTMP_WINDOW_BYTES))?;
                 let key = self.key.expose();
                 for message in [
                     request("releaseStream", RELEASE_STREAM).null().string(key),

@@ -1,7 +1,7 @@
 use super::*;
 use crate::base::limits::{RTMP_COMMAND_BYTES_MAX, RTMP_OUTBOX_BYTES_MAX};
 use crate::rtmp::amf::AmfError;
-use crate::rtmp::chunk_reader::ChunkError;
+use crate::rtmp::chunk::ChunkError;
 use crate::rtmp::chunk_writer::write_message;
 use crate::rtmp::message::{MessageReader, TYPE_COMMAND_AMF3, TYPE_USER_CONTROL, TYPE_VIDEO};
 
@@ -249,8 +249,12 @@ fn a_stopped_player_may_play_again_but_not_wait_for_ever() {
 fn a_request_withdrawn_before_the_decision_is_not_granted() {
     let mut peer = Peer::connected();
     let delete = wire(0, AmfWriter::new().string("deleteStream").number(0.0).null().number(1.0));
-    peer.send(&[named("play", 1, "stream"), delete].concat());
+    let later = Mono::from_ms(RTMP_ADMISSION_MS_MAX / 2);
+    let both = [named("play", 1, "stream"), delete].concat();
+    peer.session.input(&both, later).unwrap();
     assert_eq!(peer.session.event(), None);
+    // Nor does it buy time.
+    assert_eq!(peer.session.deadline(), Some(Mono::from_ms(RTMP_ADMISSION_MS_MAX)));
     peer.session.accept_play(NOW).unwrap();
     assert_eq!(peer.session.playing(), None);
     assert_eq!(peer.answers(), [""; 0]);
@@ -413,4 +417,12 @@ fn real_sessions_mutated_at_random_never_break_an_invariant() {
         peer.answers();
     }
     assert!(survived > 1000 && played > 500, "{survived} survived, {played} played");
+}
+
+#[test]
+fn a_quiet_session_is_small() {
+    let mut peer = Peer::playing();
+    assert!(std::mem::size_of::<ServerSession>() <= 1536);
+    assert_eq!(peer.session.event(), None);
+    assert_eq!((peer.session.events.capacity(), peer.session.outbox().len()), (0, 0));
 }
