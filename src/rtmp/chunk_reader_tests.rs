@@ -321,3 +321,27 @@ fn random_bytes_never_break_an_invariant() {
         assert_eq!(whole, in_bytes, "fragments must not matter");
     }
 }
+
+#[test]
+fn bytes_taken_for_a_timestamp_may_be_the_next_chunks_header() {
+    // Neither message repeats its extended timestamp. The last byte of the first, the header of
+    // the next chunk and that chunk's first byte happen to imitate it.
+    let video = [vec![1; 128], vec![0x23]].concat();
+    let audio = [vec![2; 128], vec![0x45, 0x99, 0x98]].concat();
+    let wire = [
+        &type0(6, 0x23C4_4567, 129, 9, 1)[..],
+        &video[..128],
+        &type0(4, 0x7777_7777, 131, 8, 1),
+        &audio[..128],
+        &[0xC6],
+        &video[128..],
+        &[0xC4],
+        &audio[128..],
+    ]
+    .concat();
+    for step in [1, 2, 3, wire.len()] {
+        let messages = read(&mut ChunkReader::new(), &wire, step);
+        let payloads: Vec<_> = messages.iter().map(|(_, payload)| payload).collect();
+        assert_eq!(payloads, [&video, &audio], "in steps of {step}");
+    }
+}

@@ -1,5 +1,5 @@
-//! Messages into chunks (RTMP 1.0, 5.3). Purpose: two forms. [`write_message`] serialises a small
-//! message whole; [`MediaMessage`] only knows its headers and yields slices of a payload that
+//! Messages into chunks (RTMP 1.0, 5.3). Purpose: two forms. A small message is serialised
+//! whole; [`MediaMessage`] only knows its headers and yields slices of a payload that
 //! lies elsewhere, so that one stored payload leaves to any number of peers without a copy.
 //!
 //! Every message begins with a type 0 header: eleven bytes a message buy that no state need be
@@ -10,7 +10,7 @@
 
 use std::io::IoSlice;
 
-use super::chunk_reader::EXTENDED;
+use super::chunk::EXTENDED;
 
 /// Chunk stream for protocol control messages (RTMP 1.0, 5.4).
 pub const CHUNK_STREAM_CONTROL: u8 = 2;

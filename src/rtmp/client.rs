@@ -12,13 +12,13 @@
 
 use std::time::Duration;
 
-use crate::base::limits::{CONNECT_STEP_MS_MAX, DESTINATION_CHUNK_BYTES, RTMP_WINDOW_BYTES};
+use crate::base::limits::{CONNECT_STEP_MS_MAX, DESTINATION_CHUNK_BYTES};
 use crate::base::time::Mono;
 
 use super::amf::{AmfReader, AmfWriter, Value};
 use super::connection::{Command, Connection, Incoming, SessionError};
 use super::handshake::Handshake;
-use super::message::{control, TYPE_COMMAND, TYPE_WINDOW_SIZE};
+use super::message::TYPE_COMMAND;
 use super::url::{RtmpUrl, StreamKey};
 use super::words::without_key;
 
@@ -144,16 +144,22 @@ impl ClientSession {
 
     /// Ends a step that took too long.
     pub fn on_deadline(&mut self, now: Mono) -> Result<(), SessionError> {
-        if self.deadline().is_none_or(|until| now < until) {
-            return Ok(());
+        match (self.deadline(), self.awaited()) {
+            (Some(until), Some(what)) if now >= until => Err(SessionError::TimedOut { what }),
+            _ => Ok(()),
         }
-        let what = match self.stage {
-            Stage::Handshake { .. } => "the handshake",
-            Stage::Connect { .. } => "the answer to connect",
-            Stage::CreateStream { .. } => "the answer to createStream",
-            _ => "the answer to publish",
-        };
-        Err(SessionError::TimedOut { what })
+    }
+
+    /// What we wait for, for a person, until the server has decided: some servers say no by
+    /// closing the connection without a word.
+    pub fn awaited(&self) -> Option<&'static str> {
+        match self.stage {
+            Stage::Handshake { .. } => Some("the handshake"),
+            Stage::Connect { .. } => Some("the answer to connect"),
+            Stage::CreateStream { .. } => Some("the answer to createStream"),
+            Stage::Publish { .. } => Some("the answer to publish"),
+            Stage::Published { .. } | Stage::Closing => None,
+        }
     }
 
     /// Ends the publication in good order; the connection is to be closed once the outbox is
@@ -240,7 +246,6 @@ impl ClientSession {
                     return Ok(());
                 }
                 self.stage = Stage::CreateStream { until };
-                self.connection.push(&control(TYPE_WINDOW_SIZE, RTMP_WINDOW_BYTES))?;
                 let key = self.key.expose();
                 for message in [
                     request("releaseStream", RELEASE_STREAM).null().string(key),

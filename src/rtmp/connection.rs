@@ -9,7 +9,7 @@ use crate::base::limits::{RTMP_OUTBOX_BYTES_MAX, RTMP_WINDOW_BYTES, RTMP_WINDOW_
 use crate::base::time::Mono;
 
 use super::amf::AmfError;
-use super::chunk_reader::{ChunkError, CHUNK_BYTES_INITIAL};
+use super::chunk::{ChunkError, CHUNK_BYTES_INITIAL};
 use super::chunk_writer::{write_message, CHUNK_STREAM_COMMAND, CHUNK_STREAM_DATA};
 use super::handshake::{Handshake, HandshakeError};
 use super::message::{

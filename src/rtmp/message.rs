@@ -11,7 +11,8 @@
 use crate::base::limits::{RTMP_CHUNK_STREAMS_MAX, RTMP_COMMAND_BYTES_MAX, RTMP_PARTIAL_BYTES_MAX};
 use crate::base::time::Mono;
 
-use super::chunk_reader::{ChunkError, ChunkEvent, ChunkReader, MessageHead, CHUNK_BYTES_INITIAL};
+use super::chunk::{ChunkError, MessageHead, CHUNK_BYTES_INITIAL};
+use super::chunk_reader::{ChunkEvent, ChunkReader};
 use super::chunk_writer::{write_message, CHUNK_STREAM_CONTROL};
 
 /// Set Chunk Size (5.4.1).

@@ -4,23 +4,24 @@
 //! ```text
 //! server  client            who says what when: a player's session, a push's session
 //! connection                handshake, protocol control, acknowledgements, the outbox
-//! message                   whole small messages out of chunks; control messages; AMF commands
-//! chunk_reader chunk_writer chunks: reading streams what arrives, media is written by reference
+//! message                   whole small messages out of chunks; control messages written
+//! chunk_reader chunk_writer chunks: read as a stream, media written by reference
 //! handshake  amf  metadata  url  words
 //! ```
 //!
 //! Non-goals: RTMPE, AMF3 (a peer that asks for it is answered in AMF0), shared objects,
 //! aggregate messages, taking media in (it is read past).
 //!
-//! Bound: what a session holds of a peer is the sum of [`RTMP_PARTIAL_BYTES_MAX`],
-//! [`RTMP_OUTBOX_BYTES_MAX`] and a few names of at most [`RTMP_NAME_BYTES_MAX`]; a quiet session
-//! holds next to nothing.
+//! Bound: what a session holds of a peer is at most twice the sum of
+//! [`RTMP_PARTIAL_BYTES_MAX`] and [`RTMP_OUTBOX_BYTES_MAX`] (vectors grow by doubling) and a few
+//! names of at most [`RTMP_NAME_BYTES_MAX`]; a quiet session holds a kilobyte or two.
 //!
 //! [`RTMP_PARTIAL_BYTES_MAX`]: crate::base::limits::RTMP_PARTIAL_BYTES_MAX
 //! [`RTMP_OUTBOX_BYTES_MAX`]: crate::base::limits::RTMP_OUTBOX_BYTES_MAX
 //! [`RTMP_NAME_BYTES_MAX`]: crate::base::limits::RTMP_NAME_BYTES_MAX
 
 pub mod amf;
+pub mod chunk;
 pub mod chunk_reader;
 pub mod chunk_writer;
 pub mod client;

@@ -39,7 +39,8 @@ pub enum ServerEvent {
     Play {
         /// Stream name without its query, at most [`RTMP_NAME_BYTES_MAX`] bytes.
         name: String,
-        /// The `key` of the stream name's query, or else of the application's.
+        /// The `key` of the stream name's query, or else of the application's, as it was sent:
+        /// percent-encoding is not undone.
         key: Option<PlayKey>,
     },
     /// The peer wants to publish. Answer with [`ServerSession::refuse`].
@@ -117,9 +118,10 @@ enum Stage {
     Admission {
         until: Mono,
     },
-    /// The shell has been asked.
+    /// The shell has been asked. The time for admission goes on if the peer withdraws.
     Asked {
         message_stream: u32,
+        until: Mono,
     },
     Playing {
         message_stream: u32,
@@ -237,7 +239,7 @@ impl ServerSession {
     /// Answers [`ServerEvent::Play`]: media may follow the outbox. Nothing happens when the peer
     /// has withdrawn its request meanwhile; then [`playing`](ServerSession::playing) is `None`.
     pub fn accept_play(&mut self, now: Mono) -> Result<(), SessionError> {
-        let Stage::Asked { message_stream: id } = self.stage else { return Ok(()) };
+        let Stage::Asked { message_stream: id, .. } = self.stage else { return Ok(()) };
         self.stage = playing(id, now);
         self.connection.push(&user_control(EVENT_STREAM_BEGIN, id))?;
         self.status(id, "status", "NetStream.Play.Reset", "Playing and resetting.")?;
@@ -248,7 +250,7 @@ impl ServerSession {
 
     /// Answers [`ServerEvent::Play`] or [`ServerEvent::Publish`] with no; the connection closes.
     pub fn refuse(&mut self, refusal: Refusal) -> Result<(), SessionError> {
-        let Stage::Asked { message_stream } = self.stage else { return Ok(()) };
+        let Stage::Asked { message_stream, .. } = self.stage else { return Ok(()) };
         let (code, description) = refusal.code_and_description();
         self.stage = Stage::Closing;
         self.status(message_stream, "error", code, description)
@@ -316,10 +318,15 @@ impl ServerSession {
         self.connection.push(&control(TYPE_WINDOW_SIZE, RTMP_WINDOW_BYTES))?;
         self.connection.push(&peer_bandwidth(RTMP_WINDOW_BYTES))?;
         if self.connected || app.trim_matches('/') != APP {
+            let description = if self.connected {
+                "This connection is connected already."
+            } else {
+                "The only application here is 'live'."
+            };
             self.stage = Stage::Closing;
             let code = "NetConnection.Connect.Rejected";
             let answer = answer("_error", transaction).null();
-            let answer = info(answer, "error", code, "The only application here is 'live'.").end();
+            let answer = info(answer, "error", code, description).end();
             return self.connection.push_values(0, TYPE_COMMAND, &answer.into_bytes());
         }
         self.connected = true;
@@ -349,10 +356,10 @@ impl ServerSession {
     fn play(&mut self, on: u32, name: &str) -> Result<(), SessionError> {
         let description = match self.stage {
             _ if !self.connected => "Connect first.",
-            Stage::Admission { .. } if name.len() <= RTMP_NAME_BYTES_MAX => {
+            Stage::Admission { until } if name.len() <= RTMP_NAME_BYTES_MAX => {
                 let (name, query) = split_query(name);
                 let key = query_key(query).or_else(|| self.app_key.clone());
-                self.stage = Stage::Asked { message_stream: on };
+                self.stage = Stage::Asked { message_stream: on, until };
                 return self.raise(ServerEvent::Play { name: name.to_owned(), key });
             }
             Stage::Admission { .. } => "The stream's name is too long.",
@@ -363,8 +370,8 @@ impl ServerSession {
 
     fn publish(&mut self, on: u32) -> Result<(), SessionError> {
         match self.stage {
-            Stage::Admission { .. } if self.connected => {
-                self.stage = Stage::Asked { message_stream: on };
+            Stage::Admission { until } if self.connected => {
+                self.stage = Stage::Asked { message_stream: on, until };
                 self.raise(ServerEvent::Publish)
             }
             _ => {
@@ -407,8 +414,8 @@ impl ServerSession {
                 self.stage = admission(now);
                 self.raise(ServerEvent::Stop)
             }
-            Stage::Asked { message_stream } if message_stream == on => {
-                self.stage = admission(now);
+            Stage::Asked { message_stream, until } if message_stream == on => {
+                self.stage = Stage::Admission { until };
                 // The question that nobody needs answered any more.
                 self.events.retain(|event| {
                     !matches!(event, ServerEvent::Play { .. } | ServerEvent::Publish)
