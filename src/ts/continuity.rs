@@ -7,7 +7,7 @@
 //! A datagram that comes late breaks the order three times: where it is missing, where it comes,
 //! and where the stream goes on behind it. If counters happen to meet, one break or two do not
 //! show. So for a few datagrams after a break, a packet that would also go on with what stood
-//! before the break counts as a break too. The price is a frame more now and then after a loss,
+//! before a break counts as a break too. The price is a frame more now and then after a loss,
 //! which has spoilt the frames that refer to it anyway.
 
 use super::packet::{Packet, PAYLOAD_BYTES_MAX};
@@ -26,13 +26,13 @@ pub(super) enum Continuity {
 }
 
 /// Datagrams after a break in which one may come late, or what came late may end.
-const LATE_DATAGRAMS_MAX: u8 = 5;
+const LATE_DATAGRAMS_MAX: usize = 5;
 
 /// What is remembered of the last packet with payload.
 pub(super) struct ContinuityCheck {
     counter: Option<u8>,
-    /// The counter before the latest break, and for how many datagrams it is remembered.
-    before_break: Option<(u8, u8)>,
+    /// The counters before the breaks of the latest datagrams, newest first, a bit for each.
+    before_breaks: [u16; LATE_DATAGRAMS_MAX],
     /// The next packet may go on with that one as well.
     is_ambiguous: bool,
     repeated: bool,
@@ -44,7 +44,7 @@ impl ContinuityCheck {
     pub(super) const fn new() -> ContinuityCheck {
         ContinuityCheck {
             counter: None,
-            before_break: None,
+            before_breaks: [0; LATE_DATAGRAMS_MAX],
             is_ambiguous: false,
             repeated: false,
             payload: [0; PAYLOAD_BYTES_MAX],
@@ -54,9 +54,11 @@ impl ContinuityCheck {
 
     /// The next datagram begins.
     pub(super) fn datagram(&mut self) {
-        if let Some((before, datagrams)) = self.before_break {
-            self.is_ambiguous |= self.counter == Some(before);
-            self.before_break = datagrams.checked_sub(1).map(|left| (before, left));
+        let last = self.counter.map_or(0, |counter| 1u16 << counter);
+        self.is_ambiguous |= self.before_breaks.iter().any(|before| before & last != 0);
+        self.before_breaks.rotate_right(1);
+        if let Some(newest) = self.before_breaks.first_mut() {
+            *newest = 0;
         }
     }
 
@@ -80,7 +82,9 @@ impl ContinuityCheck {
             Some(_) => Continuity::Broken,
         };
         if verdict == Continuity::Broken && !is_ambiguous {
-            self.before_break = self.counter.map(|counter| (counter, LATE_DATAGRAMS_MAX - 1));
+            if let (Some(newest), Some(last)) = (self.before_breaks.first_mut(), self.counter) {
+                *newest |= 1 << last;
+            }
         }
         self.repeated = verdict == Continuity::Repeats;
         if !self.repeated {
