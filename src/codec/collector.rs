@@ -6,7 +6,7 @@ use super::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
 /// What a producer said, in order.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Said {
-    Config(TrackConfig),
+    Config(Box<TrackConfig>),
     Unit(UnitStart, Vec<u8>),
     Aborted(UnitStart),
 }
@@ -31,7 +31,7 @@ impl Collector {
     /// The configurations announced.
     pub(crate) fn configs(&self) -> Vec<TrackConfig> {
         let config = |said: &Said| match said {
-            Said::Config(config) => Some(config.clone()),
+            Said::Config(config) => Some(TrackConfig::clone(config)),
             _ => None,
         };
         self.said.iter().filter_map(config).collect()
@@ -70,7 +70,7 @@ impl UnitSink for Collector {
         assert!(self.open[track].is_none(), "configuration while a unit is open");
         assert_ne!(self.configured[track].as_ref(), Some(config), "configuration repeated");
         self.configured[track] = Some(config.clone());
-        self.said.push(Said::Config(config.clone()));
+        self.said.push(Said::Config(Box::new(config.clone())));
     }
 
     fn begin(&mut self, start: UnitStart) {
@@ -98,5 +98,32 @@ impl UnitSink for Collector {
     fn abort(&mut self, track: Track) {
         let (start, _) = self.open[track.index()].take().expect("an open unit");
         self.said.push(Said::Aborted(start));
+    }
+}
+
+/// Bytes from hexadecimal digits.
+pub(crate) fn hex(digits: &str) -> Vec<u8> {
+    let digit = |byte: u8| u8::try_from(char::from(byte).to_digit(16).expect("a digit")).unwrap();
+    digits.as_bytes().chunks(2).map(|pair| digit(pair[0]) * 16 + digit(pair[1])).collect()
+}
+
+/// Seeded random numbers (xorshift64*, Vigna 2016).
+pub(crate) struct Random(pub(crate) u64);
+
+impl Random {
+    pub(crate) fn next(&mut self) -> u64 {
+        self.0 ^= self.0 >> 12;
+        self.0 ^= self.0 << 25;
+        self.0 ^= self.0 >> 27;
+        self.0.wrapping_mul(0x2545_f491_4f6c_dd1d)
+    }
+
+    /// A number below `end`.
+    pub(crate) fn below(&mut self, end: usize) -> usize {
+        usize::try_from(self.next() >> 33).unwrap() % end
+    }
+
+    pub(crate) fn byte(&mut self) -> u8 {
+        self.next().to_be_bytes()[0]
     }
 }

@@ -97,3 +97,80 @@ fn take_set<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], AvcRecordError> {
     *rest = behind;
     Ok(set)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::collector::{hex, Random};
+
+    /// x264 by way of ffmpeg's FLV: baseline, 64x48.
+    fn record() -> Vec<u8> {
+        let sps = hex("6742c00ada11ec0440000003004000000f03c489a8");
+        let pps = hex("68ce0fc8");
+        let mut record = vec![1, 0x42, 0xc0, 10, 0xff, 0xe1, 0, u8::try_from(sps.len()).unwrap()];
+        record.extend(sps);
+        record.extend([1, 0, 4]);
+        record.extend(pps);
+        record
+    }
+
+    #[test]
+    fn a_record_is_read_and_kept() {
+        let config = AvcConfig::from_record(&record()).unwrap();
+        assert_eq!(config.record, record()[..]);
+        assert_eq!((config.width, config.height, config.frame_rate), (64, 48, 30.0));
+        assert_eq!((config.profile_idc, config.constraints, config.level_idc), (66, 0xc0, 10));
+    }
+
+    #[test]
+    fn records_that_mean_the_same_are_equal() {
+        let mut padded = record();
+        padded.extend([0xfd, 0xf8, 0xf8, 0]);
+        padded[4] = 3;
+        assert_eq!(AvcConfig::from_record(&padded), AvcConfig::from_record(&record()));
+    }
+
+    #[test]
+    fn broken_records_are_refused_with_the_reason() {
+        let changed = |place: usize, value: u8| {
+            let mut record = record();
+            record[place] = value;
+            AvcConfig::from_record(&record).err()
+        };
+        assert_eq!(changed(0, 0), Some(AvcRecordError::Version(0)));
+        assert_eq!(changed(4, 0xfd), Some(AvcRecordError::LengthSize(2)));
+        assert_eq!(changed(5, 0xe0), Some(AvcRecordError::Incomplete));
+        assert_eq!(changed(29, 0), Some(AvcRecordError::Incomplete));
+        assert_eq!(changed(12, 0), Some(AvcRecordError::ParameterSet("seq_parameter_set_id")));
+        let record = record();
+        for length in 0..record.len() {
+            let error = AvcConfig::from_record(&record[..length]).err();
+            assert_eq!(error, Some(AvcRecordError::Truncated), "cut at {length}");
+        }
+        let mut many = vec![1, 0x42, 0xc0, 10, 0xff, 0xe1, 0, 21];
+        many.extend(&record[8..29]);
+        many.push(6);
+        // pic_parameter_set_id 0 to 5.
+        for pps in ["c0", "50", "70", "24", "2c", "34"] {
+            many.extend([0, 3, 0x68]);
+            many.extend(hex(pps));
+            many.push(0x80);
+        }
+        assert_eq!(AvcConfig::from_record(&many), Err(AvcRecordError::Limit));
+    }
+
+    #[test]
+    fn mutated_records_do_no_harm() {
+        let mut random = Random(17);
+        for _ in 0..100_000 {
+            let mut record = record();
+            for _ in 0..=random.below(3) {
+                let place = random.below(record.len());
+                record[place] = random.byte();
+            }
+            if let Ok(config) = AvcConfig::from_record(&record) {
+                assert_eq!(AvcConfig::from_record(&config.record), Ok(config));
+            }
+        }
+    }
+}
