@@ -265,6 +265,18 @@ fn reserved_frequencies_and_impossible_lengths_are_no_headers() {
     assert!(!Header::parse(long.first_chunk().unwrap()).unwrap().is_plausible());
 }
 
+#[test]
+fn a_search_passes_over_a_header_that_claims_more_than_a_frame_can_hold() {
+    let (stream, expected) = frames(40);
+    let false_header = adts(HZ_48000, STEREO, &[1; 8000], false);
+    let mut assembler = AdtsAssembler::new();
+    let mut sink = Collector::default();
+    assembler.begin(Some(Ticks(0)));
+    assembler.data(&false_header[..7], &mut sink);
+    assembler.data(&whole(&stream), &mut sink);
+    assert_eq!(payloads(&sink), expected[1..], "the first one confirms the position");
+}
+
 /// Any bytes, any order of calls: no panic, the sink's rules kept (the collector asserts them).
 #[test]
 fn random_bytes_and_calls_do_no_harm() {

@@ -157,6 +157,22 @@ fn the_configuration_is_announced_before_its_unit_and_only_when_it_changes() {
 }
 
 #[test]
+fn the_sps_in_use_comes_first_in_the_record() {
+    // seq_parameter_set_id 1, 64x48, no VUI.
+    let second = hex("6742c00a56847b011020");
+    let mut bench = Bench::new();
+    bench.packet(&[&hex(OTHER_SPS), &hex(PPS), IDR]);
+    for (sps, width) in [(&second, 64), (&hex(OTHER_SPS), 1024)] {
+        bench.packet(&[sps, IDR]);
+        let configs = bench.sink.configs();
+        let Some(TrackConfig::Avc(config)) = configs.last() else { panic!("a configuration") };
+        assert_eq!((config.width, config.record[5] & 0x1f), (width, 2));
+        assert_eq!(config.record[8..8 + sps.len()], sps[..]);
+    }
+    assert_eq!(bench.sink.configs().len(), 3);
+}
+
+#[test]
 fn a_pps_that_changes_within_a_gop_waits_for_the_next_key_unit() {
     let mut bench = Bench::new();
     bench.packet(&[&hex(SPS), &hex(PPS), IDR]);

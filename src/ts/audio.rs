@@ -32,6 +32,11 @@ impl AudioStream {
         }
     }
 
+    /// The next datagram begins.
+    pub(super) fn datagram(&mut self) {
+        self.continuity.datagram();
+    }
+
     /// Takes a packet of the stream.
     pub(super) fn packet<S: UnitSink + ?Sized>(
         &mut self,

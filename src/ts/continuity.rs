@@ -3,6 +3,12 @@
 //!
 //! A counter equal to the last one means a repeated packet *or* 15 lost ones: only the payload
 //! tells them apart, so it is kept and compared. 16 lost packets cannot be seen here.
+//!
+//! A datagram that comes late breaks the order three times: where it is missing, where it comes,
+//! and where the stream goes on behind it. If counters happen to meet, one break or two do not
+//! show. So for a few datagrams after a break, a packet that would also go on with what stood
+//! before a break counts as a break too. The price is a frame more now and then after a loss,
+//! which has spoilt the frames that refer to it anyway.
 
 use super::packet::{Packet, PAYLOAD_BYTES_MAX};
 
@@ -19,9 +25,16 @@ pub(super) enum Continuity {
     Restarts,
 }
 
+/// Datagrams after a break in which one may come late, or what came late may end.
+const LATE_DATAGRAMS_MAX: usize = 5;
+
 /// What is remembered of the last packet with payload.
 pub(super) struct ContinuityCheck {
     counter: Option<u8>,
+    /// The counters before the breaks of the latest datagrams, newest first, a bit for each.
+    before_breaks: [u16; LATE_DATAGRAMS_MAX],
+    /// The next packet may go on with that one as well.
+    is_ambiguous: bool,
     repeated: bool,
     payload: [u8; PAYLOAD_BYTES_MAX],
     payload_bytes: usize,
@@ -31,9 +44,21 @@ impl ContinuityCheck {
     pub(super) const fn new() -> ContinuityCheck {
         ContinuityCheck {
             counter: None,
+            before_breaks: [0; LATE_DATAGRAMS_MAX],
+            is_ambiguous: false,
             repeated: false,
             payload: [0; PAYLOAD_BYTES_MAX],
             payload_bytes: 0,
+        }
+    }
+
+    /// The next datagram begins.
+    pub(super) fn datagram(&mut self) {
+        let last = self.counter.map_or(0, |counter| 1u16 << counter);
+        self.is_ambiguous |= self.before_breaks.iter().any(|before| before & last != 0);
+        self.before_breaks.rotate_right(1);
+        if let Some(newest) = self.before_breaks.first_mut() {
+            *newest = 0;
         }
     }
 
@@ -45,8 +70,10 @@ impl ContinuityCheck {
             }
             return Continuity::Follows;
         };
+        let is_ambiguous = std::mem::take(&mut self.is_ambiguous);
         let verdict = match self.counter {
             None => Continuity::Follows,
+            Some(_) if is_ambiguous && !packet.discontinuity => Continuity::Broken,
             Some(last) if packet.counter == (last + 1) & 0x0f => Continuity::Follows,
             Some(_) if packet.discontinuity => Continuity::Restarts,
             Some(last) if packet.counter == last && !self.repeated && self.is_last(payload) => {
@@ -54,6 +81,11 @@ impl ContinuityCheck {
             }
             Some(_) => Continuity::Broken,
         };
+        if verdict == Continuity::Broken && !is_ambiguous {
+            if let (Some(newest), Some(last)) = (self.before_breaks.first_mut(), self.counter) {
+                *newest |= 1 << last;
+            }
+        }
         self.repeated = verdict == Continuity::Repeats;
         if !self.repeated {
             self.remember(packet.counter, payload);
@@ -128,6 +160,45 @@ mod tests {
         assert_eq!(check.check(&packet(5, Some(&[1]), false)), Continuity::Broken);
         assert_eq!(check.check(&packet(9, Some(&[1]), true)), Continuity::Restarts);
         assert_eq!(check.check(&packet(10, Some(&[1]), true)), Continuity::Follows);
+    }
+
+    #[test]
+    fn a_late_datagram_breaks_twice_even_when_its_end_fits_what_follows() {
+        let mut check = ContinuityCheck::new();
+        let mut counters = |counters: &[u8]| {
+            check.datagram();
+            let verdicts = counters.iter().map(|n| check.check(&packet(*n, Some(&[*n]), false)));
+            verdicts.map(|verdict| verdict == Continuity::Follows).collect::<Vec<_>>()
+        };
+        assert_eq!(counters(&[1, 2, 3]), [true; 3]);
+        assert_eq!(counters(&[4, 5, 6, 7]), [true; 4]);
+        assert_eq!(counters(&[5, 6, 7]), [false, true, true], "16 packets late");
+        assert_eq!(counters(&[]), [true; 0], "a datagram without packets of the PID");
+        assert_eq!(counters(&[8, 9]), [false, true], "where the stream goes on behind it");
+
+        assert_eq!(counters(&[14, 15, 0]), [false, true, true], "the datagram of 10 is missing");
+        assert_eq!(counters(&[1, 2]), [true; 2]);
+        assert_eq!(counters(&[3, 4, 5, 6, 7, 8, 9]), [true; 7]);
+        assert_eq!(counters(&[10, 11, 12, 13]), [false, true, true, true], "there it comes");
+        assert_eq!(counters(&[10, 11]), [false, true]);
+    }
+
+    #[test]
+    fn a_break_is_forgotten_after_a_few_datagrams() {
+        let mut check = ContinuityCheck::new();
+        check.check(&packet(9, Some(&[9]), false));
+        check.datagram();
+        assert_eq!(check.check(&packet(11, Some(&[1]), false)), Continuity::Broken);
+        for counter in 12..=25 {
+            let verdict = check.check(&packet(counter & 15, Some(&[counter]), false));
+            assert_eq!(verdict, Continuity::Follows, "within a datagram there is no doubt");
+        }
+        for _ in 0..=LATE_DATAGRAMS_MAX {
+            check.datagram();
+            check.is_ambiguous = false;
+        }
+        check.datagram();
+        assert_eq!(check.check(&packet(10, Some(&[26]), false)), Continuity::Follows);
     }
 
     #[test]

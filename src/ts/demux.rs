@@ -72,6 +72,7 @@ impl Demux {
                 return;
             }
         }
+        multiplex.datagram();
         framer.datagram(packets, |piece| match piece {
             Piece::Packet(packet) => multiplex.packet(packet, sink),
             Piece::Gap => multiplex.gap(sink),
@@ -154,6 +155,15 @@ impl Multiplex {
     fn reset<S: UnitSink + ?Sized>(&mut self, sink: &mut S) {
         self.take_streams(Streams::default(), sink);
         *self = Multiplex { counters: self.counters, ..Multiplex::new(self.wanted) };
+    }
+
+    fn datagram(&mut self) {
+        if let Some(video) = &mut self.video {
+            video.datagram();
+        }
+        if let Some(audio) = &mut self.audio {
+            audio.datagram();
+        }
     }
 
     fn packet<S: UnitSink + ?Sized>(&mut self, bytes: &[u8; PACKET_BYTES], sink: &mut S) {

@@ -47,8 +47,8 @@ impl Stride {
 pub enum Piece<'a> {
     /// A packet.
     Packet(&'a [u8; PACKET_BYTES]),
-    /// A packet began in the datagram before and this one does not go on with it: datagrams
-    /// between are missing, or the order is not kept.
+    /// The grid does not run on from the datagram before into this one: datagrams between are
+    /// missing, or the order is not kept.
     Gap,
 }
 
@@ -91,6 +91,10 @@ impl Framer {
     /// Takes a datagram of any length and hands out the packets that are whole,
     /// in order.
     pub fn datagram(&mut self, mut bytes: &[u8], mut piece: impl FnMut(Piece<'_>)) {
+        let is_between = self.stride.is_some() && self.held_bytes == 0;
+        if is_between && bytes.first().is_some_and(|byte| *byte != SYNC_BYTE) {
+            piece(Piece::Gap);
+        }
         while !bytes.is_empty() {
             bytes = match self.stride {
                 Some(stride) => self.follow(stride, bytes, &mut piece),

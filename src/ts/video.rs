@@ -50,6 +50,11 @@ impl VideoStream {
         }
     }
 
+    /// The next datagram begins.
+    pub(super) fn datagram(&mut self) {
+        self.continuity.datagram();
+    }
+
     /// Takes a packet of the stream.
     pub(super) fn packet<S: UnitSink + ?Sized>(
         &mut self,
