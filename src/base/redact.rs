@@ -74,6 +74,14 @@ impl Secret {
     fn stem(&self) -> &str {
         self.0.split_once('?').map_or(self.0.as_str(), |(stem, _)| stem)
     }
+
+    /// The values of the parameters behind the `?`, but for short ones, which are words like
+    /// `live` or `1`.
+    fn parameters(&self) -> impl Iterator<Item = &str> {
+        let parameters = self.0.split_once('?').map_or("", |(_, parameters)| parameters);
+        let values = parameters.split('&').filter_map(|pair| Some(pair.split_once('=')?.1));
+        values.filter(|value| value.len() >= CUT_BYTES_MIN)
+    }
 }
 
 impl fmt::Debug for Secret {
@@ -89,7 +97,8 @@ impl fmt::Display for Secret {
 }
 
 /// Replaces each of `secrets` in a peer's words by its hint: as it is, percent-encoded in any
-/// mixture, percent-decoded, and without the parameters behind its `?`. Then masks what is secret
+/// mixture, percent-decoded, without the parameters behind its `?`, and the values of those
+/// parameters. Then masks what is secret
 /// by its form: user info in URLs, and query values named `key`, `token`, `password` and the like.
 pub fn scrub(text: &str, secrets: &[&Secret]) -> String {
     let mut needles: Vec<Needle> = secrets.iter().flat_map(|secret| Needle::all(secret)).collect();
@@ -152,6 +161,7 @@ impl Needle {
         let mut forms = vec![secret.0.as_bytes().to_vec(), percent_decoded(&secret.0)];
         forms.push(secret.stem().as_bytes().to_vec());
         forms.push(percent_decoded(secret.stem()));
+        forms.extend(secret.parameters().map(percent_decoded));
         forms.sort();
         forms.dedup();
         forms.retain(|form| !form.is_empty());

@@ -28,7 +28,6 @@ const TELL_AGAIN: Duration = Duration::from_secs(60);
 /// One platform.
 pub struct Destination {
     config: Config,
-    key: Secret,
     state: RefCell<State>,
 }
 
@@ -69,8 +68,7 @@ impl Destination {
             skips: 0,
             lag_ms: 0,
         };
-        let key = Secret::new(config.key.expose());
-        Destination { config, key, state: RefCell::new(state) }
+        Destination { config, state: RefCell::new(state) }
     }
 
     /// Pushes until the program ends.
@@ -98,13 +96,7 @@ impl Destination {
                 _ => Reason::Away,
             };
             let pause = backoff.pause(reason);
-            let words = scrub(&end.to_string(), &[&self.key]);
-            warn!(
-                "destination {}: {words}; tried again in {} ms",
-                self.config.name,
-                pause.as_millis()
-            );
-            self.state.borrow_mut().detail = text(words);
+            self.tell_failure(&end, pause);
             self.enter(Phase::Waiting { until: clock::mono() + pause, reason });
             let wait = async {
                 Timer::after(pause).await;
@@ -153,7 +145,7 @@ impl Destination {
     /// not with every try.
     fn tell_failure(&self, end: &End, pause: Duration) {
         let now = clock::mono();
-        let words = text(scrub(&end.to_string(), &[&self.key]));
+        let words = text(scrub(&end.to_string(), &[self.config.key.secret()]));
         let mut state = self.state.borrow_mut();
         let is_news = words != state.detail || now.since(state.told) >= TELL_AGAIN;
         if is_news {

@@ -20,7 +20,7 @@ use crate::base::limits::RTMP_PENDING_MAX;
 use crate::base::redact::Secret;
 use crate::outputs::viewers::{newcomer, serve, Viewers};
 use crate::program::Programme;
-use crate::rtmp::server::{PlayKey, Refusal, ServerEvent, ServerSession};
+use crate::rtmp::server::{Refusal, ServerEvent, ServerSession};
 use crate::system::clock;
 use crate::system::link::{Link, LinkEnd, Wake};
 use crate::system::shutdown::Shutdown;
@@ -222,7 +222,7 @@ impl RtmpPort {
         }
     }
 
-    fn may_play(&self, key: Option<&PlayKey>) -> bool {
+    fn may_play(&self, key: Option<&Secret>) -> bool {
         match &self.play_key {
             None => true,
             Some(wanted) => key.is_some_and(|key| wanted.matches(key.expose())),

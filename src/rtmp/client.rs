@@ -20,7 +20,7 @@ use super::connection::{Command, Connection, Incoming, SessionError};
 use super::handshake::Handshake;
 use super::message::TYPE_COMMAND;
 use super::url::{RtmpUrl, StreamKey};
-use super::words::without_key;
+use super::words::without_secret;
 
 /// What OBS and FMLE call themselves: some platforms look at it.
 const FLASH_VERSION: &str = "FMLE/3.0 (compatible; FMSc/1.0)";
@@ -167,7 +167,7 @@ impl ClientSession {
     pub fn finish(&mut self) -> Result<(), SessionError> {
         let stage = std::mem::replace(&mut self.stage, Stage::Closing);
         if let Stage::Publish { message_stream, .. } | Stage::Published { message_stream } = stage {
-            let key = self.key.expose();
+            let key = self.key.secret().expose();
             let unpublish = request("FCUnpublish", FC_UNPUBLISH).null().string(key);
             self.connection.push_values(0, TYPE_COMMAND, &unpublish.into_bytes())?;
             let delete = request("deleteStream", DELETE_STREAM).null();
@@ -246,7 +246,7 @@ impl ClientSession {
                     return Ok(());
                 }
                 self.stage = Stage::CreateStream { until };
-                let key = self.key.expose();
+                let key = self.key.secret().expose();
                 for message in [
                     request("releaseStream", RELEASE_STREAM).null().string(key),
                     request("FCPublish", FC_PUBLISH).null().string(key),
@@ -263,7 +263,7 @@ impl ClientSession {
                     .ok_or(SessionError::Answer { to: "createStream" })?
                     as u32;
                 self.stage = Stage::Publish { until, message_stream };
-                let key = self.key.expose();
+                let key = self.key.secret().expose();
                 let publish = request("publish", PUBLISH).null().string(key).string("live");
                 self.connection.push_values(message_stream, TYPE_COMMAND, &publish.into_bytes())
             }
@@ -290,10 +290,9 @@ impl ClientSession {
 
     fn refused(&mut self, info: Value<'_>) {
         let text = |name| info.get(name).and_then(Value::text).unwrap_or_default();
-        let key = self.key.expose();
         self.event = Some(ClientEvent::Refused {
-            code: without_key(text("code"), key),
-            description: without_key(text("description"), key),
+            code: without_secret(text("code"), self.key.secret()),
+            description: without_secret(text("description"), self.key.secret()),
         });
         self.stage = Stage::Closing;
     }

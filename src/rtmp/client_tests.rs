@@ -189,7 +189,7 @@ fn refusals_are_told_in_the_servers_words_without_the_key() {
     let code = "NetStream.Publish.BadName";
     for server in [Server::awaiting_consent(), Server::published()] {
         let words = format!("{KEY} (live_123456)\n is in use");
-        let expected = format!("{code}: [key] ([key]) is in use");
+        let expected = format!("{code}: •••• (••••) is in use");
         assert_eq!(refused(server, &status("error", code, &words)), expected);
     }
     assert_eq!(refused(Server::new(), &wire(AmfWriter::new().string("_error").number(1.0))), ": ");

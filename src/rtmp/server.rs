@@ -17,6 +17,7 @@ use crate::base::limits::{
     RTMP_ADMISSION_MS_MAX, RTMP_EVENTS_MAX, RTMP_MESSAGE_STREAMS_MAX, RTMP_NAME_BYTES_MAX,
     RTMP_PING_MS, RTMP_WINDOW_BYTES, VIEWER_CHUNK_BYTES,
 };
+use crate::base::redact::Secret;
 use crate::base::time::Mono;
 
 use super::amf::{AmfReader, AmfWriter, Value};
@@ -41,7 +42,7 @@ pub enum ServerEvent {
         name: String,
         /// The `key` of the stream name's query, or else of the application's, as it was sent:
         /// percent-encoding is not undone.
-        key: Option<PlayKey>,
+        key: Option<Secret>,
     },
     /// The peer wants to publish. Answer with [`ServerSession::refuse`].
     Publish,
@@ -49,23 +50,6 @@ pub enum ServerEvent {
     Pause(bool),
     /// The playback accepted before is over; the connection may ask for another.
     Stop,
-}
-
-/// A key a player showed. Shown by [`PlayKey::expose`] only.
-#[derive(Clone, PartialEq, Eq)]
-pub struct PlayKey(String);
-
-impl PlayKey {
-    /// The key itself, to compare.
-    pub fn expose(&self) -> &str {
-        &self.0
-    }
-}
-
-impl fmt::Debug for PlayKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "PlayKey([key])")
-    }
 }
 
 /// What a peer says of itself in `connect`: printable, bounded, without queries.
@@ -136,7 +120,7 @@ pub struct ServerSession {
     connection: Connection,
     stage: Stage,
     connected: bool,
-    app_key: Option<PlayKey>,
+    app_key: Option<Secret>,
     peer: PeerInfo,
     /// Message streams created: bit n is number n + 1.
     streams: u8,
@@ -497,9 +481,9 @@ fn split_query(name: &str) -> (&str, &str) {
     name.split_once('?').unwrap_or((name, ""))
 }
 
-fn query_key(query: &str) -> Option<PlayKey> {
+fn query_key(query: &str) -> Option<Secret> {
     let key = query.split('&').find_map(|pair| pair.strip_prefix("key="))?;
-    (key.len() <= RTMP_NAME_BYTES_MAX).then(|| PlayKey(key.to_owned()))
+    (key.len() <= RTMP_NAME_BYTES_MAX).then(|| Secret::new(key))
 }
 
 #[cfg(test)]

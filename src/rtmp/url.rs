@@ -10,6 +10,7 @@
 use std::fmt;
 
 use crate::base::limits::RTMP_NAME_BYTES_MAX;
+use crate::base::redact::Secret;
 
 /// Port of `rtmp://` unless the address names one.
 pub const PORT_RTMP: u16 = 1935;
@@ -32,9 +33,9 @@ pub struct RtmpUrl {
     pub had_user_info: bool,
 }
 
-/// A stream key: whoever has it can publish. Shown only by [`StreamKey::expose`].
-#[derive(Clone, PartialEq, Eq)]
-pub struct StreamKey(String);
+/// A stream key of valid form: whoever has it can publish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StreamKey(Secret);
 
 /// What is wrong with an address; never repeats it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -213,18 +214,12 @@ impl StreamKey {
         if key.len() > RTMP_NAME_BYTES_MAX {
             return Err(UrlError::TooLong);
         }
-        Ok(StreamKey(key.to_owned()))
+        Ok(StreamKey(Secret::new(key)))
     }
 
-    /// The key itself: for the server it belongs to, and for removing it from that server's words.
-    pub fn expose(&self) -> &str {
+    /// The key, to send to the server it belongs to and to remove from that server's words.
+    pub fn secret(&self) -> &Secret {
         &self.0
-    }
-}
-
-impl fmt::Debug for StreamKey {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "StreamKey([key])")
     }
 }
 
@@ -270,7 +265,7 @@ mod tests {
     fn a_whole_address_ends_in_its_key() {
         let split = |text| {
             let (url, key) = RtmpUrl::parse_with_key(text).unwrap();
-            (url.tc_url(), key.expose().to_owned())
+            (url.tc_url(), key.secret().expose().to_owned())
         };
         let of = |url: &str, key: &str| (url.to_owned(), key.to_owned());
         assert_eq!(split("rtmp://h/app/key"), of("rtmp://h/app", "key"));
@@ -289,7 +284,7 @@ mod tests {
         assert!(url.had_user_info);
         assert_eq!(
             format!("{url} {url:?} {key:?}"),
-            "rtmp://host/app RtmpUrl(rtmp://host/app) StreamKey([key])"
+            "rtmp://host/app RtmpUrl(rtmp://host/app) StreamKey(••••)"
         );
         let url = RtmpUrl::parse("rtmp://host/app?token=secret").unwrap();
         assert_eq!(url.to_string(), "rtmp://host/app");
@@ -324,6 +319,6 @@ mod tests {
         assert_eq!(StreamKey::new(&long), Err(UrlError::TooLong));
         assert_eq!(StreamKey::new("  "), Err(UrlError::Key));
         assert_eq!(StreamKey::new("a b"), Err(UrlError::Character));
-        assert_eq!(StreamKey::new(" /key ").unwrap().expose(), "key");
+        assert_eq!(StreamKey::new(" /key ").unwrap().secret().expose(), "key");
     }
 }

@@ -3,11 +3,7 @@
 //! Bound: [`RTMP_WORDS_CHARS_MAX`] characters.
 
 use crate::base::limits::RTMP_WORDS_CHARS_MAX;
-
-/// What stands where a secret stood.
-const REMOVED: &str = "[key]";
-/// Parts of a key shorter than this are words like `a` or `live` and stay.
-const SECRET_PART_BYTES_MIN: usize = 5;
+use crate::base::redact::{scrub, Secret};
 
 /// The text without control characters and no longer than it may be.
 pub(super) fn printable(text: &str) -> String {
@@ -19,19 +15,9 @@ pub(super) fn without_query(url: &str) -> String {
     printable(url.split(['?', '#']).next().unwrap_or_default())
 }
 
-/// The text with every trace of `key` replaced: the whole, and the parts between the separators
-/// a key with parameters has.
-pub(super) fn without_key(text: &str, key: &str) -> String {
-    let mut scrubbed = text.to_owned();
-    if !key.is_empty() {
-        scrubbed = scrubbed.replace(key, REMOVED);
-    }
-    for part in key.split(['?', '&', '=', '/']) {
-        if part.len() >= SECRET_PART_BYTES_MIN {
-            scrubbed = scrubbed.replace(part, REMOVED);
-        }
-    }
-    printable(&scrubbed)
+/// The text with every trace of a secret replaced by its hint.
+pub(super) fn without_secret(text: &str, secret: &Secret) -> String {
+    printable(&scrub(text, &[secret]))
 }
 
 #[cfg(test)]
@@ -40,11 +26,11 @@ mod tests {
 
     #[test]
     fn keys_and_their_parts_do_not_come_back() {
-        let key = "live_1234?sign=abcdef&t=5";
+        let key = Secret::new("live_1234?sign=abcdef&t=5");
         let said = "Bad name live_1234?sign=abcdef&t=5, user live_1234, sign abcdef!\r\n";
-        assert_eq!(without_key(said, key), "Bad name [key], user [key], sign [key]!");
-        assert_eq!(without_key("short: abc", "abc"), "short: [key]");
-        assert_eq!(without_key("no key set", ""), "no key set");
+        assert_eq!(without_secret(said, &key), "Bad name ••••, user ••••, sign ••••!");
+        assert_eq!(without_secret("short: abc", &Secret::new("abc")), "short: ••••");
+        assert_eq!(without_secret("no key set", &Secret::new("")), "no key set");
     }
 
     #[test]

@@ -284,7 +284,7 @@ impl Build {
         let given = self.drafts.iter().filter_map(|draft| draft.key.as_ref());
         given.chain(&self.config.rtmp.play_key).for_each(register);
         for destination in &self.config.destinations {
-            register(&Secret::new(destination.key.expose()));
+            register(destination.key.secret());
         }
         self.errors.into_result(self.config)
     }

@@ -284,7 +284,7 @@ fn destinations_of_the_file() {
     assert_eq!(names(&config), ["tw", "host", "host-3", "host-2"]);
     let second = &config.destinations[1];
     assert_eq!(second.url.to_string(), "rtmp://host:1936/live");
-    assert_eq!(second.key.expose(), format!("{KEY}?sign=1"));
+    assert_eq!(second.key.secret().expose(), format!("{KEY}?sign=1"));
     let enabled: Vec<bool> = config.destinations.iter().map(|d| d.enabled).collect();
     assert_eq!(enabled, [true, false, true, true]);
     assert!(!format!("{config:?}").contains("secret"));
@@ -375,7 +375,7 @@ fn the_environment_makes_destinations() {
     ];
     let config = build(&file, &variables, &Arguments::default()).unwrap();
     assert_eq!(names(&config), ["a", "b", "a-2"]);
-    let keys: Vec<&str> = config.destinations.iter().map(|d| d.key.expose()).collect();
+    let keys: Vec<&str> = config.destinations.iter().map(|d| d.key.secret().expose()).collect();
     assert_eq!(keys, ["first_secret", KEY, "relay_secret"]);
     assert_eq!(config.destinations[0].url.tc_url(), "rtmp://a/app");
 }
