@@ -126,7 +126,9 @@ fn examine(data: &Path) -> ExitCode {
         Ok(config) => config,
         Err(code) => return code,
     };
-    println!("{}: the configuration is valid", data.join(config::FILE_NAME).display());
+    let file = data.join(config::FILE_NAME);
+    let found = if file.exists() { "the configuration is valid" } else { "no file: the defaults" };
+    println!("{}: {found}", file.display());
     println!();
     print!("{}", memory::table(&Budget::of(&app::demand(&config))));
     ExitCode::SUCCESS

@@ -290,3 +290,7 @@ fn metadata(video: Option<&TrackConfig>, audio: Option<&TrackConfig>) -> Metadat
     };
     Metadata { video, audio }
 }
+
+#[cfg(test)]
+#[path = "feeder_tests.rs"]
+mod tests;
