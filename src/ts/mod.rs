@@ -36,3 +36,8 @@ mod rtp;
 pub mod streams;
 pub mod sync;
 mod video;
+
+#[cfg(test)]
+mod demux_tests;
+#[cfg(test)]
+mod testing;
