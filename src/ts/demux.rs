@@ -80,8 +80,9 @@ impl Demux {
         multiplex.counters.sync_lost_bytes = framer.lost_bytes();
     }
 
-    /// The source changed or fell silent: what is open is given up; grid, tables and clock are
-    /// forgotten. The counters go on.
+    /// The source changed or fell silent: what is open is given up; grid, tables, clock and
+    /// configurations are forgotten. The counters go on. The sink is told the configurations
+    /// again, be they the same, and likewise when a PMT gives a track another PID.
     pub fn reset<S: UnitSink + ?Sized>(&mut self, sink: &mut S) {
         self.framer.reset();
         self.recent = RecentDatagrams::default();

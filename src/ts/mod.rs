@@ -37,3 +37,8 @@ mod rtp;
 pub mod streams;
 pub mod sync;
 mod video;
+
+#[cfg(test)]
+mod demux_tests;
+#[cfg(test)]
+mod testing;

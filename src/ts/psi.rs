@@ -45,7 +45,7 @@ impl<'a> Section<'a> {
 
 /// The section's CRC (annex A): 0 over a sound section with its CRC. Bit by bit: there are some
 /// hundred bytes of it in a tenth of a second.
-fn crc32(bytes: &[u8]) -> u32 {
+pub(super) fn crc32(bytes: &[u8]) -> u32 {
     bytes.iter().fold(u32::MAX, |crc, byte| {
         (0..8).fold(crc ^ u32::from(*byte) << 24, |crc, _| {
             let carry = crc & 1 << 31 != 0;
@@ -187,5 +187,138 @@ impl SectionReaders {
             *owner = None;
         }
         given_up
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::testing::{pat, pmt, section, Writer};
+    use super::*;
+
+    fn read(writer: &mut Writer, mut each: impl FnMut(&Packet<'_>)) {
+        for packet in writer.packets.drain(..) {
+            each(&Packet::parse(&packet).expect("a packet"));
+        }
+    }
+
+    fn bodies(writer: &mut Writer, reader: &mut SectionReader) -> (Vec<Vec<u8>>, usize) {
+        let (mut found, mut given_up) = (Vec::new(), 0);
+        read(writer, |packet| {
+            given_up +=
+                usize::from(reader.packet(packet, |section| found.push(section.body.to_vec())));
+        });
+        (found, given_up)
+    }
+
+    #[test]
+    fn a_known_section_has_the_crc_of_its_multiplexer() {
+        // PAT of an ffmpeg stream: programme 1 on PID 0x1000.
+        let bytes = [0, 0xb0, 13, 0, 1, 0xc1, 0, 0, 0, 1, 0xf0, 0, 0x2a, 0xb1, 4, 0xb2];
+        assert_eq!(crc32(&bytes), 0);
+        assert!(Section::parse(&bytes).is_some());
+        for place in 0..bytes.len() {
+            let mut damaged = bytes;
+            damaged[place] ^= 0x10;
+            assert_eq!(Section::parse(&damaged), None, "byte {place}");
+        }
+    }
+
+    #[test]
+    fn a_section_that_is_not_yet_in_force_is_left() {
+        let mut bytes = pat(&[(1, 0x20)]);
+        bytes.truncate(bytes.len() - 4);
+        bytes[5] &= 0xfe;
+        let crc = crc32(&bytes);
+        bytes.extend_from_slice(&crc.to_be_bytes());
+        assert_eq!(crc32(&bytes), 0);
+        assert_eq!(Section::parse(&bytes), None);
+    }
+
+    #[test]
+    fn sections_span_packets_and_share_them() {
+        let sections: Vec<Vec<u8>> = [10, 300, 1, 700, 40]
+            .iter()
+            .map(|n| section(2, *n, &vec![*n as u8; usize::from(*n)]))
+            .collect();
+        let stream: Vec<u8> = sections.concat();
+        // A pointer in each packet in which a section begins.
+        let mut starts = Vec::new();
+        let mut at = 0;
+        for section in &sections {
+            starts.push(at);
+            at += section.len();
+        }
+        let (mut writer, mut done) = (Writer::default(), 0);
+        while done < stream.len() {
+            let first = starts.iter().find(|start| (done..done + 183).contains(*start));
+            let mut payload: Vec<u8> =
+                first.map(|start| (start - done) as u8).into_iter().collect();
+            let taken = (184 - payload.len()).min(stream.len() - done);
+            payload.extend_from_slice(&stream[done..done + taken]);
+            payload.resize(184, STUFFING);
+            writer.packet(0x20, first.is_some(), None, &payload);
+            done += taken;
+        }
+        let packets = writer.packets.clone();
+        let (found, given_up) = bodies(&mut writer, &mut SectionReader::new());
+        assert_eq!(found.iter().map(Vec::len).collect::<Vec<_>>(), [10, 300, 1, 700, 40]);
+        assert_eq!(given_up, 0);
+        // A packet lost in the 700 bytes costs that section only, a packet doubled nothing.
+        writer.packets = packets.clone();
+        writer.packets.remove(3);
+        let (found, given_up) = bodies(&mut writer, &mut SectionReader::new());
+        assert_eq!(found.iter().map(Vec::len).collect::<Vec<_>>(), [10, 300, 1, 40]);
+        assert_eq!(given_up, 1);
+        writer.packets = packets;
+        writer.packets.insert(3, writer.packets[3]);
+        let (found, given_up) = bodies(&mut writer, &mut SectionReader::new());
+        assert_eq!((found.len(), given_up), (5, 0));
+    }
+
+    #[test]
+    fn sections_too_long_and_pointers_too_far_are_skipped() {
+        let (mut writer, mut reader) = (Writer::default(), SectionReader::new());
+        writer.section(0x20, &section(2, 1, &[1; 2000]));
+        writer.packet(0x20, true, None, &[183; 184]);
+        writer.packet(0x20, true, None, &[184; 184]);
+        writer.section(0x20, &pmt(1, &[]));
+        let (found, _) = bodies(&mut writer, &mut reader);
+        assert_eq!(found, [vec![0xe1, 0, 0xf0, 0]]);
+    }
+
+    #[test]
+    fn readers_are_shared_and_given_back() {
+        let mut readers = SectionReaders::new();
+        let mut writer = Writer::default();
+        // Twenty long sections, one after the other, then four interleaved.
+        for pid in 0x20..0x34 {
+            writer.section(pid, &section(2, pid, &[1; 400]));
+        }
+        let mut packets = Vec::new();
+        for pid in 0x40..0x44 {
+            let mut writer = Writer::default();
+            writer.section(pid, &section(2, pid, &[1; 400]));
+            packets.push(writer.packets);
+        }
+        for n in 0..packets[0].len() {
+            writer.packets.extend(packets.iter().map(|of_pid| of_pid[n]));
+        }
+        let mut found = Vec::new();
+        read(&mut writer, |packet| {
+            readers.packet(packet, |section| found.push(section.extension));
+        });
+        assert_eq!(found, Vec::from_iter((0x20..0x34).chain(0x40..0x44)));
+        // Five that never end do not lock the sixth out.
+        for pid in 0x50..0x56 {
+            writer.section(pid, &section(2, pid, &[1; 400]));
+            if pid < 0x55 {
+                writer.packets.truncate(writer.packets.len() - 2);
+            }
+        }
+        found.clear();
+        read(&mut writer, |packet| {
+            readers.packet(packet, |section| found.push(section.extension));
+        });
+        assert_eq!(found, [0x55]);
     }
 }

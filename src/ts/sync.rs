@@ -240,3 +240,123 @@ fn find_confirmed(bytes: &[u8]) -> Option<(usize, Stride)> {
     }
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Packets with a number in each, nothing else in them looks like a sync byte.
+    fn packets(count: usize, stride: Stride) -> Vec<u8> {
+        let packet = |n: usize| {
+            let mut packet = vec![0x55; stride.bytes()];
+            packet[0] = SYNC_BYTE;
+            packet[1..3].copy_from_slice(&(n as u16 | 0x8000).to_be_bytes());
+            packet
+        };
+        (0..count).flat_map(packet).collect()
+    }
+
+    fn cut<'a>(framer: &mut Framer, datagrams: impl IntoIterator<Item = &'a [u8]>) -> Vec<usize> {
+        let mut seen = Vec::new();
+        for datagram in datagrams {
+            framer.datagram(datagram, |piece| {
+                if let Piece::Packet([_, high, low, ..]) = piece {
+                    seen.push(usize::from(u16::from_be_bytes([high & 0x7f, *low])));
+                }
+            });
+        }
+        seen
+    }
+
+    #[test]
+    fn datagrams_of_any_length_are_cut_without_loss() {
+        for stride in Stride::ALL {
+            let stream = packets(40, stride);
+            // A first datagram of just a packet's length is taken for a packet.
+            let misleading = |size: &usize| Stride::ALL.iter().any(|s| s.bytes() == *size);
+            let sizes = (1..700).chain([1000, 1316, 4096, stream.len()]);
+            for size in sizes.filter(|n| *n == stride.bytes() || !misleading(n)) {
+                let mut framer = Framer::default();
+                let seen = cut(&mut framer, stream.chunks(size));
+                let whole: Vec<usize> = (0..40).collect();
+                assert_eq!(seen, whole, "{stride:?} in datagrams of {size}");
+                assert_eq!(framer.lost_bytes(), 0);
+            }
+        }
+    }
+
+    #[test]
+    fn one_packet_in_a_datagram_comes_at_once() {
+        for stride in Stride::ALL {
+            let mut framer = Framer::default();
+            assert_eq!(cut(&mut framer, [&packets(1, stride)[..]]), [0]);
+        }
+    }
+
+    #[test]
+    fn what_stands_before_the_grid_is_skipped_and_counted() {
+        let mut stream = vec![0x11; 100];
+        stream[50] = SYNC_BYTE;
+        stream.extend(packets(10, Stride::Plain));
+        for size in [50, 188, 333, 1000, 4000] {
+            let mut framer = Framer::default();
+            assert_eq!(cut(&mut framer, stream.chunks(size)), Vec::from_iter(0..10));
+            assert_eq!(framer.lost_bytes(), 100, "datagrams of {size}");
+        }
+    }
+
+    #[test]
+    fn a_damaged_sync_byte_costs_one_packet() {
+        let mut stream = packets(14, Stride::Plain);
+        stream[188 * 3] = 0;
+        stream[188 * 9] = 0;
+        let mut framer = Framer::default();
+        let seen = cut(&mut framer, stream.chunks(1316));
+        assert_eq!(seen, [0, 1, 2, 4, 5, 6, 7, 8, 10, 11, 12, 13]);
+        assert_eq!(framer.lost_bytes(), 376);
+    }
+
+    #[test]
+    fn a_lost_datagram_leaves_no_packet_glued_together() {
+        let stream = packets(60, Stride::Plain);
+        let datagrams: Vec<&[u8]> = stream.chunks(1000).collect();
+        for lost in 1..10 {
+            let mut framer = Framer::default();
+            let mut gaps = 0;
+            let kept = datagrams.iter().enumerate().filter(|(n, _)| *n != lost);
+            for (_, datagram) in kept {
+                framer.datagram(datagram, |piece| match piece {
+                    Piece::Packet(packet) => assert_eq!(packet[3..], [0x55; 185]),
+                    Piece::Gap => gaps += 1,
+                });
+            }
+            assert_eq!(gaps, 1, "datagram {lost} lost");
+            assert!(framer.lost_bytes() < 376);
+        }
+    }
+
+    #[test]
+    fn the_stride_may_change() {
+        let mut framer = Framer::default();
+        assert_eq!(cut(&mut framer, packets(14, Stride::Plain).chunks(1316)).len(), 14);
+        let seen = cut(&mut framer, packets(14, Stride::OuterCoded).chunks(1428));
+        assert_eq!(seen, Vec::from_iter(0..14));
+        let seen = cut(&mut framer, packets(14, Stride::Plain).chunks(1316));
+        assert_eq!(seen, [0, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13], "one packet in between");
+    }
+
+    #[test]
+    fn a_trailer_behind_the_packets_is_skipped() {
+        let mut framer = Framer::default();
+        for _ in 0..5 {
+            let datagram = [&packets(7, Stride::Plain)[..], &[9; 12]].concat();
+            let mut gaps = 0;
+            let mut seen = 0;
+            framer.datagram(&datagram, |piece| match piece {
+                Piece::Packet(_) => seen += 1,
+                Piece::Gap => gaps += 1,
+            });
+            assert_eq!((seen, gaps), (7, 0));
+        }
+    }
+}
