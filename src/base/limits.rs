@@ -148,6 +148,10 @@ pub const REFUSED_RETRY_MS_MAX: u64 = 60_000;
 pub const CONNECT_STEP_MS_MAX: u64 = 10_000;
 /// A destination whose last byte left longer ago than this is not live.
 pub const FLOWING_MS_MAX: u64 = 2_000;
+/// Media that flowed this long make the next failure a new one.
+pub const STEADY_MS_MIN: u64 = 10_000;
+/// How often a failure that goes on is logged again.
+pub const TELL_AGAIN_MS_MIN: u64 = 60_000;
 /// Time a destination has to take the farewell when the program ends.
 pub const FAREWELL_MS_MAX: u64 = 1_500;
 /// Time a live destination may take no byte before it is tried anew.

@@ -4,4 +4,5 @@ mod backoff;
 pub mod destinations;
 mod feeder;
 mod push;
+mod record;
 pub mod viewers;

@@ -3,12 +3,14 @@
 //! (MediaMTX #5776). Non-goals: trying again (destinations); RTMPS, which the configuration
 //! refuses. Bounds: one connection, its session, its feeder.
 
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::fmt;
 use std::net::{Shutdown as Half, SocketAddr, TcpStream};
 use std::time::Duration;
 
 use async_io::{Async, Timer};
+use log::{info, warn};
 use smol::future::FutureExt;
 
 use crate::base::limits::{CONNECT_STEP_MS_MAX, DESTINATION_STALL_MS_MAX, FAREWELL_MS_MAX};
@@ -17,11 +19,12 @@ use crate::program::Programme;
 use crate::rtmp::client::{ClientEvent, ClientSession};
 use crate::rtmp::url::RtmpUrl;
 use crate::system::clock;
+use crate::system::config::Destination;
 use crate::system::link::{Link, LinkEnd, Wake};
 use crate::system::shutdown::Shutdown;
 
-use super::destinations::Destination;
 use super::feeder::{Audience, Fed, FeedError, Feeder};
+use super::record::{Phase, Record};
 
 /// Why a try ended.
 pub(super) enum End {
@@ -75,19 +78,21 @@ impl From<FeedError> for End {
 
 /// One try: returns only when it has ended.
 pub(super) async fn push(
-    destination: &Destination,
+    config: &Destination,
+    record: &RefCell<Record>,
     programme: &Programme,
     shutdown: &Shutdown,
 ) -> Result<Infallible, End> {
-    let socket = async { connect(&destination.config().url).await }
+    let socket = async { connect(&config.url).await }
         .or(async {
             shutdown.asked().await;
             Err(End::Shutdown)
         })
         .await?;
-    let (url, key) = (destination.config().url.clone(), destination.config().key.clone());
+    let (url, key) = (config.url.clone(), config.key.clone());
     let mut push = Push {
-        destination,
+        config,
+        record,
         programme,
         link: Link::new(socket).map_err(LinkEnd::Io)?,
         session: ClientSession::new(url, key, clock::mono()).map_err(LinkEnd::Session)?,
@@ -137,7 +142,8 @@ async fn in_time<T>(
 
 /// A connection to a platform.
 struct Push<'d> {
-    destination: &'d Destination,
+    config: &'d Destination,
+    record: &'d RefCell<Record>,
     programme: &'d Programme,
     link: Link,
     session: ClientSession,
@@ -183,11 +189,15 @@ impl Push<'_> {
         let (bytes, skips) = (feeder.media_bytes(), feeder.reader().skips());
         let fed = feeder.feed(&ring, &mut self.session, self.link.socket(), now)?;
         let fresh = feeder.media_bytes() - bytes;
-        if fresh > 0 {
-            self.destination.flowed(fresh, now);
-        }
         let lag_ms = u64::try_from(feeder.reader().lag(&ring).to_ms()).unwrap_or(0);
-        self.destination.lags(lag_ms, feeder.reader().skips() - skips);
+        let mut record = self.record.borrow_mut();
+        let name = &self.config.name;
+        if fresh > 0 && record.flowed(fresh, now) {
+            info!("destination {name}: live");
+        }
+        if let Some(skips) = record.lags(lag_ms, feeder.reader().skips() - skips) {
+            warn!("destination {name} is too slow: skipped to a keyframe ({skips} so far)");
+        }
         Ok(fed)
     }
 
@@ -199,7 +209,7 @@ impl Push<'_> {
                     let now = clock::mono();
                     let feeder = Feeder::new(message_stream, Audience::Platform, now);
                     self.publishing = Some((feeder, self.programme.listen()));
-                    self.destination.published();
+                    self.record.borrow_mut().enter(Phase::Published, now);
                 }
                 ClientEvent::Refused { code, description } => {
                     return Err(End::Refused(format!("{code} {description}")));
