@@ -38,6 +38,10 @@ pub mod sync;
 mod video;
 
 #[cfg(test)]
+mod bench;
+#[cfg(test)]
 mod demux_tests;
+#[cfg(test)]
+mod table_tests;
 #[cfg(test)]
 mod testing;
