@@ -1,116 +1,10 @@
-//! The demultiplexer as a whole, on streams written packet by packet.
+//! The demultiplexer as a whole, on streams written packet by packet: frames, losses, times.
 
-use super::demux::{Counters, Demux, ProgrammeState};
-use super::testing::{access_unit, adts, Pes, Writer, AUDIO, PMT, VIDEO};
-use crate::codec::access_unit::{Track, UnitStart};
-use crate::codec::collector::{Collector, Random, Said};
-
-const FRAME: u64 = 3600;
-const WRAP: u64 = 1 << 33;
-
-/// A writer, a demultiplexer and what came out of it.
-struct Bench {
-    writer: Writer,
-    demux: Demux,
-    sink: Collector,
-    random: Random,
-    frames: u64,
-    /// Annex B of the units that must come out, delimiters included.
-    sent: Vec<Vec<u8>>,
-}
-
-impl Bench {
-    fn new() -> Bench {
-        let mut bench = Bench::bare(None);
-        bench.writer.tables();
-        bench
-    }
-
-    fn bare(programme: Option<u16>) -> Bench {
-        Bench {
-            writer: Writer::default(),
-            demux: Demux::new(programme),
-            sink: Collector::default(),
-            random: Random(11),
-            frames: 0,
-            sent: Vec::new(),
-        }
-    }
-
-    /// Sends what was written, a packet a datagram.
-    fn send(&mut self) {
-        for packet in self.writer.take().chunks(188) {
-            self.demux.datagram(packet, &mut self.sink);
-        }
-    }
-
-    fn next_unit(&mut self, slice_bytes: usize) -> Vec<u8> {
-        let unit = access_unit(self.frames == 0, slice_bytes, &mut self.random);
-        self.frames += 1;
-        unit
-    }
-
-    fn time(&self) -> u64 {
-        900_000 + self.frames * FRAME
-    }
-
-    /// Writes a frame of no stated length that ends stuffed.
-    fn frame(&mut self) {
-        let time = self.time();
-        let unit = self.next_unit(500);
-        self.writer.pes(&video(time, &unit));
-        self.sent.push(unit);
-    }
-
-    fn counters(&self) -> Counters {
-        *self.demux.counters()
-    }
-
-    fn starts(&self, track: Track) -> Vec<UnitStart> {
-        let units = self.sink.units().into_iter().map(|(start, _)| start);
-        units.filter(|start| start.track == track).collect()
-    }
-
-    fn dts(&self) -> Vec<i64> {
-        self.starts(Track::Video).iter().map(|start| start.dts.0).collect()
-    }
-
-    fn video_units(&self) -> usize {
-        self.starts(Track::Video).len()
-    }
-
-    /// The first of the units sent, and no others, came out, unchanged.
-    fn assert_came(&self, units: usize) {
-        assert_eq!(self.video_units(), units, "{:?}", self.counters());
-        let sent = self.sent.get(..units).expect("so many were sent");
-        let nals = |unit: &Vec<u8>| split(unit);
-        assert_eq!(self.sink.nals(), sent.iter().flat_map(nals).collect::<Vec<_>>());
-    }
-
-    /// The belief in stuffed ends is earned.
-    fn prove(&mut self) {
-        for _ in 0..10 {
-            self.frame();
-        }
-        self.send();
-        assert_eq!((self.video_units(), self.counters().early_ends), (10, 2));
-    }
-}
-
-fn video(time: u64, body: &[u8]) -> Pes<'_> {
-    Pes { pid: VIDEO, pts: Some(time % WRAP), dts: None, length_error: None, body }
-}
-
-fn split(unit: &[u8]) -> Vec<Vec<u8>> {
-    let starts: Vec<usize> =
-        (0..unit.len()).filter(|n| unit[*n..].starts_with(&[0, 0, 1])).collect();
-    let ends = starts.iter().skip(1).copied().chain([unit.len()]);
-    let nal = |(start, end): (&usize, usize)| {
-        let nal = &unit[start + 3..end];
-        nal[..nal.iter().rposition(|byte| *byte != 0).map_or(0, |last| last + 1)].to_vec()
-    };
-    starts.iter().zip(ends).map(nal).collect()
-}
+use super::bench::{video, Bench, FRAME, WRAP};
+use super::demux::Counters;
+use super::testing::{adts, Pes, Writer, AUDIO, VIDEO};
+use crate::codec::access_unit::Track;
+use crate::codec::collector::Said;
 
 #[test]
 fn a_frame_leaves_at_its_last_packet_once_the_stream_has_proven_itself() {
@@ -397,116 +291,95 @@ fn an_announced_jump_of_the_counter_is_no_error() {
 }
 
 #[test]
-fn tables_that_change_in_mid_stream_are_followed() {
+fn a_loss_in_audio_costs_only_frames_it_touched() {
     let mut bench = Bench::new();
-    bench.prove();
-    // The same PMT again, and again with another stream beside: nobody is disturbed.
-    bench.frame();
-    bench.writer.pmt(PMT, 1, &[(0x1b, VIDEO), (0x0f, AUDIO), (0x86, 0x500)]);
-    bench.frame();
-    bench.send();
-    bench.assert_came(12);
-    assert_eq!(bench.demux.streams().map(|s| s.codec).collect::<Vec<_>>()[2], "SCTE-35");
-    // The PID changes its type under the same version.
-    bench.writer.pmt(PMT, 1, &[(0x24, VIDEO), (0x0f, AUDIO)]);
-    bench.frame();
-    bench.send();
-    bench.assert_came(12);
-    let first = bench.demux.streams().next().expect("a stream");
-    assert_eq!((first.codec, first.carried), ("HEVC", false));
-    // The PMT moves, then the video moves.
-    bench.writer.pat(&[(1, PMT + 1)]);
-    bench.writer.pmt(PMT, 1, &[(0x1b, VIDEO)]);
-    bench.send();
-    assert!(!bench.demux.streams().any(|s| s.codec == "H.264"), "the old PID is not read");
-    bench.writer.pmt(PMT + 1, 1, &[(0x1b, VIDEO + 8)]);
-    bench.sink = Collector::default();
-    let unit = access_unit(true, 99, &mut Random(5));
-    bench.writer.pes(&Pes { pid: VIDEO + 8, length_error: Some(0), ..video(7_777_777, &unit) });
-    bench.send();
-    assert_eq!(bench.video_units(), 1, "from its own first key unit on");
-}
-
-#[test]
-fn the_operators_programme_is_taken_or_said_to_be_absent() {
-    for (wanted, state, streams) in [
-        (None, ProgrammeState::Taken(2), 2),
-        (Some(3), ProgrammeState::Taken(3), 1),
-        (Some(9), ProgrammeState::Absent(9), 0),
-    ] {
-        let mut bench = Bench::bare(wanted);
-        assert_eq!(bench.demux.programme_state(), ProgrammeState::NoTable);
-        bench.writer.pat(&[(0, 0x10), (1, 0x20), (2, 0x21), (3, 0x22)]);
-        bench.writer.pmt(0x20, 1, &[(0x0f, 0x30)]);
-        bench.writer.pmt(0x21, 2, &[(0x1b, VIDEO), (0x0f, AUDIO)]);
-        bench.writer.pmt(0x22, 3, &[(0x1b, 0x40)]);
-        bench.send();
-        assert_eq!(bench.demux.programme_state(), state);
-        assert_eq!(bench.demux.programmes(), 3);
-        assert_eq!(bench.demux.streams().count(), streams);
-        let taken = bench.demux.programme_number();
-        assert_eq!(taken.map_or(ProgrammeState::Absent(9), ProgrammeState::Taken), state);
+    let payloads: Vec<Vec<u8>> = (1..=9).map(|n| vec![n; 250]).collect();
+    for (n, three) in payloads.chunks(3).enumerate() {
+        let body: Vec<u8> = three.iter().flat_map(|payload| adts(payload)).collect();
+        let time = 900_000 + 3 * 1920 * n as u64;
+        bench.writer.pes(&Pes { pid: AUDIO, length_error: Some(0), ..video(time, &body) });
     }
+    // Two tables, then five packets of each PES: the second packet of the second is lost.
+    bench.writer.packets.remove(2 + 5 + 1);
+    bench.send();
+    let came: Vec<Vec<u8>> = bench.sink.units().into_iter().map(|(_, frame)| frame).collect();
+    // The last frame of the last PES is not confirmed by a header behind it, the others are.
+    assert!(came.iter().all(|frame| payloads.contains(frame)), "no frame with a hole");
+    assert_eq!(came, [&payloads[..3], &payloads[6..]].concat());
+    let times: Vec<i64> = bench.starts(Track::Audio).iter().map(|start| start.pts.0).collect();
+    assert_eq!(times[3], 900_000 + 6 * 1920);
+    assert_eq!((bench.counters().continuity_errors, bench.counters().broken_units), (1, 1));
 }
 
 #[test]
-fn a_programme_that_vanishes_takes_its_open_unit_with_it() {
+fn a_doubled_datagram_does_no_harm() {
     let mut bench = Bench::new();
-    bench.frame();
-    bench.writer.pat(&[(5, 0x50)]);
-    bench.send();
-    assert_eq!(bench.counters().broken_units, 1);
-    assert_eq!(bench.demux.streams().count(), 0);
-    assert_eq!(bench.demux.programme_state(), ProgrammeState::Waiting);
-}
-
-#[test]
-fn a_reset_forgets_everything_but_the_counters() {
-    let mut bench = Bench::new();
-    bench.prove();
-    let (time, unit) = (bench.time(), bench.next_unit(500));
-    bench.writer.pes(&video(time, &unit));
-    bench.writer.packets.pop();
-    bench.send();
-    bench.demux.reset(&mut bench.sink);
-    assert_eq!((bench.counters().broken_units, bench.counters().early_ends), (1, 2));
-    assert_eq!(bench.demux.programme_state(), ProgrammeState::NoTable);
-    bench.sink = Collector::default();
-    bench.frame();
-    bench.send();
-    assert_eq!(bench.video_units(), 0, "without tables nothing is known");
-    bench.frames = 0;
-    bench.writer.tables();
-    bench.frame();
-    bench.frame();
-    bench.send();
-    assert_eq!(bench.video_units(), 1, "and the belief in stuffed ends must be earned anew");
-}
-
-#[test]
-fn noise_of_every_length_neither_panics_nor_stops_it() {
-    let mut bench = Bench::new();
-    bench.send();
-    let mut random = Random(99);
-    for length in 0..1500 {
-        let noise: Vec<u8> = (0..length).map(|_| random.byte()).collect();
-        bench.demux.datagram(&noise, &mut bench.sink);
-        // And noise on the PIDs that are read.
-        for pid in [0, PMT, VIDEO, AUDIO] {
-            let noise: Vec<u8> = (0..184).map(|_| random.byte()).collect();
-            bench.writer.counters.insert(pid, random.byte() & 15);
-            bench.writer.packet(pid, random.byte() & 1 == 0, None, &noise);
-            bench.writer.packet(pid, true, Some(&noise[..99]), &noise[..84]);
+    for _ in 0..20 {
+        bench.frame();
+    }
+    for (n, datagram) in bench.writer.take().chunks(1316).enumerate() {
+        for _ in 0..1 + n % 3 {
+            bench.demux.datagram(datagram, &mut bench.sink);
         }
-        bench.send();
     }
-    assert!(bench.counters().sync_lost_bytes > 1_000_000);
-    bench.demux.reset(&mut bench.sink);
-    let before = bench.video_units();
-    bench.frames = 0;
-    bench.writer.tables();
+    assert_eq!(bench.counters().continuity_errors, 0);
+    assert!(bench.counters().duplicate_packets > 0);
+    bench.assert_came(20);
+}
+
+#[test]
+fn a_gap_between_odd_datagrams_is_a_loss_even_of_sixteen_packets() {
+    let mut bench = Bench::new();
+    bench.frame();
+    let (time, unit) = (bench.time(), bench.next_unit(40 * 184));
+    bench.writer.pes(&video(time, &unit));
+    bench.frame();
+    let stream = bench.writer.take();
+    // Half a packet is left over, it and 15 more are missing: the counter fits, the grid does not.
+    bench.demux.datagram(&stream[..188 * 15 + 94], &mut bench.sink);
+    bench.demux.datagram(&stream[188 * 31..], &mut bench.sink);
+    assert_eq!(bench.counters().continuity_errors, 0);
+    assert_eq!(bench.dts(), [900_000]);
+    assert_eq!(bench.counters().broken_units, 1);
+}
+
+#[test]
+fn a_piece_of_the_stream_that_looks_like_rtp_is_not_unwrapped() {
+    let mut bench = Bench::new();
+    let (time, mut unit) = (bench.time(), bench.next_unit(40 * 184));
+    // Datagrams of 12 bytes and seven packets: each begins 12 bytes before a packet, and what
+    // stands there could be an RTP header.
+    let at = unit.len() - 188 * 20;
+    for byte in unit.iter_mut().skip(at) {
+        *byte = 0x80;
+    }
+    bench.writer.pes(&video(time, &unit));
+    bench.sent.push(unit);
+    bench.frame();
+    let stream = bench.writer.take();
+    let (first, rest) = stream.split_at(188 * 30 - 12);
+    let (second, rest) = rest.split_at(12 + 7 * 188);
+    for datagram in [first, second, rest] {
+        bench.demux.datagram(datagram, &mut bench.sink);
+    }
+    assert_eq!(bench.counters(), Counters::default());
+    bench.assert_came(1);
+}
+
+#[test]
+fn an_announced_jump_in_mid_frame_breaks_it() {
+    let mut bench = Bench::new();
+    bench.frame();
+    let (time, unit) = (bench.time(), bench.next_unit(400));
+    let bytes = video(time, &unit).bytes();
+    bench.writer.packet(VIDEO, true, None, &bytes[..184]);
+    bench.writer.counters.insert(VIDEO, 9);
+    let mut field = vec![0xff; 83];
+    field[0] = 0x80;
+    bench.writer.packet(VIDEO, false, Some(&field), &bytes[184..284]);
     bench.frame();
     bench.frame();
     bench.send();
-    assert_eq!(bench.video_units(), before + 1);
+    assert_eq!(bench.dts(), [900_000, 900_000 + 2 * FRAME as i64]);
+    assert_eq!((bench.counters().continuity_errors, bench.counters().broken_units), (0, 1));
 }

@@ -12,15 +12,16 @@
 //!
 //! The continuity counter has four bits. If exactly 16 (or 32, …) packets of a PID are lost in
 //! one go, the counter fits and the hole stays. Where the PES states its length the hole is
-//! found at the next PES start; where it states none, the unit leaves with the hole. A packet
-//! whose payload was damaged under way and whose `transport_error_indicator` was not set passes as
-//! good. In datagrams that are no whole number of packets, a packet glued together from two
-//! datagrams with a loss between them is recognised by the grid of the second one, as far as that
-//! datagram goes.
+//! found at the next PES start; where it states none, the unit leaves with the hole. Two datagrams
+//! that both come late can make counters meet in the same way, about once in ten thousand units at
+//! one datagram late in twenty. A packet whose payload was damaged under way and whose
+//! `transport_error_indicator` was not set passes as good. In datagrams that are no whole number
+//! of packets, a packet glued together from two datagrams with a loss between them is recognised
+//! by the grid of the second one, as far as that datagram goes.
 //!
 //! Non-goals: PCR and buffer timing (the programme's timeline paces), descrambling, PSI/SI beyond
-//! PAT and PMT, writing. Bound: everything is allocated with the [`demux::Demux`]; peers' numbers
-//! only choose how much of it is used.
+//! PAT and PMT, writing. Bound: the tables are part of the [`demux::Demux`], and there is at most
+//! one assembler for each track; peers' numbers only choose how much of it is used.
 
 mod audio;
 mod clock;
@@ -39,6 +40,10 @@ pub mod sync;
 mod video;
 
 #[cfg(test)]
+mod bench;
+#[cfg(test)]
 mod demux_tests;
+#[cfg(test)]
+mod table_tests;
 #[cfg(test)]
 mod testing;

@@ -1,0 +1,276 @@
+//! The demultiplexer against ffmpeg: what ffmpeg wraps in MPEG-TS must come out as ffmpeg itself
+//! takes it out, whatever the datagrams look like, and after losses only whole units may come out.
+
+use std::collections::HashSet;
+
+use streamcaster::codec::access_unit::Track;
+use streamcaster::ts::demux::{Demux, ProgrammeState};
+
+use samples::{assert_like_ffmpeg, b_frames, hurt, make_sample, Chance, Sample};
+use ts_support::{assert_nothing_wrong, demultiplex, Recorder};
+
+#[cfg(test)]
+mod ts_support;
+
+#[test]
+fn everything_comes_out_whatever_the_datagrams_length() {
+    let sample = b_frames();
+    for size in [1316, 188, 376, 1000, 47, 4096, 65_535] {
+        let (recorder, demux) = demultiplex(None, sample.ts.chunks(size));
+        assert_like_ffmpeg(&recorder, sample);
+        assert_nothing_wrong(&recorder, &demux);
+        let early = demux.counters().early_ends;
+        assert!(early >= 330, "{early} of 360 frames did not wait for the next");
+        assert_eq!(demux.programme_state(), ProgrammeState::Taken(1));
+        assert_eq!(recorder.keys(), 12, "a key unit a second");
+    }
+}
+
+#[test]
+fn everything_comes_out_of_204_byte_packets_and_of_rtp() {
+    let sample = b_frames();
+    let coded: Vec<u8> = sample
+        .ts
+        .chunks_exact(188)
+        .flat_map(|packet| packet.iter().copied().chain((0..16).map(|n| 0x47 ^ (n * 15))))
+        .collect();
+    for size in [204 * 7, 204, 1000] {
+        let (recorder, demux) = demultiplex(None, coded.chunks(size));
+        assert_like_ffmpeg(&recorder, sample);
+        assert_nothing_wrong(&recorder, &demux);
+    }
+    let rtp: Vec<Vec<u8>> = sample
+        .ts
+        .chunks(1316)
+        .enumerate()
+        .map(|(n, packets)| {
+            let [high, low] = (n as u16).to_be_bytes();
+            let header = [0x80, 33, high, low, 1, 2, 3, 4, 0x47, 0x47, 0x47, 0x47];
+            [&header, packets].concat()
+        })
+        .collect();
+    let (recorder, demux) = demultiplex(None, rtp.iter().map(Vec::as_slice));
+    assert_like_ffmpeg(&recorder, sample);
+    assert_nothing_wrong(&recorder, &demux);
+}
+
+#[test]
+fn other_muxer_settings_come_out_too() {
+    let samples = [
+        make_sample("no-b", &["-bf", "0"], &[]),
+        make_sample("length", &["-bf", "2"], &["-omit_video_pes_length", "0"]),
+        make_sample("cbr", &["-bf", "0"], &["-muxrate", "2M", "-pes_payload_size", "400"]),
+        make_sample("m2ts-tables", &["-bf", "3"], &["-pat_period", "0.04", "-flush_packets", "1"]),
+    ];
+    for sample in &samples {
+        let (recorder, demux) = demultiplex(None, sample.ts.chunks(1316));
+        assert_like_ffmpeg(&recorder, sample);
+        assert_nothing_wrong(&recorder, &demux);
+    }
+}
+
+/// What came of a sample whose datagrams were hurt.
+struct Outcome {
+    units: usize,
+    /// Units that are not one of the source's.
+    with_hole: usize,
+}
+
+fn hurt_and_look(sample: &Sample, clean: &Recorder, hurts: [u64; 3], size: usize) -> Outcome {
+    let whole: HashSet<(Track, &[u8])> =
+        clean.units.iter().map(|(start, unit)| (start.track, unit.as_slice())).collect();
+    let times: HashSet<(i64, i64)> =
+        clean.units_of(Track::Video).map(|(start, _)| (start.dts.0, start.pts.0)).collect();
+    let datagrams: Vec<&[u8]> = sample.ts.chunks(size).collect();
+    let mut outcome = Outcome { units: 0, with_hole: 0 };
+    for seed in 1..=12 {
+        let mut chance = Chance(seed * 0x9e37_79b9);
+        let (hurt, demux) = demultiplex(None, hurt(&datagrams, &mut chance, hurts));
+        let what = format!("seed {seed}, {hurts:?} of 100 datagrams of {size}");
+        outcome.units += hurt.units.len();
+        for (start, unit) in &hurt.units {
+            outcome.with_hole += usize::from(!whole.contains(&(start.track, unit)));
+            let in_time =
+                start.track == Track::Audio || times.contains(&(start.dts.0, start.pts.0));
+            assert!(in_time, "{what}: {start:?}");
+        }
+        let (came, of) = (hurt.count(Track::Video), clean.count(Track::Video));
+        // Of a frame in twenty datagrams not one may be missing.
+        assert!(came >= 20, "{what}: {came} of {of} came, {:?}", demux.counters());
+        assert_eq!(demux.counters().early_end_failures, 0, "{what}");
+        if hurts == [0, 5, 0] && size != 1000 {
+            assert_eq!(came, of, "{what}: doubled datagrams cost nothing");
+            assert_eq!(demux.counters().continuity_errors, 0, "{what}");
+        } else {
+            assert!(demux.counters().broken_units > 0, "{what}");
+        }
+    }
+    outcome
+}
+
+const LOSSES: [[u64; 3]; 3] = [[1, 0, 0], [5, 0, 0], [0, 5, 0]];
+const DELAYS: [[u64; 3]; 4] = [[0, 0, 1], [0, 0, 5], [1, 1, 1], [5, 5, 5]];
+
+#[test]
+fn after_losses_and_doublings_only_whole_units_come_out() {
+    let sample = b_frames();
+    let (clean, _) = demultiplex(None, sample.ts.chunks(1316));
+    for (hurts, size) in LOSSES.iter().flat_map(|hurts| [188, 1000, 1316].map(|n| (*hurts, n))) {
+        let outcome = hurt_and_look(sample, &clean, hurts, size);
+        assert_eq!(outcome.with_hole, 0, "{hurts:?} of 100 datagrams of {size}");
+    }
+}
+
+/// Where the PES states its length nothing gets through. Where it does not, two datagrams that
+/// both come late can, once in some ten thousand units, make the four bits of the continuity
+/// counter fit over a hole.
+#[test]
+fn after_delays_only_whole_units_come_out() {
+    let stated = make_sample("stated", &["-bf", "2"], &["-omit_video_pes_length", "0"]);
+    for sample in [&stated, b_frames()] {
+        let (clean, _) = demultiplex(None, sample.ts.chunks(1316));
+        let (mut units, mut with_hole) = (0, 0);
+        for (hurts, size) in DELAYS.iter().flat_map(|hurts| [188, 1000, 1316].map(|n| (*hurts, n)))
+        {
+            let outcome = hurt_and_look(sample, &clean, hurts, size);
+            units += outcome.units;
+            with_hole += outcome.with_hole;
+        }
+        let allowed = if std::ptr::eq(sample, &stated) { 0 } else { units / 10_000 };
+        println!("{with_hole} of {units} units with a hole, {allowed} allowed");
+        assert!(with_hole <= allowed, "{with_hole} of {units} units with a hole");
+    }
+}
+
+#[test]
+fn damaged_bytes_never_panic_and_never_stop_it() {
+    let sample = b_frames();
+    for seed in 1..=4 {
+        let mut chance = Chance(seed * 77_777);
+        let (mut recorder, mut demux) = (Recorder::default(), Demux::new(None));
+        for datagram in sample.ts.chunks(1316) {
+            let mut datagram = datagram.to_vec();
+            if chance.percent(20) {
+                for _ in 0..1 + chance.next() % 40 {
+                    let place = chance.next() as usize % datagram.len();
+                    datagram[place] = chance.next() as u8;
+                }
+            }
+            if chance.percent(3) {
+                datagram.truncate(chance.next() as usize % datagram.len());
+            }
+            demux.datagram(&datagram, &mut recorder);
+        }
+        assert!(recorder.count(Track::Video) > 60, "{:?}", demux.counters());
+        demux.reset(&mut recorder);
+        assert!(recorder.open.iter().all(Option::is_none), "a reset closes what is open");
+        let before = recorder.count(Track::Video);
+        for datagram in sample.ts.chunks(1316) {
+            demux.datagram(datagram, &mut recorder);
+        }
+        assert!(recorder.count(Track::Video) - before + 1 >= sample.video_units);
+    }
+}
+
+#[cfg(test)]
+mod samples {
+    //! Streams that ffmpeg makes, and what a network does to them.
+
+    use std::fs;
+    use std::path::Path;
+    use std::sync::OnceLock;
+
+    use streamcaster::codec::access_unit::Track;
+
+    use crate::ts_support::{ffmpeg, split_adts, split_annex_b, Recorder};
+
+    /// A file that ffmpeg made, and what ffmpeg takes out of it.
+    pub struct Sample {
+        pub ts: Vec<u8>,
+        pub nal_units: Vec<Vec<u8>>,
+        pub aac_frames: Vec<Vec<u8>>,
+        pub video_units: usize,
+    }
+
+    pub fn make_sample(name: &str, video: &[&str], muxer: &[&str]) -> Sample {
+        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
+        let path = folder.join(format!("{name}-{}.ts", std::process::id()));
+        let file = path.to_str().expect("a path in UTF-8");
+        let mut arguments = vec!["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=30"];
+        arguments.extend(["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000", "-t", "12"]);
+        arguments.extend(["-c:v", "libx264", "-preset", "veryfast", "-g", "30", "-b:v", "900k"]);
+        arguments.extend(["-pix_fmt", "yuv420p", "-threads", "1"]);
+        arguments.extend(video);
+        arguments.extend(["-c:a", "aac", "-b:a", "96k"]);
+        arguments.extend(muxer);
+        arguments.extend(["-f", "mpegts", file]);
+        ffmpeg(&arguments);
+        let ts = fs::read(&path).expect("what ffmpeg wrote");
+        let annex_b = ffmpeg(&["-i", file, "-map", "0:v", "-c", "copy", "-f", "h264", "pipe:1"]);
+        let adts = ffmpeg(&["-i", file, "-map", "0:a", "-c", "copy", "-f", "adts", "pipe:1"]);
+        fs::remove_file(&path).expect("the file just read");
+        let nal_units = split_annex_b(&annex_b);
+        let video_units = nal_units.iter().filter(|nal| nal[0] & 0x1f == 9).count();
+        assert_eq!(video_units, 360, "ffmpeg puts a delimiter before each access unit");
+        Sample { ts, nal_units, aac_frames: split_adts(&adts), video_units }
+    }
+
+    pub fn b_frames() -> &'static Sample {
+        static SAMPLE: OnceLock<Sample> = OnceLock::new();
+        SAMPLE.get_or_init(|| make_sample("b-frames", &["-bf", "2"], &[]))
+    }
+
+    /// Every NAL unit and every AAC frame in order. The last video unit may still be open: without
+    /// a stated length its end is only known by the next one.
+    pub fn assert_like_ffmpeg(recorder: &Recorder, sample: &Sample) {
+        let nal_units = recorder.nal_units();
+        assert!(recorder.count(Track::Video) + 1 >= sample.video_units);
+        assert_eq!(nal_units, sample.nal_units[..nal_units.len()]);
+        let frames: Vec<_> = recorder.units_of(Track::Audio).map(|(_, f)| f.clone()).collect();
+        assert_eq!(frames, sample.aac_frames);
+        assert_eq!(recorder.configs.len(), 2);
+    }
+
+    /// xorshift64*: the same datagrams are hurt on every run.
+    pub struct Chance(pub u64);
+
+    impl Chance {
+        pub fn next(&mut self) -> u64 {
+            self.0 ^= self.0 >> 12;
+            self.0 ^= self.0 << 25;
+            self.0 ^= self.0 >> 27;
+            self.0.wrapping_mul(0x2545_f491_4f6c_dd1d) >> 33
+        }
+
+        pub fn percent(&mut self, percent: u64) -> bool {
+            self.next() % 100 < percent
+        }
+    }
+
+    /// Loses, doubles and delays so many of a hundred datagrams each.
+    pub fn hurt<'a>(datagrams: &[&'a [u8]], chance: &mut Chance, hurts: [u64; 3]) -> Vec<&'a [u8]> {
+        let [lost, doubled, delayed] = hurts;
+        let mut arrived = Vec::new();
+        let mut late: Vec<(usize, &[u8])> = Vec::new();
+        for (n, datagram) in datagrams.iter().enumerate() {
+            late.retain(|(due, late)| {
+                if *due <= n {
+                    arrived.push(*late);
+                }
+                *due > n
+            });
+            if chance.percent(lost) {
+                continue;
+            }
+            if chance.percent(delayed) {
+                late.push((n + 1 + chance.next() as usize % 5, datagram));
+                continue;
+            }
+            arrived.push(datagram);
+            if chance.percent(doubled) {
+                arrived.push(datagram);
+            }
+        }
+        arrived
+    }
+}
