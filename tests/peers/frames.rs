@@ -1,7 +1,7 @@
 //! Frames and what must hold between those sent and those received: unchanged, in order, none
 //! left out, with the same distances in time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// An access unit or an AAC frame: enough of it to tell whether two are the same.
@@ -116,6 +116,20 @@ pub fn only_grows(what: &str, frames: &[Frame]) {
     }
 }
 
+/// Asserts that every frame is one of the source, in its order, or of the card; counts the
+/// source's.
+pub fn in_order(track: &str, seen: &[Frame], source: &[Frame], standby: &[Frame]) -> usize {
+    let card: HashSet<u64> = standby.iter().map(|frame| frame.digest).collect();
+    let mut expected = source.iter();
+    let mut from_source = 0;
+    for (at, frame) in seen.iter().enumerate().filter(|(_, frame)| !card.contains(&frame.digest)) {
+        let found = expected.any(|known| known.digest == frame.digest);
+        assert!(found, "{track}: frame {at}, {frame:?}, is none of the source's, or out of order");
+        from_source += 1;
+    }
+    from_source
+}
+
 /// The longest distance between two decoding times that follow each other, milliseconds.
 pub fn longest_step_ms(frames: &[Frame]) -> i64 {
     let times = frames.iter().map(|frame| frame.dts_ms);
@@ -165,5 +179,23 @@ mod tests {
     fn the_longest_step_is_measured() {
         assert_eq!(longest_step_ms(&frames(&[1, 2, 3])), 40);
         assert_eq!(longest_step_ms(&[]), 0);
+    }
+
+    #[test]
+    fn frames_of_the_card_do_not_count_as_the_sources() {
+        let (source, card) = (frames(&[1, 2, 3, 4]), frames(&[8, 9]));
+        assert_eq!(in_order("video", &frames(&[8, 9, 1, 3, 8, 4]), &source, &card), 3);
+    }
+
+    #[test]
+    #[should_panic(expected = "frame 2")]
+    fn a_frame_out_of_order_is_seen() {
+        in_order("video", &frames(&[1, 3, 2]), &frames(&[1, 2, 3]), &[]);
+    }
+
+    #[test]
+    #[should_panic(expected = "frame 1")]
+    fn a_frame_of_nobody_is_seen() {
+        in_order("video", &frames(&[1, 7]), &frames(&[1, 2, 3]), &frames(&[8]));
     }
 }
