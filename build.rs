@@ -1,5 +1,117 @@
-//! Puts the version's git id into the binary.
+//! Puts into the binary what it should know of its own making (version control id, commit date,
+//! compiler) and the control page's files, compressed and hashed. Everything here depends on the
+//! sources alone, so that two builds of one commit are equal byte for byte.
 
-fn main() {
-    println!("cargo:rerun-if-changed=.git/HEAD");
+use std::env;
+use std::fs;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use flate2::{write::GzEncoder, Compression};
+
+const PAGE_DIR: &str = "src/control/page";
+const PAGE_FILES: [&str; 3] = ["index.html", "page.css", "page.js"];
+const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+
+fn main() -> io::Result<()> {
+    println!("cargo:rerun-if-changed=build.rs");
+    println!("cargo:rerun-if-env-changed=SOURCE_DATE_EPOCH");
+    describe_build();
+    let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    for name in PAGE_FILES {
+        compress(name, &out)?;
+    }
+    Ok(())
+}
+
+/// Sets `STREAMCASTER_GIT`, `STREAMCASTER_BUILT` and `STREAMCASTER_COMPILER`.
+fn describe_build() {
+    // A tarball has no `.git` of its own; one of a folder above would name the wrong commit.
+    let git_here = Path::new(".git").exists();
+    if git_here {
+        watch_git();
+    }
+    let id = git_here.then(|| said("git", &["rev-parse", "--short=12", "HEAD"])).flatten();
+    let committed =
+        git_here.then(|| said("git", &["show", "-s", "--format=%ct", "HEAD"])).flatten();
+    let epoch_s = env::var("SOURCE_DATE_EPOCH")
+        .ok()
+        .or(committed)
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or(0);
+    let rustc = env::var("RUSTC").unwrap_or_else(|_| "rustc".to_owned());
+    let compiler = said(&rustc, &["--version"]).unwrap_or_else(|| "rustc".to_owned());
+    println!("cargo:rustc-env=STREAMCASTER_GIT={}", id.as_deref().unwrap_or("unknown"));
+    println!("cargo:rustc-env=STREAMCASTER_BUILT={}", c_date(epoch_s));
+    println!("cargo:rustc-env=STREAMCASTER_COMPILER={compiler}");
+}
+
+/// Builds anew when the commit changes: HEAD names a ref, the ref lies in a file of its own or
+/// among the packed ones. A path that does not exist would make every build a new one.
+fn watch_git() {
+    let mut names = vec!["HEAD".to_owned(), "packed-refs".to_owned()];
+    names.extend(said("git", &["symbolic-ref", "-q", "HEAD"]));
+    for name in names {
+        let path = said("git", &["rev-parse", "--git-path", &name]);
+        if let Some(path) = path.filter(|path| Path::new(path).exists()) {
+            println!("cargo:rerun-if-changed={path}");
+        }
+    }
+}
+
+/// The first line a command prints, if it ends well.
+fn said(command: &str, arguments: &[&str]) -> Option<String> {
+    let output = Command::new(command).args(arguments).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    let line = text.lines().next()?.trim().to_owned();
+    (output.status.success() && !line.is_empty()).then_some(line)
+}
+
+/// A date as C compilers write it (`__DATE__ " " __TIME__`), in UTC: `Nov 22 2026 12:27:54`.
+fn c_date(epoch_s: u64) -> String {
+    let (mut days, s) = (epoch_s / 86_400, epoch_s % 86_400);
+    let mut year = 1970;
+    while days >= year_days(year) {
+        days -= year_days(year);
+        year += 1;
+    }
+    let february = year_days(year) - 337;
+    let mut month = 0;
+    for length in [31, february, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31] {
+        if days < length {
+            break;
+        }
+        days -= length;
+        month += 1;
+    }
+    let name = MONTHS.get(month).expect("a year has twelve months");
+    format!("{name} {:>2} {year} {:02}:{:02}:{:02}", days + 1, s / 3600, s / 60 % 60, s % 60)
+}
+
+fn year_days(year: u64) -> u64 {
+    let leap = year % 4 == 0 && (year % 100 != 0 || year % 400 == 0);
+    365 + u64::from(leap)
+}
+
+/// Writes `<name>.gz` into `out` and sets `STREAMCASTER_TAG_<NAME>`, a hash of the file.
+fn compress(name: &str, out: &Path) -> io::Result<()> {
+    let source = Path::new(PAGE_DIR).join(name);
+    println!("cargo:rerun-if-changed={}", source.display());
+    let bytes = fs::read(&source)?;
+    let file = fs::File::create(out.join(format!("{name}.gz")))?;
+    let mut encoder = GzEncoder::new(file, Compression::best());
+    encoder.write_all(&bytes)?;
+    encoder.finish()?;
+    let variable = name.replace('.', "_").to_uppercase();
+    println!("cargo:rustc-env=STREAMCASTER_TAG_{variable}={:016x}", fnv_1a(&bytes));
+    Ok(())
+}
+
+/// FNV-1a, 64 bits: tells one build's file from another's; nothing here is a secret.
+fn fnv_1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
+    })
 }

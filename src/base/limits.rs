@@ -19,6 +19,10 @@ pub const TRACK_CONFIGS_MAX: usize = 16;
 pub const TRACK_CONFIG_BYTES_MAX: usize = 2048;
 /// Units kept of a source that waits for its cut: its IDR and what follows.
 pub const STAGING_UNITS_MAX: usize = 64;
+/// Audio bytes kept of it.
+pub const STAGING_AUDIO_BYTES_MAX: usize = 64 << 10;
+/// A source on air whose bytes flow without one video unit coming whole is left after this.
+pub const UNIT_SILENCE_MS_MAX: u64 = 3_000;
 
 // ── MPEG-TS ─────────────────────────────────────────────────────────────────────────────────
 /// The largest UDP datagram there is.
@@ -27,6 +31,17 @@ pub const DATAGRAM_BYTES_MAX: usize = 65_535;
 pub const TS_STREAMS_MAX: usize = 32;
 /// Programmes remembered of a PAT (a full multiplex has about 20).
 pub const TS_PROGRAMMES_MAX: usize = 64;
+/// Bytes kept while the packet grid is looked for: three packets of the longest kind, so that a
+/// sync byte can be confirmed by two more.
+pub const TS_SYNC_BYTES_MAX: usize = 3 * 204;
+/// Datagrams remembered to recognise one that the network doubled.
+pub const TS_RECENT_DATAGRAMS_MAX: usize = 8;
+/// PMT sections collected at the same time (one that lies in one packet needs none).
+pub const TS_OPEN_SECTIONS_MAX: usize = 4;
+/// The largest PTS - DTS believed, 90 kHz: 60 s are far more than any encoder reorders.
+pub const COMPOSITION_TICKS_MAX: i64 = 60 * 90_000;
+/// The longest frame duration learnt from a stream's DTS, 90 kHz.
+pub const FRAME_TICKS_MAX: i64 = 5 * 90_000;
 /// A PSI section's largest size (ISO/IEC 13818-1, 2.4.4: 1024 bytes for PAT and PMT).
 pub const PSI_SECTION_BYTES_MAX: usize = 1024;
 /// Non-VCL bytes (AUD, SPS, PPS, SEI) that may stand before an access unit's first slice.
@@ -57,8 +72,27 @@ pub const AMF_DEPTH_MAX: usize = 8;
 pub const AMF_VALUES_MAX: usize = 128;
 /// Bytes of replies a session may owe its peer; more closes it.
 pub const RTMP_OUTBOX_BYTES_MAX: usize = 16 << 10;
-/// The largest chunk a peer may announce and still be believed (the rest is taken as this).
-pub const RTMP_PEER_CHUNK_BYTES_MAX: usize = 10 << 20;
+/// The largest chunk a peer may announce and still be believed (the rest is taken as this): no
+/// message is longer, so a larger one means the same (RTMP 1.0, 5.4.1). Nothing is allocated.
+pub const RTMP_PEER_CHUNK_BYTES_MAX: usize = 0xFF_FFFF;
+/// Bytes of unfinished messages kept for a peer, all its chunk streams together.
+pub const RTMP_PARTIAL_BYTES_MAX: usize = 16 << 10;
+/// Chunks a peer may send that bring hardly any payload, before it is closed.
+pub const RTMP_CHUNK_CREDIT_MAX: u32 = 16_384;
+/// Chunks a peer is granted anew every second, whatever they bring.
+pub const RTMP_CHUNK_CREDIT_PER_S: u64 = 256;
+/// Payload bytes that grant a peer another chunk.
+pub const RTMP_CHUNK_CREDIT_BYTES: usize = 64;
+/// Events a session holds until its shell takes them.
+pub const RTMP_EVENTS_MAX: usize = 16;
+/// Acknowledgement window announced to peers, and taken as theirs until they announce one.
+pub const RTMP_WINDOW_BYTES: u32 = 2_500_000;
+/// The smallest acknowledgement window obeyed: a smaller one would cost an answer per packet.
+pub const RTMP_WINDOW_BYTES_MIN: u32 = 1024;
+/// Pause between two pings to a player: a paused one would otherwise vanish unnoticed.
+pub const RTMP_PING_MS: u64 = 30_000;
+/// Characters kept of what a peer says about itself or of a server's words of refusal.
+pub const RTMP_WORDS_CHARS_MAX: usize = 160;
 /// Chunk size sent to viewers: most units leave with one header.
 pub const VIEWER_CHUNK_BYTES: usize = 60_000;
 /// Chunk size sent to platforms, as OBS does.
@@ -107,18 +141,60 @@ pub const HTTP_BODY_BYTES_MAX: usize = 64 << 10;
 pub const HTTP_HEAD_MS_MAX: u64 = 5_000;
 /// Time a client has for everything else: body, answer, idling between requests.
 pub const HTTP_IDLE_MS_MAX: u64 = 15_000;
+/// Header fields in a request.
+pub const HTTP_FIELDS_MAX: usize = 64;
+/// Of the connections, those of one source address (an IPv6 /64 counts as one); loopback is exempt.
+pub const HTTP_ADDRESS_CONNECTIONS_MAX: usize = 8;
+/// Connections beyond the limit that are told so at once; the rest is closed without a word.
+pub const HTTP_REFUSALS_MAX: usize = 16;
+/// Bytes read and thrown away behind a last answer, so that the peer can read it.
+pub const HTTP_LINGER_BYTES_MAX: usize = 256 << 10;
+/// Time spent on that.
+pub const HTTP_LINGER_MS_MAX: u64 = 1_000;
+/// Time the answering side has for one request.
+pub const HTTP_ANSWER_MS_MAX: u64 = 5_000;
+/// One answer.
+pub const HTTP_ANSWER_BYTES_MAX: usize = 1 << 20;
+/// All answers under way together.
+pub const HTTP_ANSWERS_BYTES_MAX: usize = 4 << 20;
+/// Connections from the gate to the HTTP server behind it.
+pub const HTTP_LANES: usize = 2;
+/// Threads that answer requests.
+pub const HTTP_WORKERS: usize = 2;
+/// Kernel buffer of an HTTP connection, each direction.
+pub const HTTP_SOCKET_BUFFER_BYTES: usize = 64 << 10;
+/// Viewers named one by one in an answer; more are only counted.
+pub const HTTP_VIEWERS_LISTED_MAX: usize = 500;
 
 // ── Threads ─────────────────────────────────────────────────────────────────────────────────
 /// Threads of the pool for name look-ups.
 pub const BLOCKING_THREADS_MAX: usize = 4;
+/// Threads of the process: data plane, log, name look-ups, and the control plane's.
+pub const THREADS_MAX: usize = 12;
 /// Stack of each thread the program starts itself.
 pub const THREAD_STACK_BYTES: usize = 256 << 10;
+
+// ── What things cost, for the budget ────────────────────────────────────────────────────────
+/// The binary's pages, the standby card in it, and what the allocator keeps beside.
+pub const PROGRAM_BYTES: usize = 8 << 20;
+/// A viewer in user space: task, session, reader, header bytes, outbox.
+pub const VIEWER_BYTES: usize = 24 << 10;
+/// A destination in user space: the same, and its URL, key and retry state.
+pub const DESTINATION_BYTES: usize = 48 << 10;
+/// An HTTP connection in user space, its head and body not counted: both sides of the gate.
+pub const HTTP_CONNECTION_BYTES: usize = 16 << 10;
 
 // ── Logs and configuration ──────────────────────────────────────────────────────────────────
 /// Lines the log keeps in memory.
 pub const LOG_LINES_MAX: usize = 512;
 /// Length of one line; the rest is cut.
 pub const LOG_LINE_BYTES_MAX: usize = 512;
+/// Length of the name of the module that speaks, within the line.
+pub const LOG_TARGET_BYTES_MAX: usize = 48;
+/// Pause before a log file that could not be written is tried again.
+pub const LOG_RETRY_MS_MIN: u64 = 10_000;
+/// Time the end of the program leaves the log to write its last lines.
+pub const LOG_FLUSH_MS_MAX: u64 = 1000;
 /// Size at which the log file is rotated, unless the configuration says otherwise.
 pub const LOG_FILE_BYTES_DEFAULT: u64 = 1 << 20;
 /// Rotated log files kept, unless the configuration says otherwise.
@@ -127,3 +203,5 @@ pub const LOG_FILES_DEFAULT: usize = 7;
 pub const CONFIG_BYTES_MAX: u64 = 256 << 10;
 /// One repeated complaint is logged at most this often.
 pub const REPEAT_MS_MIN: u64 = 1000;
+/// Secrets the log knows and never shows: every destination's key, the play key, and room for more.
+pub const SECRETS_MAX: usize = 64;

@@ -1,4 +1,8 @@
-//! What every layer stands on: limits, time, secrets, repeated complaints.
+//! What every layer stands on: limits and the budget, time, rates, secrets, repeated complaints.
 
+pub mod budget;
+pub mod events;
 pub mod limits;
+pub mod rate;
+pub mod redact;
 pub mod time;

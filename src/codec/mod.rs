@@ -1,3 +1,15 @@
 //! Elementary streams: what H.264 and AAC say of themselves, and the access units made of them.
 
+pub mod aac;
 pub mod access_unit;
+mod annexb;
+pub mod audio_config;
+#[cfg(test)]
+pub(crate) mod collector;
+pub mod h264;
+mod parameter_sets;
+mod sps;
+mod video_config;
+
+pub use audio_config::AacRecordError;
+pub use video_config::AvcRecordError;

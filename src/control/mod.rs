@@ -1,1 +1,3 @@
 //! (skeleton)
+pub mod build_info;
+mod head;

@@ -1,1 +1,5 @@
-//! (skeleton)
+//! FLV (Adobe Flash Video File Format Specification, version 10.1): the headers in front of audio
+//! and video, which RTMP messages carry as well, and files of them.
+
+pub mod reader;
+pub mod tag;

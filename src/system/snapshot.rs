@@ -6,32 +6,13 @@ use std::sync::{Arc, Mutex, TryLockError};
 
 use crate::base::time::Mono;
 use crate::codec::access_unit::{AacConfig, AvcConfig};
+use crate::program::switcher::Source;
 
 /// The longest text in a snapshot (a peer's words, an address, a name).
 pub const TEXT_BYTES_MAX: usize = 160;
 
 /// A short text, cut at its capacity.
 pub type Text = heapless::String<TEXT_BYTES_MAX>;
-
-/// What is on air.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum SourceKind {
-    /// The built-in card.
-    #[default]
-    Standby,
-    /// MPEG-TS over UDP.
-    Udp,
-}
-
-impl SourceKind {
-    /// The name the API uses.
-    pub const fn name(self) -> &'static str {
-        match self {
-            SourceKind::Standby => "standby",
-            SourceKind::Udp => "udp",
-        }
-    }
-}
 
 /// The state of the whole.
 #[derive(Clone, Debug, Default)]
@@ -54,7 +35,7 @@ pub struct Snapshot {
 #[derive(Clone, Debug, Default)]
 pub struct ProgrammeStatus {
     /// What is on air.
-    pub on_air: SourceKind,
+    pub on_air: Source,
     /// Since when.
     pub on_air_since: Mono,
     /// Cuts from one source to another since the start.

@@ -1,0 +1,223 @@
+//! The memory budget. Purpose: what the program will hold at most is computed at start from
+//! `limits` and the configuration, and can be printed before anything is bound. Non-goals:
+//! enforcing it, measuring it. Bound: one row per kind of buffer.
+
+use super::limits::{
+    ACCESS_UNIT_BYTES_MAX, ACCESS_UNIT_HEAD_BYTES_MAX, ADTS_FRAME_BYTES_MAX, CONFIG_BYTES_MAX,
+    DATAGRAM_BYTES_MAX, DESTINATION_BYTES, HTTP_BODY_BYTES_MAX, HTTP_CONNECTIONS_MAX,
+    HTTP_CONNECTION_BYTES, HTTP_HEAD_BYTES_MAX, LOG_LINES_MAX, LOG_LINE_BYTES_MAX, PROGRAM_BYTES,
+    PSI_SECTION_BYTES_MAX, RING_UNITS_MAX, RTMP_OUTBOX_BYTES_MAX, RTMP_PENDING_MAX,
+    SOCKET_SEND_BUFFER_BYTES, STAGING_UNITS_MAX, THREADS_MAX, THREAD_STACK_BYTES,
+    TRACK_CONFIGS_MAX, TRACK_CONFIG_BYTES_MAX, TS_PROGRAMMES_MAX, TS_STREAMS_MAX, VIEWER_BYTES,
+};
+
+/// Linux grants twice what SO_SNDBUF or SO_RCVBUF ask for, the half of it for its own bookkeeping
+/// (socket(7)).
+const KERNEL_BUFFER_FACTOR: u64 = 2;
+
+/// What the configuration asks for.
+#[derive(Clone, Copy, Debug)]
+pub struct Demand {
+    /// Payload bytes of the ring.
+    pub ring_bytes: usize,
+    /// Size of one unit's record in the ring's metadata, bytes.
+    pub unit_record_bytes: usize,
+    /// Viewers served at once.
+    pub viewers: usize,
+    /// Destinations.
+    pub destinations: usize,
+    /// Receive buffer of the UDP input, bytes asked for.
+    pub receive_buffer_bytes: usize,
+}
+
+/// Whose memory it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Owner {
+    /// The process: what its RSS counts.
+    Process,
+    /// The kernel, on the process's behalf: socket buffers.
+    Kernel,
+}
+
+/// One kind of buffer.
+#[derive(Clone, Debug)]
+pub struct Row {
+    /// What it is, for a person.
+    pub name: &'static str,
+    /// How many times how much, for a person; empty when it is a single thing.
+    pub how: String,
+    /// All of it, bytes.
+    pub bytes: u64,
+    /// Whose it is.
+    pub owner: Owner,
+}
+
+/// All of it.
+#[derive(Clone, Debug)]
+pub struct Budget {
+    rows: Vec<Row>,
+}
+
+impl Budget {
+    /// The budget for a demand.
+    pub fn of(demand: &Demand) -> Budget {
+        let mut budget = Budget { rows: Vec::new() };
+        budget.programme(demand);
+        budget.connections(demand);
+        budget.kernel(demand);
+        budget
+    }
+
+    /// Every kind of buffer, the process's first.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// The sum of an owner's rows, bytes.
+    pub fn total(&self, owner: Owner) -> u64 {
+        let rows = self.rows.iter().filter(|row| row.owner == owner);
+        rows.fold(0, |sum, row| sum.saturating_add(row.bytes))
+    }
+
+    fn programme(&mut self, demand: &Demand) {
+        let configs = 2 * TRACK_CONFIGS_MAX;
+        let demux = PSI_SECTION_BYTES_MAX * (TS_PROGRAMMES_MAX + 1)
+            + TS_STREAMS_MAX * 256
+            + ACCESS_UNIT_HEAD_BYTES_MAX
+            + ADTS_FRAME_BYTES_MAX;
+        self.one("program and its static data", PROGRAM_BYTES);
+        self.one("ring: payload", demand.ring_bytes);
+        self.many("ring: unit records", RING_UNITS_MAX, "units", demand.unit_record_bytes);
+        self.many("ring: track configurations", configs, "records", TRACK_CONFIG_BYTES_MAX);
+        self.one("staging: payload", ACCESS_UNIT_BYTES_MAX);
+        self.many("staging: unit records", STAGING_UNITS_MAX, "units", demand.unit_record_bytes);
+        self.one("UDP input: one datagram", DATAGRAM_BYTES_MAX);
+        self.one("UDP input: demultiplexer", demux);
+        self.many("log ring", LOG_LINES_MAX, "lines", LOG_LINE_BYTES_MAX);
+        self.one("configuration file", usize::try_from(CONFIG_BYTES_MAX).unwrap_or(usize::MAX));
+        self.many("thread stacks", THREADS_MAX, "threads", THREAD_STACK_BYTES);
+    }
+
+    fn connections(&mut self, demand: &Demand) {
+        let pending = VIEWER_BYTES + RTMP_OUTBOX_BYTES_MAX;
+        let http = HTTP_CONNECTION_BYTES + HTTP_HEAD_BYTES_MAX + HTTP_BODY_BYTES_MAX;
+        self.many("viewers", demand.viewers, "viewers", VIEWER_BYTES);
+        self.many("RTMP connections not yet playing", RTMP_PENDING_MAX, "connections", pending);
+        self.many("destinations", demand.destinations, "destinations", DESTINATION_BYTES);
+        self.many("HTTP connections", HTTP_CONNECTIONS_MAX, "connections", http);
+    }
+
+    fn kernel(&mut self, demand: &Demand) {
+        let readers = demand.viewers.saturating_add(demand.destinations);
+        self.owned(Owner::Kernel, "send buffers", readers, "sockets", SOCKET_SEND_BUFFER_BYTES);
+        self.owned(Owner::Kernel, "UDP receive buffer", 1, "socket", demand.receive_buffer_bytes);
+    }
+
+    fn one(&mut self, name: &'static str, bytes: usize) {
+        let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
+        self.rows.push(Row { name, how: String::new(), bytes, owner: Owner::Process });
+    }
+
+    fn many(&mut self, name: &'static str, count: usize, what: &str, bytes_each: usize) {
+        self.owned(Owner::Process, name, count, what, bytes_each);
+    }
+
+    fn owned(
+        &mut self,
+        owner: Owner,
+        name: &'static str,
+        count: usize,
+        what: &str,
+        bytes_each: usize,
+    ) {
+        let factor = if owner == Owner::Kernel { KERNEL_BUFFER_FACTOR } else { 1 };
+        let count = u64::try_from(count).unwrap_or(u64::MAX);
+        let each = u64::try_from(bytes_each).unwrap_or(u64::MAX).saturating_mul(factor);
+        let how = format!("{count} {what} × {}", human(each));
+        self.rows.push(Row { name, how, bytes: count.saturating_mul(each), owner });
+    }
+}
+
+/// A number of bytes for a person: `512 B`, `24 KiB`, `8.5 MiB`.
+pub fn human(bytes: u64) -> String {
+    const UNITS: [&str; 5] = ["KiB", "MiB", "GiB", "TiB", "PiB"];
+    if bytes < 1024 {
+        return format!("{bytes} B");
+    }
+    let (mut whole, mut unit) = (bytes, "B");
+    let mut tenths = 0;
+    for larger in UNITS {
+        if whole < 1024 {
+            break;
+        }
+        tenths = whole % 1024 * 10 / 1024;
+        whole /= 1024;
+        unit = larger;
+    }
+    match tenths {
+        0 => format!("{whole} {unit}"),
+        _ => format!("{whole}.{tenths} {unit}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::limits::*;
+    use super::*;
+
+    fn demand(viewers: usize, destinations: usize) -> Demand {
+        Demand {
+            ring_bytes: RING_BYTES_DEFAULT,
+            unit_record_bytes: 64,
+            viewers,
+            destinations,
+            receive_buffer_bytes: UDP_RECEIVE_BUFFER_BYTES_DEFAULT,
+        }
+    }
+
+    #[test]
+    fn every_viewer_and_destination_is_paid_for() {
+        let none = Budget::of(&demand(0, 0));
+        let some = Budget::of(&demand(100, 3));
+        let process = some.total(Owner::Process) - none.total(Owner::Process);
+        assert_eq!(process, (100 * VIEWER_BYTES + 3 * DESTINATION_BYTES) as u64);
+        let kernel = some.total(Owner::Kernel) - none.total(Owner::Kernel);
+        assert_eq!(kernel, 103 * 2 * SOCKET_SEND_BUFFER_BYTES as u64);
+    }
+
+    #[test]
+    fn totals_are_the_sum_of_the_rows() {
+        let budget = Budget::of(&demand(VIEWERS_DEFAULT, DESTINATIONS_DEFAULT));
+        let sum: u64 = budget.rows().iter().map(|row| row.bytes).sum();
+        assert_eq!(budget.total(Owner::Process) + budget.total(Owner::Kernel), sum);
+        assert!(budget.rows().iter().all(|row| row.bytes > 0), "{budget:?}");
+    }
+
+    #[test]
+    fn the_largest_demand_does_not_overflow() {
+        let budget = Budget::of(&Demand {
+            ring_bytes: usize::MAX,
+            unit_record_bytes: usize::MAX,
+            viewers: usize::MAX,
+            destinations: usize::MAX,
+            receive_buffer_bytes: usize::MAX,
+        });
+        assert_eq!(budget.total(Owner::Process), u64::MAX);
+    }
+
+    #[test]
+    fn the_defaults_fit_a_small_machine() {
+        let budget = Budget::of(&demand(VIEWERS_DEFAULT, DESTINATIONS_DEFAULT));
+        assert!(budget.total(Owner::Process) < 40 << 20, "{}", budget.total(Owner::Process));
+    }
+
+    #[test]
+    fn sizes_read_well() {
+        assert_eq!(human(0), "0 B");
+        assert_eq!(human(1023), "1023 B");
+        assert_eq!(human(1024), "1 KiB");
+        assert_eq!(human(1536 * 1024), "1.5 MiB");
+        assert_eq!(human(8 << 20), "8 MiB");
+        assert_eq!(human(u64::MAX), "16383.9 PiB");
+    }
+}

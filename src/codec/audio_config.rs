@@ -1,0 +1,195 @@
+//! Reads and makes AudioSpecificConfig (ISO/IEC 14496-3, 1.6.2.1). Non-goals: object types
+//! without GASpecificConfig beyond their name. Bound: `TRACK_CONFIG_BYTES_MAX`.
+
+use std::fmt;
+
+use super::access_unit::{AacConfig, ConfigRecord};
+
+/// Sampling frequencies by samplingFrequencyIndex, hertz (table 1.18).
+const RATES_HZ: [u32; 13] = [
+    96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8_000,
+    7_350,
+];
+
+/// Samplings per second of a samplingFrequencyIndex; `None` for the reserved ones and the escape.
+pub(super) fn sample_rate_hz(index: u8) -> Option<u32> {
+    RATES_HZ.get(usize::from(index)).copied()
+}
+
+/// Channels of a channelConfiguration 1 to 7 (table 1.19); `None` for 0, a program config element,
+/// and for what is reserved.
+pub(super) fn channels(configuration: u8) -> Option<u8> {
+    match configuration {
+        1..=6 => Some(configuration),
+        7 => Some(8),
+        _ => None,
+    }
+}
+
+/// Why an AudioSpecificConfig cannot be used.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AacRecordError {
+    /// It ends before its fields do.
+    Truncated,
+    /// It is larger than `TRACK_CONFIG_BYTES_MAX`.
+    Limit,
+    /// A samplingFrequencyIndex that is reserved, or a frequency of 0.
+    SampleRate,
+    /// A channelConfiguration that is reserved, or 0: a program config element.
+    Channels(u8),
+}
+
+impl fmt::Display for AacRecordError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            AacRecordError::Truncated => f.write_str("the AudioSpecificConfig breaks off"),
+            AacRecordError::Limit => f.write_str("the AudioSpecificConfig is too large"),
+            AacRecordError::SampleRate => {
+                f.write_str("the AudioSpecificConfig names no valid sampling frequency")
+            }
+            AacRecordError::Channels(configuration) => {
+                write!(f, "AAC channel configuration {configuration} is not supported")
+            }
+        }
+    }
+}
+
+impl std::error::Error for AacRecordError {}
+
+impl AacConfig {
+    /// Reads an AudioSpecificConfig. Of one that says no more than object type, frequency and
+    /// channels, the record kept is the two bytes that say so: encoders append an announcement
+    /// that there is no SBR, and records that mean the same are to be equal. The sample rate is
+    /// that of the AAC frames themselves, before SBR.
+    pub fn from_record(record: &[u8]) -> Result<AacConfig, AacRecordError> {
+        let mut bits = Bits { bytes: record, position: 0 };
+        let object_type = bits.object_type()?;
+        let (index, sample_rate_hz) = bits.sample_rate()?;
+        let configuration = bits.take(4)?;
+        let configuration = u8::try_from(configuration).unwrap_or(u8::MAX);
+        let channels = channels(configuration).ok_or(AacRecordError::Channels(configuration))?;
+        let record = match index {
+            Some(index) if (1..=4).contains(&object_type) && bits.says_no_more() => {
+                short_record(object_type, index, configuration)
+            }
+            _ => ConfigRecord::from_slice(record).map_err(|_| AacRecordError::Limit)?,
+        };
+        Ok(AacConfig { record, object_type, sample_rate_hz, channels })
+    }
+}
+
+/// The two bytes for an object type below 31 and a frequency that has an index.
+pub(super) fn short_record(object_type: u8, index: u8, configuration: u8) -> ConfigRecord {
+    let bytes = [(object_type << 3) | (index >> 1), (index << 7) | (configuration << 3)];
+    let mut record = ConfigRecord::new();
+    record.extend_from_slice(&bytes).expect("a record has room for two bytes");
+    record
+}
+
+struct Bits<'a> {
+    bytes: &'a [u8],
+    /// In bits.
+    position: usize,
+}
+
+impl Bits<'_> {
+    /// The next `count` bits, at most 24.
+    fn take(&mut self, count: usize) -> Result<u32, AacRecordError> {
+        let mut value = 0;
+        for position in self.position..self.position.saturating_add(count) {
+            let byte = self.bytes.get(position / 8).ok_or(AacRecordError::Truncated)?;
+            value = (value << 1) | u32::from((byte >> (7 - position % 8)) & 1);
+        }
+        self.position = self.position.saturating_add(count);
+        Ok(value)
+    }
+
+    fn object_type(&mut self) -> Result<u8, AacRecordError> {
+        const ESCAPE: u32 = 31;
+        let object_type = match self.take(5)? {
+            ESCAPE => 32 + self.take(6)?,
+            object_type => object_type,
+        };
+        Ok(u8::try_from(object_type).unwrap_or(u8::MAX))
+    }
+
+    /// The frequency, and its index if it has one.
+    fn sample_rate(&mut self) -> Result<(Option<u8>, u32), AacRecordError> {
+        const ESCAPE: u8 = 15;
+        let index = u8::try_from(self.take(4)?).unwrap_or(ESCAPE);
+        if index == ESCAPE {
+            let hz = self.take(24)?;
+            return if hz == 0 { Err(AacRecordError::SampleRate) } else { Ok((None, hz)) };
+        }
+        sample_rate_hz(index).map(|hz| (Some(index), hz)).ok_or(AacRecordError::SampleRate)
+    }
+
+    /// Behind the channels: the flags of GASpecificConfig all 0 (1024 samples in a frame), and no
+    /// sync extension, or one that announces that there is no SBR.
+    fn says_no_more(&mut self) -> bool {
+        const SYNC_EXTENSION: u32 = 0x2b7;
+        const SBR: u32 = 5;
+        if self.take(3) != Ok(0) {
+            return false;
+        }
+        match self.take(11) {
+            Ok(SYNC_EXTENSION) => self.take(5) == Ok(SBR) && self.take(1) == Ok(0),
+            _ => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_ffmpeg_writes_means_the_same_as_two_bytes() {
+        let long = AacConfig::from_record(&[0x11, 0x90, 0x56, 0xe5, 0x00]).unwrap();
+        let short = AacConfig::from_record(&[0x11, 0x90]).unwrap();
+        assert_eq!(long, short);
+        assert_eq!(short.record, [0x11, 0x90]);
+        assert_eq!((short.object_type, short.sample_rate_hz, short.channels), (2, 48_000, 2));
+    }
+
+    #[test]
+    fn sbr_and_short_frames_are_kept_as_they_stand() {
+        // Sync extension with SBR, to 48 kHz; then LC with frames of 960 samples.
+        for record in [&[0x13, 0x10, 0x56, 0xe5, 0x98][..], &[0x11, 0x94]] {
+            assert_eq!(AacConfig::from_record(record).unwrap().record, record);
+        }
+        // Explicit SBR (object type 5): the frames' own rate is 24 kHz.
+        let explicit = AacConfig::from_record(&[0x2b, 0x11, 0x88, 0x00]).unwrap();
+        assert_eq!((explicit.object_type, explicit.sample_rate_hz), (5, 24_000));
+    }
+
+    #[test]
+    fn an_escaped_frequency_is_read() {
+        // Object type 2, index 15, 44,056 Hz, two channels.
+        let hz = 44_056u64;
+        let bits: u64 = (2 << 59) | (15 << 55) | (hz << 31) | (2 << 27);
+        let config = AacConfig::from_record(&bits.to_be_bytes()[..5]).unwrap();
+        assert_eq!((config.sample_rate_hz, config.channels), (44_056, 2));
+        assert_eq!(config.record.len(), 5);
+    }
+
+    #[test]
+    fn broken_records_are_refused_with_the_reason() {
+        assert_eq!(AacConfig::from_record(&[]), Err(AacRecordError::Truncated));
+        assert_eq!(AacConfig::from_record(&[0x11]), Err(AacRecordError::Truncated));
+        assert_eq!(AacConfig::from_record(&[0x16, 0x90]), Err(AacRecordError::SampleRate));
+        assert_eq!(AacConfig::from_record(&[0x11, 0x80]), Err(AacRecordError::Channels(0)));
+        assert_eq!(AacConfig::from_record(&[0x11, 0xc0]), Err(AacRecordError::Channels(8)));
+    }
+
+    #[test]
+    fn every_short_record_is_read_back() {
+        for (index, configuration) in (0..13).flat_map(|i| (1..8).map(move |c| (i, c))) {
+            let record = short_record(2, index, configuration);
+            let config = AacConfig::from_record(&record).unwrap();
+            assert_eq!(config.record, record);
+            assert_eq!(Some(config.sample_rate_hz), sample_rate_hz(index));
+            assert_eq!(Some(config.channels), channels(configuration));
+        }
+    }
+}

@@ -1,0 +1,406 @@
+//! A request's head, parsed strictly (RFC 9112). Purpose: whatever two readers could understand
+//! in two ways (bare line feeds, folded lines, doubled or odd lengths, transfer codings) is
+//! refused, so that nothing can be smuggled past the gate. Non-goals: routing, bodies. Bounds:
+//! [`HTTP_HEAD_BYTES_MAX`](crate::base::limits::HTTP_HEAD_BYTES_MAX) bytes, which the caller
+//! keeps, and [`HTTP_FIELDS_MAX`] fields.
+
+use std::fmt;
+
+use crate::base::limits::{HTTP_BODY_BYTES_MAX, HTTP_FIELDS_MAX};
+
+/// The longest method the gate passes on: CONNECT and OPTIONS have 7 letters.
+const METHOD_BYTES_MAX: usize = 16;
+
+/// Fields that are passed on. All others stay at the gate: hop-by-hop ones (RFC 9110, 7.6.1) are
+/// its own business, and nobody can forge the names it adds itself.
+const PASSED_ON: [&str; 5] = ["host", "accept", "accept-encoding", "content-type", "if-none-match"];
+
+/// Why a request is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// The request line is not `METHOD /path HTTP/1.x`.
+    BadRequestLine,
+    /// Neither HTTP/1.0 nor HTTP/1.1.
+    BadVersion,
+    /// A field is malformed, folded, or has a control character.
+    BadField,
+    /// More than [`HTTP_FIELDS_MAX`] fields.
+    TooManyFields,
+    /// The head is larger than `HTTP_HEAD_BYTES_MAX`.
+    HeadTooLarge,
+    /// HTTP/1.1 without exactly one Host (RFC 9112, 3.2).
+    BadHost,
+    /// Content-Length is doubled or not a number, or stands beside Transfer-Encoding.
+    BadLength,
+    /// A transfer coding: bodies need a Content-Length here.
+    LengthRequired,
+    /// The declared body is larger than [`HTTP_BODY_BYTES_MAX`].
+    BodyTooLarge,
+    /// An Expect other than 100-continue.
+    BadExpectation,
+    /// Head or body did not come in time.
+    TooSlow,
+    /// No room, or the answering side did not answer in time.
+    Unavailable,
+}
+
+impl Refusal {
+    /// The status to answer with.
+    pub const fn status(self) -> u16 {
+        match self {
+            Refusal::BadRequestLine | Refusal::BadField | Refusal::BadHost | Refusal::BadLength => {
+                400
+            }
+            Refusal::TooSlow => 408,
+            Refusal::LengthRequired => 411,
+            Refusal::BodyTooLarge => 413,
+            Refusal::BadExpectation => 417,
+            Refusal::TooManyFields | Refusal::HeadTooLarge => 431,
+            Refusal::Unavailable => 503,
+            Refusal::BadVersion => 505,
+        }
+    }
+
+    /// The API's error code.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Refusal::Unavailable => "SYSTEM_ERROR",
+            _ => "INVALID_REQUEST",
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refusal::BadRequestLine => f.write_str("The request line is not HTTP."),
+            Refusal::BadVersion => f.write_str("Only HTTP/1.0 and HTTP/1.1 are spoken here."),
+            Refusal::BadField => f.write_str("A header field is malformed."),
+            Refusal::TooManyFields => {
+                write!(f, "The request has more than {HTTP_FIELDS_MAX} header fields.")
+            }
+            Refusal::HeadTooLarge => f.write_str("The request's head is too large."),
+            Refusal::BadHost => f.write_str("The request needs exactly one Host."),
+            Refusal::BadLength => f.write_str("The Content-Length is not one plain number."),
+            Refusal::LengthRequired => f.write_str("A body needs a Content-Length here."),
+            Refusal::BodyTooLarge => {
+                write!(f, "The body is larger than {HTTP_BODY_BYTES_MAX} bytes.")
+            }
+            Refusal::BadExpectation => f.write_str("Only 100-continue may be expected."),
+            Refusal::TooSlow => f.write_str("The request did not come in time."),
+            Refusal::Unavailable => f.write_str("The control plane is busy; try again."),
+        }
+    }
+}
+
+/// What the gate needs to know of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Head {
+    /// The method, in capitals.
+    pub method: String,
+    /// Path and query; printable ASCII that begins with `/`.
+    pub target: String,
+    /// The connection may be used again.
+    pub keep_alive: bool,
+    /// The client waits for `100 Continue` before it sends its body (RFC 9110, 10.1.1).
+    pub expects_continue: bool,
+    /// Length of the body, bytes.
+    pub body_bytes: usize,
+    /// The fields passed on, each `name: value` and CRLF.
+    pub passed_on: String,
+}
+
+/// Where the first head in `input` ends (behind its empty line), if it does. Bare line feeds
+/// count here, so that a head made of them is refused at once and not waited for.
+pub fn end_of_head(input: &[u8]) -> Option<usize> {
+    let mut from = 0;
+    while let Some(at) = input.get(from..)?.iter().position(|byte| *byte == b'\n') {
+        from += at + 1;
+        match input.get(from..)? {
+            [b'\n', ..] => return Some(from + 1),
+            [b'\r', b'\n', ..] => return Some(from + 2),
+            _ => {}
+        }
+    }
+    None
+}
+
+/// Parses a whole head, its empty line included.
+pub fn parse(head: &[u8]) -> Result<Head, Refusal> {
+    let text = head.strip_suffix(b"\r\n").ok_or(Refusal::BadField)?;
+    let mut lines = text.split_inclusive(|byte| *byte == b'\n').map(|l| l.strip_suffix(b"\r\n"));
+    let first = lines.next().flatten().ok_or(Refusal::BadRequestLine)?;
+    let (method, target, minor) = request_line(first)?;
+    let mut fields = Fields::default();
+    for line in lines {
+        fields.take(line.ok_or(Refusal::BadField)?)?;
+    }
+    fields.judge(minor)?;
+    Ok(Head {
+        method,
+        target,
+        keep_alive: minor == 1 && !fields.close,
+        expects_continue: minor == 1 && fields.expects_continue,
+        body_bytes: fields.length.unwrap_or(0),
+        passed_on: fields.passed_on,
+    })
+}
+
+/// Method, target and the minor version.
+fn request_line(line: &[u8]) -> Result<(String, String, u8), Refusal> {
+    let line = std::str::from_utf8(line).map_err(|_| Refusal::BadRequestLine)?;
+    let mut words = line.split(' ');
+    let (Some(method), Some(target), Some(version), None) =
+        (words.next(), words.next(), words.next(), words.next())
+    else {
+        return Err(Refusal::BadRequestLine);
+    };
+    let minor = match version {
+        "HTTP/1.1" => 1,
+        "HTTP/1.0" => 0,
+        other if other.starts_with("HTTP/") => return Err(Refusal::BadVersion),
+        _ => return Err(Refusal::BadRequestLine),
+    };
+    let method_fits = (1..=METHOD_BYTES_MAX).contains(&method.len())
+        && method.bytes().all(|byte| byte.is_ascii_uppercase());
+    let target_fits = target.starts_with('/') && target.bytes().all(|byte| byte.is_ascii_graphic());
+    if method_fits && target_fits {
+        Ok((method.to_owned(), target.to_owned(), minor))
+    } else {
+        Err(Refusal::BadRequestLine)
+    }
+}
+
+#[derive(Default)]
+struct Fields {
+    count: usize,
+    hosts: usize,
+    length: Option<usize>,
+    too_large: bool,
+    coded: bool,
+    close: bool,
+    expects_continue: bool,
+    bad_expectation: bool,
+    passed_on: String,
+}
+
+impl Fields {
+    fn take(&mut self, line: &[u8]) -> Result<(), Refusal> {
+        self.count += 1;
+        if self.count > HTTP_FIELDS_MAX {
+            return Err(Refusal::TooManyFields);
+        }
+        let colon = line.iter().position(|byte| *byte == b':').ok_or(Refusal::BadField)?;
+        let (name, value) = line.split_at_checked(colon).ok_or(Refusal::BadField)?;
+        let value = trimmed(value.strip_prefix(b":").unwrap_or(value));
+        let control = |byte: &u8| byte.is_ascii_control() && *byte != b'\t';
+        if name.is_empty() || !name.iter().all(is_token) || value.iter().any(control) {
+            return Err(Refusal::BadField);
+        }
+        let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+        match name.as_str() {
+            "host" => self.hosts += 1,
+            "content-length" => self.take_length(value)?,
+            "transfer-encoding" => self.coded = true,
+            "connection" => self.close |= has_word(value, b"close"),
+            "expect" if value.eq_ignore_ascii_case(b"100-continue") => self.expects_continue = true,
+            "expect" => self.bad_expectation = true,
+            _ => {}
+        }
+        if PASSED_ON.contains(&name.as_str()) && value.iter().all(is_printable) {
+            let value = String::from_utf8_lossy(value);
+            self.passed_on.extend([name.as_str(), ": ", &value, "\r\n"]);
+        }
+        Ok(())
+    }
+
+    fn take_length(&mut self, value: &[u8]) -> Result<(), Refusal> {
+        let digits = !value.is_empty() && value.iter().all(u8::is_ascii_digit);
+        if !digits || self.length.is_some() {
+            return Err(Refusal::BadLength);
+        }
+        let length = String::from_utf8_lossy(value).parse().unwrap_or(usize::MAX);
+        self.too_large = length > HTTP_BODY_BYTES_MAX;
+        self.length = Some(length);
+        Ok(())
+    }
+
+    /// What only all fields together tell.
+    fn judge(&self, minor: u8) -> Result<(), Refusal> {
+        if self.coded && self.length.is_some() {
+            return Err(Refusal::BadLength);
+        }
+        if self.coded {
+            return Err(Refusal::LengthRequired);
+        }
+        if self.hosts > 1 || (minor == 1 && self.hosts == 0) {
+            return Err(Refusal::BadHost);
+        }
+        if self.bad_expectation {
+            return Err(Refusal::BadExpectation);
+        }
+        if self.too_large {
+            return Err(Refusal::BodyTooLarge);
+        }
+        Ok(())
+    }
+}
+
+/// A token's characters (RFC 9110, 5.6.2).
+fn is_token(byte: &u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(byte)
+}
+
+fn is_printable(byte: &u8) -> bool {
+    byte.is_ascii_graphic() || *byte == b' '
+}
+
+/// Without the blanks and tabs around it. Other white space is no part of HTTP's grammar.
+fn trimmed(mut value: &[u8]) -> &[u8] {
+    while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = value {
+        value = rest;
+    }
+    value
+}
+
+/// Whether a comma-separated list has `word`.
+fn has_word(list: &[u8], word: &[u8]) -> bool {
+    list.split(|byte| *byte == b',').any(|item| trimmed(item).eq_ignore_ascii_case(word))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn get(fields: &str) -> Result<Head, Refusal> {
+        parse(format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n").as_bytes())
+    }
+
+    #[test]
+    fn a_plain_request_is_understood() {
+        let head = parse(b"GET /api/status?x=1 HTTP/1.1\r\nHost: box:8080\r\nAccept: */*\r\n\r\n");
+        let head = head.unwrap();
+        assert_eq!((head.method.as_str(), head.target.as_str()), ("GET", "/api/status?x=1"));
+        assert!(head.keep_alive);
+        assert_eq!(head.passed_on, "host: box:8080\r\naccept: */*\r\n");
+        assert!(!parse(b"GET / HTTP/1.0\r\n\r\n").unwrap().keep_alive);
+        assert!(!get("Connection: TE, Close\r\n").unwrap().keep_alive);
+    }
+
+    #[test]
+    fn only_listed_fields_are_passed_on() {
+        let head =
+            get("X-Streamcaster-Port: stat\r\nCookie: a=b\r\nTE: chunked\r\nUpgrade: h2c\r\n");
+        assert_eq!(head.unwrap().passed_on, "host: a\r\n");
+        let head = parse(b"GET / HTTP/1.1\r\nHost: a\r\nAccept: \xc3\xa4\r\n\r\n").unwrap();
+        assert_eq!(head.passed_on, "host: a\r\n");
+    }
+
+    #[test]
+    fn the_end_is_found_for_every_kind_of_line() {
+        assert_eq!(end_of_head(b"GET / HTTP/1.1\r\n\r"), None);
+        assert_eq!(end_of_head(b"GET / HTTP/1.1\r\n\r\nrest"), Some(18));
+        assert_eq!(end_of_head(b"GET / HTTP/1.1\n\nrest"), Some(16));
+        assert_eq!(end_of_head(b""), None);
+    }
+
+    #[test]
+    fn odd_request_lines_are_refused() {
+        for line in [
+            "",
+            "GET",
+            "GET /",
+            "GET  / HTTP/1.1",
+            "GET / HTTP/1.1 ",
+            "get / HTTP/1.1",
+            "GET http://a/ HTTP/1.1",
+            "GET * HTTP/1.1",
+            "GET /\u{e4} HTTP/1.1",
+            "GET /\t HTTP/1.1",
+            " GET / HTTP/1.1",
+            "GET / http/1.1",
+            "AVERYVERYLONGMETHOD / HTTP/1.1",
+        ] {
+            let head = format!("{line}\r\nHost: a\r\n\r\n");
+            assert_eq!(parse(head.as_bytes()), Err(Refusal::BadRequestLine), "{line:?}");
+        }
+        for version in ["HTTP/0.9", "HTTP/2.0", "HTTP/1.2", "HTTP/11"] {
+            let head = format!("GET / {version}\r\nHost: a\r\n\r\n");
+            assert_eq!(parse(head.as_bytes()), Err(Refusal::BadVersion), "{version}");
+        }
+    }
+
+    #[test]
+    fn tricks_with_lines_and_fields_are_refused() {
+        for field in [
+            " folded: x\r\n",
+            "A: b\r\n c\r\n",
+            "A : b\r\n",
+            ": b\r\n",
+            "no colon\r\n",
+            "A: \0\r\n",
+            "A: b\rc\r\n",
+            "A: b\nB: c\r\n",
+            "A\u{e4}: b\r\n",
+            "A: b\r\r\n",
+            "A: \x7f\r\n",
+        ] {
+            assert_eq!(get(field), Err(Refusal::BadField), "{field:?}");
+        }
+        assert_eq!(parse(b"GET / HTTP/1.1\nHost: a\r\n\r\n"), Err(Refusal::BadRequestLine));
+        assert_eq!(parse(b"GET / HTTP/1.1\nHost: a\n\n"), Err(Refusal::BadField));
+        assert_eq!(get(&"A: b\r\n".repeat(HTTP_FIELDS_MAX)), Err(Refusal::TooManyFields));
+        assert!(get(&"A: b\r\n".repeat(HTTP_FIELDS_MAX - 1)).is_ok());
+    }
+
+    #[test]
+    fn lengths_are_one_plain_number() {
+        assert_eq!(get("Content-Length: 65536\r\n").unwrap().body_bytes, 65_536);
+        assert_eq!(get("Content-Length: 65537\r\n"), Err(Refusal::BodyTooLarge));
+        assert_eq!(get("Content-Length: 99999999999999999999999\r\n"), Err(Refusal::BodyTooLarge));
+        for value in ["", "+5", "-5", "5, 5", "0x5", "5 5", "five"] {
+            let field = format!("Content-Length: {value}\r\n");
+            assert_eq!(get(&field), Err(Refusal::BadLength), "{value}");
+        }
+        assert_eq!(get("Content-Length: 5\r\nContent-Length: 5\r\n"), Err(Refusal::BadLength));
+        assert_eq!(
+            get("Content-Length: 5\r\nTransfer-Encoding: chunked\r\n"),
+            Err(Refusal::BadLength)
+        );
+        assert_eq!(get("Transfer-Encoding: chunked\r\n"), Err(Refusal::LengthRequired));
+        assert_eq!(get("Transfer-Encoding: xchunked\r\n"), Err(Refusal::LengthRequired));
+    }
+
+    #[test]
+    fn host_and_expect_are_checked() {
+        assert_eq!(parse(b"GET / HTTP/1.1\r\n\r\n"), Err(Refusal::BadHost));
+        assert_eq!(get("Host: b\r\n"), Err(Refusal::BadHost));
+        assert!(get("Expect: 100-Continue\r\n").unwrap().expects_continue);
+        assert_eq!(get("Expect: cake\r\n"), Err(Refusal::BadExpectation));
+    }
+
+    #[test]
+    fn no_bytes_make_the_parser_panic() {
+        let seed = b"POST /x HTTP/1.1\r\nHost: a\r\nContent-Length: 3\r\nConnection: close\r\n\r\n";
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut random = move || {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            state
+        };
+        for _ in 0..20_000 {
+            let mut bytes = seed.to_vec();
+            for _ in 0..1 + random() % 4 {
+                let at = random() as usize % bytes.len();
+                bytes[at] = random() as u8;
+            }
+            if let Some(end) = end_of_head(&bytes) {
+                if let Ok(head) = parse(&bytes[..end]) {
+                    assert!(head.passed_on.lines().count() <= HTTP_FIELDS_MAX);
+                    assert!(!head.target.contains(['\r', '\n', ' ']));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+use super::super::ring::{Begin, Capacity};
+use super::*;
+use crate::codec::access_unit::TrackConfig;
+
+const CAPACITY: Capacity =
+    Capacity { video_bytes: 10_000, audio_bytes: 1000, units: 1000, unit_bytes_max: 2000 };
+
+fn store(ring: &mut Ring, track: Track, ms: i64, key: bool, len: usize) {
+    ring.begin(Begin { track, dts: Ticks::from_ms(ms), key });
+    ring.write(track, &vec![0; len]);
+    ring.commit(track);
+}
+
+fn next(reader: &mut Reader, ring: &Ring) -> Option<(Track, u32)> {
+    match reader.step(ring) {
+        Step::Wait => None,
+        Step::Send { unit, timestamp_ms } => {
+            reader.sent(&unit);
+            Some((unit.track, timestamp_ms))
+        }
+        Step::Configure { .. } => panic!("no configuration was set"),
+    }
+}
+
+#[test]
+fn it_begins_at_the_newest_key_unit_with_timestamp_zero() {
+    let mut ring = Ring::new(CAPACITY);
+    let mut reader = Reader::new();
+    store(&mut ring, Track::Video, 5000, false, 10);
+    assert_eq!(next(&mut reader, &ring), None, "nothing to begin with");
+    store(&mut ring, Track::Video, 5040, true, 10);
+    store(&mut ring, Track::Video, 5080, true, 10);
+    store(&mut ring, Track::Audio, 5079, false, 10);
+    store(&mut ring, Track::Audio, 5100, false, 10);
+    assert_eq!(next(&mut reader, &ring), Some((Track::Video, 0)));
+    assert_eq!(next(&mut reader, &ring), Some((Track::Audio, 20)), "audio from before is left out");
+    assert_eq!(next(&mut reader, &ring), None);
+}
+
+#[test]
+fn one_that_falls_behind_is_skipped_to_the_newest_key_unit() {
+    let mut ring = Ring::new(CAPACITY);
+    let mut reader = Reader::new();
+    store(&mut ring, Track::Video, 0, true, 1000);
+    assert_eq!(next(&mut reader, &ring), Some((Track::Video, 0)));
+    for n in 1..=5 {
+        store(&mut ring, Track::Video, n * 40, n == 4, 1000);
+    }
+    assert_eq!(next(&mut reader, &ring), Some((Track::Video, 40)), "half a ring is still safe");
+    store(&mut ring, Track::Video, 240, false, 1000);
+    store(&mut ring, Track::Video, 280, false, 1000);
+    assert_eq!(next(&mut reader, &ring), Some((Track::Video, 160)));
+    assert_eq!((reader.skips(), reader.dropped()), (1, 2));
+}
+
+#[test]
+fn without_a_key_unit_ahead_it_waits_for_one() {
+    let mut ring = Ring::new(CAPACITY);
+    let mut reader = Reader::new();
+    store(&mut ring, Track::Video, 0, true, 1000);
+    assert_eq!(next(&mut reader, &ring), Some((Track::Video, 0)));
+    for n in 1..=20 {
+        store(&mut ring, Track::Video, n * 40, false, 1000);
+    }
+    assert!(reader.is_overtaken(&ring));
+    assert_eq!(next(&mut reader, &ring), None);
+    store(&mut ring, Track::Video, 1000, true, 1000);
+    assert_eq!(next(&mut reader, &ring), Some((Track::Video, 1000)));
+    assert_eq!((reader.skips(), reader.dropped()), (1, 20));
+}
+
+#[test]
+fn after_a_pause_it_goes_on_with_a_key_unit_it_has_not_sent() {
+    let mut ring = Ring::new(CAPACITY);
+    let mut reader = Reader::new();
+    store(&mut ring, Track::Video, 0, true, 10);
+    assert_eq!(next(&mut reader, &ring), Some((Track::Video, 0)));
+    reader.restart();
+    store(&mut ring, Track::Video, 40, false, 10);
+    assert_eq!(next(&mut reader, &ring), None);
+    store(&mut ring, Track::Video, 80, true, 10);
+    assert_eq!(next(&mut reader, &ring), Some((Track::Video, 80)));
+}
+
+#[test]
+fn timestamps_wrap_after_49_days_and_7_hours() {
+    let mut ring = Ring::new(CAPACITY);
+    let mut reader = Reader::new();
+    store(&mut ring, Track::Video, 1000, true, 10);
+    assert_eq!(next(&mut reader, &ring), Some((Track::Video, 0)));
+    store(&mut ring, Track::Video, 1000 + (1 << 32) - 1, true, 10);
+    store(&mut ring, Track::Video, 1000 + (1 << 32) + 39, true, 10);
+    assert_eq!(next(&mut reader, &ring), Some((Track::Video, u32::MAX)));
+    assert_eq!(next(&mut reader, &ring), Some((Track::Video, 39)));
+}
+
+#[test]
+fn configurations_come_before_the_first_unit_they_hold_for() {
+    let mut ring = Ring::new(CAPACITY);
+    let mut reader = Reader::new();
+    let aac = |rate| {
+        TrackConfig::Aac(crate::codec::access_unit::AacConfig {
+            record: Default::default(),
+            object_type: 2,
+            sample_rate_hz: rate,
+            channels: 2,
+        })
+    };
+    ring.set_config(&aac(48_000));
+    store(&mut ring, Track::Video, 0, true, 10);
+    ring.set_config(&aac(44_100));
+    store(&mut ring, Track::Video, 40, false, 10);
+    let configure = |changed, timestamp_ms| Step::Configure {
+        changed: [None, Some(changed)],
+        in_force: [0, changed],
+        timestamp_ms,
+    };
+    assert_eq!(reader.step(&ring), configure(1, 0));
+    assert_eq!(next(&mut reader, &ring), Some((Track::Video, 0)));
+    assert_eq!(reader.step(&ring), configure(2, 40));
+    assert_eq!(next(&mut reader, &ring), Some((Track::Video, 40)));
+}

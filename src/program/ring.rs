@@ -1,0 +1,320 @@
+//! The ring: what the programme was, as far back as its memory goes. Purpose: one writer appends
+//! access units as their bytes arrive; any number of readers borrow them. Non-goals: deciding
+//! what is written (the switcher) or who reads what (the reader).
+//!
+//! Each track has a payload ring of its own, because a transport stream interleaves the packets
+//! of an audio and a video unit that are open at the same time. One ring of metadata beside them
+//! gives the order of completion. Bounds: [`Capacity`], allocated at the start; configurations by
+//! [`TRACK_CONFIGS_MAX`].
+
+use crate::base::limits::TRACK_CONFIGS_MAX;
+use crate::base::time::Ticks;
+use crate::codec::access_unit::{Track, TrackConfig};
+
+use super::payload::Payload;
+use super::unit::{Generation, Unit};
+
+/// What stands under a sequence number.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Lookup {
+    /// The unit.
+    Unit(Unit),
+    /// It has not been completed yet.
+    NotYet,
+    /// It has been overwritten.
+    Gone,
+}
+
+/// What a new unit is, before its first byte.
+#[derive(Clone, Copy, Debug)]
+pub struct Begin {
+    /// The track it belongs to.
+    pub track: Track,
+    /// Decoding time on the programme's clock, 90 kHz.
+    pub dts: Ticks,
+    /// A decoder can start here.
+    pub key: bool,
+}
+
+/// How much a ring holds.
+#[derive(Clone, Copy, Debug)]
+pub struct Capacity {
+    /// Payload bytes of the video track.
+    pub video_bytes: usize,
+    /// Payload bytes of the audio track.
+    pub audio_bytes: usize,
+    /// Units of both.
+    pub units: usize,
+    /// The largest unit, bytes; at most a track's payload.
+    pub unit_bytes_max: usize,
+}
+
+/// The ring.
+pub struct Ring {
+    unit_bytes_max: usize,
+    units: Box<[Option<Unit>]>,
+    /// Sequence number of the oldest unit still held.
+    tail: u64,
+    /// Sequence number the next completed unit gets.
+    head: u64,
+    newest_key: Option<u64>,
+    payloads: [Payload; 2],
+    open: [Option<Open>; 2],
+    configs: [Configs; 2],
+    oversized: u64,
+}
+
+#[derive(Clone, Copy)]
+struct Open {
+    begin: Begin,
+    start: u64,
+    too_large: bool,
+}
+
+/// The last configurations of a track; `newest` counts all there were.
+#[derive(Default)]
+struct Configs {
+    slots: [Option<TrackConfig>; TRACK_CONFIGS_MAX],
+    newest: Generation,
+}
+
+impl Ring {
+    /// An empty ring. Everything it will ever need is allocated here.
+    pub fn new(capacity: Capacity) -> Ring {
+        let Capacity { video_bytes, audio_bytes, units, unit_bytes_max } = capacity;
+        Ring {
+            unit_bytes_max,
+            units: vec![None; units.max(1)].into_boxed_slice(),
+            tail: 0,
+            head: 0,
+            newest_key: None,
+            payloads: [video_bytes, audio_bytes].map(|bytes| Payload::new(bytes.max(1))),
+            open: [None, None],
+            configs: Default::default(),
+            oversized: 0,
+        }
+    }
+
+    /// The sequence number the next completed unit gets.
+    pub fn head(&self) -> u64 {
+        self.head
+    }
+
+    /// The sequence number of the oldest unit held.
+    pub fn tail(&self) -> u64 {
+        self.tail
+    }
+
+    /// Payload bytes it can hold, all tracks together.
+    pub fn capacity_bytes(&self) -> usize {
+        self.payloads.iter().map(Payload::capacity).sum()
+    }
+
+    /// Units dropped because they were larger than an access unit may be.
+    pub fn oversized(&self) -> u64 {
+        self.oversized
+    }
+
+    /// The newest key unit, if it is still held.
+    pub fn newest_key(&self) -> Option<u64> {
+        self.newest_key.filter(|&seq| matches!(self.get(seq), Lookup::Unit(_)))
+    }
+
+    /// The newest unit.
+    pub fn newest(&self) -> Option<Unit> {
+        match self.get(self.head.checked_sub(1)?) {
+            Lookup::Unit(unit) => Some(unit),
+            Lookup::NotYet | Lookup::Gone => None,
+        }
+    }
+
+    /// The unit with this sequence number.
+    pub fn get(&self, seq: u64) -> Lookup {
+        if seq >= self.head {
+            return Lookup::NotYet;
+        }
+        if seq < self.tail {
+            return Lookup::Gone;
+        }
+        match self.slot(seq) {
+            Some(unit) if self.payload_of(unit.track).holds(unit.start) => Lookup::Unit(unit),
+            _ => Lookup::Gone,
+        }
+    }
+
+    /// The payload of a unit that [`Ring::get`] has just returned.
+    pub fn payload(&self, unit: &Unit) -> [&[u8]; 2] {
+        self.payload_of(unit.track).slices(unit.start, unit.len)
+    }
+
+    /// Payload bytes of a unit's track written since the unit began: how far it is from being
+    /// overwritten, against [`Ring::track_capacity`].
+    pub fn distance(&self, unit: &Unit) -> u64 {
+        self.payload_of(unit.track).end().saturating_sub(unit.start)
+    }
+
+    /// Payload bytes a track can hold.
+    pub fn track_capacity(&self, track: Track) -> usize {
+        self.payload_of(track).capacity()
+    }
+
+    /// The largest unit it takes, bytes.
+    pub fn unit_bytes_max(&self) -> usize {
+        self.unit_bytes_max
+    }
+
+    /// Units it can hold.
+    pub fn unit_capacity(&self) -> usize {
+        self.units.len()
+    }
+
+    /// A track's configuration, if it is still remembered.
+    pub fn config(&self, track: Track, generation: Generation) -> Option<&TrackConfig> {
+        let configs = self.configs_of(track);
+        let age = configs.newest.checked_sub(generation)?;
+        if generation == 0 || age as usize >= TRACK_CONFIGS_MAX {
+            return None;
+        }
+        configs.slots.get(generation as usize % TRACK_CONFIGS_MAX)?.as_ref()
+    }
+
+    /// A track's configuration in force for the next unit.
+    pub fn newest_config(&self, track: Track) -> Option<&TrackConfig> {
+        self.config(track, self.configs_of(track).newest)
+    }
+
+    /// Puts a configuration into force, unless it is in force already.
+    pub fn set_config(&mut self, config: &TrackConfig) {
+        let track = config.track();
+        if self.newest_config(track) == Some(config) {
+            return;
+        }
+        let [video, audio] = &mut self.configs;
+        let configs = match track {
+            Track::Video => video,
+            Track::Audio => audio,
+        };
+        configs.newest = configs.newest.saturating_add(1);
+        if let Some(slot) = configs.slots.get_mut(configs.newest as usize % TRACK_CONFIGS_MAX) {
+            *slot = Some(config.clone());
+        }
+    }
+
+    /// Opens a unit; one still open on that track is given up.
+    pub fn begin(&mut self, begin: Begin) {
+        self.abort(begin.track);
+        let (payload, open) = self.writing(begin.track);
+        *open = Some(Open { begin, start: payload.end(), too_large: false });
+    }
+
+    /// Appends to the track's open unit. A unit that grows past [`Capacity::unit_bytes_max`] gives
+    /// its bytes back at once and is counted when it ends.
+    pub fn write(&mut self, track: Track, bytes: &[u8]) {
+        let unit_bytes_max = self.unit_bytes_max;
+        let (payload, open) = self.writing(track);
+        let Some(open) = open.as_mut().filter(|open| !open.too_large) else { return };
+        let limit = unit_bytes_max.min(payload.capacity()) as u64;
+        if payload.end() - open.start + bytes.len() as u64 > limit {
+            open.too_large = true;
+            payload.rewind(open.start);
+        } else {
+            payload.append(bytes);
+        }
+    }
+
+    /// Overwrites four bytes already written to the track's open unit.
+    pub fn patch(&mut self, track: Track, offset: usize, bytes: [u8; 4]) {
+        let (payload, open) = self.writing(track);
+        if let Some(open) = open.as_ref().filter(|open| !open.too_large) {
+            payload.overwrite(open.start.saturating_add(offset as u64), &bytes);
+        }
+    }
+
+    /// Completes the track's open unit: readers see it from now on. Returns it, or nothing if
+    /// there was none or it was too large.
+    pub fn commit(&mut self, track: Track) -> Option<Unit> {
+        let unit = self.open_unit(track);
+        let (_, open) = self.writing(track);
+        if open.take().is_some_and(|open| open.too_large) {
+            self.oversized += 1;
+        }
+        let unit = unit?;
+        let slots = self.units.len() as u64;
+        if let Some(slot) = self.units.get_mut((self.head % slots) as usize) {
+            *slot = Some(unit);
+        }
+        if unit.key {
+            self.newest_key = Some(self.head);
+        }
+        self.head += 1;
+        self.tail = self.tail.max(self.head.saturating_sub(slots));
+        while self.tail < self.head && matches!(self.get(self.tail), Lookup::Gone) {
+            self.tail += 1;
+        }
+        Some(unit)
+    }
+
+    /// The track's open unit as far as it has come.
+    pub fn open_unit(&self, track: Track) -> Option<Unit> {
+        let [video, audio] = &self.open;
+        let open = match track {
+            Track::Video => video,
+            Track::Audio => audio,
+        };
+        let open = open.as_ref().filter(|open| !open.too_large)?;
+        let configs = [self.configs_of(Track::Video).newest, self.configs_of(Track::Audio).newest];
+        let Begin { track, dts, key } = open.begin;
+        let written = self.payload_of(track).end() - open.start;
+        let len = usize::try_from(written).unwrap_or(usize::MAX);
+        Some(Unit { track, dts, key, configs, start: open.start, len })
+    }
+
+    /// Gives up the track's open unit.
+    pub fn abort(&mut self, track: Track) {
+        let (payload, open) = self.writing(track);
+        if let Some(open) = open.take() {
+            payload.rewind(open.start);
+        }
+    }
+
+    /// Forgets all units, committed and open; configurations stay.
+    pub fn clear(&mut self) {
+        for track in Track::ALL {
+            self.abort(track);
+        }
+        self.tail = self.head;
+        self.newest_key = None;
+    }
+
+    fn slot(&self, seq: u64) -> Option<Unit> {
+        *self.units.get((seq % self.units.len() as u64) as usize)?
+    }
+
+    fn payload_of(&self, track: Track) -> &Payload {
+        let [video, audio] = &self.payloads;
+        match track {
+            Track::Video => video,
+            Track::Audio => audio,
+        }
+    }
+
+    fn configs_of(&self, track: Track) -> &Configs {
+        let [video, audio] = &self.configs;
+        match track {
+            Track::Video => video,
+            Track::Audio => audio,
+        }
+    }
+
+    fn writing(&mut self, track: Track) -> (&mut Payload, &mut Option<Open>) {
+        let ([video, audio], [video_open, audio_open]) = (&mut self.payloads, &mut self.open);
+        match track {
+            Track::Video => (video, video_open),
+            Track::Audio => (audio, audio_open),
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "ring_tests.rs"]
+mod tests;

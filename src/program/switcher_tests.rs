@@ -1,0 +1,231 @@
+use super::*;
+use crate::codec::access_unit::{AacConfig, AvcConfig};
+
+const SILENCE: Duration = Duration::from_millis(500);
+
+fn switcher() -> Switcher {
+    let capacity =
+        Capacity { video_bytes: 1 << 20, audio_bytes: 1 << 16, units: 4096, unit_bytes_max: 4096 };
+    Switcher::new(Ring::new(capacity), SILENCE)
+}
+
+fn avc(height: u32) -> TrackConfig {
+    TrackConfig::Avc(AvcConfig {
+        record: Default::default(),
+        width: 16,
+        height,
+        frame_rate: 30.0,
+        profile_idc: 77,
+        constraints: 0,
+        level_idc: 31,
+    })
+}
+
+fn aac() -> TrackConfig {
+    TrackConfig::Aac(AacConfig {
+        record: Default::default(),
+        object_type: 2,
+        sample_rate_hz: 48_000,
+        channels: 2,
+    })
+}
+
+fn start(track: Track, dts: i64, key: bool) -> UnitStart {
+    UnitStart { track, dts: Ticks(dts), pts: Ticks(dts), key }
+}
+
+fn whole(switcher: &mut Switcher, source: Source, now: Mono, unit: UnitStart, payload: &[u8]) {
+    let mut sink = switcher.sink(source, now);
+    sink.begin(unit);
+    sink.write(unit.track, payload);
+    sink.commit(unit.track);
+}
+
+/// Everything in the ring: track, DTS, payload behind the tag header.
+fn stored(switcher: &Switcher) -> Vec<(Track, i64, Vec<u8>)> {
+    let ring = switcher.ring();
+    (ring.tail()..ring.head())
+        .map(|seq| {
+            let Lookup::Unit(unit) = ring.get(seq) else { panic!("held") };
+            let header = if unit.track == Track::Video { 5 } else { 2 };
+            (unit.track, unit.dts.0, ring.payload(&unit).concat().split_off(header))
+        })
+        .collect()
+}
+
+fn card(switcher: &mut Switcher, ms: u64, frames: std::ops::Range<i64>) {
+    for n in frames {
+        let now = Mono(ms * 1000 + n as u64 * 33_333);
+        whole(switcher, Source::Standby, now, start(Track::Video, n * 3000, n == 0), b"card");
+    }
+}
+
+#[test]
+fn the_old_source_stays_until_the_new_ones_idr_is_whole() {
+    let mut switcher = switcher();
+    switcher.sink(Source::Standby, Mono(0)).config(&avc(1));
+    switcher.sink(Source::Udp, Mono(0)).config(&avc(2));
+    card(&mut switcher, 0, 0..10);
+    let now = Mono::from_ms(340);
+    whole(&mut switcher, Source::Udp, now, start(Track::Video, 700, false), b"no key");
+    switcher.sink(Source::Udp, now).begin(start(Track::Video, 3700, true));
+    switcher.sink(Source::Udp, now).write(Track::Video, b"half, ");
+    switcher.sink(Source::Udp, now).config(&aac());
+    whole(&mut switcher, Source::Udp, now, start(Track::Audio, 3800, false), b"early sound");
+    card(&mut switcher, 0, 10..12);
+    assert_eq!(switcher.on_air(), Source::Standby);
+    switcher.sink(Source::Udp, now).begin(start(Track::Audio, 5720, false));
+    switcher.sink(Source::Udp, now).write(Track::Audio, b"open ");
+    let now = Mono::from_ms(400);
+    switcher.sink(Source::Udp, now).write(Track::Video, b"whole");
+    switcher.sink(Source::Udp, now).patch(Track::Video, 0, *b"HALF");
+    switcher.sink(Source::Udp, now).commit(Track::Video);
+    assert_eq!(switcher.on_air(), Source::Udp);
+    let cut = Cut { from: Source::Standby, to: Source::Udp, silent: None };
+    assert_eq!(switcher.take_cut(), Some(cut));
+    switcher.sink(Source::Udp, now).write(Track::Audio, b"sound");
+    switcher.sink(Source::Udp, now).commit(Track::Audio);
+    card(&mut switcher, 0, 12..13);
+    let stored = stored(&switcher);
+    let payloads: Vec<&[u8]> = stored.iter().skip(12).map(|unit| &*unit.2).collect();
+    assert_eq!(payloads, [&b"early sound"[..], b"HALF, whole", b"open sound"]);
+    let (key, sound) = (stored[13].1, stored[14].1);
+    assert_eq!(sound - key, 5720 - 3700, "one offset for audio and video");
+    let spacing = key - stored[11].1;
+    assert!((3000..3090).contains(&spacing), "{spacing}");
+    let unit = switcher.ring().newest_key().map(|seq| switcher.ring().get(seq));
+    let Some(Lookup::Unit(unit)) = unit else { panic!("the IDR") };
+    assert_eq!(switcher.ring().config(Track::Video, unit.configs[0]), Some(&avc(2)));
+}
+
+#[test]
+fn an_idr_that_breaks_costs_the_programme_nothing() {
+    let mut switcher = switcher();
+    card(&mut switcher, 0, 0..3);
+    let now = Mono::from_ms(100);
+    switcher.sink(Source::Udp, now).begin(start(Track::Video, 0, true));
+    switcher.sink(Source::Udp, now).write(Track::Video, b"half");
+    switcher.sink(Source::Udp, now).abort(Track::Video);
+    whole(&mut switcher, Source::Udp, now, start(Track::Video, 3000, false), b"p");
+    whole(&mut switcher, Source::Udp, now, start(Track::Video, 6000, true), &[0; 5000]);
+    whole(&mut switcher, Source::Udp, now, start(Track::Video, 9000, false), b"p");
+    card(&mut switcher, 0, 3..6);
+    assert_eq!(switcher.on_air(), Source::Standby);
+    assert_eq!(stored(&switcher).len(), 6);
+    whole(&mut switcher, Source::Udp, now, start(Track::Video, 12_000, true), b"idr");
+    assert_eq!(switcher.on_air(), Source::Udp);
+    assert_eq!(stored(&switcher).len(), 7);
+}
+
+#[test]
+fn silence_is_covered_and_the_live_input_taken_back_at_its_idr() {
+    let mut switcher = switcher();
+    card(&mut switcher, 0, 0..1);
+    assert_eq!(switcher.deadline(), None);
+    whole(&mut switcher, Source::Udp, Mono::from_ms(50), start(Track::Video, 0, true), b"idr");
+    assert_eq!(switcher.deadline(), Some(Mono::from_ms(550)));
+    switcher.sink(Source::Udp, Mono::from_ms(100)).begin(start(Track::Video, 3000, false));
+    switcher.sink(Source::Udp, Mono::from_ms(400)).write(Track::Video, b"slow");
+    switcher.tick(Mono::from_ms(899));
+    assert_eq!(switcher.on_air(), Source::Udp);
+    switcher.tick(Mono::from_ms(900));
+    assert_eq!(switcher.on_air(), Source::Standby);
+    let silent = switcher.take_cut().and_then(|cut| cut.silent);
+    assert_eq!(silent, Some(Duration::from_millis(850)));
+    switcher.sink(Source::Udp, Mono::from_ms(901)).commit(Track::Video);
+    card(&mut switcher, 900, 0..3);
+    whole(&mut switcher, Source::Udp, Mono::from_ms(990), start(Track::Video, 9000, false), b"p");
+    assert_eq!(switcher.on_air(), Source::Standby);
+    whole(&mut switcher, Source::Udp, Mono::from_ms(995), start(Track::Video, 9000, true), b"i");
+    assert_eq!(switcher.on_air(), Source::Udp);
+    let times: Vec<i64> = stored(&switcher).iter().map(|unit| unit.1 / 90).collect();
+    assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "{times:?}");
+    let gap = times[2] - times[1];
+    assert!((830..=850).contains(&gap), "the gap is as long as it was: {gap} ms");
+}
+
+#[test]
+fn bytes_that_never_make_a_unit_are_no_picture() {
+    let mut switcher = switcher();
+    card(&mut switcher, 0, 0..1);
+    whole(&mut switcher, Source::Udp, Mono::from_ms(10), start(Track::Video, 0, true), b"idr");
+    for ms in (20..4000).step_by(20) {
+        let now = Mono::from_ms(ms);
+        switcher.sink(Source::Udp, now).begin(start(Track::Video, ms as i64 * 90, false));
+        switcher.sink(Source::Udp, now).write(Track::Video, b"lost");
+        switcher.sink(Source::Udp, now).abort(Track::Video);
+        switcher.tick(now);
+        let covered = ms >= 10 + UNIT_SILENCE_MS_MAX;
+        assert_eq!(switcher.on_air() == Source::Standby, covered, "at {ms} ms");
+    }
+}
+
+#[test]
+fn a_slide_show_is_not_taken_for_dead() {
+    let mut switcher = switcher();
+    card(&mut switcher, 0, 0..1);
+    for n in 0..20_u64 {
+        let now = Mono::from_ms(10 + n * 1000);
+        switcher.tick(now);
+        let unit = start(Track::Video, n as i64 * 90_000, n % 3 == 0);
+        whole(&mut switcher, Source::Udp, now, unit, b"slide");
+        if n > 5 {
+            assert_eq!(switcher.on_air(), Source::Udp, "slide {n}");
+        }
+    }
+}
+
+/// A seeded storm of two sources, losses and silences: whatever happens, DTS grows per track, and
+/// the first unit after a cut is a key unit.
+#[test]
+fn a_storm_leaves_every_track_growing() {
+    for seed in 0..20 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let mut switcher = switcher();
+        let (mut now, mut udp_dts, mut card_dts) = (Mono(0), 0, 0);
+        let mut cuts = 0;
+        let mut last = [i64::MIN; 2];
+        let mut read = 0;
+        for _ in 0..5000 {
+            now = now + Duration::from_millis(rng.u64(1..40));
+            if rng.u16(..500) == 0 {
+                now = now + Duration::from_millis(700);
+            }
+            if rng.u16(..1000) == 0 {
+                udp_dts = rng.i64(0..1 << 33);
+            }
+            switcher.tick(now);
+            if switcher.on_air() == Source::Standby {
+                let unit = start(Track::Video, card_dts, switcher.awaits_key);
+                whole(&mut switcher, Source::Standby, now, unit, b"card");
+                whole(
+                    &mut switcher,
+                    Source::Standby,
+                    now,
+                    start(Track::Audio, card_dts, false),
+                    b"",
+                );
+                card_dts += 3000;
+            }
+            let unit = start(Track::Video, udp_dts, rng.u8(..20) == 0);
+            let mut sink = switcher.sink(Source::Udp, now);
+            sink.begin(unit);
+            sink.write(Track::Video, b"live");
+            match rng.u8(..10) {
+                0 => sink.abort(Track::Video),
+                _ => sink.commit(Track::Video),
+            }
+            whole(&mut switcher, Source::Udp, now, start(Track::Audio, udp_dts, false), b"");
+            udp_dts += 1800;
+            cuts += u32::from(switcher.take_cut().is_some());
+            for seq in read..switcher.ring().head() {
+                let Lookup::Unit(unit) = switcher.ring().get(seq) else { panic!("held") };
+                let last = &mut last[unit.track.index()];
+                assert!(unit.dts.to_ms() > *last, "seed {seed}: {} after {last}", unit.dts.to_ms());
+                *last = unit.dts.to_ms();
+            }
+            read = switcher.ring().head();
+        }
+        assert!(cuts > 5, "seed {seed}: {cuts} cuts");
+    }
+}

@@ -1,0 +1,158 @@
+//! The programme's clock. Purpose: programme time = source time + one offset per time on air, the
+//! same for audio and video, so that they never drift apart (MediaMTX #5443); DTS on a track
+//! grows by a millisecond or more from unit to unit, whatever sources do (muxshed #8).
+//! Non-goal: choosing sources.
+
+use std::time::Duration;
+
+use crate::base::time::{Mono, Ticks, TICKS_PER_MS, TICKS_PER_S};
+use crate::codec::access_unit::Track;
+
+/// Where the first unit ever stands: a second, so that audio a little before it has room.
+const ORIGIN: Ticks = Ticks(TICKS_PER_S);
+/// Distance taken for a frame's while none is known: 30 frames per second.
+const FRAME_DEFAULT: Ticks = Ticks(3000);
+/// The longest distance believed to be that of two neighbouring frames.
+pub(super) const FRAME_MAX: Ticks = Ticks(2 * TICKS_PER_S);
+/// RTMP counts milliseconds: units closer than that would repeat a timestamp.
+const STEP_MIN: Ticks = Ticks(TICKS_PER_MS);
+/// Video that runs ahead of the wall clock by more than this has jumped.
+const JUMP: Duration = Duration::from_secs(1);
+/// Audio further than this from the video beside it belongs to another time: a transport stream
+/// keeps its tracks within one second (ISO/IEC 13818-1, 2.4.2.6), sloppy muxers a little more.
+const SKEW_MAX: Ticks = Ticks(3 * TICKS_PER_S);
+
+/// What becomes of a unit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Placed {
+    /// It stands at this programme time (DTS).
+    At(Ticks),
+    /// Dropped: audio that overlaps what has gone out.
+    Overlap,
+    /// Dropped: audio whose time does not fit the video beside it.
+    OutOfTime,
+}
+
+/// The programme's clock.
+#[derive(Default)]
+pub struct Timeline {
+    offset: Ticks,
+    last: [Option<Last>; 2],
+    /// Audio has not yet joined since the last cut.
+    audio_joins: bool,
+    /// How far the programme runs ahead of the wall clock through its cuts: a new source's first
+    /// frame is not put closer than a frame to the last one, even when it came sooner, unless
+    /// cuts in quick succession have let this grow past a frame.
+    ahead: Ticks,
+    jumps: u64,
+}
+
+/// The last unit of a track.
+#[derive(Clone, Copy)]
+struct Last {
+    source: Ticks,
+    programme: Ticks,
+    at: Mono,
+    /// Distance of the last two units, of one source.
+    frame: Ticks,
+}
+
+impl Timeline {
+    /// Another source, or the same after a jump, begins with a video unit of `dts` in its own
+    /// time: it will follow the last unit by its frame duration, or by the wall time that really
+    /// passed if there was a gap.
+    pub fn cut(&mut self, dts: Ticks, now: Mono) {
+        let last = self.last_of(Track::Video);
+        let elapsed = last.map_or(Ticks(0), |last| Ticks::from_duration(now.since(last.at)));
+        let first = match last {
+            None => ORIGIN,
+            Some(Last { programme, frame, .. }) => {
+                let closest = if self.ahead > frame { Ticks(frame.0 / 4) } else { frame };
+                programme + (elapsed - self.ahead).max(closest).max(STEP_MIN)
+            }
+        };
+        // Whole milliseconds, so that a composition time in milliseconds is the same before and
+        // behind the offset (FLV counts both from the same ticks, obs-studio #12151).
+        let offset = (first - dts).0;
+        self.offset = Ticks(offset + (-offset).rem_euclid(TICKS_PER_MS));
+        if let Some(last) = last {
+            self.ahead = self.ahead + (dts + self.offset - last.programme) - elapsed;
+        }
+        self.audio_joins = true;
+    }
+
+    /// Places a video unit. A jump in the source's time is a cut of its own.
+    pub fn video(&mut self, dts: Ticks, now: Mono, follows_cut: bool) -> Ticks {
+        let last = self.last_of(Track::Video);
+        if let Some(last) = last.filter(|_| !follows_cut) {
+            let step = dts - last.source;
+            let backwards = step.0 < 0 && Ticks(-step.0) >= last.frame;
+            if backwards || step > Ticks::from_duration(now.since(last.at) + JUMP) {
+                self.jumps += 1;
+                self.cut(dts, now);
+                return self.keep(Track::Video, dts, now, true);
+            }
+        }
+        self.keep(Track::Video, dts, now, follows_cut)
+    }
+
+    /// Places an audio unit, or says why not.
+    pub fn audio(&mut self, dts: Ticks, now: Mono) -> Placed {
+        let programme = dts + self.offset;
+        let Some(video) = self.last_of(Track::Video) else { return Placed::OutOfTime };
+        if (programme.0 - video.programme.0).abs() > SKEW_MAX.0 {
+            return Placed::OutOfTime;
+        }
+        if let Some(last) = self.last_of(Track::Audio) {
+            // A new source's audio may begin when the old one's last frame has ended, give or
+            // take the rounding of a tick.
+            let earliest = if self.audio_joins { last.frame - Ticks(2) } else { STEP_MIN };
+            if programme < last.programme + earliest.max(STEP_MIN) {
+                return Placed::Overlap;
+            }
+        }
+        let joins = std::mem::take(&mut self.audio_joins);
+        Placed::At(self.keep(Track::Audio, dts, now, joins))
+    }
+
+    /// What is added to a source's time now.
+    pub fn offset(&self) -> Ticks {
+        self.offset
+    }
+
+    /// Jumps in sources' times that were mended.
+    pub fn jumps(&self) -> u64 {
+        self.jumps
+    }
+
+    fn last_of(&self, track: Track) -> Option<Last> {
+        let [video, audio] = self.last;
+        match track {
+            Track::Video => video,
+            Track::Audio => audio,
+        }
+    }
+
+    fn keep(&mut self, track: Track, source: Ticks, now: Mono, follows_cut: bool) -> Ticks {
+        let last = self.last_of(track);
+        let earliest = last.map_or(Ticks(0), |last| last.programme + STEP_MIN);
+        let programme = (source + self.offset).max(earliest);
+        let frame = match last {
+            None => FRAME_DEFAULT,
+            Some(last) => Some(source - last.source)
+                .filter(|step| !follows_cut && step.0 > 0 && *step <= FRAME_MAX)
+                .unwrap_or(last.frame),
+        };
+        let kept = Some(Last { source, programme, at: now, frame });
+        let [video, audio] = &mut self.last;
+        match track {
+            Track::Video => *video = kept,
+            Track::Audio => *audio = kept,
+        }
+        programme
+    }
+}
+
+#[cfg(test)]
+#[path = "timeline_tests.rs"]
+mod tests;

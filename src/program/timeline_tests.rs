@@ -1,0 +1,137 @@
+use super::*;
+
+const FRAME: i64 = 3000;
+
+fn at_ms(ms: u64) -> Mono {
+    Mono::from_ms(ms)
+}
+
+/// Plays `frames` frames of a source that began at `dts`, one each 33 ms from `ms` on; returns
+/// the programme time of the last.
+fn play(timeline: &mut Timeline, dts: i64, ms: u64, frames: i64, cut: bool) -> Ticks {
+    if cut {
+        timeline.cut(Ticks(dts), at_ms(ms));
+    }
+    let mut last = Ticks(0);
+    for n in 0..frames {
+        let now = Mono(ms * 1000 + (n as u64) * 33_333);
+        last = timeline.video(Ticks(dts + n * FRAME), now, cut && n == 0);
+    }
+    last
+}
+
+#[test]
+fn a_cut_without_a_gap_follows_by_one_frame() {
+    let mut timeline = Timeline::default();
+    let last = play(&mut timeline, 900_000, 0, 30, true);
+    assert_eq!(last, ORIGIN + Ticks(29 * FRAME), "the first source begins at the origin");
+    let next = play(&mut timeline, 5, 980, 1, true);
+    assert!((next - last).0 >= FRAME && (next - last).0 < FRAME + 90, "{:?}", next - last);
+}
+
+#[test]
+fn a_cut_after_a_gap_takes_the_time_that_passed() {
+    let mut timeline = Timeline::default();
+    play(&mut timeline, 0, 0, 1, true);
+    let next = play(&mut timeline, 777, 2500, 1, true);
+    assert!((next - ORIGIN).to_ms() - 2500 <= 1);
+}
+
+#[test]
+fn the_offset_is_whole_milliseconds_so_that_roundings_agree() {
+    let mut timeline = Timeline::default();
+    for dts in [1, 89, 90, 91, -1, 123_457] {
+        timeline.cut(Ticks(dts), at_ms(5));
+        assert_eq!(timeline.offset().0 % TICKS_PER_MS, 0);
+        timeline.video(Ticks(dts), at_ms(5), true);
+    }
+}
+
+#[test]
+fn many_quick_cuts_do_not_run_away_from_the_wall_clock() {
+    let mut timeline = Timeline::default();
+    let mut rng = fastrand::Rng::with_seed(3);
+    let mut wall_us = 0;
+    let mut programme = Ticks(0);
+    for _ in 0..500 {
+        let dts = rng.i64(0..1 << 33);
+        timeline.cut(Ticks(dts), Mono(wall_us));
+        let frames = rng.i64(1..40);
+        for n in 0..frames {
+            let before = programme;
+            programme = timeline.video(Ticks(dts + n * FRAME), Mono(wall_us), n == 0);
+            assert!(programme.to_ms() > before.to_ms());
+            wall_us += 33_333;
+        }
+        wall_us -= rng.u64(..33_000);
+    }
+    let ahead_ms = (programme - ORIGIN).to_ms() - (wall_us / 1000) as i64;
+    assert!(ahead_ms.abs() < 120, "{ahead_ms} ms ahead after 500 cuts");
+}
+
+#[test]
+fn audio_keeps_the_videos_offset_and_never_overlaps() {
+    let mut timeline = Timeline::default();
+    assert_eq!(timeline.audio(Ticks(0), at_ms(0)), Placed::OutOfTime, "no video yet");
+    play(&mut timeline, 90_000, 0, 1, true);
+    assert_eq!(timeline.audio(Ticks(90_000 + 500), at_ms(1)), Placed::At(ORIGIN + Ticks(500)));
+    assert_eq!(timeline.audio(Ticks(90_000 + 500), at_ms(1)), Placed::Overlap);
+    assert_eq!(
+        timeline.audio(Ticks(90_000 + 500 + 1920), at_ms(2)),
+        Placed::At(ORIGIN + Ticks(2420))
+    );
+    let cut = play(&mut timeline, 0, 20, 1, true);
+    let offset = timeline.offset();
+    let mut placed = 0;
+    for n in -4..5 {
+        match timeline.audio(Ticks(n * 1920), at_ms(20)) {
+            Placed::At(dts) => {
+                assert_eq!(dts, Ticks(n * 1920) + offset);
+                assert!(dts >= ORIGIN + Ticks(2420 + 1918));
+                placed += 1;
+            }
+            Placed::Overlap => assert_eq!(placed, 0),
+            Placed::OutOfTime => panic!("within three seconds"),
+        }
+    }
+    assert!(placed >= 4 && cut > ORIGIN);
+}
+
+#[test]
+fn audio_of_another_time_is_not_let_in() {
+    let mut timeline = Timeline::default();
+    play(&mut timeline, 900_000, 0, 1, true);
+    assert_eq!(timeline.audio(Ticks(900_000 + 271_000), at_ms(1)), Placed::OutOfTime);
+    assert_eq!(timeline.audio(Ticks(900_000 - 271_000), at_ms(1)), Placed::OutOfTime);
+}
+
+#[test]
+fn a_source_that_jumps_is_mended_like_a_cut() {
+    for jump in [-20_000_000, -FRAME * 2, 10 * 90_000] {
+        let mut timeline = Timeline::default();
+        let last = play(&mut timeline, 30_000_000, 0, 30, true);
+        let next = play(&mut timeline, 30_000_000 + 30 * FRAME + jump, 1000, 1, false);
+        assert_eq!(timeline.jumps(), 1, "jump of {jump}");
+        assert!((next - last).to_ms() <= 35, "jump of {jump}: {:?}", next - last);
+    }
+}
+
+#[test]
+fn repeated_and_slightly_backward_times_still_grow() {
+    let mut timeline = Timeline::default();
+    let mut last = play(&mut timeline, 0, 0, 10, true);
+    for dts in [9 * FRAME, 9 * FRAME - 10, 9 * FRAME + 1, 10 * FRAME] {
+        let next = timeline.video(Ticks(dts), at_ms(333), false);
+        assert!(next >= last + STEP_MIN);
+        last = next;
+    }
+    assert_eq!(timeline.jumps(), 0);
+}
+
+#[test]
+fn lost_frames_leave_their_gap() {
+    let mut timeline = Timeline::default();
+    let last = play(&mut timeline, 0, 0, 10, true);
+    let next = timeline.video(Ticks(25 * FRAME), at_ms(833), false);
+    assert_eq!(next - last, Ticks(16 * FRAME));
+}

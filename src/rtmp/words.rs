@@ -1,0 +1,56 @@
+//! Peers' words, made fit for a log line and a status page. Purpose: bounded, printable, and
+//! without the secrets that servers like to repeat (livekit #4763). Non-goals: translating.
+//! Bound: [`RTMP_WORDS_CHARS_MAX`] characters.
+
+use crate::base::limits::RTMP_WORDS_CHARS_MAX;
+
+/// What stands where a secret stood.
+const REMOVED: &str = "[key]";
+/// Parts of a key shorter than this are words like `a` or `live` and stay.
+const SECRET_PART_BYTES_MIN: usize = 5;
+
+/// The text without control characters and no longer than it may be.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(RTMP_WORDS_CHARS_MAX).collect()
+}
+
+/// A URL without its query, which may hold a token.
+pub(super) fn without_query(url: &str) -> String {
+    printable(url.split(['?', '#']).next().unwrap_or_default())
+}
+
+/// The text with every trace of `key` replaced: the whole, and the parts between the separators
+/// a key with parameters has.
+pub(super) fn without_key(text: &str, key: &str) -> String {
+    let mut scrubbed = text.to_owned();
+    if !key.is_empty() {
+        scrubbed = scrubbed.replace(key, REMOVED);
+    }
+    for part in key.split(['?', '&', '=', '/']) {
+        if part.len() >= SECRET_PART_BYTES_MIN {
+            scrubbed = scrubbed.replace(part, REMOVED);
+        }
+    }
+    printable(&scrubbed)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_and_their_parts_do_not_come_back() {
+        let key = "live_1234?sign=abcdef&t=5";
+        let said = "Bad name live_1234?sign=abcdef&t=5, user live_1234, sign abcdef!\r\n";
+        assert_eq!(without_key(said, key), "Bad name [key], user [key], sign [key]!");
+        assert_eq!(without_key("short: abc", "abc"), "short: [key]");
+        assert_eq!(without_key("no key set", ""), "no key set");
+    }
+
+    #[test]
+    fn words_are_bounded_and_printable() {
+        assert_eq!(printable("a\u{1b}[31m\nb"), "a[31mb");
+        assert_eq!(printable(&"é".repeat(500)).chars().count(), RTMP_WORDS_CHARS_MAX);
+        assert_eq!(without_query("http://host/page?token=1#x"), "http://host/page");
+    }
+}

@@ -1,0 +1,200 @@
+//! The log: one [`log::Log`] for the whole program. Purpose: whoever logs only formats a line into
+//! a fixed ring in memory; one thread carries it from there to the console (through simple_logger)
+//! and to the file. So the data plane never waits for a terminal or a disk: a writer that is behind
+//! loses the oldest lines, counted. Times are UTC, whatever `TZ` says; secrets are scrubbed here as
+//! the last defence. Non-goals: deciding what is said how often (`base::events`), structured logs.
+//! Bounds: [`LOG_LINES_MAX`] lines of [`LOG_LINE_BYTES_MAX`](crate::base::limits) bytes.
+
+mod file;
+mod line;
+mod ring;
+
+use std::io;
+use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use log::{Level, LevelFilter, Log, Metadata, Record};
+use simple_logger::SimpleLogger;
+
+use self::file::{LogFile, Outcome};
+use self::line::Line;
+use self::ring::Ring;
+use crate::base::limits::{LOG_FLUSH_MS_MAX, THREAD_STACK_BYTES};
+use crate::system::clock;
+
+/// Name of the thread that writes.
+const THREAD: &str = "log";
+/// Own modules begin with this; of others only warnings and errors are of interest.
+const OWN_MODULES: &str = "streamcaster";
+
+/// Where the log goes besides the console.
+#[derive(Clone, Debug)]
+pub struct LogOptions {
+    /// Folder of `streamcaster.log` and its elders; created when first needed. `None`: no file.
+    pub dir: Option<PathBuf>,
+    /// Size at which the file is rotated, bytes.
+    pub file_bytes: u64,
+    /// Rotated files kept.
+    pub files: usize,
+}
+
+/// Makes this the log of the process: console at standard error, and the file. A panic of any
+/// thread is logged from now on, instead of printed beside the log.
+///
+/// # Errors
+/// The thread cannot be started, or the process has a log already.
+pub fn install(level: LevelFilter, options: LogOptions) -> io::Result<LogHandle> {
+    static LOGGER: OnceLock<Logger> = OnceLock::new();
+    let console = SimpleLogger::new().with_level(LevelFilter::Trace).with_utc_timestamps();
+    let handle = start(Box::new(console), options)?;
+    let logger = LOGGER.get_or_init(|| Logger { level, ring: Arc::clone(&handle.ring) });
+    log::set_logger(logger).map_err(io::Error::other)?;
+    log::set_max_level(level);
+    panic::set_hook(Box::new(log_panic));
+    Ok(handle)
+}
+
+/// Keeps the log's thread. Dropping it writes what is left, within [`LOG_FLUSH_MS_MAX`].
+pub struct LogHandle {
+    ring: Arc<Ring>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl LogHandle {
+    /// Waits until everything logged so far is written, at most `deadline`. Returns whether it is.
+    pub fn flush(&self, deadline: Duration) -> bool {
+        self.ring.flush(deadline)
+    }
+
+    /// The newest `lines` lines, oldest first.
+    pub fn last(&self, lines: usize) -> Vec<String> {
+        self.ring.last(lines)
+    }
+}
+
+impl Drop for LogHandle {
+    fn drop(&mut self) {
+        self.ring.close();
+        // A thread that hangs in a write to a stopped terminal is left behind.
+        if self.ring.flush(Duration::from_millis(LOG_FLUSH_MS_MAX)) {
+            if let Some(thread) = self.thread.take() {
+                // It catches the console's panics and has none of its own.
+                let _ = thread.join();
+            }
+        }
+    }
+}
+
+fn start(console: Box<dyn Log>, options: LogOptions) -> io::Result<LogHandle> {
+    let ring = Arc::new(Ring::new());
+    let file = options.dir.map(|dir| LogFile::new(dir, options.file_bytes, options.files));
+    let mut writer = Writer { ring: Arc::clone(&ring), console: Some(console), file };
+    let thread = thread::Builder::new()
+        .name(THREAD.to_owned())
+        .stack_size(THREAD_STACK_BYTES)
+        .spawn(move || writer.run())?;
+    Ok(LogHandle { ring, thread: Some(thread) })
+}
+
+/// What the `log` macros call.
+struct Logger {
+    level: LevelFilter,
+    ring: Arc<Ring>,
+}
+
+impl Log for Logger {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        metadata.level() <= self.level
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let own = record.module_path().is_none_or(|path| path.starts_with(OWN_MODULES));
+        if self.enabled(record.metadata()) && (own || record.level() <= Level::Warn) {
+            let (level, target) = (record.level(), record.target());
+            self.ring.push(Line::new(clock::utc(), level, target, *record.args()));
+        }
+    }
+
+    fn flush(&self) {
+        self.ring.flush(Duration::from_millis(LOG_FLUSH_MS_MAX));
+    }
+}
+
+/// The log's thread.
+struct Writer {
+    ring: Arc<Ring>,
+    console: Option<Box<dyn Log>>,
+    file: Option<LogFile>,
+}
+
+impl Writer {
+    fn run(&mut self) {
+        while let Some((lost, line)) = self.ring.next() {
+            if lost > 0 {
+                self.write(&own_line(Level::Warn, format_args!("… {lost} lines lost")));
+            }
+            self.write(&line);
+            self.ring.written();
+        }
+    }
+
+    fn write(&mut self, line: &Line) {
+        self.print(line);
+        let Some(file) = &mut self.file else { return };
+        let said = match file.append(&line.to_string(), clock::mono()) {
+            Outcome::Written | Outcome::Lost => return,
+            Outcome::Recovered { lost } => own_line(
+                Level::Info,
+                format_args!("written to the file again, {lost} lines are not"),
+            ),
+            Outcome::Failed(error) => own_line(
+                Level::Warn,
+                format_args!("not written to the file: {error}; trying again"),
+            ),
+        };
+        self.print(&said);
+    }
+
+    /// Prints a line. simple_logger puts the time of printing before it, and prints by `eprintln!`,
+    /// which panics when nobody reads standard error any more: then the console is given up.
+    fn print(&mut self, line: &Line) {
+        let Some(console) = &self.console else { return };
+        let printed = panic::catch_unwind(AssertUnwindSafe(|| {
+            console.log(
+                &Record::builder()
+                    .level(line.level())
+                    .target(line.target())
+                    .args(format_args!("{}", line.message()))
+                    .build(),
+            );
+        }));
+        if printed.is_err() {
+            self.console = None;
+        }
+    }
+}
+
+/// A line the log says about itself.
+fn own_line(level: Level, message: std::fmt::Arguments<'_>) -> Line {
+    Line::new(clock::utc(), level, THREAD, message)
+}
+
+/// The panic hook. The console's own panics are caught and mean only that nobody listens.
+fn log_panic(info: &PanicHookInfo<'_>) {
+    let thread = thread::current();
+    let name = thread.name().unwrap_or("unnamed");
+    if name == THREAD {
+        return;
+    }
+    let place = info.location().map(ToString::to_string).unwrap_or_default();
+    let payload = info.payload();
+    let words = payload.downcast_ref::<&str>().copied();
+    let words = words.or(payload.downcast_ref::<String>().map(String::as_str)).unwrap_or_default();
+    log::error!(target: "panic", "thread {name} panicked at {place}: {words}");
+}
+
+#[cfg(test)]
+mod tests;

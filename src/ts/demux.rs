@@ -1,0 +1,224 @@
+//! The demultiplexer: datagrams in, access units of one programme out. Purpose: join the parts of
+//! this module and say what the stream holds. Non-goals and bound: the module's.
+
+use super::audio::AudioStream;
+use super::clock::Clock;
+use super::packet::{Packet, NULL_PID, PACKET_BYTES};
+pub use super::programmes::ProgrammeState;
+use super::programmes::Programmes;
+use super::psi::{SectionReader, SectionReaders};
+use super::repeats::RecentDatagrams;
+use super::rtp;
+pub use super::streams::StreamInfo;
+use super::streams::Streams;
+use super::sync::{Framer, Stride};
+use super::video::VideoStream;
+use crate::codec::access_unit::UnitSink;
+
+const PAT_PID: u16 = 0;
+
+/// What went wrong or was put right, since the start.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counters {
+    /// Bytes skipped to find the packet grid.
+    pub sync_lost_bytes: u64,
+    /// Continuity errors of the streams carried and of the tables.
+    pub continuity_errors: u64,
+    /// Packets that came twice, dropped; those of doubled datagrams too.
+    pub duplicate_packets: u64,
+    /// Packets marked as damaged, malformed, or scrambled on a PID that is carried.
+    pub unusable_packets: u64,
+    /// Access units given up because a part was lost or their PES packet makes no sense.
+    pub broken_units: u64,
+    /// Access units whose PTS was impossible beside their DTS and was replaced by it.
+    pub corrected_times: u64,
+    /// PES packets without a PTS.
+    pub missing_times: u64,
+    /// Video access units taken as whole before the next one began.
+    pub early_ends: u64,
+    /// Times more came of an access unit taken as whole.
+    pub early_end_failures: u64,
+}
+
+/// Takes an MPEG-TS apart.
+pub struct Demux {
+    framer: Framer,
+    recent: RecentDatagrams,
+    multiplex: Multiplex,
+}
+
+impl Demux {
+    /// A demultiplexer for the programme of this number, or by default for the first one with a
+    /// picture that can be carried.
+    pub fn new(programme: Option<u16>) -> Demux {
+        Demux {
+            framer: Framer::default(),
+            recent: RecentDatagrams::default(),
+            multiplex: Multiplex::new(programme),
+        }
+    }
+
+    /// Takes a datagram: TS packets of 188 or 204 bytes, bare or in RTP, whole or not.
+    pub fn datagram<S: UnitSink + ?Sized>(&mut self, bytes: &[u8], sink: &mut S) {
+        let Demux { framer, recent, multiplex } = self;
+        let mut packets = bytes;
+        if !framer.continues(bytes) {
+            let unwrapped = rtp::payload(bytes);
+            packets = unwrapped.unwrap_or(bytes);
+            // A piece of a byte stream may well look like another; whole packets do not.
+            let is_whole = unwrapped.is_some() || Stride::of_whole_packets(bytes).is_some();
+            if is_whole && recent.is_repeated(bytes) {
+                let count = u64::try_from(packets.len() / PACKET_BYTES).unwrap_or(0);
+                multiplex.counters.duplicate_packets += count;
+                return;
+            }
+        }
+        framer.datagram(packets, |packet| multiplex.packet(packet, sink));
+        multiplex.counters.sync_lost_bytes = framer.lost_bytes();
+    }
+
+    /// The source changed or fell silent: what is open is given up; grid, tables and clock are
+    /// forgotten. The counters go on.
+    pub fn reset<S: UnitSink + ?Sized>(&mut self, sink: &mut S) {
+        self.framer.reset();
+        self.recent = RecentDatagrams::default();
+        self.multiplex.reset(sink);
+        self.multiplex.counters.sync_lost_bytes = self.framer.lost_bytes();
+    }
+
+    /// What went wrong or was put right.
+    pub fn counters(&self) -> &Counters {
+        &self.multiplex.counters
+    }
+
+    /// Where the choice of the programme stands.
+    pub fn programme_state(&self) -> ProgrammeState {
+        self.multiplex.programmes.state()
+    }
+
+    /// The programme taken.
+    pub fn programme_number(&self) -> Option<u16> {
+        self.multiplex.programmes.taken()
+    }
+
+    /// Programmes the PAT lists, as far as they are remembered.
+    pub fn programmes(&self) -> usize {
+        self.multiplex.programmes.count()
+    }
+
+    /// The elementary streams of the programme taken, in the order of its PMT.
+    pub fn streams(&self) -> impl Iterator<Item = StreamInfo> + '_ {
+        self.multiplex.streams.infos()
+    }
+}
+
+/// Everything behind the packet grid.
+struct Multiplex {
+    wanted: Option<u16>,
+    counters: Counters,
+    pat: SectionReader,
+    pmts: SectionReaders,
+    programmes: Programmes,
+    streams: Streams,
+    clock: Clock,
+    video: Option<VideoStream>,
+    audio: Option<AudioStream>,
+}
+
+impl Multiplex {
+    fn new(wanted: Option<u16>) -> Multiplex {
+        Multiplex {
+            wanted,
+            counters: Counters::default(),
+            pat: SectionReader::new(),
+            pmts: SectionReaders::new(),
+            programmes: Programmes::new(wanted),
+            streams: Streams::default(),
+            clock: Clock::default(),
+            video: None,
+            audio: None,
+        }
+    }
+
+    fn reset<S: UnitSink + ?Sized>(&mut self, sink: &mut S) {
+        self.take_streams(Streams::default(), sink);
+        *self = Multiplex { counters: self.counters, ..Multiplex::new(self.wanted) };
+    }
+
+    fn packet<S: UnitSink + ?Sized>(&mut self, bytes: &[u8; PACKET_BYTES], sink: &mut S) {
+        let packet = match Packet::parse(bytes) {
+            Ok(packet) if packet.pid == NULL_PID => return,
+            Ok(packet) => packet,
+            Err(_) => {
+                self.counters.unusable_packets += 1;
+                return;
+            }
+        };
+        let Multiplex { video, audio, clock, counters, streams, .. } = self;
+        if let Some(video) = video.as_mut().filter(|video| video.pid == packet.pid) {
+            video.packet(&packet, clock, counters, sink);
+        } else if let Some(audio) = audio.as_mut().filter(|audio| audio.pid == packet.pid) {
+            let was_adts = audio.is_adts;
+            audio.packet(&packet, clock, counters, sink);
+            if audio.is_adts && !was_adts {
+                streams.audio_is_adts();
+            }
+        } else if packet.pid == PAT_PID {
+            self.pat_packet(&packet, sink);
+        } else if self.programmes.has_pmt_on(packet.pid) {
+            self.pmt_packet(&packet, sink);
+        }
+    }
+
+    fn pat_packet<S: UnitSink + ?Sized>(&mut self, packet: &Packet<'_>, sink: &mut S) {
+        let programmes = &mut self.programmes;
+        let given_up = self.pat.packet(packet, |section| programmes.pat(&section));
+        self.counters.continuity_errors += u64::from(given_up);
+        if self.programmes.taken().is_none() {
+            self.take_streams(Streams::default(), sink);
+        }
+    }
+
+    fn pmt_packet<S: UnitSink + ?Sized>(&mut self, packet: &Packet<'_>, sink: &mut S) {
+        let taken = self.programmes.taken();
+        let programmes = &mut self.programmes;
+        let mut streams = None;
+        let given_up = self.pmts.packet(packet, |section| {
+            if let Some(found) = programmes.pmt(packet.pid, &section) {
+                streams = Some(found);
+            }
+        });
+        self.counters.continuity_errors += u64::from(given_up);
+        if let Some(streams) = streams {
+            self.take_streams(streams, sink);
+        } else if self.programmes.taken() != taken {
+            // Another programme was taken whose PMT is not this one: its streams come with it.
+            self.take_streams(Streams::default(), sink);
+        }
+    }
+
+    /// The programme's streams are now these. Those that stay as they are are not disturbed.
+    fn take_streams<S: UnitSink + ?Sized>(&mut self, mut streams: Streams, sink: &mut S) {
+        let counters = &mut self.counters;
+        if self.video.as_ref().map(|video| video.pid) != streams.video {
+            if let Some(video) = &mut self.video {
+                video.give_up(counters, sink);
+            }
+            self.video = streams.video.map(VideoStream::new);
+        }
+        let proven = self.audio.as_ref().filter(|audio| audio.is_adts).map(|audio| audio.pid);
+        if proven.is_some() && streams.audio_maybe == proven {
+            streams.audio_is_adts();
+        }
+        let wanted = streams.audio.or(streams.audio_maybe);
+        let is_adts = streams.audio.is_some();
+        let same = self.audio.as_ref().map(|audio| (audio.pid, audio.is_adts));
+        if same != wanted.map(|pid| (pid, is_adts)) {
+            if let Some(audio) = &mut self.audio {
+                audio.give_up(counters, sink);
+            }
+            self.audio = wanted.map(|pid| AudioStream::new(pid, is_adts));
+        }
+        self.streams = streams;
+    }
+}

@@ -1,0 +1,185 @@
+//! The video stream of the programme: packets of its PID in, H.264 access units out. Purpose:
+//! decide when a unit begins, when it is whole and when it is lost. Non-goals: what is in it (the
+//! assembler's), several units in a PES packet (likewise). Bound: no payload is kept.
+
+use super::clock::{Clock, Stated, VideoTimes};
+use super::continuity::{Continuity, ContinuityCheck};
+use super::demux::Counters;
+use super::early_end::{LengthEnd, StuffingEnd};
+use super::packet::Packet;
+use super::pes::{PesHeader, PesReader};
+use crate::codec::access_unit::UnitSink;
+use crate::codec::h264::H264Assembler;
+
+/// The PES packet in hand, or the last one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Unit {
+    /// None, or it was given up.
+    None,
+    /// Its body comes: stated and received bytes.
+    Open { stated: Option<usize>, came: usize },
+    /// It was ended at its stated length before the next began.
+    EndedAtLength(usize),
+    /// It was ended at a stuffed packet before the next began.
+    EndedAtStuffing,
+}
+
+/// The video stream.
+pub(super) struct VideoStream {
+    pub(super) pid: u16,
+    continuity: ContinuityCheck,
+    pes: PesReader,
+    unit: Unit,
+    times: VideoTimes,
+    by_length: LengthEnd,
+    by_stuffing: StuffingEnd,
+    assembler: H264Assembler,
+}
+
+impl VideoStream {
+    pub(super) fn new(pid: u16) -> VideoStream {
+        VideoStream {
+            pid,
+            continuity: ContinuityCheck::new(),
+            pes: PesReader::new(),
+            unit: Unit::None,
+            times: VideoTimes::new(),
+            by_length: LengthEnd::new(),
+            by_stuffing: StuffingEnd::new(),
+            assembler: H264Assembler::new(),
+        }
+    }
+
+    /// Takes a packet of the stream.
+    pub(super) fn packet<S: UnitSink + ?Sized>(
+        &mut self,
+        packet: &Packet<'_>,
+        clock: &mut Clock,
+        counters: &mut Counters,
+        sink: &mut S,
+    ) {
+        let continuity = self.continuity.check(packet);
+        let Some(payload) = packet.payload else { return };
+        match continuity {
+            Continuity::Repeats => {
+                counters.duplicate_packets += 1;
+                return;
+            }
+            Continuity::Broken => {
+                counters.continuity_errors += 1;
+                self.give_up(counters, sink);
+            }
+            Continuity::Restarts => self.give_up(counters, sink),
+            Continuity::Follows => {}
+        }
+        if packet.scrambled {
+            counters.unusable_packets += 1;
+            self.give_up(counters, sink);
+            return;
+        }
+        if packet.unit_start {
+            self.end_at_start(counters, sink);
+        } else if !payload.is_empty() {
+            self.disprove(counters);
+        }
+        match self.pes.payload(packet.unit_start, payload) {
+            Ok(part) => {
+                if let Some(header) = part.begun {
+                    self.begin(&header, clock, counters);
+                }
+                self.body(part.body, packet.stuffed, counters, sink);
+            }
+            Err(_) => counters.broken_units += 1,
+        }
+    }
+
+    /// A part of the stream is lost: the unit in hand, if any, cannot become whole.
+    pub(super) fn give_up<S: UnitSink + ?Sized>(&mut self, counters: &mut Counters, sink: &mut S) {
+        if self.pes.is_open() {
+            counters.broken_units += 1;
+            self.assembler.abort(sink);
+        }
+        self.pes.close();
+        self.unit = Unit::None;
+    }
+
+    /// A PES packet begins and nothing was lost before: the one in hand is over.
+    fn end_at_start<S: UnitSink + ?Sized>(&mut self, counters: &mut Counters, sink: &mut S) {
+        match self.unit {
+            Unit::Open { stated: Some(stated), came } => {
+                let short = self.by_length.holds();
+                self.by_length.ended(stated, came);
+                if short {
+                    self.give_up(counters, sink);
+                } else {
+                    self.by_stuffing.ended();
+                    self.assembler.end(sink);
+                }
+            }
+            Unit::Open { stated: None, .. } => {
+                self.by_stuffing.ended();
+                self.assembler.end(sink);
+            }
+            Unit::EndedAtLength(stated) => self.by_length.ended(stated, stated),
+            Unit::EndedAtStuffing => self.by_stuffing.ended(),
+            // A start inside a header that is not whole.
+            Unit::None => self.give_up(counters, sink),
+        }
+        self.unit = Unit::None;
+    }
+
+    /// More comes of a PES packet that was taken as whole. It has left; what can be done is not
+    /// to believe so again.
+    fn disprove(&mut self, counters: &mut Counters) {
+        match self.unit {
+            Unit::EndedAtLength(_) => self.by_length.wrong(),
+            Unit::EndedAtStuffing => self.by_stuffing.wrong(),
+            Unit::None | Unit::Open { .. } => return,
+        }
+        counters.early_end_failures += 1;
+        self.unit = Unit::None;
+    }
+
+    fn begin(&mut self, header: &PesHeader, clock: &mut Clock, counters: &mut Counters) {
+        let (dts, pts, stated) = self.times.next(header.times, clock);
+        match stated {
+            Stated::Whole => {}
+            Stated::Corrected => counters.corrected_times += 1,
+            Stated::Missing => counters.missing_times += 1,
+        }
+        self.by_stuffing.begin();
+        self.assembler.begin(dts, pts);
+        self.unit = Unit::Open { stated: header.body_bytes, came: 0 };
+    }
+
+    fn body<S: UnitSink + ?Sized>(
+        &mut self,
+        body: &[u8],
+        stuffed: bool,
+        counters: &mut Counters,
+        sink: &mut S,
+    ) {
+        let Unit::Open { stated, came } = &mut self.unit else { return };
+        *came = came.saturating_add(body.len());
+        let (stated, came) = (*stated, *came);
+        let believed = stated.filter(|_| self.by_length.holds());
+        if believed.is_some_and(|stated| came > stated) {
+            // Either the length is wrong, or this is another unit's end glued to this one's
+            // beginning by a loss the continuity counter did not show.
+            self.by_length.wrong();
+            self.give_up(counters, sink);
+            return;
+        }
+        self.assembler.data(body, sink);
+        let believed_last = self.by_stuffing.packet(stuffed);
+        let ended = match believed {
+            Some(stated) if came == stated => Unit::EndedAtLength(stated),
+            None if believed_last => Unit::EndedAtStuffing,
+            _ => return,
+        };
+        self.assembler.end(sink);
+        self.pes.close();
+        self.unit = ended;
+        counters.early_ends += 1;
+    }
+}
