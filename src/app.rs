@@ -35,7 +35,6 @@ use crate::program::unit::Unit;
 use crate::program::Programme;
 use crate::system::clock;
 use crate::system::config::Config;
-use crate::system::shutdown::Shutdown;
 use crate::system::snapshot::{Board, ProgrammeStatus, Snapshot};
 
 /// How often the state is told.
@@ -85,11 +84,8 @@ struct Plane {
 pub fn run(config: &Config) -> Result<(), StartError> {
     let plane = Rc::new(Plane::bind(config)?);
     let board = Board::default();
-    let options = ControlOptions {
-        http: config.http.listen,
-        stat: config.stat.listen,
-        board: board.clone(),
-    };
+    let options =
+        ControlOptions { http: config.http.listen, stat: config.stat.listen, board: board.clone() };
     let control = control::start(options).map_err(|cause| StartError {
         what: "the control page cannot start",
         hint: "Choose other addresses with [http] and [stat] listen, or --http and --stat",

@@ -4,8 +4,8 @@ use crate::base::time::{Mono, Utc};
 use crate::codec::access_unit::{AacConfig, AvcConfig, ConfigRecord};
 use crate::control::api::Moment;
 use crate::system::snapshot::{
-    DestinationState, DestinationStatus, ProgrammeStatus, RtmpServerStatus, Snapshot, Source,
-    Text, UdpStatus, ViewerStatus,
+    DestinationState, DestinationStatus, ProgrammeStatus, RtmpServerStatus, Snapshot, Source, Text,
+    UdpStatus, ViewerStatus,
 };
 
 /// One hour after the start.

@@ -8,9 +8,7 @@ use std::time::Duration;
 use async_io::Timer;
 
 use crate::base::time::{Mono, Ticks};
-use crate::codec::access_unit::{
-    AacConfig, AvcConfig, Track, TrackConfig, UnitSink, UnitStart,
-};
+use crate::codec::access_unit::{AacConfig, AvcConfig, Track, TrackConfig, UnitSink, UnitStart};
 use crate::flv::reader::{FlvReader, TagKind};
 use crate::flv::tag::{self, AacPacket, AvcPacket};
 use crate::program::switcher::Source;

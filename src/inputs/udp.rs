@@ -20,8 +20,8 @@ use crate::program::switcher::{Source, SourceSink};
 use crate::program::Programme;
 use crate::system::clock;
 use crate::system::config::{Interface, UdpConfig};
-use crate::system::sockets::udp_drops;
 use crate::system::snapshot::{text, ElementaryStreamStatus, UdpStatus};
+use crate::system::sockets::udp_drops;
 use crate::ts::demux::Demux;
 use crate::ts::plausible::is_plausible;
 
@@ -223,7 +223,9 @@ impl State {
         for ElementaryStreamStatus { pid, codec, carried, reason } in &self.told {
             match carried {
                 true => info!("udp: programme {programme}: PID {pid} is {codec}"),
-                false => warn!("udp: programme {programme}: PID {pid} is left out: {codec}; {reason}"),
+                false => {
+                    warn!("udp: programme {programme}: PID {pid} is left out: {codec}; {reason}")
+                }
             }
         }
     }

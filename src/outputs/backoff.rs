@@ -57,7 +57,9 @@ mod tests {
 
     #[test]
     fn pauses_double_to_the_limit_of_their_reason() {
-        for (reason, limit_ms) in [(Reason::Away, RETRY_MS_MAX), (Reason::Refused, REFUSED_RETRY_MS_MAX)] {
+        for (reason, limit_ms) in
+            [(Reason::Away, RETRY_MS_MAX), (Reason::Refused, REFUSED_RETRY_MS_MAX)]
+        {
             let pauses = pauses_ms(reason, 1);
             for (n, pause) in pauses.iter().enumerate() {
                 let whole = u128::from((RETRY_MS_MIN << n.min(20)).min(limit_ms));

@@ -151,7 +151,11 @@ impl Destination {
             };
             let pause = backoff.pause(reason);
             let words = scrub(&end.to_string(), &[&self.key]);
-            warn!("destination {}: {words}; tried again in {} ms", self.config.name, pause.as_millis());
+            warn!(
+                "destination {}: {words}; tried again in {} ms",
+                self.config.name,
+                pause.as_millis()
+            );
             self.state.borrow_mut().detail = text(words);
             self.enter(Phase::Waiting { until: clock::mono() + pause, reason });
             let wait = async {

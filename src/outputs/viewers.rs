@@ -202,7 +202,11 @@ impl Viewer<'_> {
         let now = clock::mono();
         let fed = if self.paused {
             let flushed = self.link.flush(&mut self.session)?;
-            if flushed { Fed::UpToDate } else { Fed::Blocked }
+            if flushed {
+                Fed::UpToDate
+            } else {
+                Fed::Blocked
+            }
         } else {
             let ring = self.programme.ring();
             self.feeder.feed(&ring, &mut self.session, self.link.socket(), now)?
@@ -257,12 +261,21 @@ impl Viewer<'_> {
             totals.skips.set(totals.skips.get() + reader.skips() - self.skips_said);
             self.skips_said = reader.skips();
             let (id, address) = (status.id, &status.address);
-            info!("viewer {id} {address} is too slow: skipped to the newest keyframe ({} so far)", reader.skips());
+            info!(
+                "viewer {id} {address} is too slow: skipped to the newest keyframe ({} so far)",
+                reader.skips()
+            );
         }
     }
 }
 
 /// What is known of a viewer when it begins to play.
 pub fn newcomer(id: u64, address: impl fmt::Display, agent: &str, now: Mono) -> ViewerStatus {
-    ViewerStatus { id, address: text(address), agent: text(agent), since: now, ..Default::default() }
+    ViewerStatus {
+        id,
+        address: text(address),
+        agent: text(agent),
+        since: now,
+        ..Default::default()
+    }
 }

@@ -1,6 +1,6 @@
 //! The RTMP port. Purpose: admits connections, drives each session until it says whether it
 //! plays or publishes, and hands it on. Bounds: [`RTMP_PENDING_MAX`] connections that have not
-//! said so yet, each for [`RTMP_ADMISSION_MS_MAX`] at most; the viewers' own limit behind that.
+//! said so yet, each for the admission's time at most; the viewers' own limit behind that.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -16,7 +16,7 @@ use smol::LocalExecutor;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::base::events::Repeat;
-use crate::base::limits::{RTMP_ADMISSION_MS_MAX, RTMP_PENDING_MAX};
+use crate::base::limits::RTMP_PENDING_MAX;
 use crate::base::redact::Secret;
 use crate::outputs::viewers::{newcomer, serve, Viewers};
 use crate::program::Programme;
