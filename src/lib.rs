@@ -17,6 +17,7 @@
 //! in `program`. `control` talks to the data plane by a snapshot only. `cargo xtask ci` holds
 //! the code to these rules.
 
+pub mod app;
 pub mod base;
 pub mod codec;
 pub mod control;

@@ -1,3 +1,140 @@
-//! The command line.
+//! The command line: `streamcaster run | check | version`.
 
-fn main() {}
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use argh::FromArgs;
+use streamcaster::app;
+use streamcaster::base::budget::Budget;
+use streamcaster::base::limits::BLOCKING_THREADS_MAX;
+use streamcaster::control::BUILD;
+use streamcaster::system::config::{self, Arguments, Config};
+use streamcaster::system::logs::{self, LogOptions};
+use streamcaster::system::{clock, memory};
+
+/// Turns MPEG-TS over UDP into one programme that never stops, and serves and pushes it over RTMP.
+#[derive(FromArgs)]
+struct Command {
+    #[argh(subcommand)]
+    verb: Verb,
+}
+
+#[derive(FromArgs)]
+#[argh(subcommand)]
+enum Verb {
+    Run(Run),
+    Check(Check),
+    Version(Version),
+}
+
+/// Run until SIGTERM or SIGINT.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "run")]
+struct Run {
+    /// the data directory (default: ./data)
+    #[argh(option, default = "default_data()")]
+    data: PathBuf,
+    /// where MPEG-TS comes in, ADDRESS:PORT (default: 0.0.0.0:1234)
+    #[argh(option)]
+    udp: Option<String>,
+    /// where RTMP is served, ADDRESS:PORT (default: 0.0.0.0:1935)
+    #[argh(option)]
+    rtmp: Option<String>,
+    /// where the control page is served, ADDRESS:PORT (default: 0.0.0.0:8080)
+    #[argh(option)]
+    http: Option<String>,
+    /// where /stat is served, ADDRESS:PORT (default: 0.0.0.0:8081)
+    #[argh(option)]
+    stat: Option<String>,
+    /// off, error, warn, info, debug or trace (default: info)
+    #[argh(option)]
+    log_level: Option<String>,
+}
+
+/// Check the configuration and print the memory budget.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "check")]
+struct Check {
+    /// the data directory (default: ./data)
+    #[argh(option, default = "default_data()")]
+    data: PathBuf,
+}
+
+/// Print the version.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "version")]
+struct Version {}
+
+fn default_data() -> PathBuf {
+    PathBuf::from("data")
+}
+
+/// Exit code of a configuration that is wrong (sysexits.h, EX_CONFIG).
+const WRONG_CONFIGURATION: u8 = 78;
+/// Time the log has to be written at the end.
+const LOG_FLUSH: Duration = Duration::from_secs(1);
+
+fn main() -> ExitCode {
+    clock::mono();
+    // The pool reads it once, when it is first used; its own default is 500 threads.
+    std::env::set_var("BLOCKING_MAX_THREADS", BLOCKING_THREADS_MAX.to_string());
+    match argh::from_env::<Command>().verb {
+        Verb::Run(run) => start(run),
+        Verb::Check(check) => examine(&check.data),
+        Verb::Version(Version {}) => {
+            println!("streamcaster {} ({})", BUILD.version, BUILD.git);
+            ExitCode::SUCCESS
+        }
+    }
+}
+
+fn start(run: Run) -> ExitCode {
+    let Run { data, udp, rtmp, http, stat, log_level } = run;
+    let arguments = Arguments { udp, rtmp, http, stat, log_level };
+    let config = match load(&data, &arguments) {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    let options = LogOptions {
+        dir: Some(data.join("logs")),
+        file_bytes: config.log.file_bytes,
+        files: config.log.files,
+    };
+    let log = match logs::install(config.log.level, options) {
+        Ok(log) => log,
+        Err(error) => {
+            eprintln!("the log cannot be started: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    log::info!("streamcaster {} ({}), data in {}", BUILD.version, BUILD.git, data.display());
+    let outcome = app::run(&config);
+    if let Err(error) = &outcome {
+        log::error!("{error}");
+    }
+    log.flush(LOG_FLUSH);
+    if outcome.is_ok() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    }
+}
+
+fn examine(data: &Path) -> ExitCode {
+    let config = match load(data, &Arguments::default()) {
+        Ok(config) => config,
+        Err(code) => return code,
+    };
+    println!("{}: the configuration is valid", data.join(config::FILE_NAME).display());
+    println!();
+    print!("{}", memory::table(&Budget::of(&app::demand(&config))));
+    ExitCode::SUCCESS
+}
+
+fn load(data: &Path, arguments: &Arguments) -> Result<Config, ExitCode> {
+    config::load(data, &|name| std::env::var_os(name), arguments).map_err(|errors| {
+        eprintln!("{errors}");
+        ExitCode::from(WRONG_CONFIGURATION)
+    })
+}

@@ -9,6 +9,8 @@ pub const RING_BYTES_DEFAULT: usize = 8 << 20;
 pub const RING_BYTES_MIN: usize = 2 << 20;
 /// The largest ring a configuration may ask for.
 pub const RING_BYTES_MAX: usize = 256 << 20;
+/// The part of a ring that is audio's: at 3 Mbit/s and 192 kbit/s both parts last equally long.
+pub const RING_AUDIO_SHARE: usize = 16;
 /// Units the ring's metadata remembers, whatever their bytes.
 pub const RING_UNITS_MAX: usize = 4096;
 /// The largest access unit stored: a keyframe of 2160p at 20 Mbit/s stays below it.
@@ -23,6 +25,12 @@ pub const STAGING_UNITS_MAX: usize = 64;
 pub const STAGING_AUDIO_BYTES_MAX: usize = 64 << 10;
 /// A source on air whose bytes flow without one video unit coming whole is left after this.
 pub const UNIT_SILENCE_MS_MAX: u64 = 3_000;
+/// A live input silent this long is covered by the standby card, unless configured otherwise.
+pub const SILENCE_MS_DEFAULT: u64 = 500;
+/// The shortest such silence: an encoder's key frame may well take a tenth of a second.
+pub const SILENCE_MS_MIN: u64 = 100;
+/// The longest such silence.
+pub const SILENCE_MS_MAX: u64 = 10_000;
 
 // ── MPEG-TS ─────────────────────────────────────────────────────────────────────────────────
 /// The largest UDP datagram there is.
@@ -56,6 +64,10 @@ pub const ADTS_FRAME_BYTES_MAX: usize = 8191;
 // ── UDP input ───────────────────────────────────────────────────────────────────────────────
 /// Receive buffer asked of the kernel; what it granted is reported.
 pub const UDP_RECEIVE_BUFFER_BYTES_DEFAULT: usize = 4 << 20;
+/// The smallest receive buffer a configuration may ask for: four of the largest datagrams.
+pub const UDP_RECEIVE_BUFFER_BYTES_MIN: usize = 256 << 10;
+/// The largest receive buffer a configuration may ask for.
+pub const UDP_RECEIVE_BUFFER_BYTES_MAX: usize = 64 << 20;
 /// Source networks in the allow-list.
 pub const ALLOWED_NETWORKS_MAX: usize = 32;
 /// Datagrams taken from the socket before the readers are woken and others get their turn.
@@ -115,6 +127,10 @@ pub const RTMP_PENDING_MAX: usize = 32;
 pub const DESTINATIONS_DEFAULT: usize = 8;
 /// The most destinations a configuration may ask for.
 pub const DESTINATIONS_MAX: usize = 32;
+/// Length of a destination's name.
+pub const DESTINATION_NAME_BYTES_MAX: usize = 64;
+/// The shortest play key: a shorter one is guessed before it is noticed.
+pub const PLAY_KEY_BYTES_MIN: usize = 4;
 /// Kernel send buffer of a viewer or destination: what is unsent waits in the shared ring.
 pub const SOCKET_SEND_BUFFER_BYTES: usize = 128 << 10;
 /// Slices handed to one vectored write.
@@ -123,10 +139,17 @@ pub const WRITE_SLICES_MAX: usize = 64;
 pub const VIEWER_STALL_MS_MAX: u64 = 20_000;
 /// First pause before a destination is tried again.
 pub const RETRY_MS_MIN: u64 = 500;
-/// Longest pause before a destination is tried again.
-pub const RETRY_MS_MAX: u64 = 30_000;
+/// Longest pause before a destination that is away is tried again: it is back on air within
+/// five seconds of its return.
+pub const RETRY_MS_MAX: u64 = 4_000;
+/// Longest pause before a destination that said no is tried again.
+pub const REFUSED_RETRY_MS_MAX: u64 = 60_000;
 /// Time for a destination's name look-up, connect and handshake, each.
 pub const CONNECT_STEP_MS_MAX: u64 = 10_000;
+/// A destination whose last byte left longer ago than this is not live.
+pub const FLOWING_MS_MAX: u64 = 2_000;
+/// Time a destination has to take the farewell when the program ends.
+pub const FAREWELL_MS_MAX: u64 = 1_500;
 /// Time a live destination may take no byte before it is tried anew.
 pub const DESTINATION_STALL_MS_MAX: u64 = 15_000;
 
@@ -197,8 +220,16 @@ pub const LOG_RETRY_MS_MIN: u64 = 10_000;
 pub const LOG_FLUSH_MS_MAX: u64 = 1000;
 /// Size at which the log file is rotated, unless the configuration says otherwise.
 pub const LOG_FILE_BYTES_DEFAULT: u64 = 1 << 20;
+/// The smallest log file a configuration may ask for.
+pub const LOG_FILE_BYTES_MIN: u64 = 16 << 10;
+/// The largest log file a configuration may ask for.
+pub const LOG_FILE_BYTES_MAX: u64 = 64 << 20;
 /// Rotated log files kept, unless the configuration says otherwise.
 pub const LOG_FILES_DEFAULT: usize = 7;
+/// The most rotated log files a configuration may ask for.
+pub const LOG_FILES_MAX: usize = 99;
+/// Errors of a configuration told at once; more are counted.
+pub const CONFIG_ERRORS_MAX: usize = 32;
 /// The largest configuration file read.
 pub const CONFIG_BYTES_MAX: u64 = 256 << 10;
 /// One repeated complaint is logged at most this often.

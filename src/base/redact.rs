@@ -50,6 +50,13 @@ impl Secret {
         &self.0
     }
 
+    /// Whether a peer's word is this secret; takes the same time wherever they differ.
+    pub fn matches(&self, word: &str) -> bool {
+        let (mine, theirs) = (self.0.as_bytes(), word.as_bytes());
+        let differ = mine.iter().zip(theirs).fold(0, |differ, (a, b)| differ | (a ^ b));
+        mine.len() == theirs.len() && differ == 0
+    }
+
     /// What a person recognises the secret by: `••••1a2b` with its last four characters if it is
     /// long enough (parameters after a `?` left aside), else `••••`.
     pub fn hint(&self) -> String {

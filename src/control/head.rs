@@ -110,10 +110,12 @@ pub struct Head {
     pub passed_on: String,
 }
 
-/// Where the first head in `input` ends (behind its empty line), if it does. Bare line feeds
-/// count here, so that a head made of them is refused at once and not waited for.
-pub fn end_of_head(input: &[u8]) -> Option<usize> {
-    let mut from = 0;
+/// Where the first head in `input` ends (behind its empty line), if it does; the first `seen`
+/// bytes were searched before, with what had come then. Bare line feeds count here, so that a
+/// head made of them is refused at once and not waited for.
+pub fn end_of_head(input: &[u8], seen: usize) -> Option<usize> {
+    // The line feed before an empty line may be the last or last but one byte of those.
+    let mut from = seen.saturating_sub(2);
     while let Some(at) = input.get(from..)?.iter().position(|byte| *byte == b'\n') {
         from += at + 1;
         match input.get(from..)? {
@@ -298,10 +300,20 @@ mod tests {
 
     #[test]
     fn the_end_is_found_for_every_kind_of_line() {
-        assert_eq!(end_of_head(b"GET / HTTP/1.1\r\n\r"), None);
-        assert_eq!(end_of_head(b"GET / HTTP/1.1\r\n\r\nrest"), Some(18));
-        assert_eq!(end_of_head(b"GET / HTTP/1.1\n\nrest"), Some(16));
-        assert_eq!(end_of_head(b""), None);
+        assert_eq!(end_of_head(b"GET / HTTP/1.1\r\n\r", 0), None);
+        assert_eq!(end_of_head(b"GET / HTTP/1.1\r\n\r\nrest", 0), Some(18));
+        assert_eq!(end_of_head(b"GET / HTTP/1.1\n\nrest", 0), Some(16));
+        assert_eq!(end_of_head(b"", 0), None);
+    }
+
+    #[test]
+    fn the_end_is_found_however_the_head_is_cut() {
+        for head in [&b"GET / HTTP/1.1\r\n\r\n"[..], b"GET / HTTP/1.1\n\n"] {
+            for seen in 0..head.len() {
+                assert_eq!(end_of_head(&head[..seen], 0), None);
+                assert_eq!(end_of_head(head, seen), Some(head.len()), "{seen}");
+            }
+        }
     }
 
     #[test]
@@ -395,7 +407,7 @@ mod tests {
                 let at = random() as usize % bytes.len();
                 bytes[at] = random() as u8;
             }
-            if let Some(end) = end_of_head(&bytes) {
+            if let Some(end) = end_of_head(&bytes, 0) {
                 if let Ok(head) = parse(&bytes[..end]) {
                     assert!(head.passed_on.lines().count() <= HTTP_FIELDS_MAX);
                     assert!(!head.target.contains(['\r', '\n', ' ']));

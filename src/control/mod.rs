@@ -1,3 +1,156 @@
-//! (skeleton)
+//! The control plane: the page and API on one TCP port, `/stat` and `/health` on another.
+//! Purpose: tell the state, and stand everything that strangers send, beside a data plane that it
+//! can never hurt: it reads snapshots and nothing else. Non-goals for now: commands, log-in, TLS.
+//!
+//! ```text
+//! TCP ─ gate (admission, strict HTTP, deadlines) ─ lanes ─ unix socket ─ tiny_http ─ workers
+//! ```
+//!
+//! Bounds: [`HTTP_CONNECTIONS_MAX`](crate::base::limits::HTTP_CONNECTIONS_MAX) connections, each
+//! with at most one request of limited size, and all answers together by
+//! [`HTTP_ANSWERS_BYTES_MAX`](crate::base::limits::HTTP_ANSWERS_BYTES_MAX). Threads: one gate,
+//! [`HTTP_WORKERS`] workers; tiny_http's accept thread and its pool. The pool starts with 4 and
+//! grows only when a connection comes while none of them is idle; since all it ever sees is
+//! [`HTTP_LANES`](crate::base::limits::HTTP_LANES) kept connections, it ends up with at most
+//! 4 + `HTTP_LANES` (when the lanes connect before its threads have begun to wait). That is 10
+//! threads at most; 2 + `HTTP_WORKERS` + 4 = 8 is what is usually seen.
+
 pub mod build_info;
+pub mod routes;
+
+mod api;
+mod connection;
+mod gate;
 mod head;
+mod lane;
+mod page;
+#[cfg(test)]
+mod sample;
+mod socket_dir;
+mod stat;
+mod worker;
+
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{mpsc, Arc};
+use std::thread;
+use std::time::Duration;
+
+use async_io::Async;
+use smol::channel::Sender;
+use socket2::SockRef;
+
+use crate::base::limits::{HTTP_SOCKET_BUFFER_BYTES, HTTP_WORKERS, THREAD_STACK_BYTES};
+use crate::system::snapshot::Board;
+use socket_dir::SocketDir;
+use worker::Shop;
+
+pub use build_info::BUILD;
+
+/// How long stopping waits for a thread that does not end.
+const STOP_MS_MAX: Duration = Duration::from_millis(1_000);
+
+/// What the control plane needs.
+pub struct ControlOptions {
+    /// Where page and API listen; port 0 takes any.
+    pub http: SocketAddr,
+    /// Where `/stat` and `/health` listen; port 0 takes any.
+    pub stat: SocketAddr,
+    /// Where the state hangs.
+    pub board: Board,
+}
+
+/// The running control plane; dropped, it stops.
+pub struct ControlHandle {
+    http: SocketAddr,
+    stat: SocketAddr,
+    shop: Arc<Shop>,
+    gate: Option<Sender<()>>,
+    /// Closed when the last thread has ended.
+    ended: mpsc::Receiver<()>,
+    dir: SocketDir,
+}
+
+impl ControlHandle {
+    /// Where page and API listen.
+    pub fn http(&self) -> SocketAddr {
+        self.http
+    }
+
+    /// Where `/stat` and `/health` listen.
+    pub fn stat(&self) -> SocketAddr {
+        self.stat
+    }
+
+    /// Stops: closes the ports and all connections, ends the threads. Waits a second at most.
+    pub fn stop(self) {}
+}
+
+impl Drop for ControlHandle {
+    fn drop(&mut self) {
+        self.shop.closed.store(true, Ordering::Release);
+        self.gate = None;
+        for _ in 0..HTTP_WORKERS {
+            self.shop.server.unblock();
+        }
+        if self.ended.recv_timeout(STOP_MS_MAX) == Err(mpsc::RecvTimeoutError::Timeout) {
+            log::warn!("control: a thread did not end in time and is left behind");
+        }
+    }
+}
+
+/// Starts the control plane. Both ports are bound when it returns; an error names the address.
+pub fn start(options: ControlOptions) -> io::Result<ControlHandle> {
+    let http = listen("page and API", options.http)?;
+    let stat = listen("statistics", options.stat)?;
+    let (http_addr, stat_addr) = (http.get_ref().local_addr()?, stat.get_ref().local_addr()?);
+    let (dir, listener) = SocketDir::create()?;
+    let server = tiny_http::Server::from_listener(listener, None).map_err(io::Error::other)?;
+    let closed = AtomicBool::new(false);
+    let shop = Arc::new(Shop { server, board: options.board, closed });
+    let (stay, ended) = mpsc::channel::<()>();
+    let (gate, stop) = smol::channel::bounded(1);
+    // From here on an error drops the handle, and that stops what has begun.
+    let handle = ControlHandle {
+        http: http_addr,
+        stat: stat_addr,
+        shop: Arc::clone(&shop),
+        gate: Some(gate),
+        ended,
+        dir,
+    };
+    for number in 1..=HTTP_WORKERS {
+        let shop = Arc::clone(&shop);
+        spawn(format!("control-{number}"), &stay, move || worker::work(&shop))?;
+    }
+    let socket = handle.dir.socket();
+    spawn("control-gate".to_owned(), &stay, move || gate::run(http, stat, &socket, stop))?;
+    log::info!("control: page on http://{http_addr}, statistics on http://{stat_addr}/stat");
+    Ok(handle)
+}
+
+fn spawn(
+    name: String,
+    stay: &mpsc::Sender<()>,
+    work: impl FnOnce() + Send + 'static,
+) -> io::Result<()> {
+    let stay = stay.clone();
+    let body = move || {
+        work();
+        drop(stay);
+    };
+    thread::Builder::new().name(name).stack_size(THREAD_STACK_BYTES).spawn(body).map(drop)
+}
+
+/// Binds a port; the standard library sets SO_REUSEADDR. What is accepted inherits the buffers.
+fn listen(what: &str, address: SocketAddr) -> io::Result<Async<TcpListener>> {
+    let explain = |e: io::Error| {
+        io::Error::new(e.kind(), format!("cannot listen on {address} for {what}: {e}"))
+    };
+    let listener = TcpListener::bind(address).map_err(explain)?;
+    let socket = SockRef::from(&listener);
+    socket.set_send_buffer_size(HTTP_SOCKET_BUFFER_BYTES).map_err(explain)?;
+    socket.set_recv_buffer_size(HTTP_SOCKET_BUFFER_BYTES).map_err(explain)?;
+    Async::new(listener).map_err(explain)
+}

@@ -1,1 +1,21 @@
-//! (skeleton)
+//! The sources' shells: what receives or paces bytes and feeds them to the programme.
+
+mod lock;
+pub mod standby;
+pub mod udp;
+
+use log::info;
+
+use crate::program::switcher::Cut;
+
+/// Tells a change of what is on air.
+fn log_cut(cut: Option<Cut>) {
+    let Some(Cut { from, to, silent }) = cut else { return };
+    match silent {
+        Some(silent) => {
+            let ms = silent.as_millis();
+            info!("on air: {} ({} has been silent for {ms} ms)", to.name(), from.name());
+        }
+        None => info!("on air: {}", to.name()),
+    }
+}

@@ -1,1 +1,3 @@
-//! (skeleton)
+//! What strangers connect to.
+
+pub mod rtmp;

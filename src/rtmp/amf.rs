@@ -393,7 +393,7 @@ mod tests {
         assert_eq!(deep, Some(Value::Boolean(true)));
         assert_eq!(seen[2].get("deep"), None);
         assert_eq!(seen[3], Value::Null);
-        assert_eq!(seen[4].text(), Some(&long[..]));
+        assert_eq!(seen[4].text(), Some(long.as_str()));
         assert_eq!(seen.len(), 5);
 
         let theirs = deserialize(&mut &written.into_bytes()[..]).unwrap();

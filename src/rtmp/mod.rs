@@ -23,9 +23,14 @@
 pub mod amf;
 pub mod chunk_reader;
 pub mod chunk_writer;
+pub mod client;
+mod connection;
 pub mod handshake;
 pub mod message;
 pub mod metadata;
 mod outbox;
+pub mod server;
 pub mod url;
 mod words;
+
+pub use connection::SessionError;

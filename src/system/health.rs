@@ -10,8 +10,7 @@
 use std::time::Duration;
 
 use crate::base::time::Mono;
-use crate::program::switcher::Source;
-use crate::system::snapshot::{DestinationState, DestinationStatus, Snapshot};
+use crate::system::snapshot::{DestinationState, DestinationStatus, Snapshot, Source};
 
 /// A snapshot older than this was not taken by a data plane that runs.
 pub const SNAPSHOT_STALE_MS: u64 = 3_000;

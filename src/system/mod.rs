@@ -1,7 +1,11 @@
 //! The machine below: clock, disk, logs, configuration, and the snapshot others look at.
 
 pub mod clock;
+pub mod config;
 pub mod health;
+pub mod link;
 pub mod logs;
 pub mod memory;
+pub mod shutdown;
 pub mod snapshot;
+pub mod sockets;

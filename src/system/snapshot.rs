@@ -2,17 +2,29 @@
 //! and nothing else; neither side ever waits for the other. Bounds: viewers and destinations by
 //! their limits; texts by [`TEXT_BYTES_MAX`]. No secret is ever put in here.
 
+use std::fmt::Display;
 use std::sync::{Arc, Mutex, TryLockError};
 
 use crate::base::time::Mono;
 use crate::codec::access_unit::{AacConfig, AvcConfig};
-use crate::program::switcher::Source;
+pub use crate::program::switcher::Source;
 
 /// The longest text in a snapshot (a peer's words, an address, a name).
 pub const TEXT_BYTES_MAX: usize = 160;
 
 /// A short text, cut at its capacity.
 pub type Text = heapless::String<TEXT_BYTES_MAX>;
+
+/// A value's text, cut at the capacity.
+pub fn text(value: impl Display) -> Text {
+    let mut text = Text::new();
+    for character in value.to_string().chars() {
+        if text.push(character).is_err() {
+            break;
+        }
+    }
+    text
+}
 
 /// The state of the whole.
 #[derive(Clone, Debug, Default)]

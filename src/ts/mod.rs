@@ -29,6 +29,7 @@ pub mod demux;
 mod early_end;
 pub mod packet;
 mod pes;
+pub mod plausible;
 mod programmes;
 mod psi;
 mod repeats;

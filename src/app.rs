@@ -1,0 +1,292 @@
+//! The whole, put together. Purpose: binds every port, starts the control plane and the data
+//! plane, and ends both in order. Threads: the one that calls [`run`] is the data plane (one
+//! executor); the others are the log's, the control plane's, and the pool for name look-ups.
+
+use std::fmt;
+use std::future::Future;
+use std::io;
+use std::panic::AssertUnwindSafe;
+use std::rc::Rc;
+use std::time::Duration;
+
+use async_io::Timer;
+use async_signal::{Signal, Signals};
+use log::{error, info, warn};
+use smol::future::FutureExt;
+use smol::stream::StreamExt;
+use smol::LocalExecutor;
+
+use crate::base::budget::Demand;
+use crate::base::limits::{
+    ACCESS_UNIT_BYTES_MAX, FAREWELL_MS_MAX, RING_AUDIO_SHARE, RING_UNITS_MAX,
+};
+use crate::base::rate::Rate;
+use crate::base::time::Mono;
+use crate::codec::access_unit::{Track, TrackConfig};
+use crate::control::{self, ControlHandle, ControlOptions};
+use crate::inputs::standby::Standby;
+use crate::inputs::udp::UdpInput;
+use crate::outputs::destinations::Destination;
+use crate::outputs::viewers::Viewers;
+use crate::ports::rtmp::{Context, RtmpPort};
+use crate::program::ring::{Capacity, Ring};
+use crate::program::switcher::Switcher;
+use crate::program::unit::Unit;
+use crate::program::Programme;
+use crate::system::clock;
+use crate::system::config::Config;
+use crate::system::snapshot::{Board, ProgrammeStatus, Snapshot};
+
+/// How often the state is told.
+const SNAPSHOT_PERIOD: Duration = Duration::from_millis(250);
+/// Pause before a task that ran into a bug is started again.
+const RESTART_PAUSE: Duration = Duration::from_secs(1);
+
+/// Why the program could not start.
+#[derive(Debug)]
+pub struct StartError {
+    what: &'static str,
+    hint: &'static str,
+    cause: io::Error,
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let StartError { what, hint, cause } = self;
+        write!(f, "{what}: {cause}. {hint}")
+    }
+}
+
+/// What the memory budget is computed from.
+pub fn demand(config: &Config) -> Demand {
+    Demand {
+        ring_bytes: config.programme.ring_bytes,
+        unit_record_bytes: std::mem::size_of::<Option<Unit>>(),
+        viewers: config.rtmp.viewers_max,
+        destinations: config.rtmp.destinations_max,
+        receive_buffer_bytes: config.udp.receive_buffer_bytes,
+    }
+}
+
+/// Everything on the data plane.
+struct Plane {
+    context: Context,
+    udp: UdpInput,
+    port: Rc<RtmpPort>,
+    viewers: Rc<Viewers>,
+    destinations: Vec<Destination>,
+}
+
+/// Runs until a signal asks to end.
+///
+/// # Errors
+/// A port that cannot be bound, a thread that cannot be started.
+pub fn run(config: &Config) -> Result<(), StartError> {
+    let plane = Rc::new(Plane::bind(config)?);
+    let board = Board::default();
+    let options =
+        ControlOptions { http: config.http.listen, stat: config.stat.listen, board: board.clone() };
+    let control = control::start(options).map_err(|cause| StartError {
+        what: "the control page cannot start",
+        hint: "Choose other addresses with [http] and [stat] listen, or --http and --stat",
+        cause,
+    })?;
+    let signals = Signals::new([Signal::Term, Signal::Int]).map_err(|cause| StartError {
+        what: "signals cannot be received",
+        hint: "",
+        cause,
+    })?;
+    plane.announce(&control);
+    let executor = Rc::clone(&plane.context.executor);
+    async_io::block_on(executor.run(Rc::clone(&plane).live(board, signals)));
+    control.stop();
+    info!("ended");
+    Ok(())
+}
+
+impl Plane {
+    fn bind(config: &Config) -> Result<Plane, StartError> {
+        let ring = Ring::new(capacity(config.programme.ring_bytes));
+        let switcher = Switcher::new(ring, config.programme.silence);
+        let context = Context {
+            executor: Rc::new(LocalExecutor::new()),
+            programme: Rc::new(Programme::new(switcher)),
+            shutdown: Rc::default(),
+        };
+        let viewers = Rc::new(Viewers::new(config.rtmp.viewers_max));
+        let udp = UdpInput::bind(&config.udp, config.programme.silence).map_err(|cause| {
+            let hint = "Choose another address with [input.udp] listen or --udp";
+            StartError { what: "the UDP input cannot be opened", hint, cause }
+        })?;
+        let key = config.rtmp.play_key.clone();
+        let port = RtmpPort::bind(config.rtmp.listen, key, Rc::clone(&viewers));
+        let port = Rc::new(port.map_err(|cause| {
+            let hint = "Choose another address with [rtmp] listen or --rtmp";
+            StartError { what: "the RTMP port cannot be opened", hint, cause }
+        })?);
+        let destinations = config.destinations.iter().cloned().map(Destination::new).collect();
+        Ok(Plane { context, udp, port, viewers, destinations })
+    }
+
+    fn announce(&self, control: &ControlHandle) {
+        info!("listening: udp {}", self.udp.listen());
+        info!("listening: rtmp {}", self.port.listen());
+        info!("listening: http {}", control.http());
+        info!("listening: stat {}", control.stat());
+        let (granted, asked) = (self.udp.granted_bytes(), self.udp.asked_bytes());
+        if granted < asked {
+            warn!(
+                "udp: the kernel granted a receive buffer of {granted} bytes instead of {asked}; \
+                 `sysctl -w net.core.rmem_max={asked}` allows more"
+            );
+        }
+    }
+
+    /// Starts every task, waits for a signal, and ends what must end politely.
+    async fn live(self: Rc<Self>, board: Board, mut signals: Signals) {
+        let Context { executor, programme, shutdown } = self.context.clone();
+        let card = Rc::clone(&programme);
+        executor
+            .spawn(kept_alive("standby", move || {
+                let programme = Rc::clone(&card);
+                async move { Standby::new().run(&programme).await }
+            }))
+            .detach();
+        let plane = Rc::clone(&self);
+        executor
+            .spawn(kept_alive("udp", move || {
+                let plane = Rc::clone(&plane);
+                async move { plane.udp.run(&plane.context.programme).await }
+            }))
+            .detach();
+        let port = Rc::clone(&self.port);
+        let context = self.context.clone();
+        let accepting = move || Rc::clone(&port).run(context.clone());
+        executor.spawn(kept_alive("rtmp", accepting)).detach();
+        let plane = Rc::clone(&self);
+        let telling = move || Rc::clone(&plane).tell(board.clone());
+        executor.spawn(kept_alive("status", telling)).detach();
+        let pushes: Vec<_> = (0..self.destinations.len())
+            .map(|index| {
+                let plane = Rc::clone(&self);
+                executor.spawn(kept_alive("destination", move || Rc::clone(&plane).push(index)))
+            })
+            .collect();
+        info!("ready");
+        let signal = signals.next().await;
+        info!("ending: {signal:?}");
+        shutdown.ask();
+        let farewells = async {
+            for push in pushes {
+                push.await;
+            }
+        };
+        let late = async {
+            Timer::after(Duration::from_millis(FAREWELL_MS_MAX + 500)).await;
+        };
+        farewells.or(late).await;
+    }
+
+    async fn push(self: Rc<Self>, index: usize) {
+        let Context { programme, shutdown, .. } = &self.context;
+        if let Some(destination) = self.destinations.get(index) {
+            destination.run(programme, shutdown).await;
+        }
+    }
+
+    /// Tells the state, again and again.
+    async fn tell(self: Rc<Self>, board: Board) {
+        let mut meters = Meters::default();
+        loop {
+            board.publish(self.snapshot(&mut meters, clock::mono()));
+            Timer::after(SNAPSHOT_PERIOD).await;
+        }
+    }
+
+    fn snapshot(&self, meters: &mut Meters, now: Mono) -> Snapshot {
+        let programme = meters.programme(&self.context.programme, now);
+        let mut rtmp = self.port.status();
+        rtmp.bps_out = meters.sent.at(now, rtmp.bytes_out);
+        Snapshot {
+            taken: now,
+            programme,
+            udp: self.udp.status(now),
+            rtmp,
+            viewers: self.viewers.status(),
+            destinations: self.destinations.iter().map(|each| each.status(now)).collect(),
+        }
+    }
+}
+
+/// Bit rates of what is only counted elsewhere.
+#[derive(Default)]
+struct Meters {
+    video: Meter,
+    audio: Meter,
+    sent: Meter,
+}
+
+/// A rate over a counter.
+#[derive(Default)]
+struct Meter {
+    last: u64,
+    rate: Rate,
+}
+
+impl Meter {
+    fn at(&mut self, now: Mono, counter: u64) -> u64 {
+        self.rate.add(now, counter.saturating_sub(self.last));
+        self.last = counter;
+        self.rate.bps(now)
+    }
+}
+
+impl Meters {
+    fn programme(&mut self, programme: &Programme, now: Mono) -> ProgrammeStatus {
+        let switcher = programme.switcher();
+        let (ring, counters) = (switcher.ring(), switcher.counters());
+        let [video_bytes, audio_bytes] = counters.bytes;
+        ProgrammeStatus {
+            on_air: switcher.on_air(),
+            on_air_since: switcher.on_air_since(),
+            cuts: counters.cuts,
+            time_ms: ring.newest().map_or(0, |unit| unit.dts.to_ms().unsigned_abs()),
+            units: counters.units,
+            bytes: video_bytes + audio_bytes,
+            video_bps: self.video.at(now, video_bytes),
+            audio_bps: self.audio.at(now, audio_bytes),
+            video: match ring.newest_config(Track::Video) {
+                Some(TrackConfig::Avc(avc)) => Some(avc.clone()),
+                _ => None,
+            },
+            audio: match ring.newest_config(Track::Audio) {
+                Some(TrackConfig::Aac(aac)) => Some(aac.clone()),
+                _ => None,
+            },
+            dropped_overlap: counters.dropped_overlap,
+            dropped_oversize: ring.oversized(),
+            dropped_time: counters.dropped_time,
+            ring_bytes: ring.capacity_bytes() as u64,
+            ring_ms: switcher.ring_span().to_ms().unsigned_abs(),
+        }
+    }
+}
+
+/// How a ring's payload bytes are shared out.
+fn capacity(ring_bytes: usize) -> Capacity {
+    let audio_bytes = ring_bytes / RING_AUDIO_SHARE;
+    Capacity {
+        video_bytes: ring_bytes - audio_bytes,
+        audio_bytes,
+        units: RING_UNITS_MAX,
+        unit_bytes_max: ACCESS_UNIT_BYTES_MAX,
+    }
+}
+
+/// Runs a task, and begins it again when it runs into a bug: the programme goes on.
+async fn kept_alive<F: Future<Output = ()>>(name: &'static str, mut task: impl FnMut() -> F) {
+    while AssertUnwindSafe(task()).catch_unwind().await.is_err() {
+        error!("{name} ran into a bug in this program and begins again; please report it");
+        Timer::after(RESTART_PAUSE).await;
+    }
+}

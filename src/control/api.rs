@@ -1,0 +1,463 @@
+//! The snapshot in the words of the HTTP API. Purpose: the one place that knows the names of the
+//! JSON fields; the names of the original controller stay for ever, fields may only be added.
+//! Non-goals: routing. Bound: viewers are listed up to [`HTTP_VIEWERS_LISTED_MAX`].
+//!
+//! The original's fields mean here: `stream_status` is `streaming` while the data plane runs,
+//! standby included, for the programme never stops, and `error` when it does not run.
+//! `current_video` keeps the original's promise that it is a text while streaming: the library's
+//! file, or the name of the source when no file is on air.
+
+use serde::Serialize;
+
+use crate::base::limits::HTTP_VIEWERS_LISTED_MAX;
+use crate::base::time::{Mono, Utc};
+use crate::codec::access_unit::{AacConfig, AvcConfig};
+use crate::control::build_info::BUILD;
+use crate::system::health::{self, Health};
+use crate::system::snapshot::{
+    DestinationStatus, ElementaryStreamStatus, ProgrammeStatus, RtmpServerStatus, Snapshot,
+    UdpStatus, ViewerStatus,
+};
+
+/// What is needed to tell the state, besides the snapshot.
+#[derive(Clone, Copy, Debug)]
+pub struct Moment {
+    /// The monotonic clock.
+    pub now: Mono,
+    /// Civil time at `now`.
+    pub utc: Utc,
+    /// This process's id.
+    pub pid: u32,
+    /// Memory this process occupies, bytes; 0 when unknown.
+    pub memory_bytes: u64,
+}
+
+impl Moment {
+    /// Civil time of a point on the monotonic clock.
+    fn civil(&self, at: Mono) -> String {
+        let (now_ms, at_ms) = (self.now.to_ms(), at.to_ms());
+        let utc_ms = self.utc.0.saturating_sub(now_ms).saturating_add(at_ms);
+        Utc(utc_ms).to_string()
+    }
+}
+
+/// `GET /api/health`.
+#[derive(Serialize)]
+pub struct HealthAnswer<'a> {
+    status: &'static str,
+    udp_process: bool,
+    timestamp: String,
+    checks: Vec<CheckAnswer<'a>>,
+}
+
+#[derive(Serialize)]
+struct CheckAnswer<'a> {
+    name: &'static str,
+    status: &'static str,
+    detail: &'a str,
+}
+
+/// Tells the verdict.
+pub fn health<'a>(snapshot: &Snapshot, health: &'a Health, moment: Moment) -> HealthAnswer<'a> {
+    HealthAnswer {
+        status: health.verdict.name(),
+        udp_process: health::is_running(snapshot, moment.now),
+        timestamp: moment.utc.to_string(),
+        checks: checks(health),
+    }
+}
+
+fn checks(health: &Health) -> Vec<CheckAnswer<'_>> {
+    let answer = |check: &'_ health::Check| (check.name, check.verdict.name());
+    let answers = health.checks.iter().map(|check| {
+        let (name, status) = answer(check);
+        CheckAnswer { name, status, detail: &check.detail }
+    });
+    answers.collect()
+}
+
+/// `GET /api/status`.
+#[derive(Serialize)]
+pub struct StatusAnswer<'a> {
+    stream_status: &'static str,
+    current_video: Option<&'static str>,
+    current_video_source: &'static str,
+    process_status: ProcessStatus,
+    googledrive_available: bool,
+    timestamp: String,
+    version: &'static str,
+    git: &'static str,
+    uptime_s: u64,
+    memory_bytes: u64,
+    health: &'static str,
+    checks: Vec<CheckAnswer<'a>>,
+    programme: Programme,
+    udp: Udp<'a>,
+    rtmp: Rtmp<'a>,
+    viewer_count: usize,
+    viewers: Vec<Viewer<'a>>,
+    destinations: Vec<Destination<'a>>,
+}
+
+#[derive(Serialize)]
+struct ProcessStatus {
+    udp_streaming_running: bool,
+    udp_sender_pid: u32,
+    is_switching: bool,
+}
+
+/// Tells the state of the whole.
+pub fn status<'a>(snapshot: &'a Snapshot, health: &'a Health, moment: Moment) -> StatusAnswer<'a> {
+    let running = health::is_running(snapshot, moment.now);
+    let source = snapshot.programme.on_air.name();
+    StatusAnswer {
+        stream_status: if running { "streaming" } else { "error" },
+        current_video: running.then_some(source),
+        current_video_source: source,
+        process_status: ProcessStatus {
+            udp_streaming_running: running,
+            udp_sender_pid: moment.pid,
+            is_switching: false,
+        },
+        googledrive_available: false,
+        timestamp: moment.utc.to_string(),
+        version: BUILD.version,
+        git: BUILD.git,
+        uptime_s: moment.now.to_ms() / 1000,
+        memory_bytes: moment.memory_bytes,
+        health: health.verdict.name(),
+        checks: checks(health),
+        programme: programme(&snapshot.programme, moment),
+        udp: udp(&snapshot.udp),
+        rtmp: rtmp(&snapshot.rtmp),
+        viewer_count: snapshot.viewers.len(),
+        viewers: snapshot
+            .viewers
+            .iter()
+            .take(HTTP_VIEWERS_LISTED_MAX)
+            .map(|viewer| self::viewer(viewer, moment))
+            .collect(),
+        destinations: snapshot.destinations.iter().map(|d| destination(d, moment)).collect(),
+    }
+}
+
+#[derive(Serialize)]
+struct Programme {
+    on_air: &'static str,
+    since: String,
+    cuts: u64,
+    time_ms: u64,
+    units: u64,
+    bytes: u64,
+    video_bps: u64,
+    audio_bps: u64,
+    video: Option<Video>,
+    audio: Option<Audio>,
+    dropped: Dropped,
+    ring_bytes: u64,
+    ring_ms: u64,
+}
+
+#[derive(Serialize)]
+struct Video {
+    codec: &'static str,
+    width: u32,
+    height: u32,
+    frame_rate: f64,
+    profile: &'static str,
+    level: f64,
+}
+
+#[derive(Serialize)]
+struct Audio {
+    codec: &'static str,
+    profile: &'static str,
+    sample_rate_hz: u32,
+    channels: u8,
+}
+
+#[derive(Serialize)]
+struct Dropped {
+    overlap: u64,
+    oversize: u64,
+    time: u64,
+}
+
+fn programme(status: &ProgrammeStatus, moment: Moment) -> Programme {
+    Programme {
+        on_air: status.on_air.name(),
+        since: moment.civil(status.on_air_since),
+        cuts: status.cuts,
+        time_ms: status.time_ms,
+        units: status.units,
+        bytes: status.bytes,
+        video_bps: status.video_bps,
+        audio_bps: status.audio_bps,
+        video: status.video.as_ref().map(video),
+        audio: status.audio.as_ref().map(audio),
+        dropped: Dropped {
+            overlap: status.dropped_overlap,
+            oversize: status.dropped_oversize,
+            time: status.dropped_time,
+        },
+        ring_bytes: status.ring_bytes,
+        ring_ms: status.ring_ms,
+    }
+}
+
+fn video(config: &AvcConfig) -> Video {
+    Video {
+        codec: "H.264",
+        width: config.width,
+        height: config.height,
+        frame_rate: config.frame_rate,
+        profile: avc_profile(config),
+        level: f64::from(config.level_idc) / 10.0,
+    }
+}
+
+fn audio(config: &AacConfig) -> Audio {
+    Audio {
+        codec: "AAC",
+        profile: aac_profile(config),
+        sample_rate_hz: config.sample_rate_hz,
+        channels: config.channels,
+    }
+}
+
+/// The name of an H.264 profile (ITU-T H.264, A.2); empty when it has none here.
+pub fn avc_profile(config: &AvcConfig) -> &'static str {
+    match config.profile_idc {
+        66 => "Baseline",
+        77 => "Main",
+        88 => "Extended",
+        100 => "High",
+        110 => "High 10",
+        122 => "High 4:2:2",
+        244 => "High 4:4:4",
+        _ => "",
+    }
+}
+
+/// The name of an audio object type (ISO/IEC 14496-3, table 1.17); empty when it has none here.
+pub fn aac_profile(config: &AacConfig) -> &'static str {
+    match config.object_type {
+        1 => "Main",
+        2 => "LC",
+        3 => "SSR",
+        4 => "LTP",
+        5 => "HE",
+        29 => "HEv2",
+        _ => "",
+    }
+}
+
+#[derive(Serialize)]
+struct Udp<'a> {
+    listen: &'a str,
+    receiving: bool,
+    sender: Option<&'a str>,
+    receive_buffer_bytes: u64,
+    datagrams: u64,
+    bytes: u64,
+    bps: u64,
+    kernel_drops: u64,
+    refused_network: u64,
+    ignored_sender: u64,
+    sync_lost_bytes: u64,
+    continuity_errors: u64,
+    duplicate_packets: u64,
+    unusable_packets: u64,
+    broken_units: u64,
+    corrected_times: u64,
+    missing_times: u64,
+    early_ends: u64,
+    early_end_failures: u64,
+    programme_number: Option<u16>,
+    programmes: u64,
+    streams: Vec<Stream>,
+}
+
+#[derive(Serialize)]
+struct Stream {
+    pid: u16,
+    codec: &'static str,
+    carried: bool,
+    reason: &'static str,
+}
+
+fn udp(status: &UdpStatus) -> Udp<'_> {
+    let stream = |stream: &ElementaryStreamStatus| Stream {
+        pid: stream.pid,
+        codec: stream.codec,
+        carried: stream.carried,
+        reason: stream.reason,
+    };
+    Udp {
+        listen: &status.listen,
+        receiving: status.receiving,
+        sender: status.sender.as_deref(),
+        receive_buffer_bytes: status.receive_buffer_bytes,
+        datagrams: status.datagrams,
+        bytes: status.bytes,
+        bps: status.bps,
+        kernel_drops: status.kernel_drops,
+        refused_network: status.refused_network,
+        ignored_sender: status.ignored_sender,
+        sync_lost_bytes: status.sync_lost_bytes,
+        continuity_errors: status.continuity_errors,
+        duplicate_packets: status.duplicate_packets,
+        unusable_packets: status.unusable_packets,
+        broken_units: status.broken_units,
+        corrected_times: status.corrected_times,
+        missing_times: status.missing_times,
+        early_ends: status.early_ends,
+        early_end_failures: status.early_end_failures,
+        programme_number: status.programme_number,
+        programmes: status.programmes,
+        streams: status.streams.iter().map(stream).collect(),
+    }
+}
+
+#[derive(Serialize)]
+struct Rtmp<'a> {
+    listen: &'a str,
+    accepted: u64,
+    refused_full: u64,
+    refused: u64,
+    protocol_errors: u64,
+    closed_slow: u64,
+    skips: u64,
+    bytes_in: u64,
+    bytes_out: u64,
+    bps_out: u64,
+}
+
+fn rtmp(status: &RtmpServerStatus) -> Rtmp<'_> {
+    Rtmp {
+        listen: &status.listen,
+        accepted: status.accepted,
+        refused_full: status.refused_full,
+        refused: status.refused,
+        protocol_errors: status.protocol_errors,
+        closed_slow: status.closed_slow,
+        skips: status.skips,
+        bytes_in: status.bytes_in,
+        bytes_out: status.bytes_out,
+        bps_out: status.bps_out,
+    }
+}
+
+#[derive(Serialize)]
+struct Viewer<'a> {
+    id: u64,
+    address: &'a str,
+    agent: &'a str,
+    since: String,
+    bytes_out: u64,
+    timestamp_ms: u32,
+    av_sync_ms: i64,
+    lag_ms: u64,
+    dropped: u64,
+    paused: bool,
+}
+
+fn viewer(status: &ViewerStatus, moment: Moment) -> Viewer<'_> {
+    Viewer {
+        id: status.id,
+        address: &status.address,
+        agent: &status.agent,
+        since: moment.civil(status.since),
+        bytes_out: status.bytes_out,
+        timestamp_ms: status.timestamp_ms,
+        av_sync_ms: status.av_sync_ms,
+        lag_ms: status.lag_ms,
+        dropped: status.dropped,
+        paused: status.paused,
+    }
+}
+
+#[derive(Serialize)]
+struct Destination<'a> {
+    name: &'a str,
+    url: &'a str,
+    state: &'static str,
+    since: String,
+    retry_in_s: Option<u64>,
+    detail: &'a str,
+    bytes_out: u64,
+    bps: u64,
+    sessions: u64,
+    skips: u64,
+    lag_ms: u64,
+}
+
+fn destination(status: &DestinationStatus, moment: Moment) -> Destination<'_> {
+    let until = |at: Mono| at.since(moment.now).as_millis().div_ceil(1000);
+    Destination {
+        name: &status.name,
+        url: &status.url,
+        state: status.state.name(),
+        since: moment.civil(status.since),
+        retry_in_s: status.retry_at.map(|at| u64::try_from(until(at)).unwrap_or(u64::MAX)),
+        detail: &status.detail,
+        bytes_out: status.bytes_out,
+        bps: status.bps,
+        sessions: status.sessions,
+        skips: status.skips,
+        lag_ms: status.lag_ms,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::sample;
+    use crate::system::health::judge;
+    use serde_json::{json, Value};
+
+    fn told(snapshot: &Snapshot, moment: Moment) -> Value {
+        let health = judge(snapshot, moment.now);
+        serde_json::to_value(status(snapshot, &health, moment)).unwrap()
+    }
+
+    #[test]
+    fn the_original_fields_stand_with_their_types() {
+        let value = told(&sample::on_air(), sample::MOMENT);
+        assert_eq!(value["stream_status"], "streaming");
+        assert_eq!(value["current_video"], "udp");
+        assert_eq!(value["current_video_source"], "udp");
+        let process = json!({
+            "udp_streaming_running": true, "udp_sender_pid": 4711, "is_switching": false
+        });
+        assert_eq!(value["process_status"], process);
+        assert_eq!(value["googledrive_available"], false);
+        assert_eq!(value["timestamp"], "2026-11-22T12:27:54.018Z");
+    }
+
+    #[test]
+    fn a_stuck_data_plane_is_an_error() {
+        let late = Moment { now: Mono::from_ms(3_700_000), ..sample::MOMENT };
+        let value = told(&sample::on_air(), late);
+        assert_eq!(value["stream_status"], "error");
+        assert_eq!(value["current_video"], Value::Null);
+        assert_eq!(value["health"], "unhealthy");
+    }
+
+    #[test]
+    fn times_are_told_as_civil_time_and_pauses_as_seconds() {
+        let value = told(&sample::on_air(), sample::MOMENT);
+        assert_eq!(value["programme"]["since"], "2026-11-22T11:37:54.018Z");
+        assert_eq!(value["destinations"][1]["retry_in_s"], 5);
+        assert_eq!(value["destinations"][0]["retry_in_s"], Value::Null);
+    }
+
+    #[test]
+    fn viewers_beyond_the_list_are_counted() {
+        let mut snapshot = sample::on_air();
+        snapshot.viewers = vec![snapshot.viewers[0].clone(); HTTP_VIEWERS_LISTED_MAX + 1];
+        let value = told(&snapshot, sample::MOMENT);
+        assert_eq!(value["viewer_count"], HTTP_VIEWERS_LISTED_MAX + 1);
+        assert_eq!(value["viewers"].as_array().unwrap().len(), HTTP_VIEWERS_LISTED_MAX);
+    }
+}

@@ -1,0 +1,324 @@
+//! The gate: owns the two TCP ports and decides who gets in. Purpose: strangers meet this code
+//! and never tiny_http, which faces a network badly (a thread per connection without a limit, no
+//! timeouts, any accept error ends it). Non-goals: what a request means. Bounds:
+//! [`HTTP_CONNECTIONS_MAX`] connections on both ports together, [`HTTP_ADDRESS_CONNECTIONS_MAX`]
+//! of one address, [`HTTP_REFUSALS_MAX`] more that are being told that there is no room.
+//!
+//! When all seats are taken, a connection that waits for its client (it has asked nothing yet, or
+//! idles after its answer) makes room: the longest waiting one of the address that holds most. So
+//! nobody keeps others out by sitting still, and who comes from elsewhere still gets in.
+
+use std::cell::{Cell, RefCell};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::path::Path;
+use std::rc::Rc;
+use std::time::Duration;
+
+use async_io::{Async, Timer};
+use smol::channel::{bounded, Receiver, Sender};
+use smol::future::{or, yield_now, zip};
+use smol::{LocalExecutor, Task};
+
+use crate::base::limits::{
+    HTTP_ADDRESS_CONNECTIONS_MAX, HTTP_CONNECTIONS_MAX, HTTP_LANES, HTTP_REFUSALS_MAX,
+    REPEAT_MS_MIN,
+};
+use crate::base::time::Mono;
+use crate::control::connection::{self, Seat};
+use crate::control::lane::{self, Job, Purse};
+use crate::control::routes::Port;
+use crate::system::clock;
+
+/// Pause after a failed accept: no descriptor is left, or the like. It passes.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Runs the gate until `stop` is closed. `socket` is where the HTTP server listens.
+pub fn run(http: Async<TcpListener>, stat: Async<TcpListener>, socket: &Path, stop: Receiver<()>) {
+    let executor = LocalExecutor::new();
+    // Every connection has at most one job under way.
+    let (jobs, to_do) = bounded(HTTP_CONNECTIONS_MAX);
+    let purse = Purse::default();
+    for _ in 0..HTTP_LANES {
+        executor.spawn(lane::run(socket.to_owned(), to_do.clone(), purse.clone())).detach();
+    }
+    let house = Rc::new(House::default());
+    let open = async {
+        let doors = zip(
+            accept(http, Port::Http, &executor, &house, &jobs),
+            accept(stat, Port::Stat, &executor, &house, &jobs),
+        );
+        doors.await;
+    };
+    let closed = async {
+        // Nothing is ever sent: the other end is dropped when it is time to stop.
+        let _ = stop.recv().await;
+    };
+    async_io::block_on(executor.run(or(closed, open)));
+    house.seats.borrow_mut().clear();
+}
+
+async fn accept(
+    listener: Async<TcpListener>,
+    port: Port,
+    executor: &LocalExecutor<'static>,
+    house: &Rc<House>,
+    jobs: &Sender<Job>,
+) {
+    let mut quiet_until = Mono::default();
+    loop {
+        match listener.accept().await {
+            Ok((stream, from)) => admit(stream, from, port, executor, house, jobs),
+            Err(e) => {
+                let now = clock::mono();
+                if now >= quiet_until {
+                    log::warn!("control: no connection could be accepted: {e}");
+                    quiet_until = now + Duration::from_millis(REPEAT_MS_MIN);
+                }
+                Timer::after(ACCEPT_PAUSE).await;
+            }
+        }
+        // A flood of connections must not keep those inside from their turn.
+        yield_now().await;
+    }
+}
+
+fn admit(
+    stream: Async<TcpStream>,
+    from: SocketAddr,
+    port: Port,
+    executor: &LocalExecutor<'static>,
+    house: &Rc<House>,
+    jobs: &Sender<Job>,
+) {
+    // Answers leave whole; waiting for more to send would only delay their last packet.
+    let _ = stream.get_ref().set_nodelay(true);
+    if house.make_room(source(from.ip())) {
+        let id = house.ticket();
+        let chair = Chair { house: Rc::clone(house), id };
+        let task = executor.spawn(connection::serve(stream, port, jobs.clone(), chair));
+        let waiting_since = Some(id);
+        let entry = Entry { id, source: source(from.ip()), waiting_since, _task: task };
+        house.seats.borrow_mut().push(entry);
+    } else if house.refusing.get() < HTTP_REFUSALS_MAX {
+        let refused = Refused::new(house);
+        let told = async move {
+            connection::turn_away(stream).await;
+            drop(refused);
+        };
+        executor.spawn(told).detach();
+    }
+}
+
+/// Whom an address counts for: an IPv6 network hands out addresses by the /64.
+fn source(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            let network = Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0);
+            IpAddr::V6(if v6.is_loopback() { v6 } else { network })
+        }
+        v4 => v4,
+    }
+}
+
+/// A connection in the house.
+struct Entry {
+    id: u64,
+    source: IpAddr,
+    /// The ticket drawn when it began to wait for its client; nothing while it works.
+    waiting_since: Option<u64>,
+    /// Dropped, it ends the connection.
+    _task: Task<()>,
+}
+
+/// All connections.
+#[derive(Default)]
+struct House {
+    seats: RefCell<Vec<Entry>>,
+    /// Counts what happens, to tell earlier from later.
+    tickets: Cell<u64>,
+    refusing: Cell<usize>,
+}
+
+impl House {
+    fn ticket(&self) -> u64 {
+        self.tickets.set(self.tickets.get() + 1);
+        self.tickets.get()
+    }
+
+    /// Whether a newcomer has a seat; one that waits is given up for it if need be.
+    fn make_room(&self, newcomer: IpAddr) -> bool {
+        let mut seats = self.seats.borrow_mut();
+        let sitting: Vec<_> = seats.iter().map(|e| (e.source, e.waiting_since)).collect();
+        match room(&sitting, newcomer) {
+            Room::Free => true,
+            Room::InPlaceOf(at) => {
+                seats.swap_remove(at);
+                true
+            }
+            Room::None => false,
+        }
+    }
+
+    fn set_waiting(&self, id: u64, since: Option<u64>) {
+        if let Some(entry) = self.seats.borrow_mut().iter_mut().find(|entry| entry.id == id) {
+            entry.waiting_since = since;
+        }
+    }
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Room {
+    /// A seat is free.
+    Free,
+    /// The connection at this place is given up.
+    InPlaceOf(usize),
+    /// All seats are taken by connections that work, or by addresses that hold no more than the
+    /// newcomer's.
+    None,
+}
+
+/// Finds a seat among `sitting` (source, ticket of waiting).
+fn room(sitting: &[(IpAddr, Option<u64>)], newcomer: IpAddr) -> Room {
+    let held = |source: IpAddr| sitting.iter().filter(|seat| seat.0 == source).count();
+    let own = held(newcomer);
+    let own_full = own >= HTTP_ADDRESS_CONNECTIONS_MAX && !newcomer.is_loopback();
+    if sitting.len() < HTTP_CONNECTIONS_MAX && !own_full {
+        return Room::Free;
+    }
+    let may_go = |source: IpAddr| source == newcomer || (!own_full && held(source) > own + 1);
+    let waiting = sitting.iter().enumerate().filter_map(|(at, seat)| {
+        let since = seat.1?;
+        may_go(seat.0).then_some((held(seat.0), std::cmp::Reverse(since), at))
+    });
+    waiting.max().map_or(Room::None, |(_, _, at)| Room::InPlaceOf(at))
+}
+
+/// A connection's hold on its entry; dropped, the entry goes.
+struct Chair {
+    house: Rc<House>,
+    id: u64,
+}
+
+impl Seat for Chair {
+    fn waits(&self) {
+        let since = self.house.ticket();
+        self.house.set_waiting(self.id, Some(since));
+    }
+
+    fn works(&self) {
+        self.house.set_waiting(self.id, None);
+    }
+}
+
+impl Drop for Chair {
+    fn drop(&mut self) {
+        // Whoever gives up the entry holds the list, and has taken it out already.
+        if let Ok(mut seats) = self.house.seats.try_borrow_mut() {
+            seats.retain(|entry| entry.id != self.id);
+        }
+    }
+}
+
+/// Counts a connection that is being turned away.
+struct Refused(Rc<House>);
+
+impl Refused {
+    fn new(house: &Rc<House>) -> Refused {
+        house.refusing.set(house.refusing.get() + 1);
+        Refused(Rc::clone(house))
+    }
+}
+
+impl Drop for Refused {
+    fn drop(&mut self) {
+        self.0.refusing.set(self.0.refusing.get().saturating_sub(1));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn an_address_has_its_share_and_loopback_all() {
+        let stranger = address("192.0.2.1");
+        let busy = |source, count| vec![(source, None); count];
+        assert_eq!(room(&busy(stranger, HTTP_ADDRESS_CONNECTIONS_MAX - 1), stranger), Room::Free);
+        assert_eq!(room(&busy(stranger, HTTP_ADDRESS_CONNECTIONS_MAX), stranger), Room::None);
+        let here = address("127.0.0.1");
+        assert_eq!(room(&busy(here, HTTP_CONNECTIONS_MAX - 1), here), Room::Free);
+        assert_eq!(room(&busy(here, HTTP_CONNECTIONS_MAX), here), Room::None);
+    }
+
+    #[test]
+    fn at_its_share_an_address_only_replaces_its_own() {
+        let (stranger, other) = (address("192.0.2.1"), address("127.0.0.1"));
+        let mut sitting = vec![(stranger, None); HTTP_ADDRESS_CONNECTIONS_MAX];
+        sitting.extend(vec![(other, Some(1)); 20]);
+        assert_eq!(room(&sitting, stranger), Room::None);
+        sitting[3].1 = Some(9);
+        assert_eq!(room(&sitting, stranger), Room::InPlaceOf(3));
+    }
+
+    #[test]
+    fn the_longest_waiting_of_the_largest_holder_makes_room() {
+        let (many, few) = (address("192.0.2.1"), address("192.0.2.2"));
+        let mut sitting = vec![(many, Some(50)); HTTP_CONNECTIONS_MAX - 2];
+        sitting.extend([(few, Some(1)), (few, Some(2))]);
+        sitting[7].1 = Some(10);
+        assert_eq!(room(&sitting, address("192.0.2.3")), Room::InPlaceOf(7));
+    }
+
+    #[test]
+    fn who_works_stays_and_equals_do_not_displace_each_other() {
+        let sitting = vec![(address("192.0.2.1"), None); HTTP_CONNECTIONS_MAX];
+        assert_eq!(room(&sitting, address("192.0.2.3")), Room::None);
+        let each_one: Vec<_> = (0..HTTP_CONNECTIONS_MAX)
+            .map(|n| (IpAddr::from([10, 0, 0, n as u8]), Some(n as u64)))
+            .collect();
+        assert_eq!(room(&each_one, address("192.0.2.3")), Room::None);
+    }
+
+    #[test]
+    fn sources_are_counted_by_network() {
+        assert_eq!(source(address("2001:db8::1:2")), source(address("2001:db8::ffff:1")));
+        assert_ne!(source(address("2001:db8:0:1::1")), source(address("2001:db8:0:2::1")));
+        assert_eq!(source(address("::ffff:192.0.2.1")), address("192.0.2.1"));
+        assert!(source(address("::1")).is_loopback());
+    }
+
+    /// A gate before a server that takes connections and never answers.
+    fn gate_before_silence() -> (SocketAddr, std::os::unix::net::UnixListener, Sender<()>) {
+        let (dir, listener) = crate::control::socket_dir::SocketDir::create().unwrap();
+        let any = || Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).unwrap();
+        let (http, stat) = (any(), any());
+        let at = http.get_ref().local_addr().unwrap();
+        let (open, stop) = bounded(1);
+        std::thread::spawn(move || run(http, stat, &dir.socket(), stop));
+        (at, listener, open)
+    }
+
+    #[test]
+    fn a_server_that_hangs_is_given_no_more_and_its_clients_are_told() {
+        use std::io::{Read, Write};
+        let (at, server, _open) = gate_before_silence();
+        let mut clients: Vec<_> = (0..6).map(|_| TcpStream::connect(at).unwrap()).collect();
+        for client in &mut clients {
+            client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        }
+        for client in &mut clients {
+            client.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+            let mut answer = String::new();
+            client.read_to_string(&mut answer).unwrap();
+            assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
+        }
+        server.set_nonblocking(true).unwrap();
+        let lanes = std::iter::from_fn(|| server.accept().ok()).count();
+        assert_eq!(lanes, HTTP_LANES);
+    }
+}

@@ -1,0 +1,126 @@
+//! The control page's files, held in the binary plain and compressed (`build.rs`). Purpose: one
+//! page without frameworks, without a request to anyone else. Non-goals: rendering; the page asks
+//! `/api/status` itself. Bound: a few files, known when built.
+
+use std::borrow::Cow;
+
+use crate::control::routes::Answer;
+
+struct File {
+    path: &'static str,
+    kind: &'static str,
+    plain: &'static [u8],
+    gzip: &'static [u8],
+    /// Entity tags of the two: they differ, for they are two representations (RFC 9110, 8.8.3).
+    plain_tag: &'static str,
+    gzip_tag: &'static str,
+}
+
+macro_rules! file {
+    ($path:literal, $kind:literal, $name:literal, $tag:literal) => {
+        File {
+            path: $path,
+            kind: $kind,
+            plain: include_bytes!(concat!("page/", $name)),
+            gzip: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".gz")),
+            plain_tag: concat!("\"", env!($tag), "\""),
+            gzip_tag: concat!("\"", env!($tag), "-gz\""),
+        }
+    };
+}
+
+const FILES: [File; 3] = [
+    file!("/", "text/html; charset=utf-8", "index.html", "STREAMCASTER_TAG_INDEX_HTML"),
+    file!("/page.css", "text/css; charset=utf-8", "page.css", "STREAMCASTER_TAG_PAGE_CSS"),
+    file!("/page.js", "text/javascript; charset=utf-8", "page.js", "STREAMCASTER_TAG_PAGE_JS"),
+];
+
+/// Whether `path` is a file of the page.
+pub fn has(path: &str) -> bool {
+    FILES.iter().any(|file| file.path == path)
+}
+
+/// Answers with the file at `path`, or 304 when the client has it already.
+pub fn answer(path: &str, gzip: bool, if_none_match: &str) -> Answer {
+    let Some(file) = FILES.iter().find(|file| file.path == path) else {
+        return crate::control::routes::error(404, "NOT_FOUND", "There is nothing at this path.");
+    };
+    let (body, tag) = if gzip { (file.gzip, file.gzip_tag) } else { (file.plain, file.plain_tag) };
+    let mut fields =
+        vec![("ETag", tag), ("Cache-Control", "no-cache"), ("Vary", "Accept-Encoding")];
+    // A weak comparison is what If-None-Match asks for (RFC 9110, 13.1.2).
+    let known = |known: &str| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag;
+    if if_none_match.split(',').map(str::trim).any(known) {
+        return Answer { status: 304, fields, body: Cow::Borrowed(&[]) };
+    }
+    fields.push(("Content-Type", file.kind));
+    if gzip {
+        fields.push(("Content-Encoding", "gzip"));
+    }
+    Answer { status: 200, fields, body: Cow::Borrowed(body) }
+}
+
+/// Whether an Accept-Encoding allows gzip (RFC 9110, 12.5.3).
+pub fn allows_gzip(accept_encoding: &str) -> bool {
+    accept_encoding.split(',').any(|item| {
+        let mut parts = item.split(';').map(str::trim);
+        let named = parts.next().is_some_and(|coding| coding.eq_ignore_ascii_case("gzip"));
+        let refused = parts
+            .filter_map(|part| part.strip_prefix("q="))
+            .any(|weight| weight.trim().parse() == Ok(0.0));
+        named && !refused
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(answer: &Answer, name: &str) -> Option<&'static str> {
+        answer.fields.iter().find(|field| field.0 == name).map(|field| field.1)
+    }
+
+    #[test]
+    fn a_known_tag_is_answered_without_a_body() {
+        let fresh = answer("/", true, "\"other\"");
+        assert_eq!((fresh.status, field(&fresh, "Content-Encoding")), (200, Some("gzip")));
+        let tag = field(&fresh, "ETag").unwrap();
+        for sent in [tag.to_owned(), format!("\"x\", W/{tag}"), "*".to_owned()] {
+            let known = answer("/", true, &sent);
+            assert_eq!((known.status, known.body.len()), (304, 0), "{sent}");
+        }
+        assert_eq!(answer("/", false, tag).status, 200, "the plain file is another one");
+    }
+
+    #[test]
+    fn gzip_is_sent_only_to_those_who_take_it() {
+        assert!(allows_gzip("gzip"));
+        assert!(allows_gzip("deflate, GZIP;q=0.5, br"));
+        assert!(!allows_gzip(""));
+        assert!(!allows_gzip("gzip;q=0"));
+        assert!(!allows_gzip("deflate, gzip;q=0.000"));
+        assert!(!allows_gzip("x-gzip-not"));
+    }
+
+    #[test]
+    fn the_page_asks_nobody_else_and_inserts_no_markup() {
+        for file in &FILES {
+            let text = String::from_utf8_lossy(file.plain);
+            assert!(!text.is_empty());
+            for word in [
+                "http://",
+                "https://",
+                "innerHTML",
+                "outerHTML",
+                "insertAdjacentHTML",
+                "document.write",
+                "eval(",
+                "style=",
+                "onclick=",
+            ] {
+                let allowed = "http://www.w3.org/2000/svg";
+                assert!(!text.replace(allowed, "").contains(word), "{}: {word}", file.path);
+            }
+        }
+    }
+}

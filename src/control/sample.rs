@@ -1,0 +1,83 @@
+//! A snapshot of a programme in full swing, for tests: what its neighbours would tell.
+
+use crate::base::time::{Mono, Utc};
+use crate::codec::access_unit::{AacConfig, AvcConfig, ConfigRecord};
+use crate::control::api::Moment;
+use crate::system::snapshot::{
+    DestinationState, DestinationStatus, ProgrammeStatus, RtmpServerStatus, Snapshot, Source, Text,
+    UdpStatus, ViewerStatus,
+};
+
+/// One hour after the start.
+pub const MOMENT: Moment = Moment {
+    now: Mono::from_ms(3_600_000),
+    utc: Utc(1_795_350_474_018),
+    pid: 4711,
+    memory_bytes: 21 << 20,
+};
+
+/// UDP on air for 50 minutes, three viewers, two destinations.
+pub fn on_air() -> Snapshot {
+    Snapshot {
+        taken: MOMENT.now,
+        programme: ProgrammeStatus {
+            on_air: Source::Udp,
+            on_air_since: Mono::from_ms(600_000),
+            video_bps: 3_000_000,
+            audio_bps: 128_000,
+            video: Some(AvcConfig {
+                record: ConfigRecord::new(),
+                width: 1920,
+                height: 1080,
+                frame_rate: 29.97,
+                profile_idc: 100,
+                constraints: 0,
+                level_idc: 40,
+            }),
+            audio: Some(AacConfig {
+                record: ConfigRecord::new(),
+                object_type: 2,
+                sample_rate_hz: 48_000,
+                channels: 2,
+            }),
+            ..ProgrammeStatus::default()
+        },
+        udp: UdpStatus {
+            receiving: true,
+            sender: Some(text("192.0.2.7:50000")),
+            bps: 3_300_000,
+            ..UdpStatus::default()
+        },
+        rtmp: RtmpServerStatus::default(),
+        viewers: (1..=3).map(viewer).collect(),
+        destinations: vec![
+            destination("twitch", DestinationState::Live),
+            destination("backup", DestinationState::BackingOff),
+        ],
+    }
+}
+
+fn viewer(id: u64) -> ViewerStatus {
+    ViewerStatus {
+        id,
+        address: text("[::ffff:198.51.100.4]:40000"),
+        agent: text("LNX 9,0,124,2"),
+        since: Mono::from_ms(3_000_000),
+        av_sync_ms: -21,
+        ..ViewerStatus::default()
+    }
+}
+
+fn destination(name: &str, state: DestinationState) -> DestinationStatus {
+    let waits = state == DestinationState::BackingOff;
+    DestinationStatus {
+        name: text(name),
+        state,
+        retry_at: waits.then_some(Mono::from_ms(3_604_500)),
+        ..DestinationStatus::default()
+    }
+}
+
+fn text(text: &str) -> Text {
+    Text::try_from(text).unwrap()
+}

@@ -1,0 +1,134 @@
+//! The private folder of the socket between the gate and the HTTP server. Purpose: nobody but
+//! this user reaches the socket, and what a killed process left behind hinders nobody. Bound:
+//! one folder with one socket, removed when dropped.
+
+use std::fs::DirBuilder;
+use std::io;
+use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Names tried in one place. A name carries the process id and a number; one that exists is left
+/// over from an earlier process of that id, or belongs to one in another container.
+const NAMES_MAX: u32 = 64;
+
+/// Where a service's sockets belong, if this process may write there.
+const RUN_DIR: &str = "/run";
+
+static NEXT: AtomicU32 = AtomicU32::new(0);
+
+/// A folder that only this user may enter.
+pub struct SocketDir(PathBuf);
+
+impl SocketDir {
+    /// Makes the folder and listens in it.
+    pub fn create() -> io::Result<(SocketDir, UnixListener)> {
+        let places = [PathBuf::from(RUN_DIR), std::env::temp_dir()];
+        let mut last = None;
+        for place in &places {
+            match SocketDir::create_in(place) {
+                Ok(made) => return Ok(made),
+                Err(e) => last = Some((place, e)),
+            }
+        }
+        let explain = |(place, e): (&PathBuf, io::Error)| {
+            let text = format!("cannot make a private folder in {}: {e}", place.display());
+            io::Error::new(e.kind(), text)
+        };
+        Err(last.map_or_else(|| io::Error::from(io::ErrorKind::NotFound), explain))
+    }
+
+    fn create_in(place: &Path) -> io::Result<(SocketDir, UnixListener)> {
+        let mut result = Err(io::Error::from(io::ErrorKind::AlreadyExists));
+        for _ in 0..NAMES_MAX {
+            let number = NEXT.fetch_add(1, Ordering::Relaxed);
+            result = SocketDir::make(
+                place.join(format!("streamcaster-{}-{number}", std::process::id())),
+            );
+            if !matches!(&result, Err(e) if e.kind() == io::ErrorKind::AlreadyExists) {
+                break;
+            }
+        }
+        result
+    }
+
+    fn make(path: PathBuf) -> io::Result<(SocketDir, UnixListener)> {
+        let mut builder = DirBuilder::new();
+        builder.mode(0o700);
+        match builder.create(&path) {
+            Err(e) if e.kind() == io::ErrorKind::AlreadyExists => {
+                remove_stale(&path)?;
+                builder.create(&path)?;
+            }
+            other => other?,
+        }
+        let dir = SocketDir(path);
+        let listener = UnixListener::bind(dir.socket())?;
+        Ok((dir, listener))
+    }
+
+    /// The socket in it.
+    pub fn socket(&self) -> PathBuf {
+        self.0.join("http")
+    }
+}
+
+impl Drop for SocketDir {
+    fn drop(&mut self) {
+        // Both may be gone already, and what stays is one empty folder.
+        let _ = std::fs::remove_file(self.socket());
+        let _ = std::fs::remove_dir(&self.0);
+    }
+}
+
+/// Removes a folder whose socket nobody answers; one that lives is an `AlreadyExists`.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    let socket = path.join("http");
+    if UnixStream::connect(&socket).is_ok() {
+        return Err(io::Error::from(io::ErrorKind::AlreadyExists));
+    }
+    match std::fs::remove_file(&socket) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        _ => {}
+    }
+    // Not empty: it is none of ours.
+    std::fs::remove_dir(path).map_err(|_| io::Error::from(io::ErrorKind::AlreadyExists))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    fn place(name: &str) -> PathBuf {
+        let place = std::env::temp_dir().join(format!("{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&place).unwrap();
+        place
+    }
+
+    #[test]
+    fn the_folder_is_private_and_goes_away() {
+        let place = place("socket-dir-private");
+        let (dir, _listener) = SocketDir::create_in(&place).unwrap();
+        let path = dir.0.clone();
+        assert_eq!(std::fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
+        drop(dir);
+        assert!(!path.exists());
+        std::fs::remove_dir(place).unwrap();
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_replaced_and_what_lives_is_not() {
+        let place = place("socket-dir-stale");
+        let path = place.join("left");
+        let (dir, listener) = SocketDir::make(path.clone()).unwrap();
+        let lives = SocketDir::make(path.clone()).map(drop).unwrap_err();
+        assert_eq!(lives.kind(), io::ErrorKind::AlreadyExists);
+        drop(listener);
+        std::mem::forget(dir);
+        assert!(path.join("http").exists());
+        drop(SocketDir::make(path).unwrap());
+        std::fs::remove_dir(place).unwrap();
+    }
+}

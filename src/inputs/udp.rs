@@ -1,0 +1,295 @@
+//! MPEG-TS over UDP. Purpose: receives datagrams in batches, lets in whom the configuration
+//! allows, keeps to one sender at a time, and feeds the programme. Non-goals: what the bytes mean
+//! (ts), what is on air (program). Bounds: one datagram's buffer, the kernel's receive buffer,
+//! [`UDP_BATCH_DATAGRAMS_MAX`] datagrams before others get their turn.
+
+use std::cell::RefCell;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::time::Duration;
+
+use async_io::{Async, Timer};
+use log::{info, warn};
+use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
+
+use crate::base::events::Repeat;
+use crate::base::limits::{DATAGRAM_BYTES_MAX, UDP_BATCH_DATAGRAMS_MAX};
+use crate::base::rate::Rate;
+use crate::base::time::Mono;
+use crate::program::switcher::{Source, SourceSink};
+use crate::program::Programme;
+use crate::system::clock;
+use crate::system::config::{Interface, UdpConfig};
+use crate::system::snapshot::{text, ElementaryStreamStatus, UdpStatus};
+use crate::system::sockets::udp_drops;
+use crate::ts::demux::Demux;
+use crate::ts::plausible::is_plausible;
+
+use super::lock::{SourceLock, Verdict};
+use super::log_cut;
+
+/// Pause after an error of the socket itself, so that a broken one does not take the processor.
+const ERROR_PAUSE: Duration = Duration::from_millis(100);
+
+/// The UDP input.
+pub struct UdpInput {
+    socket: Async<UdpSocket>,
+    listen: SocketAddr,
+    granted_bytes: usize,
+    config: UdpConfig,
+    state: RefCell<State>,
+}
+
+struct State {
+    demux: Demux,
+    lock: SourceLock,
+    rate: Rate,
+    datagrams: u64,
+    bytes: u64,
+    refused_network: u64,
+    ignored_sender: u64,
+    refused: Repeat,
+    ignored: Repeat,
+    /// The streams as the log last told them.
+    told: Vec<ElementaryStreamStatus>,
+}
+
+impl UdpInput {
+    /// Binds the port, joins the group if the address is a multicast one, and asks for the
+    /// receive buffer; what the kernel granted is in the status (MediaMTX #3308).
+    pub fn bind(config: &UdpConfig, silence: Duration) -> io::Result<UdpInput> {
+        let socket = open(config)?;
+        let granted_bytes = socket.recv_buffer_size()?;
+        let socket = Async::new_nonblocking(UdpSocket::from(socket))?;
+        let listen = socket.get_ref().local_addr()?;
+        let state = State {
+            demux: Demux::new(config.programme),
+            lock: SourceLock::new(silence),
+            rate: Rate::default(),
+            datagrams: 0,
+            bytes: 0,
+            refused_network: 0,
+            ignored_sender: 0,
+            refused: Repeat::default(),
+            ignored: Repeat::default(),
+            told: Vec::new(),
+        };
+        let state = RefCell::new(state);
+        Ok(UdpInput { socket, listen, granted_bytes, config: config.clone(), state })
+    }
+
+    /// The address it listens on.
+    pub fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
+    /// The receive buffer asked for, bytes.
+    pub fn asked_bytes(&self) -> usize {
+        self.config.receive_buffer_bytes
+    }
+
+    /// The receive buffer the kernel granted, bytes.
+    pub fn granted_bytes(&self) -> usize {
+        self.granted_bytes
+    }
+
+    /// Receives for ever.
+    pub async fn run(&self, programme: &Programme) {
+        let mut buffer = vec![0; DATAGRAM_BYTES_MAX].into_boxed_slice();
+        let mut errors = Repeat::default();
+        loop {
+            let outcome = match self.socket.readable().await {
+                Ok(()) => self.receive(programme, &mut buffer),
+                Err(error) => Err(error),
+            };
+            match outcome {
+                // More may be waiting; the readers go first.
+                Ok(()) => smol::future::yield_now().await,
+                Err(error) => {
+                    if let Some(more) = errors.say(clock::mono()) {
+                        warn!("udp {}: receiving: {error} ({more} more)", self.listen);
+                    }
+                    Timer::after(ERROR_PAUSE).await;
+                }
+            }
+        }
+    }
+
+    /// Takes what is there, at most one batch.
+    fn receive(&self, programme: &Programme, buffer: &mut [u8]) -> io::Result<()> {
+        let now = clock::mono();
+        let mut state = self.state.borrow_mut();
+        let mut outcome = Ok(());
+        let cut = programme.feed(Source::Udp, now, |sink| {
+            for _ in 0..UDP_BATCH_DATAGRAMS_MAX {
+                match self.socket.get_ref().recv_from(buffer) {
+                    Ok((len, from)) => {
+                        let datagram = buffer.get(..len).unwrap_or_default();
+                        self.datagram(&mut state, datagram, from, now, sink);
+                    }
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                    Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                    Err(error) => {
+                        outcome = Err(error);
+                        return;
+                    }
+                }
+            }
+        });
+        log_cut(cut);
+        state.tell_streams();
+        outcome
+    }
+
+    fn datagram(
+        &self,
+        state: &mut State,
+        bytes: &[u8],
+        from: SocketAddr,
+        now: Mono,
+        sink: &mut SourceSink<'_>,
+    ) {
+        let address = canonical(from.ip());
+        if !self.config.allow.iter().any(|network| network.contains(address)) {
+            state.refused_network += 1;
+            if let Some(more) = state.refused.say(now) {
+                warn!("udp: refused {from}: not in [input.udp] allow ({more} more datagrams)");
+            }
+            return;
+        }
+        match state.lock.datagram(from, is_plausible(bytes), now) {
+            Verdict::Ignored => {
+                state.ignored_sender += 1;
+                if let Some(more) = state.ignored.say(now) {
+                    warn!("udp: ignored {from}: another sender is live or this is no MPEG-TS ({more} more datagrams)");
+                }
+                return;
+            }
+            Verdict::NewHolder => {
+                info!("udp: {from} sends");
+                state.demux.reset(sink);
+            }
+            Verdict::Holder => {}
+        }
+        state.datagrams += 1;
+        state.bytes += bytes.len() as u64;
+        state.rate.add(now, bytes.len() as u64);
+        state.demux.datagram(bytes, sink);
+    }
+
+    /// Its state.
+    pub fn status(&self, now: Mono) -> UdpStatus {
+        let state = self.state.borrow();
+        let counters = state.demux.counters();
+        UdpStatus {
+            listen: text(self.listen),
+            receiving: state.lock.holder(now).is_some(),
+            sender: state.lock.holder(now).map(text),
+            receive_buffer_bytes: self.granted_bytes as u64,
+            datagrams: state.datagrams,
+            bytes: state.bytes,
+            bps: state.rate.bps(now),
+            kernel_drops: udp_drops(self.listen),
+            refused_network: state.refused_network,
+            ignored_sender: state.ignored_sender,
+            sync_lost_bytes: counters.sync_lost_bytes,
+            continuity_errors: counters.continuity_errors,
+            duplicate_packets: counters.duplicate_packets,
+            unusable_packets: counters.unusable_packets,
+            broken_units: counters.broken_units,
+            corrected_times: counters.corrected_times,
+            missing_times: counters.missing_times,
+            early_ends: counters.early_ends,
+            early_end_failures: counters.early_end_failures,
+            programme_number: state.demux.programme_number(),
+            programmes: state.demux.programmes() as u64,
+            streams: state.streams(),
+        }
+    }
+}
+
+impl State {
+    /// Logs what the programme holds, when that has changed.
+    fn tell_streams(&mut self) {
+        let unchanged = self.told.len() == self.demux.streams().count()
+            && self.told.iter().zip(self.demux.streams()).all(|(told, stream)| {
+                (told.pid, told.codec, told.carried) == (stream.pid, stream.codec, stream.carried)
+            });
+        if unchanged {
+            return;
+        }
+        self.told = self.streams();
+        let programme = self.demux.programme_number().unwrap_or(0);
+        for ElementaryStreamStatus { pid, codec, carried, reason } in &self.told {
+            match carried {
+                true => info!("udp: programme {programme}: PID {pid} is {codec}"),
+                false => {
+                    warn!("udp: programme {programme}: PID {pid} is left out: {codec}; {reason}")
+                }
+            }
+        }
+    }
+
+    fn streams(&self) -> Vec<ElementaryStreamStatus> {
+        self.demux
+            .streams()
+            .map(|stream| ElementaryStreamStatus {
+                pid: stream.pid,
+                codec: stream.codec,
+                carried: stream.carried,
+                reason: stream.reason,
+            })
+            .collect()
+    }
+}
+
+/// The address itself when an IPv4 sender reaches a dual-stack socket.
+fn canonical(address: IpAddr) -> IpAddr {
+    address.to_canonical()
+}
+
+fn open(config: &UdpConfig) -> io::Result<Socket> {
+    let listen = config.listen;
+    let socket = Socket::new(Domain::for_address(listen), Type::DGRAM, Some(Protocol::UDP))?;
+    socket.set_recv_buffer_size(config.receive_buffer_bytes)?;
+    if listen.ip().is_multicast() {
+        // Several receivers of one group may live on a host; a unicast port belongs to one.
+        socket.set_reuse_address(true)?;
+    }
+    socket.bind(&listen.into())?;
+    if listen.ip().is_multicast() {
+        join(&socket, listen.ip(), config.interface.as_ref())?;
+    }
+    Ok(socket)
+}
+
+/// Joins a multicast group on the interface, or the one the routes say.
+fn join(socket: &Socket, group: IpAddr, interface: Option<&Interface>) -> io::Result<()> {
+    let index = match interface {
+        Some(Interface::Name(name)) => interface_index(name)?,
+        Some(Interface::Address(IpAddr::V4(address))) => {
+            if let IpAddr::V4(group) = group {
+                return socket.join_multicast_v4(&group, address);
+            }
+            return Err(io::Error::other("an IPv6 group needs the interface by name"));
+        }
+        Some(Interface::Address(IpAddr::V6(_))) => {
+            return Err(io::Error::other("give the interface of a multicast group by name"));
+        }
+        None => 0,
+    };
+    match group {
+        IpAddr::V4(group) => {
+            socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(index))
+        }
+        IpAddr::V6(group) => socket.join_multicast_v6(&group, index),
+    }
+}
+
+/// A network interface's index by its name.
+fn interface_index(name: &str) -> io::Result<u32> {
+    let path = format!("/sys/class/net/{name}/ifindex");
+    let unknown = || io::Error::other(format!("no network interface is called {name}"));
+    let index = std::fs::read_to_string(path).map_err(|_| unknown())?;
+    index.trim().parse().map_err(|_| unknown())
+}

@@ -1,0 +1,292 @@
+//! From the ring onto a socket. Purpose: what a reader is to get next leaves by vectored writes
+//! that borrow from the ring; nothing is copied or queued per reader but chunk headers, and the
+//! few bytes of a configuration when it changes. Non-goal: waiting. Bound: this struct and at
+//! most [`OWN_MESSAGES_MAX`] small messages.
+
+use std::io::{IoSlice, Write};
+
+use crate::base::limits::{DESTINATION_CHUNK_BYTES, VIEWER_CHUNK_BYTES, WRITE_SLICES_MAX};
+use crate::base::time::Mono;
+use crate::codec::access_unit::{Track, TrackConfig};
+use crate::flv::tag::{self, AacPacket, AvcPacket};
+use crate::program::reader::{Reader, Step};
+use crate::program::ring::Ring;
+use crate::program::unit::{Generation, Unit};
+use crate::rtmp::chunk_writer::{
+    MediaMessage, CHUNK_STREAM_AUDIO, CHUNK_STREAM_DATA, CHUNK_STREAM_VIDEO,
+};
+use crate::rtmp::message::{TYPE_AUDIO, TYPE_DATA, TYPE_VIDEO};
+use crate::rtmp::metadata::{AudioMetadata, Metadata, VideoMetadata};
+use crate::system::link::{attempt, flush, LinkEnd, Session};
+
+/// Metadata and a configuration of each track.
+const OWN_MESSAGES_MAX: usize = 3;
+
+/// Who is fed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// A player, which takes large chunks: most units leave with one header.
+    Viewer,
+    /// A platform, which gets what OBS would send it.
+    Platform,
+}
+
+impl Audience {
+    const fn chunk_bytes(self) -> usize {
+        match self {
+            Audience::Viewer => VIEWER_CHUNK_BYTES,
+            Audience::Platform => DESTINATION_CHUNK_BYTES,
+        }
+    }
+}
+
+/// Whether there is more to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Fed {
+    /// Everything there is has left.
+    UpToDate,
+    /// The socket takes no more.
+    Blocked,
+}
+
+/// Why a connection cannot be fed any longer.
+#[derive(Debug)]
+pub(super) enum FeedError {
+    /// The ring has overwritten the unit it was in the middle of.
+    Overtaken,
+    /// The connection.
+    Link(LinkEnd),
+}
+
+impl From<LinkEnd> for FeedError {
+    fn from(end: LinkEnd) -> FeedError {
+        FeedError::Link(end)
+    }
+}
+
+/// What is on its way: one message, of which `sent` bytes have left.
+struct Flight {
+    message: MediaMessage,
+    cargo: Cargo,
+    sent: usize,
+}
+
+enum Cargo {
+    Unit(Unit),
+    Own(Vec<u8>),
+}
+
+/// Feeds one connection.
+pub(super) struct Feeder {
+    reader: Reader,
+    message_stream: u32,
+    audience: Audience,
+    own: heapless::Deque<Flight, OWN_MESSAGES_MAX>,
+    flight: Option<Flight>,
+    media_bytes: u64,
+    timestamp_ms: u32,
+    progress: Mono,
+    ending: bool,
+}
+
+impl Feeder {
+    /// A feeder that begins at the newest keyframe.
+    pub(super) fn new(message_stream: u32, audience: Audience, now: Mono) -> Feeder {
+        Feeder {
+            reader: Reader::new(),
+            message_stream,
+            audience,
+            own: heapless::Deque::new(),
+            flight: None,
+            media_bytes: 0,
+            timestamp_ms: 0,
+            progress: now,
+            ending: false,
+        }
+    }
+
+    /// Sends what there is until the socket takes no more. Media waits for a session's own bytes,
+    /// which go out between two messages.
+    pub(super) fn feed(
+        &mut self,
+        ring: &Ring,
+        session: &mut impl Session,
+        mut socket: impl Write,
+        now: Mono,
+    ) -> Result<Fed, FeedError> {
+        loop {
+            if let Some(flight) = &mut self.flight {
+                if matches!(flight.cargo, Cargo::Unit(_)) && self.reader.is_overtaken(ring) {
+                    return Err(FeedError::Overtaken);
+                }
+                let Some(count) = flight.send(ring, &mut socket)? else { return Ok(Fed::Blocked) };
+                self.media_bytes += count as u64;
+                self.progress = now;
+                if flight.sent < flight.message.wire_len() {
+                    continue;
+                }
+                if let Some(Flight { cargo: Cargo::Unit(unit), .. }) = self.flight.take() {
+                    self.reader.sent(&unit);
+                }
+            } else if !session.outbox().is_empty() {
+                if !flush(session, &mut socket)? {
+                    return Ok(Fed::Blocked);
+                }
+            } else if let Some(own) = self.own.pop_front() {
+                self.flight = Some(own);
+            } else if !self.take_step(ring) {
+                self.progress = now;
+                return Ok(Fed::UpToDate);
+            }
+        }
+    }
+
+    /// Takes the reader's next step; false when there is none.
+    fn take_step(&mut self, ring: &Ring) -> bool {
+        if self.ending {
+            return false;
+        }
+        match self.reader.step(ring) {
+            Step::Wait => return false,
+            Step::Send { unit, timestamp_ms } => {
+                self.timestamp_ms = timestamp_ms;
+                let message = self.message(unit.track.into(), timestamp_ms, unit.len);
+                self.flight = Some(Flight { message, cargo: Cargo::Unit(unit), sent: 0 });
+            }
+            Step::Configure { changed, in_force, timestamp_ms } => {
+                self.configure(ring, changed, in_force, timestamp_ms);
+            }
+        }
+        true
+    }
+
+    /// Puts metadata and the changed configurations in front of the next unit: a player or
+    /// platform must have them before the first frame they hold for (yasea PR #840).
+    fn configure(
+        &mut self,
+        ring: &Ring,
+        changed: [Option<Generation>; 2],
+        [video, audio]: [Generation; 2],
+        timestamp_ms: u32,
+    ) {
+        let config = |track, generation| ring.config(track, generation);
+        let metadata = metadata(config(Track::Video, video), config(Track::Audio, audio));
+        let metadata = match self.audience {
+            Audience::Viewer => metadata.for_players(),
+            Audience::Platform => metadata.for_servers(),
+        };
+        self.push(Kind::Data, timestamp_ms, metadata);
+        for (track, generation) in Track::ALL.into_iter().zip(changed) {
+            let Some(config) = generation.and_then(|generation| config(track, generation)) else {
+                continue;
+            };
+            let mut body = match track {
+                Track::Video => tag::video_header(true, AvcPacket::SequenceHeader, 0).to_vec(),
+                Track::Audio => tag::audio_header(AacPacket::SequenceHeader).to_vec(),
+            };
+            body.extend_from_slice(config.record());
+            self.push(track.into(), timestamp_ms, body);
+        }
+    }
+
+    fn push(&mut self, kind: Kind, timestamp_ms: u32, body: Vec<u8>) {
+        let message = self.message(kind, timestamp_ms, body.len());
+        let pushed = self.own.push_back(Flight { message, cargo: Cargo::Own(body), sent: 0 });
+        debug_assert!(pushed.is_ok(), "at most metadata and two configurations at a time");
+    }
+
+    fn message(&self, kind: Kind, timestamp_ms: u32, len: usize) -> MediaMessage {
+        let (chunk_stream, type_id) = match kind {
+            Kind::Audio => (CHUNK_STREAM_AUDIO, TYPE_AUDIO),
+            Kind::Video => (CHUNK_STREAM_VIDEO, TYPE_VIDEO),
+            Kind::Data => (CHUNK_STREAM_DATA, TYPE_DATA),
+        };
+        let (stream, chunk_bytes) = (self.message_stream, self.audience.chunk_bytes());
+        MediaMessage::new(chunk_stream, stream, type_id, timestamp_ms, len, chunk_bytes)
+    }
+
+    /// Goes on with the next keyframe: after a pause.
+    pub(super) fn restart(&mut self) {
+        self.reader.restart();
+    }
+
+    /// Takes no new unit any more: what is on its way is finished, for behind half a message
+    /// nothing can be said.
+    pub(super) fn end(&mut self) {
+        self.ending = true;
+    }
+
+    /// The cursor.
+    pub(super) fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// Bytes of media messages sent, headers included.
+    pub(super) fn media_bytes(&self) -> u64 {
+        self.media_bytes
+    }
+
+    /// The timestamp last sent, milliseconds.
+    pub(super) fn timestamp_ms(&self) -> u32 {
+        self.timestamp_ms
+    }
+
+    /// When the socket last took a byte, or had taken all there was.
+    pub(super) fn progress(&self) -> Mono {
+        self.progress
+    }
+}
+
+impl Flight {
+    /// Sends as much as the socket takes at once: `None` if it takes nothing now.
+    fn send(&mut self, ring: &Ring, socket: &mut impl Write) -> Result<Option<usize>, FeedError> {
+        let payload = match &self.cargo {
+            Cargo::Unit(unit) => ring.payload(unit),
+            Cargo::Own(body) => [body.as_slice(), &[]],
+        };
+        let mut slices: heapless::Vec<IoSlice<'_>, WRITE_SLICES_MAX> = heapless::Vec::new();
+        self.message.slices(payload, self.sent, &mut slices);
+        let count = attempt(|| socket.write_vectored(&slices))?;
+        self.sent += count.unwrap_or(0);
+        Ok(count)
+    }
+}
+
+/// RTMP message types that carry media (RTMP 1.0, 7.1).
+#[derive(Clone, Copy)]
+enum Kind {
+    Audio,
+    Video,
+    Data,
+}
+
+impl From<Track> for Kind {
+    fn from(track: Track) -> Kind {
+        match track {
+            Track::Video => Kind::Video,
+            Track::Audio => Kind::Audio,
+        }
+    }
+}
+
+/// What is said of the stream in `onMetaData`.
+fn metadata(video: Option<&TrackConfig>, audio: Option<&TrackConfig>) -> Metadata {
+    let video = match video {
+        Some(TrackConfig::Avc(avc)) => Some(VideoMetadata {
+            width: avc.width,
+            height: avc.height,
+            frame_rate: avc.frame_rate,
+            kbps: 0.0,
+        }),
+        _ => None,
+    };
+    let audio = match audio {
+        Some(TrackConfig::Aac(aac)) => Some(AudioMetadata {
+            kbps: 0.0,
+            sample_rate_hz: aac.sample_rate_hz,
+            channels: aac.channels,
+        }),
+        _ => None,
+    };
+    Metadata { video, audio }
+}

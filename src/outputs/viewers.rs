@@ -1,0 +1,281 @@
+//! RTMP viewers. Purpose: feeds each from the ring, keeps its statistics, and closes it by name
+//! and reason when it cannot keep up (MediaMTX #4651). Non-goals: admission (ports), what is on
+//! air. Bounds: the configured number of viewers; per viewer this state and the session's.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::rc::Rc;
+use std::time::Duration;
+
+use log::{debug, info};
+
+use crate::base::limits::VIEWER_STALL_MS_MAX;
+use crate::base::time::Mono;
+use crate::codec::access_unit::Track;
+use crate::program::bell::Listener;
+use crate::program::Programme;
+use crate::rtmp::server::{ServerEvent, ServerSession};
+use crate::system::clock;
+use crate::system::link::{Link, LinkEnd, Wake};
+use crate::system::shutdown::Shutdown;
+use crate::system::snapshot::{text, ViewerStatus};
+
+use super::feeder::{Audience, Fed, FeedError, Feeder};
+
+/// The viewers there are.
+pub struct Viewers {
+    max: usize,
+    seats: RefCell<BTreeMap<u64, Rc<RefCell<ViewerStatus>>>>,
+    totals: Totals,
+}
+
+/// What all viewers together have cost, those who have left included.
+#[derive(Default)]
+pub struct Totals {
+    /// Bytes sent.
+    pub bytes_out: Cell<u64>,
+    /// Viewers closed because they fell behind or stalled.
+    pub closed_slow: Cell<u64>,
+    /// Times one was skipped to the newest keyframe.
+    pub skips: Cell<u64>,
+}
+
+impl Viewers {
+    /// Room for `max` viewers.
+    pub fn new(max: usize) -> Viewers {
+        Viewers { max, seats: RefCell::default(), totals: Totals::default() }
+    }
+
+    /// A seat for a viewer, if there is one left.
+    pub fn seat(self: &Rc<Self>, viewer: ViewerStatus) -> Option<Seat> {
+        let mut seats = self.seats.borrow_mut();
+        if seats.len() >= self.max {
+            return None;
+        }
+        let status = Rc::new(RefCell::new(viewer));
+        let id = status.borrow().id;
+        seats.insert(id, Rc::clone(&status));
+        Some(Seat { viewers: Rc::clone(self), id, status })
+    }
+
+    /// How many there may be.
+    pub fn max(&self) -> usize {
+        self.max
+    }
+
+    /// All of them.
+    pub fn status(&self) -> Vec<ViewerStatus> {
+        self.seats.borrow().values().map(|status| status.borrow().clone()).collect()
+    }
+
+    /// What they have cost.
+    pub fn totals(&self) -> &Totals {
+        &self.totals
+    }
+}
+
+/// A viewer's place; given back when dropped.
+pub struct Seat {
+    viewers: Rc<Viewers>,
+    id: u64,
+    status: Rc<RefCell<ViewerStatus>>,
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        self.viewers.seats.borrow_mut().remove(&self.id);
+    }
+}
+
+/// Why a viewer's connection ended.
+enum End {
+    /// It stopped, or the connection ended.
+    Left(LinkEnd),
+    /// It asked to stop playing.
+    Stopped,
+    /// The ring overtook it in the middle of a message.
+    Overtaken,
+    /// It took no byte for too long.
+    Stalled,
+    /// The program ends.
+    Shutdown,
+}
+
+impl From<LinkEnd> for End {
+    fn from(end: LinkEnd) -> End {
+        End::Left(end)
+    }
+}
+
+impl From<FeedError> for End {
+    fn from(error: FeedError) -> End {
+        match error {
+            FeedError::Overtaken => End::Overtaken,
+            FeedError::Link(end) => End::Left(end),
+        }
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            End::Left(end) => write!(f, "{end}"),
+            End::Stopped => write!(f, "it stopped playing"),
+            End::Overtaken => write!(f, "too slow: overtaken in the middle of a message"),
+            End::Stalled => write!(f, "too slow: took no byte for {VIEWER_STALL_MS_MAX} ms"),
+            End::Shutdown => write!(f, "the program ends"),
+        }
+    }
+}
+
+/// A viewer that plays.
+struct Viewer<'p> {
+    seat: Seat,
+    programme: &'p Programme,
+    link: Link,
+    session: ServerSession,
+    feeder: Feeder,
+    listener: Listener,
+    paused: bool,
+    skips_said: u64,
+}
+
+/// Serves a viewer until it leaves; its session has just accepted to play.
+pub async fn serve(
+    seat: Seat,
+    programme: &Programme,
+    shutdown: &Shutdown,
+    link: Link,
+    session: ServerSession,
+) {
+    let Some(message_stream) = session.playing() else { return };
+    let mut viewer = Viewer {
+        seat,
+        programme,
+        link,
+        session,
+        feeder: Feeder::new(message_stream, Audience::Viewer, clock::mono()),
+        listener: programme.listen(),
+        paused: false,
+        skips_said: 0,
+    };
+    let end = match viewer.play(shutdown).await {
+        Ok(never) => match never {},
+        Err(end) => end,
+    };
+    let totals = &viewer.seat.viewers.totals;
+    if matches!(end, End::Overtaken | End::Stalled) {
+        totals.closed_slow.set(totals.closed_slow.get() + 1);
+    }
+    let status = viewer.seat.status.borrow();
+    let (id, address, sent) = (status.id, &status.address, status.bytes_out);
+    info!("viewer {id} {address} left after {sent} bytes: {end}");
+}
+
+impl Viewer<'_> {
+    async fn play(&mut self, shutdown: &Shutdown) -> Result<std::convert::Infallible, End> {
+        let mut blocked = false;
+        loop {
+            if shutdown.is_asked() {
+                // Best effort: what the socket does not take at once is not waited for.
+                self.session.end_play().map_err(LinkEnd::Session)?;
+                self.link.flush(&mut self.session)?;
+                return Err(End::Shutdown);
+            }
+            if !blocked {
+                blocked = self.feed()? == Fed::Blocked;
+            }
+            match self.link.wake(Some(&mut self.listener), blocked).await.map_err(LinkEnd::Io)? {
+                Wake::Readable => {
+                    self.link.receive(&mut self.session, clock::mono())?;
+                    self.answer()?;
+                }
+                Wake::Writable => blocked = false,
+                Wake::Rung => {}
+                Wake::Tick => self.look_at_deadlines(blocked)?,
+            }
+        }
+    }
+
+    fn feed(&mut self) -> Result<Fed, End> {
+        let now = clock::mono();
+        let fed = if self.paused {
+            let flushed = self.link.flush(&mut self.session)?;
+            if flushed {
+                Fed::UpToDate
+            } else {
+                Fed::Blocked
+            }
+        } else {
+            let ring = self.programme.ring();
+            self.feeder.feed(&ring, &mut self.session, self.link.socket(), now)?
+        };
+        self.tell();
+        Ok(fed)
+    }
+
+    /// Does what the viewer's commands ask.
+    fn answer(&mut self) -> Result<(), End> {
+        while let Some(event) = self.session.event() {
+            match event {
+                ServerEvent::Pause(paused) => {
+                    if self.paused && !paused {
+                        self.feeder.restart();
+                    }
+                    self.paused = paused;
+                }
+                ServerEvent::Stop => return Err(End::Stopped),
+                other => debug!("viewer {}: ignored {other:?}", self.seat.id),
+            }
+        }
+        Ok(())
+    }
+
+    fn look_at_deadlines(&mut self, blocked: bool) -> Result<(), End> {
+        let now = clock::mono();
+        let stalled = now.since(self.feeder.progress());
+        if blocked && stalled >= Duration::from_millis(VIEWER_STALL_MS_MAX) {
+            return Err(End::Stalled);
+        }
+        self.session.on_deadline(now).map_err(LinkEnd::Session)?;
+        Ok(())
+    }
+
+    /// Brings its statistics up to date.
+    fn tell(&mut self) {
+        let reader = self.feeder.reader();
+        let mut status = self.seat.status.borrow_mut();
+        let sent = self.feeder.media_bytes();
+        let totals = &self.seat.viewers.totals;
+        totals.bytes_out.set(totals.bytes_out.get() + (sent - status.bytes_out));
+        status.bytes_out = sent;
+        status.timestamp_ms = self.feeder.timestamp_ms();
+        if let [Some(video), Some(audio)] = Track::ALL.map(|track| reader.last_ms(track)) {
+            status.av_sync_ms = audio - video;
+        }
+        status.lag_ms = u64::try_from(reader.lag(&self.programme.ring()).to_ms()).unwrap_or(0);
+        status.dropped = reader.dropped();
+        status.paused = self.paused;
+        if reader.skips() > self.skips_said {
+            totals.skips.set(totals.skips.get() + reader.skips() - self.skips_said);
+            self.skips_said = reader.skips();
+            let (id, address) = (status.id, &status.address);
+            info!(
+                "viewer {id} {address} is too slow: skipped to the newest keyframe ({} so far)",
+                reader.skips()
+            );
+        }
+    }
+}
+
+/// What is known of a viewer when it begins to play.
+pub fn newcomer(id: u64, address: impl fmt::Display, agent: &str, now: Mono) -> ViewerStatus {
+    ViewerStatus {
+        id,
+        address: text(address),
+        agent: text(agent),
+        since: now,
+        ..Default::default()
+    }
+}

@@ -1,0 +1,500 @@
+//! A player's session, seen from the server (RTMP 1.0, 7.2). Purpose: answer what real clients
+//! ask (ffmpeg, librtmp, VLC, mpv, OBS) so that a shell only decides who may play. An unknown
+//! command is answered or ignored, never a reason to close.
+//!
+//! Non-goals: publishing: whoever wants to is refused with a sentence; sending media (the shell
+//! does, with [`MediaMessage`](super::chunk_writer::MediaMessage), between two messages of the
+//! outbox); more than one playback on a connection.
+//!
+//! Bound: [`RTMP_EVENTS_MAX`] events, [`RTMP_MESSAGE_STREAMS_MAX`] message streams, and
+//! [`RTMP_ADMISSION_MS_MAX`] to say what the peer wants.
+
+use std::collections::VecDeque;
+use std::fmt;
+use std::time::Duration;
+
+use crate::base::limits::{
+    RTMP_ADMISSION_MS_MAX, RTMP_EVENTS_MAX, RTMP_MESSAGE_STREAMS_MAX, RTMP_NAME_BYTES_MAX,
+    RTMP_PING_MS, RTMP_WINDOW_BYTES, VIEWER_CHUNK_BYTES,
+};
+use crate::base::time::Mono;
+
+use super::amf::{AmfReader, AmfWriter, Value};
+use super::connection::{Command, Connection, Incoming, SessionError};
+use super::handshake::Handshake;
+use super::message::{
+    control, peer_bandwidth, user_control, EVENT_PING_REQUEST, EVENT_STREAM_BEGIN,
+    EVENT_STREAM_EOF, TYPE_COMMAND, TYPE_DATA, TYPE_WINDOW_SIZE,
+};
+use super::words::{printable, without_query};
+
+/// The one application served.
+pub const APP: &str = "live";
+
+/// What the shell has to decide or to do.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ServerEvent {
+    /// The peer wants to play. Answer with [`ServerSession::accept_play`] or
+    /// [`ServerSession::refuse`].
+    Play {
+        /// Stream name without its query, at most [`RTMP_NAME_BYTES_MAX`] bytes.
+        name: String,
+        /// The `key` of the stream name's query, or else of the application's.
+        key: Option<PlayKey>,
+    },
+    /// The peer wants to publish. Answer with [`ServerSession::refuse`].
+    Publish,
+    /// The player was stopped (true) or started again (false). Already answered.
+    Pause(bool),
+    /// The playback accepted before is over; the connection may ask for another.
+    Stop,
+}
+
+/// A key a player showed. Shown by [`PlayKey::expose`] only.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PlayKey(String);
+
+impl PlayKey {
+    /// The key itself, to compare.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PlayKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "PlayKey([key])")
+    }
+}
+
+/// What a peer says of itself in `connect`: printable, bounded, without queries.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PeerInfo {
+    /// `flashVer`: the program.
+    pub flash_version: String,
+    /// `pageUrl`.
+    pub page_url: String,
+    /// `swfUrl`.
+    pub swf_url: String,
+}
+
+/// Why a request is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no stream of that name.
+    StreamNotFound,
+    /// No key, or the wrong one.
+    KeyRequired,
+    /// As many players as there may be.
+    Full,
+    /// Publishing is not served.
+    PublishDenied,
+}
+
+impl Refusal {
+    const fn code_and_description(self) -> (&'static str, &'static str) {
+        match self {
+            Refusal::StreamNotFound => ("NetStream.Play.StreamNotFound", "No such stream."),
+            Refusal::KeyRequired => ("NetStream.Play.Failed", "A valid play key is required."),
+            Refusal::Full => ("NetStream.Play.Failed", "As many players as may be are connected."),
+            Refusal::PublishDenied => {
+                ("NetStream.Publish.Denied", "This server does not take publishers.")
+            }
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (code, description) = self.code_and_description();
+        write!(f, "{code}: {description}")
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// Handshake, connect, createStream, or between two playbacks; until then the peer has time.
+    Admission {
+        until: Mono,
+    },
+    /// The shell has been asked.
+    Asked {
+        message_stream: u32,
+    },
+    Playing {
+        message_stream: u32,
+        ping_at: Mono,
+    },
+    /// Refused or ended: to be closed once the outbox is empty.
+    Closing,
+}
+
+/// A session with a peer that connected to us.
+pub struct ServerSession {
+    connection: Connection,
+    stage: Stage,
+    connected: bool,
+    app_key: Option<PlayKey>,
+    peer: PeerInfo,
+    /// Message streams created: bit n is number n + 1.
+    streams: u8,
+    events: VecDeque<ServerEvent>,
+}
+
+const _: () = assert!(RTMP_MESSAGE_STREAMS_MAX <= 8, "message streams are kept in eight bits");
+
+impl ServerSession {
+    /// A session on a connection accepted now.
+    pub fn new(now: Mono) -> ServerSession {
+        ServerSession {
+            connection: Connection::new(Handshake::server()),
+            stage: admission(now),
+            connected: false,
+            app_key: None,
+            peer: PeerInfo::default(),
+            streams: 0,
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Takes bytes from the peer, all of them. After an error the connection is to be closed at
+    /// once.
+    pub fn input(&mut self, mut bytes: &[u8], now: Mono) -> Result<(), SessionError> {
+        self.connection.tick(now);
+        while self.stage != Stage::Closing {
+            match self.connection.next(&mut bytes)? {
+                None => break,
+                Some(Incoming::HandshakeDone) => {}
+                Some(Incoming::Command(command)) => self.command(&command, now)?,
+            }
+        }
+        self.connection.acknowledge()
+    }
+
+    /// The next thing to decide or to do.
+    pub fn event(&mut self) -> Option<ServerEvent> {
+        let event = self.events.pop_front();
+        if self.events.is_empty() {
+            self.events = VecDeque::new();
+        }
+        event
+    }
+
+    /// Bytes to be sent: whole messages, so media may go before or after all of them, never
+    /// between.
+    pub fn outbox(&self) -> &[u8] {
+        self.connection.outbox()
+    }
+
+    /// The first `count` bytes of the outbox have been sent.
+    pub fn sent(&mut self, count: usize) {
+        self.connection.sent(count);
+    }
+
+    /// Whether the connection is to be closed once the outbox is empty.
+    pub fn is_closing(&self) -> bool {
+        self.stage == Stage::Closing
+    }
+
+    /// When [`on_deadline`](ServerSession::on_deadline) wants to be called.
+    pub fn deadline(&self) -> Option<Mono> {
+        match self.stage {
+            Stage::Admission { until } => Some(until),
+            Stage::Playing { ping_at, .. } => Some(ping_at),
+            Stage::Asked { .. } | Stage::Closing => None,
+        }
+    }
+
+    /// Ends an admission that took too long; pings a player. A player that does not answer is
+    /// not closed for it: the transport notices that it is gone because something was sent.
+    pub fn on_deadline(&mut self, now: Mono) -> Result<(), SessionError> {
+        match self.stage {
+            Stage::Admission { until } if now >= until => {
+                let what = if self.connection.in_handshake() { "the handshake" } else { "play" };
+                Err(SessionError::TimedOut { what })
+            }
+            Stage::Playing { message_stream, ping_at } if now >= ping_at => {
+                self.stage = playing(message_stream, now);
+                self.connection.push(&user_control(EVENT_PING_REQUEST, now.to_ms() as u32))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// What the peer said of itself.
+    pub fn peer(&self) -> &PeerInfo {
+        &self.peer
+    }
+
+    /// The message stream media is to be sent on: there is one while a playback is accepted.
+    pub fn playing(&self) -> Option<u32> {
+        match self.stage {
+            Stage::Playing { message_stream, .. } => Some(message_stream),
+            _ => None,
+        }
+    }
+
+    /// Answers [`ServerEvent::Play`]: media may follow the outbox. Nothing happens when the peer
+    /// has withdrawn its request meanwhile; then [`playing`](ServerSession::playing) is `None`.
+    pub fn accept_play(&mut self, now: Mono) -> Result<(), SessionError> {
+        let Stage::Asked { message_stream: id } = self.stage else { return Ok(()) };
+        self.stage = playing(id, now);
+        self.connection.push(&user_control(EVENT_STREAM_BEGIN, id))?;
+        self.status(id, "status", "NetStream.Play.Reset", "Playing and resetting.")?;
+        self.status(id, "status", "NetStream.Play.Start", "Started playing.")?;
+        let access = AmfWriter::new().string("|RtmpSampleAccess").boolean(true).boolean(true);
+        self.connection.push_values(id, TYPE_DATA, &access.into_bytes())
+    }
+
+    /// Answers [`ServerEvent::Play`] or [`ServerEvent::Publish`] with no; the connection closes.
+    pub fn refuse(&mut self, refusal: Refusal) -> Result<(), SessionError> {
+        let Stage::Asked { message_stream } = self.stage else { return Ok(()) };
+        let (code, description) = refusal.code_and_description();
+        self.stage = Stage::Closing;
+        self.status(message_stream, "error", code, description)
+    }
+
+    /// Ends the playback from our side, in good order; the connection closes.
+    pub fn end_play(&mut self) -> Result<(), SessionError> {
+        if let Some(id) = self.playing() {
+            self.connection.push(&user_control(EVENT_STREAM_EOF, id))?;
+            let description = "The server is stopping.";
+            self.status(id, "status", "NetStream.Play.UnpublishNotify", description)?;
+        }
+        self.stage = Stage::Closing;
+        Ok(())
+    }
+
+    fn command(&mut self, command: &Command, now: Mono) -> Result<(), SessionError> {
+        let mut values = AmfReader::new(&command.values)?;
+        let name = values.text().unwrap_or_default();
+        let transaction = values.number().unwrap_or_default();
+        let object = values.value().unwrap_or(Value::Null);
+        let on = command.message_stream;
+        match name {
+            "connect" => self.connect(transaction, object),
+            "createStream" => self.create_stream(transaction),
+            "play" => self.play(on, values.text().unwrap_or_default()),
+            "publish" => self.publish(on),
+            "pause" | "pauseRaw" => self.pause(on, values.value()),
+            "deleteStream" => self.delete_stream(values.number().unwrap_or_default(), now),
+            "closeStream" => self.close_stream(on, now),
+            "seek" => {
+                let description = "A live stream cannot be sought in.";
+                self.status(on, "error", "NetStream.Seek.Failed", description)
+            }
+            "getStreamLength" => self.result(transaction, |answer| answer.null().number(0.0)),
+            "FCSubscribe" => {
+                self.notice("onFCSubscribe", "NetStream.Play.Start")?;
+                self.result(transaction, |answer| answer.null().null())
+            }
+            "FCPublish" => {
+                self.notice("onFCPublish", "NetStream.Publish.Start")?;
+                self.result(transaction, |answer| answer.null().null())
+            }
+            "FCUnpublish" => {
+                self.notice("onFCUnpublish", "NetStream.Unpublish.Success")?;
+                self.result(transaction, |answer| answer.null().null())
+            }
+            "releaseStream" | "_checkbw" | "FCUnsubscribe" => {
+                self.result(transaction, |answer| answer.null().null())
+            }
+            // Answers to what we sent, and switches that change nothing for a live stream.
+            "_result" | "_error" | "onStatus" | "receiveAudio" | "receiveVideo" => Ok(()),
+            _ => self.no_such_command(transaction),
+        }
+    }
+
+    fn connect(&mut self, transaction: f64, object: Value<'_>) -> Result<(), SessionError> {
+        let text = |name| object.get(name).and_then(Value::text).unwrap_or_default();
+        let (app, query) = split_query(text("app"));
+        self.peer = PeerInfo {
+            flash_version: printable(text("flashVer")),
+            page_url: without_query(text("pageUrl")),
+            swf_url: without_query(text("swfUrl")),
+        };
+        self.connection.push(&control(TYPE_WINDOW_SIZE, RTMP_WINDOW_BYTES))?;
+        self.connection.push(&peer_bandwidth(RTMP_WINDOW_BYTES))?;
+        if self.connected || app.trim_matches('/') != APP {
+            self.stage = Stage::Closing;
+            let code = "NetConnection.Connect.Rejected";
+            let answer = answer("_error", transaction).null();
+            let answer = info(answer, "error", code, "The only application here is 'live'.").end();
+            return self.connection.push_values(0, TYPE_COMMAND, &answer.into_bytes());
+        }
+        self.connected = true;
+        self.app_key = query_key(query);
+        self.connection.set_chunk_bytes(VIEWER_CHUNK_BYTES)?;
+        self.result(transaction, |answer| {
+            let answer = answer.object().key("fmsVer").string("FMS/3,0,1,123");
+            let answer = answer.key("capabilities").number(31.0).end();
+            let code = "NetConnection.Connect.Success";
+            // AMF0, even if the peer asked for AMF3.
+            info(answer, "status", code, "Connection succeeded.")
+                .key("objectEncoding")
+                .number(0.0)
+                .end()
+        })
+    }
+
+    fn create_stream(&mut self, transaction: f64) -> Result<(), SessionError> {
+        let free = self.streams.trailing_ones();
+        if !self.connected || free as usize >= RTMP_MESSAGE_STREAMS_MAX {
+            return self.failed(transaction, "No message stream can be created.");
+        }
+        self.streams |= 1 << free;
+        self.result(transaction, |answer| answer.null().number(f64::from(free + 1)))
+    }
+
+    fn play(&mut self, on: u32, name: &str) -> Result<(), SessionError> {
+        let description = match self.stage {
+            _ if !self.connected => "Connect first.",
+            Stage::Admission { .. } if name.len() <= RTMP_NAME_BYTES_MAX => {
+                let (name, query) = split_query(name);
+                let key = query_key(query).or_else(|| self.app_key.clone());
+                self.stage = Stage::Asked { message_stream: on };
+                return self.raise(ServerEvent::Play { name: name.to_owned(), key });
+            }
+            Stage::Admission { .. } => "The stream's name is too long.",
+            _ => "This connection plays already.",
+        };
+        self.status(on, "error", "NetStream.Play.Failed", description)
+    }
+
+    fn publish(&mut self, on: u32) -> Result<(), SessionError> {
+        match self.stage {
+            Stage::Admission { .. } if self.connected => {
+                self.stage = Stage::Asked { message_stream: on };
+                self.raise(ServerEvent::Publish)
+            }
+            _ => {
+                let description = "This connection cannot publish.";
+                self.status(on, "error", "NetStream.Publish.Denied", description)
+            }
+        }
+    }
+
+    fn pause(&mut self, on: u32, flag: Option<Value<'_>>) -> Result<(), SessionError> {
+        if self.playing() != Some(on) {
+            return Ok(());
+        }
+        let paused = flag == Some(Value::Boolean(true));
+        let (code, description) = if paused {
+            ("NetStream.Pause.Notify", "Paused.")
+        } else {
+            ("NetStream.Unpause.Notify", "Playing again.")
+        };
+        // Only the last of several counts.
+        if let Some(ServerEvent::Pause(last)) = self.events.back_mut() {
+            *last = paused;
+        } else {
+            self.raise(ServerEvent::Pause(paused))?;
+        }
+        self.status(on, "status", code, description)
+    }
+
+    fn delete_stream(&mut self, number: f64, now: Mono) -> Result<(), SessionError> {
+        if number < 1.0 || number > RTMP_MESSAGE_STREAMS_MAX as f64 || number.fract() != 0.0 {
+            return Ok(());
+        }
+        self.streams &= !(1 << (number as u32 - 1));
+        self.close_stream(number as u32, now)
+    }
+
+    fn close_stream(&mut self, on: u32, now: Mono) -> Result<(), SessionError> {
+        match self.stage {
+            Stage::Playing { message_stream, .. } if message_stream == on => {
+                self.stage = admission(now);
+                self.raise(ServerEvent::Stop)
+            }
+            Stage::Asked { message_stream } if message_stream == on => {
+                self.stage = admission(now);
+                // The question that nobody needs answered any more.
+                self.events.retain(|event| {
+                    !matches!(event, ServerEvent::Play { .. } | ServerEvent::Publish)
+                });
+                Ok(())
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn no_such_command(&mut self, transaction: f64) -> Result<(), SessionError> {
+        if transaction == 0.0 {
+            return Ok(());
+        }
+        self.failed(transaction, "No such command here.")
+    }
+
+    fn raise(&mut self, event: ServerEvent) -> Result<(), SessionError> {
+        if self.events.len() >= RTMP_EVENTS_MAX {
+            return Err(SessionError::TooManyEvents);
+        }
+        self.events.push_back(event);
+        Ok(())
+    }
+
+    fn result(
+        &mut self,
+        transaction: f64,
+        rest: impl FnOnce(AmfWriter) -> AmfWriter,
+    ) -> Result<(), SessionError> {
+        let answer = rest(answer("_result", transaction));
+        self.connection.push_values(0, TYPE_COMMAND, &answer.into_bytes())
+    }
+
+    fn failed(&mut self, transaction: f64, description: &str) -> Result<(), SessionError> {
+        let answer = answer("_error", transaction).null();
+        let answer = info(answer, "error", "NetConnection.Call.Failed", description).end();
+        self.connection.push_values(0, TYPE_COMMAND, &answer.into_bytes())
+    }
+
+    /// onStatus (7.2.2), on the message stream it is about.
+    fn status(
+        &mut self,
+        on: u32,
+        level: &str,
+        code: &str,
+        description: &str,
+    ) -> Result<(), SessionError> {
+        let status = info(answer("onStatus", 0.0).null(), level, code, description).end();
+        self.connection.push_values(on, TYPE_COMMAND, &status.into_bytes())
+    }
+
+    /// The commands FMLE expects to be told of its own.
+    fn notice(&mut self, name: &str, code: &str) -> Result<(), SessionError> {
+        let notice = info(answer(name, 0.0).null(), "status", code, "Noted.").end();
+        self.connection.push_values(0, TYPE_COMMAND, &notice.into_bytes())
+    }
+}
+
+fn admission(now: Mono) -> Stage {
+    Stage::Admission { until: now + Duration::from_millis(RTMP_ADMISSION_MS_MAX) }
+}
+
+fn playing(message_stream: u32, now: Mono) -> Stage {
+    Stage::Playing { message_stream, ping_at: now + Duration::from_millis(RTMP_PING_MS) }
+}
+
+fn answer(name: &str, transaction: f64) -> AmfWriter {
+    AmfWriter::new().string(name).number(transaction)
+}
+
+/// An information object, left open.
+fn info(writer: AmfWriter, level: &str, code: &str, description: &str) -> AmfWriter {
+    let writer = writer.object().key("level").string(level).key("code").string(code);
+    writer.key("description").string(description)
+}
+
+fn split_query(name: &str) -> (&str, &str) {
+    name.split_once('?').unwrap_or((name, ""))
+}
+
+fn query_key(query: &str) -> Option<PlayKey> {
+    let key = query.split('&').find_map(|pair| pair.strip_prefix("key="))?;
+    (key.len() <= RTMP_NAME_BYTES_MAX).then(|| PlayKey(key.to_owned()))
+}
+
+#[cfg(test)]
+#[path = "server_tests.rs"]
+mod tests;

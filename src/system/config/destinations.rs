@@ -1,0 +1,110 @@
+//! Destinations: from what was said to where to push. Purpose: one list with names that differ,
+//! made of the file's `[[destination]]` and the environment's `RTMP_SERVER` and `RELAY_TARGET`.
+
+use super::{Build, Origin};
+use crate::base::limits::{DESTINATIONS_MAX, DESTINATION_NAME_BYTES_MAX};
+use crate::base::redact::Secret;
+use crate::rtmp::url::{RtmpUrl, StreamKey};
+
+/// Where the programme is pushed to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Destination {
+    /// What the person calls it, or its host; unique.
+    pub name: String,
+    /// Its server and application.
+    pub url: RtmpUrl,
+    /// Its stream key.
+    pub key: StreamKey,
+    /// Whether it is pushed to.
+    pub enabled: bool,
+}
+
+/// A destination as it was said.
+pub(super) struct Draft {
+    /// Where its section or variable stands.
+    pub(super) whole: Origin,
+    /// Its name and where that stands, if it was given one.
+    pub(super) name: Option<(String, Origin)>,
+    /// Its URL and where that stands; `None` if it was wrong already.
+    pub(super) url: Option<(String, Origin)>,
+    /// Its key, if it was given beside the URL.
+    pub(super) key: Option<Secret>,
+    /// Whether it is pushed to.
+    pub(super) enabled: bool,
+}
+
+impl Build {
+    /// Makes destinations of the drafts. Given names come first: a host that serves as a name
+    /// gives way to them.
+    pub(super) fn resolve_destinations(&mut self) {
+        let drafts = std::mem::take(&mut self.drafts);
+        self.check_count(&drafts);
+        self.check_names(&drafts);
+        let given = drafts.iter().filter_map(|draft| draft.name.as_ref());
+        let mut taken: Vec<String> = given.map(|(name, _)| name.clone()).collect();
+        for draft in drafts.iter().take(DESTINATIONS_MAX) {
+            let Some((text, origin)) = &draft.url else { continue };
+            match address(text, draft.key.as_ref()) {
+                Ok((url, key)) => {
+                    let given = draft.name.as_ref().map(|(name, _)| name.clone());
+                    let name = given.unwrap_or_else(|| free_name(&url.host, &mut taken));
+                    let enabled = draft.enabled;
+                    self.config.destinations.push(Destination { name, url, key, enabled });
+                }
+                Err(expected) => self.fail(origin.clone(), expected),
+            }
+        }
+        self.drafts = drafts;
+    }
+
+    fn check_count(&mut self, drafts: &[Draft]) {
+        let most = self.config.rtmp.destinations_max;
+        if let Some(first_too_many) = drafts.get(most) {
+            let expected = format!(
+                "expected at most {most} destinations, there are {}; see [rtmp] destinations_max",
+                drafts.len()
+            );
+            self.fail(first_too_many.whole.clone(), expected);
+        }
+    }
+
+    fn check_names(&mut self, drafts: &[Draft]) {
+        let mut seen: Vec<&str> = Vec::new();
+        for (name, origin) in drafts.iter().filter_map(|draft| draft.name.as_ref()) {
+            if seen.contains(&name.as_str()) {
+                self.fail(origin.clone(), "expected a name that no other destination has");
+            }
+            seen.push(name);
+        }
+    }
+}
+
+/// Reads an address whose key is given beside it, or else is its last segment.
+fn address(text: &str, key: Option<&Secret>) -> Result<(RtmpUrl, StreamKey), String> {
+    let parsed = match key {
+        Some(key) => {
+            RtmpUrl::parse(text).and_then(|url| StreamKey::new(key.expose()).map(|key| (url, key)))
+        }
+        None => RtmpUrl::parse_with_key(text),
+    };
+    let (url, key) = parsed.map_err(|error| error.to_string())?;
+    if url.tls {
+        return Err("RTMPS is not supported yet: expected rtmp://host/app".to_owned());
+    }
+    if url.had_user_info {
+        return Err(
+            "a user name in the address is not supported yet: expected rtmp://host/app".to_owned()
+        );
+    }
+    Ok((url, key))
+}
+
+/// The host, with a number behind it if it is taken; takes it.
+fn free_name(host: &str, taken: &mut Vec<String>) -> String {
+    let host: String = host.chars().take(DESTINATION_NAME_BYTES_MAX).collect();
+    let numbered = (2..).map(|number: usize| format!("{host}-{number}"));
+    let mut candidates = std::iter::once(host.clone()).chain(numbered);
+    let free = candidates.find(|name| !taken.contains(name)).unwrap_or(host);
+    taken.push(free.clone());
+    free
+}

@@ -1,0 +1,206 @@
+//! One TCP connection of the data plane. Purpose: non-blocking reads and vectored writes on the
+//! socket itself, and one place to wait for whatever comes first. Bounds: the kernel's send
+//! buffer ([`SOCKET_SEND_BUFFER_BYTES`]); what is not sent stays in the ring.
+
+use std::fmt;
+use std::future::{poll_fn, Future};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::TcpStream;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use async_io::{Async, Timer};
+use socket2::SockRef;
+
+use crate::base::limits::{DESTINATION_STALL_MS_MAX, SOCKET_SEND_BUFFER_BYTES};
+use crate::base::time::Mono;
+use crate::program::bell::Listener;
+use crate::rtmp::client::ClientSession;
+use crate::rtmp::server::ServerSession;
+use crate::rtmp::SessionError;
+
+/// How often a connection looks at its deadlines.
+const TICK: Duration = Duration::from_secs(1);
+
+/// Bytes read at once.
+const READ_BYTES: usize = 4096;
+/// Reads before others get their turn.
+const READS_MAX: usize = 16;
+
+/// An RTMP session as a connection sees it: bytes in, bytes out.
+pub trait Session {
+    /// Takes what the peer has sent.
+    fn input(&mut self, bytes: &[u8], now: Mono) -> Result<(), SessionError>;
+    /// What is to be sent: commands and acknowledgements.
+    fn outbox(&self) -> &[u8];
+    /// So much of it has left.
+    fn sent(&mut self, bytes: usize);
+}
+
+impl Session for ServerSession {
+    fn input(&mut self, bytes: &[u8], now: Mono) -> Result<(), SessionError> {
+        self.input(bytes, now)
+    }
+    fn outbox(&self) -> &[u8] {
+        self.outbox()
+    }
+    fn sent(&mut self, bytes: usize) {
+        self.sent(bytes);
+    }
+}
+
+impl Session for ClientSession {
+    fn input(&mut self, bytes: &[u8], now: Mono) -> Result<(), SessionError> {
+        self.input(bytes, now)
+    }
+    fn outbox(&self) -> &[u8] {
+        self.outbox()
+    }
+    fn sent(&mut self, bytes: usize) {
+        self.sent(bytes);
+    }
+}
+
+/// Why a connection ended by itself.
+#[derive(Debug)]
+pub enum LinkEnd {
+    /// The peer closed it.
+    Closed,
+    /// The peer broke the protocol.
+    Session(SessionError),
+    /// The network.
+    Io(io::Error),
+}
+
+impl From<SessionError> for LinkEnd {
+    fn from(error: SessionError) -> LinkEnd {
+        LinkEnd::Session(error)
+    }
+}
+
+impl fmt::Display for LinkEnd {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LinkEnd::Closed => write!(f, "the peer closed the connection"),
+            LinkEnd::Session(error) => write!(f, "{error}"),
+            LinkEnd::Io(error) => write!(f, "{error}"),
+        }
+    }
+}
+
+/// Sends a session's own bytes; false when the socket takes no more.
+pub fn flush(session: &mut impl Session, socket: &mut impl Write) -> Result<bool, LinkEnd> {
+    while !session.outbox().is_empty() {
+        match attempt(|| socket.write(session.outbox()))? {
+            Some(count) => session.sent(count),
+            None => return Ok(false),
+        }
+    }
+    Ok(true)
+}
+
+/// One non-blocking write: `None` when the socket takes nothing now.
+pub fn attempt(mut write: impl FnMut() -> io::Result<usize>) -> Result<Option<usize>, LinkEnd> {
+    loop {
+        match write() {
+            Ok(0) => return Err(LinkEnd::Io(ErrorKind::WriteZero.into())),
+            Ok(count) => return Ok(Some(count)),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(None),
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(LinkEnd::Io(error)),
+        }
+    }
+}
+
+/// What a connection was woken by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// The peer has sent something, or closed.
+    Readable,
+    /// The socket takes bytes again.
+    Writable,
+    /// The ring has moved.
+    Rung,
+    /// Time to look at deadlines.
+    Tick,
+}
+
+/// A connection.
+pub struct Link {
+    socket: Async<TcpStream>,
+    timer: Timer,
+}
+
+impl Link {
+    /// Takes over a connected socket and bounds its memory in the kernel.
+    pub fn new(socket: Async<TcpStream>) -> io::Result<Link> {
+        let raw = SockRef::from(socket.get_ref());
+        raw.set_tcp_nodelay(true)?;
+        raw.set_send_buffer_size(SOCKET_SEND_BUFFER_BYTES)?;
+        raw.set_tcp_notsent_lowat(SOCKET_SEND_BUFFER_BYTES as u32 / 4)?;
+        // A peer that vanished without a word is noticed by what it does not acknowledge.
+        raw.set_tcp_user_timeout(Some(Duration::from_millis(DESTINATION_STALL_MS_MAX)))?;
+        Ok(Link { socket, timer: Timer::after(TICK) })
+    }
+
+    /// The socket, for writing.
+    pub fn socket(&self) -> &TcpStream {
+        self.socket.get_ref()
+    }
+
+    /// Hands the session what the peer has sent, in portions, so that one peer does not keep the
+    /// others waiting; what is left makes the link readable again.
+    pub fn receive(&self, session: &mut impl Session, now: Mono) -> Result<(), LinkEnd> {
+        let mut portion = [0; READ_BYTES];
+        for _ in 0..READS_MAX {
+            match self.socket.get_ref().read(&mut portion) {
+                Ok(0) => return Err(LinkEnd::Closed),
+                Ok(count) => {
+                    session.input(portion.get(..count).unwrap_or_default(), now)?;
+                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(LinkEnd::Io(error)),
+            }
+        }
+        Ok(())
+    }
+
+    /// Sends the session's own bytes; false when the socket takes no more.
+    pub fn flush(&self, session: &mut impl Session) -> Result<bool, LinkEnd> {
+        flush(session, &mut self.socket.get_ref())
+    }
+
+    /// Waits for what comes first. `blocked`: the socket took less than was offered, so that only
+    /// its readiness matters, not the ring.
+    pub async fn wake(
+        &mut self,
+        listener: Option<&mut Listener>,
+        blocked: bool,
+    ) -> io::Result<Wake> {
+        let mut listener = listener.filter(|_| !blocked);
+        let Link { socket, timer } = self;
+        poll_fn(|cx| {
+            if let Poll::Ready(ready) = socket.poll_readable(cx) {
+                return Poll::Ready(ready.map(|()| Wake::Readable));
+            }
+            if blocked {
+                if let Poll::Ready(ready) = socket.poll_writable(cx) {
+                    return Poll::Ready(ready.map(|()| Wake::Writable));
+                }
+            }
+            if let Some(listener) = &mut listener {
+                if listener.poll_heard(cx).is_ready() {
+                    return Poll::Ready(Ok(Wake::Rung));
+                }
+            }
+            if Pin::new(&mut *timer).poll(cx).is_ready() {
+                timer.set_after(TICK);
+                return Poll::Ready(Ok(Wake::Tick));
+            }
+            Poll::Pending
+        })
+        .await
+    }
+}
