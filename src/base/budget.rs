@@ -3,12 +3,12 @@
 //! enforcing it, measuring it. Bound: one row per kind of buffer.
 
 use super::limits::{
-    ACCESS_UNIT_BYTES_MAX, ACCESS_UNIT_HEAD_BYTES_MAX, ADTS_FRAME_BYTES_MAX, CONFIG_BYTES_MAX,
-    DATAGRAM_BYTES_MAX, DESTINATION_BYTES, HTTP_BODY_BYTES_MAX, HTTP_CONNECTIONS_MAX,
-    HTTP_CONNECTION_BYTES, HTTP_HEAD_BYTES_MAX, LOG_LINES_MAX, LOG_LINE_BYTES_MAX, PROGRAM_BYTES,
-    PSI_SECTION_BYTES_MAX, RING_UNITS_MAX, RTMP_OUTBOX_BYTES_MAX, RTMP_PENDING_MAX,
-    SOCKET_SEND_BUFFER_BYTES, STAGING_UNITS_MAX, THREADS_MAX, THREAD_STACK_BYTES,
-    TRACK_CONFIGS_MAX, TRACK_CONFIG_BYTES_MAX, TS_PROGRAMMES_MAX, TS_STREAMS_MAX, VIEWER_BYTES,
+    ACCESS_UNIT_BYTES_MAX, CONFIG_BYTES_MAX, DATAGRAM_BYTES_MAX, DEMULTIPLEXER_BYTES,
+    DESTINATION_BYTES, HTTP_ANSWERS_BYTES_MAX, HTTP_BODY_BYTES_MAX, HTTP_CONNECTIONS_MAX,
+    HTTP_CONNECTION_BYTES, HTTP_HEAD_BYTES_MAX, HTTP_SOCKET_BUFFER_BYTES, LOG_LINES_MAX,
+    LOG_LINE_BYTES_MAX, PROGRAM_BYTES, RING_UNITS_MAX, RTMP_PENDING_MAX, SOCKET_SEND_BUFFER_BYTES,
+    STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX, THREADS_MAX, THREAD_STACK_BYTES, TRACK_CONFIGS_MAX,
+    TRACK_CONFIG_BYTES_MAX, VIEWER_BYTES,
 };
 
 /// Linux grants twice what SO_SNDBUF or SO_RCVBUF ask for, the half of it for its own bookkeeping
@@ -81,36 +81,39 @@ impl Budget {
 
     fn programme(&mut self, demand: &Demand) {
         let configs = 2 * TRACK_CONFIGS_MAX;
-        let demux = PSI_SECTION_BYTES_MAX * (TS_PROGRAMMES_MAX + 1)
-            + TS_STREAMS_MAX * 256
-            + ACCESS_UNIT_HEAD_BYTES_MAX
-            + ADTS_FRAME_BYTES_MAX;
         self.one("program and its static data", PROGRAM_BYTES);
         self.one("ring: payload", demand.ring_bytes);
         self.many("ring: unit records", RING_UNITS_MAX, "units", demand.unit_record_bytes);
         self.many("ring: track configurations", configs, "records", TRACK_CONFIG_BYTES_MAX);
-        self.one("staging: payload", ACCESS_UNIT_BYTES_MAX);
+        self.one("staging: payload", ACCESS_UNIT_BYTES_MAX + STAGING_AUDIO_BYTES_MAX);
         self.many("staging: unit records", STAGING_UNITS_MAX, "units", demand.unit_record_bytes);
         self.one("UDP input: one datagram", DATAGRAM_BYTES_MAX);
-        self.one("UDP input: demultiplexer", demux);
+        self.one("UDP input: demultiplexer", DEMULTIPLEXER_BYTES);
         self.many("log ring", LOG_LINES_MAX, "lines", LOG_LINE_BYTES_MAX);
         self.one("configuration file", usize::try_from(CONFIG_BYTES_MAX).unwrap_or(usize::MAX));
         self.many("thread stacks", THREADS_MAX, "threads", THREAD_STACK_BYTES);
     }
 
     fn connections(&mut self, demand: &Demand) {
-        let pending = VIEWER_BYTES + RTMP_OUTBOX_BYTES_MAX;
         let http = HTTP_CONNECTION_BYTES + HTTP_HEAD_BYTES_MAX + HTTP_BODY_BYTES_MAX;
         self.many("viewers", demand.viewers, "viewers", VIEWER_BYTES);
-        self.many("RTMP connections not yet playing", RTMP_PENDING_MAX, "connections", pending);
+        self.many(
+            "RTMP connections not yet playing",
+            RTMP_PENDING_MAX,
+            "connections",
+            VIEWER_BYTES,
+        );
         self.many("destinations", demand.destinations, "destinations", DESTINATION_BYTES);
         self.many("HTTP connections", HTTP_CONNECTIONS_MAX, "connections", http);
+        self.one("HTTP answers under way", HTTP_ANSWERS_BYTES_MAX);
     }
 
     fn kernel(&mut self, demand: &Demand) {
         let readers = demand.viewers.saturating_add(demand.destinations);
         self.owned(Owner::Kernel, "send buffers", readers, "sockets", SOCKET_SEND_BUFFER_BYTES);
         self.owned(Owner::Kernel, "UDP receive buffer", 1, "socket", demand.receive_buffer_bytes);
+        let http = 2 * HTTP_SOCKET_BUFFER_BYTES;
+        self.owned(Owner::Kernel, "HTTP buffers", HTTP_CONNECTIONS_MAX, "sockets", http);
     }
 
     fn one(&mut self, name: &'static str, bytes: usize) {
@@ -208,7 +211,7 @@ mod tests {
     #[test]
     fn the_defaults_fit_a_small_machine() {
         let budget = Budget::of(&demand(VIEWERS_DEFAULT, DESTINATIONS_DEFAULT));
-        assert!(budget.total(Owner::Process) < 40 << 20, "{}", budget.total(Owner::Process));
+        assert!(budget.total(Owner::Process) < 48 << 20, "{}", budget.total(Owner::Process));
     }
 
     #[test]

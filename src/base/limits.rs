@@ -200,10 +200,13 @@ pub const THREAD_STACK_BYTES: usize = 256 << 10;
 // ── What things cost, for the budget ────────────────────────────────────────────────────────
 /// The binary's pages, the standby card in it, and what the allocator keeps beside.
 pub const PROGRAM_BYTES: usize = 8 << 20;
-/// A viewer in user space: task, session, reader, header bytes, outbox.
-pub const VIEWER_BYTES: usize = 24 << 10;
+/// The demultiplexer and its assemblers: sections, the streams' table, an access unit's head.
+pub const DEMULTIPLEXER_BYTES: usize = 64 << 10;
+/// A viewer in user space: task, session, reader, header bytes; with a full outbox and an
+/// unfinished message as large as they may be.
+pub const VIEWER_BYTES: usize = (8 << 10) + RTMP_OUTBOX_BYTES_MAX + RTMP_PARTIAL_BYTES_MAX;
 /// A destination in user space: the same, and its URL, key and retry state.
-pub const DESTINATION_BYTES: usize = 48 << 10;
+pub const DESTINATION_BYTES: usize = VIEWER_BYTES + (8 << 10);
 /// An HTTP connection in user space, its head and body not counted: both sides of the gate.
 pub const HTTP_CONNECTION_BYTES: usize = 16 << 10;
 

@@ -1,5 +1,5 @@
 //! Byte rates over a sliding window. Purpose: the bit rates of the status, in constant memory and
-//! without a clock of its own. Non-goal: shaping. Bound: [`BUCKETS`] counters per meter.
+//! without a clock of its own. Non-goal: shaping. Bound: one counter per second of the window.
 
 use super::time::Mono;
 

@@ -25,9 +25,9 @@ use crate::control::worker::PORT_FIELD;
 
 /// How a connection tells the gate that it could be given up for another.
 pub trait Seat {
-    /// It waits for its client to ask, or to leave.
+    /// It waits for its client to send its request, or to leave.
     fn waits(&self);
-    /// It has a whole head and owes an answer.
+    /// It has a whole request and owes an answer.
     fn works(&self);
 }
 
@@ -57,10 +57,9 @@ pub async fn serve(stream: Async<TcpStream>, port: Port, jobs: Sender<Job>, seat
     let mut kept = false;
     loop {
         seat.waits();
-        let (keep_alive, result) = client.exchange(kept, port, &jobs, &seat).await;
-        match result {
-            Ok(()) if keep_alive => kept = true,
-            Ok(()) => break,
+        match client.exchange(kept, port, &jobs, &seat).await {
+            Ok(true) => kept = true,
+            Ok(false) => break,
             Err(End::Silent) => return,
             Err(End::Refused(refusal)) => {
                 client.refuse(refusal).await;
@@ -93,29 +92,17 @@ impl Client {
         port: Port,
         jobs: &Sender<Job>,
         seat: &impl Seat,
-    ) -> (bool, Result<(), End>) {
-        let head = match self.read_head(kept).await {
-            Ok(head) => head,
-            Err(end) => return (false, Err(end)),
-        };
+    ) -> Result<bool, End> {
+        let head = self.read_head(kept).await?;
+        let body = self.read_body(&head).await?;
         seat.works();
-        let body = match self.read_body(&head).await {
-            Ok(body) => body,
-            Err(end) => return (false, Err(end)),
-        };
         // Who sends more than it asked for has its answer and no other.
         let keep_alive = head.keep_alive && self.input.is_empty();
-        let reply = match ask(&head, &body, port, jobs).await {
-            Ok(reply) => reply,
-            Err(refusal) => return (false, Err(End::Refused(refusal))),
-        };
-        let fields: &[u8] = if keep_alive {
-            b"Connection: keep-alive\r\n\r\n"
-        } else {
-            b"Connection: close\r\n\r\n"
-        };
-        let sent = self.send(&[&reply.head, fields, &reply.body]).await;
-        (keep_alive, sent.map_err(End::from))
+        let reply = ask(&head, &body, port, jobs).await?;
+        let last = if keep_alive { "keep-alive" } else { "close" };
+        let last = format!("Connection: {last}\r\n\r\n");
+        self.send(&[&reply.head, last.as_bytes(), &reply.body]).await?;
+        Ok(keep_alive)
     }
 
     async fn read_head(&mut self, kept: bool) -> Result<Head, End> {

@@ -60,7 +60,7 @@ impl UdpInput {
     pub fn bind(config: &UdpConfig, silence: Duration) -> io::Result<UdpInput> {
         let socket = open(config)?;
         let granted_bytes = socket.recv_buffer_size()?;
-        let socket = Async::new_nonblocking(UdpSocket::from(socket))?;
+        let socket = Async::new(UdpSocket::from(socket))?;
         let listen = socket.get_ref().local_addr()?;
         let state = State {
             demux: Demux::new(config.programme),

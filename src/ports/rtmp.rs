@@ -67,7 +67,7 @@ impl RtmpPort {
         socket.set_reuse_address(true)?;
         socket.bind(&listen.into())?;
         socket.listen(BACKLOG)?;
-        let listener = Async::new_nonblocking(TcpListener::from(socket))?;
+        let listener = Async::new(TcpListener::from(socket))?;
         let listen = listener.get_ref().local_addr()?;
         Ok(RtmpPort {
             listener,

@@ -85,7 +85,11 @@ fn data_plane(snapshot: &Snapshot, now: Mono) -> Check {
     if is_running(snapshot, now) {
         check("data_plane", Verdict::Healthy, "running".to_owned())
     } else {
-        check("data_plane", Verdict::Unhealthy, format!("no sign of life for {age_s} s"))
+        check(
+            "data_plane",
+            Verdict::Unhealthy,
+            format!("the programme has given no sign of life for {age_s} s"),
+        )
     }
 }
 

@@ -11,7 +11,7 @@ use super::repeats::RecentDatagrams;
 use super::rtp;
 pub use super::streams::StreamInfo;
 use super::streams::Streams;
-use super::sync::{Framer, Stride};
+use super::sync::{Framer, Piece, Stride};
 use super::video::VideoStream;
 use crate::codec::access_unit::UnitSink;
 
@@ -68,12 +68,14 @@ impl Demux {
             // A piece of a byte stream may well look like another; whole packets do not.
             let is_whole = unwrapped.is_some() || Stride::of_whole_packets(bytes).is_some();
             if is_whole && recent.is_repeated(bytes) {
-                let count = u64::try_from(packets.len() / PACKET_BYTES).unwrap_or(0);
-                multiplex.counters.duplicate_packets += count;
+                multiplex.counters.duplicate_packets += meaning_packets(packets);
                 return;
             }
         }
-        framer.datagram(packets, |packet| multiplex.packet(packet, sink));
+        framer.datagram(packets, |piece| match piece {
+            Piece::Packet(packet) => multiplex.packet(packet, sink),
+            Piece::Gap => multiplex.gap(sink),
+        });
         multiplex.counters.sync_lost_bytes = framer.lost_bytes();
     }
 
@@ -110,6 +112,15 @@ impl Demux {
     pub fn streams(&self) -> impl Iterator<Item = StreamInfo> + '_ {
         self.multiplex.streams.infos()
     }
+}
+
+/// How many of these whole packets are not null packets, of which a constant bit rate makes
+/// datagrams that are all alike.
+fn meaning_packets(packets: &[u8]) -> u64 {
+    let stride = Stride::of_whole_packets(packets).map_or(PACKET_BYTES, Stride::bytes);
+    let packets = packets.chunks_exact(stride).filter_map(<[u8]>::first_chunk);
+    let pids = packets.filter_map(|packet| Packet::parse(packet).ok()).map(|packet| packet.pid);
+    pids.fold(0, |count, pid| count + u64::from(pid != NULL_PID))
 }
 
 /// Everything behind the packet grid.
@@ -167,6 +178,16 @@ impl Multiplex {
             self.pat_packet(&packet, sink);
         } else if self.programmes.has_pmt_on(packet.pid) {
             self.pmt_packet(&packet, sink);
+        }
+    }
+
+    /// Datagrams are missing, maybe 16 packets of a PID, which its counter would not show.
+    fn gap<S: UnitSink + ?Sized>(&mut self, sink: &mut S) {
+        if let Some(video) = &mut self.video {
+            video.give_up(&mut self.counters, sink);
+        }
+        if let Some(audio) = &mut self.audio {
+            audio.give_up(&mut self.counters, sink);
         }
     }
 

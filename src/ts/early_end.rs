@@ -5,7 +5,9 @@
 //! the next start. But muxers begin each PES in a packet of its own and so have to stuff the
 //! packet before it. Where a stream has done so often enough without exception, a stuffed packet
 //! is believed to be the last. A frame that ends flush with its packet waits for the next start,
-//! as it would anyway. Where the length is stated it is the guide instead.
+//! as it would anyway. Where the length is stated it is the guide instead: a PES ends in the stuffed
+//! packet with which it has its length. Field encoders let the length overflow at 65,536 and leave
+//! out a trailing zero byte, so both are allowed for.
 //!
 //! Whoever believes may be deceived: then a frame has left without its end. So the proof asked
 //! for is strict, one counterexample withdraws the belief, it is earned once more only by a far
@@ -16,8 +18,8 @@
 const PROOF: u32 = 8;
 /// The same after the belief was wrong once: most of a minute.
 const SECOND_PROOF: u32 = 1024;
-/// Stated lengths in a row that may be longer than what came before lengths are not believed.
-const SHORT_PACKETS_MAX: u8 = 3;
+/// PES packets in a row that may differ from their stated length before lengths are not believed.
+const MISFITS_MAX: u8 = 3;
 
 /// Belief that is earned, lost, and earned once more.
 struct Trust {
@@ -84,40 +86,70 @@ impl StuffingEnd {
     }
 }
 
-/// The belief that `PES_packet_length` is right: held from the start, and lost by encoders that
-/// write a length modulo 65,536 or count it wrong.
+/// A video PES packet's body as its stated length sees it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct StatedBody {
+    stated: u16,
+    came: usize,
+    /// Zero bytes at the end of what came.
+    zeros: usize,
+}
+
+impl StatedBody {
+    pub(super) const fn new(stated: u16) -> StatedBody {
+        StatedBody { stated, came: 0, zeros: 0 }
+    }
+
+    /// More of the body.
+    pub(super) fn add(&mut self, bytes: &[u8]) {
+        let zeros = bytes.iter().rev().take_while(|byte| **byte == 0).count();
+        self.zeros = if zeros == bytes.len() { self.zeros.saturating_add(zeros) } else { zeros };
+        self.came = self.came.saturating_add(bytes.len());
+    }
+
+    /// Whether what came is what was stated, modulo 65,536; zero bytes behind a NAL unit
+    /// (ISO/IEC 14496-10, B.1) may be left out of account.
+    pub(super) fn fits(&self) -> bool {
+        let excess = self.came.wrapping_sub(usize::from(self.stated)) & 0xffff;
+        excess <= self.zeros && excess <= self.came
+    }
+}
+
+/// The belief that `PES_packet_length` is right: held from the start, lost by encoders that count
+/// it wrong.
 pub(super) struct LengthEnd {
     trust: Trust,
-    short: u8,
+    misfits: u8,
 }
 
 impl LengthEnd {
     pub(super) const fn new() -> LengthEnd {
-        LengthEnd { trust: Trust { run: 0, needed: Some(0) }, short: 0 }
+        LengthEnd { trust: Trust { run: 0, needed: Some(0) }, misfits: 0 }
     }
 
-    /// Whether a PES packet ends at its stated length.
+    /// Whether a PES packet that is not of its stated length is broken.
     pub(super) fn holds(&self) -> bool {
         self.trust.holds()
     }
 
-    /// A PES packet was over, nothing lost, and this much of it had come.
-    pub(super) fn ended(&mut self, stated: usize, came: usize) {
-        if came == stated {
-            self.short = 0;
+    /// A PES packet is over, and no loss was seen.
+    pub(super) fn ended(&mut self, fits: bool) {
+        if fits {
+            self.misfits = 0;
             self.trust.confirm();
-        } else {
+            return;
+        }
+        self.misfits = self.misfits.saturating_add(1);
+        if !self.holds() {
             self.trust.run = 0;
-            self.short = self.short.saturating_add(1);
-            if self.short == SHORT_PACKETS_MAX && self.trust.holds() {
-                self.wrong();
-            }
+        } else if self.misfits >= MISFITS_MAX {
+            self.wrong();
         }
     }
 
-    /// More came than was stated.
+    /// More came of a PES packet that had its length.
     pub(super) fn wrong(&mut self) {
-        self.short = 0;
+        self.misfits = 0;
         self.trust.withdraw();
     }
 }
@@ -191,23 +223,40 @@ mod tests {
     #[test]
     fn lengths_are_believed_until_they_lie() {
         let mut length = LengthEnd::new();
-        length.ended(100, 60);
-        length.ended(100, 60);
-        length.ended(100, 100);
-        length.ended(100, 60);
-        length.ended(100, 60);
+        for fits in [false, false, true, false, false] {
+            length.ended(fits);
+        }
         assert!(length.holds(), "never three in a row");
-        length.ended(100, 60);
+        length.ended(false);
         assert!(!length.holds());
         for _ in 0..SECOND_PROOF {
             assert!(!length.holds());
-            length.ended(100, 100);
+            length.ended(true);
         }
         assert!(length.holds());
         length.wrong();
         for _ in 0..2 * SECOND_PROOF {
-            length.ended(100, 100);
+            length.ended(true);
         }
         assert!(!length.holds());
+    }
+
+    #[test]
+    fn a_body_fits_its_length_modulo_65536_and_trailing_zeros() {
+        let body = |stated: u16, parts: &[&[u8]]| {
+            let mut body = StatedBody::new(stated);
+            parts.iter().for_each(|part| body.add(part));
+            body.fits()
+        };
+        assert!(body(4, &[b"ab", b"cd"]));
+        assert!(!body(4, &[b"abc"]));
+        assert!(!body(4, &[b"abcde"]));
+        assert!(body(4, &[b"abcd\0"]) && body(4, &[b"abcd", b"\0", b"\0\0"]));
+        assert!(body(4, &[b"abc\0"]), "a zero that counts");
+        assert!(!body(4, &[b"abc\0", b"e"]) && !body(4, &[b"abcde\0"]));
+        assert!(!body(6, &[b"abc\0"]), "zeros do not stand in for what is missing");
+        let big = vec![7; 65_536 + 4];
+        assert!(body(4, &[&big]) && !body(5, &[&big]));
+        assert!(body(0, &[]) && !body(1, &[]));
     }
 }

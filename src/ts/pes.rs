@@ -20,8 +20,9 @@ pub(super) struct PesTimes {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PesHeader {
     pub(super) times: PesTimes,
-    /// Bytes of the body; `None` when the packet does not state its length.
-    pub(super) body_bytes: Option<usize>,
+    /// Bytes of the body, modulo 65,536 because encoders let it overflow; `None` when the packet
+    /// does not state its length.
+    pub(super) body_bytes: Option<u16>,
     header_bytes: usize,
 }
 
@@ -36,8 +37,6 @@ pub(super) enum PesError {
     Marker,
     /// Scrambled.
     Scrambled,
-    /// The stated length is shorter than the header.
-    Length(u16),
 }
 
 impl fmt::Display for PesError {
@@ -47,9 +46,6 @@ impl fmt::Display for PesError {
             PesError::StreamId(id) => write!(f, "stream id {id:#04x} is no audio or video"),
             PesError::Marker => f.write_str("the PES header is not of MPEG-2"),
             PesError::Scrambled => f.write_str("the PES packet is scrambled"),
-            PesError::Length(bytes) => {
-                write!(f, "a PES packet of {bytes} bytes is shorter than its header")
-            }
         }
     }
 }
@@ -76,26 +72,21 @@ impl PesHeader {
         if marks & 0x30 != 0 {
             return Err(PesError::Scrambled);
         }
-        let options_bytes = usize::from(options_bytes);
-        if options.len() < options_bytes.min(HEAD_BYTES_MAX - HEAD_BYTES_FIXED) {
+        let options_wanted = usize::from(options_bytes);
+        if options.len() < options_wanted.min(HEAD_BYTES_MAX - HEAD_BYTES_FIXED) {
             return Ok(None);
         }
-        let options = options.get(..options_bytes).unwrap_or(options);
+        let options = options.get(..options_wanted).unwrap_or(options);
         let pts = options.first_chunk().filter(|_| flags & 0x80 != 0).map(wire_time);
         let dts = options.get(5..).and_then(<[u8]>::first_chunk).filter(|_| flags & 0xc0 == 0xc0);
+        // What the length counts besides the body: the three bytes before the options, and these.
+        let counted = u16::from(options_bytes).wrapping_add(3);
         let stated = u16::from_be_bytes([high, low]);
-        let body_bytes = match stated {
-            0 => None,
-            _ => Some(
-                usize::from(stated)
-                    .checked_sub(3 + options_bytes)
-                    .ok_or(PesError::Length(stated))?,
-            ),
-        };
+        let body_bytes = (stated != 0).then_some(stated.wrapping_sub(counted));
         Ok(Some(PesHeader {
             times: PesTimes { pts, dts: dts.map(wire_time) },
             body_bytes,
-            header_bytes: HEAD_BYTES_FIXED + options_bytes,
+            header_bytes: HEAD_BYTES_FIXED + options_wanted,
         }))
     }
 }
@@ -234,7 +225,8 @@ mod tests {
         assert_eq!(read.body_bytes, Some(100));
         let read = PesHeader::parse(&header(0, 0x80, &time(9))).unwrap().unwrap();
         assert_eq!(read.body_bytes, None);
-        assert_eq!(PesHeader::parse(&header(7, 0x80, &time(9))), Err(PesError::Length(7)));
+        let read = PesHeader::parse(&header(2, 0x80, &time(9))).unwrap().unwrap();
+        assert_eq!(read.body_bytes, Some(65_530), "65,538 did not fit");
     }
 
     #[test]

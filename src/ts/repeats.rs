@@ -18,7 +18,7 @@ impl RecentDatagrams {
     /// Whether this datagram came a moment ago; remembers it if not.
     pub(super) fn is_repeated(&mut self, datagram: &[u8]) -> bool {
         let print = fingerprint(datagram);
-        let known = self.prints.iter().any(|p| *p == print);
+        let known = self.prints.contains(&print);
         if !known {
             self.prints.write(print);
         }

@@ -42,6 +42,16 @@ impl Stride {
     }
 }
 
+/// What comes out of datagrams.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Piece<'a> {
+    /// A packet.
+    Packet(&'a [u8; PACKET_BYTES]),
+    /// A packet began in the datagram before and this one does not go on with it: datagrams
+    /// between are missing, or the order is not kept.
+    Gap,
+}
+
 /// Cuts datagrams into packets.
 pub struct Framer {
     stride: Option<Stride>,
@@ -78,12 +88,13 @@ impl Framer {
         })
     }
 
-    /// Takes a datagram of any length and hands out the packets that are whole.
-    pub fn datagram(&mut self, mut bytes: &[u8], mut packet: impl FnMut(&[u8; PACKET_BYTES])) {
+    /// Takes a datagram of any length and hands out the packets that are whole,
+    /// in order.
+    pub fn datagram(&mut self, mut bytes: &[u8], mut piece: impl FnMut(Piece<'_>)) {
         while !bytes.is_empty() {
             bytes = match self.stride {
-                Some(stride) => self.follow(stride, bytes, &mut packet),
-                None => self.search(bytes, &mut packet),
+                Some(stride) => self.follow(stride, bytes, &mut piece),
+                None => self.search(bytes, &mut piece),
             };
         }
     }
@@ -93,7 +104,7 @@ impl Framer {
         &mut self,
         stride: Stride,
         mut bytes: &'a [u8],
-        packet: &mut impl FnMut(&[u8; PACKET_BYTES]),
+        piece: &mut impl FnMut(Piece<'_>),
     ) -> &'a [u8] {
         if self.held_bytes > 0 {
             let missing = stride.bytes().saturating_sub(self.held_bytes);
@@ -103,11 +114,12 @@ impl Framer {
             };
             if !behind.is_empty() && confirms(bytes, missing, stride) == 0 {
                 self.lose_grid();
+                piece(Piece::Gap);
                 return bytes;
             }
             self.hold(head);
             if let Some((whole, _)) = self.held.split_first_chunk() {
-                packet(whole);
+                piece(Piece::Packet(whole));
             }
             self.held_bytes = 0;
             bytes = behind;
@@ -118,7 +130,7 @@ impl Framer {
                 return &[];
             };
             if let Some((whole, _)) = whole.split_first_chunk() {
-                packet(whole);
+                piece(Piece::Packet(whole));
             }
             bytes = behind;
         }
@@ -134,11 +146,7 @@ impl Framer {
     }
 
     /// Looks for the grid; returns what is to be read along it, or nothing.
-    fn search<'a>(
-        &mut self,
-        bytes: &'a [u8],
-        packet: &mut impl FnMut(&[u8; PACKET_BYTES]),
-    ) -> &'a [u8] {
+    fn search<'a>(&mut self, bytes: &'a [u8], piece: &mut impl FnMut(Piece<'_>)) -> &'a [u8] {
         if let Some((offset, stride)) = find(bytes) {
             self.lose(self.held_bytes.saturating_add(offset));
             self.held_bytes = 0;
@@ -158,7 +166,7 @@ impl Framer {
                 self.held_bytes = 0;
                 self.stride = Some(stride);
                 // The grid may break off again behind the three sync bytes that confirmed it.
-                let left = self.follow(stride, held.get(offset..).unwrap_or(&[]), packet);
+                let left = self.follow(stride, held.get(offset..).unwrap_or(&[]), piece);
                 self.hold(left);
             }
             None if self.held_bytes == TS_SYNC_BYTES_MAX => self.slide(),

@@ -5,7 +5,7 @@
 use super::clock::{Clock, Stated, VideoTimes};
 use super::continuity::{Continuity, ContinuityCheck};
 use super::demux::Counters;
-use super::early_end::{LengthEnd, StuffingEnd};
+use super::early_end::{LengthEnd, StatedBody, StuffingEnd};
 use super::packet::Packet;
 use super::pes::{PesHeader, PesReader};
 use crate::codec::access_unit::UnitSink;
@@ -16,10 +16,10 @@ use crate::codec::h264::H264Assembler;
 enum Unit {
     /// None, or it was given up.
     None,
-    /// Its body comes: stated and received bytes.
-    Open { stated: Option<usize>, came: usize },
-    /// It was ended at its stated length before the next began.
-    EndedAtLength(usize),
+    /// Its body comes; with the stated length if there is one.
+    Open(Option<StatedBody>),
+    /// It was ended where it had its stated length, before the next began.
+    EndedAtLength,
     /// It was ended at a stuffed packet before the next began.
     EndedAtStuffing,
 }
@@ -79,7 +79,7 @@ impl VideoStream {
         }
         if packet.unit_start {
             self.end_at_start(counters, sink);
-        } else if !payload.is_empty() {
+        } else if payload.iter().any(|byte| *byte != 0) {
             self.disprove(counters);
         }
         match self.pes.payload(packet.unit_start, payload) {
@@ -106,21 +106,21 @@ impl VideoStream {
     /// A PES packet begins and nothing was lost before: the one in hand is over.
     fn end_at_start<S: UnitSink + ?Sized>(&mut self, counters: &mut Counters, sink: &mut S) {
         match self.unit {
-            Unit::Open { stated: Some(stated), came } => {
-                let short = self.by_length.holds();
-                self.by_length.ended(stated, came);
-                if short {
+            Unit::Open(stated) => {
+                let believed = self.by_length.holds();
+                let fits = stated.is_none_or(|body| body.fits());
+                if stated.is_some() {
+                    self.by_length.ended(fits);
+                }
+                if believed && !fits {
+                    // A hole that the continuity counter did not show, or a length that lies.
                     self.give_up(counters, sink);
                 } else {
                     self.by_stuffing.ended();
                     self.assembler.end(sink);
                 }
             }
-            Unit::Open { stated: None, .. } => {
-                self.by_stuffing.ended();
-                self.assembler.end(sink);
-            }
-            Unit::EndedAtLength(stated) => self.by_length.ended(stated, stated),
+            Unit::EndedAtLength => self.by_length.ended(true),
             Unit::EndedAtStuffing => self.by_stuffing.ended(),
             // A start inside a header that is not whole.
             Unit::None => self.give_up(counters, sink),
@@ -132,9 +132,9 @@ impl VideoStream {
     /// to believe so again.
     fn disprove(&mut self, counters: &mut Counters) {
         match self.unit {
-            Unit::EndedAtLength(_) => self.by_length.wrong(),
+            Unit::EndedAtLength => self.by_length.wrong(),
             Unit::EndedAtStuffing => self.by_stuffing.wrong(),
-            Unit::None | Unit::Open { .. } => return,
+            Unit::None | Unit::Open(_) => return,
         }
         counters.early_end_failures += 1;
         self.unit = Unit::None;
@@ -149,7 +149,7 @@ impl VideoStream {
         }
         self.by_stuffing.begin();
         self.assembler.begin(dts, pts);
-        self.unit = Unit::Open { stated: header.body_bytes, came: 0 };
+        self.unit = Unit::Open(header.body_bytes.map(StatedBody::new));
     }
 
     fn body<S: UnitSink + ?Sized>(
@@ -159,21 +159,17 @@ impl VideoStream {
         counters: &mut Counters,
         sink: &mut S,
     ) {
-        let Unit::Open { stated, came } = &mut self.unit else { return };
-        *came = came.saturating_add(body.len());
-        let (stated, came) = (*stated, *came);
-        let believed = stated.filter(|_| self.by_length.holds());
-        if believed.is_some_and(|stated| came > stated) {
-            // Either the length is wrong, or this is another unit's end glued to this one's
-            // beginning by a loss the continuity counter did not show.
-            self.by_length.wrong();
-            self.give_up(counters, sink);
-            return;
+        let Unit::Open(stated) = &mut self.unit else { return };
+        if let Some(stated) = stated {
+            stated.add(body);
         }
+        let stated = stated.filter(|_| self.by_length.holds());
         self.assembler.data(body, sink);
         let believed_last = self.by_stuffing.packet(stuffed);
-        let ended = match believed {
-            Some(stated) if came == stated => Unit::EndedAtLength(stated),
+        // A PES packet ends with a transport packet, so where it has its length in an unstuffed
+        // one both may be chance: the next start will tell.
+        let ended = match stated {
+            Some(stated) if stuffed && stated.fits() => Unit::EndedAtLength,
             None if believed_last => Unit::EndedAtStuffing,
             _ => return,
         };

@@ -100,7 +100,12 @@ function facts(parent, items) {
 function table(body, rows, classes) {
   const make = () => {
     const row = element("tr");
-    row.append(...classes.map((name) => element("td", name)));
+    const names = body.parentElement.tHead.rows[0].cells;
+    row.append(...classes.map((className, at) => {
+      const cell = element("td", className);
+      cell.dataset.label = names[at].textContent;
+      return cell;
+    }));
     return row;
   };
   list(body, rows, make, (row, texts) => texts.forEach((text, at) => set(row.children[at], text)));
@@ -136,7 +141,7 @@ function showHealth(state) {
 function showUdp(state) {
   const { udp } = state;
   set(byId("udp-lead"), udp.receiving ? `Receiving from ${udp.sender || "an unknown sender"}`
-    : `Silent, listening on ${udp.listen || "no address"}`);
+    : "Nothing comes in");
   const lost = udp.continuity_errors + udp.kernel_drops;
   facts(byId("udp-facts"), [
     ["Rate", rate(udp.bps)],
@@ -145,7 +150,8 @@ function showUdp(state) {
     ["Packets lost", whole(lost), lost > 0],
     ["Frames lost", whole(udp.broken_units), udp.broken_units > 0],
     ["Programme", udp.programme_number === null ? "–"
-      : `${udp.programme_number} of ${whole(udp.programmes)} in the stream`],
+      : udp.programmes > 1 ? `${udp.programme_number} (one of ${whole(udp.programmes)})`
+        : udp.programme_number],
   ]);
   byId("streams-box").hidden = udp.streams.length === 0;
   const carried = (s) => (s.carried ? "yes" : `no: ${s.reason}`);

@@ -3,7 +3,7 @@
 //! and to the file. So the data plane never waits for a terminal or a disk: a writer that is behind
 //! loses the oldest lines, counted. Times are UTC, whatever `TZ` says; secrets are scrubbed here as
 //! the last defence. Non-goals: deciding what is said how often (`base::events`), structured logs.
-//! Bounds: [`LOG_LINES_MAX`] lines of [`LOG_LINE_BYTES_MAX`](crate::base::limits) bytes.
+//! Bounds: `LOG_LINES_MAX` lines of at most `LOG_LINE_BYTES_MAX` bytes.
 
 mod file;
 mod line;
