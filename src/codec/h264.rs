@@ -15,7 +15,7 @@ use crate::base::time::{Ticks, TICKS_PER_S};
 
 /// Units without an IDR after which recovery points are taken for key units once more: about ten
 /// seconds, longer than any encoder that sends IDRs regularly waits between two.
-pub const OPEN_GOP_AFTER_UNITS: u64 = 300;
+const OPEN_GOP_AFTER_UNITS: u64 = 300;
 
 /// Bytes of a NAL unit's length.
 const LENGTH_BYTES: usize = 4;

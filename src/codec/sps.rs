@@ -1,10 +1,11 @@
 //! What a sequence parameter set says of the picture (ISO/IEC 14496-10, 7.3.2.1.1), and the two
 //! numbers a picture parameter set begins with (7.3.2.2). Non-goals: everything a decoder needs
-//! beyond that. Bound: the caller's slice; nothing is allocated.
+//! beyond that. Bound: the caller's slice; nothing is allocated but the
+//! short text of an error about the byte sequence.
 //!
 //! The bits are read by h264-reader's RBSP layer, the fields by this file. Its
-//! `SeqParameterSet::from_bits` does not panic on hostile bytes and allocates at most about a
-//! kilobyte, but it refuses sets that encoders in the field send and decoders play: a picture
+//! `SeqParameterSet::from_bits` does not panic on hostile bytes and allocates at most two
+//! kilobytes, but it refuses sets that encoders in the field send and decoders play: a picture
 //! larger than the level allows, `max_dec_frame_buffering` outside the level's limit, anything
 //! after the last field. Here those do no harm: nothing behind the frame rate is read, and a
 //! broken VUI costs the frame rate only.

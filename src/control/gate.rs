@@ -239,6 +239,8 @@ impl Drop for Refused {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::os::unix::net::UnixListener;
+    use std::thread::JoinHandle;
 
     fn address(text: &str) -> IpAddr {
         text.parse().unwrap()
@@ -293,20 +295,20 @@ mod tests {
     }
 
     /// A gate before a server that takes connections and never answers.
-    fn gate_before_silence() -> (SocketAddr, std::os::unix::net::UnixListener, Sender<()>) {
+    fn gate_before_silence() -> (SocketAddr, UnixListener, Sender<()>, JoinHandle<()>) {
         let (dir, listener) = crate::control::socket_dir::SocketDir::create().unwrap();
         let any = || Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).unwrap();
         let (http, stat) = (any(), any());
         let at = http.get_ref().local_addr().unwrap();
         let (open, stop) = bounded(1);
-        std::thread::spawn(move || run(http, stat, &dir.socket(), stop));
-        (at, listener, open)
+        let gate = std::thread::spawn(move || run(http, stat, &dir.socket(), stop));
+        (at, listener, open, gate)
     }
 
     #[test]
     fn a_server_that_hangs_is_given_no_more_and_its_clients_are_told() {
         use std::io::{Read, Write};
-        let (at, server, _open) = gate_before_silence();
+        let (at, server, open, gate) = gate_before_silence();
         let mut clients: Vec<_> = (0..6).map(|_| TcpStream::connect(at).unwrap()).collect();
         for client in &mut clients {
             client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
@@ -320,5 +322,7 @@ mod tests {
         server.set_nonblocking(true).unwrap();
         let lanes = std::iter::from_fn(|| server.accept().ok()).count();
         assert_eq!(lanes, HTTP_LANES);
+        drop(open);
+        gate.join().unwrap();
     }
 }

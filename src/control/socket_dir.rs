@@ -13,6 +13,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 /// over from an earlier process of that id, or belongs to one in another container.
 const NAMES_MAX: u32 = 64;
 
+/// Folders looked at in one place in search of what killed processes left behind.
+const SWEPT_MAX: usize = 1024;
+
+const PREFIX: &str = "streamcaster";
+
 /// Where a service's sockets belong, if this process may write there.
 const RUN_DIR: &str = "/run";
 
@@ -40,12 +45,12 @@ impl SocketDir {
     }
 
     fn create_in(place: &Path) -> io::Result<(SocketDir, UnixListener)> {
+        sweep(place);
         let mut result = Err(io::Error::from(io::ErrorKind::AlreadyExists));
         for _ in 0..NAMES_MAX {
             let number = NEXT.fetch_add(1, Ordering::Relaxed);
-            result = SocketDir::make(
-                place.join(format!("streamcaster-{}-{number}", std::process::id())),
-            );
+            let name = format!("{PREFIX}-{}-{number}", std::process::id());
+            result = SocketDir::make(place.join(name));
             if !matches!(&result, Err(e) if e.kind() == io::ErrorKind::AlreadyExists) {
                 break;
             }
@@ -80,6 +85,26 @@ impl Drop for SocketDir {
         let _ = std::fs::remove_file(self.socket());
         let _ = std::fs::remove_dir(&self.0);
     }
+}
+
+/// Removes what processes that are no more left in `place`. Nothing depends on its success.
+fn sweep(place: &Path) {
+    let Ok(entries) = std::fs::read_dir(place) else { return };
+    for entry in entries.take(SWEPT_MAX).flatten() {
+        if owner(&entry.file_name()).is_some_and(|pid| !Path::new("/proc").join(pid).exists()) {
+            // The socket is asked too: with another container's folder in sight, a process id
+            // that means nothing here may mean something there.
+            let _ = remove_stale(&entry.path());
+        }
+    }
+}
+
+/// The process id in the name of a folder of ours.
+fn owner(name: &std::ffi::OsStr) -> Option<String> {
+    let mut parts = name.to_str()?.split('-');
+    let (prefix, pid, number) = (parts.next()?, parts.next()?, parts.next()?);
+    let ours = prefix == PREFIX && parts.next().is_none();
+    (ours && pid.parse::<u32>().is_ok() && number.parse::<u32>().is_ok()).then(|| pid.to_owned())
 }
 
 /// Removes a folder whose socket nobody answers; one that lives is an `AlreadyExists`.
@@ -130,5 +155,24 @@ mod tests {
         assert!(path.join("http").exists());
         drop(SocketDir::make(path).unwrap());
         std::fs::remove_dir(place).unwrap();
+    }
+
+    #[test]
+    fn leftovers_of_dead_processes_are_swept_and_nothing_else() {
+        let place = place("socket-dir-sweep");
+        // Linux gives no process an id this high (PID_MAX_LIMIT is 2^22).
+        let left = place.join("streamcaster-4294967-0");
+        let lives = place.join("streamcaster-4294967-1");
+        let foreign = place.join("streamcaster-4294967-x");
+        for path in [&left, &lives, &foreign] {
+            std::fs::create_dir(path).unwrap();
+        }
+        drop(UnixListener::bind(left.join("http")).unwrap());
+        let listener = UnixListener::bind(lives.join("http")).unwrap();
+        drop(SocketDir::create_in(&place).unwrap());
+        assert!(!left.exists());
+        assert!(lives.exists() && foreign.exists());
+        drop(listener);
+        std::fs::remove_dir_all(place).unwrap();
     }
 }

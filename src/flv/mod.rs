@@ -2,4 +2,6 @@
 //! and video, which RTMP messages carry as well, and files of them.
 
 pub mod reader;
+#[cfg(test)]
+mod standby_tests;
 pub mod tag;

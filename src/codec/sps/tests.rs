@@ -67,8 +67,8 @@ fn sizes_that_cannot_be_are_refused() {
     assert_eq!(edge(2000, 16, [0, 0], 1), None, "larger than any level");
 }
 
-/// 100,000 sets with bits turned, bytes replaced and ends cut: none panics, none allocates (there
-/// is nothing to allocate with), and what is accepted is in range.
+/// 100,000 sets with bits turned, bytes replaced and ends cut: none panics, and what is accepted
+/// is in range.
 #[test]
 fn mutated_sets_do_no_harm() {
     let originals = [BASELINE, HIGH_422_FIELDS, SCALING_LISTS, HIGH].map(hex);
