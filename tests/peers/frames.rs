@@ -15,17 +15,28 @@ pub struct Frame {
     pub pts_ms: i64,
     /// Bytes of its payload.
     pub bytes: usize,
-    /// Digest of its payload: for video every NAL unit behind its length.
+    /// Digest of its payload.
     pub digest: u64,
 }
 
 impl Frame {
-    /// A frame with this payload.
-    pub fn new(key: bool, dts_ms: i64, pts_ms: i64, payload: &[u8]) -> Frame {
-        let mut hasher = DefaultHasher::new();
-        payload.hash(&mut hasher);
-        Frame { key, dts_ms, pts_ms, bytes: payload.len(), digest: hasher.finish() }
+    /// A video frame with these NAL units, each behind its length.
+    pub fn video(key: bool, dts_ms: i64, pts_ms: i64, unit: &[u8]) -> Frame {
+        let nal_units = nal_units(unit).expect("an access unit of whole NAL units");
+        Frame { key, dts_ms, pts_ms, bytes: unit.len(), digest: digest(&nal_units) }
     }
+
+    /// An audio frame.
+    pub fn audio(dts_ms: i64, payload: &[u8]) -> Frame {
+        let bytes = payload.len();
+        Frame { key: false, dts_ms, pts_ms: dts_ms, bytes, digest: digest(payload) }
+    }
+}
+
+fn digest(payload: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    payload.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What a viewer got, or what a source holds.
@@ -39,6 +50,20 @@ pub struct Recording {
     pub video_configs: usize,
     /// Audio configurations seen.
     pub audio_configs: usize,
+}
+
+/// The NAL units of an access unit in which each stands behind its length, without the zeros
+/// that may trail a NAL unit in Annex B and are no part of it (ITU-T H.264, B.1.2); `None` when
+/// the lengths do not add up.
+fn nal_units(mut unit: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut found = Vec::new();
+    while let Some((length, rest)) = unit.split_first_chunk() {
+        let (nal, behind) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+        let end = nal.iter().rposition(|byte| *byte != 0)?;
+        found.push(nal.split_at(end + 1).0);
+        unit = behind;
+    }
+    unit.is_empty().then_some(found)
 }
 
 /// A run of received frames that follow each other in the source as they do here.
@@ -141,7 +166,7 @@ mod tests {
     use super::*;
 
     fn frames(payloads: &[u8]) -> Vec<Frame> {
-        let at = |(n, payload): (i64, &u8)| Frame::new(n == 0, n * 40, n * 40, &[*payload]);
+        let at = |(n, payload): (i64, &u8)| Frame::audio(n * 40, &[*payload]);
         (0..).zip(payloads).map(at).collect()
     }
 
@@ -173,6 +198,17 @@ mod tests {
         let mut repeated = frames(&[1, 2]);
         repeated[1].dts_ms = 0;
         only_grows("repeat", &repeated);
+    }
+
+    #[test]
+    fn zeros_behind_a_nal_unit_are_no_part_of_it() {
+        let unit = |bytes: &[u8]| Frame::video(false, 0, 0, bytes).digest;
+        let plain = unit(&[0, 0, 0, 2, 9, 16, 0, 0, 0, 1, 5]);
+        assert_eq!(plain, unit(&[0, 0, 0, 2, 9, 16, 0, 0, 0, 3, 5, 0, 0]));
+        assert_ne!(plain, unit(&[0, 0, 0, 1, 9, 0, 0, 0, 2, 16, 5]));
+        assert_ne!(plain, unit(&[0, 0, 0, 2, 9, 16]));
+        assert_eq!(nal_units(&[0, 0, 0, 2, 9]), None);
+        assert_eq!(nal_units(&[0, 0, 0, 1, 9, 0, 0]), None);
     }
 
     #[test]
