@@ -1,11 +1,8 @@
 //! Datagrams lost, repeated and swapped on the way: what is passed on is whole.
 
-use std::collections::HashSet;
-
-use crate::flv;
-use crate::frames::{only_grows, Frame};
+use crate::frames::{in_order, only_grows};
 use crate::machine;
-use crate::media::{Media, PLAIN};
+use crate::media::{standby, Media, PLAIN};
 use crate::player::Player;
 use crate::program::Program;
 use crate::sender::{Faults, Schedule, Sender};
@@ -47,8 +44,7 @@ fn only_whole_frames(faults: Faults, percent_min: usize) {
     program.assert_well();
     let seen = player.stop().frames;
 
-    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
-    let standby = flv::read(&root.join("src/inputs/standby.flv"));
+    let standby = standby();
     for (track, seen, source, standby) in [
         ("video", &seen.video, &source.video, &standby.video),
         ("audio", &seen.audio, &source.audio, &standby.audio),
@@ -62,18 +58,4 @@ fn only_whole_frames(faults: Faults, percent_min: usize) {
         );
         only_grows(track, seen);
     }
-}
-
-/// Asserts that every frame is one of the source, in its order, or of the card; counts the
-/// source's.
-fn in_order(track: &str, seen: &[Frame], source: &[Frame], standby: &[Frame]) -> usize {
-    let card: HashSet<u64> = standby.iter().map(|frame| frame.digest).collect();
-    let mut expected = source.iter();
-    let mut from_source = 0;
-    for (at, frame) in seen.iter().enumerate().filter(|(_, frame)| !card.contains(&frame.digest)) {
-        let found = expected.any(|known| known.digest == frame.digest);
-        assert!(found, "{track}: frame {at}, {frame:?}, is none of the source's, or out of order");
-        from_source += 1;
-    }
-    from_source
 }

@@ -39,11 +39,11 @@ pub fn message(recording: &mut Recording, kind: u8, timestamp_ms: u32, body: &[u
         (VIDEO, [first, 1, c2, c1, c0, payload @ ..]) => {
             let composition_ms = i64::from(i32::from_be_bytes([*c2, *c1, *c0, 0]) >> 8);
             let key = first >> 4 == 1;
-            recording.video.push(Frame::new(key, dts_ms, dts_ms + composition_ms, payload));
+            recording.video.push(Frame::video(key, dts_ms, dts_ms + composition_ms, payload));
         }
         (VIDEO, [_, 0, ..]) => recording.video_configs += 1,
         (AUDIO, [_, 1, payload @ ..]) => {
-            recording.audio.push(Frame::new(false, dts_ms, dts_ms, payload));
+            recording.audio.push(Frame::audio(dts_ms, payload));
         }
         (AUDIO, [_, 0, ..]) => recording.audio_configs += 1,
         _ => {}
@@ -59,14 +59,14 @@ fn tags_become_frames_and_a_cut_tail_is_left_out() {
         [&[0, 0, 0, 0, kind, 0, 0, size, t2, t1, t0, t3, 0, 0, 0], body].concat()
     };
     file.extend(tag(VIDEO, [0, 0, 0, 0], &[0x17, 0, 0, 0, 0, 9]));
-    file.extend(tag(VIDEO, [1, 0, 0, 2], &[0x17, 1, 0, 0, 5, 7, 7]));
+    file.extend(tag(VIDEO, [1, 0, 0, 2], &[0x17, 1, 0, 0, 5, 0, 0, 0, 1, 7]));
     file.extend(tag(AUDIO, [0, 0, 0, 3], &[0xAF, 1, 8]));
-    file.extend(tag(VIDEO, [0, 0, 1, 0], &[0x27, 1, 0xFF, 0xFF, 0xFF, 6]));
+    file.extend(tag(VIDEO, [0, 0, 1, 0], &[0x27, 1, 0xFF, 0xFF, 0xFF, 0, 0, 0, 1, 6]));
     let cut = tag(VIDEO, [0, 0, 2, 0], &[0x27, 1, 0, 0, 0, 6]);
     file.extend(cut.iter().take(18));
     let recording = parse(&file);
     assert_eq!(recording.video_configs, 1);
     let times: Vec<_> = recording.video.iter().map(|f| (f.key, f.dts_ms, f.pts_ms)).collect();
     assert_eq!(times, [(true, 0x0100_0002, 0x0100_0007), (false, 256, 255)]);
-    assert_eq!(recording.audio, [Frame::new(false, 3, 3, &[8])]);
+    assert_eq!(recording.audio, [Frame::audio(3, &[8])]);
 }

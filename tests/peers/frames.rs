@@ -1,7 +1,7 @@
 //! Frames and what must hold between those sent and those received: unchanged, in order, none
 //! left out, with the same distances in time.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// An access unit or an AAC frame: enough of it to tell whether two are the same.
@@ -15,17 +15,28 @@ pub struct Frame {
     pub pts_ms: i64,
     /// Bytes of its payload.
     pub bytes: usize,
-    /// Digest of its payload: for video every NAL unit behind its length.
+    /// Digest of its payload.
     pub digest: u64,
 }
 
 impl Frame {
-    /// A frame with this payload.
-    pub fn new(key: bool, dts_ms: i64, pts_ms: i64, payload: &[u8]) -> Frame {
-        let mut hasher = DefaultHasher::new();
-        payload.hash(&mut hasher);
-        Frame { key, dts_ms, pts_ms, bytes: payload.len(), digest: hasher.finish() }
+    /// A video frame with these NAL units, each behind its length.
+    pub fn video(key: bool, dts_ms: i64, pts_ms: i64, unit: &[u8]) -> Frame {
+        let nal_units = nal_units(unit).expect("an access unit of whole NAL units");
+        Frame { key, dts_ms, pts_ms, bytes: unit.len(), digest: digest(&nal_units) }
     }
+
+    /// An audio frame.
+    pub fn audio(dts_ms: i64, payload: &[u8]) -> Frame {
+        let bytes = payload.len();
+        Frame { key: false, dts_ms, pts_ms: dts_ms, bytes, digest: digest(payload) }
+    }
+}
+
+fn digest(payload: impl Hash) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    payload.hash(&mut hasher);
+    hasher.finish()
 }
 
 /// What a viewer got, or what a source holds.
@@ -39,6 +50,20 @@ pub struct Recording {
     pub video_configs: usize,
     /// Audio configurations seen.
     pub audio_configs: usize,
+}
+
+/// The NAL units of an access unit in which each stands behind its length, without the zeros
+/// that may trail a NAL unit in Annex B and are no part of it (ITU-T H.264, B.1.2); `None` when
+/// the lengths do not add up.
+fn nal_units(mut unit: &[u8]) -> Option<Vec<&[u8]>> {
+    let mut found = Vec::new();
+    while let Some((length, rest)) = unit.split_first_chunk() {
+        let (nal, behind) = rest.split_at_checked(u32::from_be_bytes(*length) as usize)?;
+        let end = nal.iter().rposition(|byte| *byte != 0)?;
+        found.push(nal.split_at(end + 1).0);
+        unit = behind;
+    }
+    unit.is_empty().then_some(found)
 }
 
 /// A run of received frames that follow each other in the source as they do here.
@@ -116,6 +141,20 @@ pub fn only_grows(what: &str, frames: &[Frame]) {
     }
 }
 
+/// Asserts that every frame is one of the source, in its order, or of the card; counts the
+/// source's.
+pub fn in_order(track: &str, seen: &[Frame], source: &[Frame], standby: &[Frame]) -> usize {
+    let card: HashSet<u64> = standby.iter().map(|frame| frame.digest).collect();
+    let mut expected = source.iter();
+    let mut from_source = 0;
+    for (at, frame) in seen.iter().enumerate().filter(|(_, frame)| !card.contains(&frame.digest)) {
+        let found = expected.any(|known| known.digest == frame.digest);
+        assert!(found, "{track}: frame {at}, {frame:?}, is none of the source's, or out of order");
+        from_source += 1;
+    }
+    from_source
+}
+
 /// The longest distance between two decoding times that follow each other, milliseconds.
 pub fn longest_step_ms(frames: &[Frame]) -> i64 {
     let times = frames.iter().map(|frame| frame.dts_ms);
@@ -127,7 +166,7 @@ mod tests {
     use super::*;
 
     fn frames(payloads: &[u8]) -> Vec<Frame> {
-        let at = |(n, payload): (i64, &u8)| Frame::new(n == 0, n * 40, n * 40, &[*payload]);
+        let at = |(n, payload): (i64, &u8)| Frame::audio(n * 40, &[*payload]);
         (0..).zip(payloads).map(at).collect()
     }
 
@@ -162,8 +201,37 @@ mod tests {
     }
 
     #[test]
+    fn zeros_behind_a_nal_unit_are_no_part_of_it() {
+        let unit = |bytes: &[u8]| Frame::video(false, 0, 0, bytes).digest;
+        let plain = unit(&[0, 0, 0, 2, 9, 16, 0, 0, 0, 1, 5]);
+        assert_eq!(plain, unit(&[0, 0, 0, 2, 9, 16, 0, 0, 0, 3, 5, 0, 0]));
+        assert_ne!(plain, unit(&[0, 0, 0, 1, 9, 0, 0, 0, 2, 16, 5]));
+        assert_ne!(plain, unit(&[0, 0, 0, 2, 9, 16]));
+        assert_eq!(nal_units(&[0, 0, 0, 2, 9]), None);
+        assert_eq!(nal_units(&[0, 0, 0, 1, 9, 0, 0]), None);
+    }
+
+    #[test]
     fn the_longest_step_is_measured() {
         assert_eq!(longest_step_ms(&frames(&[1, 2, 3])), 40);
         assert_eq!(longest_step_ms(&[]), 0);
+    }
+
+    #[test]
+    fn frames_of_the_card_do_not_count_as_the_sources() {
+        let (source, card) = (frames(&[1, 2, 3, 4]), frames(&[8, 9]));
+        assert_eq!(in_order("video", &frames(&[8, 9, 1, 3, 8, 4]), &source, &card), 3);
+    }
+
+    #[test]
+    #[should_panic(expected = "frame 2")]
+    fn a_frame_out_of_order_is_seen() {
+        in_order("video", &frames(&[1, 3, 2]), &frames(&[1, 2, 3]), &[]);
+    }
+
+    #[test]
+    #[should_panic(expected = "frame 1")]
+    fn a_frame_of_nobody_is_seen() {
+        in_order("video", &frames(&[1, 7]), &frames(&[1, 2, 3]), &frames(&[8]));
     }
 }

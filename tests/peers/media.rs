@@ -7,7 +7,7 @@ use std::sync::{Mutex, PoisonError};
 
 use crate::child::output_of;
 use crate::flv;
-use crate::frames::Recording;
+use crate::frames::{Frame, Recording};
 
 /// What to make.
 #[derive(Clone, Copy, Debug)]
@@ -84,16 +84,27 @@ impl Media {
     }
 }
 
-/// The frames of a transport stream as ffmpeg reads it.
-pub fn frames_of(stream: &Path) -> Recording {
-    let copy = Path::new(env!("CARGO_TARGET_TMPDIR"))
-        .join(stream.file_name().expect("a file"))
-        .with_extension("flv");
+/// The frames of a transport stream as ffmpeg reads it: its first video and audio track.
+fn frames_of(stream: &Path) -> Recording {
+    let copy = stream.with_extension("flv");
     if !copy.exists() {
         let input = stream.to_str().expect("a path in UTF-8");
         make(&["-i", input, "-map", "0:v:0", "-map", "0:a:0", "-c", "copy", "-f", "flv"], &copy);
     }
     flv::read(&copy)
+}
+
+/// The video frames of any transport stream from its first keyframe on; `folder` takes the copy.
+pub fn video_of(stream: &Path, folder: &Path) -> Vec<Frame> {
+    let copy = folder.join("video.flv");
+    let input = stream.to_str().expect("a path in UTF-8");
+    make(&["-i", input, "-map", "0:v:0", "-c", "copy", "-f", "flv"], &copy);
+    flv::read(&copy).video
+}
+
+/// The standby card, from the same file the program was built with.
+pub fn standby() -> Recording {
+    flv::read(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src/inputs/standby.flv"))
 }
 
 /// Runs ffmpeg into a temporary name first, so that a run cut short leaves nothing that looks

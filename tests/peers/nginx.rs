@@ -78,6 +78,15 @@ impl Nginx {
             .into_owned()
     }
 
+    /// Whether a push ended as it should: by deleteStream, and only then by closing. (A
+    /// connection that closes without one is logged the other way round.)
+    pub fn push_ended_politely(&self) -> bool {
+        let log = self.log();
+        let pushed = log.split_once("publish: ").map_or("", |(_, pushed)| pushed);
+        let [said, closed] = ["deleteStream", "disconnect"].map(|word| pushed.find(word));
+        said.is_some_and(|said| closed.is_none_or(|closed| said < closed))
+    }
+
     /// What it recorded, a recording for each push, in order.
     pub fn recordings(&self) -> Vec<Recording> {
         let entries = fs::read_dir(self.folder.file("recorded")).expect("the folder exists");

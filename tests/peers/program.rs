@@ -130,7 +130,9 @@ impl Program {
 
     /// `/api/status`.
     pub fn status(&self) -> Value {
-        let body = get(self.http, "/api/status");
+        let Some(body) = try_get(self.http, "/api/status") else {
+            panic!("the page does not answer; the program said:\n{}", self.printed());
+        };
         serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error} in {body}"))
     }
 
@@ -200,14 +202,18 @@ fn listening(text: &str, name: &str) -> Option<SocketAddr> {
 
 /// The body of a GET, whatever the status.
 pub fn get(address: SocketAddr, path: &str) -> String {
-    let mut stream = TcpStream::connect(address).expect("the HTTP port accepts");
-    stream.set_read_timeout(Some(seconds(10))).expect("a socket option");
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").expect("a request");
+    try_get(address, path).unwrap_or_else(|| panic!("{path} is not answered"))
+}
+
+fn try_get(address: SocketAddr, path: &str) -> Option<String> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(seconds(10))).ok()?;
+    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").ok()?;
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).expect("an answer");
+    stream.read_to_end(&mut answer).ok()?;
     let answer = String::from_utf8_lossy(&answer);
-    let (_, body) = answer.split_once("\r\n\r\n").expect("a head and a body");
-    body.to_owned()
+    let (_, body) = answer.split_once("\r\n\r\n")?;
+    Some(body.to_owned())
 }
 
 /// A text in a JSON value by its pointer; empty when absent.

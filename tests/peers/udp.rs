@@ -1,13 +1,15 @@
 //! The UDP input among senders: one at a time, by multicast too, and captures of real ones.
 
 use std::net::{Ipv4Addr, UdpSocket};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use socket2::{Domain, Socket, Type};
 
-use crate::frames::runs;
+use crate::child::Tool;
+use crate::frames::{in_order, one_run, only_grows, runs};
 use crate::machine;
-use crate::media::{Media, OTHER, PLAIN};
+use crate::media::{standby, video_of, Media, OTHER, PLAIN};
 use crate::player::Player;
 use crate::program::{number, Program};
 use crate::sender::{Schedule, Sender};
@@ -69,46 +71,95 @@ fn a_sender_outside_the_allowed_networks_is_refused() {
     assert_eq!(program.on_air(), "standby");
 }
 
-/// What the status must say of a capture: the streams carried, and those only named.
-const CAPTURES: [(&str, &[&str], &[&str]); 8] = [
-    ("broadcast-h264-aac.ts", &["H.264", "AAC"], &[]),
-    ("broadcast-h264-ac3-dvbsub.ts", &["H.264"], &["AC-3"]),
-    ("broadcast-hevc-aac-scte35.ts", &["AAC"], &["HEVC"]),
-    ("broadcast-multiplex-20-services-short.ts", &[], &[]),
-    ("hls-h264-pmt-names-audio-but-none-comes.ts", &["H.264", "AAC"], &[]),
-    ("hls-pat-pmt-mid-segment.ts", &[], &[]),
-    ("hls-segment-h264-aac.ts", &["H.264", "AAC"], &[]),
-    ("one-packet-stuffed-pes.ts", &[], &[]),
+#[test]
+fn ffmpeg_itself_sends() {
+    let media = Media::of(PLAIN);
+    let _machine = machine::shared();
+    let mut program = Program::start("");
+    let player = Player::start(program.rtmp, "stream");
+    let url = format!("udp://{}?pkt_size=1316", program.udp);
+    let mut ffmpeg = Command::new("ffmpeg");
+    ffmpeg.args(["-nostdin", "-v", "error", "-re", "-i"]).arg(&media.path);
+    ffmpeg.args(["-t", "8", "-c", "copy", "-f", "mpegts", &url]);
+    let mut ffmpeg = Tool::start(&mut ffmpeg, program.folder().path(), "ffmpeg");
+    program.wait_on_air("udp", seconds(5));
+    assert!(ffmpeg.ended(seconds(20)).is_some_and(|s| s.success()), "{}", ffmpeg.output());
+    program.wait_on_air("standby", seconds(3));
+    program.assert_well();
+    let seen = player.stop().frames;
+    one_run("video", &seen.video, &media.frames.video, 390);
+    one_run("audio", &seen.audio, &media.frames.audio, 360);
+}
+
+/// A capture, and what must come of it.
+struct Capture {
+    file: &'static str,
+    carried: &'static [&'static str],
+    only_named: &'static [&'static str],
+    /// It holds an IDR and comes on air: frames that must be seen at least.
+    frames_min: usize,
+}
+
+const fn capture(
+    file: &'static str,
+    carried: &'static [&'static str],
+    only_named: &'static [&'static str],
+    frames_min: usize,
+) -> Capture {
+    Capture { file, carried, only_named, frames_min }
+}
+
+const CAPTURES: [Capture; 8] = [
+    capture("broadcast-h264-aac.ts", &["H.264", "AAC"], &[], 200),
+    capture("broadcast-h264-ac3-dvbsub.ts", &["H.264"], &["AC-3"], 0),
+    capture("broadcast-hevc-aac-scte35.ts", &["AAC"], &["HEVC"], 0),
+    capture("broadcast-multiplex-20-services-short.ts", &[], &[], 0),
+    capture("hls-h264-pmt-names-audio-but-none-comes.ts", &["H.264", "AAC"], &[], 100),
+    capture("hls-pat-pmt-mid-segment.ts", &[], &[], 0),
+    capture("hls-segment-h264-aac.ts", &["H.264", "AAC"], &[], 100),
+    capture("one-packet-stuffed-pes.ts", &[], &[], 0),
 ];
 
 #[test]
 fn captures_of_real_senders_do_no_harm_and_their_streams_are_named() {
-    // Captures are no part of the project: where they are not, there is nothing to try.
+    // Captures are no part of the project: where there are none, there is nothing to try.
     let folder = std::env::var_os("STREAMCASTER_MEDIA").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/media"),
         PathBuf::from,
     );
-    if !folder.exists() {
-        return;
+    for capture in CAPTURES {
+        let path = folder.join(capture.file);
+        if path.exists() {
+            play_capture(&capture, &path);
+        }
     }
-    for (name, carried, named) in CAPTURES {
-        let _machine = machine::shared();
-        let mut program = Program::start("");
-        let player = Player::start(program.rtmp, "stream");
-        let sender = Sender::start(Schedule::of(&folder.join(name)), program.udp);
-        let all_named = || {
-            let streams = streams(&program);
-            let has = |codec: &&str, carried| streams.contains(&((*codec).to_owned(), carried));
-            carried.iter().all(|codec| has(codec, true))
-                && named.iter().all(|codec| has(codec, false))
-        };
-        assert!(wait::holds(seconds(8), all_named), "{name}: {}", program.told());
-        sender.finish();
-        let got = player.video_frames();
-        let goes_on = wait::holds(seconds(5), || player.video_frames() > got + 30);
-        assert!(goes_on, "{name}: the programme stopped: {}", program.told());
-        program.assert_well();
-        crate::frames::only_grows(name, &player.stop().frames.video);
+}
+
+fn play_capture(capture: &Capture, path: &Path) {
+    let Capture { file, carried, only_named, frames_min } = *capture;
+    let _machine = machine::shared();
+    let mut program = Program::start("");
+    let player = Player::start(program.rtmp, "stream");
+    let sender = Sender::start(Schedule::of(path), program.udp);
+    let all_named = || {
+        let streams = streams(&program);
+        let has = |codec: &str, carried| streams.contains(&(codec.to_owned(), carried));
+        carried.iter().all(|codec| has(codec, true))
+            && only_named.iter().all(|codec| has(codec, false))
+    };
+    assert!(wait::holds(seconds(8), all_named), "{file}: {}", program.told());
+    sender.finish();
+    program.wait_on_air("standby", seconds(5));
+    let got = player.video_frames();
+    let goes_on = wait::holds(seconds(5), || player.video_frames() > got + 30);
+    assert!(goes_on, "{file}: the programme stopped: {}", program.told());
+    program.assert_well();
+    let seen = player.stop().frames.video;
+    only_grows(file, &seen);
+    if frames_min > 0 {
+        let source = video_of(path, program.folder().path());
+        let shown = in_order(file, &seen, &source, &standby().video);
+        assert!(shown >= frames_min, "{file}: {shown} frames of {}", source.len());
     }
 }
 

@@ -2,6 +2,7 @@
 //! that the README needs no list of tools. Non-goal: anything the program itself needs at run
 //! time.
 
+mod card;
 mod checks;
 mod layers;
 mod setup;
@@ -26,6 +27,7 @@ enum Command {
     Setup(Setup),
     Ci(Ci),
     Test(Test),
+    Card(Card),
 }
 
 /// install what the tests need, or say exactly what to install
@@ -43,12 +45,18 @@ struct Ci {}
 #[argh(subcommand, name = "test")]
 struct Test {}
 
+/// make the standby card anew
+#[derive(FromArgs)]
+#[argh(subcommand, name = "card")]
+struct Card {}
+
 fn main() -> ExitCode {
     let arguments: Arguments = argh::from_env();
     let outcome = match arguments.command {
         Command::Setup(_) => setup::ensure(),
         Command::Ci(_) => checks::source(),
         Command::Test(_) => checks::all(),
+        Command::Card(_) => card::run(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

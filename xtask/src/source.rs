@@ -2,6 +2,8 @@
 //! to tests. Purpose: a rule about code is not upset by what a comment or a string says. A small
 //! lexer, not a parser: it knows comments, strings, characters and braces, nothing else.
 
+const TEST_MARK: &str = "#[cfg(test)]";
+
 /// A source file split into what the compiler reads and what people read. All three texts have
 /// the lines of the original.
 pub struct Source {
@@ -11,15 +13,18 @@ pub struct Source {
     pub comments: String,
     /// Like `code`, with inline `#[cfg(test)] mod … { … }` blanked as well.
     pub product: String,
-    /// Modules declared as `#[cfg(test)] mod name;`: their files are tests.
-    pub test_modules: Vec<String>,
+    /// Files of modules declared as `#[cfg(test)] mod name;`, as the declaration finds them.
+    pub test_modules: Vec<TestModule>,
 }
 
 impl Source {
     /// Takes a file apart.
     pub fn parse(text: &str) -> Source {
         let (code, comments) = split(text);
-        let (product, test_modules) = without_tests(&code);
+        let (product, named) = without_tests(&code);
+        let at = text.split(TEST_MARK).skip(1).filter_map(path_attribute);
+        let at = at.map(|path| TestModule::At(path.to_owned()));
+        let test_modules = named.into_iter().map(TestModule::Named).chain(at).collect();
         Source { code, comments, product, test_modules }
     }
 
@@ -27,6 +32,15 @@ impl Source {
     pub fn code_lines(&self) -> usize {
         self.product.lines().filter(|line| !line.trim().is_empty()).count()
     }
+}
+
+/// Where a test module's file is.
+#[derive(Debug, PartialEq, Eq)]
+pub enum TestModule {
+    /// Where its name says.
+    Named(String),
+    /// Where `#[path]` says, from the folder of the file that declares it.
+    At(String),
 }
 
 /// Where the lexer is.
@@ -122,13 +136,12 @@ fn text_opening(rest: &str, before: &str) -> Option<(usize, bool, String)> {
 
 /// Blanks inline test modules, and names those in files of their own.
 fn without_tests(code: &str) -> (String, Vec<String>) {
-    const MARK: &str = "#[cfg(test)]";
     let (mut product, mut modules) = (String::new(), Vec::new());
     let mut rest = code;
-    while let Some((before, from_mark)) = rest.find(MARK).map(|at| rest.split_at(at)) {
+    while let Some((before, from_mark)) = rest.find(TEST_MARK).map(|at| rest.split_at(at)) {
         product.push_str(before);
-        let Some((length, module)) = test_item(from_mark, MARK.len()) else {
-            let (mark, behind) = from_mark.split_at(MARK.len());
+        let Some((length, module)) = test_item(from_mark, TEST_MARK.len()) else {
+            let (mark, behind) = from_mark.split_at(TEST_MARK.len());
             product.push_str(mark);
             rest = behind;
             continue;
@@ -142,10 +155,19 @@ fn without_tests(code: &str) -> (String, Vec<String>) {
     (product, modules)
 }
 
+/// The path in the attribute with which the text begins.
+fn path_attribute(text: &str) -> Option<&str> {
+    let path = text.trim_start().strip_prefix("#[path = \"")?;
+    path.split_once('"').map(|(path, _)| path)
+}
+
 /// The length of the test module that begins with the mark, and its name when it is in a file
 /// of its own; `None` when the mark stands before something else.
 fn test_item(text: &str, mark: usize) -> Option<(usize, Option<String>)> {
-    let declared = text.get(mark..)?.trim_start();
+    let mut declared = text.get(mark..)?.trim_start();
+    while declared.starts_with("#[") {
+        declared = declared.split_once(']')?.1.trim_start();
+    }
     let declared = declared.strip_prefix("pub ").unwrap_or(declared);
     let name_on = declared.strip_prefix("mod ")?;
     let name: String = name_on.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
@@ -210,8 +232,11 @@ mod tests {
     #[test]
     fn test_modules_in_files_of_their_own_are_named() {
         let source = Source::parse("#[cfg(test)]\nmod foo_tests;\n#[cfg(test)]\nfn g() {}\n");
-        assert_eq!(source.test_modules, ["foo_tests"]);
+        assert_eq!(source.test_modules, [TestModule::Named("foo_tests".to_owned())]);
         assert!(source.product.contains("fn g()"));
+        let source = Source::parse("#[cfg(test)]\n#[path = \"foo_tests.rs\"]\nmod tests;\n");
+        assert!(source.test_modules.contains(&TestModule::At("foo_tests.rs".to_owned())));
+        assert_eq!(source.code_lines(), 0);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::layers;
-use crate::source::Source;
+use crate::source::{Source, TestModule};
 
 /// Lines of code in a file, comments, blank lines and inline tests not counted.
 const CODE_LINES_MAX: usize = 400;
@@ -89,11 +89,11 @@ fn tests_of(file: &RustFile, source: &Source) -> Vec<String> {
     let stem = file.path.strip_suffix(".rs").unwrap_or(&file.path);
     let (folder, name) = stem.rsplit_once('/').unwrap_or(("", stem));
     let own = if matches!(name, "mod" | "lib" | "main") { folder } else { stem };
-    source
-        .test_modules
-        .iter()
-        .flat_map(|module| [format!("{own}/{module}.rs"), format!("{own}/{module}/mod.rs")])
-        .collect()
+    let of = |module: &TestModule| match module {
+        TestModule::Named(name) => vec![format!("{own}/{name}.rs"), format!("{own}/{name}/mod.rs")],
+        TestModule::At(path) => vec![format!("{folder}/{path}")],
+    };
+    source.test_modules.iter().flat_map(of).collect()
 }
 
 fn opening(file: &RustFile) -> Option<String> {
@@ -211,6 +211,9 @@ mod tests {
         let parent = file("src/ts/demux.rs", "//! P.\n#[cfg(test)]\nmod demux_tests;\n");
         let tests = file("src/ts/demux/demux_tests.rs", "use std::fs;\n");
         assert_eq!(examine(&[parent, tests]), [""; 0]);
+        let parent = "//! P.\n#[cfg(test)]\n#[path = \"demux_tests.rs\"]\nmod tests;\n";
+        let parent = file("src/ts/demux.rs", parent);
+        assert_eq!(examine(&[parent, file("src/ts/demux_tests.rs", "use std::fs;\n")]), [""; 0]);
         let alone = file("src/ts/demux/demux_tests.rs", "//! P.\nuse std::fs;\n");
         assert_eq!(examine(&[alone]).len(), 1);
     }
