@@ -24,6 +24,7 @@ mod interop {
     use streamcaster::rtmp::metadata::{AudioMetadata, Metadata, VideoMetadata};
     use streamcaster::rtmp::server::{Refusal, ServerEvent, ServerSession};
     use streamcaster::rtmp::url::RtmpUrl;
+    use streamcaster::rtmp::Session;
 
     const NOW: Mono = Mono(0);
 

@@ -17,7 +17,8 @@ use crate::rtmp::chunk_writer::{
 };
 use crate::rtmp::message::{TYPE_AUDIO, TYPE_DATA, TYPE_VIDEO};
 use crate::rtmp::metadata::{AudioMetadata, Metadata, VideoMetadata};
-use crate::system::link::{attempt, flush, LinkEnd, Session};
+use crate::rtmp::Session;
+use crate::system::link::{attempt, flush, LinkEnd};
 
 /// Metadata and a configuration of each track.
 const OWN_MESSAGES_MAX: usize = 3;

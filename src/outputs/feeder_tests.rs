@@ -21,6 +21,15 @@ impl Session for Owing {
     fn sent(&mut self, bytes: usize) {
         self.0.drain(..bytes);
     }
+    fn is_closing(&self) -> bool {
+        false
+    }
+    fn deadline(&self) -> Option<Mono> {
+        None
+    }
+    fn on_deadline(&mut self, _now: Mono) -> Result<(), SessionError> {
+        Ok(())
+    }
 }
 
 /// An acknowledgement: what a session's outbox holds in these tests.

@@ -18,6 +18,7 @@ use crate::program::bell::Listener;
 use crate::program::Programme;
 use crate::rtmp::client::{ClientEvent, ClientSession};
 use crate::rtmp::url::RtmpUrl;
+use crate::rtmp::Session;
 use crate::system::clock;
 use crate::system::config::Destination;
 use crate::system::link::{Link, LinkEnd, Wake};

@@ -16,6 +16,7 @@ use crate::codec::access_unit::Track;
 use crate::program::bell::Listener;
 use crate::program::Programme;
 use crate::rtmp::server::{ServerEvent, ServerSession};
+use crate::rtmp::Session;
 use crate::system::clock;
 use crate::system::link::{Link, LinkEnd, Wake};
 use crate::system::shutdown::Shutdown;

@@ -21,6 +21,7 @@ use crate::base::redact::Secret;
 use crate::outputs::viewers::{newcomer, serve, Viewers};
 use crate::program::Programme;
 use crate::rtmp::server::{Refusal, ServerEvent, ServerSession};
+use crate::rtmp::Session;
 use crate::system::clock;
 use crate::system::link::{Link, LinkEnd, Wake};
 use crate::system::shutdown::Shutdown;

@@ -21,6 +21,7 @@ use super::handshake::Handshake;
 use super::message::TYPE_COMMAND;
 use super::url::{RtmpUrl, StreamKey};
 use super::words::without_secret;
+use super::Session;
 
 /// What OBS and FMLE call themselves: some platforms look at it.
 const FLASH_VERSION: &str = "FMLE/3.0 (compatible; FMSc/1.0)";
@@ -96,58 +97,9 @@ impl ClientSession {
         Ok(ClientSession { connection, stage, url, key, event: None })
     }
 
-    /// Takes bytes from the server, all of them, at any time: what is not read stalls the server.
-    /// After an error the connection is to be closed at once.
-    pub fn input(&mut self, mut bytes: &[u8], now: Mono) -> Result<(), SessionError> {
-        self.connection.tick(now);
-        while self.stage != Stage::Closing {
-            match self.connection.next(&mut bytes)? {
-                None => break,
-                Some(Incoming::HandshakeDone) => self.connect(now)?,
-                Some(Incoming::Command(command)) => self.command(&command)?,
-            }
-        }
-        self.connection.acknowledge()
-    }
-
     /// The server's newest decision, once.
     pub fn event(&mut self) -> Option<ClientEvent> {
         self.event.take()
-    }
-
-    /// Bytes to be sent: whole messages, so media may go before or after all of them, never
-    /// between.
-    pub fn outbox(&self) -> &[u8] {
-        self.connection.outbox()
-    }
-
-    /// The first `count` bytes of the outbox have been sent.
-    pub fn sent(&mut self, count: usize) {
-        self.connection.sent(count);
-    }
-
-    /// Whether the connection is to be closed once the outbox is empty.
-    pub fn is_closing(&self) -> bool {
-        self.stage == Stage::Closing
-    }
-
-    /// When [`on_deadline`](ClientSession::on_deadline) wants to be called.
-    pub fn deadline(&self) -> Option<Mono> {
-        match self.stage {
-            Stage::Handshake { until }
-            | Stage::Connect { until }
-            | Stage::CreateStream { until }
-            | Stage::Publish { until, .. } => Some(until),
-            Stage::Published { .. } | Stage::Closing => None,
-        }
-    }
-
-    /// Ends a step that took too long.
-    pub fn on_deadline(&mut self, now: Mono) -> Result<(), SessionError> {
-        match (self.deadline(), self.awaited()) {
-            (Some(until), Some(what)) if now >= until => Err(SessionError::TimedOut { what }),
-            _ => Ok(()),
-        }
     }
 
     /// What we wait for, for a person, until the server has decided: some servers say no by
@@ -300,6 +252,50 @@ impl ClientSession {
     fn ended(&mut self) {
         self.stage = Stage::Closing;
         self.event = Some(ClientEvent::Closed);
+    }
+}
+
+impl Session for ClientSession {
+    fn input(&mut self, mut bytes: &[u8], now: Mono) -> Result<(), SessionError> {
+        self.connection.tick(now);
+        while self.stage != Stage::Closing {
+            match self.connection.next(&mut bytes)? {
+                None => break,
+                Some(Incoming::HandshakeDone) => self.connect(now)?,
+                Some(Incoming::Command(command)) => self.command(&command)?,
+            }
+        }
+        self.connection.acknowledge()
+    }
+
+    fn outbox(&self) -> &[u8] {
+        self.connection.outbox()
+    }
+
+    fn sent(&mut self, count: usize) {
+        self.connection.sent(count);
+    }
+
+    fn is_closing(&self) -> bool {
+        self.stage == Stage::Closing
+    }
+
+    fn deadline(&self) -> Option<Mono> {
+        match self.stage {
+            Stage::Handshake { until }
+            | Stage::Connect { until }
+            | Stage::CreateStream { until }
+            | Stage::Publish { until, .. } => Some(until),
+            Stage::Published { .. } | Stage::Closing => None,
+        }
+    }
+
+    /// Ends a step that took too long.
+    fn on_deadline(&mut self, now: Mono) -> Result<(), SessionError> {
+        match (self.deadline(), self.awaited()) {
+            (Some(until), Some(what)) if now >= until => Err(SessionError::TimedOut { what }),
+            _ => Ok(()),
+        }
     }
 }
 

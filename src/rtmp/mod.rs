@@ -34,4 +34,34 @@ pub mod server;
 pub mod url;
 mod words;
 
+use crate::base::time::Mono;
+
 pub use connection::SessionError;
+
+/// A session as a connection sees it: bytes in, bytes out, and a time to be looked at again.
+pub trait Session {
+    /// Takes bytes from the peer, all of them, whenever they come: what is not read stalls it.
+    ///
+    /// # Errors
+    /// The connection is to be closed at once.
+    fn input(&mut self, bytes: &[u8], now: Mono) -> Result<(), SessionError>;
+
+    /// Bytes to be sent: whole messages, so media may go before or after all of them, never
+    /// between.
+    fn outbox(&self) -> &[u8];
+
+    /// The first `count` bytes of the outbox have been sent.
+    fn sent(&mut self, count: usize);
+
+    /// Whether the connection is to be closed once the outbox is empty.
+    fn is_closing(&self) -> bool;
+
+    /// When [`on_deadline`](Session::on_deadline) wants to be called.
+    fn deadline(&self) -> Option<Mono>;
+
+    /// Does what is due at `now`.
+    ///
+    /// # Errors
+    /// The peer took too long; the connection is to be closed at once.
+    fn on_deadline(&mut self, now: Mono) -> Result<(), SessionError>;
+}

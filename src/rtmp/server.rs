@@ -28,6 +28,7 @@ use super::message::{
     EVENT_STREAM_EOF, TYPE_COMMAND, TYPE_DATA, TYPE_WINDOW_SIZE,
 };
 use super::words::{printable, without_query};
+use super::Session;
 
 /// The one application served.
 pub const APP: &str = "live";
@@ -143,20 +144,6 @@ impl ServerSession {
         }
     }
 
-    /// Takes bytes from the peer, all of them. After an error the connection is to be closed at
-    /// once.
-    pub fn input(&mut self, mut bytes: &[u8], now: Mono) -> Result<(), SessionError> {
-        self.connection.tick(now);
-        while self.stage != Stage::Closing {
-            match self.connection.next(&mut bytes)? {
-                None => break,
-                Some(Incoming::HandshakeDone) => {}
-                Some(Incoming::Command(command)) => self.command(&command, now)?,
-            }
-        }
-        self.connection.acknowledge()
-    }
-
     /// The next thing to decide or to do.
     pub fn event(&mut self) -> Option<ServerEvent> {
         let event = self.events.pop_front();
@@ -164,47 +151,6 @@ impl ServerSession {
             self.events = VecDeque::new();
         }
         event
-    }
-
-    /// Bytes to be sent: whole messages, so media may go before or after all of them, never
-    /// between.
-    pub fn outbox(&self) -> &[u8] {
-        self.connection.outbox()
-    }
-
-    /// The first `count` bytes of the outbox have been sent.
-    pub fn sent(&mut self, count: usize) {
-        self.connection.sent(count);
-    }
-
-    /// Whether the connection is to be closed once the outbox is empty.
-    pub fn is_closing(&self) -> bool {
-        self.stage == Stage::Closing
-    }
-
-    /// When [`on_deadline`](ServerSession::on_deadline) wants to be called.
-    pub fn deadline(&self) -> Option<Mono> {
-        match self.stage {
-            Stage::Admission { until } => Some(until),
-            Stage::Playing { ping_at, .. } => Some(ping_at),
-            Stage::Asked { .. } | Stage::Closing => None,
-        }
-    }
-
-    /// Ends an admission that took too long; pings a player. A player that does not answer is
-    /// not closed for it: the transport notices that it is gone because something was sent.
-    pub fn on_deadline(&mut self, now: Mono) -> Result<(), SessionError> {
-        match self.stage {
-            Stage::Admission { until } if now >= until => {
-                let what = if self.connection.in_handshake() { "the handshake" } else { "play" };
-                Err(SessionError::TimedOut { what })
-            }
-            Stage::Playing { message_stream, ping_at } if now >= ping_at => {
-                self.stage = playing(message_stream, now);
-                self.connection.push(&user_control(EVENT_PING_REQUEST, now.to_ms() as u32))
-            }
-            _ => Ok(()),
-        }
     }
 
     /// What the peer said of itself.
@@ -456,6 +402,56 @@ impl ServerSession {
     fn notice(&mut self, name: &str, code: &str) -> Result<(), SessionError> {
         let notice = info(answer(name, 0.0).null(), "status", code, "Noted.").end();
         self.connection.push_values(0, TYPE_COMMAND, &notice.into_bytes())
+    }
+}
+
+impl Session for ServerSession {
+    fn input(&mut self, mut bytes: &[u8], now: Mono) -> Result<(), SessionError> {
+        self.connection.tick(now);
+        while self.stage != Stage::Closing {
+            match self.connection.next(&mut bytes)? {
+                None => break,
+                Some(Incoming::HandshakeDone) => {}
+                Some(Incoming::Command(command)) => self.command(&command, now)?,
+            }
+        }
+        self.connection.acknowledge()
+    }
+
+    fn outbox(&self) -> &[u8] {
+        self.connection.outbox()
+    }
+
+    fn sent(&mut self, count: usize) {
+        self.connection.sent(count);
+    }
+
+    fn is_closing(&self) -> bool {
+        self.stage == Stage::Closing
+    }
+
+    fn deadline(&self) -> Option<Mono> {
+        match self.stage {
+            Stage::Admission { until } => Some(until),
+            Stage::Playing { ping_at, .. } => Some(ping_at),
+            Stage::Asked { .. } | Stage::Closing => None,
+        }
+    }
+
+    /// Ends an admission that took too long; pings a player. A player that does not answer is
+    /// not closed for it: the transport notices that it is gone because something was sent.
+    fn on_deadline(&mut self, now: Mono) -> Result<(), SessionError> {
+        match self.stage {
+            Stage::Admission { until } if now >= until => {
+                let what = if self.connection.in_handshake() { "the handshake" } else { "play" };
+                Err(SessionError::TimedOut { what })
+            }
+            Stage::Playing { message_stream, ping_at } if now >= ping_at => {
+                self.stage = playing(message_stream, now);
+                self.connection.push(&user_control(EVENT_PING_REQUEST, now.to_ms() as u32))
+            }
+            _ => Ok(()),
+        }
     }
 }
 

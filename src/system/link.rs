@@ -16,9 +16,7 @@ use socket2::SockRef;
 use crate::base::limits::{DESTINATION_STALL_MS_MAX, SOCKET_SEND_BUFFER_BYTES};
 use crate::base::time::Mono;
 use crate::program::bell::Listener;
-use crate::rtmp::client::ClientSession;
-use crate::rtmp::server::ServerSession;
-use crate::rtmp::SessionError;
+use crate::rtmp::{Session, SessionError};
 
 /// How often a connection looks at its deadlines.
 const TICK: Duration = Duration::from_secs(1);
@@ -27,40 +25,6 @@ const TICK: Duration = Duration::from_secs(1);
 const READ_BYTES: usize = 4096;
 /// Reads before others get their turn.
 const READS_MAX: usize = 16;
-
-/// An RTMP session as a connection sees it: bytes in, bytes out.
-pub trait Session {
-    /// Takes what the peer has sent.
-    fn input(&mut self, bytes: &[u8], now: Mono) -> Result<(), SessionError>;
-    /// What is to be sent: commands and acknowledgements.
-    fn outbox(&self) -> &[u8];
-    /// So much of it has left.
-    fn sent(&mut self, bytes: usize);
-}
-
-impl Session for ServerSession {
-    fn input(&mut self, bytes: &[u8], now: Mono) -> Result<(), SessionError> {
-        self.input(bytes, now)
-    }
-    fn outbox(&self) -> &[u8] {
-        self.outbox()
-    }
-    fn sent(&mut self, bytes: usize) {
-        self.sent(bytes);
-    }
-}
-
-impl Session for ClientSession {
-    fn input(&mut self, bytes: &[u8], now: Mono) -> Result<(), SessionError> {
-        self.input(bytes, now)
-    }
-    fn outbox(&self) -> &[u8] {
-        self.outbox()
-    }
-    fn sent(&mut self, bytes: usize) {
-        self.sent(bytes);
-    }
-}
 
 /// Why a connection ended by itself.
 #[derive(Debug)]
