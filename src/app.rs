@@ -45,7 +45,7 @@ const RESTART_PAUSE: Duration = Duration::from_secs(1);
 /// Why the program could not start.
 #[derive(Debug)]
 pub struct StartError {
-    what: &'static str,
+    what: String,
     hint: &'static str,
     cause: io::Error,
 }
@@ -87,12 +87,12 @@ pub fn run(config: &Config) -> Result<(), StartError> {
     let options =
         ControlOptions { http: config.http.listen, stat: config.stat.listen, board: board.clone() };
     let control = control::start(options).map_err(|cause| StartError {
-        what: "the control page cannot start",
+        what: "the control page cannot start".to_owned(),
         hint: "Choose other addresses with [http] and [stat] listen, or --http and --stat",
         cause,
     })?;
     let signals = Signals::new([Signal::Term, Signal::Int]).map_err(|cause| StartError {
-        what: "signals cannot be received",
+        what: "signals cannot be received".to_owned(),
         hint: "",
         cause,
     })?;
@@ -116,13 +116,15 @@ impl Plane {
         let viewers = Rc::new(Viewers::new(config.rtmp.viewers_max));
         let udp = UdpInput::bind(&config.udp, config.programme.silence).map_err(|cause| {
             let hint = "Choose another address with [input.udp] listen or --udp";
-            StartError { what: "the UDP input cannot be opened", hint, cause }
+            let what = format!("the UDP input {} cannot be opened", config.udp.listen);
+            StartError { what, hint, cause }
         })?;
         let key = config.rtmp.play_key.clone();
         let port = RtmpPort::bind(config.rtmp.listen, key, Rc::clone(&viewers));
         let port = Rc::new(port.map_err(|cause| {
             let hint = "Choose another address with [rtmp] listen or --rtmp";
-            StartError { what: "the RTMP port cannot be opened", hint, cause }
+            let what = format!("the RTMP port {} cannot be opened", config.rtmp.listen);
+            StartError { what, hint, cause }
         })?);
         let destinations = config.destinations.iter().cloned().map(Destination::new).collect();
         Ok(Plane { context, udp, port, viewers, destinations })

@@ -3,9 +3,13 @@
 use super::reader::{FlvReader, Tag, TagKind};
 use super::tag::{parse_audio, parse_video, AacPacket, AvcPacket, VideoHeader};
 use crate::codec::access_unit::{AacConfig, AvcConfig};
+use crate::codec::collector::split_lengths;
 
 const CARD: &[u8] = include_bytes!("../inputs/standby.flv");
+const NAL_SLICE: u8 = 1;
 const NAL_IDR: u8 = 5;
+const NAL_SPS: u8 = 7;
+const NAL_PPS: u8 = 8;
 
 fn bodies(kind: TagKind) -> Vec<Tag<'static>> {
     let tags = FlvReader::new(CARD).unwrap().map(Result::unwrap);
@@ -36,10 +40,10 @@ fn the_picture_is_one_closed_gop_of_64_frames() {
         assert_eq!(header.composition_ms, 0, "no B-frames");
         let exact_ms = index as f64 * 1000.0 / 30.0;
         assert!((f64::from(*timestamp_ms) - exact_ms).abs() <= 1.0, "frame {index}");
-        // A single slice, and nothing beside it.
-        let (length, nal) = body.split_first_chunk::<4>().unwrap();
-        assert_eq!(u32::from_be_bytes(*length) as usize, nal.len());
-        assert_eq!(nal[0] & 0x1f == NAL_IDR, index == 0);
+        // A single slice, and beside the IDR only its parameter sets.
+        let types: Vec<u8> = split_lengths(body).iter().map(|nal| nal[0] & 0x1f).collect();
+        let wanted = if index == 0 { &[NAL_SPS, NAL_PPS, NAL_IDR][..] } else { &[NAL_SLICE] };
+        assert_eq!(types, wanted, "frame {index}");
     }
 }
 

@@ -20,7 +20,7 @@ use crate::rtmp::Session;
 use crate::system::clock;
 use crate::system::link::{Link, LinkEnd, Wake};
 use crate::system::shutdown::Shutdown;
-use crate::system::snapshot::{text, ViewerStatus};
+use crate::system::snapshot::ViewerStatus;
 
 use super::feeder::{Audience, Fed, FeedError, Feeder};
 
@@ -267,16 +267,5 @@ impl Viewer<'_> {
                 reader.skips()
             );
         }
-    }
-}
-
-/// What is known of a viewer when it begins to play.
-pub fn newcomer(id: u64, address: impl fmt::Display, agent: &str, now: Mono) -> ViewerStatus {
-    ViewerStatus {
-        id,
-        address: text(address),
-        agent: text(agent),
-        since: now,
-        ..Default::default()
     }
 }

@@ -18,17 +18,18 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::base::events::Repeat;
 use crate::base::limits::RTMP_PENDING_MAX;
 use crate::base::redact::Secret;
-use crate::outputs::viewers::{newcomer, serve, Viewers};
+use crate::outputs::viewers::{serve, Viewers};
+use crate::program::bell::Bell;
 use crate::program::Programme;
 use crate::rtmp::server::{Refusal, ServerEvent, ServerSession};
 use crate::rtmp::Session;
 use crate::system::clock;
 use crate::system::link::{Link, LinkEnd, Wake};
 use crate::system::shutdown::Shutdown;
-use crate::system::snapshot::{text, RtmpServerStatus};
+use crate::system::snapshot::{text, RtmpServerStatus, ViewerStatus};
 
 /// Connections the kernel keeps for us until we accept them.
-const BACKLOG: i32 = 128;
+const BACKLOG: i32 = 1024;
 /// Pause after an error of the listener itself, such as no file descriptors left.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
 
@@ -38,7 +39,7 @@ pub struct RtmpPort {
     listen: SocketAddr,
     play_key: Option<Secret>,
     viewers: Rc<Viewers>,
-    pending: Cell<usize>,
+    pending: Rc<Pending>,
     accepted: Cell<u64>,
     refused_full: Cell<u64>,
     refused: Cell<u64>,
@@ -75,7 +76,7 @@ impl RtmpPort {
             listen,
             play_key,
             viewers,
-            pending: Cell::new(0),
+            pending: Rc::default(),
             accepted: Cell::new(0),
             refused_full: Cell::new(0),
             refused: Cell::new(0),
@@ -108,18 +109,15 @@ impl RtmpPort {
     /// Accepts for ever.
     pub async fn run(self: Rc<Self>, context: Context) {
         loop {
+            // Beyond that they wait in the kernel's queue: a crowd that comes at once is served
+            // in turn, nobody is sent away.
+            self.pending.wait_for_room().await;
             match self.listener.accept().await {
                 Ok((socket, peer)) => {
                     count(&self.accepted);
-                    if self.pending.get() >= RTMP_PENDING_MAX {
-                        count(&self.refused_full);
-                        self.complain(|| {
-                            format!("refused {peer}: {RTMP_PENDING_MAX} connections have not said what they want yet")
-                        });
-                        continue;
-                    }
                     let id = self.accepted.get();
-                    let task = Rc::clone(&self).connection(context.clone(), socket, peer, id);
+                    let newcomer = Newcomer { socket, peer, id, undecided: self.pending.enter() };
+                    let task = Rc::clone(&self).connection(context.clone(), newcomer);
                     context.executor.spawn(task).detach();
                 }
                 Err(error) => {
@@ -131,27 +129,16 @@ impl RtmpPort {
     }
 
     /// One connection, from its first byte to its last. A bug it runs into ends it alone.
-    async fn connection(
-        self: Rc<Self>,
-        context: Context,
-        socket: Async<TcpStream>,
-        peer: SocketAddr,
-        id: u64,
-    ) {
-        let guarded = AssertUnwindSafe(self.converse(&context, socket, peer, id));
+    async fn connection(self: Rc<Self>, context: Context, newcomer: Newcomer) {
+        let Newcomer { peer, id, .. } = newcomer;
+        let guarded = AssertUnwindSafe(self.converse(&context, newcomer));
         if guarded.catch_unwind().await.is_err() {
             error!("connection {id} {peer} ended by a bug in this program; please report it");
         }
     }
 
-    async fn converse(
-        &self,
-        context: &Context,
-        socket: Async<TcpStream>,
-        peer: SocketAddr,
-        id: u64,
-    ) {
-        let pending = Pending::new(&self.pending);
+    async fn converse(&self, context: &Context, newcomer: Newcomer) {
+        let Newcomer { socket, peer, id, undecided } = newcomer;
         let admitted = match Link::new(socket) {
             Ok(link) => self.admit(link).await,
             Err(error) => Err(LinkEnd::Io(error)),
@@ -170,7 +157,14 @@ impl RtmpPort {
             }
         };
         let agent = session.peer().flash_version.clone();
-        let Some(seat) = self.viewers.seat(newcomer(id, peer, &agent, clock::mono())) else {
+        let status = ViewerStatus {
+            id,
+            address: text(peer),
+            agent: text(&agent),
+            since: clock::mono(),
+            ..Default::default()
+        };
+        let Some(seat) = self.viewers.seat(status) else {
             count(&self.refused_full);
             self.refuse(link, session, Refusal::Full).await;
             return;
@@ -178,7 +172,7 @@ impl RtmpPort {
         if session.accept_play(clock::mono()).is_err() {
             return;
         }
-        drop(pending);
+        drop(undecided);
         info!("viewer {id} {peer} plays ({agent})");
         let Context { programme, shutdown, .. } = context;
         serve(seat, programme, shutdown, link, session).await;
@@ -272,18 +266,41 @@ fn count(counter: &Cell<u64>) {
     counter.set(counter.get() + 1);
 }
 
-/// A connection that has not said yet what it wants.
-struct Pending<'p>(&'p Cell<usize>);
+/// A connection just accepted.
+struct Newcomer {
+    socket: Async<TcpStream>,
+    peer: SocketAddr,
+    id: u64,
+    undecided: Undecided,
+}
 
-impl<'p> Pending<'p> {
-    fn new(count: &'p Cell<usize>) -> Pending<'p> {
-        count.set(count.get() + 1);
-        Pending(count)
+/// The connections that have not said yet what they want.
+#[derive(Default)]
+struct Pending {
+    count: Cell<usize>,
+    left: Rc<Bell>,
+}
+
+impl Pending {
+    fn enter(self: &Rc<Self>) -> Undecided {
+        self.count.set(self.count.get() + 1);
+        Undecided(Rc::clone(self))
+    }
+
+    async fn wait_for_room(&self) {
+        let mut left = self.left.listen();
+        while self.count.get() >= RTMP_PENDING_MAX {
+            left.heard().await;
+        }
     }
 }
 
-impl Drop for Pending<'_> {
+/// One of them; it has decided when this is dropped.
+struct Undecided(Rc<Pending>);
+
+impl Drop for Undecided {
     fn drop(&mut self) {
-        self.0.set(self.0.get() - 1);
+        self.0.count.set(self.0.count.get() - 1);
+        self.0.left.ring();
     }
 }

@@ -29,7 +29,7 @@ pub fn run() -> Result<(), String> {
         .ok_or("xtask does not lie in the workspace")?;
     let work = root.join("target/card");
     std::fs::create_dir_all(&work).map_err(|error| format!("{}: {error}", work.display()))?;
-    let picture = work.join("picture.flv");
+    let picture = work.join("picture.h264");
     let silence = work.join("silence.flv");
     let card = root.join("src/inputs/standby.flv");
     make_picture(&picture)?;
@@ -43,7 +43,9 @@ pub fn run() -> Result<(), String> {
     Ok(())
 }
 
-/// One closed GOP without B-frames. Supplemental information (the encoder's name and options) is
+/// One closed GOP without B-frames, as a raw stream: so the parameter sets stand in front of the
+/// IDR too, and a player that ignores a change of configuration between two sources still finds
+/// them (nginx-rtmp #201). Supplemental information (the encoder's name and options) is
 /// left out: it would be sent again with every loop.
 fn make_picture(target: &Path) -> Result<(), String> {
     let x264 = format!(
@@ -120,7 +122,8 @@ fn join(picture: &Path, silence: &Path, target: &Path) -> Result<(), String> {
     let audio_frames = AUDIO_FRAMES.to_string();
     ffmpeg(
         &[
-            &["-i", &picture, "-ss", "2", "-i", &silence, "-map", "0:v", "-map", "1:a"],
+            &["-framerate", "30", "-i", &picture, "-ss", "2", "-i", &silence],
+            &["-map", "0:v", "-map", "1:a", "-bsf:v", "setts=ts=N*1000/30:time_base=1/1000"],
             &["-c", "copy", "-frames:a", &audio_frames],
             &["-bsf:a", "setts=ts=N*1024/(48000*TB)"],
         ],
