@@ -11,7 +11,6 @@ use std::time::Duration;
 use log::{debug, info};
 
 use crate::base::limits::VIEWER_STALL_MS_MAX;
-use crate::base::time::Mono;
 use crate::codec::access_unit::Track;
 use crate::program::bell::Listener;
 use crate::program::Programme;

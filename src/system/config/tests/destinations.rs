@@ -1,3 +1,5 @@
+//! Destinations, of the file and of the environment.
+
 use super::*;
 use crate::base::limits::DESTINATIONS_MAX;
 
