@@ -15,9 +15,9 @@ use crate::codec::access_unit::{AacConfig, AvcConfig};
 use crate::control::build_info::BUILD;
 use crate::system::health::{self, Health};
 use crate::system::snapshot::{
-    DestinationStatus, ElementaryStreamStatus, ProgrammeStatus, RtmpServerStatus, Snapshot,
-    UdpStatus, ViewerStatus,
+    DestinationStatus, ProgrammeStatus, RtmpServerStatus, Snapshot, UdpStatus, ViewerStatus,
 };
+use crate::ts::demux::{Counters, ProgrammeState, StreamInfo};
 
 /// What is needed to tell the state, besides the snapshot.
 #[derive(Clone, Copy, Debug)]
@@ -264,34 +264,21 @@ struct Udp<'a> {
     kernel_drops: u64,
     refused_network: u64,
     ignored_sender: u64,
-    sync_lost_bytes: u64,
-    continuity_errors: u64,
-    duplicate_packets: u64,
-    unusable_packets: u64,
-    broken_units: u64,
-    corrected_times: u64,
-    missing_times: u64,
-    early_ends: u64,
-    early_end_failures: u64,
+    #[serde(flatten)]
+    counters: Counters,
+    /// `no_table`, `waiting`, `absent` (the chosen one is not in the stream) or `taken`.
+    programme_state: &'static str,
     programme_number: Option<u16>,
     programmes: u64,
-    streams: Vec<Stream>,
-}
-
-#[derive(Serialize)]
-struct Stream {
-    pid: u16,
-    codec: &'static str,
-    carried: bool,
-    reason: &'static str,
+    streams: &'a [StreamInfo],
 }
 
 fn udp(status: &UdpStatus) -> Udp<'_> {
-    let stream = |stream: &ElementaryStreamStatus| Stream {
-        pid: stream.pid,
-        codec: stream.codec,
-        carried: stream.carried,
-        reason: stream.reason,
+    let (programme_state, programme_number) = match status.programme {
+        ProgrammeState::NoTable => ("no_table", None),
+        ProgrammeState::Waiting => ("waiting", None),
+        ProgrammeState::Absent(number) => ("absent", Some(number)),
+        ProgrammeState::Taken(number) => ("taken", Some(number)),
     };
     Udp {
         listen: &status.listen,
@@ -304,18 +291,11 @@ fn udp(status: &UdpStatus) -> Udp<'_> {
         kernel_drops: status.kernel_drops,
         refused_network: status.refused_network,
         ignored_sender: status.ignored_sender,
-        sync_lost_bytes: status.sync_lost_bytes,
-        continuity_errors: status.continuity_errors,
-        duplicate_packets: status.duplicate_packets,
-        unusable_packets: status.unusable_packets,
-        broken_units: status.broken_units,
-        corrected_times: status.corrected_times,
-        missing_times: status.missing_times,
-        early_ends: status.early_ends,
-        early_end_failures: status.early_end_failures,
-        programme_number: status.programme_number,
+        counters: status.counters,
+        programme_state,
+        programme_number,
         programmes: status.programmes,
-        streams: status.streams.iter().map(stream).collect(),
+        streams: &status.streams,
     }
 }
 

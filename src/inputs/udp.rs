@@ -20,9 +20,9 @@ use crate::program::switcher::{Source, SourceSink};
 use crate::program::Programme;
 use crate::system::clock;
 use crate::system::config::{Interface, UdpConfig};
-use crate::system::snapshot::{text, ElementaryStreamStatus, UdpStatus};
+use crate::system::snapshot::{text, UdpStatus};
 use crate::system::sockets::udp_drops;
-use crate::ts::demux::Demux;
+use crate::ts::demux::{Demux, StreamInfo};
 use crate::ts::plausible::is_plausible;
 
 use super::lock::{SourceLock, Verdict};
@@ -51,7 +51,7 @@ struct State {
     refused: Repeat,
     ignored: Repeat,
     /// The streams as the log last told them.
-    told: Vec<ElementaryStreamStatus>,
+    told: Vec<StreamInfo>,
 }
 
 impl UdpInput {
@@ -180,7 +180,6 @@ impl UdpInput {
     /// Its state.
     pub fn status(&self, now: Mono) -> UdpStatus {
         let state = self.state.borrow();
-        let counters = state.demux.counters();
         UdpStatus {
             listen: text(self.listen),
             receiving: state.lock.holder(now).is_some(),
@@ -192,18 +191,10 @@ impl UdpInput {
             kernel_drops: udp_drops(self.listen),
             refused_network: state.refused_network,
             ignored_sender: state.ignored_sender,
-            sync_lost_bytes: counters.sync_lost_bytes,
-            continuity_errors: counters.continuity_errors,
-            duplicate_packets: counters.duplicate_packets,
-            unusable_packets: counters.unusable_packets,
-            broken_units: counters.broken_units,
-            corrected_times: counters.corrected_times,
-            missing_times: counters.missing_times,
-            early_ends: counters.early_ends,
-            early_end_failures: counters.early_end_failures,
-            programme_number: state.demux.programme_number(),
+            counters: *state.demux.counters(),
+            programme: state.demux.programme_state(),
             programmes: state.demux.programmes() as u64,
-            streams: state.streams(),
+            streams: state.demux.streams().collect(),
         }
     }
 }
@@ -211,16 +202,12 @@ impl UdpInput {
 impl State {
     /// Logs what the programme holds, when that has changed.
     fn tell_streams(&mut self) {
-        let unchanged = self.told.len() == self.demux.streams().count()
-            && self.told.iter().zip(self.demux.streams()).all(|(told, stream)| {
-                (told.pid, told.codec, told.carried) == (stream.pid, stream.codec, stream.carried)
-            });
-        if unchanged {
+        if self.demux.streams().eq(self.told.iter().copied()) {
             return;
         }
-        self.told = self.streams();
+        self.told = self.demux.streams().collect();
         let programme = self.demux.programme_number().unwrap_or(0);
-        for ElementaryStreamStatus { pid, codec, carried, reason } in &self.told {
+        for StreamInfo { pid, codec, carried, reason } in &self.told {
             match carried {
                 true => info!("udp: programme {programme}: PID {pid} is {codec}"),
                 false => {
@@ -228,18 +215,6 @@ impl State {
                 }
             }
         }
-    }
-
-    fn streams(&self) -> Vec<ElementaryStreamStatus> {
-        self.demux
-            .streams()
-            .map(|stream| ElementaryStreamStatus {
-                pid: stream.pid,
-                codec: stream.codec,
-                carried: stream.carried,
-                reason: stream.reason,
-            })
-            .collect()
     }
 }
 

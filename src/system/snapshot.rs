@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, TryLockError};
 use crate::base::time::Mono;
 use crate::codec::access_unit::{AacConfig, AvcConfig};
 pub use crate::program::switcher::Source;
+use crate::ts::demux::{Counters, ProgrammeState, StreamInfo};
 
 /// The longest text in a snapshot (a peer's words, an address, a name).
 pub const TEXT_BYTES_MAX: usize = 160;
@@ -101,43 +102,14 @@ pub struct UdpStatus {
     pub refused_network: u64,
     /// Datagrams ignored: another sender holds the lock.
     pub ignored_sender: u64,
-    /// Bytes skipped to find the packet grid.
-    pub sync_lost_bytes: u64,
-    /// Continuity errors.
-    pub continuity_errors: u64,
-    /// Duplicate packets, legal and dropped.
-    pub duplicate_packets: u64,
-    /// Packets marked by the transport as broken, or scrambled.
-    pub unusable_packets: u64,
-    /// Access units given up because a part was lost.
-    pub broken_units: u64,
-    /// Times corrected because DTS stood after PTS.
-    pub corrected_times: u64,
-    /// PES packets without a PTS.
-    pub missing_times: u64,
-    /// Frames finished before the next one began.
-    pub early_ends: u64,
-    /// Times the early end proved wrong.
-    pub early_end_failures: u64,
-    /// Programme number in use.
-    pub programme_number: Option<u16>,
+    /// What the demultiplexer counted.
+    pub counters: Counters,
+    /// Which programme is taken, or why none is.
+    pub programme: ProgrammeState,
     /// Programmes the stream holds.
     pub programmes: u64,
     /// The elementary streams of that programme.
-    pub streams: Vec<ElementaryStreamStatus>,
-}
-
-/// An elementary stream of the chosen programme.
-#[derive(Clone, Debug, Default)]
-pub struct ElementaryStreamStatus {
-    /// Its PID.
-    pub pid: u16,
-    /// What it is, for a person: `H.264`, `AAC`, `HEVC`, `AC-3`, …
-    pub codec: &'static str,
-    /// Whether it is part of the programme.
-    pub carried: bool,
-    /// Why it is not, for a person; empty when carried.
-    pub reason: &'static str,
+    pub streams: Vec<StreamInfo>,
 }
 
 /// The RTMP server as a whole.

@@ -4,7 +4,7 @@
 
 use super::clock::Clock;
 use super::continuity::{Continuity, ContinuityCheck};
-use super::demux::Counters;
+use super::counters::Counters;
 use super::packet::Packet;
 use super::pes::PesReader;
 use crate::codec::aac::AdtsAssembler;

@@ -3,6 +3,7 @@
 
 use super::audio::AudioStream;
 use super::clock::Clock;
+pub use super::counters::Counters;
 use super::packet::{Packet, NULL_PID, PACKET_BYTES};
 pub use super::programmes::ProgrammeState;
 use super::programmes::Programmes;
@@ -16,29 +17,6 @@ use super::video::VideoStream;
 use crate::codec::access_unit::UnitSink;
 
 const PAT_PID: u16 = 0;
-
-/// What went wrong or was put right, since the start.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
-    /// Bytes skipped to find the packet grid.
-    pub sync_lost_bytes: u64,
-    /// Continuity errors of the streams carried and of the tables.
-    pub continuity_errors: u64,
-    /// Packets that came twice, dropped; those of doubled datagrams too.
-    pub duplicate_packets: u64,
-    /// Packets marked as damaged, malformed, or scrambled on a PID that is carried.
-    pub unusable_packets: u64,
-    /// Access units given up because a part was lost or their PES packet makes no sense.
-    pub broken_units: u64,
-    /// Access units whose PTS was impossible beside their DTS and was replaced by it.
-    pub corrected_times: u64,
-    /// PES packets without a PTS.
-    pub missing_times: u64,
-    /// Video access units taken as whole before the next one began.
-    pub early_ends: u64,
-    /// Times more came of an access unit taken as whole.
-    pub early_end_failures: u64,
-}
 
 /// Takes an MPEG-TS apart.
 pub struct Demux {

@@ -26,6 +26,7 @@
 mod audio;
 mod clock;
 mod continuity;
+mod counters;
 pub mod demux;
 mod early_end;
 pub mod packet;

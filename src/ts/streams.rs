@@ -3,10 +3,12 @@
 //! with the reason, so that an operator sees why there is no sound. Non-goal: languages. Bound:
 //! [`TS_STREAMS_MAX`] streams.
 
+use serde::Serialize;
+
 use crate::base::limits::TS_STREAMS_MAX;
 
 /// An elementary stream of the programme in use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct StreamInfo {
     /// Its PID.
     pub pid: u16,

@@ -4,7 +4,7 @@
 
 use super::clock::{Clock, Stated, VideoTimes};
 use super::continuity::{Continuity, ContinuityCheck};
-use super::demux::Counters;
+use super::counters::Counters;
 use super::early_end::{LengthEnd, StatedBody, StuffingEnd};
 use super::packet::Packet;
 use super::pes::{PesHeader, PesReader};

@@ -150,6 +150,7 @@ function showUdp(state) {
     ["Packets lost", whole(lost), lost > 0],
     ["Frames lost", whole(udp.broken_units), udp.broken_units > 0],
     ["Programme", udp.programme_number === null ? "–"
+      : udp.programme_state === "absent" ? `${udp.programme_number} is not in the stream`
       : udp.programmes > 1 ? `${udp.programme_number} (one of ${whole(udp.programmes)})`
         : udp.programme_number],
   ]);
