@@ -16,7 +16,7 @@ use smol::future::FutureExt;
 use smol::stream::StreamExt;
 use smol::LocalExecutor;
 
-use crate::base::budget::Demand;
+use crate::base::budget::{Budget, Demand, Owner};
 use crate::base::limits::{
     ACCESS_UNIT_BYTES_MAX, FAREWELL_MS_MAX, RING_AUDIO_SHARE, RING_UNITS_MAX,
 };
@@ -35,6 +35,7 @@ use crate::program::unit::Unit;
 use crate::program::Programme;
 use crate::system::clock;
 use crate::system::config::Config;
+use crate::system::heap;
 use crate::system::snapshot::{Board, ProgrammeStatus, Snapshot};
 
 /// How often the state is told.
@@ -82,6 +83,8 @@ struct Plane {
 /// # Errors
 /// A port that cannot be bound, a thread that cannot be started.
 pub fn run(config: &Config) -> Result<(), StartError> {
+    let heap_bytes = Budget::of(&demand(config)).total(Owner::Heap);
+    heap::set_limit(usize::try_from(heap_bytes).unwrap_or(usize::MAX));
     let plane = Rc::new(Plane::bind(config)?);
     let board = Board::default();
     let options =

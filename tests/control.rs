@@ -90,7 +90,7 @@ fn both_ports_answer_with_their_own() {
         serde_json::from_str(body(&get(control.http(), "/api/status", ""))).unwrap();
     assert_eq!(value["stream_status"], "streaming");
     assert_eq!(value["process_status"]["udp_sender_pid"], std::process::id());
-    assert!(value["memory_bytes"].as_u64().unwrap() > 0);
+    assert!(value["memory"]["resident_bytes"].as_u64().unwrap() > 0);
     assert_eq!(body(&get(control.stat(), "/health", "")), "healthy\n");
     assert_eq!(status(&get(control.stat(), "/api/status", "")), 404);
     assert_eq!(status(&get(control.http(), "/stat", "")), 404);
