@@ -178,12 +178,15 @@ impl Plane {
             })
             .collect();
         info!("ready");
-        match signals.next().await {
-            Some(Ok(signal)) => info!("ending, as {signal:?} asks"),
-            Some(Err(error)) => warn!("ending: signals can no longer be received: {error}"),
-            None => warn!("ending: signals can no longer be received"),
-        }
-        shutdown.ask();
+        // In a task of its own: what the thread waits for here is looked at with every wake-up.
+        let stop = Rc::clone(&shutdown);
+        executor
+            .spawn(async move {
+                tell_signal(signals.next().await);
+                stop.ask();
+            })
+            .detach();
+        shutdown.asked().await;
         let farewells = async {
             for push in pushes {
                 push.await;
@@ -223,6 +226,14 @@ impl Plane {
             viewers: self.viewers.status(),
             destinations: self.destinations.iter().map(|each| each.status(now)).collect(),
         }
+    }
+}
+
+fn tell_signal(signal: Option<io::Result<Signal>>) {
+    match signal {
+        Some(Ok(signal)) => info!("ending, as {signal:?} asks"),
+        Some(Err(error)) => warn!("ending: signals can no longer be received: {error}"),
+        None => warn!("ending: signals can no longer be received"),
     }
 }
 

@@ -231,6 +231,9 @@ mod tests {
     #[test]
     fn the_detail_names_the_destination_and_its_reason() {
         let health = with_destination(DestinationState::Refused, 0, "bad name");
-        assert!(health.checks.iter().any(|c| c.detail == "destination twitch was refused: bad name"));
+        assert!(health
+            .checks
+            .iter()
+            .any(|c| c.detail == "destination twitch was refused: bad name"));
     }
 }
