@@ -4,10 +4,12 @@
 
 mod card;
 mod checks;
+mod dist;
 mod layers;
 mod setup;
 mod source;
 mod step;
+mod sysroot;
 mod tree;
 
 use std::process::ExitCode;
@@ -28,6 +30,7 @@ enum Command {
     Ci(Ci),
     Test(Test),
     Card(Card),
+    Dist(Dist),
 }
 
 /// install what the tests need, or say exactly what to install
@@ -50,6 +53,11 @@ struct Test {}
 #[argh(subcommand, name = "card")]
 struct Card {}
 
+/// build the product, target/dist/streamcaster: static, stripped, reproducible
+#[derive(FromArgs)]
+#[argh(subcommand, name = "dist")]
+struct Dist {}
+
 fn main() -> ExitCode {
     let arguments: Arguments = argh::from_env();
     let outcome = match arguments.command {
@@ -57,6 +65,7 @@ fn main() -> ExitCode {
         Command::Ci(_) => checks::source(),
         Command::Test(_) => checks::all(),
         Command::Card(_) => card::run(),
+        Command::Dist(_) => dist::run_dist(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
