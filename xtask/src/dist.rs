@@ -3,7 +3,7 @@
 //! commit with the same compiler and wherever. Non-goals: signing, packaging. Bound: one build; what it
 //! made is looked at before it is called done.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -48,7 +48,7 @@ pub fn build() -> Result<Built, String> {
 
 fn compile(compiler: Option<&Path>, target: &Path) -> Result<(), String> {
     let mut build = cargo(&["build", "--release", "--locked", "--bin", NAME, "--target", TARGET]);
-    build.arg("--target-dir").arg(target).env("CARGO_ENCODED_RUSTFLAGS", flags(target)?);
+    build.arg("--target-dir").arg(target).env("CARGO_ENCODED_RUSTFLAGS", flags(target));
     if let Some(compiler) = compiler {
         build.env("RUSTC", compiler);
     }
@@ -56,31 +56,12 @@ fn compile(compiler: Option<&Path>, target: &Path) -> Result<(), String> {
 }
 
 /// Compiler flags that take this machine's folders out of the binary: panics name their source
-/// files. The last one that fits wins, so the folders go from the outer to the inner.
-fn flags(target: &Path) -> Result<OsString, String> {
-    // The folder of the registry's sources is known once they are there.
-    run(&mut cargo(&["fetch", "--locked", "--target", TARGET]), "Cargo cannot fetch the crates.")?;
-    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
-    let home = home.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cargo")));
-    let sources = home.map(|home| home.join("registry/src"));
-    let registries = sources.and_then(|sources| fs::read_dir(sources).ok()).into_iter().flatten();
+/// files.
+fn flags(target: &Path) -> OsString {
     let mut remaps = vec![(root(), "."), (target.to_owned(), "target")];
-    remaps.extend(registries.flatten().map(|registry| (registry.path(), "crates")));
-    Ok(encoded(&remaps))
-}
-
-fn encoded(remaps: &[(PathBuf, &str)]) -> OsString {
-    let mut flags = OsString::new();
-    for (from, to) in remaps {
-        if !flags.is_empty() {
-            flags.push("\u{1f}");
-        }
-        flags.push("--remap-path-prefix=");
-        flags.push(from);
-        flags.push("=");
-        flags.push(to);
-    }
-    flags
+    remaps.extend(sysroot::crate_folders());
+    let flags: Vec<OsString> = remaps.iter().map(|(from, to)| sysroot::remap(from, to)).collect();
+    flags.join(OsStr::new("\u{1f}"))
 }
 
 /// A target that names a dynamic linker or libraries would fail only on the appliance.
@@ -118,13 +99,5 @@ mod tests {
         assert!(verdict("", "").is_err());
         let own = std::env::current_exe().unwrap();
         assert!(is_static(&own).unwrap_err().contains("INTERP"), "tests are built for the host");
-    }
-
-    #[test]
-    fn inner_folders_win_over_outer_ones() {
-        let remaps = [(PathBuf::from("/a b"), "."), (PathBuf::from("/a b/target"), "target")];
-        let flags = encoded(&remaps).into_string().unwrap();
-        let flags: Vec<&str> = flags.split('\u{1f}').collect();
-        assert_eq!(flags, ["--remap-path-prefix=/a b=.", "--remap-path-prefix=/a b/target=target"]);
     }
 }

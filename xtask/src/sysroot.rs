@@ -4,6 +4,7 @@
 //! target folder, and the same cargo uses it through one variable. Non-goals: other targets, other
 //! distributions. Bound: one build of about a minute, again only when what it is made of changes.
 
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::{symlink, PermissionsExt};
 use std::path::{Path, PathBuf};
@@ -176,7 +177,13 @@ fn unwinder(parts: &Parts, own: &Path) -> Result<(), String> {
 fn standard_library(parts: &Parts, sysroot: &Path, libraries: &Path) -> Result<(), String> {
     let work = sysroot.join("work");
     let commit = field(&parts.version, "commit-hash")?;
-    let remap = format!("{}=/rustc/{commit}", parts.source.display());
+    let mut remaps = vec![(parts.source.clone(), format!("/rustc/{commit}"))];
+    remaps.extend(crate_folders().into_iter().map(|(from, to)| (from, to.to_owned())));
+    let mut flags = OsString::from("-Zforce-unstable-if-unmarked");
+    for (from, to) in &remaps {
+        flags.push("\u{1f}");
+        flags.push(remap(from, to));
+    }
     let mut cargo = Command::new(DEBIAN_CARGO);
     cargo
         .args(["build", "--locked", "--profile", "dist", "--features", "backtrace"])
@@ -187,10 +194,9 @@ fn standard_library(parts: &Parts, sysroot: &Path, libraries: &Path) -> Result<(
         .current_dir(root())
         .env("RUSTC", DEBIAN_RUSTC)
         .env("RUSTC_BOOTSTRAP", "1")
-        .env("RUSTFLAGS", format!("-Zforce-unstable-if-unmarked --remap-path-prefix={remap}"));
-    for name in ["RUSTUP_TOOLCHAIN", "CARGO_ENCODED_RUSTFLAGS", "RUSTC_WORKSPACE_WRAPPER"] {
-        cargo.env_remove(name);
-    }
+        .env("CARGO_ENCODED_RUSTFLAGS", flags)
+        .env_remove("RUSTUP_TOOLCHAIN")
+        .env_remove("RUSTC_WORKSPACE_WRAPPER");
     run(&mut cargo, "The standard library's own build failed; its output above says where.")?;
     let built = work.join(TARGET).join("dist/deps");
     let copied = || -> std::io::Result<()> {
@@ -203,6 +209,27 @@ fn standard_library(parts: &Parts, sysroot: &Path, libraries: &Path) -> Result<(
         fs::remove_dir_all(&work)
     };
     copied().map_err(|error| format!("{}: {error}", built.display()))
+}
+
+/// Where cargo unpacks crates, and what to call it in a binary instead.
+pub fn crate_folders() -> Vec<(PathBuf, &'static str)> {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(Path::new(&std::env::var_os("HOME")?).join(".cargo")));
+    let Some(home) = home else { return Vec::new() };
+    // This command is built with crates from there, so a registry's folder exists by now. The last
+    // one that fits wins, so the inner folders come behind the outer.
+    let registries = fs::read_dir(home.join("registry/src")).into_iter().flatten().flatten();
+    let registries: Vec<_> = registries.map(|registry| (registry.path(), "crates")).collect();
+    [vec![(home, "cargo")], registries].concat()
+}
+
+/// The compiler's flag that calls a folder otherwise.
+pub fn remap(from: &Path, to: &str) -> OsString {
+    let mut flag = OsString::from("--remap-path-prefix=");
+    flag.push(from);
+    flag.push("=");
+    flag.push(to);
+    flag
 }
 
 /// A line's value in what `rustc -vV` prints.
@@ -239,6 +266,15 @@ mod tests {
         let said = said(Command::new("sh").args(["-c", &echoed, "sh", "a b", "$c"])).unwrap();
         assert_eq!(said, format!("--sysroot\n{}\na b\n$c", folder.display()));
         fs::remove_dir_all(folder).unwrap();
+    }
+
+    #[test]
+    fn the_registry_this_was_built_with_is_called_otherwise() {
+        let folders = crate_folders();
+        let outer = folders.iter().position(|(_, to)| *to == "cargo");
+        let inner = folders.iter().position(|(_, to)| *to == "crates");
+        assert!(outer.is_some() && outer < inner, "{folders:?}");
+        assert_eq!(remap(Path::new("/a b"), "c"), "--remap-path-prefix=/a b=c");
     }
 
     #[test]
