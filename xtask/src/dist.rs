@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::step::{cargo, root, run, said, step, target_dir};
+use crate::step::{self, cargo, root, said, step, target_dir};
 use crate::sysroot::{self, TARGET};
 
 const NAME: &str = "streamcaster";
@@ -22,7 +22,7 @@ pub struct Built {
 }
 
 /// The command as it is typed.
-pub fn run_dist() -> Result<(), String> {
+pub fn run() -> Result<(), String> {
     let product = build()?.product;
     let bytes = fs::metadata(&product).map_err(|e| format!("{}: {e}", product.display()))?.len();
     let sum = said(Command::new("sha256sum").arg(&product))?;
@@ -41,7 +41,10 @@ pub fn build() -> Result<Built, String> {
     step("static binary", || compile(compiler.as_deref(), &target))?;
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
     let advice = "Install binutils.";
-    run(Command::new("strip").args(["--strip-all", "-o"]).args([&product, &symbols]), advice)?;
+    step::run(
+        Command::new("strip").args(["--strip-all", "-o"]).args([&product, &symbols]),
+        advice,
+    )?;
     is_static(&product)?;
     Ok(Built { product, symbols })
 }
@@ -52,7 +55,7 @@ fn compile(compiler: Option<&Path>, target: &Path) -> Result<(), String> {
     if let Some(compiler) = compiler {
         build.env("RUSTC", compiler);
     }
-    run(&mut build, "What the compiler says above is the reason.")
+    step::run(&mut build, "What the compiler says above is the reason.")
 }
 
 /// Compiler flags that take this machine's folders out of the binary: panics name their source

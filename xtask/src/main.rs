@@ -7,6 +7,7 @@ mod checks;
 mod dist;
 mod layers;
 mod setup;
+mod size;
 mod source;
 mod step;
 mod sysroot;
@@ -31,6 +32,7 @@ enum Command {
     Test(Test),
     Card(Card),
     Dist(Dist),
+    Size(Size),
 }
 
 /// install what the tests need, or say exactly what to install
@@ -58,6 +60,18 @@ struct Card {}
 #[argh(subcommand, name = "dist")]
 struct Dist {}
 
+/// what the product weighs, by section and crate
+#[derive(FromArgs)]
+#[argh(subcommand, name = "size")]
+struct Size {
+    /// beside the committed figures, to see what a change costs
+    #[argh(switch)]
+    compare: bool,
+    /// make these the committed figures
+    #[argh(switch)]
+    save: bool,
+}
+
 fn main() -> ExitCode {
     let arguments: Arguments = argh::from_env();
     let outcome = match arguments.command {
@@ -65,7 +79,8 @@ fn main() -> ExitCode {
         Command::Ci(_) => checks::source(),
         Command::Test(_) => checks::all(),
         Command::Card(_) => card::run(),
-        Command::Dist(_) => dist::run_dist(),
+        Command::Dist(_) => dist::run(),
+        Command::Size(size) => size::run(size.compare, size.save),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
