@@ -24,7 +24,7 @@ struct Tool {
 
 const TOOLS: [Tool; 8] = [
     Tool {
-        name: "a Rust standard library for musl",
+        name: "a Rust standard library for musl (`rustup target add x86_64-unknown-linux-musl`)",
         packages: &sysroot::PACKAGES,
         present: sysroot::available,
     },
