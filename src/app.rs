@@ -6,6 +6,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::panic::AssertUnwindSafe;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -78,17 +79,21 @@ struct Plane {
     destinations: Vec<Destination>,
 }
 
-/// Runs until a signal asks to end.
+/// Runs until a signal asks to end. `data` is the folder for what it writes.
 ///
 /// # Errors
 /// A port that cannot be bound, a thread that cannot be started.
-pub fn run(config: &Config) -> Result<(), StartError> {
+pub fn run(config: &Config, data: &Path) -> Result<(), StartError> {
     let heap_bytes = Budget::of(&demand(config)).total(Owner::Heap);
     heap::set_limit(usize::try_from(heap_bytes).unwrap_or(usize::MAX));
     let plane = Rc::new(Plane::bind(config)?);
     let board = Board::default();
-    let options =
-        ControlOptions { http: config.http.listen, stat: config.stat.listen, board: board.clone() };
+    let options = ControlOptions {
+        http: config.http.listen,
+        stat: config.stat.listen,
+        board: board.clone(),
+        state: data.join("state"),
+    };
     let control = control::start(options).map_err(|cause| StartError {
         what: "the control page cannot start".to_owned(),
         hint: "Choose other addresses with [http] and [stat] listen, or --http and --stat",

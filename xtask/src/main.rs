@@ -4,10 +4,13 @@
 
 mod card;
 mod checks;
+mod dist;
 mod layers;
 mod setup;
+mod size;
 mod source;
 mod step;
+mod sysroot;
 mod tree;
 
 use std::process::ExitCode;
@@ -28,6 +31,8 @@ enum Command {
     Ci(Ci),
     Test(Test),
     Card(Card),
+    Dist(Dist),
+    Size(Size),
 }
 
 /// install what the tests need, or say exactly what to install
@@ -50,6 +55,23 @@ struct Test {}
 #[argh(subcommand, name = "card")]
 struct Card {}
 
+/// build the product, target/dist/streamcaster: static, stripped, reproducible
+#[derive(FromArgs)]
+#[argh(subcommand, name = "dist")]
+struct Dist {}
+
+/// what the product weighs, by section and crate
+#[derive(FromArgs)]
+#[argh(subcommand, name = "size")]
+struct Size {
+    /// beside the committed figures, to see what a change costs
+    #[argh(switch)]
+    compare: bool,
+    /// make these the committed figures
+    #[argh(switch)]
+    save: bool,
+}
+
 fn main() -> ExitCode {
     let arguments: Arguments = argh::from_env();
     let outcome = match arguments.command {
@@ -57,6 +79,8 @@ fn main() -> ExitCode {
         Command::Ci(_) => checks::source(),
         Command::Test(_) => checks::all(),
         Command::Card(_) => card::run(),
+        Command::Dist(_) => dist::run(),
+        Command::Size(size) => size::run(size.compare, size.save),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
