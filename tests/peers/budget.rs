@@ -67,7 +67,7 @@ fn every_limit_filled_at_once_stays_inside_the_budget() {
     let filled = || {
         let status = program.status();
         let live = |n| text(&status, &format!("/destinations/{n}/state")) == "live";
-        number(&status, "/programme/bytes") > (RING_MIB as u64) * 3 << 19
+        number(&status, "/programme/bytes") > ((RING_MIB as u64) * 3) << 19
             && (0..DESTINATIONS).all(live)
     };
     assert!(wait::holds(seconds(60), filled), "{}", program.told());
