@@ -2,6 +2,7 @@
 //! that the README needs no list of tools. Non-goal: anything the program itself needs at run
 //! time.
 
+mod bench;
 mod card;
 mod checks;
 mod layers;
@@ -28,6 +29,7 @@ enum Command {
     Ci(Ci),
     Test(Test),
     Card(Card),
+    Bench(bench::Bench),
 }
 
 /// install what the tests need, or say exactly what to install
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
         Command::Ci(_) => checks::source(),
         Command::Test(_) => checks::all(),
         Command::Card(_) => card::run(),
+        Command::Bench(options) => bench::bench(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
