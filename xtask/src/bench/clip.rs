@@ -84,6 +84,22 @@ impl Clip {
         Ok(Clip { datagrams: times.zip(datagrams).collect(), units, frames })
     }
 
+    /// The same, but each frame leaves at once when its last datagram is due, as from a sender
+    /// that hands on whole frames (ffmpeg does, by default).
+    pub fn in_bursts(mut self) -> Clip {
+        let mut frames = self.frames.iter().rev();
+        let mut due = self.datagrams.last().map_or(Duration::ZERO, |(at, _)| *at);
+        let mut next = frames.next();
+        for (index, (at, _)) in self.datagrams.iter_mut().enumerate().rev() {
+            if next == Some(&index) {
+                due = *at;
+                next = frames.find(|frame| **frame != index);
+            }
+            *at = due;
+        }
+        self
+    }
+
     /// The number of each video frame by its last bytes.
     ///
     /// # Errors
@@ -192,7 +208,7 @@ mod tests {
         let mut field = vec![0xFF; adaptation];
         field[0] = 0;
         if let Some(ms) = pcr_ms {
-            let [_, _, _, b4, b3, b2, b1, b0] = (ms * 90 << 7).to_be_bytes();
+            let [_, _, _, b4, b3, b2, b1, b0] = ((ms * 90) << 7).to_be_bytes();
             field[..7].copy_from_slice(&[0x10, b4, b3, b2, b1, b0 | 0x7E, 0]);
         }
         packet.extend(field);
@@ -232,6 +248,15 @@ mod tests {
         let [frame] = &units[..] else { panic!("{} units", units.len()) };
         assert_eq!((frame.completed_by, frame.pts, frame.dts), (1, 7, 5));
         assert_eq!((frame.video, &frame.payload[..]), (true, &b"begun"[..]));
+    }
+
+    #[test]
+    fn in_bursts_datagrams_wait_for_the_last_of_their_frame() {
+        let datagrams = (0..7).map(|ms| (Duration::from_millis(ms), Vec::new())).collect();
+        let clip = Clip { datagrams, units: Vec::new(), frames: vec![1, 4, 4] };
+        let clip = clip.in_bursts();
+        let times: Vec<u128> = clip.datagrams.iter().map(|(at, _)| at.as_millis()).collect();
+        assert_eq!(times, [1, 1, 4, 4, 4, 6, 6]);
     }
 
     #[test]

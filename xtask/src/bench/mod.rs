@@ -58,6 +58,9 @@ pub struct Bench {
     /// rounds whose median is told (default 3)
     #[argh(option, default = "3")]
     rounds: usize,
+    /// send each frame's datagrams at once, not evenly by the PCR
+    #[argh(switch)]
+    burst: bool,
     /// measure this binary instead of building one
     #[argh(option)]
     binary: Option<PathBuf>,
@@ -140,7 +143,8 @@ impl Ground<'_> {
         let cells = bench.players.0.len() as u32;
         let seconds = SESSION_SECONDS + cells * (bench.seconds + CELL_SECONDS);
         let path = clip::make(&folder, seconds)?;
-        let clip = Arc::new(Clip::read(&path)?);
+        let clip = Clip::read(&path)?;
+        let clip = Arc::new(if bench.burst { clip.in_bursts() } else { clip });
         let tails = Arc::new(clip.tails()?);
         let processor = keep_apart()?;
         let files = Resource::Nofile;
@@ -212,12 +216,16 @@ impl Ground<'_> {
         }
         let pids = server.pids();
         crowd.open_window(first as u32..end as u32);
-        let (begun, cpu, bytes) = (Instant::now(), usage::cpu_ns(&pids)?, crowd.bytes());
+        let own = [std::process::id()];
+        let (begun, bytes) = (Instant::now(), crowd.bytes());
+        let (cpu, load) = (usage::cpu_ns(&pids)?, usage::cpu_ns(&own)?);
         while stamps.sent() < end {
             crowd.run_for(Duration::from_millis(5))?;
         }
         let elapsed = begun.elapsed();
-        let (cpu, bytes) = (usage::cpu_ns(&pids)? - cpu, crowd.bytes() - bytes);
+        let (cpu, load) = (usage::cpu_ns(&pids)? - cpu, usage::cpu_ns(&own)? - load);
+        let bytes = crowd.bytes() - bytes;
+        let percent = |nanos: u64| nanos as f64 / elapsed.as_nanos() as f64 * 100.0;
         crowd.run_for(DRAIN)?;
         let Seen { latencies, players, missed, backwards, .. } = crowd.close_window();
         let mut ms: Vec<f64> = latencies.iter().map(|late| late.as_secs_f64() * 1e3).collect();
@@ -232,7 +240,8 @@ impl Ground<'_> {
             served: players,
             p50_ms: percentile(&mut ms, 0.5),
             p99_ms: percentile(&mut ms, 0.99),
-            cpu_percent: cpu as f64 / elapsed.as_nanos() as f64 * 100.0,
+            cpu_percent: percent(cpu),
+            load_percent: percent(load),
             cpu_s_per_gb: cpu as f64 / bytes.max(1) as f64,
             pss_mb,
             first_picture_ms: None,
@@ -251,9 +260,11 @@ impl Ground<'_> {
             Some(_) => "on one processor what is measured, on another the sender and all players",
             None => "one processor for all, so that the players' work disturbs what is measured",
         };
-        let Bench { seconds, rounds, .. } = self.bench;
+        let Bench { seconds, rounds, burst, .. } = self.bench;
+        let pace =
+            if *burst { "a frame's datagrams at once" } else { "datagrams paced evenly by PCR" };
         format!(
-            "3 Mbit/s 720p30 with B-frames, AAC 128 kbit/s; {seconds} s for each cell, medians of \
+            "3 Mbit/s 720p30 with B-frames, AAC 128 kbit/s, {pace}; {seconds} s for each cell, medians of \
              {rounds} rounds, servers in turn; {}, Linux {}; {kept}. CPU is the processes' own \
              (schedstat); what the kernel does for their sockets within their writes, the way \
              through the loopback interface included, is theirs too, the floor's as well.\n",
@@ -289,7 +300,7 @@ fn first_picture_ms(crowd: &mut Crowd) -> Result<Option<f64>, String> {
 fn told(cell: &Cell) -> String {
     format!(
         "  {} players: {:.2} / {:.2} ms, {:.2} % CPU, {:.2} s/GB, {:.1} MB, first picture {:.1} ms, \
-         {} served, {} frames missed, {} times not growing",
+         {} served, {} frames missed, {} times not growing; sender and players {:.0} % CPU",
         cell.players,
         cell.p50_ms,
         cell.p99_ms,
@@ -300,6 +311,7 @@ fn told(cell: &Cell) -> String {
         cell.served,
         cell.missed,
         cell.backwards,
+        cell.load_percent,
     )
 }
 

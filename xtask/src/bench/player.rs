@@ -212,12 +212,12 @@ mod tests {
         assert_eq!((said[0], said[1536], &said[1551..1558]), (3, 3, &b"connect"[..]));
         let result = message(20, 0, b"\x02\x00\x07_result");
         player.input(&result, now, |_| ());
-        assert!(std::mem::take(&mut player.outbox).ends_with(&createend()));
+        assert!(std::mem::take(&mut player.outbox).ends_with(&create_stream_end()));
         player.input(&result, now, |_| ());
         assert!(player.outbox.ends_with(b"stream"));
     }
 
-    fn createend() -> Vec<u8> {
+    fn create_stream_end() -> Vec<u8> {
         [number(2.0), vec![NULL]].concat()
     }
 
@@ -228,7 +228,7 @@ mod tests {
         player.input(&message(4, 0, &[0, 6, 1, 2, 3, 4]), now, |_| ());
         assert!(player.outbox.ends_with(&[0, 7, 1, 2, 3, 4]));
         player.outbox.clear();
-        player.input(&message(5, 0, &[0, 0, 0, 50]), now, |_| ());
+        player.input(&message(5, 0, &[0, 0, 0, 48]), now, |_| ());
         assert!(player.outbox.is_empty());
         player.input(&message(8, 0, &[0xAF, 1]), now, |_| ());
         assert!(!player.outbox.is_empty());

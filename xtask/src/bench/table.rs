@@ -21,6 +21,8 @@ pub struct Cell {
     pub p99_ms: f64,
     /// Of one processor.
     pub cpu_percent: f64,
+    /// What the sender and the players took of theirs: near 100, it is they who are measured.
+    pub load_percent: f64,
     /// Processor seconds for each 10^9 bytes received by players.
     pub cpu_s_per_gb: f64,
     /// 10^6 bytes; the floor, which keeps the whole clip, has none worth telling.
@@ -108,6 +110,7 @@ mod tests {
             p50_ms: 1.0,
             p99_ms: 2.0,
             cpu_percent: 3.0,
+            load_percent: 4.0,
             cpu_s_per_gb,
             pss_mb: (kind == Kind::Ours).then_some(9.5),
             first_picture_ms: None,
