@@ -17,6 +17,8 @@ const VIDEO_PID: u16 = 0x100;
 const AUDIO_PID: u16 = 0x101;
 /// 27 MHz ticks in a second.
 const PCR_HZ: u64 = 27_000_000;
+/// A clip's length: enough for the usual run, so that one is made and no other.
+const SECONDS_MIN: u32 = 180;
 /// Frames in a second, as the clip is made.
 pub const FRAME_RATE: u32 = 30;
 
@@ -52,7 +54,7 @@ pub struct Clip {
 
 /// Makes a clip of at least `seconds`, unless there is one already.
 pub fn make(folder: &Path, seconds: u32) -> Result<PathBuf, String> {
-    let seconds = seconds.next_multiple_of(30);
+    let seconds = seconds.next_multiple_of(SECONDS_MIN);
     let path = folder.join(format!("clip-{seconds}s.ts"));
     if path.exists() {
         return Ok(path);

@@ -147,11 +147,13 @@ impl Ground<'_> {
         let clip = Arc::new(if bench.burst { clip.in_bursts() } else { clip });
         let tails = Arc::new(clip.tails()?);
         let processor = keep_apart()?;
-        let files = Resource::Nofile;
-        let maximum = getrlimit(files).maximum;
-        let current = Some(maximum.map_or(FILES_MAX, |maximum| maximum.min(FILES_MAX)));
-        setrlimit(files, Rlimit { current, maximum }).map_err(|error| error.to_string())?;
-        Ok(Ground { bench, places: Places { binary, folder, clip: path, processor }, clip, tails })
+        let files = raise_files()?;
+        Ok(Ground {
+            bench,
+            places: Places { binary, folder, clip: path, processor, files },
+            clip,
+            tails,
+        })
     }
 
     /// All rounds, one server after the other in each, so that what else the machine does is
@@ -284,6 +286,15 @@ fn keep_apart() -> Result<Option<usize>, String> {
     second.set(1);
     sched_setaffinity(None, &second).map_err(|error| format!("keeping to processor 1: {error}"))?;
     Ok(Some(0))
+}
+
+/// Takes as many file descriptors as are wanted and allowed, and tells how many.
+fn raise_files() -> Result<u64, String> {
+    let maximum = getrlimit(Resource::Nofile).maximum;
+    let files = maximum.map_or(FILES_MAX, |maximum| maximum.min(FILES_MAX));
+    setrlimit(Resource::Nofile, Rlimit { current: Some(files), maximum })
+        .map_err(|error| format!("asking for {files} file descriptors: {error}"))?;
+    Ok(files)
 }
 
 fn first_picture_ms(crowd: &mut Crowd) -> Result<Option<f64>, String> {

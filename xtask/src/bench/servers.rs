@@ -69,6 +69,8 @@ pub struct Places {
     pub clip: PathBuf,
     /// The processor the measured processes are kept on, if there are several.
     pub processor: Option<usize>,
+    /// File descriptors each may have.
+    pub files: u64,
 }
 
 /// A running server.
@@ -128,10 +130,10 @@ impl Server {
         let module = NGINX_RTMP_MODULES.into_iter().find(|module| Path::new(module).exists());
         let module = module.ok_or("nginx's RTMP module is missing: `cargo xtask setup`")?;
         let folder = places.folder.join("nginx");
-        let (at, tcp) = (folder.display(), self.tcp);
+        let (at, tcp, files) = (folder.display(), self.tcp, places.files);
         let config = format!(
             "load_module {module};\ndaemon off;\nmaster_process off;\npid {at}/nginx.pid;\n\
-             worker_rlimit_nofile {FILES_MAX};\nerror_log {at}/error.log error;\n\
+             worker_rlimit_nofile {files};\nerror_log {at}/error.log error;\n\
              events {{ worker_connections 4096; }}\nrtmp {{ access_log off; server {{\n\
              listen {tcp}; chunk_size 4096; application live {{ live on; }}\n}} }}\n"
         );
@@ -176,7 +178,7 @@ impl Places {
     /// child's id is the program's.
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new("prlimit");
-        command.arg(format!("--nofile={FILES_MAX}:{FILES_MAX}"));
+        command.arg(format!("--nofile={0}:{0}", self.files));
         if let Some(processor) = self.processor {
             command.args(["taskset", "--cpu-list", &processor.to_string()]);
         }
