@@ -2,6 +2,7 @@
 //! that the README needs no list of tools. Non-goal: anything the program itself needs at run
 //! time.
 
+mod bench;
 mod card;
 mod checks;
 mod dist;
@@ -33,6 +34,7 @@ enum Command {
     Card(Card),
     Dist(Dist),
     Size(Size),
+    Bench(bench::Bench),
 }
 
 /// install what the tests need, or say exactly what to install
@@ -81,6 +83,7 @@ fn main() -> ExitCode {
         Command::Card(_) => card::run(),
         Command::Dist(_) => dist::run(),
         Command::Size(size) => size::run(size.compare, size.save),
+        Command::Bench(options) => bench::bench(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
