@@ -249,3 +249,62 @@ impl Connection {
         self.socket.write_all(&outbox)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::net::{TcpListener, UdpSocket};
+
+    use super::super::clip::{Clip, Unit, TAIL_BYTES};
+    use super::super::sender::Sender;
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(10);
+
+    #[test]
+    fn each_frame_is_known_again_at_each_player_that_gets_it() {
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let payload = vec![7; TAIL_BYTES];
+        let unit = Unit { video: true, dts: 0, pts: 0, completed_by: 0, payload };
+        let datagrams = vec![(Duration::ZERO, vec![1])];
+        let clip = Arc::new(Clip { datagrams, units: vec![unit], frames: vec![0] });
+        let sender = Sender::start(&clip, receiver.local_addr().unwrap()).unwrap();
+        receiver.recv(&mut [0; 9]).unwrap();
+        assert_eq!(sender.stamps().sent(), 1);
+
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = server.local_addr().unwrap();
+        let (tails, stamps) = (Arc::new(clip.tails().unwrap()), Arc::clone(sender.stamps()));
+        let mut crowd = Crowd::new(address, Language::Bare, tails, stamps).unwrap();
+        crowd.grow_to(2).unwrap();
+        let (mut served, _) = server.accept().unwrap();
+        let (_neglected, _) = server.accept().unwrap();
+        crowd.open_window(0..1);
+        let mut message = vec![6, 0, 0, 0, 0, 0, 2 + TAIL_BYTES as u8, 9, 1, 0, 0, 0, 0x17, 1];
+        message.extend([7; TAIL_BYTES]);
+        served.write_all(&message).unwrap();
+        assert!(crowd.wait_for_frames(PATIENCE).unwrap());
+        let seen = crowd.close_window();
+        assert_eq!((seen.latencies.len(), seen.players, seen.missed), (1, 2, 1));
+        assert!(seen.latencies[0] > Duration::ZERO);
+        assert_eq!((seen.backwards, crowd.bytes()), (0, message.len() as u64));
+    }
+
+    #[test]
+    fn a_player_the_server_closes_is_no_longer_served() {
+        let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let clip = Clip { datagrams: Vec::new(), units: Vec::new(), frames: Vec::new() };
+        let sender = Sender::start(&Arc::new(clip), receiver.local_addr().unwrap()).unwrap();
+        let server = TcpListener::bind("127.0.0.1:0").unwrap();
+        let (tails, stamps) = (Arc::default(), Arc::clone(sender.stamps()));
+        let address = server.local_addr().unwrap();
+        let mut crowd = Crowd::new(address, Language::Bare, tails, stamps).unwrap();
+        crowd.grow_to(1).unwrap();
+        drop(server.accept().unwrap());
+        assert_eq!(crowd.first_picture(TURN), Ok(None));
+        let until = Instant::now() + PATIENCE;
+        while !crowd.connections.is_empty() && Instant::now() < until {
+            crowd.turn(until).unwrap();
+        }
+        assert_eq!(crowd.close_window().players, 0);
+    }
+}

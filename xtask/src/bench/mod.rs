@@ -266,10 +266,11 @@ impl Ground<'_> {
         let pace =
             if *burst { "a frame's datagrams at once" } else { "datagrams paced evenly by PCR" };
         format!(
-            "3 Mbit/s 720p30 with B-frames, AAC 128 kbit/s, {pace}; {seconds} s for each cell, medians of \
-             {rounds} rounds, servers in turn; {}, Linux {}; {kept}. CPU is the processes' own \
+            "`cargo xtask {}`\n\n3 Mbit/s 720p30 with B-frames, AAC 128 kbit/s, {pace}; \
+             {seconds} s for each cell, medians of {rounds} rounds, servers in turn; {}, Linux {}; {kept}. CPU is the processes' own \
              (schedstat); what the kernel does for their sockets within their writes, the way \
              through the loopback interface included, is theirs too, the floor's as well.\n",
+            std::env::args().skip(1).collect::<Vec<_>>().join(" "),
             model.unwrap_or("unknown processor"),
             kernel.trim(),
         )
