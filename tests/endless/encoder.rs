@@ -8,7 +8,8 @@ use streamcaster::base::time::Mono;
 use crate::stamp::Stamp;
 use crate::ts::{TsWriter, AUDIO, CLOCK_PERIOD, VIDEO};
 
-pub const SPS: &[u8] = b"\x67\x42\xc0\x0a\xda\x11\xec\x04\x40\x00\x00\x03\x00\x40\x00\x00\x0f\x03\xc4\x89\xa8";
+pub const SPS: &[u8] =
+    b"\x67\x42\xc0\x0a\xda\x11\xec\x04\x40\x00\x00\x03\x00\x40\x00\x00\x0f\x03\xc4\x89\xa8";
 const PPS: &[u8] = b"\x68\xce\x0f\xc8";
 const START_CODE: &[u8] = &[0, 0, 1];
 /// A second, 90 kHz.

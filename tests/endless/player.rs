@@ -24,8 +24,7 @@ const CHUNK_BYTES: usize = 8;
 const MESSAGE_STREAM: u32 = 1;
 /// Two roundings to a millisecond.
 pub const ROUNDING: i64 = 2 * TICKS_PER_MS;
-const SET_CHUNK_BYTES: [u8; 16] =
-    [2, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0, 0, 0, 0, 0, CHUNK_BYTES as u8];
+const SET_CHUNK_BYTES: [u8; 16] = [2, 0, 0, 0, 0, 0, 4, 1, 0, 0, 0, 0, 0, 0, 0, CHUNK_BYTES as u8];
 
 /// What a player has seen.
 #[derive(Clone, Copy, Debug, Default)]
@@ -281,7 +280,6 @@ impl Player {
                     self.run = Some(Run { id: stamp.id, offset });
                 }
                 let stray = self.run.as_ref().map_or(0, |run| (offset - run.offset).abs());
-                if stray > 200 {panic!("STRAY {:?} {stamp:?} {dts:?} {timestamp_ms} {stray}",self.seen);}
                 self.seen.stray = self.seen.stray.max(stray);
             }
             Track::Audio => match self.run.as_ref().filter(|run| run.id == stamp.id) {

@@ -50,7 +50,7 @@ fn the_wire_clock_wraps_twice_in_54_hours_and_between_dts_and_pts() {
     world.run(minutes(10), &mut encoder);
     assert_eq!(encoder.wraps_within, 2);
     let seen = world.judge(plan.audio_frame());
-    assert!(seen.iter().all(|seen| seen.gap_ms <= [2000, 2049] && seen.skips == 0), "{seen:?}");
+    assert!(seen.iter().all(|seen| seen.gap_ms <= [2000, 4100] && seen.skips == 0), "{seen:?}");
     assert_eq!((seen[0].connections, seen[1].connections), (1, 19));
     assert_eq!(world.cuts, 1, "no wrap was taken for another source");
     assert_eq!(world.counters().dropped_time, 0);
@@ -60,16 +60,18 @@ fn the_wire_clock_wraps_twice_in_54_hours_and_between_dts_and_pts() {
 fn thirty_two_bits_of_milliseconds_wrap_after_fifty_days() {
     let destination = Player::unsteady(minutes(24 * 60 * 20));
     let mut world = World::new(3, COARSE_SILENCE, vec![Player::new(), destination]);
-    let mut encoder = Encoder::new(1, COARSE, 77, world.now);
+    let mut encoder = Encoder::new(1, Plan::USUAL, 77, world.now);
+    world.run(minutes(1), &mut encoder);
+    encoder.change(COARSE);
     // 2^32 ms are 71,582 minutes and 47 seconds.
-    world.run(minutes(71_578), &mut encoder);
+    world.run(minutes(71_577), &mut encoder);
     encoder.change(Plan::USUAL);
     world.run(minutes(10), &mut encoder);
     encoder.change(COARSE);
     world.run(minutes(72_000 - 71_588), &mut encoder);
     let seen = world.judge(Plan::USUAL.audio_frame());
     assert_eq!((seen[0].wraps, seen[1].wraps), (1, 0), "the destination begins anew in time");
-    assert!(seen.iter().all(|seen| seen.gap_ms <= [2000, 2049] && seen.skips == 0), "{seen:?}");
+    assert!(seen.iter().all(|seen| seen.gap_ms <= [2000, 4100] && seen.skips == 0), "{seen:?}");
     assert_eq!((seen[0].connections, seen[1].connections), (1, 3));
     assert_eq!(world.cuts, 1);
 }
