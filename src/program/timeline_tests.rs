@@ -98,9 +98,10 @@ fn the_programme_follows_a_clock_that_drifts_and_keeps_that_through_cuts() {
         let mut wall_us = 0;
         for round in 0..10 {
             timeline.cut(Ticks(7), Mono(wall_us));
+            let began_us = wall_us;
             for n in 0..30 * 600 {
                 programme = timeline.video(Ticks(7 + n * FRAME), Mono(wall_us), n == 0);
-                wall_us += (33_333_333 * (1_000_000 + ppm) / 1_000_000_000) as u64;
+                wall_us = began_us + ((n + 1) * (1_000_000 + ppm) / 30) as u64;
             }
             let ahead_ms = (programme - ORIGIN).to_ms() - (wall_us / 1000) as i64;
             let drift_ms = -(round + 1) * 600_000 * ppm / 1_000_000;
