@@ -8,6 +8,7 @@
 //! encoder ── ts ──► Demux ──┐
 //! card ─────────────────────┴─► Programme ──► Reader ──► chunks ──► player (checks)
 //! ```
+#![cfg(test)]
 
 mod card;
 mod clocks;

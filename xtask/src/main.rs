@@ -4,6 +4,7 @@
 
 mod card;
 mod checks;
+mod fuzz;
 mod layers;
 mod setup;
 mod source;
@@ -28,6 +29,7 @@ enum Command {
     Ci(Ci),
     Test(Test),
     Card(Card),
+    Fuzz(Fuzz),
 }
 
 /// install what the tests need, or say exactly what to install
@@ -50,6 +52,18 @@ struct Test {}
 #[argh(subcommand, name = "card")]
 struct Card {}
 
+/// search for inputs that break a parser
+#[derive(FromArgs)]
+#[argh(subcommand, name = "fuzz")]
+struct Fuzz {
+    /// one target only; all of them otherwise
+    #[argh(positional)]
+    target: Option<String>,
+    /// time for each target; a minute unless said otherwise
+    #[argh(option, default = "60")]
+    seconds: u64,
+}
+
 fn main() -> ExitCode {
     let arguments: Arguments = argh::from_env();
     let outcome = match arguments.command {
@@ -57,6 +71,7 @@ fn main() -> ExitCode {
         Command::Ci(_) => checks::source(),
         Command::Test(_) => checks::all(),
         Command::Card(_) => card::run(),
+        Command::Fuzz(fuzz) => fuzz::fuzz(fuzz.target.as_deref(), fuzz.seconds),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
