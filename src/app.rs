@@ -6,6 +6,7 @@ use std::fmt;
 use std::future::Future;
 use std::io;
 use std::panic::AssertUnwindSafe;
+use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use smol::future::FutureExt;
 use smol::stream::StreamExt;
 use smol::LocalExecutor;
 
-use crate::base::budget::Demand;
+use crate::base::budget::{Budget, Demand, Owner};
 use crate::base::limits::{
     ACCESS_UNIT_BYTES_MAX, FAREWELL_MS_MAX, RING_AUDIO_SHARE, RING_UNITS_MAX,
 };
@@ -35,6 +36,7 @@ use crate::program::unit::Unit;
 use crate::program::Programme;
 use crate::system::clock;
 use crate::system::config::Config;
+use crate::system::heap;
 use crate::system::snapshot::{Board, ProgrammeStatus, Snapshot};
 
 /// How often the state is told.
@@ -77,15 +79,21 @@ struct Plane {
     destinations: Vec<Destination>,
 }
 
-/// Runs until a signal asks to end.
+/// Runs until a signal asks to end. `data` is the folder for what it writes.
 ///
 /// # Errors
 /// A port that cannot be bound, a thread that cannot be started.
-pub fn run(config: &Config) -> Result<(), StartError> {
+pub fn run(config: &Config, data: &Path) -> Result<(), StartError> {
+    let heap_bytes = Budget::of(&demand(config)).total(Owner::Heap);
+    heap::set_limit(usize::try_from(heap_bytes).unwrap_or(usize::MAX));
     let plane = Rc::new(Plane::bind(config)?);
     let board = Board::default();
-    let options =
-        ControlOptions { http: config.http.listen, stat: config.stat.listen, board: board.clone() };
+    let options = ControlOptions {
+        http: config.http.listen,
+        stat: config.stat.listen,
+        board: board.clone(),
+        state: data.join("state"),
+    };
     let control = control::start(options).map_err(|cause| StartError {
         what: "the control page cannot start".to_owned(),
         hint: "Choose other addresses with [http] and [stat] listen, or --http and --stat",
@@ -175,12 +183,15 @@ impl Plane {
             })
             .collect();
         info!("ready");
-        match signals.next().await {
-            Some(Ok(signal)) => info!("ending, as {signal:?} asks"),
-            Some(Err(error)) => warn!("ending: signals can no longer be received: {error}"),
-            None => warn!("ending: signals can no longer be received"),
-        }
-        shutdown.ask();
+        // In a task of its own: what the thread waits for here is looked at with every wake-up.
+        let stop = Rc::clone(&shutdown);
+        executor
+            .spawn(async move {
+                tell_signal(signals.next().await);
+                stop.ask();
+            })
+            .detach();
+        shutdown.asked().await;
         let farewells = async {
             for push in pushes {
                 push.await;
@@ -220,6 +231,14 @@ impl Plane {
             viewers: self.viewers.status(),
             destinations: self.destinations.iter().map(|each| each.status(now)).collect(),
         }
+    }
+}
+
+fn tell_signal(signal: Option<io::Result<Signal>>) {
+    match signal {
+        Some(Ok(signal)) => info!("ending, as {signal:?} asks"),
+        Some(Err(error)) => warn!("ending: signals can no longer be received: {error}"),
+        None => warn!("ending: signals can no longer be received"),
     }
 }
 

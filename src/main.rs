@@ -7,11 +7,15 @@ use std::time::Duration;
 use argh::FromArgs;
 use streamcaster::app;
 use streamcaster::base::budget::Budget;
-use streamcaster::base::limits::BLOCKING_THREADS_MAX;
+use streamcaster::base::limits::{BLOCKING_THREADS_MAX, THREAD_STACK_BYTES};
 use streamcaster::control::BUILD;
 use streamcaster::system::config::{self, Arguments, Config};
+use streamcaster::system::heap::CountedHeap;
 use streamcaster::system::logs::{self, LogOptions};
 use streamcaster::system::{clock, memory};
+
+#[global_allocator]
+static HEAP: CountedHeap = CountedHeap;
 
 /// Turns MPEG-TS over UDP into one programme that never stops, and serves and pushes it over RTMP.
 #[derive(FromArgs)]
@@ -77,8 +81,10 @@ const LOG_FLUSH: Duration = Duration::from_secs(1);
 
 fn main() -> ExitCode {
     clock::mono();
-    // The pool reads it once, when it is first used; its own default is 500 threads.
+    // Both are read once, when the first thread begins. The pool's own default is 500 threads;
+    // a thread's own stack would be 2 MiB.
     std::env::set_var("BLOCKING_MAX_THREADS", BLOCKING_THREADS_MAX.to_string());
+    std::env::set_var("RUST_MIN_STACK", THREAD_STACK_BYTES.to_string());
     match argh::from_env::<Command>().verb {
         Verb::Run(run) => start(run),
         Verb::Check(check) => examine(&check.data),
@@ -109,7 +115,7 @@ fn start(run: Run) -> ExitCode {
         }
     };
     log::info!("streamcaster {} ({}), data in {}", BUILD.version, BUILD.git, data.display());
-    let outcome = app::run(&config);
+    let outcome = app::run(&config, &data);
     if let Err(error) = &outcome {
         log::error!("{error}");
     }

@@ -26,10 +26,14 @@ fn snapshot() -> Snapshot {
     snapshot
 }
 
+fn options(http: SocketAddr, stat: SocketAddr, board: Board) -> ControlOptions {
+    ControlOptions { http, stat, board, state: std::env::temp_dir() }
+}
+
 fn control_with(snapshot: Snapshot) -> ControlHandle {
     let board = Board::default();
     board.publish(snapshot);
-    start(ControlOptions { http: ANY, stat: ANY, board }).expect("two free ports")
+    start(options(ANY, ANY, board)).expect("two free ports")
 }
 
 fn control() -> ControlHandle {
@@ -90,7 +94,7 @@ fn both_ports_answer_with_their_own() {
         serde_json::from_str(body(&get(control.http(), "/api/status", ""))).unwrap();
     assert_eq!(value["stream_status"], "streaming");
     assert_eq!(value["process_status"]["udp_sender_pid"], std::process::id());
-    assert!(value["memory_bytes"].as_u64().unwrap() > 0);
+    assert!(value["memory"]["resident_bytes"].as_u64().unwrap() > 0);
     assert_eq!(body(&get(control.stat(), "/health", "")), "healthy\n");
     assert_eq!(status(&get(control.stat(), "/api/status", "")), 404);
     assert_eq!(status(&get(control.http(), "/stat", "")), 404);
@@ -334,7 +338,7 @@ fn a_reader_that_never_reads_is_cut_and_harms_nobody() {
 #[test]
 fn a_port_that_is_taken_is_named() {
     let control = control();
-    let options = ControlOptions { http: ANY, stat: control.http(), board: Board::default() };
+    let options = options(ANY, control.http(), Board::default());
     let error = start(options).err().expect("the port is taken");
     assert_eq!(error.kind(), ErrorKind::AddrInUse);
     assert!(error.to_string().contains(&control.http().to_string()), "{error}");
@@ -349,6 +353,6 @@ fn stopping_frees_the_ports_and_ends_connections() {
     control.stop();
     assert_eq!(rest(&mut idle), b"");
     assert!(TcpStream::connect(http).is_err());
-    let options = ControlOptions { http, stat, board: Board::default() };
+    let options = options(http, stat, Board::default());
     assert!(start(options).is_ok(), "the ports are free again at once");
 }

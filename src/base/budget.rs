@@ -3,12 +3,12 @@
 //! enforcing it, measuring it. Bound: one row per kind of buffer.
 
 use super::limits::{
-    ACCESS_UNIT_BYTES_MAX, CONFIG_BYTES_MAX, DATAGRAM_BYTES_MAX, DEMULTIPLEXER_BYTES,
-    DESTINATION_BYTES, HTTP_ANSWERS_BYTES_MAX, HTTP_BODY_BYTES_MAX, HTTP_CONNECTIONS_MAX,
-    HTTP_CONNECTION_BYTES, HTTP_HEAD_BYTES_MAX, HTTP_SOCKET_BUFFER_BYTES, LOG_LINES_MAX,
-    LOG_LINE_BYTES_MAX, PROGRAM_BYTES, RING_UNITS_MAX, RTMP_PENDING_MAX, SOCKET_SEND_BUFFER_BYTES,
-    STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX, THREADS_MAX, THREAD_STACK_BYTES, TRACK_CONFIGS_MAX,
-    TRACK_CONFIG_BYTES_MAX, VIEWER_BYTES,
+    ACCESS_UNIT_BYTES_MAX, DATAGRAM_BYTES_MAX, DEMULTIPLEXER_BYTES, DESTINATION_BYTES,
+    HTTP_ANSWERS_BYTES_MAX, HTTP_BODY_BYTES_MAX, HTTP_CONNECTIONS_MAX, HTTP_CONNECTION_BYTES,
+    HTTP_HEAD_BYTES_MAX, HTTP_SOCKET_BUFFER_BYTES, LOG_LINES_MAX, LOG_LINE_BYTES_MAX,
+    PROGRAM_BYTES, RING_UNITS_MAX, RTMP_PENDING_MAX, RTMP_RECEIVE_BUFFER_BYTES, SMALL_HEAP_BYTES,
+    SOCKET_SEND_BUFFER_BYTES, STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX, THREADS_MAX,
+    THREAD_STACK_BYTES, TRACK_CONFIGS_MAX, TRACK_CONFIG_BYTES_MAX, VIEWER_BYTES,
 };
 
 /// Linux grants twice what SO_SNDBUF or SO_RCVBUF ask for, the half of it for its own bookkeeping
@@ -33,7 +33,9 @@ pub struct Demand {
 /// Whose memory it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Owner {
-    /// The process: what its RSS counts.
+    /// The process's heap: what the allocator may hand out, and its limit.
+    Heap,
+    /// The process besides: the binary's pages and its threads' stacks.
     Process,
     /// The kernel, on the process's behalf: socket buffers.
     Kernel,
@@ -68,7 +70,7 @@ impl Budget {
         budget
     }
 
-    /// Every kind of buffer, the process's first.
+    /// Every kind of buffer.
     pub fn rows(&self) -> &[Row] {
         &self.rows
     }
@@ -81,48 +83,47 @@ impl Budget {
 
     fn programme(&mut self, demand: &Demand) {
         let configs = 2 * TRACK_CONFIGS_MAX;
-        self.one("program and its static data", PROGRAM_BYTES);
-        self.one("ring: payload", demand.ring_bytes);
-        self.many("ring: unit records", RING_UNITS_MAX, "units", demand.unit_record_bytes);
-        self.many("ring: track configurations", configs, "records", TRACK_CONFIG_BYTES_MAX);
-        self.one("staging: payload", ACCESS_UNIT_BYTES_MAX + STAGING_AUDIO_BYTES_MAX);
-        self.many("staging: unit records", STAGING_UNITS_MAX, "units", demand.unit_record_bytes);
-        self.one("UDP input: one datagram", DATAGRAM_BYTES_MAX);
-        self.one("UDP input: demultiplexer", DEMULTIPLEXER_BYTES);
-        self.many("log ring", LOG_LINES_MAX, "lines", LOG_LINE_BYTES_MAX);
-        self.one("configuration file", usize::try_from(CONFIG_BYTES_MAX).unwrap_or(usize::MAX));
-        self.many("thread stacks", THREADS_MAX, "threads", THREAD_STACK_BYTES);
+        self.one(Owner::Heap, "ring: payload", demand.ring_bytes);
+        self.heap("ring: unit records", RING_UNITS_MAX, "units", demand.unit_record_bytes);
+        self.heap("ring: track configurations", configs, "records", TRACK_CONFIG_BYTES_MAX);
+        let staging_bytes = ACCESS_UNIT_BYTES_MAX + STAGING_AUDIO_BYTES_MAX;
+        self.one(Owner::Heap, "staging: payload", staging_bytes);
+        self.heap("staging: unit records", STAGING_UNITS_MAX, "units", demand.unit_record_bytes);
+        self.one(Owner::Heap, "UDP input: one datagram", DATAGRAM_BYTES_MAX);
+        self.one(Owner::Heap, "UDP input: demultiplexer", DEMULTIPLEXER_BYTES);
+        self.heap("log ring", LOG_LINES_MAX, "lines", LOG_LINE_BYTES_MAX);
+        self.one(Owner::Heap, "everything small", SMALL_HEAP_BYTES);
+        self.one(Owner::Process, "program and its static data", PROGRAM_BYTES);
+        self.owned(Owner::Process, "thread stacks", THREADS_MAX, "threads", THREAD_STACK_BYTES);
     }
 
     fn connections(&mut self, demand: &Demand) {
         let http = HTTP_CONNECTION_BYTES + HTTP_HEAD_BYTES_MAX + HTTP_BODY_BYTES_MAX;
-        self.many("viewers", demand.viewers, "viewers", VIEWER_BYTES);
-        self.many(
-            "RTMP connections not yet playing",
-            RTMP_PENDING_MAX,
-            "connections",
-            VIEWER_BYTES,
-        );
-        self.many("destinations", demand.destinations, "destinations", DESTINATION_BYTES);
-        self.many("HTTP connections", HTTP_CONNECTIONS_MAX, "connections", http);
-        self.one("HTTP answers under way", HTTP_ANSWERS_BYTES_MAX);
+        let undecided = "RTMP connections not yet playing";
+        self.heap("viewers", demand.viewers, "viewers", VIEWER_BYTES);
+        self.heap(undecided, RTMP_PENDING_MAX, "connections", VIEWER_BYTES);
+        self.heap("destinations", demand.destinations, "destinations", DESTINATION_BYTES);
+        self.heap("HTTP connections", HTTP_CONNECTIONS_MAX, "connections", http);
+        self.one(Owner::Heap, "HTTP answers under way", HTTP_ANSWERS_BYTES_MAX);
     }
 
     fn kernel(&mut self, demand: &Demand) {
         let readers = demand.viewers.saturating_add(demand.destinations);
         self.owned(Owner::Kernel, "send buffers", readers, "sockets", SOCKET_SEND_BUFFER_BYTES);
+        let received = RTMP_RECEIVE_BUFFER_BYTES;
+        self.owned(Owner::Kernel, "receive buffers", readers, "sockets", received);
         self.owned(Owner::Kernel, "UDP receive buffer", 1, "socket", demand.receive_buffer_bytes);
         let http = 2 * HTTP_SOCKET_BUFFER_BYTES;
         self.owned(Owner::Kernel, "HTTP buffers", HTTP_CONNECTIONS_MAX, "sockets", http);
     }
 
-    fn one(&mut self, name: &'static str, bytes: usize) {
+    fn one(&mut self, owner: Owner, name: &'static str, bytes: usize) {
         let bytes = u64::try_from(bytes).unwrap_or(u64::MAX);
-        self.rows.push(Row { name, how: String::new(), bytes, owner: Owner::Process });
+        self.rows.push(Row { name, how: String::new(), bytes, owner });
     }
 
-    fn many(&mut self, name: &'static str, count: usize, what: &str, bytes_each: usize) {
-        self.owned(Owner::Process, name, count, what, bytes_each);
+    fn heap(&mut self, name: &'static str, count: usize, what: &str, bytes_each: usize) {
+        self.owned(Owner::Heap, name, count, what, bytes_each);
     }
 
     fn owned(
@@ -182,17 +183,20 @@ mod tests {
     fn every_viewer_and_destination_is_paid_for() {
         let none = Budget::of(&demand(0, 0));
         let some = Budget::of(&demand(100, 3));
-        let process = some.total(Owner::Process) - none.total(Owner::Process);
+        let process = some.total(Owner::Heap) - none.total(Owner::Heap);
         assert_eq!(process, (100 * VIEWER_BYTES + 3 * DESTINATION_BYTES) as u64);
         let kernel = some.total(Owner::Kernel) - none.total(Owner::Kernel);
-        assert_eq!(kernel, 103 * 2 * SOCKET_SEND_BUFFER_BYTES as u64);
+        assert_eq!(kernel, 103 * 2 * (SOCKET_SEND_BUFFER_BYTES + RTMP_RECEIVE_BUFFER_BYTES) as u64);
     }
 
     #[test]
     fn totals_are_the_sum_of_the_rows() {
         let budget = Budget::of(&demand(VIEWERS_DEFAULT, DESTINATIONS_DEFAULT));
         let sum: u64 = budget.rows().iter().map(|row| row.bytes).sum();
-        assert_eq!(budget.total(Owner::Process) + budget.total(Owner::Kernel), sum);
+        assert_eq!(
+            budget.total(Owner::Heap) + budget.total(Owner::Process) + budget.total(Owner::Kernel),
+            sum
+        );
         assert!(budget.rows().iter().all(|row| row.bytes > 0), "{budget:?}");
     }
 
@@ -205,13 +209,13 @@ mod tests {
             destinations: usize::MAX,
             receive_buffer_bytes: usize::MAX,
         });
-        assert_eq!(budget.total(Owner::Process), u64::MAX);
+        assert_eq!(budget.total(Owner::Heap), u64::MAX);
     }
 
     #[test]
     fn the_defaults_fit_a_small_machine() {
         let budget = Budget::of(&demand(VIEWERS_DEFAULT, DESTINATIONS_DEFAULT));
-        assert!(budget.total(Owner::Process) < 48 << 20, "{}", budget.total(Owner::Process));
+        assert!(budget.total(Owner::Heap) < 48 << 20, "{}", budget.total(Owner::Heap));
     }
 
     #[test]

@@ -133,6 +133,8 @@ pub const DESTINATION_NAME_BYTES_MAX: usize = 64;
 pub const PLAY_KEY_BYTES_MIN: usize = 4;
 /// Kernel send buffer of a viewer or destination: what is unsent waits in the shared ring.
 pub const SOCKET_SEND_BUFFER_BYTES: usize = 128 << 10;
+/// Kernel receive buffer of a viewer or destination: they send commands and acknowledgements.
+pub const RTMP_RECEIVE_BUFFER_BYTES: usize = 16 << 10;
 /// Slices handed to one vectored write.
 pub const WRITE_SLICES_MAX: usize = 64;
 /// Time without one byte accepted by a viewer before it is closed.
@@ -204,6 +206,9 @@ pub const THREAD_STACK_BYTES: usize = 256 << 10;
 // ── What things cost, for the budget ────────────────────────────────────────────────────────
 /// The binary's pages, the standby card in it, and what the allocator keeps beside.
 pub const PROGRAM_BYTES: usize = 8 << 20;
+/// What the heap holds besides the buffers that have a row of their own: the configuration and
+/// the text it was read from, snapshots, timers and tasks, tables of the libraries.
+pub const SMALL_HEAP_BYTES: usize = 2 << 20;
 /// The demultiplexer and its assemblers: sections, the streams' table, an access unit's head.
 pub const DEMULTIPLEXER_BYTES: usize = 64 << 10;
 /// A viewer in user space: task, session, reader, header bytes; with a full outbox and an

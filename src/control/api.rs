@@ -14,6 +14,7 @@ use crate::base::time::{Mono, Utc};
 use crate::codec::access_unit::{AacConfig, AvcConfig};
 use crate::control::build_info::BUILD;
 use crate::system::health::{self, Health};
+use crate::system::heap::HeapUse;
 use crate::system::snapshot::{
     DestinationStatus, ProgrammeStatus, RtmpServerStatus, Snapshot, UdpStatus, ViewerStatus,
 };
@@ -29,7 +30,9 @@ pub struct Moment {
     /// This process's id.
     pub pid: u32,
     /// Memory this process occupies, bytes; 0 when unknown.
-    pub memory_bytes: u64,
+    pub resident_bytes: u64,
+    /// Its heap against the budget.
+    pub heap: HeapUse,
 }
 
 impl Moment {
@@ -88,7 +91,7 @@ pub struct StatusAnswer<'a> {
     version: &'static str,
     git: &'static str,
     uptime_s: u64,
-    memory_bytes: u64,
+    memory: Memory,
     health: &'static str,
     checks: Vec<CheckAnswer<'a>>,
     programme: Programme,
@@ -97,6 +100,25 @@ pub struct StatusAnswer<'a> {
     viewer_count: usize,
     viewers: Vec<Viewer<'a>>,
     destinations: Vec<Destination<'a>>,
+}
+
+#[derive(Serialize)]
+struct Memory {
+    resident_bytes: u64,
+    heap_used_bytes: usize,
+    heap_peak_bytes: usize,
+    /// The budget: an allocation past it fails.
+    heap_limit_bytes: usize,
+}
+
+fn memory(moment: Moment) -> Memory {
+    let HeapUse { used_bytes, peak_bytes, limit_bytes } = moment.heap;
+    Memory {
+        resident_bytes: moment.resident_bytes,
+        heap_used_bytes: used_bytes,
+        heap_peak_bytes: peak_bytes,
+        heap_limit_bytes: limit_bytes,
+    }
 }
 
 #[derive(Serialize)]
@@ -124,7 +146,7 @@ pub fn status<'a>(snapshot: &'a Snapshot, health: &'a Health, moment: Moment) ->
         version: BUILD.version,
         git: BUILD.git,
         uptime_s: moment.now.to_ms() / 1000,
-        memory_bytes: moment.memory_bytes,
+        memory: memory(moment),
         health: health.verdict.name(),
         checks: checks(health),
         programme: programme(&snapshot.programme, moment),

@@ -296,7 +296,8 @@ mod tests {
 
     /// A gate before a server that takes connections and never answers.
     fn gate_before_silence() -> (SocketAddr, UnixListener, Sender<()>, JoinHandle<()>) {
-        let (dir, listener) = crate::control::socket_dir::SocketDir::create().unwrap();
+        let (dir, listener) =
+            crate::control::socket_dir::SocketDir::create(&std::env::temp_dir()).unwrap();
         let any = || Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).unwrap();
         let (http, stat) = (any(), any());
         let at = http.get_ref().local_addr().unwrap();

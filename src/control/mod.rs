@@ -32,6 +32,7 @@ mod worker;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{mpsc, Arc};
 use std::thread;
@@ -59,6 +60,8 @@ pub struct ControlOptions {
     pub stat: SocketAddr,
     /// Where the state hangs.
     pub board: Board,
+    /// Takes the private socket where there is neither `/run` nor a folder for temporary files.
+    pub state: PathBuf,
 }
 
 /// The running control plane; dropped, it stops.
@@ -105,7 +108,7 @@ pub fn start(options: ControlOptions) -> io::Result<ControlHandle> {
     let http = listen("page and API", options.http)?;
     let stat = listen("statistics", options.stat)?;
     let (http_addr, stat_addr) = (http.get_ref().local_addr()?, stat.get_ref().local_addr()?);
-    let (dir, listener) = SocketDir::create()?;
+    let (dir, listener) = SocketDir::create(&options.state)?;
     let server = tiny_http::Server::from_listener(listener, None).map_err(io::Error::other)?;
     let closed = AtomicBool::new(false);
     let shop = Arc::new(Shop { server, board: options.board, closed });

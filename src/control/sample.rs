@@ -3,6 +3,7 @@
 use crate::base::time::{Mono, Utc};
 use crate::codec::access_unit::{AacConfig, AvcConfig, ConfigRecord};
 use crate::control::api::Moment;
+use crate::system::heap::HeapUse;
 use crate::system::snapshot::{
     DestinationState, DestinationStatus, ProgrammeStatus, RtmpServerStatus, Snapshot, Source, Text,
     UdpStatus, ViewerStatus,
@@ -13,7 +14,8 @@ pub const MOMENT: Moment = Moment {
     now: Mono::from_ms(3_600_000),
     utc: Utc(1_795_350_474_018),
     pid: 4711,
-    memory_bytes: 21 << 20,
+    resident_bytes: 21 << 20,
+    heap: HeapUse { used_bytes: 12 << 20, peak_bytes: 13 << 20, limit_bytes: 31 << 20 },
 };
 
 /// UDP on air for 50 minutes, three viewers, two destinations.

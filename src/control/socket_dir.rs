@@ -27,21 +27,22 @@ static NEXT: AtomicU32 = AtomicU32::new(0);
 pub struct SocketDir(PathBuf);
 
 impl SocketDir {
-    /// Makes the folder and listens in it.
-    pub fn create() -> io::Result<(SocketDir, UnixListener)> {
-        let places = [PathBuf::from(RUN_DIR), std::env::temp_dir()];
-        let mut last = None;
-        for place in &places {
-            match SocketDir::create_in(place) {
-                Ok(made) => return Ok(made),
-                Err(e) => last = Some((place, e)),
+    /// Makes the folder and listens in it: where sockets belong, or with the temporary files, or,
+    /// on a system that has neither, below `state`, which is made if need be.
+    pub fn create(state: &Path) -> io::Result<(SocketDir, UnixListener)> {
+        SocketDir::create_in_one_of(&[PathBuf::from(RUN_DIR), std::env::temp_dir()], state)
+    }
+
+    fn create_in_one_of(places: &[PathBuf], state: &Path) -> io::Result<(SocketDir, UnixListener)> {
+        for place in places {
+            if let Ok(made) = SocketDir::create_in(place) {
+                return Ok(made);
             }
         }
-        let explain = |(place, e): (&PathBuf, io::Error)| {
-            let text = format!("cannot make a private folder in {}: {e}", place.display());
+        std::fs::create_dir_all(state).and_then(|()| SocketDir::create_in(state)).map_err(|e| {
+            let text = format!("cannot make a private folder in {}: {e}", state.display());
             io::Error::new(e.kind(), text)
-        };
-        Err(last.map_or_else(|| io::Error::from(io::ErrorKind::NotFound), explain))
+        })
     }
 
     fn create_in(place: &Path) -> io::Result<(SocketDir, UnixListener)> {
@@ -141,6 +142,24 @@ mod tests {
         drop(dir);
         assert!(!path.exists());
         std::fs::remove_dir(place).unwrap();
+    }
+
+    #[test]
+    fn a_system_without_the_usual_places_has_the_data_folder() {
+        let place = place("socket-dir-state");
+        let absent = [place.join("run"), place.join("tmp")];
+        let state = place.join("state");
+        let (dir, _listener) = SocketDir::create_in_one_of(&absent, &state).unwrap();
+        assert!(dir.socket().starts_with(&state) && dir.socket().exists());
+        std::fs::create_dir(&absent[1]).unwrap();
+        let (dir, _listener) = SocketDir::create_in_one_of(&absent, &state).unwrap();
+        assert!(dir.socket().starts_with(&absent[1]));
+        drop(dir);
+        let file = place.join("file");
+        std::fs::write(&file, "").unwrap();
+        let error = SocketDir::create_in_one_of(&absent[..1], &file).err().unwrap().to_string();
+        assert!(error.contains(&file.display().to_string()), "{error}");
+        std::fs::remove_dir_all(place).unwrap();
     }
 
     #[test]

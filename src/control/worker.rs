@@ -11,8 +11,8 @@ use tiny_http::{Header, Request, Response, Server, StatusCode};
 use crate::control::api::Moment;
 use crate::control::page;
 use crate::control::routes::{self, Answer, Asked, Port, COMMON_FIELDS};
-use crate::system::clock;
 use crate::system::snapshot::Board;
+use crate::system::{clock, heap, memory};
 
 /// The field by which the gate says on which port a request came in; a peer's own one never
 /// passes the gate.
@@ -72,17 +72,9 @@ fn moment() -> Moment {
         now: clock::mono(),
         utc: clock::utc(),
         pid: std::process::id(),
-        memory_bytes: memory_bytes(),
+        resident_bytes: memory::rss_bytes().unwrap_or(0),
+        heap: heap::usage(),
     }
-}
-
-/// Resident memory of this process; 0 where the kernel does not tell. `VmRSS` in
-/// `/proc/self/status` is in kibibytes, whatever the page size.
-fn memory_bytes() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
-    let kib = line.and_then(|text| text.split_whitespace().next()?.parse::<u64>().ok());
-    kib.unwrap_or(0).saturating_mul(1024)
 }
 
 fn response(answer: Answer) -> Response<Cursor<std::borrow::Cow<'static, [u8]>>> {

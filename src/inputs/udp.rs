@@ -31,6 +31,9 @@ use super::log_cut;
 /// Pause after an error of the socket itself, so that a broken one does not take the processor.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
 
+/// Datagrams closer than this were waiting together.
+const AT_ONCE: Duration = Duration::from_micros(500);
+
 /// The UDP input.
 pub struct UdpInput {
     socket: Async<UdpSocket>,
@@ -42,6 +45,10 @@ pub struct UdpInput {
 
 struct State {
     demux: Demux,
+    /// When datagrams were last taken.
+    received: Mono,
+    /// The last one came alone.
+    came_alone: bool,
     lock: SourceLock,
     rate: Rate,
     datagrams: u64,
@@ -64,6 +71,8 @@ impl UdpInput {
         let listen = socket.get_ref().local_addr()?;
         let state = State {
             demux: Demux::new(config.programme),
+            received: Mono::default(),
+            came_alone: false,
             lock: SourceLock::new(silence),
             rate: Rate::default(),
             datagrams: 0,
@@ -120,14 +129,26 @@ impl UdpInput {
         let now = clock::mono();
         let mut state = self.state.borrow_mut();
         let mut outcome = Ok(());
+        // A sender that paces its datagrams evenly never has a second one waiting: to ask for it
+        // would double the system calls. If there is one after all, the next wait ends at once,
+        // and all that is there is taken then.
+        let alone = state.came_alone && now.since(state.received) > AT_ONCE;
+        state.received = now;
+        state.came_alone = alone;
         let cut = programme.feed(Source::Udp, now, |sink| {
-            for _ in 0..UDP_BATCH_DATAGRAMS_MAX {
+            for taken in 0..UDP_BATCH_DATAGRAMS_MAX {
+                if taken == 1 && alone {
+                    return;
+                }
                 match self.socket.get_ref().recv_from(buffer) {
                     Ok((len, from)) => {
                         let datagram = buffer.get(..len).unwrap_or_default();
                         self.datagram(&mut state, datagram, from, now, sink);
                     }
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                        state.came_alone = taken == 1;
+                        return;
+                    }
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
                     Err(error) => {
                         outcome = Err(error);

@@ -20,6 +20,8 @@ use crate::rtmp::metadata::{AudioMetadata, Metadata, VideoMetadata};
 use crate::rtmp::Session;
 use crate::system::link::{attempt, flush, LinkEnd};
 
+/// Units sent by one write.
+const BATCH_UNITS_MAX: usize = 16;
 /// Metadata and a configuration of each track.
 const OWN_MESSAGES_MAX: usize = 3;
 
@@ -63,6 +65,26 @@ impl From<LinkEnd> for FeedError {
     fn from(end: LinkEnd) -> FeedError {
         FeedError::Link(end)
     }
+}
+
+/// What became of a batch.
+enum Batch {
+    /// There was nothing to send.
+    Nothing,
+    /// A configuration goes first.
+    Configured,
+    /// So many bytes have left.
+    Sent(usize),
+    /// The socket takes nothing now.
+    Blocked,
+}
+
+/// A unit of a batch, and where the reader stood before it.
+struct Due {
+    before: Reader,
+    unit: Unit,
+    timestamp_ms: u32,
+    message: MediaMessage,
 }
 
 /// What is on its way: one message, of which `sent` bytes have left.
@@ -117,17 +139,14 @@ impl Feeder {
     ) -> Result<Fed, FeedError> {
         loop {
             if let Some(flight) = &mut self.flight {
-                if matches!(flight.cargo, Cargo::Unit(_)) && self.reader.is_overtaken(ring) {
+                if !flight.is_held(ring) {
                     return Err(FeedError::Overtaken);
                 }
                 let Some(count) = flight.send(ring, &mut socket)? else { return Ok(Fed::Blocked) };
                 self.media_bytes += count as u64;
                 self.progress = now;
-                if flight.sent < flight.message.wire_len() {
-                    continue;
-                }
-                if let Some(Flight { cargo: Cargo::Unit(unit), .. }) = self.flight.take() {
-                    self.reader.sent(&unit);
+                if flight.sent == flight.message.wire_len() {
+                    self.flight = None;
                 }
             } else if !session.outbox().is_empty() {
                 if !flush(session, &mut socket)? {
@@ -135,30 +154,78 @@ impl Feeder {
                 }
             } else if let Some(own) = self.own.pop_front() {
                 self.flight = Some(own);
-            } else if !self.take_step(ring) {
-                self.progress = now;
-                return Ok(Fed::UpToDate);
+            } else {
+                match self.send_batch(ring, &mut socket)? {
+                    Batch::Nothing => {
+                        self.progress = now;
+                        return Ok(Fed::UpToDate);
+                    }
+                    Batch::Configured => {}
+                    Batch::Sent(count) => {
+                        self.media_bytes += count as u64;
+                        self.progress = now;
+                    }
+                    Batch::Blocked => return Ok(Fed::Blocked),
+                }
             }
         }
     }
 
-    /// Takes the reader's next step; false when there is none.
-    fn take_step(&mut self, ring: &Ring) -> bool {
-        if self.ending {
-            return false;
-        }
-        match self.reader.step(ring) {
-            Step::Wait => return false,
-            Step::Send { unit, timestamp_ms } => {
-                self.timestamp_ms = timestamp_ms;
-                let message = self.message(unit.track.into(), timestamp_ms, unit.len);
-                self.flight = Some(Flight { message, cargo: Cargo::Unit(unit), sent: 0 });
+    /// Sends all that the reader may have, up to a batch, by one write: a system call costs more
+    /// than the audio frame it carries. What the socket does not take is stepped back over; a
+    /// message it took a part of stays in flight.
+    fn send_batch(&mut self, ring: &Ring, socket: &mut impl Write) -> Result<Batch, FeedError> {
+        let mut batch: heapless::Vec<Due, BATCH_UNITS_MAX> = heapless::Vec::new();
+        while !self.ending && !batch.is_full() {
+            let before = self.reader.clone();
+            match self.reader.step(ring) {
+                Step::Wait => break,
+                Step::Configure { changed, in_force, timestamp_ms } if batch.is_empty() => {
+                    self.configure(ring, changed, in_force, timestamp_ms);
+                    return Ok(Batch::Configured);
+                }
+                Step::Configure { .. } => {
+                    self.reader = before;
+                    break;
+                }
+                Step::Send { unit, timestamp_ms } => {
+                    self.reader.sent(&unit);
+                    let message = self.message(unit.track.into(), timestamp_ms, unit.len);
+                    // There is room: the loop ends when the batch is full.
+                    let _ = batch.push(Due { before, unit, timestamp_ms, message });
+                }
             }
-            Step::Configure { changed, in_force, timestamp_ms } => {
-                self.configure(ring, changed, in_force, timestamp_ms);
+        }
+        if batch.is_empty() {
+            return Ok(Batch::Nothing);
+        }
+        let mut slices: heapless::Vec<IoSlice<'_>, WRITE_SLICES_MAX> = heapless::Vec::new();
+        for due in &batch {
+            if !due.message.slices(ring.payload(&due.unit), 0, &mut slices) {
+                break;
             }
         }
-        true
+        let count = attempt(|| socket.write_vectored(&slices))?;
+        drop(slices);
+        self.keep_rest(batch, count.unwrap_or(0));
+        Ok(count.map_or(Batch::Blocked, Batch::Sent))
+    }
+
+    /// Of a batch of which `count` bytes have left: what is begun stays in flight, what is not is
+    /// the reader's to send again.
+    fn keep_rest(&mut self, batch: heapless::Vec<Due, BATCH_UNITS_MAX>, mut count: usize) {
+        for Due { before, unit, timestamp_ms, message } in batch {
+            if count == 0 || self.flight.is_some() {
+                self.reader = before;
+                return;
+            }
+            self.timestamp_ms = timestamp_ms;
+            let sent = count.min(message.wire_len());
+            count -= sent;
+            if sent < message.wire_len() {
+                self.flight = Some(Flight { message, cargo: Cargo::Unit(unit), sent });
+            }
+        }
     }
 
     /// Puts metadata and the changed configurations in front of the next unit: a player or
@@ -239,6 +306,14 @@ impl Feeder {
 }
 
 impl Flight {
+    /// Whether what it carries has not been overwritten.
+    fn is_held(&self, ring: &Ring) -> bool {
+        match &self.cargo {
+            Cargo::Unit(unit) => ring.holds(unit),
+            Cargo::Own(_) => true,
+        }
+    }
+
     /// Sends as much as the socket takes at once: `None` if it takes nothing now.
     fn send(&mut self, ring: &Ring, socket: &mut impl Write) -> Result<Option<usize>, FeedError> {
         let payload = match &self.cargo {

@@ -17,6 +17,7 @@ use crate::program::Programme;
 use crate::rtmp::server::{ServerEvent, ServerSession};
 use crate::rtmp::Session;
 use crate::system::clock;
+use crate::system::heap;
 use crate::system::link::{Link, LinkEnd, Wake};
 use crate::system::shutdown::Shutdown;
 use crate::system::snapshot::ViewerStatus;
@@ -47,10 +48,10 @@ impl Viewers {
         Viewers { max, seats: RefCell::default(), totals: Totals::default() }
     }
 
-    /// A seat for a viewer, if there is one left.
+    /// A seat for a viewer, if there is one left, and memory for it.
     pub fn seat(self: &Rc<Self>, viewer: ViewerStatus) -> Option<Seat> {
         let mut seats = self.seats.borrow_mut();
-        if seats.len() >= self.max {
+        if seats.len() >= self.max || heap::is_tight() {
             return None;
         }
         let status = Rc::new(RefCell::new(viewer));

@@ -48,6 +48,11 @@ impl Payload {
         self.end = self.end.min(start);
     }
 
+    /// Forgets everything: positions begin anew.
+    pub(super) fn clear(&mut self) {
+        (self.end, self.reached) = (0, 0);
+    }
+
     /// The bytes from `start` on, `len` of them, in two slices because the ring wraps.
     pub(super) fn slices(&self, start: u64, len: usize) -> [&[u8]; 2] {
         let at = self.offset(start);

@@ -33,8 +33,8 @@ pub enum Step {
     },
 }
 
-/// A cursor into the ring.
-#[derive(Debug, Default)]
+/// A cursor into the ring. Small: a copy of it is how to come back to where it stood.
+#[derive(Clone, Debug, Default)]
 pub struct Reader {
     next: u64,
     /// It may only go on with a key unit: it has just begun, was skipped, or pauses.
@@ -95,7 +95,7 @@ impl Reader {
         }
     }
 
-    /// The unit that [`Reader::step`] returned has left whole.
+    /// The unit that [`Reader::step`] returned is on its way: the next step is the one behind it.
     pub fn sent(&mut self, unit: &Unit) {
         self.next += 1;
         let time_ms = unit.dts.to_ms() - self.base_ms.unwrap_or_default();
@@ -104,12 +104,6 @@ impl Reader {
             Track::Video => *video = Some(time_ms),
             Track::Audio => *audio = Some(time_ms),
         }
-    }
-
-    /// Whether the unit it is in the middle of is still there; if not, the connection must end,
-    /// for RTMP cannot abandon a message.
-    pub fn is_overtaken(&self, ring: &Ring) -> bool {
-        matches!(ring.get(self.next), Lookup::Gone)
     }
 
     /// Goes on with the newest key unit, or the next to come: after a pause.

@@ -137,12 +137,17 @@ impl Ring {
             return Lookup::Gone;
         }
         match self.slot(seq) {
-            Some(unit) if self.payload_of(unit.track).holds(unit.start) => Lookup::Unit(unit),
+            Some(unit) if self.holds(&unit) => Lookup::Unit(unit),
             _ => Lookup::Gone,
         }
     }
 
-    /// The payload of a unit that [`Ring::get`] has just returned.
+    /// Whether a unit's payload is still there.
+    pub fn holds(&self, unit: &Unit) -> bool {
+        self.payload_of(unit.track).holds(unit.start)
+    }
+
+    /// The payload of a unit that the ring [holds](Ring::holds).
     pub fn payload(&self, unit: &Unit) -> [&[u8]; 2] {
         self.payload_of(unit.track).slices(unit.start, unit.len)
     }
@@ -277,11 +282,11 @@ impl Ring {
         }
     }
 
-    /// Forgets all units, committed and open; configurations stay.
+    /// Forgets all units, committed and open; configurations stay. What comes next is stored where
+    /// the first bytes were, so that memory never used stays unused.
     pub fn clear(&mut self) {
-        for track in Track::ALL {
-            self.abort(track);
-        }
+        self.open = [None, None];
+        self.payloads.iter_mut().for_each(Payload::clear);
         self.tail = self.head;
         self.newest_key = None;
     }

@@ -95,6 +95,22 @@ fn configurations_stay_as_long_as_the_table_remembers_them() {
     assert_eq!(ring.config(Track::Audio, 0), None);
 }
 
+#[test]
+fn a_cleared_ring_begins_anew() {
+    let mut ring = Ring::new(SMALL);
+    for n in 0..10 {
+        store(&mut ring, Track::Video, n, &[n as u8; 250]);
+    }
+    ring.begin(begin(Track::Video, 10));
+    ring.write(Track::Video, b"open");
+    ring.clear();
+    assert_eq!((ring.get(9), ring.newest_key()), (Lookup::Gone, None));
+    assert_eq!(ring.commit(Track::Video), None);
+    store(&mut ring, Track::Video, 15, b"anew");
+    assert_eq!(ring.newest_key(), Some(10));
+    assert_eq!(bytes_of(&ring, 10), b"anew");
+}
+
 /// Against a model that forgets nothing: whatever the ring still gives out is what was stored.
 #[test]
 fn what_is_held_is_always_what_was_stored() {

@@ -123,21 +123,23 @@ fn destination(destination: &DestinationStatus, now: Mono) -> Check {
     let why = &destination.detail;
     let (verdict, detail) = match destination.state {
         DestinationState::Idle | DestinationState::Live => {
-            (Verdict::Healthy, format!("{name} is {}", destination.state.name()))
+            (Verdict::Healthy, format!("destination {name} is {}", destination.state.name()))
         }
         DestinationState::Connecting if !why.is_empty() => {
-            (Verdict::Degraded, format!("{name} is tried again: {why}"))
+            (Verdict::Degraded, format!("destination {name} is tried again: {why}"))
         }
         DestinationState::Connecting if tried_s * 1000 <= DESTINATION_GRACE_MS => {
-            (Verdict::Healthy, format!("{name} is connecting"))
+            (Verdict::Healthy, format!("destination {name} is connecting"))
         }
         DestinationState::Connecting => {
-            (Verdict::Degraded, format!("{name} has been connecting for {tried_s} s"))
+            (Verdict::Degraded, format!("destination {name} has been connecting for {tried_s} s"))
         }
         DestinationState::BackingOff => {
-            (Verdict::Degraded, format!("{name} waits for its next try: {why}"))
+            (Verdict::Degraded, format!("destination {name} waits for its next try: {why}"))
         }
-        DestinationState::Refused => (Verdict::Degraded, format!("{name} was refused: {why}")),
+        DestinationState::Refused => {
+            (Verdict::Degraded, format!("destination {name} was refused: {why}"))
+        }
     };
     check("destination", verdict, detail)
 }
@@ -229,6 +231,9 @@ mod tests {
     #[test]
     fn the_detail_names_the_destination_and_its_reason() {
         let health = with_destination(DestinationState::Refused, 0, "bad name");
-        assert!(health.checks.iter().any(|c| c.detail == "twitch was refused: bad name"));
+        assert!(health
+            .checks
+            .iter()
+            .any(|c| c.detail == "destination twitch was refused: bad name"));
     }
 }

@@ -13,13 +13,16 @@ use std::time::Duration;
 use async_io::{Async, Timer};
 use socket2::SockRef;
 
-use crate::base::limits::{DESTINATION_STALL_MS_MAX, SOCKET_SEND_BUFFER_BYTES};
+use crate::base::limits::{
+    DESTINATION_STALL_MS_MAX, RTMP_RECEIVE_BUFFER_BYTES, SOCKET_SEND_BUFFER_BYTES,
+};
 use crate::base::time::Mono;
 use crate::program::bell::Listener;
 use crate::rtmp::{Session, SessionError};
 
-/// How often a connection looks at its deadlines.
-const TICK: Duration = Duration::from_secs(1);
+/// How often a connection looks at its deadlines, which are all longer: with a thousand viewers a
+/// second would be a thousand needless wake-ups each second.
+const TICK: Duration = Duration::from_secs(4);
 
 /// Bytes read at once.
 const READ_BYTES: usize = 4096;
@@ -102,6 +105,7 @@ impl Link {
         let raw = SockRef::from(socket.get_ref());
         raw.set_tcp_nodelay(true)?;
         raw.set_send_buffer_size(SOCKET_SEND_BUFFER_BYTES)?;
+        raw.set_recv_buffer_size(RTMP_RECEIVE_BUFFER_BYTES)?;
         raw.set_tcp_notsent_lowat(SOCKET_SEND_BUFFER_BYTES as u32 / 4)?;
         // A peer that vanished without a word is noticed by what it does not acknowledge.
         raw.set_tcp_user_timeout(Some(Duration::from_millis(DESTINATION_STALL_MS_MAX)))?;

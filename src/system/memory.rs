@@ -6,15 +6,19 @@ use std::fs;
 
 use crate::base::budget::{human, Budget, Owner};
 
-/// The budget as a table with aligned columns, ending in a line end: a part for the process, a
-/// part for the kernel, each with its total.
+/// The budget as a table with aligned columns, ending in a line end: a part for the heap, one for
+/// what the process holds besides, one for the kernel, each with its total.
 pub fn table(budget: &Budget) -> String {
     let rows = budget.rows();
     let name_width = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or(0);
     let how_width = rows.iter().map(|row| row.how.chars().count()).max().unwrap_or(0);
     let mut text = String::new();
-    for (owner, title) in [(Owner::Process, "process"), (Owner::Kernel, "kernel, for its sockets")]
-    {
+    let parts = [
+        (Owner::Heap, "heap, enforced"),
+        (Owner::Process, "process, besides its heap"),
+        (Owner::Kernel, "kernel, for its sockets"),
+    ];
+    for (owner, title) in parts {
         let own = rows.iter().filter(|row| row.owner == owner);
         let lines = own.map(|row| (row.name, row.how.as_str(), row.bytes));
         for (name, how, bytes) in lines.chain([(title, "total", budget.total(owner))]) {
@@ -57,7 +61,7 @@ mod tests {
         let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();
         let widths: Vec<usize> = lines.iter().map(|line| line.chars().count()).collect();
         assert!(widths.iter().all(|width| *width == widths[0]), "{text}");
-        assert_eq!(lines.iter().filter(|line| line.contains(" total ")).count(), 2, "{text}");
+        assert_eq!(lines.iter().filter(|line| line.contains(" total ")).count(), 3, "{text}");
         assert!(text.contains("250 viewers × 40 KiB"), "{text}");
         assert!(text.contains("258 sockets × 256 KiB"), "{text}");
         assert!(text.ends_with("B\n"));

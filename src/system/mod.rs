@@ -3,6 +3,7 @@
 pub mod clock;
 pub mod config;
 pub mod health;
+pub mod heap;
 pub mod link;
 pub mod logs;
 pub mod memory;

@@ -3,6 +3,7 @@
 //! machine.
 #![cfg(test)]
 
+mod budget;
 mod child;
 mod crowd;
 mod damage;

@@ -2,7 +2,7 @@
 //! failure stops the rest.
 
 use crate::step::{cargo, root, run, step};
-use crate::{setup, tree};
+use crate::{dist, setup, tree};
 
 /// `cargo xtask ci`: the source, without running it.
 pub fn source() -> Result<(), String> {
@@ -25,6 +25,8 @@ pub fn source() -> Result<(), String> {
 pub fn all() -> Result<(), String> {
     setup::ensure()?;
     source()?;
+    // The test of the product would build it; here its time is seen.
+    step("product", dist::run)?;
     step("tests", || {
         let advice = "The first `panicked at` above says which expectation broke.";
         run(&mut cargo(&["test", "--workspace", "--locked"]), advice)

@@ -2,13 +2,17 @@
 //! that the README needs no list of tools. Non-goal: anything the program itself needs at run
 //! time.
 
+mod bench;
 mod card;
 mod checks;
+mod dist;
 mod fuzz;
 mod layers;
 mod setup;
+mod size;
 mod source;
 mod step;
+mod sysroot;
 mod tree;
 
 use std::process::ExitCode;
@@ -30,6 +34,9 @@ enum Command {
     Test(Test),
     Card(Card),
     Fuzz(Fuzz),
+    Dist(Dist),
+    Size(Size),
+    Bench(bench::Bench),
 }
 
 /// install what the tests need, or say exactly what to install
@@ -64,6 +71,23 @@ struct Fuzz {
     seconds: u64,
 }
 
+/// build the product, target/dist/streamcaster: static, stripped, reproducible
+#[derive(FromArgs)]
+#[argh(subcommand, name = "dist")]
+struct Dist {}
+
+/// what the product weighs, by section and crate
+#[derive(FromArgs)]
+#[argh(subcommand, name = "size")]
+struct Size {
+    /// beside the committed figures, to see what a change costs
+    #[argh(switch)]
+    compare: bool,
+    /// make these the committed figures
+    #[argh(switch)]
+    save: bool,
+}
+
 fn main() -> ExitCode {
     let arguments: Arguments = argh::from_env();
     let outcome = match arguments.command {
@@ -72,6 +96,9 @@ fn main() -> ExitCode {
         Command::Test(_) => checks::all(),
         Command::Card(_) => card::run(),
         Command::Fuzz(fuzz) => fuzz::fuzz(fuzz.target.as_deref(), fuzz.seconds),
+        Command::Dist(_) => dist::run(),
+        Command::Size(size) => size::run(size.compare, size.save),
+        Command::Bench(options) => bench::bench(&options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -6,6 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::step::{answers, cargo, run, step};
+use crate::sysroot;
 
 /// The version the licence and ban rules were written for.
 const CARGO_DENY_VERSION: &str = "0.20.2";
@@ -21,7 +22,13 @@ struct Tool {
     present: fn() -> bool,
 }
 
-const TOOLS: [Tool; 6] = [
+const TOOLS: [Tool; 8] = [
+    Tool {
+        name: "a Rust standard library for musl (`rustup target add x86_64-unknown-linux-musl`)",
+        packages: &sysroot::PACKAGES,
+        present: sysroot::available,
+    },
+    Tool { name: "strip, readelf, nm", packages: &["binutils"], present: binutils },
     Tool { name: "ffmpeg, ffprobe", packages: &["ffmpeg"], present: ffmpeg },
     Tool {
         name: "nginx with its RTMP module",
@@ -40,6 +47,10 @@ const FUZZ_TOOLS: [Tool; 1] = [Tool {
     packages: &["g++"],
     present: || answers("c++", &["--version"]),
 }];
+
+fn binutils() -> bool {
+    ["strip", "readelf", "nm"].iter().all(|tool| answers(tool, &["--version"]))
+}
 
 fn ffmpeg() -> bool {
     answers("ffmpeg", &["-version"]) && answers("ffprobe", &["-version"])

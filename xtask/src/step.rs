@@ -1,6 +1,7 @@
 //! Steps: a name, the time it took, and what to do when it fails. Purpose: whoever reads the
 //! output sees at once where it stopped. Bound: steps run one after another.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -35,6 +36,42 @@ pub fn answers(program: &str, arguments: &[&str]) -> bool {
         .stderr(Stdio::null())
         .status()
         .is_ok_and(|status| status.success())
+}
+
+/// What a command prints, without the white space around it; the error holds what it complained of.
+pub fn said(command: &mut Command) -> Result<String, String> {
+    let shown = shown(command);
+    let output = command.stdin(Stdio::null()).output();
+    let output = output.map_err(|error| format!("`{shown}` did not start: {error}"))?;
+    if output.status.success() {
+        return Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned());
+    }
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    Err(format!("`{shown}` failed ({}): {}", output.status, complaint.trim()))
+}
+
+/// Runs a command that reads a short text.
+pub fn fed(command: &mut Command, text: &str) -> Result<(), String> {
+    let shown = shown(command);
+    let child = command.stdin(Stdio::piped()).spawn();
+    let mut child = child.map_err(|error| format!("`{shown}` did not start: {error}"))?;
+    if let Some(mut stdin) = child.stdin.take() {
+        // One that ends early says why by its status.
+        let _ = stdin.write_all(text.as_bytes());
+    }
+    match child.wait() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("`{shown}` failed ({status})")),
+        Err(error) => Err(format!("`{shown}`: {error}")),
+    }
+}
+
+/// Where builds go: cargo's own target folder, as an absolute path.
+pub fn target_dir() -> PathBuf {
+    match std::env::var_os("CARGO_TARGET_DIR") {
+        Some(folder) => std::env::current_dir().unwrap_or_default().join(folder),
+        None => root().join("target"),
+    }
 }
 
 /// A cargo command in the project's root, by the same cargo that runs this one.
@@ -74,6 +111,19 @@ mod tests {
         let error = run(&mut Command::new("/no/such/tool"), "Install it.").unwrap_err();
         assert!(error.contains("`tool` did not start"), "{error}");
         assert!(run(&mut Command::new("true"), "").is_ok());
+    }
+
+    #[test]
+    fn what_a_command_says_or_complains_of_is_handed_over() {
+        assert_eq!(said(Command::new("printf").arg(" a b \n")), Ok("a b".to_owned()));
+        let error = said(Command::new("sh").args(["-c", "echo why >&2; exit 3"])).unwrap_err();
+        assert!(error.contains("exit status: 3") && error.ends_with("why"), "{error}");
+    }
+
+    #[test]
+    fn a_command_is_fed() {
+        assert_eq!(fed(Command::new("grep").args(["-q", "b"]), "a\nb\n"), Ok(()));
+        assert!(fed(Command::new("grep").args(["-q", "c"]), "a\nb\n").is_err());
     }
 
     #[test]

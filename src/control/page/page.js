@@ -233,8 +233,14 @@ function show(state) {
   list(byId("destinations"), state.destinations, makeDestination,
     (item, destination) => showDestination(state, item, destination));
   showViewers(state);
-  set(byId("footer"), `StreamCaster ${state.version} (${state.git}) · up ${span(state.uptime_s)}`
-    + ` · ${size(state.memory_bytes)} of memory · ring holds ${(state.programme.ring_ms / 1000).toFixed(1)} s`);
+  const { memory } = state;
+  set(byId("footer"), [
+    `StreamCaster ${state.version} (${state.git})`,
+    `up ${span(state.uptime_s)}`,
+    `${size(memory.resident_bytes)} of memory`,
+    `heap ${size(memory.heap_used_bytes)} of ${size(memory.heap_limit_bytes)}`,
+    `ring holds ${(state.programme.ring_ms / 1000).toFixed(1)} s`,
+  ].join(" · "));
 }
 
 // ── Asking ─────────────────────────────────────────────────────────────────────────────────

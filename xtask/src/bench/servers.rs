@@ -1,0 +1,213 @@
+//! What is measured: this program, the pair it replaces, the floor. Purpose: starts each on the
+//! measured processor with enough file descriptors, and ends it. Bound: a folder in the target
+//! folder.
+
+use std::fs;
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use super::crowd::Language;
+
+/// Descriptors for a thousand players and all else.
+pub const FILES_MAX: u64 = 8192;
+const START_PATIENCE: Duration = Duration::from_secs(10);
+const NGINX_RTMP_MODULES: [&str; 2] =
+    ["/usr/lib/nginx/modules/ngx_rtmp_module.so", "/usr/lib64/nginx/modules/ngx_rtmp_module.so"];
+
+/// Who serves.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Kind {
+    /// StreamCaster.
+    Ours,
+    /// ffmpeg, which receives, and nginx with its RTMP module.
+    Pair,
+    /// See [`super::floor`].
+    Floor,
+}
+
+impl Kind {
+    /// All, in the order of the table.
+    pub const ALL: [Kind; 3] = [Kind::Ours, Kind::Pair, Kind::Floor];
+
+    /// As the table calls it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Kind::Ours => "StreamCaster",
+            Kind::Pair => "ffmpeg + nginx-rtmp",
+            Kind::Floor => "the floor",
+        }
+    }
+
+    /// What it speaks to players.
+    pub fn language(self) -> Language {
+        match self {
+            Kind::Ours | Kind::Pair => Language::Rtmp,
+            Kind::Floor => Language::Bare,
+        }
+    }
+
+    /// From the first datagram until nothing fills up any more: this program's ring takes 22 s at
+    /// this rate, ffmpeg studies its input for five.
+    pub fn settling(self) -> Duration {
+        Duration::from_secs(match self {
+            Kind::Ours => 26,
+            Kind::Pair => 10,
+            Kind::Floor => 1,
+        })
+    }
+}
+
+/// Where everything is.
+pub struct Places {
+    /// The binary to measure.
+    pub binary: PathBuf,
+    /// A folder to work in.
+    pub folder: PathBuf,
+    /// The clip.
+    pub clip: PathBuf,
+    /// The processor the measured processes are kept on, if there are several.
+    pub processor: Option<usize>,
+    /// File descriptors each may have.
+    pub files: u64,
+}
+
+/// A running server.
+pub struct Server {
+    children: Vec<Child>,
+    /// Where it takes MPEG-TS.
+    pub udp: SocketAddr,
+    /// Where players connect.
+    pub tcp: SocketAddr,
+}
+
+impl Server {
+    /// Starts it, and returns when it accepts.
+    pub fn start(kind: Kind, places: &Places) -> Result<Server, String> {
+        let (udp, tcp) = (free_udp()?, free_tcp()?);
+        let mut server = Server { children: Vec::new(), udp, tcp };
+        match kind {
+            Kind::Ours => server.start_ours(places)?,
+            Kind::Pair => server.start_nginx(places)?,
+            Kind::Floor => server.start_floor(places)?,
+        }
+        let until = Instant::now() + START_PATIENCE;
+        while TcpStream::connect(tcp).is_err() {
+            if Instant::now() > until {
+                return Err(format!(
+                    "{} does not accept; see its log in the bench's folder",
+                    kind.name()
+                ));
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        if kind == Kind::Pair {
+            server.start_ffmpeg(places)?;
+        }
+        Ok(server)
+    }
+
+    /// Its processes.
+    pub fn pids(&self) -> Vec<u32> {
+        self.children.iter().map(Child::id).collect()
+    }
+
+    fn start_ours(&mut self, places: &Places) -> Result<(), String> {
+        let data = places.folder.join("data");
+        let config = format!(
+            "[input.udp]\nlisten = \"{}\"\n[rtmp]\nlisten = \"{}\"\nviewers_max = 1100\n\
+             [http]\nlisten = \"127.0.0.1:0\"\n[stat]\nlisten = \"127.0.0.1:0\"\n",
+            self.udp, self.tcp
+        );
+        write(&data, "config.toml", &config)?;
+        let mut command = places.command(&places.binary);
+        command.arg("run").arg("--data").arg(data);
+        self.spawn(command, places, "streamcaster")
+    }
+
+    fn start_nginx(&mut self, places: &Places) -> Result<(), String> {
+        let module = NGINX_RTMP_MODULES.into_iter().find(|module| Path::new(module).exists());
+        let module = module.ok_or("nginx's RTMP module is missing: `cargo xtask setup`")?;
+        let folder = places.folder.join("nginx");
+        let (at, tcp, files) = (folder.display(), self.tcp, places.files);
+        let config = format!(
+            "load_module {module};\ndaemon off;\nmaster_process off;\npid {at}/nginx.pid;\n\
+             worker_rlimit_nofile {files};\nerror_log {at}/error.log error;\n\
+             events {{ worker_connections 4096; }}\nrtmp {{ access_log off; server {{\n\
+             listen {tcp}; chunk_size 4096; application live {{ live on; }}\n}} }}\n"
+        );
+        write(&folder, "nginx.conf", &config)?;
+        // Debian keeps it where a user's PATH does not look.
+        let usual = Path::new("/usr/sbin/nginx");
+        let mut command = places.command(if usual.exists() { usual } else { Path::new("nginx") });
+        command.arg("-p").arg(&folder).arg("-c").arg(folder.join("nginx.conf"));
+        command.arg("-e").arg(folder.join("error.log"));
+        self.spawn(command, places, "nginx")
+    }
+
+    fn start_ffmpeg(&mut self, places: &Places) -> Result<(), String> {
+        let (udp, tcp) = (self.udp, self.tcp);
+        let mut command = places.command(Path::new("ffmpeg"));
+        command.args(["-nostdin", "-loglevel", "error", "-i", &format!("udp://{udp}")]);
+        command.args(["-c", "copy", "-f", "flv", &format!("rtmp://{tcp}/live/stream")]);
+        self.spawn(command, places, "ffmpeg")
+    }
+
+    fn start_floor(&mut self, places: &Places) -> Result<(), String> {
+        let own = std::env::current_exe().map_err(|error| error.to_string())?;
+        let mut command = places.command(&own);
+        command.args(["bench", "--udp", &self.udp.to_string(), "--tcp", &self.tcp.to_string()]);
+        command.arg("--floor").arg(&places.clip);
+        self.spawn(command, places, "floor")
+    }
+
+    fn spawn(&mut self, mut command: Command, places: &Places, name: &str) -> Result<(), String> {
+        let path = places.folder.join(format!("{name}.log"));
+        let log =
+            fs::File::create(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
+        let child = command.spawn().map_err(|error| format!("{name} did not start: {error}"))?;
+        self.children.push(child);
+        Ok(())
+    }
+}
+
+impl Places {
+    /// A command on the measured processor. Each wrapper becomes what it starts, so that the
+    /// child's id is the program's.
+    fn command(&self, program: &Path) -> Command {
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--nofile={0}:{0}", self.files));
+        if let Some(processor) = self.processor {
+            command.args(["taskset", "--cpu-list", &processor.to_string()]);
+        }
+        command.arg(program);
+        command
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        for child in &mut self.children {
+            // One that has ended by itself needs no more than to be waited for.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn write(folder: &Path, name: &str, text: &str) -> Result<(), String> {
+    let written = fs::create_dir_all(folder).and_then(|()| fs::write(folder.join(name), text));
+    written.map_err(|error| format!("{}: {error}", folder.join(name).display()))
+}
+
+fn free_udp() -> Result<SocketAddr, String> {
+    let socket = UdpSocket::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
+    socket.local_addr().map_err(|error| error.to_string())
+}
+
+fn free_tcp() -> Result<SocketAddr, String> {
+    let listener = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
+    listener.local_addr().map_err(|error| error.to_string())
+}
