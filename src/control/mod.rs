@@ -16,12 +16,12 @@
 //! threads at most; 2 + `HTTP_WORKERS` + 4 = 8 is what is usually seen.
 
 pub mod build_info;
+pub mod head;
 pub mod routes;
 
 mod api;
 mod connection;
 mod gate;
-mod head;
 mod lane;
 mod page;
 #[cfg(test)]

@@ -22,6 +22,10 @@ const JUMP: Duration = Duration::from_secs(1);
 /// keeps its tracks within one second (ISO/IEC 13818-1, 2.4.2.6), sloppy muxers a little more.
 const SKEW_MAX: Ticks = Ticks(3 * TICKS_PER_S);
 
+/// How long a source's delay may take to settle behind its first frame: until the end of its
+/// frames can be foreseen, each leaves a frame later than afterwards.
+const SETTLE: Duration = Duration::from_secs(2);
+
 /// What becomes of a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Placed {
@@ -42,10 +46,7 @@ pub struct Timeline {
     last: [Option<Last>; 2],
     /// Audio has not yet joined since the last cut.
     audio_joins: bool,
-    /// How far the programme runs ahead of the wall clock through its cuts: a new source's first
-    /// frame is not put closer than a frame to the last one, even when it came sooner, unless
-    /// cuts in quick succession have let this grow past two.
-    ahead: Ticks,
+    lead: Option<Lead>,
     jumps: u64,
 }
 
@@ -59,6 +60,41 @@ struct Last {
     frame: Ticks,
 }
 
+/// How far programme time is before wall time. The programme follows the clock of the source on
+/// air, drift and all. But a cut leaves its own trace: a new source's first frame is not put
+/// closer than a frame to the last one, even when it came sooner, and came itself later than those
+/// behind it will. That must not add up from cut to cut, or players would wait longer and longer.
+#[derive(Clone, Copy)]
+struct Lead {
+    /// The lead without the cuts' traces.
+    due: Ticks,
+    /// The lead of the frames that were delayed least.
+    level: MilliTicks,
+    /// When `level` was taken.
+    at: Mono,
+    /// The last cut.
+    cut: Mono,
+}
+
+/// Thousandths of a tick: a level sinks by one of them each tick (1000 ppm, more than any clock
+/// drifts), so that one lucky frame does not count for ever.
+type MilliTicks = i64;
+
+impl Lead {
+    /// A video unit was placed.
+    fn observe(&mut self, lead: Ticks, now: Mono, follows_cut: bool) {
+        let observed = lead.0.saturating_mul(1000);
+        let sunk = self.level.saturating_sub(Ticks::from_duration(now.since(self.at)).0);
+        let level = if follows_cut { observed } else { observed.max(sunk) };
+        if follows_cut {
+            self.cut = now;
+        } else if now.since(self.cut) >= SETTLE {
+            self.due = self.due + Ticks(level / 1000 - self.level / 1000);
+        }
+        (self.level, self.at) = (level, now);
+    }
+}
+
 impl Timeline {
     /// Another source, or the same after a jump, begins with a video unit of `dts` in its own
     /// time: it will follow the last unit by its frame duration, or by the wall time that really
@@ -67,10 +103,9 @@ impl Timeline {
         let first = match self.last_of(Track::Video) {
             None => ORIGIN,
             Some(last) => {
-                let elapsed = Ticks::from_duration(now.since(last.at));
-                let spacing = self.spacing(elapsed - self.ahead, last.frame);
-                self.ahead = self.ahead + spacing - elapsed;
-                last.source + self.exact + spacing
+                let last_exact = last.source + self.exact;
+                let due = self.lead.map_or(last_exact, |lead| wall(now) + lead.due);
+                last_exact + spacing(due - last_exact, last.frame)
             }
         };
         self.exact = first - dts;
@@ -80,29 +115,24 @@ impl Timeline {
         self.audio_joins = true;
     }
 
-    /// Distance of a new source's first frame from the last one: whole frames, so that sources of
-    /// one frame rate stay on one grid, and a tool that counts frames finds none twice.
-    fn spacing(&self, passed: Ticks, frame: Ticks) -> Ticks {
-        if self.ahead.0 > 2 * frame.0 {
-            return Ticks(frame.0 / 4).max(STEP_MIN);
-        }
-        let frames = passed.0.max(1).unsigned_abs().div_ceil(frame.0.max(1).unsigned_abs());
-        Ticks(frame.0.saturating_mul(i64::try_from(frames).unwrap_or(i64::MAX))).max(STEP_MIN)
-    }
-
     /// Places a video unit. A jump in the source's time is a cut of its own.
     pub fn video(&mut self, dts: Ticks, now: Mono, follows_cut: bool) -> Ticks {
         let last = self.last_of(Track::Video);
-        if let Some(last) = last.filter(|_| !follows_cut) {
+        let jumps = last.filter(|_| !follows_cut).is_some_and(|last| {
             let step = dts - last.source;
             let backwards = step.0 < 0 && Ticks(-step.0) >= last.frame;
-            if backwards || step > Ticks::from_duration(now.since(last.at) + JUMP) {
-                self.jumps += 1;
-                self.cut(dts, now);
-                return self.keep(Track::Video, dts, now, true);
-            }
+            backwards || step > Ticks::from_duration(now.since(last.at) + JUMP)
+        });
+        if jumps {
+            self.jumps += 1;
+            self.cut(dts, now);
         }
-        self.keep(Track::Video, dts, now, follows_cut)
+        let follows_cut = follows_cut || jumps;
+        let programme = self.keep(Track::Video, dts, now, follows_cut);
+        let lead = programme - wall(now);
+        let begins = Lead { due: lead, level: lead.0.saturating_mul(1000), at: now, cut: now };
+        self.lead.get_or_insert(begins).observe(lead, now, follows_cut);
+        programme
     }
 
     /// Places an audio unit, or says why not.
@@ -160,6 +190,23 @@ impl Timeline {
         }
         programme
     }
+}
+
+/// Distance of a new source's first frame from the last one, where this much would be due: whole
+/// frames, so that sources of one frame rate stay on one grid, and a tool that counts frames finds
+/// none twice; less than one only where cuts in quick succession have let the programme run ahead
+/// by two.
+fn spacing(due: Ticks, frame: Ticks) -> Ticks {
+    if due.0 < -frame.0 {
+        return Ticks(frame.0 / 4).max(STEP_MIN);
+    }
+    let frames = due.0.max(1).unsigned_abs().div_ceil(frame.0.max(1).unsigned_abs());
+    Ticks(frame.0.saturating_mul(i64::try_from(frames).unwrap_or(i64::MAX))).max(STEP_MIN)
+}
+
+/// The wall clock as ticks.
+fn wall(now: Mono) -> Ticks {
+    Ticks::from_duration(now.since(Mono::default()))
 }
 
 #[cfg(test)]

@@ -70,6 +70,47 @@ fn many_quick_cuts_do_not_run_away_from_the_wall_clock() {
 }
 
 #[test]
+fn a_first_frame_that_comes_late_each_time_does_not_push_the_programme_ahead() {
+    let mut timeline = Timeline::default();
+    let mut programme = play(&mut timeline, 0, 0, 30, true);
+    let mut wall_ms = 1000;
+    for dts in (0..100).map(|n| n * 1_000_000) {
+        // Until the end of its frames is foreseen, they come a frame later than afterwards.
+        timeline.cut(Ticks(dts), at_ms(wall_ms + 33));
+        for n in 0..90 {
+            let late_us = if n < 8 { 33_333 } else { 0 };
+            let now = Mono(wall_ms * 1000 + (n as u64) * 33_333 + late_us);
+            programme = timeline.video(Ticks(dts + n * FRAME), now, n == 0);
+        }
+        wall_ms += 3500;
+        programme = programme.max(play(&mut timeline, 5, wall_ms, 30, true));
+        wall_ms += 1000;
+    }
+    let ahead_ms = (programme - ORIGIN).to_ms() - wall_ms as i64;
+    assert!(ahead_ms.abs() < 120, "{ahead_ms} ms ahead after 200 cuts");
+}
+
+#[test]
+fn the_programme_follows_a_clock_that_drifts_and_keeps_that_through_cuts() {
+    for ppm in [-200, 200] {
+        let mut timeline = Timeline::default();
+        let mut programme = Ticks(0);
+        let mut wall_us = 0;
+        for round in 0..10 {
+            timeline.cut(Ticks(7), Mono(wall_us));
+            let began_us = wall_us;
+            for n in 0..30 * 600 {
+                programme = timeline.video(Ticks(7 + n * FRAME), Mono(wall_us), n == 0);
+                wall_us = began_us + ((n + 1) * (1_000_000 + ppm) / 30) as u64;
+            }
+            let ahead_ms = (programme - ORIGIN).to_ms() - (wall_us / 1000) as i64;
+            let drift_ms = -(round + 1) * 600_000 * ppm / 1_000_000;
+            assert!((ahead_ms - drift_ms).abs() < 120, "{ahead_ms} ms ahead, {drift_ms} due");
+        }
+    }
+}
+
+#[test]
 fn sources_of_one_frame_rate_stay_on_one_grid() {
     let mut timeline = Timeline::default();
     let mut rng = fastrand::Rng::with_seed(9);

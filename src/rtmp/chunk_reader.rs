@@ -411,7 +411,8 @@ impl ChunkReader {
                 let given_up = self.streams.iter_mut().position(|stream| {
                     let found = stream.open && stream.id == control;
                     stream.open &= !found;
-                    found
+                    // What was not handed out is not taken back either.
+                    found && !is_reader_control(stream.type_id)
                 });
                 Ok(given_up.map(|slot| ChunkEvent::Dropped { slot }))
             }

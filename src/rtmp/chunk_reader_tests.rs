@@ -56,6 +56,23 @@ fn set_chunk_size(size: u32) -> Vec<u8> {
 }
 
 #[test]
+fn an_abort_takes_back_only_what_was_handed_out() {
+    let abort = |id: u32| [type0(2, 0, 4, 2, 0), id.to_be_bytes().to_vec()].concat();
+    let begun = |id: u8, type_id: u8| [type0(id, 0, 200, type_id, 1), vec![9; 128]].concat();
+    for (type_id, handed_out) in [(9, true), (1, false), (2, false)] {
+        let wire = [begun(6, type_id), abort(7), abort(6), abort(6)].concat();
+        let (mut reader, mut input) = (ChunkReader::new(), &wire[..]);
+        let mut dropped = Vec::new();
+        while let Some(event) = reader.next(&mut input).unwrap() {
+            if let ChunkEvent::Dropped { slot } = event {
+                dropped.push(slot);
+            }
+        }
+        assert_eq!(dropped, if handed_out { vec![0] } else { vec![] }, "type {type_id}");
+    }
+}
+
+#[test]
 fn interleaved_messages_in_fragments_of_every_size() {
     let audio: Vec<u8> = (0..200).collect();
     let video: Vec<u8> = (0..300_u32).map(|i| (i * 7) as u8).collect();

@@ -6,6 +6,7 @@ mod bench;
 mod card;
 mod checks;
 mod dist;
+mod fuzz;
 mod layers;
 mod setup;
 mod size;
@@ -32,6 +33,7 @@ enum Command {
     Ci(Ci),
     Test(Test),
     Card(Card),
+    Fuzz(Fuzz),
     Dist(Dist),
     Size(Size),
     Bench(bench::Bench),
@@ -57,6 +59,18 @@ struct Test {}
 #[argh(subcommand, name = "card")]
 struct Card {}
 
+/// search for inputs that break a parser
+#[derive(FromArgs)]
+#[argh(subcommand, name = "fuzz")]
+struct Fuzz {
+    /// one target only; all of them otherwise
+    #[argh(positional)]
+    target: Option<String>,
+    /// time for each target; a minute unless said otherwise
+    #[argh(option, default = "60")]
+    seconds: u64,
+}
+
 /// build the product, target/dist/streamcaster: static, stripped, reproducible
 #[derive(FromArgs)]
 #[argh(subcommand, name = "dist")]
@@ -81,6 +95,7 @@ fn main() -> ExitCode {
         Command::Ci(_) => checks::source(),
         Command::Test(_) => checks::all(),
         Command::Card(_) => card::run(),
+        Command::Fuzz(fuzz) => fuzz::fuzz(fuzz.target.as_deref(), fuzz.seconds),
         Command::Dist(_) => dist::run(),
         Command::Size(size) => size::run(size.compare, size.save),
         Command::Bench(options) => bench::bench(&options),

@@ -41,6 +41,13 @@ const TOOLS: [Tool; 8] = [
     Tool { name: "setpriv", packages: &["util-linux"], present: setpriv },
 ];
 
+/// What only `cargo xtask fuzz` needs, for its engine.
+const FUZZ_TOOLS: [Tool; 1] = [Tool {
+    name: "a C++ compiler",
+    packages: &["g++"],
+    present: || answers("c++", &["--version"]),
+}];
+
 fn binutils() -> bool {
     ["strip", "readelf", "nm"].iter().all(|tool| answers(tool, &["--version"]))
 }
@@ -78,13 +85,18 @@ fn setpriv() -> bool {
 /// Installs what is missing and verifies it afterwards; quick when all is there.
 fn install_missing() -> Result<(), String> {
     rust_components()?;
-    debian_packages()?;
+    debian_packages(&TOOLS)?;
     cargo_deny()
 }
 
 /// The step as `cargo xtask setup` runs it.
 pub fn ensure() -> Result<(), String> {
     step("setup", install_missing)
+}
+
+/// Installs what `cargo xtask fuzz` needs beyond that.
+pub fn cpp_compiler() -> Result<(), String> {
+    debian_packages(&FUZZ_TOOLS)
 }
 
 fn rust_components() -> Result<(), String> {
@@ -98,8 +110,8 @@ fn rust_components() -> Result<(), String> {
     Ok(())
 }
 
-fn debian_packages() -> Result<(), String> {
-    let missing: Vec<&Tool> = TOOLS.iter().filter(|tool| !(tool.present)()).collect();
+fn debian_packages(tools: &[Tool]) -> Result<(), String> {
+    let missing: Vec<&Tool> = tools.iter().filter(|tool| !(tool.present)()).collect();
     if missing.is_empty() {
         return Ok(());
     }

@@ -200,6 +200,16 @@ pub fn load(
     build.finish()
 }
 
+/// Reads a text as [`load`] reads the file's, with nothing over it.
+///
+/// # Errors
+/// Everything that is wrong, at once.
+pub fn parse(text: &str) -> Result<Config, ConfigErrors> {
+    let mut build = Build::default();
+    build.read_text(Path::new(FILE_NAME), text);
+    build.finish()
+}
+
 /// A configuration on its way: what was said so far, and where.
 #[derive(Default)]
 struct Build {

@@ -1,0 +1,37 @@
+//! The head of an HTTP request: found at the same place however it arrives, and what is passed on
+//! cannot be read in two ways.
+
+use streamcaster::base::limits::{HTTP_BODY_BYTES_MAX, HTTP_FIELDS_MAX};
+use streamcaster::control::head::{end_of_head, parse, Head};
+
+/// Reads an input as a request.
+pub fn run(input: &[u8]) {
+    let whole = end_of_head(input, 0);
+    let first = (0..=input.len()).find_map(|came| {
+        let arrived = input.get(..came).unwrap_or_default();
+        end_of_head(arrived, came.saturating_sub(1))
+    });
+    assert_eq!(whole, first, "found as the bytes come, one by one");
+    let head = whole.and_then(|end| input.get(..end)).unwrap_or(input);
+    match parse(head) {
+        Ok(head) => accepted(&head),
+        Err(refusal) => {
+            assert!((400..600).contains(&refusal.status()) && !refusal.to_string().is_empty());
+        }
+    }
+}
+
+fn accepted(head: &Head) {
+    assert!(!head.method.is_empty() && head.method.bytes().all(|byte| byte.is_ascii_uppercase()));
+    assert!(head.target.starts_with('/') && head.target.bytes().all(|b| b.is_ascii_graphic()));
+    assert!(head.body_bytes <= HTTP_BODY_BYTES_MAX);
+    let lines: Vec<&str> = head.passed_on.split_inclusive("\r\n").collect();
+    assert!(lines.len() <= HTTP_FIELDS_MAX);
+    for line in lines {
+        let field = line.strip_suffix("\r\n").expect("a whole line");
+        let (name, value) = field.split_once(": ").expect("a name and a value");
+        assert!(name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'), "{name}");
+        assert!(value.bytes().all(|b| b.is_ascii_graphic() || b == b' '), "{value}");
+        assert!(!["content-length", "transfer-encoding", "connection"].contains(&name));
+    }
+}

@@ -1,0 +1,28 @@
+//! The fuzz targets: for every parser of strangers' bytes a function that takes any bytes and
+//! panics when what the parser promises does not hold. Purpose: one body for both engines, the
+//! seeded one of `cargo test` and the coverage-guided one of `cargo xtask fuzz`. Bound: one input.
+
+mod amf;
+mod chunks;
+mod config;
+mod http;
+mod programme;
+mod sessions;
+mod ts;
+mod url;
+
+/// What a target does with an input.
+pub type Target = fn(&[u8]);
+
+/// Every target, by the name of its folders below `seeds` and `crashers`.
+pub const TARGETS: [(&str, Target); 9] = [
+    ("ts", ts::run),
+    ("programme", programme::run),
+    ("chunks", chunks::run),
+    ("server", sessions::server),
+    ("client", sessions::client),
+    ("amf", amf::run),
+    ("url", url::run),
+    ("config", config::run),
+    ("http", http::run),
+];

@@ -1,0 +1,61 @@
+//! The whole core: datagrams through demultiplexer, switcher and ring to a reader, in which time
+//! only grows and every unit is behind its configuration.
+
+use std::time::Duration;
+
+use streamcaster::base::time::Mono;
+use streamcaster::codec::access_unit::Track;
+use streamcaster::flv::tag;
+use streamcaster::program::reader::{Reader, Step};
+use streamcaster::program::ring::{Capacity, Ring};
+use streamcaster::program::switcher::{Source, Switcher};
+use streamcaster::program::Programme;
+use streamcaster::ts::demux::Demux;
+
+/// Feeds an input as [`ts`](super::ts) does; the second byte says how fast time passes.
+pub fn run(input: &[u8]) {
+    let capacity = Capacity {
+        video_bytes: 16 << 10,
+        audio_bytes: 4 << 10,
+        units: 64,
+        unit_bytes_max: 4 << 10,
+    };
+    let programme = Programme::new(Switcher::new(Ring::new(capacity), Duration::from_millis(500)));
+    let (mut demux, mut reader) = (Demux::new(None), Reader::new());
+    let pace = Duration::from_millis(u64::from(input.get(1).copied().unwrap_or(0)) * 4);
+    let mut now = Mono::default();
+    let mut last_ms = [None; 2];
+    for datagram in super::ts::datagrams(input) {
+        now = now + pace;
+        programme.tick(now);
+        programme.feed(Source::Udp, now, |sink| demux.datagram(&datagram, sink));
+        let ring = programme.ring();
+        loop {
+            match reader.step(&ring) {
+                Step::Wait => break,
+                Step::Configure { changed, .. } => {
+                    for (track, generation) in Track::ALL.into_iter().zip(changed) {
+                        let missing = generation.is_some_and(|g| ring.config(track, g).is_none());
+                        assert!(!missing, "a configuration to be sent is remembered");
+                    }
+                }
+                Step::Send { unit, .. } => {
+                    let [front, back] = ring.payload(&unit);
+                    let body = [front, back].concat();
+                    match unit.track {
+                        Track::Video => {
+                            let (header, _) = tag::parse_video(&body).expect("our own header");
+                            assert_eq!(header.key, unit.key);
+                        }
+                        Track::Audio => assert!(tag::parse_audio(&body).is_ok()),
+                    }
+                    if let Some(last) = last_ms.get_mut(unit.track.index()) {
+                        let ms = unit.dts.to_ms();
+                        assert!(last.replace(ms).is_none_or(|last| last < ms), "time grows");
+                    }
+                    reader.sent(&unit);
+                }
+            }
+        }
+    }
+}

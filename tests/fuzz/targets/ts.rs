@@ -1,0 +1,113 @@
+//! MPEG-TS: datagrams into the demultiplexer. The first byte of an input says how many packets a
+//! datagram holds, and whether the CRCs of sections are put right, without which hardly a mutated
+//! table would be read.
+
+use streamcaster::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
+use streamcaster::ts::demux::Demux;
+use streamcaster::ts::plausible::is_plausible;
+
+const PACKET_BYTES: usize = 188;
+
+/// Feeds an input, and holds the demultiplexer to the contract of its sink.
+pub fn run(input: &[u8]) {
+    let mut demux = Demux::new(None);
+    let mut judge = Judge::default();
+    for datagram in datagrams(input) {
+        is_plausible(&datagram);
+        demux.datagram(&datagram, &mut judge);
+    }
+    for stream in demux.streams() {
+        assert!(stream.carried || !stream.reason.is_empty(), "what is left out has a reason");
+    }
+    demux.reset(&mut judge);
+    assert!(judge.open.iter().all(Option::is_none), "a reset leaves nothing open");
+    assert_eq!(demux.streams().count(), 0);
+}
+
+/// An input's datagrams.
+pub fn datagrams(input: &[u8]) -> impl Iterator<Item = Vec<u8>> + '_ {
+    let (first, stream) = input.split_first().unwrap_or((&0, &[]));
+    let bytes = (1 + usize::from(first & 7)) * PACKET_BYTES + usize::from(first >> 3 & 7) * 2;
+    let repairs = first & 0x80 != 0;
+    stream.chunks(bytes).map(move |datagram| {
+        let mut datagram = datagram.to_vec();
+        if repairs {
+            datagram.chunks_exact_mut(PACKET_BYTES).for_each(repair);
+        }
+        datagram
+    })
+}
+
+/// Puts the CRC of a section right that begins and ends in this packet.
+fn repair(packet: &mut [u8]) {
+    let [0x47, flags, _, 0x10..=0x1f, 0, table @ (0 | 2), length_high, length_low, ..] = *packet
+    else {
+        return;
+    };
+    let bytes = 3 + usize::from(length_high & 0x0f) * 256 + usize::from(length_low);
+    let section = packet.get_mut(5..5 + bytes).filter(|_| flags & 0x40 != 0 && table <= 2);
+    if let Some((body, crc)) = section.and_then(|section| section.split_last_chunk_mut::<4>()) {
+        *crc = crc32(body).to_be_bytes();
+    }
+}
+
+fn crc32(bytes: &[u8]) -> u32 {
+    bytes.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte) << 24, |crc, _| {
+            crc << 1 ^ if crc >> 31 == 1 { 0x04c1_1db7 } else { 0 }
+        })
+    })
+}
+
+/// A sink that stores nothing and believes nothing.
+#[derive(Default)]
+struct Judge {
+    /// Bytes of each track's open unit.
+    open: [Option<usize>; 2],
+    configured: [bool; 2],
+}
+
+impl Judge {
+    fn open(&mut self, track: Track) -> &mut Option<usize> {
+        let [video, audio] = &mut self.open;
+        match track {
+            Track::Video => video,
+            Track::Audio => audio,
+        }
+    }
+}
+
+impl UnitSink for Judge {
+    fn config(&mut self, config: &TrackConfig) {
+        let track = config.track();
+        assert!(self.open(track).is_none(), "a configuration in the middle of a unit");
+        assert!(!config.record().is_empty());
+        if let Some(configured) = self.configured.get_mut(track.index()) {
+            *configured = true;
+        }
+    }
+
+    fn begin(&mut self, start: UnitStart) {
+        assert!(self.configured.get(start.track.index()) == Some(&true), "no configuration");
+        assert!(start.pts >= start.dts && (start.track == Track::Video || !start.key));
+        assert!(self.open(start.track).replace(0).is_none(), "a unit within a unit");
+    }
+
+    fn write(&mut self, track: Track, bytes: &[u8]) {
+        *self.open(track).as_mut().expect("an open unit") += bytes.len();
+    }
+
+    fn patch(&mut self, track: Track, offset: usize, _: [u8; 4]) {
+        let written = self.open(track).expect("an open unit");
+        assert!(offset + 4 <= written, "patched at {offset} of {written} bytes");
+    }
+
+    fn commit(&mut self, track: Track) {
+        let written = self.open(track).take().expect("an open unit");
+        assert!(written > 0 || track == Track::Audio, "a picture of nothing");
+    }
+
+    fn abort(&mut self, track: Track) {
+        self.open(track).take().expect("an open unit");
+    }
+}
