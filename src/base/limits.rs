@@ -121,8 +121,14 @@ pub const RTMP_ADMISSION_MS_MAX: u64 = 10_000;
 pub const VIEWERS_DEFAULT: usize = 250;
 /// The most viewers a configuration may ask for.
 pub const VIEWERS_MAX: usize = 2000;
-/// RTMP connections that have not yet said whether they play.
-pub const RTMP_PENDING_MAX: usize = 32;
+/// RTMP connections with a session under way that have not yet said whether they play.
+pub const RTMP_PENDING_MAX: usize = 64;
+/// RTMP connections accepted and not yet listened to, because all sessions are taken.
+pub const RTMP_LOBBY_MAX: usize = 1024;
+/// Time a connection has to say what it wants before it may have to make room for another.
+pub const RTMP_SEAT_MS_MIN: u64 = 1_000;
+/// Kernel receive buffer of an RTMP connection: who plays has little to say.
+pub const RTMP_RECEIVE_BUFFER_BYTES: usize = 8 << 10;
 /// Destinations, unless the configuration says otherwise.
 pub const DESTINATIONS_DEFAULT: usize = 8;
 /// The most destinations a configuration may ask for.
@@ -209,6 +215,8 @@ pub const DEMULTIPLEXER_BYTES: usize = 64 << 10;
 /// A viewer in user space: task, session, reader, header bytes; with a full outbox and an
 /// unfinished message as large as they may be.
 pub const VIEWER_BYTES: usize = (8 << 10) + RTMP_OUTBOX_BYTES_MAX + RTMP_PARTIAL_BYTES_MAX;
+/// A connection in the lobby: its descriptor, address and place, and the table of sources.
+pub const RTMP_LOBBY_BYTES: usize = 256;
 /// A destination in user space: the same, and its URL, key and retry state.
 pub const DESTINATION_BYTES: usize = VIEWER_BYTES + (8 << 10);
 /// An HTTP connection in user space, its head and body not counted: both sides of the gate.
