@@ -70,6 +70,11 @@ pub const UDP_RECEIVE_BUFFER_BYTES_MIN: usize = 256 << 10;
 pub const UDP_RECEIVE_BUFFER_BYTES_MAX: usize = 64 << 20;
 /// Source networks in the allow-list.
 pub const ALLOWED_NETWORKS_MAX: usize = 32;
+/// The bit rate taken from a sender, on average: twice what the largest access unit stored allows
+/// for. A file sent as fast as it can be read would turn the ring over faster than any viewer reads.
+pub const UDP_BPS_MAX: u64 = 50_000_000;
+/// Bytes taken from a sender at once on top of that: an encoder's whole start.
+pub const UDP_BURST_BYTES_MAX: u64 = 2 << 20;
 /// Datagrams taken from the socket before the readers are woken and others get their turn.
 pub const UDP_BATCH_DATAGRAMS_MAX: usize = 64;
 
@@ -162,6 +167,8 @@ pub const TELL_AGAIN_MS_MIN: u64 = 60_000;
 pub const FAREWELL_MS_MAX: u64 = 1_500;
 /// Time a live destination may take no byte before it is tried anew.
 pub const DESTINATION_STALL_MS_MAX: u64 = 15_000;
+/// Time bytes on the wire may stay unacknowledged before the kernel gives the connection up.
+pub const UNACKNOWLEDGED_MS_MAX: u64 = 25_000;
 
 // ── Control plane ───────────────────────────────────────────────────────────────────────────
 /// HTTP connections at once, both ports together.
@@ -249,5 +256,9 @@ pub const CONFIG_ERRORS_MAX: usize = 32;
 pub const CONFIG_BYTES_MAX: u64 = 256 << 10;
 /// One repeated complaint is logged at most this often.
 pub const REPEAT_MS_MIN: u64 = 1000;
+/// News that strangers can make (a viewer comes or goes) told at once, before they are rationed.
+pub const NEWS_BURST_MAX: u64 = 64;
+/// The streams of an input that change all the time are told at most this often.
+pub const TELL_STREAMS_MS_MIN: u64 = 10_000;
 /// Secrets the log knows and never shows: every destination's key, the play key, and room for more.
 pub const SECRETS_MAX: usize = 64;

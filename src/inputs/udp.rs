@@ -13,8 +13,11 @@ use log::{info, warn};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 
 use crate::base::events::Repeat;
-use crate::base::limits::{DATAGRAM_BYTES_MAX, UDP_BATCH_DATAGRAMS_MAX};
-use crate::base::rate::Rate;
+use crate::base::limits::{
+    DATAGRAM_BYTES_MAX, TELL_STREAMS_MS_MIN, UDP_BATCH_DATAGRAMS_MAX, UDP_BPS_MAX,
+    UDP_BURST_BYTES_MAX,
+};
+use crate::base::rate::{Allowance, Rate};
 use crate::base::time::Mono;
 use crate::program::switcher::{Source, SourceSink};
 use crate::program::Programme;
@@ -48,10 +51,14 @@ struct State {
     bytes: u64,
     refused_network: u64,
     ignored_sender: u64,
+    over_rate: u64,
+    allowance: Allowance,
     refused: Repeat,
     ignored: Repeat,
+    flooded: Repeat,
     /// The streams as the log last told them.
     told: Vec<StreamInfo>,
+    told_at: Option<Mono>,
 }
 
 impl UdpInput {
@@ -70,9 +77,13 @@ impl UdpInput {
             bytes: 0,
             refused_network: 0,
             ignored_sender: 0,
+            over_rate: 0,
+            allowance: Allowance::new(UDP_BPS_MAX, UDP_BURST_BYTES_MAX),
             refused: Repeat::default(),
             ignored: Repeat::default(),
+            flooded: Repeat::default(),
             told: Vec::new(),
+            told_at: None,
         };
         let state = RefCell::new(state);
         Ok(UdpInput { socket, listen, granted_bytes, config: config.clone(), state })
@@ -137,7 +148,7 @@ impl UdpInput {
             }
         });
         log_cut(cut);
-        state.tell_streams();
+        state.tell_streams(now);
         outcome
     }
 
@@ -171,6 +182,13 @@ impl UdpInput {
             }
             Verdict::Holder => {}
         }
+        if !state.allowance.take(now, bytes.len() as u64) {
+            state.over_rate += 1;
+            if let Some(more) = state.flooded.say(now) {
+                warn!("udp: {from} sends more than {UDP_BPS_MAX} bit/s, the rest is left out ({more} more datagrams)");
+            }
+            return;
+        }
         state.datagrams += 1;
         state.bytes += bytes.len() as u64;
         state.rate.add(now, bytes.len() as u64);
@@ -191,6 +209,7 @@ impl UdpInput {
             kernel_drops: udp_drops(self.listen),
             refused_network: state.refused_network,
             ignored_sender: state.ignored_sender,
+            over_rate: state.over_rate,
             counters: *state.demux.counters(),
             programme: state.demux.programme_state(),
             programmes: state.demux.programmes() as u64,
@@ -200,10 +219,16 @@ impl UdpInput {
 }
 
 impl State {
-    /// Logs what the programme holds, when that has changed.
-    fn tell_streams(&mut self) {
-        if self.demux.streams().eq(self.told.iter().copied()) {
+    /// Logs what the programme holds, when that has changed; a table that changes all the time
+    /// is told as it then is, now and again.
+    fn tell_streams(&mut self, now: Mono) {
+        let pause = Duration::from_millis(TELL_STREAMS_MS_MIN);
+        let early = self.told_at.is_some_and(|told| now.since(told) < pause);
+        if early || self.demux.streams().eq(self.told.iter().copied()) {
             return;
+        }
+        if self.demux.streams().next().is_some() {
+            self.told_at = Some(now);
         }
         self.told = self.demux.streams().collect();
         let programme = self.demux.programme_number().unwrap_or(0);

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use async_io::Timer;
-use log::{debug, error, info, warn};
+use log::{debug, error, warn};
 use smol::future::FutureExt;
 use smol::LocalExecutor;
 
@@ -146,7 +146,7 @@ impl RtmpPort {
             return;
         }
         drop(undecided);
-        info!("viewer {id} {peer} plays ({agent})");
+        self.viewers.say(format_args!("viewer {id} {peer} plays ({agent})"));
         let Context { programme, shutdown, .. } = context;
         serve(seat, programme, shutdown, link, session).await;
     }

@@ -13,13 +13,18 @@ use std::time::Duration;
 use async_io::{Async, Timer};
 use socket2::SockRef;
 
-use crate::base::limits::{DESTINATION_STALL_MS_MAX, SOCKET_SEND_BUFFER_BYTES};
+use crate::base::limits::{
+    DESTINATION_STALL_MS_MAX, SOCKET_SEND_BUFFER_BYTES, UNACKNOWLEDGED_MS_MAX, VIEWER_STALL_MS_MAX,
+};
 use crate::base::time::Mono;
 use crate::program::bell::Listener;
 use crate::rtmp::{Session, SessionError};
 
 /// How often a connection looks at its deadlines.
 const TICK: Duration = Duration::from_secs(1);
+
+const _: () = assert!(UNACKNOWLEDGED_MS_MAX > VIEWER_STALL_MS_MAX + TICK.as_millis() as u64);
+const _: () = assert!(UNACKNOWLEDGED_MS_MAX > DESTINATION_STALL_MS_MAX + TICK.as_millis() as u64);
 
 /// Bytes read at once.
 const READ_BYTES: usize = 4096;
@@ -103,8 +108,10 @@ impl Link {
         raw.set_tcp_nodelay(true)?;
         raw.set_send_buffer_size(SOCKET_SEND_BUFFER_BYTES)?;
         raw.set_tcp_notsent_lowat(SOCKET_SEND_BUFFER_BYTES as u32 / 4)?;
-        // A peer that vanished without a word is noticed by what it does not acknowledge.
-        raw.set_tcp_user_timeout(Some(Duration::from_millis(DESTINATION_STALL_MS_MAX)))?;
+        // A peer that vanished without a word is noticed by what it does not acknowledge. Later
+        // than any stall of our own, which is told by name: to Linux a peer that acknowledges
+        // but takes nothing (a zero window) is gone, too.
+        raw.set_tcp_user_timeout(Some(Duration::from_millis(UNACKNOWLEDGED_MS_MAX)))?;
         Ok(Link { socket, timer: Timer::after(TICK) })
     }
 

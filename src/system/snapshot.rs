@@ -102,6 +102,8 @@ pub struct UdpStatus {
     pub refused_network: u64,
     /// Datagrams ignored: another sender holds the lock.
     pub ignored_sender: u64,
+    /// Datagrams left out: the sender exceeds the bit rate taken.
+    pub over_rate: u64,
     /// What the demultiplexer counted.
     pub counters: Counters,
     /// Which programme is taken, or why none is.
