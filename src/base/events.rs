@@ -71,7 +71,7 @@ mod tests {
         };
         let burst = told(&mut news, 0, 900);
         assert_eq!(burst, vec![0; NEWS_BURST_MAX as usize]);
-        assert_eq!(told(&mut news, 900, 3_500), [900 - NEWS_BURST_MAX, 999, 999]);
+        assert_eq!(told(&mut news, 900, 3_500), [1000 - NEWS_BURST_MAX, 999, 999]);
         assert_eq!(told(&mut news, 3_600_000, 3_601_000).len(), NEWS_BURST_MAX as usize);
     }
 

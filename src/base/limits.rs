@@ -75,6 +75,9 @@ pub const ALLOWED_NETWORKS_MAX: usize = 32;
 pub const UDP_BPS_MAX: u64 = 50_000_000;
 /// Bytes taken from a sender at once on top of that: an encoder's whole start.
 pub const UDP_BURST_BYTES_MAX: u64 = 2 << 20;
+/// How far a live input's media may run ahead of the clock: what a network held back may come at
+/// once, a whole file may not.
+pub const LEAD_MS_MAX: i64 = 5_000;
 /// Datagrams taken from the socket before the readers are woken and others get their turn.
 pub const UDP_BATCH_DATAGRAMS_MAX: usize = 64;
 

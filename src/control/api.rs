@@ -265,6 +265,7 @@ struct Udp<'a> {
     refused_network: u64,
     ignored_sender: u64,
     over_rate: u64,
+    ahead_units: u64,
     #[serde(flatten)]
     counters: Counters,
     /// `no_table`, `waiting`, `absent` (the chosen one is not in the stream) or `taken`.
@@ -293,6 +294,7 @@ fn udp(status: &UdpStatus) -> Udp<'_> {
         refused_network: status.refused_network,
         ignored_sender: status.ignored_sender,
         over_rate: status.over_rate,
+        ahead_units: status.ahead_units,
         counters: status.counters,
         programme_state,
         programme_number,

@@ -30,6 +30,7 @@ use crate::ts::plausible::is_plausible;
 
 use super::lock::{SourceLock, Verdict};
 use super::log_cut;
+use super::pace::{Pace, Paced};
 
 /// Pause after an error of the socket itself, so that a broken one does not take the processor.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
@@ -53,9 +54,11 @@ struct State {
     ignored_sender: u64,
     over_rate: u64,
     allowance: Allowance,
+    pace: Pace,
     refused: Repeat,
     ignored: Repeat,
     flooded: Repeat,
+    hasty: Repeat,
     /// The streams as the log last told them.
     told: Vec<StreamInfo>,
     told_at: Option<Mono>,
@@ -78,10 +81,12 @@ impl UdpInput {
             refused_network: 0,
             ignored_sender: 0,
             over_rate: 0,
+            pace: Pace::default(),
             allowance: Allowance::new(UDP_BPS_MAX, UDP_BURST_BYTES_MAX),
             refused: Repeat::default(),
             ignored: Repeat::default(),
             flooded: Repeat::default(),
+            hasty: Repeat::default(),
             told: Vec::new(),
             told_at: None,
         };
@@ -178,7 +183,7 @@ impl UdpInput {
             }
             Verdict::NewHolder => {
                 info!("udp: {from} sends");
-                state.demux.reset(sink);
+                state.demux.reset(&mut Paced { pace: &mut state.pace, sink, now });
             }
             Verdict::Holder => {}
         }
@@ -192,7 +197,12 @@ impl UdpInput {
         state.datagrams += 1;
         state.bytes += bytes.len() as u64;
         state.rate.add(now, bytes.len() as u64);
-        state.demux.datagram(bytes, sink);
+        state.demux.datagram(bytes, &mut Paced { pace: &mut state.pace, sink, now });
+        if state.pace.runs_away() {
+            if let Some(more) = state.hasty.say(now) {
+                warn!("udp: {from} sends media faster than it plays and is left out until it does not ({more} more datagrams)");
+            }
+        }
     }
 
     /// Its state.
@@ -210,6 +220,7 @@ impl UdpInput {
             refused_network: state.refused_network,
             ignored_sender: state.ignored_sender,
             over_rate: state.over_rate,
+            ahead_units: state.pace.left_out(),
             counters: *state.demux.counters(),
             programme: state.demux.programme_state(),
             programmes: state.demux.programmes() as u64,

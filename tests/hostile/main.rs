@@ -30,7 +30,6 @@ mod player;
 #[expect(dead_code, reason = "shared with tests/peers")]
 #[path = "../peers/program.rs"]
 mod program;
-#[expect(dead_code, reason = "shared with tests/peers")]
 #[path = "../peers/sender.rs"]
 mod sender;
 #[path = "../peers/wait.rs"]

@@ -30,7 +30,6 @@ pub struct Scene {
     watching: Arc<AtomicBool>,
     watch: Option<JoinHandle<()>>,
     began: Instant,
-    step_ms_max: i64,
 }
 
 impl Scene {
@@ -55,22 +54,7 @@ impl Scene {
             })
         };
         let began = Instant::now();
-        Scene {
-            program,
-            viewer,
-            before,
-            most,
-            watching,
-            watch: Some(watch),
-            began,
-            step_ms_max: STEP_MS_MAX,
-        }
-    }
-
-    /// The attack is a source whose own times jump so far.
-    pub fn with_steps_of(mut self, step_ms_max: i64) -> Scene {
-        self.step_ms_max = step_ms_max;
-        self
+        Scene { program, viewer, before, most, watching, watch: Some(watch), began }
     }
 
     /// A number of the status.
@@ -122,7 +106,7 @@ impl Scene {
         only_grows("video", &seen.frames.video);
         only_grows("audio", &seen.frames.audio);
         let step_ms = longest_step_ms(&seen.frames.video);
-        assert!(step_ms <= self.step_ms_max, "a hole of {step_ms} ms");
+        assert!(step_ms <= STEP_MS_MAX, "a hole of {step_ms} ms");
         let arrivals = seen.video_arrivals.iter();
         let waits = arrivals.clone().zip(arrivals.skip(1)).map(|(a, b)| b.duration_since(*a));
         let longest = waits.max().unwrap_or_default();

@@ -90,15 +90,20 @@ fn floods_and_other_senders_do_not_stop_the_programme() {
 }
 
 #[test]
-fn a_film_sent_in_no_time_is_taken_at_a_rate_viewers_can_follow() {
+fn a_film_sent_in_no_time_is_no_live_source() {
     let media = Media::of(SMALL);
     let _machine = machine::alone();
-    // Its own times jump wherever something is left out.
-    let scene = Scene::start(SMALL_RING).with_steps_of(20_000);
+    let scene = Scene::start(SMALL_RING);
     let stream = fs::read(&media.path).expect("the media");
     let film = stream.chunks(7 * PACKET_BYTES).map(<[u8]>::to_vec).collect();
     Flood::start(scene.program.udp, film).stop_after(seconds(3));
     assert!(scene.counted("/udp/over_rate") > 1_000, "{}", scene.told());
+    assert!(scene.counted("/udp/ahead_units") > 100, "{}", scene.told());
+    scene.program.wait_on_air("standby", seconds(6));
+    // Sent as it plays, it is one again.
+    let sender = Sender::start(Schedule::of(&media.path), scene.program.udp);
+    scene.program.wait_on_air("udp", seconds(6));
+    sender.stop();
     scene.program.wait_on_air("standby", seconds(6));
     assert_eq!(scene.counted("/viewer_count"), 1, "the viewer was lost: {}", scene.told());
     scene.end(FLOOD);
