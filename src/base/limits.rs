@@ -70,6 +70,14 @@ pub const UDP_RECEIVE_BUFFER_BYTES_MIN: usize = 256 << 10;
 pub const UDP_RECEIVE_BUFFER_BYTES_MAX: usize = 64 << 20;
 /// Source networks in the allow-list.
 pub const ALLOWED_NETWORKS_MAX: usize = 32;
+/// The bit rate taken from a sender, on average: twice what the largest access unit stored allows
+/// for. A file sent as fast as it can be read would turn the ring over faster than any viewer reads.
+pub const UDP_BPS_MAX: u64 = 50_000_000;
+/// Bytes taken from a sender at once on top of that: an encoder's whole start.
+pub const UDP_BURST_BYTES_MAX: u64 = 2 << 20;
+/// How far a live input's media may run ahead of the clock: what a network held back may come at
+/// once, a whole file may not.
+pub const LEAD_MS_MAX: i64 = 5_000;
 /// Datagrams taken from the socket before the readers are woken and others get their turn.
 pub const UDP_BATCH_DATAGRAMS_MAX: usize = 64;
 
@@ -121,8 +129,14 @@ pub const RTMP_ADMISSION_MS_MAX: u64 = 10_000;
 pub const VIEWERS_DEFAULT: usize = 250;
 /// The most viewers a configuration may ask for.
 pub const VIEWERS_MAX: usize = 2000;
-/// RTMP connections that have not yet said whether they play.
-pub const RTMP_PENDING_MAX: usize = 32;
+/// RTMP connections with a session under way that have not yet said whether they play.
+pub const RTMP_PENDING_MAX: usize = 64;
+/// RTMP connections accepted and not yet listened to, because all sessions are taken.
+pub const RTMP_LOBBY_MAX: usize = 1024;
+/// Time a connection has to say what it wants before it may have to make room for another.
+pub const RTMP_SEAT_MS_MIN: u64 = 1_000;
+/// Kernel receive buffer of an RTMP connection: who plays has little to say.
+pub const RTMP_RECEIVE_BUFFER_BYTES: usize = 8 << 10;
 /// Destinations, unless the configuration says otherwise.
 pub const DESTINATIONS_DEFAULT: usize = 8;
 /// The most destinations a configuration may ask for.
@@ -133,8 +147,6 @@ pub const DESTINATION_NAME_BYTES_MAX: usize = 64;
 pub const PLAY_KEY_BYTES_MIN: usize = 4;
 /// Kernel send buffer of a viewer or destination: what is unsent waits in the shared ring.
 pub const SOCKET_SEND_BUFFER_BYTES: usize = 128 << 10;
-/// Kernel receive buffer of a viewer or destination: they send commands and acknowledgements.
-pub const RTMP_RECEIVE_BUFFER_BYTES: usize = 16 << 10;
 /// Slices handed to one vectored write.
 pub const WRITE_SLICES_MAX: usize = 64;
 /// Time without one byte accepted by a viewer before it is closed.
@@ -158,6 +170,8 @@ pub const TELL_AGAIN_MS_MIN: u64 = 60_000;
 pub const FAREWELL_MS_MAX: u64 = 1_500;
 /// Time a live destination may take no byte before it is tried anew.
 pub const DESTINATION_STALL_MS_MAX: u64 = 15_000;
+/// Time bytes on the wire may stay unacknowledged before the kernel gives the connection up.
+pub const UNACKNOWLEDGED_MS_MAX: u64 = 25_000;
 
 // ── Control plane ───────────────────────────────────────────────────────────────────────────
 /// HTTP connections at once, both ports together.
@@ -214,6 +228,8 @@ pub const DEMULTIPLEXER_BYTES: usize = 64 << 10;
 /// A viewer in user space: task, session, reader, header bytes; with a full outbox and an
 /// unfinished message as large as they may be.
 pub const VIEWER_BYTES: usize = (8 << 10) + RTMP_OUTBOX_BYTES_MAX + RTMP_PARTIAL_BYTES_MAX;
+/// A connection in the lobby: its descriptor, address and place, and the table of sources.
+pub const RTMP_LOBBY_BYTES: usize = 256;
 /// A destination in user space: the same, and its URL, key and retry state.
 pub const DESTINATION_BYTES: usize = VIEWER_BYTES + (8 << 10);
 /// An HTTP connection in user space, its head and body not counted: both sides of the gate.
@@ -246,5 +262,9 @@ pub const CONFIG_ERRORS_MAX: usize = 32;
 pub const CONFIG_BYTES_MAX: u64 = 256 << 10;
 /// One repeated complaint is logged at most this often.
 pub const REPEAT_MS_MIN: u64 = 1000;
+/// News that strangers can make (a viewer comes or goes) told at once, before they are rationed.
+pub const NEWS_BURST_MAX: u64 = 64;
+/// The streams of an input that change all the time are told at most this often.
+pub const TELL_STREAMS_MS_MIN: u64 = 10_000;
 /// Secrets the log knows and never shows: every destination's key, the play key, and room for more.
 pub const SECRETS_MAX: usize = 64;

@@ -1,5 +1,6 @@
-//! Byte rates over a sliding window. Purpose: the bit rates of the status, in constant memory and
-//! without a clock of its own. Non-goal: shaping. Bound: one counter per second of the window.
+//! Byte rates. Purpose: the bit rates of the status over a sliding window, and what a sender may
+//! send at most, in constant memory and without a clock of their own. Non-goal: delaying anything.
+//! Bound: one counter per second of the window; two words for an allowance.
 
 use super::time::Mono;
 
@@ -61,9 +62,59 @@ impl Rate {
     }
 }
 
+/// What may come in: `bps` on average, and `burst_bytes` on top of it at once.
+#[derive(Clone, Debug)]
+pub struct Allowance {
+    bps: u64,
+    burst_bytes: u64,
+    /// Bytes spent and not yet earned again, times eight million: bits by microseconds.
+    spent: u64,
+    looked: Mono,
+}
+
+/// Bits by microseconds in a byte-second.
+const SPENT_PER_BYTE: u64 = 8_000_000;
+
+impl Allowance {
+    /// An allowance of which nothing is spent. Both at most 2^40.
+    pub const fn new(bps: u64, burst_bytes: u64) -> Allowance {
+        Allowance { bps, burst_bytes, spent: 0, looked: Mono(0) }
+    }
+
+    /// Spends `bytes` at `now`; false, and nothing is spent, when there is not so much left.
+    pub fn take(&mut self, now: Mono, bytes: u64) -> bool {
+        let passed_us = now.0.saturating_sub(self.looked.0);
+        self.looked = now.max(self.looked);
+        self.spent = self.spent.saturating_sub(passed_us.saturating_mul(self.bps));
+        let spent = self.spent.saturating_add(bytes.saturating_mul(SPENT_PER_BYTE));
+        let fits = spent <= self.burst_bytes.saturating_mul(SPENT_PER_BYTE);
+        if fits {
+            self.spent = spent;
+        }
+        fits
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_burst_passes_and_then_the_average() {
+        let mut allowance = Allowance::new(8_000_000, 100_000);
+        let passed = |allowance: &mut Allowance, from_ms: u64, to_ms: u64| -> u64 {
+            let times = (from_ms * 10..to_ms * 10).map(|tenth| Mono(tenth * 100));
+            times.filter(|&now| allowance.take(now, 1_000)).count() as u64
+        };
+        // Ten datagrams of 1000 bytes a millisecond, where one is allowed.
+        let first = passed(&mut allowance, 0, 1_000);
+        assert!((1_095..=1_101).contains(&first), "{first}");
+        let next = passed(&mut allowance, 1_000, 2_000);
+        assert!((999..=1_001).contains(&next), "{next}");
+        assert_eq!(passed(&mut allowance, 10_000, 10_005), 50, "a pause earns the burst anew");
+        assert!(!allowance.take(Mono(u64::MAX), u64::MAX));
+        assert!(allowance.take(Mono(u64::MAX), 100_000));
+    }
 
     #[test]
     fn a_steady_flow_is_told_exactly() {

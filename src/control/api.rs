@@ -286,6 +286,8 @@ struct Udp<'a> {
     kernel_drops: u64,
     refused_network: u64,
     ignored_sender: u64,
+    over_rate: u64,
+    ahead_units: u64,
     #[serde(flatten)]
     counters: Counters,
     /// `no_table`, `waiting`, `absent` (the chosen one is not in the stream) or `taken`.
@@ -313,6 +315,8 @@ fn udp(status: &UdpStatus) -> Udp<'_> {
         kernel_drops: status.kernel_drops,
         refused_network: status.refused_network,
         ignored_sender: status.ignored_sender,
+        over_rate: status.over_rate,
+        ahead_units: status.ahead_units,
         counters: status.counters,
         programme_state,
         programme_number,

@@ -9,7 +9,7 @@
 //! nobody keeps others out by sitting still, and who comes from elsewhere still gets in.
 
 use std::cell::{Cell, RefCell};
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
@@ -28,6 +28,7 @@ use crate::control::connection::{self, Seat};
 use crate::control::lane::{self, Job, Purse};
 use crate::control::routes::Port;
 use crate::system::clock;
+use crate::system::sockets::source;
 
 /// Pause after a failed accept: no descriptor is left, or the like. It passes.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -106,18 +107,6 @@ fn admit(
             drop(refused);
         };
         executor.spawn(told).detach();
-    }
-}
-
-/// Whom an address counts for: an IPv6 network hands out addresses by the /64.
-fn source(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => {
-            let [a, b, c, d, ..] = v6.segments();
-            let network = Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0);
-            IpAddr::V6(if v6.is_loopback() { v6 } else { network })
-        }
-        v4 => v4,
     }
 }
 
@@ -284,14 +273,6 @@ mod tests {
             .map(|n| (IpAddr::from([10, 0, 0, n as u8]), Some(n as u64)))
             .collect();
         assert_eq!(room(&each_one, address("192.0.2.3")), Room::None);
-    }
-
-    #[test]
-    fn sources_are_counted_by_network() {
-        assert_eq!(source(address("2001:db8::1:2")), source(address("2001:db8::ffff:1")));
-        assert_ne!(source(address("2001:db8:0:1::1")), source(address("2001:db8:0:2::1")));
-        assert_eq!(source(address("::ffff:192.0.2.1")), address("192.0.2.1"));
-        assert!(source(address("::1")).is_loopback());
     }
 
     /// A gate before a server that takes connections and never answers.

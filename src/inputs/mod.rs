@@ -1,6 +1,7 @@
 //! The sources' shells: what receives or paces bytes and feeds them to the programme.
 
 mod lock;
+mod pace;
 pub mod standby;
 pub mod udp;
 

@@ -13,8 +13,11 @@ use log::{info, warn};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 
 use crate::base::events::Repeat;
-use crate::base::limits::{DATAGRAM_BYTES_MAX, UDP_BATCH_DATAGRAMS_MAX};
-use crate::base::rate::Rate;
+use crate::base::limits::{
+    DATAGRAM_BYTES_MAX, TELL_STREAMS_MS_MIN, UDP_BATCH_DATAGRAMS_MAX, UDP_BPS_MAX,
+    UDP_BURST_BYTES_MAX,
+};
+use crate::base::rate::{Allowance, Rate};
 use crate::base::time::Mono;
 use crate::program::switcher::{Source, SourceSink};
 use crate::program::Programme;
@@ -27,6 +30,7 @@ use crate::ts::plausible::is_plausible;
 
 use super::lock::{SourceLock, Verdict};
 use super::log_cut;
+use super::pace::{Pace, Paced};
 
 /// Pause after an error of the socket itself, so that a broken one does not take the processor.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
@@ -55,10 +59,16 @@ struct State {
     bytes: u64,
     refused_network: u64,
     ignored_sender: u64,
+    over_rate: u64,
+    allowance: Allowance,
+    pace: Pace,
     refused: Repeat,
     ignored: Repeat,
+    flooded: Repeat,
+    hasty: Repeat,
     /// The streams as the log last told them.
     told: Vec<StreamInfo>,
+    told_at: Option<Mono>,
 }
 
 impl UdpInput {
@@ -79,9 +89,15 @@ impl UdpInput {
             bytes: 0,
             refused_network: 0,
             ignored_sender: 0,
+            over_rate: 0,
+            pace: Pace::default(),
+            allowance: Allowance::new(UDP_BPS_MAX, UDP_BURST_BYTES_MAX),
             refused: Repeat::default(),
             ignored: Repeat::default(),
+            flooded: Repeat::default(),
+            hasty: Repeat::default(),
             told: Vec::new(),
+            told_at: None,
         };
         let state = RefCell::new(state);
         Ok(UdpInput { socket, listen, granted_bytes, config: config.clone(), state })
@@ -158,7 +174,7 @@ impl UdpInput {
             }
         });
         log_cut(cut);
-        state.tell_streams();
+        state.tell_streams(now);
         outcome
     }
 
@@ -188,14 +204,26 @@ impl UdpInput {
             }
             Verdict::NewHolder => {
                 info!("udp: {from} sends");
-                state.demux.reset(sink);
+                state.demux.reset(&mut Paced { pace: &mut state.pace, sink, now });
             }
             Verdict::Holder => {}
+        }
+        if !state.allowance.take(now, bytes.len() as u64) {
+            state.over_rate += 1;
+            if let Some(more) = state.flooded.say(now) {
+                warn!("udp: {from} sends more than {UDP_BPS_MAX} bit/s, the rest is left out ({more} more datagrams)");
+            }
+            return;
         }
         state.datagrams += 1;
         state.bytes += bytes.len() as u64;
         state.rate.add(now, bytes.len() as u64);
-        state.demux.datagram(bytes, sink);
+        state.demux.datagram(bytes, &mut Paced { pace: &mut state.pace, sink, now });
+        if state.pace.runs_away() {
+            if let Some(more) = state.hasty.say(now) {
+                warn!("udp: {from} sends media faster than it plays and is left out until it does not ({more} more datagrams)");
+            }
+        }
     }
 
     /// Its state.
@@ -212,6 +240,8 @@ impl UdpInput {
             kernel_drops: udp_drops(self.listen),
             refused_network: state.refused_network,
             ignored_sender: state.ignored_sender,
+            over_rate: state.over_rate,
+            ahead_units: state.pace.left_out(),
             counters: *state.demux.counters(),
             programme: state.demux.programme_state(),
             programmes: state.demux.programmes() as u64,
@@ -221,10 +251,16 @@ impl UdpInput {
 }
 
 impl State {
-    /// Logs what the programme holds, when that has changed.
-    fn tell_streams(&mut self) {
-        if self.demux.streams().eq(self.told.iter().copied()) {
+    /// Logs what the programme holds, when that has changed; a table that changes all the time
+    /// is told as it then is, now and again.
+    fn tell_streams(&mut self, now: Mono) {
+        let pause = Duration::from_millis(TELL_STREAMS_MS_MIN);
+        let early = self.told_at.is_some_and(|told| now.since(told) < pause);
+        if early || self.demux.streams().eq(self.told.iter().copied()) {
             return;
+        }
+        if self.demux.streams().next().is_some() {
+            self.told_at = Some(now);
         }
         self.told = self.demux.streams().collect();
         let programme = self.demux.programme_number().unwrap_or(0);

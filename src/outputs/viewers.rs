@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use log::{debug, info};
 
+use crate::base::events::News;
 use crate::base::limits::VIEWER_STALL_MS_MAX;
 use crate::codec::access_unit::Track;
 use crate::program::bell::Listener;
@@ -29,6 +30,8 @@ pub struct Viewers {
     max: usize,
     seats: RefCell<BTreeMap<u64, Rc<RefCell<ViewerStatus>>>>,
     totals: Totals,
+    comings: RefCell<News>,
+    slowness: RefCell<News>,
 }
 
 /// What all viewers together have cost, those who have left included.
@@ -45,7 +48,13 @@ pub struct Totals {
 impl Viewers {
     /// Room for `max` viewers.
     pub fn new(max: usize) -> Viewers {
-        Viewers { max, seats: RefCell::default(), totals: Totals::default() }
+        Viewers {
+            max,
+            seats: RefCell::default(),
+            totals: Totals::default(),
+            comings: RefCell::default(),
+            slowness: RefCell::default(),
+        }
     }
 
     /// A seat for a viewer, if there is one left, and memory for it.
@@ -58,6 +67,11 @@ impl Viewers {
         let id = status.borrow().id;
         seats.insert(id, Rc::clone(&status));
         Some(Seat { viewers: Rc::clone(self), id, status })
+    }
+
+    /// Logs that one has come or gone; a flood of them is only counted.
+    pub fn say(&self, words: impl fmt::Display) {
+        tell(&self.comings, words);
     }
 
     /// How many there may be.
@@ -73,6 +87,14 @@ impl Viewers {
     /// What they have cost.
     pub fn totals(&self) -> &Totals {
         &self.totals
+    }
+}
+
+fn tell(news: &RefCell<News>, words: impl fmt::Display) {
+    match news.borrow_mut().say(clock::mono()) {
+        Some(0) => info!("{words}"),
+        Some(more) => info!("{words} ({more} more like this were not told)"),
+        None => {}
     }
 }
 
@@ -165,13 +187,15 @@ pub async fn serve(
         Ok(never) => match never {},
         Err(end) => end,
     };
-    let totals = &viewer.seat.viewers.totals;
-    if matches!(end, End::Overtaken | End::Stalled) {
+    let Viewers { totals, comings, slowness, .. } = &*viewer.seat.viewers;
+    let slow = matches!(end, End::Overtaken | End::Stalled);
+    if slow {
         totals.closed_slow.set(totals.closed_slow.get() + 1);
     }
     let status = viewer.seat.status.borrow();
     let (id, address, sent) = (status.id, &status.address, status.bytes_out);
-    info!("viewer {id} {address} left after {sent} bytes: {end}");
+    let news = if slow { slowness } else { comings };
+    tell(news, format_args!("viewer {id} {address} left after {sent} bytes: {end}"));
 }
 
 impl Viewer<'_> {
@@ -261,10 +285,12 @@ impl Viewer<'_> {
         if reader.skips() > self.skips_said {
             totals.skips.set(totals.skips.get() + reader.skips() - self.skips_said);
             self.skips_said = reader.skips();
-            let (id, address) = (status.id, &status.address);
-            info!(
-                "viewer {id} {address} is too slow: skipped to the newest keyframe ({} so far)",
-                reader.skips()
+            let (id, address, skips) = (status.id, &status.address, reader.skips());
+            tell(
+                &self.seat.viewers.slowness,
+                format_args!(
+                    "viewer {id} {address} is too slow: skipped to the newest keyframe ({skips} so far)"
+                ),
             );
         }
     }

@@ -1,3 +1,5 @@
 //! What strangers connect to.
 
+mod admission;
+mod door;
 pub mod rtmp;

@@ -1,46 +1,40 @@
 //! The RTMP port. Purpose: admits connections, drives each session until it says whether it
 //! plays or publishes, and hands it on. Bounds: [`RTMP_PENDING_MAX`] connections that have not
-//! said so yet, each for the admission's time at most; the viewers' own limit behind that.
+//! said so yet, each for [`RTMP_ADMISSION_MS_MAX`] at most; the viewers' own limit behind that.
+//!
+//! [`RTMP_PENDING_MAX`]: crate::base::limits::RTMP_PENDING_MAX
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::{Shutdown as Half, SocketAddr, TcpListener, TcpStream};
+use std::net::{Shutdown as Half, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::time::Duration;
 
-use async_io::{Async, Timer};
-use log::{debug, error, info, warn};
+use async_io::Timer;
+use log::{debug, error, warn};
 use smol::future::FutureExt;
 use smol::LocalExecutor;
-use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::base::events::Repeat;
-use crate::base::limits::RTMP_PENDING_MAX;
+use crate::base::limits::RTMP_ADMISSION_MS_MAX;
 use crate::base::redact::Secret;
 use crate::outputs::viewers::{serve, Viewers};
-use crate::program::bell::Bell;
 use crate::program::Programme;
 use crate::rtmp::server::{Refusal, ServerEvent, ServerSession};
-use crate::rtmp::Session;
+use crate::rtmp::{Session, SessionError};
 use crate::system::clock;
 use crate::system::link::{Link, LinkEnd, Wake};
 use crate::system::shutdown::Shutdown;
 use crate::system::snapshot::{text, RtmpServerStatus, ViewerStatus};
 
-/// Connections the kernel keeps for us until we accept them.
-const BACKLOG: i32 = 1024;
-/// Pause after an error of the listener itself, such as no file descriptors left.
-const ERROR_PAUSE: Duration = Duration::from_millis(100);
+use super::door::{Door, Newcomer};
 
 /// The RTMP port.
 pub struct RtmpPort {
-    listener: Async<TcpListener>,
-    listen: SocketAddr,
+    door: Rc<Door>,
     play_key: Option<Secret>,
     viewers: Rc<Viewers>,
-    pending: Rc<Pending>,
-    accepted: Cell<u64>,
     refused_full: Cell<u64>,
     refused: Cell<u64>,
     protocol_errors: Cell<u64>,
@@ -65,19 +59,10 @@ impl RtmpPort {
         play_key: Option<Secret>,
         viewers: Rc<Viewers>,
     ) -> io::Result<RtmpPort> {
-        let socket = Socket::new(Domain::for_address(listen), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_reuse_address(true)?;
-        socket.bind(&listen.into())?;
-        socket.listen(BACKLOG)?;
-        let listener = Async::new(TcpListener::from(socket))?;
-        let listen = listener.get_ref().local_addr()?;
         Ok(RtmpPort {
-            listener,
-            listen,
+            door: Rc::new(Door::bind(listen)?),
             play_key,
             viewers,
-            pending: Rc::default(),
-            accepted: Cell::new(0),
             refused_full: Cell::new(0),
             refused: Cell::new(0),
             protocol_errors: Cell::new(0),
@@ -87,16 +72,16 @@ impl RtmpPort {
 
     /// The address it listens on.
     pub fn listen(&self) -> SocketAddr {
-        self.listen
+        self.door.listen()
     }
 
     /// Its state.
     pub fn status(&self) -> RtmpServerStatus {
         let totals = self.viewers.totals();
         RtmpServerStatus {
-            listen: text(self.listen),
-            accepted: self.accepted.get(),
-            refused_full: self.refused_full.get(),
+            listen: text(self.listen()),
+            accepted: self.door.accepted(),
+            refused_full: self.refused_full.get() + self.door.crowded_out(),
             refused: self.refused.get(),
             protocol_errors: self.protocol_errors.get(),
             closed_slow: totals.closed_slow.get(),
@@ -106,25 +91,13 @@ impl RtmpPort {
         }
     }
 
-    /// Accepts for ever.
+    /// Lets in for ever.
     pub async fn run(self: Rc<Self>, context: Context) {
         loop {
-            // Beyond that they wait in the kernel's queue: a crowd that comes at once is served
-            // in turn, nobody is sent away.
-            self.pending.wait_for_room().await;
-            match self.listener.accept().await {
-                Ok((socket, peer)) => {
-                    count(&self.accepted);
-                    let id = self.accepted.get();
-                    let newcomer = Newcomer { socket, peer, id, undecided: self.pending.enter() };
-                    let task = Rc::clone(&self).connection(context.clone(), newcomer);
-                    context.executor.spawn(task).detach();
-                }
-                Err(error) => {
-                    self.complain(|| format!("accepting: {error}"));
-                    Timer::after(ERROR_PAUSE).await;
-                }
-            }
+            let newcomer = self.door.next().await;
+            let id = newcomer.id;
+            let task = Rc::clone(&self).connection(context.clone(), newcomer);
+            self.door.keep(id, context.executor.spawn(task));
         }
     }
 
@@ -173,7 +146,7 @@ impl RtmpPort {
             return;
         }
         drop(undecided);
-        info!("viewer {id} {peer} plays ({agent})");
+        self.viewers.say(format_args!("viewer {id} {peer} plays ({agent})"));
         let Context { programme, shutdown, .. } = context;
         serve(seat, programme, shutdown, link, session).await;
     }
@@ -181,6 +154,7 @@ impl RtmpPort {
     /// Drives a session until it may play. `None`: it was refused, and told so.
     async fn admit(&self, mut link: Link) -> Result<Option<(Link, ServerSession)>, LinkEnd> {
         let mut session = ServerSession::new(clock::mono());
+        let until = clock::mono() + Duration::from_millis(RTMP_ADMISSION_MS_MAX);
         loop {
             let flushed = link.flush(&mut session)?;
             if flushed && session.is_closing() {
@@ -192,6 +166,10 @@ impl RtmpPort {
                 Wake::Readable => link.receive(&mut session, clock::mono())?,
                 Wake::Tick => session.on_deadline(clock::mono())?,
                 Wake::Writable | Wake::Rung => {}
+            }
+            if session.is_closing() && clock::mono() >= until {
+                // It was told to go and does not read it.
+                return Err(SessionError::TimedOut { what: "its answers" }.into());
             }
             while let Some(event) = session.event() {
                 let refusal = match event {
@@ -264,43 +242,4 @@ fn peer_of(link: &Link) -> String {
 
 fn count(counter: &Cell<u64>) {
     counter.set(counter.get() + 1);
-}
-
-/// A connection just accepted.
-struct Newcomer {
-    socket: Async<TcpStream>,
-    peer: SocketAddr,
-    id: u64,
-    undecided: Undecided,
-}
-
-/// The connections that have not said yet what they want.
-#[derive(Default)]
-struct Pending {
-    count: Cell<usize>,
-    left: Rc<Bell>,
-}
-
-impl Pending {
-    fn enter(self: &Rc<Self>) -> Undecided {
-        self.count.set(self.count.get() + 1);
-        Undecided(Rc::clone(self))
-    }
-
-    async fn wait_for_room(&self) {
-        let mut left = self.left.listen();
-        while self.count.get() >= RTMP_PENDING_MAX {
-            left.heard().await;
-        }
-    }
-}
-
-/// One of them; it has decided when this is dropped.
-struct Undecided(Rc<Pending>);
-
-impl Drop for Undecided {
-    fn drop(&mut self) {
-        self.0.count.set(self.0.count.get() - 1);
-        self.0.left.ring();
-    }
 }

@@ -15,6 +15,7 @@ use socket2::SockRef;
 
 use crate::base::limits::{
     DESTINATION_STALL_MS_MAX, RTMP_RECEIVE_BUFFER_BYTES, SOCKET_SEND_BUFFER_BYTES,
+    UNACKNOWLEDGED_MS_MAX, VIEWER_STALL_MS_MAX,
 };
 use crate::base::time::Mono;
 use crate::program::bell::Listener;
@@ -23,6 +24,9 @@ use crate::rtmp::{Session, SessionError};
 /// How often a connection looks at its deadlines, which are all longer: with a thousand viewers a
 /// second would be a thousand needless wake-ups each second.
 const TICK: Duration = Duration::from_secs(4);
+
+const _: () = assert!(UNACKNOWLEDGED_MS_MAX > VIEWER_STALL_MS_MAX + TICK.as_millis() as u64);
+const _: () = assert!(UNACKNOWLEDGED_MS_MAX > DESTINATION_STALL_MS_MAX + TICK.as_millis() as u64);
 
 /// Bytes read at once.
 const READ_BYTES: usize = 4096;
@@ -107,8 +111,10 @@ impl Link {
         raw.set_send_buffer_size(SOCKET_SEND_BUFFER_BYTES)?;
         raw.set_recv_buffer_size(RTMP_RECEIVE_BUFFER_BYTES)?;
         raw.set_tcp_notsent_lowat(SOCKET_SEND_BUFFER_BYTES as u32 / 4)?;
-        // A peer that vanished without a word is noticed by what it does not acknowledge.
-        raw.set_tcp_user_timeout(Some(Duration::from_millis(DESTINATION_STALL_MS_MAX)))?;
+        // A peer that vanished without a word is noticed by what it does not acknowledge. Later
+        // than any stall of our own, which is told by name: to Linux a peer that acknowledges
+        // but takes nothing (a zero window) is gone, too.
+        raw.set_tcp_user_timeout(Some(Duration::from_millis(UNACKNOWLEDGED_MS_MAX)))?;
         Ok(Link { socket, timer: Timer::after(TICK) })
     }
 

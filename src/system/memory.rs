@@ -63,7 +63,7 @@ mod tests {
         assert!(widths.iter().all(|width| *width == widths[0]), "{text}");
         assert_eq!(lines.iter().filter(|line| line.contains(" total ")).count(), 3, "{text}");
         assert!(text.contains("250 viewers × 40 KiB"), "{text}");
-        assert!(text.contains("258 sockets × 256 KiB"), "{text}");
+        assert!(text.contains("322 sockets × 256 KiB"), "{text}");
         assert!(text.ends_with("B\n"));
     }
 

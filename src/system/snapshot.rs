@@ -102,6 +102,10 @@ pub struct UdpStatus {
     pub refused_network: u64,
     /// Datagrams ignored: another sender holds the lock.
     pub ignored_sender: u64,
+    /// Datagrams left out: the sender exceeds the bit rate taken.
+    pub over_rate: u64,
+    /// Units left out: media that came faster than it plays.
+    pub ahead_units: u64,
     /// What the demultiplexer counted.
     pub counters: Counters,
     /// Which programme is taken, or why none is.

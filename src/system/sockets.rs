@@ -1,7 +1,32 @@
-//! What the kernel tells of a socket beside its address. Purpose: datagrams dropped for want of
-//! room in the receive buffer, which no other counter shows.
+//! What is asked of and about sockets. Purpose: datagrams dropped for want of room in the receive
+//! buffer, which no other counter shows; how many descriptors there are; whom an address counts
+//! for.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+/// Whom an address counts for: an IPv6 network hands out addresses by the /64.
+pub fn source(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V6(v6) => {
+            let [a, b, c, d, ..] = v6.segments();
+            let network = Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0);
+            IpAddr::V6(if v6.is_loopback() { v6 } else { network })
+        }
+        v4 => v4,
+    }
+}
+
+/// Descriptors this process may have open at once (RLIMIT_NOFILE, from `/proc/self/limits`); 1024,
+/// Linux's usual limit, when it cannot be told.
+pub fn descriptors_max() -> usize {
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    descriptors_in(&limits).unwrap_or(1024)
+}
+
+fn descriptors_in(limits: &str) -> Option<usize> {
+    let row = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
+    row.split_ascii_whitespace().next()?.parse().ok()
+}
 
 /// Datagrams the kernel has dropped on the UDP socket bound to `local`, from `/proc/net/udp` or
 /// `udp6` (column `drops`); zero when it cannot be told.
@@ -49,6 +74,27 @@ mod tests {
         assert_eq!(drops_in(TABLE, SocketAddr::from(([127, 0, 0, 1], 0xA0F1))), Some(4711));
         assert_eq!(drops_in(TABLE, SocketAddr::from(([0, 0, 0, 0], 1234))), Some(0));
         assert_eq!(drops_in(TABLE, SocketAddr::from(([127, 0, 0, 1], 1))), None);
+    }
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn sources_are_counted_by_network() {
+        assert_eq!(source(ip("2001:db8::1:2")), source(ip("2001:db8::ffff:1")));
+        assert_ne!(source(ip("2001:db8:0:1::1")), source(ip("2001:db8:0:2::1")));
+        assert_eq!(source(ip("::ffff:192.0.2.1")), ip("192.0.2.1"));
+        assert!(source(ip("::1")).is_loopback());
+    }
+
+    #[test]
+    fn the_limit_of_descriptors_is_read() {
+        let limits = "Limit                     Soft Limit           Hard Limit           Units\n\
+            Max open files            4711                 8000                 files\n";
+        assert_eq!(descriptors_in(limits), Some(4711));
+        assert_eq!(descriptors_in("Max open files            unlimited  unlimited"), None);
+        assert!(descriptors_max() > 2);
     }
 
     #[test]

@@ -1,0 +1,210 @@
+//! The listener and who stands before it. Purpose: hands over connections in the order of
+//! [`admission`](super::admission), and closes those that have to make room. Non-goal: a word with
+//! anybody. Bounds: that module's, and [`BACKLOG`] connections in the kernel's queue.
+
+use std::cell::{Cell, RefCell};
+use std::collections::BTreeMap;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::rc::Rc;
+use std::time::Duration;
+
+use async_io::{Async, Timer};
+use log::warn;
+use smol::future::{yield_now, FutureExt};
+use smol::Task;
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::base::events::Repeat;
+use crate::base::limits::{RTMP_LOBBY_MAX, RTMP_RECEIVE_BUFFER_BYTES};
+use crate::program::bell::{Bell, Listener};
+use crate::system::clock;
+use crate::system::sockets::{descriptors_max, source};
+
+use super::admission::{Admission, Ticket, Turn};
+
+/// Connections the kernel keeps for us until we accept them.
+const BACKLOG: i32 = 1024;
+/// Pause after an error of the listener itself, such as no file descriptors left.
+const ERROR_PAUSE: Duration = Duration::from_millis(100);
+/// How often it is looked whether one who waits may take the place of another.
+const LOOK_PAUSE: Duration = Duration::from_millis(100);
+/// Connections accepted before others get their turn.
+const ACCEPTS_MAX: usize = 16;
+
+/// The door.
+pub(super) struct Door {
+    listener: Async<TcpListener>,
+    listen: SocketAddr,
+    admission: RefCell<Admission<(TcpStream, SocketAddr)>>,
+    /// What those who are seated run in; dropped, it ends the connection.
+    tasks: RefCell<BTreeMap<Ticket, Task<()>>>,
+    left: Rc<Bell>,
+    accepted: Cell<u64>,
+    crowded_out: Cell<u64>,
+    crowding: RefCell<Repeat>,
+    errors: RefCell<Repeat>,
+}
+
+/// A connection that has just been seated.
+pub(super) struct Newcomer {
+    /// The connection.
+    pub(super) socket: Async<TcpStream>,
+    /// Where it comes from.
+    pub(super) peer: SocketAddr,
+    /// Its number, counted from 1 in the order of arrival.
+    pub(super) id: Ticket,
+    /// Its seat.
+    pub(super) undecided: Undecided,
+}
+
+/// A seat; it is free again when this is dropped: its holder has decided, or left.
+pub(super) struct Undecided {
+    door: Rc<Door>,
+    ticket: Ticket,
+}
+
+impl Drop for Undecided {
+    fn drop(&mut self) {
+        self.door.admission.borrow_mut().leave(self.ticket);
+        if let Some(task) = self.door.tasks.borrow_mut().remove(&self.ticket) {
+            // Nobody but itself ends it any more.
+            task.detach();
+        }
+        self.door.left.ring();
+    }
+}
+
+impl Door {
+    /// Binds the port.
+    pub(super) fn bind(listen: SocketAddr) -> io::Result<Door> {
+        let socket = Socket::new(Domain::for_address(listen), Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_reuse_address(true)?;
+        // What is accepted inherits it: those who wait unheard cost the kernel little.
+        socket.set_recv_buffer_size(RTMP_RECEIVE_BUFFER_BYTES)?;
+        socket.bind(&listen.into())?;
+        socket.listen(BACKLOG)?;
+        let listener = Async::new(TcpListener::from(socket))?;
+        let listen = listener.get_ref().local_addr()?;
+        // Viewers, files and the control plane need descriptors too.
+        let lobby_max = (descriptors_max() / 4).min(RTMP_LOBBY_MAX);
+        Ok(Door {
+            listener,
+            listen,
+            admission: RefCell::new(Admission::new(lobby_max)),
+            tasks: RefCell::default(),
+            left: Rc::default(),
+            accepted: Cell::new(0),
+            crowded_out: Cell::new(0),
+            crowding: RefCell::default(),
+            errors: RefCell::default(),
+        })
+    }
+
+    /// The address it listens on.
+    pub(super) fn listen(&self) -> SocketAddr {
+        self.listen
+    }
+
+    /// Connections accepted since the start.
+    pub(super) fn accepted(&self) -> u64 {
+        self.accepted.get()
+    }
+
+    /// Those of them that had to make room for others.
+    pub(super) fn crowded_out(&self) -> u64 {
+        self.crowded_out.get()
+    }
+
+    /// Waits for the next whose turn it is. Whoever calls this hands the connection's task to
+    /// [`keep`](Door::keep) before calling it again.
+    pub(super) async fn next(self: &Rc<Self>) -> Newcomer {
+        let mut left = self.left.listen();
+        loop {
+            let turn = self.admission.borrow_mut().next(clock::mono());
+            if let Some(newcomer) = turn.and_then(|turn| self.seat(turn)) {
+                return newcomer;
+            }
+            let outcome = match self.make_room() {
+                true => self.arrivals(&mut left).await,
+                false => self.change(&mut left).await,
+            };
+            if let Err(error) = outcome {
+                if let Some(more) = self.errors.borrow_mut().say(clock::mono()) {
+                    warn!("rtmp: accepting: {error} ({more} more)");
+                }
+                Timer::after(ERROR_PAUSE).await;
+            }
+            // A flood of connections must not keep those inside from their turn.
+            yield_now().await;
+        }
+    }
+
+    /// Keeps the task a newcomer lives in, to end it should it have to make room.
+    pub(super) fn keep(&self, ticket: Ticket, task: Task<()>) {
+        self.tasks.borrow_mut().insert(ticket, task);
+    }
+
+    fn seat(self: &Rc<Self>, turn: Turn<(TcpStream, SocketAddr)>) -> Option<Newcomer> {
+        let Turn { ticket, item: (socket, peer), evicted } = turn;
+        if let Some((evicted, source)) = evicted {
+            self.tasks.borrow_mut().remove(&evicted);
+            self.say_crowded_out(source);
+        }
+        let undecided = Undecided { door: Rc::clone(self), ticket };
+        // A socket that cannot be watched is given up.
+        let socket = Async::new(socket).ok()?;
+        Some(Newcomer { socket, peer, id: ticket, undecided })
+    }
+
+    fn make_room(&self) -> bool {
+        let now = clock::mono();
+        let closed = |source, _socket| self.say_crowded_out(source);
+        self.admission.borrow_mut().make_room(now, closed)
+    }
+
+    fn say_crowded_out(&self, source: IpAddr) {
+        self.crowded_out.set(self.crowded_out.get() + 1);
+        if let Some(more) = self.crowding.borrow_mut().say(clock::mono()) {
+            warn!("rtmp: a connection of {source} was closed: it had not said what it wants, and others wait ({more} more)");
+        }
+    }
+
+    /// Waits for arrivals, or for a change that may seat one who waits.
+    async fn arrivals(&self, left: &mut Listener) -> io::Result<()> {
+        let arrived = async { self.listener.readable().await.map(|()| true) };
+        let changed = async { self.change(left).await.map(|()| false) };
+        if arrived.or(changed).await? {
+            for _ in 0..ACCEPTS_MAX {
+                if !self.make_room() {
+                    break;
+                }
+                match self.listener.get_ref().accept() {
+                    Ok((socket, peer)) => {
+                        self.accepted.set(self.accepted.get() + 1);
+                        let mut admission = self.admission.borrow_mut();
+                        admission.arrive(source(peer.ip()), clock::mono(), (socket, peer));
+                    }
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => break,
+                    // Its peer was gone before it was accepted.
+                    Err(error) if error.kind() == ErrorKind::ConnectionAborted => {}
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Waits until a seat is free, or, if somebody waits for one, until it is time to look again.
+    async fn change(&self, left: &mut Listener) -> io::Result<()> {
+        let waited_for = self.admission.borrow().is_waited_for();
+        let look = async {
+            match waited_for {
+                true => drop(Timer::after(LOOK_PAUSE).await),
+                false => std::future::pending().await,
+            }
+        };
+        left.heard().or(look).await;
+        Ok(())
+    }
+}

@@ -1,0 +1,104 @@
+//! Hostile HTTP, on both ports, while a viewer watches.
+
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+
+use streamcaster::base::limits::HTTP_CONNECTIONS_MAX;
+
+use crate::footing::Footing;
+use crate::machine;
+use crate::program::get;
+use crate::scene::Scene;
+use crate::sockets::{connect, connect_with, is_closed_within, push, ENEMY};
+use crate::wait::{self, seconds};
+
+/// The gate's connections, and those it turns away.
+const GATE: Footing = Footing { rss_kib: 8 << 10, threads: 2, descriptors: 80 };
+
+/// What comes until the other side closes.
+fn rest(stream: &mut TcpStream) -> Vec<u8> {
+    let mut all = Vec::new();
+    // A reset ends it, too.
+    let _ = stream.read_to_end(&mut all);
+    all
+}
+
+fn status_of(answer: &[u8]) -> String {
+    let text = String::from_utf8_lossy(answer);
+    text.split(' ').nth(1).unwrap_or_default().to_owned()
+}
+
+fn says(from: [u8; 4], to: SocketAddr, words: &[u8]) -> String {
+    let mut stream = connect(from, to).expect("the gate accepts");
+    push(&mut stream, words);
+    status_of(&rest(&mut stream))
+}
+
+#[test]
+fn hostile_requests_are_refused_and_disturb_nobody() {
+    let _machine = machine::alone();
+    let scene = Scene::start("");
+    let ports = [scene.program.http, scene.program.stat];
+    for port in ports {
+        let head = "GET / HTTP/1.1\r\nHost: localhost\r\n";
+        let unread = format!("{head}Content-Length: 99999999999\r\n\r\n");
+        assert_eq!(says(ENEMY, port, unread.as_bytes()), "413");
+        for nonsense in ["zz\r\n", "-1\r\n\r\n", "FFFFFFFFFFFFFFFF\r\nx", "0\r\n\r\n"] {
+            let chunked = format!("{head}Transfer-Encoding: chunked\r\n\r\n{nonsense}");
+            let status = says(ENEMY, port, chunked.as_bytes());
+            assert!(["400", "411", "501"].contains(&status.as_str()), "{status} for {nonsense:?}");
+        }
+        let mut endless = connect(ENEMY, port).expect("the gate accepts");
+        push(&mut endless, head.as_bytes());
+        let field = format!("X-Padding: {}\r\n", "a".repeat(1000));
+        // The kernel's buffers take some of it whatever the gate does.
+        let taken = (0..20_000).take_while(|_| endless.write_all(field.as_bytes()).is_ok()).count();
+        assert!(taken < 20_000, "an endless header is read to its end");
+        assert!(is_closed_within(&mut endless, seconds(5)), "an endless header");
+    }
+    for _ in 0..3 {
+        let mut pipelined = connect(ENEMY, scene.program.http).expect("the gate accepts");
+        let mut reader = pipelined.try_clone().expect("a socket twice");
+        let answers = std::thread::spawn(move || rest(&mut reader));
+        let request = "GET /api/status HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        for _ in 0..200 {
+            push(&mut pipelined, request.repeat(100).as_bytes());
+        }
+        let answers = answers.join().expect("the reader does not panic");
+        let text = String::from_utf8_lossy(&answers);
+        assert!(text.matches("HTTP/1.1 ").count() <= 2, "pipelined requests are all answered");
+    }
+    assert!(get(scene.program.http, "/api/health").contains("healthy"));
+    scene.end(GATE);
+}
+
+#[test]
+fn a_thousand_idle_connections_and_readers_that_never_read_disturb_nobody() {
+    let _machine = machine::alone();
+    let scene = Scene::start("");
+    let idle: Vec<TcpStream> = (0..1000)
+        .map(|at| {
+            let port = if at % 2 == 0 { scene.program.http } else { scene.program.stat };
+            connect(ENEMY, port).expect("the kernel takes it")
+        })
+        .collect();
+    let answered = wait::holds(seconds(3), || {
+        get(scene.program.stat, "/health").contains("healthy")
+            && get(scene.program.http, "/api/status").contains("streaming")
+    });
+    assert!(answered, "the gate is kept shut by who says nothing");
+    let mut deaf: Vec<TcpStream> = (0..2 * HTTP_CONNECTIONS_MAX)
+        .filter_map(|_| connect_with(ENEMY, scene.program.http, Some(2048)))
+        .collect();
+    for stream in &mut deaf {
+        let request = "GET / HTTP/1.1\r\nHost: localhost\r\nConnection: keep-alive\r\n\r\n";
+        push(stream, request.as_bytes());
+    }
+    assert!(get(scene.program.stat, "/stat").contains("<rtmp>"));
+    assert!(get(scene.program.http, "/api/status").contains("streaming"));
+    drop(idle);
+    // Who reads at last finds an answer, or that it was closed on.
+    let closed = deaf.iter_mut().all(|stream| is_closed_within(stream, seconds(20)));
+    assert!(closed, "a reader that never reads is kept for ever");
+    scene.end(GATE);
+}
