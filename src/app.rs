@@ -19,7 +19,8 @@ use smol::LocalExecutor;
 
 use crate::base::budget::{Budget, Demand, Owner};
 use crate::base::limits::{
-    ACCESS_UNIT_BYTES_MAX, FAREWELL_MS_MAX, RING_AUDIO_SHARE, RING_UNITS_MAX,
+    ACCESS_UNIT_BYTES_MAX, DESCRIPTORS_BESIDES, FAREWELL_MS_MAX, HTTP_CONNECTIONS_MAX,
+    RING_AUDIO_SHARE, RING_UNITS_MAX, RTMP_LOBBY_MAX, RTMP_PENDING_MAX,
 };
 use crate::base::rate::Rate;
 use crate::base::time::Mono;
@@ -38,6 +39,7 @@ use crate::system::clock;
 use crate::system::config::Config;
 use crate::system::heap;
 use crate::system::snapshot::{Board, ProgrammeStatus, Snapshot};
+use crate::system::sockets::{descriptors_max, raise_descriptors};
 
 /// How often the state is told.
 const SNAPSHOT_PERIOD: Duration = Duration::from_millis(250);
@@ -86,6 +88,7 @@ struct Plane {
 pub fn run(config: &Config, data: &Path) -> Result<(), StartError> {
     let heap_bytes = Budget::of(&demand(config)).total(Owner::Heap);
     heap::set_limit(usize::try_from(heap_bytes).unwrap_or(usize::MAX));
+    allow_descriptors(config);
     let plane = Rc::new(Plane::bind(config)?);
     let board = Board::default();
     let options = ControlOptions {
@@ -110,6 +113,25 @@ pub fn run(config: &Config, data: &Path) -> Result<(), StartError> {
     control.stop();
     info!("ended");
     Ok(())
+}
+
+/// Sees to it that every connection there may be can have a descriptor.
+fn allow_descriptors(config: &Config) {
+    let served = config.rtmp.viewers_max + config.rtmp.destinations_max;
+    // Both sides of the control plane's gate, and what the program has open besides.
+    let others = RTMP_PENDING_MAX + RTMP_LOBBY_MAX + 3 * HTTP_CONNECTIONS_MAX + DESCRIPTORS_BESIDES;
+    let wanted = served + others;
+    if let Err(error) = raise_descriptors(wanted) {
+        warn!("the limit of open files cannot be raised: {error}");
+    }
+    let allowed = descriptors_max();
+    if allowed < wanted {
+        warn!(
+            "{allowed} open files are allowed, {wanted} may be needed for {} viewers: \
+             raise the hard limit (ulimit -Hn)",
+            config.rtmp.viewers_max
+        );
+    }
 }
 
 impl Plane {

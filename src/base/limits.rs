@@ -209,6 +209,10 @@ pub const HTTP_SOCKET_BUFFER_BYTES: usize = 64 << 10;
 /// Viewers named one by one in an answer; more are only counted.
 pub const HTTP_VIEWERS_LISTED_MAX: usize = 500;
 
+// ── Descriptors ─────────────────────────────────────────────────────────────────────────────
+/// Descriptors open besides connections: listeners, log, event queues, name look-ups.
+pub const DESCRIPTORS_BESIDES: usize = 64;
+
 // ── Threads ─────────────────────────────────────────────────────────────────────────────────
 /// Threads of the pool for name look-ups.
 pub const BLOCKING_THREADS_MAX: usize = 4;

@@ -3,7 +3,7 @@
 //! (ts), what is on air (program). Bounds: one datagram's buffer, the kernel's receive buffer,
 //! [`UDP_BATCH_DATAGRAMS_MAX`] datagrams before others get their turn.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
@@ -45,6 +45,7 @@ pub struct UdpInput {
     granted_bytes: usize,
     config: UdpConfig,
     state: RefCell<State>,
+    kernel_drops: Cell<(Mono, u64)>,
 }
 
 struct State {
@@ -100,7 +101,14 @@ impl UdpInput {
             told_at: None,
         };
         let state = RefCell::new(state);
-        Ok(UdpInput { socket, listen, granted_bytes, config: config.clone(), state })
+        Ok(UdpInput {
+            socket,
+            listen,
+            granted_bytes,
+            config: config.clone(),
+            state,
+            kernel_drops: Cell::default(),
+        })
     }
 
     /// The address it listens on.
@@ -226,6 +234,16 @@ impl UdpInput {
         }
     }
 
+    /// What the kernel dropped, asked for once a second: the answer is a file to read.
+    fn kernel_drops(&self, now: Mono) -> u64 {
+        let (asked, mut drops) = self.kernel_drops.get();
+        if now.since(asked) >= Duration::from_secs(1) {
+            drops = udp_drops(self.listen);
+            self.kernel_drops.set((now, drops));
+        }
+        drops
+    }
+
     /// Its state.
     pub fn status(&self, now: Mono) -> UdpStatus {
         let state = self.state.borrow();
@@ -237,7 +255,7 @@ impl UdpInput {
             datagrams: state.datagrams,
             bytes: state.bytes,
             bps: state.rate.bps(now),
-            kernel_drops: udp_drops(self.listen),
+            kernel_drops: self.kernel_drops(now),
             refused_network: state.refused_network,
             ignored_sender: state.ignored_sender,
             over_rate: state.over_rate,

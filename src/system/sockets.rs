@@ -2,7 +2,10 @@
 //! buffer, which no other counter shows; how many descriptors there are; whom an address counts
 //! for.
 
+use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+
+use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
 
 /// Whom an address counts for: an IPv6 network hands out addresses by the /64.
 pub fn source(address: IpAddr) -> IpAddr {
@@ -16,16 +19,23 @@ pub fn source(address: IpAddr) -> IpAddr {
     }
 }
 
-/// Descriptors this process may have open at once (RLIMIT_NOFILE, from `/proc/self/limits`); 1024,
-/// Linux's usual limit, when it cannot be told.
+/// Descriptors this process may have open at once (RLIMIT_NOFILE, getrlimit(2)).
 pub fn descriptors_max() -> usize {
-    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
-    descriptors_in(&limits).unwrap_or(1024)
+    let limit = getrlimit(Resource::Nofile).current;
+    limit.map_or(usize::MAX, |limit| usize::try_from(limit).unwrap_or(usize::MAX))
 }
 
-fn descriptors_in(limits: &str) -> Option<usize> {
-    let row = limits.lines().find_map(|line| line.strip_prefix("Max open files"))?;
-    row.split_ascii_whitespace().next()?.parse().ok()
+/// Raises that limit to `wanted`, or as far as the hard limit allows. Linux's usual 1024 is less
+/// than a thousand viewers need.
+pub fn raise_descriptors(wanted: usize) -> io::Result<()> {
+    let limit = getrlimit(Resource::Nofile);
+    let wanted = u64::try_from(wanted).unwrap_or(u64::MAX);
+    let allowed = limit.maximum.unwrap_or(u64::MAX).min(wanted);
+    if limit.current.is_none_or(|current| current >= allowed) {
+        return Ok(());
+    }
+    let raised = Rlimit { current: Some(allowed), maximum: limit.maximum };
+    Ok(setrlimit(Resource::Nofile, raised)?)
 }
 
 /// Datagrams the kernel has dropped on the UDP socket bound to `local`, from `/proc/net/udp` or
@@ -89,12 +99,13 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_of_descriptors_is_read() {
-        let limits = "Limit                     Soft Limit           Hard Limit           Units\n\
-            Max open files            4711                 8000                 files\n";
-        assert_eq!(descriptors_in(limits), Some(4711));
-        assert_eq!(descriptors_in("Max open files            unlimited  unlimited"), None);
-        assert!(descriptors_max() > 2);
+    fn the_limit_of_descriptors_is_never_lowered() {
+        let before = descriptors_max();
+        raise_descriptors(1).unwrap();
+        assert_eq!(descriptors_max(), before);
+        raise_descriptors(usize::MAX).unwrap();
+        let hard = getrlimit(Resource::Nofile).maximum.unwrap_or(u64::MAX);
+        assert_eq!(descriptors_max() as u64, hard);
     }
 
     #[test]
