@@ -10,7 +10,6 @@ use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use async_io::Timer;
 use async_signal::{Signal, Signals};
 use log::{error, info, warn};
 use smol::future::FutureExt;
@@ -38,6 +37,7 @@ use crate::program::Programme;
 use crate::system::clock;
 use crate::system::config::Config;
 use crate::system::heap;
+use crate::system::reactor::{self, Sleep};
 use crate::system::snapshot::{Board, ProgrammeStatus, Snapshot};
 use crate::system::sockets::{descriptors_max, raise_descriptors};
 
@@ -109,7 +109,7 @@ pub fn run(config: &Config, data: &Path) -> Result<(), StartError> {
     })?;
     plane.announce(&control);
     let executor = Rc::clone(&plane.context.executor);
-    async_io::block_on(executor.run(Rc::clone(&plane).live(board, signals)));
+    reactor::run(executor.run(Rc::clone(&plane).live(board, signals)));
     control.stop();
     info!("ended");
     Ok(())
@@ -220,7 +220,7 @@ impl Plane {
             }
         };
         let late = async {
-            Timer::after(Duration::from_millis(FAREWELL_MS_MAX + 500)).await;
+            Sleep::after(Duration::from_millis(FAREWELL_MS_MAX + 500)).await;
         };
         farewells.or(late).await;
     }
@@ -237,7 +237,7 @@ impl Plane {
         let mut meters = Meters::default();
         loop {
             board.publish(self.snapshot(&mut meters, clock::mono()));
-            Timer::after(SNAPSHOT_PERIOD).await;
+            Sleep::after(SNAPSHOT_PERIOD).await;
         }
     }
 
@@ -333,6 +333,6 @@ fn capacity(ring_bytes: usize) -> Capacity {
 async fn kept_alive<F: Future<Output = ()>>(name: &'static str, mut task: impl FnMut() -> F) {
     while AssertUnwindSafe(task()).catch_unwind().await.is_err() {
         error!("{name} ran into a bug in this program and begins again; please report it");
-        Timer::after(RESTART_PAUSE).await;
+        Sleep::after(RESTART_PAUSE).await;
     }
 }

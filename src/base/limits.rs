@@ -209,6 +209,10 @@ pub const HTTP_SOCKET_BUFFER_BYTES: usize = 64 << 10;
 /// Viewers named one by one in an answer; more are only counted.
 pub const HTTP_VIEWERS_LISTED_MAX: usize = 500;
 
+// ── The event queue ─────────────────────────────────────────────────────────────────────────
+/// Events taken from the kernel at once.
+pub const REACTOR_EVENTS_MAX: usize = 256;
+
 // ── Descriptors ─────────────────────────────────────────────────────────────────────────────
 /// Descriptors open besides connections: listeners, log, event queues, name look-ups.
 pub const DESCRIPTORS_BESIDES: usize = 64;

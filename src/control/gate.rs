@@ -54,7 +54,7 @@ pub fn run(http: Async<TcpListener>, stat: Async<TcpListener>, socket: &Path, st
         // Nothing is ever sent: the other end is dropped when it is time to stop.
         let _ = stop.recv().await;
     };
-    async_io::block_on(executor.run(or(closed, open)));
+    smol::future::block_on(executor.run(or(closed, open)));
     house.seats.borrow_mut().clear();
 }
 

@@ -5,8 +5,6 @@
 
 use std::time::Duration;
 
-use async_io::Timer;
-
 use crate::base::time::{Mono, Ticks};
 use crate::codec::access_unit::{AacConfig, AvcConfig, Track, TrackConfig, UnitSink, UnitStart};
 use crate::flv::reader::{FlvReader, TagKind};
@@ -14,6 +12,7 @@ use crate::flv::tag::{self, AacPacket, AvcPacket};
 use crate::program::switcher::Source;
 use crate::program::Programme;
 use crate::system::clock;
+use crate::system::reactor::Sleep;
 
 use super::log_cut;
 
@@ -77,7 +76,7 @@ impl Standby {
                 playing = false;
                 programme.switcher().deadline().unwrap_or(now + TICK_MAX)
             };
-            Timer::after(deadline.since(now)).await;
+            Sleep::after(deadline.since(now)).await;
         }
     }
 

@@ -8,7 +8,6 @@ use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
 use std::time::Duration;
 
-use async_io::{Async, Timer};
 use log::{info, warn};
 use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 
@@ -23,6 +22,7 @@ use crate::program::switcher::{Source, SourceSink};
 use crate::program::Programme;
 use crate::system::clock;
 use crate::system::config::{Interface, UdpConfig};
+use crate::system::reactor::{Sleep, Watched};
 use crate::system::snapshot::{text, UdpStatus};
 use crate::system::sockets::udp_drops;
 use crate::ts::demux::{Demux, StreamInfo};
@@ -35,12 +35,9 @@ use super::pace::{Pace, Paced};
 /// Pause after an error of the socket itself, so that a broken one does not take the processor.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
 
-/// Datagrams closer than this were waiting together.
-const AT_ONCE: Duration = Duration::from_micros(500);
-
 /// The UDP input.
 pub struct UdpInput {
-    socket: Async<UdpSocket>,
+    socket: Watched<UdpSocket>,
     listen: SocketAddr,
     granted_bytes: usize,
     config: UdpConfig,
@@ -50,10 +47,6 @@ pub struct UdpInput {
 
 struct State {
     demux: Demux,
-    /// When datagrams were last taken.
-    received: Mono,
-    /// The last one came alone.
-    came_alone: bool,
     lock: SourceLock,
     rate: Rate,
     datagrams: u64,
@@ -78,12 +71,10 @@ impl UdpInput {
     pub fn bind(config: &UdpConfig, silence: Duration) -> io::Result<UdpInput> {
         let socket = open(config)?;
         let granted_bytes = socket.recv_buffer_size()?;
-        let socket = Async::new(UdpSocket::from(socket))?;
+        let socket = Watched::new(UdpSocket::from(socket))?;
         let listen = socket.get_ref().local_addr()?;
         let state = State {
             demux: Demux::new(config.programme),
-            received: Mono::default(),
-            came_alone: false,
             lock: SourceLock::new(silence),
             rate: Rate::default(),
             datagrams: 0,
@@ -131,18 +122,15 @@ impl UdpInput {
         let mut buffer = vec![0; DATAGRAM_BYTES_MAX].into_boxed_slice();
         let mut errors = Repeat::default();
         loop {
-            let outcome = match self.socket.readable().await {
-                Ok(()) => self.receive(programme, &mut buffer),
-                Err(error) => Err(error),
-            };
-            match outcome {
+            self.socket.readable().await;
+            match self.receive(programme, &mut buffer) {
                 // More may be waiting; the readers go first.
                 Ok(()) => smol::future::yield_now().await,
                 Err(error) => {
                     if let Some(more) = errors.say(clock::mono()) {
                         warn!("udp {}: receiving: {error} ({more} more)", self.listen);
                     }
-                    Timer::after(ERROR_PAUSE).await;
+                    Sleep::after(ERROR_PAUSE).await;
                 }
             }
         }
@@ -153,26 +141,14 @@ impl UdpInput {
         let now = clock::mono();
         let mut state = self.state.borrow_mut();
         let mut outcome = Ok(());
-        // A sender that paces its datagrams evenly never has a second one waiting: to ask for it
-        // would double the system calls. If there is one after all, the next wait ends at once,
-        // and all that is there is taken then.
-        let alone = state.came_alone && now.since(state.received) > AT_ONCE;
-        state.received = now;
-        state.came_alone = alone;
         let cut = programme.feed(Source::Udp, now, |sink| {
-            for taken in 0..UDP_BATCH_DATAGRAMS_MAX {
-                if taken == 1 && alone {
-                    return;
-                }
-                match self.socket.get_ref().recv_from(buffer) {
+            for _ in 0..UDP_BATCH_DATAGRAMS_MAX {
+                match self.socket.try_read(|socket| socket.recv_from(buffer)) {
                     Ok((len, from)) => {
                         let datagram = buffer.get(..len).unwrap_or_default();
                         self.datagram(&mut state, datagram, from, now, sink);
                     }
-                    Err(error) if error.kind() == ErrorKind::WouldBlock => {
-                        state.came_alone = taken == 1;
-                        return;
-                    }
+                    Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
                     Err(error) => {
                         outcome = Err(error);

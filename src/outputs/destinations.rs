@@ -4,7 +4,6 @@
 
 use std::cell::RefCell;
 
-use async_io::Timer;
 use log::{info, warn};
 use smol::future::FutureExt;
 
@@ -13,6 +12,7 @@ use crate::base::time::Mono;
 use crate::program::Programme;
 use crate::system::clock;
 use crate::system::config::Destination as Config;
+use crate::system::reactor::Sleep;
 use crate::system::shutdown::Shutdown;
 use crate::system::snapshot::{text, DestinationStatus};
 
@@ -57,7 +57,7 @@ impl Destination {
             self.tell(&end, until);
             self.enter(Phase::Waiting { until, reason });
             let wait = async {
-                Timer::after(pause).await;
+                Sleep::after(pause).await;
             };
             wait.or(shutdown.asked()).await;
         }

@@ -9,9 +9,10 @@ use std::fmt;
 use std::net::{Shutdown as Half, SocketAddr, TcpStream};
 use std::time::Duration;
 
-use async_io::{Async, Timer};
 use log::{info, warn};
+use rustix::io::Errno;
 use smol::future::FutureExt;
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::base::limits::{CONNECT_STEP_MS_MAX, DESTINATION_STALL_MS_MAX, FAREWELL_MS_MAX};
 use crate::program::bell::Listener;
@@ -22,6 +23,7 @@ use crate::rtmp::Session;
 use crate::system::clock;
 use crate::system::config::Destination;
 use crate::system::link::{Link, LinkEnd, Wake};
+use crate::system::reactor::{Sleep, Watched};
 use crate::system::shutdown::Shutdown;
 
 use super::feeder::{Audience, Fed, FeedError, Feeder};
@@ -119,7 +121,7 @@ pub(super) async fn push(
 }
 
 /// Looks the name up anew and tries its addresses one after the other.
-async fn connect(url: &RtmpUrl) -> Result<Async<TcpStream>, End> {
+async fn connect(url: &RtmpUrl) -> Result<Watched<TcpStream>, End> {
     let lookup = async {
         let host = (url.host.as_str(), url.port);
         async_net::resolve(host).await.map_err(End::Lookup)
@@ -135,8 +137,24 @@ async fn connect(url: &RtmpUrl) -> Result<Async<TcpStream>, End> {
     Err(last)
 }
 
-async fn connect_to(address: SocketAddr) -> Result<Async<TcpStream>, End> {
-    Async::<TcpStream>::connect(address).await.map_err(End::Connect)
+async fn connect_to(address: SocketAddr) -> Result<Watched<TcpStream>, End> {
+    let begun = || {
+        let domain = Domain::for_address(address);
+        let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
+        socket.set_nonblocking(true)?;
+        match socket.connect(&address.into()) {
+            Err(error) if error.raw_os_error() != Some(Errno::INPROGRESS.raw_os_error()) => {
+                Err(error)
+            }
+            _ => Watched::new(TcpStream::from(socket)),
+        }
+    };
+    let socket = begun().map_err(End::Connect)?;
+    socket.writable().await;
+    match socket.get_ref().take_error() {
+        Ok(None) => Ok(socket),
+        Ok(Some(error)) | Err(error) => Err(End::Connect(error)),
+    }
 }
 
 /// A step with its deadline: DNS and connect have none of their own.
@@ -145,7 +163,7 @@ async fn in_time<T>(
     work: impl std::future::Future<Output = Result<T, End>>,
 ) -> Result<T, End> {
     let late = async {
-        Timer::after(Duration::from_millis(CONNECT_STEP_MS_MAX)).await;
+        Sleep::after(Duration::from_millis(CONNECT_STEP_MS_MAX)).await;
         Err(End::Deadline(step))
     };
     work.or(late).await
@@ -173,12 +191,12 @@ impl Push<'_> {
                 blocked = self.feed()? == Fed::Blocked;
             }
             let listener = self.publishing.as_mut().map(|(_, listener)| listener);
-            let wake = async { self.link.wake(listener, blocked).await.map_err(LinkEnd::Io) };
+            let wake = self.link.wake(listener, blocked);
             let stop = async {
                 shutdown.asked().await;
-                Ok(Wake::Tick)
+                Wake::Tick
             };
-            match wake.or(stop).await? {
+            match wake.or(stop).await {
                 Wake::Readable => {
                     self.link.receive(&mut self.session, clock::mono())?;
                     self.hear()?;
@@ -251,7 +269,7 @@ impl Push<'_> {
         if let Some((feeder, _)) = &mut self.publishing {
             feeder.end();
         }
-        let late = Timer::after(Duration::from_millis(FAREWELL_MS_MAX));
+        let late = Sleep::after(Duration::from_millis(FAREWELL_MS_MAX));
         let farewell = async {
             // Whether it arrived no longer matters when the connection breaks.
             let _ = self.send_rest().await;
@@ -270,10 +288,10 @@ impl Push<'_> {
         loop {
             let blocked = !closing && self.feed()? == Fed::Blocked;
             if !blocked && !closing {
-                self.link.socket().shutdown(Half::Write).map_err(LinkEnd::Io)?;
+                self.link.socket().get_ref().shutdown(Half::Write).map_err(LinkEnd::Io)?;
                 closing = true;
             }
-            if self.link.wake(None, blocked).await.map_err(LinkEnd::Io)? == Wake::Readable {
+            if self.link.wake(None, blocked).await == Wake::Readable {
                 self.link.receive(&mut self.session, clock::mono())?;
             }
         }

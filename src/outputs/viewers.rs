@@ -211,7 +211,7 @@ impl Viewer<'_> {
             if !blocked {
                 blocked = self.feed()? == Fed::Blocked;
             }
-            match self.link.wake(Some(&mut self.listener), blocked).await.map_err(LinkEnd::Io)? {
+            match self.link.wake(Some(&mut self.listener), blocked).await {
                 Wake::Readable => {
                     self.link.receive(&mut self.session, clock::mono())?;
                     self.answer()?;

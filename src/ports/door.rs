@@ -9,7 +9,6 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
 
-use async_io::{Async, Timer};
 use log::warn;
 use smol::future::{yield_now, FutureExt};
 use smol::Task;
@@ -19,6 +18,7 @@ use crate::base::events::Repeat;
 use crate::base::limits::{RTMP_LOBBY_MAX, RTMP_RECEIVE_BUFFER_BYTES};
 use crate::program::bell::{Bell, Listener};
 use crate::system::clock;
+use crate::system::reactor::{Sleep, Watched};
 use crate::system::sockets::{descriptors_max, source};
 
 use super::admission::{Admission, Ticket, Turn};
@@ -34,7 +34,7 @@ const ACCEPTS_MAX: usize = 16;
 
 /// The door.
 pub(super) struct Door {
-    listener: Async<TcpListener>,
+    listener: Watched<TcpListener>,
     listen: SocketAddr,
     admission: RefCell<Admission<(TcpStream, SocketAddr)>>,
     /// What those who are seated run in; dropped, it ends the connection.
@@ -49,7 +49,7 @@ pub(super) struct Door {
 /// A connection that has just been seated.
 pub(super) struct Newcomer {
     /// The connection.
-    pub(super) socket: Async<TcpStream>,
+    pub(super) socket: Watched<TcpStream>,
     /// Where it comes from.
     pub(super) peer: SocketAddr,
     /// Its number, counted from 1 in the order of arrival.
@@ -84,7 +84,7 @@ impl Door {
         socket.set_recv_buffer_size(RTMP_RECEIVE_BUFFER_BYTES)?;
         socket.bind(&listen.into())?;
         socket.listen(BACKLOG)?;
-        let listener = Async::new(TcpListener::from(socket))?;
+        let listener = Watched::new(TcpListener::from(socket))?;
         let listen = listener.get_ref().local_addr()?;
         // Viewers, files and the control plane need descriptors too.
         let lobby_max = (descriptors_max() / 4).min(RTMP_LOBBY_MAX);
@@ -125,15 +125,13 @@ impl Door {
             if let Some(newcomer) = turn.and_then(|turn| self.seat(turn)) {
                 return newcomer;
             }
-            let outcome = match self.make_room() {
-                true => self.arrivals(&mut left).await,
-                false => self.change(&mut left).await,
-            };
-            if let Err(error) = outcome {
+            if !self.make_room() {
+                self.change(&mut left).await;
+            } else if let Err(error) = self.arrivals(&mut left).await {
                 if let Some(more) = self.errors.borrow_mut().say(clock::mono()) {
                     warn!("rtmp: accepting: {error} ({more} more)");
                 }
-                Timer::after(ERROR_PAUSE).await;
+                Sleep::after(ERROR_PAUSE).await;
             }
             // A flood of connections must not keep those inside from their turn.
             yield_now().await;
@@ -153,7 +151,7 @@ impl Door {
         }
         let undecided = Undecided { door: Rc::clone(self), ticket };
         // A socket that cannot be watched is given up.
-        let socket = Async::new(socket).ok()?;
+        let socket = Watched::new(socket).ok()?;
         Some(Newcomer { socket, peer, id: ticket, undecided })
     }
 
@@ -172,14 +170,20 @@ impl Door {
 
     /// Waits for arrivals, or for a change that may seat one who waits.
     async fn arrivals(&self, left: &mut Listener) -> io::Result<()> {
-        let arrived = async { self.listener.readable().await.map(|()| true) };
-        let changed = async { self.change(left).await.map(|()| false) };
-        if arrived.or(changed).await? {
+        let arrived = async {
+            self.listener.readable().await;
+            true
+        };
+        let changed = async {
+            self.change(left).await;
+            false
+        };
+        if arrived.or(changed).await {
             for _ in 0..ACCEPTS_MAX {
                 if !self.make_room() {
                     break;
                 }
-                match self.listener.get_ref().accept() {
+                match self.listener.try_read(TcpListener::accept) {
                     Ok((socket, peer)) => {
                         self.accepted.set(self.accepted.get() + 1);
                         let mut admission = self.admission.borrow_mut();
@@ -196,15 +200,14 @@ impl Door {
     }
 
     /// Waits until a seat is free, or, if somebody waits for one, until it is time to look again.
-    async fn change(&self, left: &mut Listener) -> io::Result<()> {
+    async fn change(&self, left: &mut Listener) {
         let waited_for = self.admission.borrow().is_waited_for();
         let look = async {
             match waited_for {
-                true => drop(Timer::after(LOOK_PAUSE).await),
+                true => Sleep::after(LOOK_PAUSE).await,
                 false => std::future::pending().await,
             }
         };
         left.heard().or(look).await;
-        Ok(())
     }
 }

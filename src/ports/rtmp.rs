@@ -11,7 +11,6 @@ use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::time::Duration;
 
-use async_io::Timer;
 use log::{debug, error, warn};
 use smol::future::FutureExt;
 use smol::LocalExecutor;
@@ -25,6 +24,7 @@ use crate::rtmp::server::{Refusal, ServerEvent, ServerSession};
 use crate::rtmp::{Session, SessionError};
 use crate::system::clock;
 use crate::system::link::{Link, LinkEnd, Wake};
+use crate::system::reactor::Sleep;
 use crate::system::shutdown::Shutdown;
 use crate::system::snapshot::{text, RtmpServerStatus, ViewerStatus};
 
@@ -162,7 +162,7 @@ impl RtmpPort {
                 part(link, session).await;
                 return Ok(None);
             }
-            match link.wake(None, !flushed).await.map_err(LinkEnd::Io)? {
+            match link.wake(None, !flushed).await {
                 Wake::Readable => link.receive(&mut session, clock::mono())?,
                 Wake::Tick => session.on_deadline(clock::mono())?,
                 Wake::Writable | Wake::Rung => {}
@@ -220,16 +220,18 @@ const PARTING: Duration = Duration::from_secs(1);
 async fn part(mut link: Link, mut session: ServerSession) {
     let words = async {
         while !link.flush(&mut session)? {
-            link.wake(None, true).await.map_err(LinkEnd::Io)?;
+            if link.wake(None, true).await == Wake::Readable {
+                link.receive(&mut session, clock::mono())?;
+            }
         }
-        link.socket().shutdown(Half::Write).map_err(LinkEnd::Io)?;
+        link.socket().get_ref().shutdown(Half::Write).map_err(LinkEnd::Io)?;
         loop {
-            link.wake(None, false).await.map_err(LinkEnd::Io)?;
+            link.wake(None, false).await;
             link.receive(&mut session, clock::mono())?;
         }
     };
     let late = async {
-        Timer::after(PARTING).await;
+        Sleep::after(PARTING).await;
         Err::<(), LinkEnd>(LinkEnd::Closed)
     };
     // Whether it listened no longer matters.
@@ -237,7 +239,10 @@ async fn part(mut link: Link, mut session: ServerSession) {
 }
 
 fn peer_of(link: &Link) -> String {
-    link.socket().peer_addr().map_or_else(|_| "a peer".to_owned(), |peer| peer.to_string())
+    link.socket()
+        .get_ref()
+        .peer_addr()
+        .map_or_else(|_| "a peer".to_owned(), |peer| peer.to_string())
 }
 
 fn count(counter: &Cell<u64>) {

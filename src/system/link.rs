@@ -10,7 +10,6 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use async_io::{Async, Timer};
 use socket2::SockRef;
 
 use crate::base::limits::{
@@ -20,6 +19,8 @@ use crate::base::limits::{
 use crate::base::time::Mono;
 use crate::program::bell::Listener;
 use crate::rtmp::{Session, SessionError};
+
+use super::reactor::{Sleep, Watched};
 
 /// How often a connection looks at its deadlines, which are all longer: with a thousand viewers a
 /// second would be a thousand needless wake-ups each second.
@@ -99,13 +100,13 @@ pub enum Wake {
 
 /// A connection.
 pub struct Link {
-    socket: Async<TcpStream>,
-    timer: Timer,
+    socket: Watched<TcpStream>,
+    timer: Sleep,
 }
 
 impl Link {
     /// Takes over a connected socket and bounds its memory in the kernel.
-    pub fn new(socket: Async<TcpStream>) -> io::Result<Link> {
+    pub fn new(socket: Watched<TcpStream>) -> io::Result<Link> {
         let raw = SockRef::from(socket.get_ref());
         raw.set_tcp_nodelay(true)?;
         raw.set_send_buffer_size(SOCKET_SEND_BUFFER_BYTES)?;
@@ -115,12 +116,12 @@ impl Link {
         // than any stall of our own, which is told by name: to Linux a peer that acknowledges
         // but takes nothing (a zero window) is gone, too.
         raw.set_tcp_user_timeout(Some(Duration::from_millis(UNACKNOWLEDGED_MS_MAX)))?;
-        Ok(Link { socket, timer: Timer::after(TICK) })
+        Ok(Link { socket, timer: Sleep::after(TICK) })
     }
 
     /// The socket, for writing.
-    pub fn socket(&self) -> &TcpStream {
-        self.socket.get_ref()
+    pub fn socket(&self) -> &Watched<TcpStream> {
+        &self.socket
     }
 
     /// Hands the session what the peer has sent, in portions, so that one peer does not keep the
@@ -128,7 +129,7 @@ impl Link {
     pub fn receive(&self, session: &mut impl Session, now: Mono) -> Result<(), LinkEnd> {
         let mut portion = [0; READ_BYTES];
         for _ in 0..READS_MAX {
-            match self.socket.get_ref().read(&mut portion) {
+            match self.socket.try_read(|mut socket| socket.read(&mut portion)) {
                 Ok(0) => return Err(LinkEnd::Closed),
                 Ok(count) => {
                     session.input(portion.get(..count).unwrap_or_default(), now)?;
@@ -143,35 +144,29 @@ impl Link {
 
     /// Sends the session's own bytes; false when the socket takes no more.
     pub fn flush(&self, session: &mut impl Session) -> Result<bool, LinkEnd> {
-        flush(session, &mut self.socket.get_ref())
+        flush(session, &mut &self.socket)
     }
 
     /// Waits for what comes first. `blocked`: the socket took less than was offered, so that only
     /// its readiness matters, not the ring.
-    pub async fn wake(
-        &mut self,
-        listener: Option<&mut Listener>,
-        blocked: bool,
-    ) -> io::Result<Wake> {
+    pub async fn wake(&mut self, listener: Option<&mut Listener>, blocked: bool) -> Wake {
         let mut listener = listener.filter(|_| !blocked);
         let Link { socket, timer } = self;
         poll_fn(|cx| {
-            if let Poll::Ready(ready) = socket.poll_readable(cx) {
-                return Poll::Ready(ready.map(|()| Wake::Readable));
+            if socket.poll_readable(cx).is_ready() {
+                return Poll::Ready(Wake::Readable);
             }
-            if blocked {
-                if let Poll::Ready(ready) = socket.poll_writable(cx) {
-                    return Poll::Ready(ready.map(|()| Wake::Writable));
-                }
+            if blocked && socket.poll_writable(cx).is_ready() {
+                return Poll::Ready(Wake::Writable);
             }
             if let Some(listener) = &mut listener {
                 if listener.poll_heard(cx).is_ready() {
-                    return Poll::Ready(Ok(Wake::Rung));
+                    return Poll::Ready(Wake::Rung);
                 }
             }
             if Pin::new(&mut *timer).poll(cx).is_ready() {
                 timer.set_after(TICK);
-                return Poll::Ready(Ok(Wake::Tick));
+                return Poll::Ready(Wake::Tick);
             }
             Poll::Pending
         })

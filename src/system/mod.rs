@@ -7,6 +7,7 @@ pub mod heap;
 pub mod link;
 pub mod logs;
 pub mod memory;
+pub mod reactor;
 pub mod shutdown;
 pub mod snapshot;
 pub mod sockets;
