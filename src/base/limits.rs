@@ -58,8 +58,6 @@ pub const ACCESS_UNIT_HEAD_BYTES_MAX: usize = 16 << 10;
 pub const PARAMETER_SETS_MAX: usize = 4;
 /// The largest SPS or PPS accepted.
 pub const PARAMETER_SET_BYTES_MAX: usize = 512;
-/// The largest ADTS frame (13-bit length, ISO/IEC 13818-7, 6.2).
-pub const ADTS_FRAME_BYTES_MAX: usize = 8191;
 
 // ── UDP input ───────────────────────────────────────────────────────────────────────────────
 /// Receive buffer asked of the kernel; what it granted is reported.

@@ -109,7 +109,7 @@ pub(super) struct Feeder {
     media_bytes: u64,
     timestamp_ms: u32,
     progress: Mono,
-    ending: bool,
+    held: bool,
 }
 
 impl Feeder {
@@ -124,7 +124,7 @@ impl Feeder {
             media_bytes: 0,
             timestamp_ms: 0,
             progress: now,
-            ending: false,
+            held: false,
         }
     }
 
@@ -176,7 +176,7 @@ impl Feeder {
     /// message it took a part of stays in flight.
     fn send_batch(&mut self, ring: &Ring, socket: &mut impl Write) -> Result<Batch, FeedError> {
         let mut batch: heapless::Vec<Due, BATCH_UNITS_MAX> = heapless::Vec::new();
-        while !self.ending && !batch.is_full() {
+        while !self.held && !batch.is_full() {
             let before = self.reader.clone();
             match self.reader.step(ring) {
                 Step::Wait => break,
@@ -273,15 +273,22 @@ impl Feeder {
         MediaMessage::new(chunk_stream, stream, type_id, timestamp_ms, len, chunk_bytes)
     }
 
-    /// Goes on with the next keyframe: after a pause.
-    pub(super) fn restart(&mut self) {
-        self.reader.restart();
+    /// Takes no new unit from now on: for a pause, or the end. What is on its way is finished, for
+    /// within a message nothing else can be said.
+    pub(super) fn hold(&mut self) {
+        self.held = true;
     }
 
-    /// Takes no new unit any more: what is on its way is finished, for behind half a message
-    /// nothing can be said.
-    pub(super) fn end(&mut self) {
-        self.ending = true;
+    /// Whether it takes no new unit.
+    pub(super) fn is_held(&self) -> bool {
+        self.held
+    }
+
+    /// Goes on with the next keyframe.
+    pub(super) fn resume(&mut self) {
+        if std::mem::take(&mut self.held) {
+            self.reader.restart();
+        }
     }
 
     /// The cursor.

@@ -201,10 +201,34 @@ fn one_that_ends_finishes_its_message_and_takes_no_other() {
     let mut session = Owing::default();
     assert!(matches!(feeder.feed(&ring, &mut session, &mut socket, Mono(0)), Ok(Fed::Blocked)));
     session.0.extend_from_slice(&ACK);
-    feeder.end();
+    feeder.hold();
     socket.room = usize::MAX;
     assert!(matches!(feeder.feed(&ring, &mut session, &mut socket, Mono(0)), Ok(Fed::UpToDate)));
     let got = messages(&socket.taken, Audience::Platform.chunk_bytes());
     let tail: Vec<u8> = got.iter().rev().take(2).map(|message| message.0).collect();
     assert_eq!(tail, [3, TYPE_VIDEO], "the farewell comes behind the whole message");
+}
+
+/// A viewer that pauses in the middle of a message gets the rest of it before the answer.
+#[test]
+fn a_pause_waits_for_the_message_on_its_way_and_ends_at_a_keyframe() {
+    let mut ring = ring();
+    store(&mut ring, Track::Video, 0, true, &[1; 9000]);
+    let mut socket = Socket { taken: Vec::new(), room: 5000, portion: usize::MAX };
+    let mut feeder = Feeder::new(1, Audience::Platform, Mono(0));
+    let mut session = Owing::default();
+    assert!(matches!(feeder.feed(&ring, &mut session, &mut socket, Mono(0)), Ok(Fed::Blocked)));
+    session.0.extend_from_slice(&ACK);
+    feeder.hold();
+    socket.room = usize::MAX;
+    store(&mut ring, Track::Video, 40, false, &[2; 100]);
+    assert!(matches!(feeder.feed(&ring, &mut session, &mut socket, Mono(0)), Ok(Fed::UpToDate)));
+    feeder.resume();
+    store(&mut ring, Track::Video, 80, false, &[3; 100]);
+    assert!(matches!(feeder.feed(&ring, &mut session, &mut socket, Mono(0)), Ok(Fed::UpToDate)));
+    store(&mut ring, Track::Video, 120, true, &[4; 100]);
+    assert!(matches!(feeder.feed(&ring, &mut session, &mut socket, Mono(0)), Ok(Fed::UpToDate)));
+    let got = messages(&socket.taken, Audience::Platform.chunk_bytes());
+    let tail: Vec<(u8, u32)> = got.iter().rev().take(3).map(|m| (m.0, m.1)).collect();
+    assert_eq!(tail, [(TYPE_VIDEO, 120), (3, 0), (TYPE_VIDEO, 0)]);
 }

@@ -267,7 +267,7 @@ impl Push<'_> {
             return;
         }
         if let Some((feeder, _)) = &mut self.publishing {
-            feeder.end();
+            feeder.hold();
         }
         let late = Sleep::after(Duration::from_millis(FAREWELL_MS_MAX));
         let farewell = async {

@@ -160,7 +160,6 @@ struct Viewer<'p> {
     session: ServerSession,
     feeder: Feeder,
     listener: Listener,
-    paused: bool,
     skips_said: u64,
 }
 
@@ -180,7 +179,6 @@ pub async fn serve(
         session,
         feeder: Feeder::new(message_stream, Audience::Viewer, clock::mono()),
         listener: programme.listen(),
-        paused: false,
         skips_said: 0,
     };
     let end = match viewer.play(shutdown).await {
@@ -205,7 +203,8 @@ impl Viewer<'_> {
             if shutdown.is_asked() {
                 // Best effort: what the socket does not take at once is not waited for.
                 self.session.end_play().map_err(LinkEnd::Session)?;
-                self.link.flush(&mut self.session)?;
+                self.feeder.hold();
+                self.feed()?;
                 return Err(End::Shutdown);
             }
             if !blocked {
@@ -225,17 +224,8 @@ impl Viewer<'_> {
 
     fn feed(&mut self) -> Result<Fed, End> {
         let now = clock::mono();
-        let fed = if self.paused {
-            let flushed = self.link.flush(&mut self.session)?;
-            if flushed {
-                Fed::UpToDate
-            } else {
-                Fed::Blocked
-            }
-        } else {
-            let ring = self.programme.ring();
-            self.feeder.feed(&ring, &mut self.session, self.link.socket(), now)?
-        };
+        let ring = self.programme.ring();
+        let fed = self.feeder.feed(&ring, &mut self.session, self.link.socket(), now)?;
         self.tell();
         Ok(fed)
     }
@@ -244,12 +234,8 @@ impl Viewer<'_> {
     fn answer(&mut self) -> Result<(), End> {
         while let Some(event) = self.session.event() {
             match event {
-                ServerEvent::Pause(paused) => {
-                    if self.paused && !paused {
-                        self.feeder.restart();
-                    }
-                    self.paused = paused;
-                }
+                ServerEvent::Pause(true) => self.feeder.hold(),
+                ServerEvent::Pause(false) => self.feeder.resume(),
                 ServerEvent::Stop => return Err(End::Stopped),
                 other => debug!("viewer {}: ignored {other:?}", self.seat.id),
             }
@@ -281,7 +267,7 @@ impl Viewer<'_> {
         }
         status.lag_ms = u64::try_from(reader.lag(&self.programme.ring()).to_ms()).unwrap_or(0);
         status.dropped = reader.dropped();
-        status.paused = self.paused;
+        status.paused = self.feeder.is_held();
         if reader.skips() > self.skips_said {
             totals.skips.set(totals.skips.get() + reader.skips() - self.skips_said);
             self.skips_said = reader.skips();
