@@ -38,7 +38,9 @@ use crate::system::clock;
 use crate::system::config::Config;
 use crate::system::heap;
 use crate::system::reactor::{self, Sleep};
-use crate::system::snapshot::{Board, ProgrammeStatus, Snapshot};
+use crate::system::snapshot::{
+    Board, PlayoutStatus, ProgrammeStatus, PublisherStatus, PullStatus, Snapshot,
+};
 use crate::system::sockets::{descriptors_max, raise_descriptors};
 
 /// How often the state is told.
@@ -249,6 +251,9 @@ impl Plane {
             taken: now,
             programme,
             udp: self.udp.status(now),
+            publisher: PublisherStatus::default(),
+            pull: PullStatus::default(),
+            playout: PlayoutStatus::default(),
             rtmp,
             viewers: self.viewers.status(),
             destinations: self.destinations.iter().map(|each| each.status(now)).collect(),

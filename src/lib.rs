@@ -5,16 +5,17 @@
 //! ```text
 //! main, app                     arguments; builds everything from the config; ordered shutdown
 //! ports  control                what strangers connect to: RTMP 1935, HTTP 8080 and 8081
-//! inputs  outputs  system       the other shells: UDP, standby, pushes, clock, disk, threads
+//! inputs  outputs  system       the other shells: UDP, files, pushes, clock, disk, threads
 //! program                       switcher, timeline, ring, reader: pure policy
-//! rtmp  flv  ts  codec          formats and protocols, sans-I/O
+//! rtmp  flv  ts  mp4  mkv  codec formats and protocols, sans-I/O
 //! base                          limits, time, events, redaction
 //! ```
 //!
 //! Nothing in `program` or below imports smol, tiny_http, `std::net`, `std::fs`, `std::thread`,
-//! or reads a clock: bytes and `now` come in, bytes, events and a deadline go out. `rtmp`, `flv`
-//! and `ts` do not import each other. `inputs` and `outputs` do not import each other: they meet
-//! in `program`. `control` talks to the data plane by a snapshot only. `cargo xtask ci` holds
+//! or reads a clock: bytes and `now` come in, bytes, events and a deadline go out. `rtmp`, `flv`,
+//! `ts`, `mp4` and `mkv` do not import each other. `inputs` and `outputs` do not import each other: they meet
+//! in `program`. `control` talks to the data plane by
+//! bounded commands and a snapshot. `cargo xtask ci` holds
 //! the code to these rules.
 
 pub mod app;
@@ -23,6 +24,8 @@ pub mod codec;
 pub mod control;
 pub mod flv;
 pub mod inputs;
+pub mod mkv;
+pub mod mp4;
 pub mod outputs;
 pub mod ports;
 pub mod program;

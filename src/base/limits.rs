@@ -171,6 +171,22 @@ pub const DESTINATION_STALL_MS_MAX: u64 = 15_000;
 /// Time bytes on the wire may stay unacknowledged before the kernel gives the connection up.
 pub const UNACKNOWLEDGED_MS_MAX: u64 = 25_000;
 
+// ── Files and playing them ──────────────────────────────────────────────────────────────────
+/// Files of the library that are listed; more are counted.
+pub const LIBRARY_FILES_MAX: usize = 10_000;
+/// Length of a file's name (NAME_MAX of Linux).
+pub const FILE_NAME_BYTES_MAX: usize = 255;
+/// Playlists kept.
+pub const PLAYLISTS_MAX: usize = 16;
+/// Files in one playlist.
+pub const PLAYLIST_FILES_MAX: usize = 500;
+/// Length of a playlist's name.
+pub const PLAYLIST_NAME_BYTES_MAX: usize = 64;
+/// Commands from the control plane under way.
+pub const COMMANDS_MAX: usize = 8;
+/// Time who gives a command waits for what comes of it. Less than the control plane's own.
+pub const COMMAND_MS_MAX: u64 = 4_000;
+
 // ── Control plane ───────────────────────────────────────────────────────────────────────────
 /// HTTP connections at once, both ports together.
 pub const HTTP_CONNECTIONS_MAX: usize = 32;

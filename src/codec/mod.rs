@@ -6,6 +6,7 @@ mod annexb;
 pub mod audio_config;
 #[cfg(test)]
 pub(crate) mod collector;
+pub mod container;
 pub mod h264;
 mod parameter_sets;
 mod sps;

@@ -5,8 +5,8 @@ use crate::codec::access_unit::{AacConfig, AvcConfig, ConfigRecord};
 use crate::control::api::Moment;
 use crate::system::heap::HeapUse;
 use crate::system::snapshot::{
-    DestinationState, DestinationStatus, ProgrammeStatus, RtmpServerStatus, Snapshot, Source, Text,
-    UdpStatus, ViewerStatus,
+    DestinationState, DestinationStatus, PlayoutStatus, ProgrammeStatus, PublisherStatus,
+    PullStatus, RtmpServerStatus, Snapshot, Source, Text, UdpStatus, ViewerStatus,
 };
 
 /// One hour after the start.
@@ -51,6 +51,9 @@ pub fn on_air() -> Snapshot {
             ..UdpStatus::default()
         },
         rtmp: RtmpServerStatus::default(),
+        publisher: PublisherStatus::default(),
+        pull: PullStatus::default(),
+        playout: PlayoutStatus::default(),
         viewers: (1..=3).map(viewer).collect(),
         destinations: vec![
             destination("twitch", DestinationState::Live),

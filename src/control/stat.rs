@@ -89,6 +89,9 @@ fn publisher(xml: &mut String, snapshot: &Snapshot, moment: Moment) -> fmt::Resu
     let programme = &snapshot.programme;
     let (address, agent) = match programme.on_air {
         Source::Udp => (snapshot.udp.sender.as_deref().unwrap_or(""), "MPEG-TS over UDP"),
+        Source::Rtmp => (&*snapshot.publisher.address, &*snapshot.publisher.agent),
+        Source::Pull => ("", "RTMP pull"),
+        Source::File => ("127.0.0.1", "video file"),
         Source::Standby => ("127.0.0.1", "standby"),
     };
     let dropped = [programme.dropped_overlap, programme.dropped_oversize, programme.dropped_time];

@@ -21,11 +21,17 @@ use super::unit::Unit;
 /// Who can be on air. The later ones go before the earlier ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Source {
-    /// The built-in card.
+    /// The standby card.
     #[default]
     Standby,
     /// MPEG-TS over UDP.
     Udp,
+    /// An RTMP publisher.
+    Rtmp,
+    /// A stream pulled from another RTMP server.
+    Pull,
+    /// A video file.
+    File,
 }
 
 impl Source {
@@ -34,11 +40,14 @@ impl Source {
         match self {
             Source::Standby => "standby",
             Source::Udp => "udp",
+            Source::Rtmp => "rtmp",
+            Source::Pull => "pull",
+            Source::File => "file",
         }
     }
 }
 
-const SOURCES: usize = 2;
+const SOURCES: usize = 5;
 
 /// A video source is silent only after this many of its own frame durations: a slide show of one
 /// frame per second is not dead after half of one.

@@ -107,6 +107,9 @@ fn programme(snapshot: &Snapshot, now: Mono) -> Check {
 fn input(snapshot: &Snapshot) -> Check {
     let (verdict, detail) = match (snapshot.programme.on_air, snapshot.udp.receiving) {
         (Source::Udp, _) => (Verdict::Healthy, "the UDP input is on air"),
+        (Source::Rtmp, _) => (Verdict::Healthy, "the RTMP publisher is on air"),
+        (Source::Pull, _) => (Verdict::Healthy, "the RTMP pull is on air"),
+        (Source::File, _) => (Verdict::Healthy, "a video file is on air"),
         (Source::Standby, true) => {
             (Verdict::Degraded, "standby is on air: the UDP input has no keyframe or no video yet")
         }

@@ -1,6 +1,7 @@
 //! The machine below: clock, disk, logs, configuration, and the snapshot others look at.
 
 pub mod clock;
+pub mod commands;
 pub mod config;
 pub mod health;
 pub mod heap;

@@ -2,12 +2,14 @@
 //! and nothing else; neither side ever waits for the other. Bounds: viewers and destinations by
 //! their limits; texts by [`TEXT_BYTES_MAX`]. No secret is ever put in here.
 
+use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, TryLockError};
 
 use crate::base::time::Mono;
 use crate::codec::access_unit::{AacConfig, AvcConfig};
 pub use crate::program::switcher::Source;
+use crate::system::commands::{FileName, Playlist};
 use crate::ts::demux::{Counters, ProgrammeState, StreamInfo};
 
 /// The longest text in a snapshot (a peer's words, an address, a name).
@@ -36,6 +38,12 @@ pub struct Snapshot {
     pub programme: ProgrammeStatus,
     /// The UDP input.
     pub udp: UdpStatus,
+    /// The RTMP publisher, if there is one.
+    pub publisher: PublisherStatus,
+    /// The RTMP pull.
+    pub pull: PullStatus,
+    /// Playing files.
+    pub playout: PlayoutStatus,
     /// The RTMP server as a whole.
     pub rtmp: RtmpServerStatus,
     /// Each viewer.
@@ -114,6 +122,85 @@ pub struct UdpStatus {
     pub programmes: u64,
     /// The elementary streams of that programme.
     pub streams: Vec<StreamInfo>,
+}
+
+/// The RTMP publisher.
+#[derive(Clone, Debug, Default)]
+pub struct PublisherStatus {
+    /// One is there.
+    pub present: bool,
+    /// Its address.
+    pub address: Text,
+    /// What it calls itself.
+    pub agent: Text,
+    /// When it began to publish.
+    pub since: Mono,
+    /// Media bytes received from it.
+    pub bytes: u64,
+    /// Bit rate over the last 10 s, bit/s.
+    pub bps: u64,
+    /// Video as it announced it.
+    pub video: Option<AvcConfig>,
+    /// Audio likewise.
+    pub audio: Option<AacConfig>,
+    /// Why something it sends is not carried, for a person; empty when all is.
+    pub detail: Text,
+    /// Units left out: broken, or media that came faster than it plays.
+    pub left_out: u64,
+    /// Publishers refused for a wrong or missing key, since the start.
+    pub refused_key: u64,
+}
+
+/// The RTMP pull.
+#[derive(Clone, Debug, Default)]
+pub struct PullStatus {
+    /// Scheme, host, port and app; never the key. Empty: no pull is configured.
+    pub url: Text,
+    /// What it is doing.
+    pub state: DestinationState,
+    /// Since when.
+    pub since: Mono,
+    /// When it will be tried again.
+    pub retry_at: Option<Mono>,
+    /// Why it is not live, for a person.
+    pub detail: Text,
+    /// Media bytes received.
+    pub bytes: u64,
+    /// Bit rate over the last 10 s, bit/s.
+    pub bps: u64,
+    /// Times it went live.
+    pub sessions: u64,
+}
+
+/// Playing files.
+#[derive(Clone, Debug, Default)]
+pub struct PlayoutStatus {
+    /// What the operator has chosen; `None`: what comes.
+    pub choice: Option<Source>,
+    /// The file that plays, or is paused.
+    pub file: Option<FileName>,
+    /// Where it stands, milliseconds.
+    pub position_ms: u64,
+    /// How long it plays, milliseconds, when known.
+    pub duration_ms: Option<u64>,
+    /// It plays again and again.
+    pub looped: bool,
+    /// It waits for its operator, standby is on air.
+    pub paused: bool,
+    /// A file is being made ready.
+    pub switching: bool,
+    /// The playlist that plays.
+    pub playlist: Option<Text>,
+    /// Which of its files, counted from 0 in the list's own order.
+    pub index: usize,
+    /// The file that comes next.
+    pub next: Option<FileName>,
+    /// Why the last file could not be played or played on, for a person; empty: it could.
+    pub error: Text,
+    /// Units left out because they were broken.
+    pub left_out: u64,
+    /// The lists there are.
+    pub playlists: Arc<BTreeMap<String, Playlist>>,
 }
 
 /// The RTMP server as a whole.

@@ -7,7 +7,7 @@ fn rank(module: &str) -> Option<u8> {
     Some(match module {
         "base" => 0,
         "codec" => 1,
-        "ts" | "flv" | "mp4" | "rtmp" => 2,
+        "ts" | "flv" | "mp4" | "mkv" | "rtmp" => 2,
         "program" => 3,
         "system" => 4,
         "inputs" | "outputs" => 5,

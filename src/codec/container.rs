@@ -1,0 +1,171 @@
+//! What the readers of video files have in common, whatever the container. Purpose: a file's
+//! access units come out in the same shape as a live source's, so that playing and surveying a
+//! file need not know its format. Non-goals: opening files, pacing. Bound: a reader's memory does
+//! not depend on the length of its file; each states its own.
+
+use std::fmt;
+use std::io;
+
+use crate::base::time::Ticks;
+
+use super::access_unit::{AacConfig, AvcConfig, UnitSink};
+
+/// Random access to a file's bytes.
+pub trait ReadAt {
+    /// The file's length now, bytes.
+    fn size(&self) -> u64;
+
+    /// Fills `into` with what stands at `offset`, and returns how much that is: less than asked
+    /// for only at the end of the file.
+    ///
+    /// # Errors
+    /// The disk's own.
+    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize>;
+}
+
+/// What a file holds, as far as it can be played.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Contents {
+    /// The video track.
+    pub video: Option<AvcConfig>,
+    /// The audio track.
+    pub audio: Option<AacConfig>,
+    /// How long it plays; `None` when the file does not say and would have to be read whole.
+    pub duration: Option<Ticks>,
+    /// A track that is there and is left out, named for a person ("AC-3 audio").
+    pub left_out: Option<&'static str>,
+}
+
+/// Whether there is more to read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Progress {
+    /// Call again.
+    More,
+    /// The end of the file.
+    End,
+}
+
+/// Reads a file's access units in decoding order, both tracks interleaved as they have to be sent.
+/// Times are the file's own: 0 is the beginning of what it shows, and a unit before that is
+/// negative.
+pub trait ContainerReader: Send {
+    /// What the file holds.
+    fn contents(&self) -> &Contents;
+
+    /// Hands the next piece to the sink: an access unit or a part of one, after its configuration
+    /// when that is new. The work of one call is bounded. No unit is left open at the end.
+    ///
+    /// # Errors
+    /// The file is not what it said it was, or the disk fails. What is open is aborted first.
+    fn next(
+        &mut self,
+        file: &mut dyn ReadAt,
+        sink: &mut dyn UnitSink,
+    ) -> Result<Progress, FileError>;
+
+    /// Goes to the last key unit at or before `to`, or else the first, and returns its DTS. What
+    /// the sink has open is aborted; configurations are told again before the next unit.
+    ///
+    /// # Errors
+    /// As for [`next`](ContainerReader::next).
+    fn seek(
+        &mut self,
+        file: &mut dyn ReadAt,
+        to: Ticks,
+        sink: &mut dyn UnitSink,
+    ) -> Result<Ticks, FileError>;
+}
+
+/// Why a file cannot be played.
+#[derive(Debug)]
+pub enum FileError {
+    /// It is none of the containers that are read.
+    NotRecognised,
+    /// It is well formed, but holds what is not carried; named for a person ("VP9 video").
+    Unsupported {
+        /// What that is.
+        what: String,
+        /// What would help.
+        remedy: Remedy,
+    },
+    /// It contradicts itself or the rules of its format.
+    Broken {
+        /// What is wrong, for a person.
+        what: &'static str,
+        /// Where, bytes from the beginning of the file.
+        at: u64,
+    },
+    /// It ends before what it announces.
+    Truncated {
+        /// Where what is missing would be, bytes from the beginning of the file.
+        at: u64,
+    },
+    /// It has no key unit of video to begin with.
+    NoVideo,
+    /// The disk.
+    Disk(io::Error),
+}
+
+/// What would make a file playable.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Remedy {
+    /// Another container around the same tracks.
+    Remux,
+    /// Encode the video anew.
+    Video,
+    /// Encode the audio anew.
+    Audio,
+    /// Encode both anew.
+    Both,
+}
+
+impl Remedy {
+    /// The arguments for ffmpeg between input and output.
+    pub const fn arguments(self) -> &'static str {
+        match self {
+            Remedy::Remux => "-c copy -movflags +faststart",
+            Remedy::Video => "-c:v libx264 -g 60 -c:a copy -movflags +faststart",
+            Remedy::Audio => "-c:v copy -c:a aac -movflags +faststart",
+            Remedy::Both => "-c:v libx264 -g 60 -c:a aac -movflags +faststart",
+        }
+    }
+}
+
+impl FileError {
+    /// What would help, if something would.
+    pub const fn remedy(&self) -> Option<Remedy> {
+        match self {
+            FileError::NotRecognised | FileError::NoVideo => Some(Remedy::Both),
+            FileError::Unsupported { remedy, .. } => Some(*remedy),
+            FileError::Broken { .. } | FileError::Truncated { .. } => Some(Remedy::Remux),
+            FileError::Disk(_) => None,
+        }
+    }
+}
+
+impl From<io::Error> for FileError {
+    fn from(error: io::Error) -> FileError {
+        FileError::Disk(error)
+    }
+}
+
+impl fmt::Display for FileError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            FileError::NotRecognised => {
+                f.write_str("this is no MP4, MPEG-TS, FLV or Matroska file")
+            }
+            FileError::Unsupported { what, .. } => {
+                write!(f, "it holds {what}, which cannot be carried")
+            }
+            FileError::Broken { what, at } => write!(f, "it is broken at byte {at}: {what}"),
+            FileError::Truncated { at } => {
+                write!(f, "it is cut short: what should stand at byte {at} is missing")
+            }
+            FileError::NoVideo => f.write_str("it has no H.264 key frame to begin with"),
+            FileError::Disk(error) => write!(f, "it cannot be read: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for FileError {}

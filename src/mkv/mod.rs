@@ -1,0 +1,1 @@
+//! Matroska (RFC 9559): files, read in constant memory.
