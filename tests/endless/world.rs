@@ -150,6 +150,7 @@ impl World {
                 assert!(silent >= self.silence, "left after {silent:?}");
                 self.aired += self.now.since(self.live_since) - silent;
             }
+            other => unreachable!("nobody feeds {other:?} here"),
         }
     }
 
