@@ -97,7 +97,7 @@ pub struct Switcher {
     completed: Mono,
     silence: Duration,
     cut: Option<Cut>,
-    moved: bool,
+    moved: Option<Track>,
     counters: Counters,
 }
 
@@ -123,7 +123,7 @@ impl Switcher {
             completed: Mono::default(),
             silence,
             cut: None,
-            moved: false,
+            moved: None,
             counters: Counters::default(),
         }
     }
@@ -167,9 +167,10 @@ impl Switcher {
         self.cut.take()
     }
 
-    /// Whether units were stored since the last call: readers have something to do.
-    pub fn take_moved(&mut self) -> bool {
-        std::mem::take(&mut self.moved)
+    /// Whether units were stored since the last call, and video among them: readers have
+    /// something to do.
+    pub fn take_moved(&mut self) -> Option<Track> {
+        self.moved.take()
     }
 
     /// The ring.
@@ -241,8 +242,9 @@ impl Switcher {
         if let Some(unit) = self.ring.commit(track) {
             if track == Track::Video {
                 self.completed = now;
+                self.moved = Some(Track::Video);
             }
-            self.moved = true;
+            self.moved.get_or_insert(track);
             self.counters.units += 1;
             if let Some(bytes) = self.counters.bytes.get_mut(track.index()) {
                 *bytes += unit.len as u64;
