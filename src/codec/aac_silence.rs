@@ -6,8 +6,11 @@
 //! With SBR or PS the block holds the core alone, at the core's rate: an extension payload may be
 //! missing from any block (4.6.18.2), the decoder then raises the rate and adds nothing.
 
+use std::ops::RangeInclusive;
+
+use super::aac::samples_to_ticks;
 use super::access_unit::{AacConfig, ConfigRecord};
-use crate::base::time::{Ticks, TICKS_PER_S};
+use crate::base::time::Ticks;
 
 /// Bytes of the largest: a front centre, three pairs and an effects channel.
 pub const SILENT_FRAME_BYTES_MAX: usize = 24;
@@ -15,6 +18,10 @@ pub const SILENT_FRAME_BYTES_MAX: usize = 24;
 /// Audio object types whose raw data blocks are made of the elements below: Main, LC, SSR and
 /// LTP, and SBR and PS around them (table 1.17).
 const OBJECT_TYPES: [u8; 6] = [1, 2, 3, 4, 5, 29];
+
+/// The rates there are (table 1.18), hertz; an escaped one may be anything, and frames of less
+/// than a millisecond or more than an hour are nobody's.
+const RATES_HZ: RangeInclusive<u32> = 7_350..=96_000;
 
 /// The syntactic elements of a raw data block (table 4.85).
 #[derive(Clone, Copy)]
@@ -48,10 +55,12 @@ pub struct SilentFrame {
 }
 
 impl SilentFrame {
-    /// The frame for a configuration; `None` for object types whose frames are made differently.
+    /// The frame for a configuration; `None` for object types whose frames are made differently,
+    /// and for rates that do not exist.
     pub fn of(config: &AacConfig) -> Option<SilentFrame> {
         let elements = elements(config.channels)?;
-        if !OBJECT_TYPES.contains(&config.object_type) {
+        if !OBJECT_TYPES.contains(&config.object_type) || !RATES_HZ.contains(&config.sample_rate_hz)
+        {
             return None;
         }
         let mut bits = Bits::default();
@@ -81,7 +90,7 @@ impl SilentFrame {
             }
         }
         bits.put(ID_END, 3);
-        let sample_rate_hz = config.sample_rate_hz.max(1);
+        let AacConfig { sample_rate_hz, .. } = *config;
         Some(SilentFrame { payload: bits.bytes, samples: config.frame_samples(), sample_rate_hz })
     }
 
@@ -93,9 +102,7 @@ impl SilentFrame {
     /// How long `frames` of it last, rounded to the nearest tick; so that it does not accumulate,
     /// ask for all that stand behind one another.
     pub fn duration(&self, frames: i64) -> Ticks {
-        let samples = frames.saturating_mul(i64::from(self.samples));
-        let rate = i64::from(self.sample_rate_hz);
-        Ticks(samples.saturating_mul(TICKS_PER_S).saturating_add(rate / 2) / rate)
+        samples_to_ticks(frames.saturating_mul(i64::from(self.samples)), self.sample_rate_hz)
     }
 }
 
@@ -166,11 +173,6 @@ mod tests {
     use std::process::{Command, Stdio};
 
     use super::*;
-
-    const RATES_HZ: [u32; 13] = [
-        96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025,
-        8_000, 7_350,
-    ];
 
     /// `record`, read.
     fn config(record: &[u8]) -> AacConfig {
@@ -260,10 +262,11 @@ mod tests {
 
     #[test]
     fn times_are_exact_however_many_frames_there_are() {
-        for (index, hz) in (0u8..).zip(RATES_HZ) {
-            let frame = SilentFrame::of(&lc(index, 2)).expect("stereo");
+        for index in 0..13 {
+            let config = lc(index, 2);
+            let frame = SilentFrame::of(&config).expect("stereo");
             for seconds in [1, 86_400, 10 * 86_400] {
-                let frames = i64::from(hz) * seconds;
+                let frames = i64::from(config.sample_rate_hz) * seconds;
                 assert_eq!(frame.duration(frames), Ticks(1024 * 90_000 * seconds));
             }
         }
@@ -278,6 +281,10 @@ mod tests {
         let low_delay = AacConfig { object_type: 23, ..usual_config() };
         assert_eq!(SilentFrame::of(&low_delay), None);
         assert_eq!(SilentFrame::of(&AacConfig { channels: 7, ..usual_config() }), None);
+        for sample_rate_hz in [0, 1, 1 << 24] {
+            let strange = AacConfig { sample_rate_hz, ..usual_config() };
+            assert_eq!(SilentFrame::of(&strange), None);
+        }
         assert_eq!(config(&usual_config().record), usual_config());
     }
 }

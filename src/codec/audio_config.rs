@@ -3,7 +3,9 @@
 
 use std::fmt;
 
+use super::aac::samples_to_ticks;
 use super::access_unit::{AacConfig, ConfigRecord};
+use crate::base::time::Ticks;
 
 /// Sampling frequencies by samplingFrequencyIndex, hertz (table 1.18).
 const RATES_HZ: [u32; 13] = [
@@ -84,6 +86,11 @@ impl AacConfig {
             Ok(1) => 960,
             _ => 1024,
         }
+    }
+
+    /// How long a frame lasts.
+    pub fn frame_duration(&self) -> Ticks {
+        samples_to_ticks(i64::from(self.frame_samples()), self.sample_rate_hz)
     }
 }
 

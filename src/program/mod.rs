@@ -2,6 +2,7 @@
 //! verdicts go out; nothing here waits, allocates per unit, or knows a socket.
 
 mod payload;
+mod silence;
 
 pub mod bell;
 pub mod reader;
@@ -41,6 +42,14 @@ impl Programme {
     ) -> Option<Cut> {
         let mut switcher = self.switcher.borrow_mut();
         batch(&mut switcher.sink(source, now));
+        self.after(&mut switcher)
+    }
+
+    /// The operator chooses what is to be on air; see [`Switcher::choose`]. Returns the change of
+    /// what is on air, if it is made at once.
+    pub fn choose(&self, choice: Option<Source>, now: Mono) -> Option<Cut> {
+        let mut switcher = self.switcher.borrow_mut();
+        switcher.choose(choice, now);
         self.after(&mut switcher)
     }
 
