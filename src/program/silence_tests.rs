@@ -1,5 +1,7 @@
 //! Audio that never stops, in virtual time.
 
+use std::time::Duration;
+
 use super::model::{Feed, World, HZ_44100, HZ_48000};
 use super::switcher::{FillAudio, Source};
 use crate::base::time::Ticks;
@@ -62,14 +64,34 @@ fn audio_that_stops_and_returns_is_joined_on_both_sides() {
     assert!(world.seen.skew <= 90, "{}", world.seen.skew);
 }
 
+/// The input's picture, and its sound for itself.
+fn picture_and_sound() -> (World, Feed) {
+    let mut world = World::new(FillAudio::Yes);
+    world.udp = Some(Feed::new(2, 3000, None, world.now));
+    let mut sound = Feed::new(2, i64::MAX / 4, Some(HZ_48000), world.now);
+    // Its first frame of video is one that comes long after the test.
+    sound.sent[0] = 1;
+    (world, sound)
+}
+
+#[test]
+fn audio_that_comes_late_takes_its_place_back_from_silence() {
+    let (mut world, mut sound) = picture_and_sound();
+    sound.began = world.now + Duration::from_millis(500);
+    world.run(3000);
+    assert_eq!(world.seen.ids, [2, 0]);
+    for _ in 0..1000 {
+        sound.play(world.now, &mut world.switcher.sink(Source::Udp, world.now));
+        world.run(1);
+    }
+    assert_eq!(world.seen.ids, [2, 2]);
+    assert!(world.seen.audio_gap <= FRAME_48000, "{}", world.seen.audio_gap);
+}
+
 #[test]
 fn audio_that_comes_in_bursts_is_never_pushed_out() {
     for burst_ms in [100, 350, 700, 950] {
-        let mut world = World::new(FillAudio::Yes);
-        world.udp = Some(Feed::new(2, 3000, None, world.now));
-        let mut sound = Feed::new(2, i64::MAX / 4, Some(HZ_48000), world.now);
-        // Its only frame of video is the one that is not sent: long after the test.
-        sound.sent[0] = 1;
+        let (mut world, mut sound) = picture_and_sound();
         sound.play(world.now, &mut world.switcher.sink(Source::Udp, world.now));
         world.run(3000);
         world.seen.silent = 0;

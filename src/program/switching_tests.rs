@@ -110,9 +110,8 @@ fn a_file_that_ends_gives_way_to_a_live_input_or_at_once_to_standby() {
     world.next_file(feed(&world, 5));
     world.udp = Some(feed(&world, 2));
     world.run(1400);
-    world.file = None;
     world.choose(None);
-    assert_eq!(world.on_air(), Source::File, "its last frame stands");
+    assert_eq!(world.on_air(), Source::File, "it stands");
     world.run(300);
     world.choose(None);
     world.run(199);
@@ -120,7 +119,7 @@ fn a_file_that_ends_gives_way_to_a_live_input_or_at_once_to_standby() {
     world.run(1);
     assert_eq!(world.on_air(), Source::Standby, "no IDR in time");
     world.run(400);
-    assert_eq!(world.on_air(), Source::Udp);
+    assert_eq!(world.on_air(), Source::Udp, "although the file goes on");
 
     world.choose(Some(Source::File));
     world.next_file(feed(&world, 6));
