@@ -1,7 +1,10 @@
 //! The programme: one writer, one ring, many readers. Pure policy: `now` comes in, units and
 //! verdicts go out; nothing here waits, allocates per unit, or knows a socket.
 
+#[cfg(test)]
+mod model;
 mod payload;
+mod silence;
 
 pub mod bell;
 pub mod reader;
@@ -55,6 +58,14 @@ impl Programme {
         self.after(&mut switcher, now)
     }
 
+    /// The operator chooses what is to be on air; see [`Switcher::choose`]. Returns the change of
+    /// what is on air, if it is made at once.
+    pub fn choose(&self, choice: Option<Source>, now: Mono) -> Option<Cut> {
+        let mut switcher = self.switcher.borrow_mut();
+        switcher.choose(choice, now);
+        self.after(&mut switcher, now)
+    }
+
     /// Lets time pass; see [`Switcher::tick`].
     pub fn tick(&self, now: Mono) -> Option<Cut> {
         let mut switcher = self.switcher.borrow_mut();
@@ -99,10 +110,16 @@ impl Programme {
 }
 
 #[cfg(test)]
+mod silence_tests;
+#[cfg(test)]
+mod switching_tests;
+
+#[cfg(test)]
 mod tests {
     use std::task::{Context, Waker};
 
     use super::ring::Capacity;
+    use super::switcher::FillAudio;
     use super::*;
     use crate::base::time::Ticks;
     use crate::codec::access_unit::{UnitSink, UnitStart};
@@ -118,7 +135,8 @@ mod tests {
     fn sound_leaves_with_the_picture_behind_it_or_when_none_comes() {
         let capacity =
             Capacity { video_bytes: 4096, audio_bytes: 4096, units: 64, unit_bytes_max: 1024 };
-        let switcher = Switcher::new(Ring::new(capacity), Duration::from_millis(500));
+        let switcher =
+            Switcher::new(Ring::new(capacity), Duration::from_millis(500), FillAudio::Yes);
         let programme = Programme::new(switcher);
         let mut listener = programme.listen();
         let mut cx = Context::from_waker(Waker::noop());
