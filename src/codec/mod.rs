@@ -12,6 +12,7 @@ pub mod nal_lengths;
 mod parameter_sets;
 mod sps;
 mod video_config;
+pub mod window;
 
 pub use audio_config::AacRecordError;
 pub use video_config::AvcRecordError;

@@ -2,7 +2,9 @@
 //! and video, which RTMP messages carry as well, and files of them.
 
 pub mod complaint;
+pub mod file;
 pub mod reader;
+mod seek;
 #[cfg(test)]
 mod standby_tests;
 pub mod tag;
