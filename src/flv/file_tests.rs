@@ -194,7 +194,7 @@ fn what_cannot_be_played_is_named() {
         for (kind, body) in tags {
             push(&mut bytes, *kind, 0, &hex(body));
         }
-        let error = open(&bytes).err().expect("an error");
+        let error = open(&bytes).expect_err("an error");
         (error.to_string(), error.remedy())
     };
     let vp6 = "it holds VP6 video, which cannot be carried".to_owned();

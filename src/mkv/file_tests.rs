@@ -257,7 +257,7 @@ fn frames_shown_before_the_first_key_frame_are_left_out() {
 fn what_cannot_be_played_is_named() {
     let said = |entries: &[Vec<u8>]| {
         let bytes = whole(&[element("1654ae6b", &entries.concat()), second(0, 10)]);
-        let error = open(&bytes).err().expect("an error");
+        let error = open(&bytes).expect_err("an error");
         (error.to_string(), error.remedy().unwrap())
     };
     let foreign = |codec: &str| {
@@ -309,7 +309,7 @@ fn duration_and_unit_of_time_are_read() {
 fn a_file_cut_anywhere_is_cut_short() {
     let bytes = clip(1, 30);
     for length in 1..bytes.len() {
-        match open(&bytes[..length]).err().expect("an error") {
+        match open(&bytes[..length]).expect_err("an error") {
             FileError::Truncated { .. } => {}
             FileError::NotRecognised => assert!(length < 40),
             error => panic!("{length}: {error}"),
