@@ -174,6 +174,32 @@ pub const UNACKNOWLEDGED_MS_MAX: u64 = 25_000;
 // ── Files and playing them ──────────────────────────────────────────────────────────────────
 /// Files of the library that are listed; more are counted.
 pub const LIBRARY_FILES_MAX: usize = 10_000;
+/// The piece of a file that its reader holds in memory.
+pub const FILE_WINDOW_BYTES: usize = 64 << 10;
+/// Readers that hold one at a time: those that play, and the survey of the library.
+pub const FILE_WINDOWS_MAX: usize = 4;
+/// Units in a row that a file's reader gives up before it gives up the file.
+pub const FILE_BROKEN_UNITS_MAX: u32 = 32;
+/// Tags looked at when an FLV file is opened, in search of its tracks' configurations.
+pub const FLV_OPENING_TAGS_MAX: usize = 2_000;
+/// Bytes of an FLV file searched for the beginning of a tag: more than the largest access unit.
+pub const FLV_SEARCH_BYTES_MAX: u64 = 2 << 20;
+/// Tags walked through in one seek in an FLV file.
+pub const FLV_SEEK_TAGS_MAX: usize = 100_000;
+/// Elements inside one element of a Matroska file that are looked at.
+pub const MKV_CHILDREN_MAX: usize = 4096;
+/// The most frames in one block of a Matroska file (RFC 9559, 10.3: a byte counts them).
+pub const MKV_LACE_FRAMES_MAX: usize = 256;
+/// Bytes stripped from the beginning of all frames of a track (RFC 9559, 5.1.4.1.31.7).
+pub const MKV_STRIPPED_BYTES_MAX: usize = 64;
+/// Video blocks looked at when a Matroska file is opened, to learn how far frames are reordered.
+pub const MKV_LOOK_AHEAD_FRAMES_MAX: usize = 64;
+/// The deepest reordering of frames there is (ISO/IEC 14496-10, E.2.1: max_num_reorder_frames).
+pub const REORDER_FRAMES_MAX: usize = 16;
+/// Elements looked at for that, and in one seek.
+pub const MKV_SEEK_ELEMENTS_MAX: usize = 100_000;
+/// Cue points looked at in one seek: a key frame every second for more than two days.
+pub const MKV_CUE_POINTS_MAX: usize = 200_000;
 /// Length of a file's name (NAME_MAX of Linux).
 pub const FILE_NAME_BYTES_MAX: usize = 255;
 /// Playlists kept.
