@@ -182,6 +182,8 @@ pub const PLAYLISTS_MAX: usize = 16;
 pub const PLAYLIST_FILES_MAX: usize = 500;
 /// Length of a playlist's name.
 pub const PLAYLIST_NAME_BYTES_MAX: usize = 64;
+/// Video files read at once: on air, waiting to be, the standby file, and one that is surveyed.
+pub const FILE_READERS_MAX: usize = 4;
 /// An MP4 reader's window onto one of its tables.
 pub const MP4_WINDOW_BYTES: usize = 4 << 10;
 /// A piece of a video sample read from an MP4 file at once.

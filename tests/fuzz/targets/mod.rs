@@ -6,6 +6,7 @@ mod amf;
 mod chunks;
 mod config;
 mod http;
+mod mp4;
 mod programme;
 mod sessions;
 mod ts;
@@ -15,7 +16,7 @@ mod url;
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its folders below `seeds` and `crashers`.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("ts", ts::run),
     ("programme", programme::run),
     ("chunks", chunks::run),
@@ -25,4 +26,5 @@ pub const TARGETS: [(&str, Target); 9] = [
     ("url", url::run),
     ("config", config::run),
     ("http", http::run),
+    ("mp4", mp4::run),
 ];
