@@ -293,7 +293,7 @@ fn fragmented_files_come_out_as_ffprobe_reads_them() {
 #[test]
 fn a_cut_without_encoding_begins_at_the_key_before() {
     let whole = make("c.mp4", PLAIN, 48_000, &["-bf", "2", "-b_strategy", "0"]);
-    let cut = remux(&whole, "cut.mp4", &["-ss", "1.5"], &[]);
+    let cut = remux(&whole, "cut.mp4", &["-ss", "1.4"], &[]);
     let (mut file, mut reader) = open(&cut);
     let recorder = read_on(&mut file, &mut reader);
     let expected = probe(&cut);

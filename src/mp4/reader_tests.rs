@@ -186,7 +186,7 @@ fn a_file_of_twenty_gigabytes_costs_no_more_than_a_short_one() {
         assert!(file.largest <= MP4_PIECE_BYTES);
         costs.push((file.size, opened));
     }
-    assert!(costs[1].0 > 20 << 30, "{costs:?}");
+    assert!(costs[1].0 > 20_000_000_000, "{costs:?}");
     assert!(costs[1].1 < costs[0].1 + 100, "reads to open: {costs:?}");
 }
 
