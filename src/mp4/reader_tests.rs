@@ -119,7 +119,7 @@ impl Plan {
         let mdhd = numbers(b"mdhd", &[0, 0, self.scale, self.count, 0]);
         let mdia = boxed(b"mdia", &[mdhd, boxed(b"hdlr", &handler), minf].concat());
         let mut trak = numbers(b"tkhd", &[0, 0, 1, 0, 0]);
-        for elst in &self.elst {
+        if let Some(elst) = &self.elst {
             trak.extend(boxed(b"edts", &numbers(b"elst", elst)));
         }
         trak.extend(mdia);
