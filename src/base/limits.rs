@@ -180,8 +180,9 @@ pub const LIBRARY_FILES_MAX: usize = 10_000;
 pub const LIBRARY_NAMES_BYTES_MAX: usize = LIBRARY_FILES_MAX * 64;
 /// Characters kept of why a file is refused.
 pub const LIBRARY_WORDS_CHARS_MAX: usize = 160;
-/// An entry of the library's listing besides its name, and its place in two listings.
-pub const LIBRARY_ENTRY_BYTES: usize = 256;
+/// An entry of the library's listing besides its name: details or words, and its places in two
+/// listings.
+pub const LIBRARY_ENTRY_BYTES: usize = 384;
 /// What is held of a file's name while the folder is read anew.
 pub const LIBRARY_SCAN_BYTES: usize = 160;
 /// The folder is read anew at least this often.

@@ -66,9 +66,8 @@ fn foreign(head: &[u8]) -> Option<(&'static str, Remedy)> {
 
 /// Annex B: a start code and an access unit delimiter or an SPS behind it.
 fn raw_h264(head: &[u8]) -> Option<(&'static str, Remedy)> {
-    let behind = head.strip_prefix(&[0]).unwrap_or(head).strip_prefix(&[0, 0, 1])?;
-    let kind = behind.first().map(|byte| byte & 0x9f)?;
-    matches!(kind, 7 | 9).then_some(("raw H.264 without a container", Remedy::Remux))
+    let ([0, 0, 1, header, ..] | [0, 0, 0, 1, header, ..]) = head else { return None };
+    matches!(header & 0x9f, 7 | 9).then_some(("raw H.264 without a container", Remedy::Remux))
 }
 
 #[cfg(test)]
