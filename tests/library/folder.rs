@@ -266,7 +266,7 @@ fn a_file_replaced_while_it_is_open_is_read_to_its_end() {
     let folder = Folder::new("replaced");
     folder.ffmpeg("a.ts", &[&PICTURE[..], &["-t", "2"], &ENCODED].concat());
     let library = Library::start(folder.videos()).expect("a thread");
-    let mut opened = library.open("a.ts").ok().expect("a file that plays");
+    let mut opened = library.open("a.ts").expect("a file that plays");
     assert!(!opened.file.is_replaced(library.folder(), "a.ts"));
     assert_eq!(opened.file.has_changed().ok(), Some(false));
     folder.write("b.ts", b"something else");
