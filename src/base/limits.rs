@@ -202,6 +202,18 @@ pub const SURVEY_TICKS_MAX: Ticks = Ticks(12 * TICKS_PER_S);
 pub const SURVEY_BYTES_MAX: u64 = 8 << 20;
 /// Steps of a file's reader in a survey.
 pub const SURVEY_STEPS_MAX: usize = 100_000;
+/// The piece of a file that its reader holds in memory.
+pub const FILE_WINDOW_BYTES: usize = 64 << 10;
+/// Readers that hold one at a time: those that play, and the survey of the library.
+pub const FILE_WINDOWS_MAX: usize = 4;
+/// Units in a row that a file's reader gives up before it gives up the file.
+pub const FILE_BROKEN_UNITS_MAX: u32 = 32;
+/// Tags looked at when an FLV file is opened, in search of its tracks' configurations.
+pub const FLV_OPENING_TAGS_MAX: usize = 2_000;
+/// Bytes of an FLV file searched for the beginning of a tag: more than the largest access unit.
+pub const FLV_SEARCH_BYTES_MAX: u64 = 2 << 20;
+/// Tags walked through in one seek in an FLV file.
+pub const FLV_SEEK_TAGS_MAX: usize = 100_000;
 /// Length of a file's name (NAME_MAX of Linux).
 pub const FILE_NAME_BYTES_MAX: usize = 255;
 /// What an MPEG-TS file is read by.
