@@ -233,6 +233,35 @@ pub const PLAYLISTS_MAX: usize = 16;
 pub const PLAYLIST_FILES_MAX: usize = 500;
 /// Length of a playlist's name.
 pub const PLAYLIST_NAME_BYTES_MAX: usize = 64;
+/// An MP4 reader's window onto one of its tables.
+pub const MP4_WINDOW_BYTES: usize = 4 << 10;
+/// A piece of a video sample read from an MP4 file at once.
+pub const MP4_PIECE_BYTES: usize = 64 << 10;
+/// Windows of an MP4 reader: seven tables and the fragments of two tracks, the boxes around them,
+/// and the audio's samples.
+pub const MP4_WINDOWS_MAX: usize = 2 * 8 + 2;
+/// Boxes looked at on one level of an MP4 file's header.
+pub const MP4_BOXES_MAX: usize = 1024;
+/// Tracks looked at in an MP4 file.
+pub const MP4_TRACKS_MAX: usize = 32;
+/// Decoder configurations of one track of an MP4 file.
+pub const MP4_DESCRIPTIONS_MAX: usize = 4;
+/// Entries of an MP4 track's edit list that are looked at.
+pub const MP4_EDITS_MAX: u32 = 64;
+/// The largest sample an MP4 file may announce: far beyond what is stored, so that a picture that
+/// is too large costs itself and not the file.
+pub const MP4_SAMPLE_BYTES_MAX: u32 = 64 << 20;
+/// Boxes passed over and empty table entries skipped in one call to an MP4 reader.
+pub const MP4_STEPS_MAX: usize = 256;
+/// Samples in a row of an MP4 track between which no time passes: nothing would pace them.
+pub const MP4_STILL_SAMPLES_MAX: u32 = 256;
+/// First samples of an MP4 track searched for the reach of its composition offsets.
+pub const MP4_REORDER_SAMPLES_MAX: usize = 256;
+/// Fragments of an MP4 file whose places are remembered, evenly spread.
+pub const MP4_LANDMARKS_MAX: usize = 256;
+/// Samples and boxes of a fragmented MP4 file gone over when it is opened, to know how long it
+/// plays, or in a seek.
+pub const MP4_WALK_STEPS_MAX: usize = 8_000_000;
 /// Commands from the control plane under way.
 pub const COMMANDS_MAX: usize = 8;
 /// Time who gives a command waits for what comes of it. Less than the control plane's own.
@@ -298,8 +327,14 @@ pub const PROGRAM_BYTES: usize = 8 << 20;
 pub const SMALL_HEAP_BYTES: usize = 2 << 20;
 /// The demultiplexer and its assemblers: sections, the streams' table, an access unit's head.
 pub const DEMULTIPLEXER_BYTES: usize = 64 << 10;
-/// A file's reader while it is surveyed: window, demultiplexer, configurations.
-pub const LIBRARY_SURVEY_BYTES: usize = TS_FILE_WINDOW_BYTES + DEMULTIPLEXER_BYTES;
+/// An MPEG-TS file's reader: its window, the demultiplexer, configurations.
+pub const TS_READER_BYTES: usize = TS_FILE_WINDOW_BYTES + DEMULTIPLEXER_BYTES + (16 << 10);
+/// An MP4 file's reader: its windows, a piece of a picture, landmarks, configurations.
+pub const MP4_READER_BYTES: usize =
+    MP4_WINDOWS_MAX * MP4_WINDOW_BYTES + MP4_PIECE_BYTES + MP4_LANDMARKS_MAX * 32 + (32 << 10);
+/// The reader of the library's survey, of whatever kind.
+pub const LIBRARY_SURVEY_BYTES: usize =
+    if MP4_READER_BYTES > TS_READER_BYTES { MP4_READER_BYTES } else { TS_READER_BYTES };
 /// A viewer in user space: task, session, reader, header bytes; with a full outbox and an
 /// unfinished message as large as they may be.
 pub const VIEWER_BYTES: usize = (8 << 10) + RTMP_OUTBOX_BYTES_MAX + RTMP_PARTIAL_BYTES_MAX;

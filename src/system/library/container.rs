@@ -2,6 +2,8 @@
 //! read is named, with what would help. Non-goal: reading it. Bound: the file's first bytes.
 
 use crate::codec::container::{ContainerReader, FileError, ReadAt, Remedy};
+use crate::flv::file::{is_flv, FlvFile};
+use crate::mp4::{is_mp4, Mp4Reader};
 use crate::ts::file::{is_ts, TsFile};
 
 /// What is looked at of a file's beginning: five packets of the longest kind.
@@ -12,7 +14,11 @@ type Open = fn(&mut dyn ReadAt) -> Result<Box<dyn ContainerReader>, FileError>;
 
 /// The containers that are read: how each is recognised, and opened. Those that are recognised by
 /// a magic number come before the one that is recognised by a pattern.
-const CONTAINERS: [(Sniff, Open); 1] = [(is_ts, |file| Ok(Box::new(TsFile::open(file)?)))];
+const CONTAINERS: [(Sniff, Open); 3] = [
+    (is_mp4, |file| Ok(Box::new(Mp4Reader::open(file)?))),
+    (is_flv, |file| Ok(Box::new(FlvFile::open(file)?))),
+    (is_ts, |file| Ok(Box::new(TsFile::open(file)?))),
+];
 
 /// Opens a file's reader.
 ///
