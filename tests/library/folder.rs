@@ -135,6 +135,42 @@ fn what_a_file_is_and_what_platforms_will_object_to() {
 }
 
 #[test]
+fn every_container_tells_the_same_of_the_same_tracks() {
+    let folder = Folder::new("containers");
+    let sound = ["-c:a", "aac", "-ac", "2", "-ar", "48000"];
+    let both = [&PICTURE[..], &SOUND, &["-t", "6"], &ENCODED, &sound, &["-g", "50", "-bf", "2"]];
+    folder.ffmpeg("a.ts", &both.concat());
+    let source = folder.path("a.ts");
+    let source = source.to_str().expect("a path in UTF-8");
+    let copy = ["-i", source, "-c", "copy"];
+    folder.ffmpeg("b.mp4", &copy);
+    folder.ffmpeg("c.mov", &[&copy[..], &["-movflags", "+faststart"]].concat());
+    let fragments = ["-bsf:a", "aac_adtstoasc", "-movflags", "frag_keyframe+empty_moov"];
+    folder.ffmpeg("d.mp4", &[&copy[..], &fragments].concat());
+    folder.ffmpeg("e.flv", &copy);
+    // The content counts, not the name.
+    fs::copy(folder.path("e.flv"), folder.path("f.mp4")).expect("a copy");
+    age(&folder.path("f.mp4"));
+    let library = Library::start(folder.videos()).expect("a thread");
+    let listing = surveyed(&library);
+    let ts = details(&listing, "a.ts");
+    assert_eq!(ts.keyframe_interval_ms, Some(2_000));
+    for name in ["b.mp4", "c.mov", "d.mp4", "e.flv", "f.mp4"] {
+        let other = details(&listing, name);
+        let video = |details: &Details| VideoDetails { bps: 0, ..details.video };
+        assert_eq!(video(&other), video(&ts), "{name}");
+        let audio = |details: &Details| details.audio.map(|a| (a.sample_rate_hz, a.channels));
+        assert_eq!(audio(&other), audio(&ts), "{name}");
+        assert_eq!((other.keyframe_interval_ms, other.b_frames), (Some(2_000), true), "{name}");
+        let duration = other.duration_ms.expect(name);
+        assert!(duration.abs_diff(6_000) <= 100, "{name} plays {duration} ms");
+        let ratio = other.video.bps as f64 / ts.video.bps as f64;
+        assert!((0.8..1.2).contains(&ratio), "{name}: {} and {}", other.video.bps, ts.video.bps);
+        assert!(library.open(name).is_ok(), "{name}");
+    }
+}
+
+#[test]
 fn what_cannot_be_played_says_why_and_what_would_help() {
     let folder = Folder::new("refused");
     let silent = [&PICTURE[..], &["-t", "1"]].concat();
@@ -167,7 +203,13 @@ fn what_cannot_be_played_says_why_and_what_would_help() {
     let quiet = command.replacen("ffmpeg", "ffmpeg -loglevel error -nostdin", 1);
     let mended = Command::new("sh").args(["-c", &quiet]).current_dir(folder.videos()).status();
     assert!(mended.is_ok_and(|status| status.success()), "{command}");
-    assert!(folder.path("old film-mended.mp4").exists());
+    age(&folder.path("old film-mended.mp4"));
+    library.rescan();
+    let listing = wait_for(&library, |listing| {
+        listing.entry("old film-mended.mp4").is_some_and(|entry| entry.details().is_some())
+    });
+    let mended = details(&listing, "old film-mended.mp4");
+    assert_eq!((mended.video.width, mended.video.frame_rate), (320, 25.0));
 }
 
 #[test]
