@@ -214,6 +214,20 @@ pub const FLV_OPENING_TAGS_MAX: usize = 2_000;
 pub const FLV_SEARCH_BYTES_MAX: u64 = 2 << 20;
 /// Tags walked through in one seek in an FLV file.
 pub const FLV_SEEK_TAGS_MAX: usize = 100_000;
+/// Elements inside one element of a Matroska file that are looked at.
+pub const MKV_CHILDREN_MAX: usize = 4096;
+/// The most frames in one block of a Matroska file (RFC 9559, 10.3: a byte counts them).
+pub const MKV_LACE_FRAMES_MAX: usize = 256;
+/// Bytes stripped from the beginning of all frames of a track (RFC 9559, 5.1.4.1.31.7).
+pub const MKV_STRIPPED_BYTES_MAX: usize = 64;
+/// Video blocks looked at when a Matroska file is opened, to learn how far frames are reordered.
+pub const MKV_LOOK_AHEAD_FRAMES_MAX: usize = 64;
+/// The deepest reordering of frames there is (ISO/IEC 14496-10, E.2.1: max_num_reorder_frames).
+pub const REORDER_FRAMES_MAX: usize = 16;
+/// Elements looked at for that, and in one seek.
+pub const MKV_SEEK_ELEMENTS_MAX: usize = 100_000;
+/// Cue points looked at in one seek: a key frame every second for more than two days.
+pub const MKV_CUE_POINTS_MAX: usize = 200_000;
 /// Length of a file's name (NAME_MAX of Linux).
 pub const FILE_NAME_BYTES_MAX: usize = 255;
 /// What an MPEG-TS file is read by.

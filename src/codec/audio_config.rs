@@ -76,6 +76,20 @@ impl AacConfig {
         };
         Ok(AacConfig { record, object_type, sample_rate_hz, channels })
     }
+
+    /// The configuration of an object type 1 to 4 with so many samples a second and channels, if
+    /// these have an index each (tables 1.18 and 1.19).
+    pub fn from_parts(
+        object_type: u8,
+        sample_rate_hz: u32,
+        channel_count: u8,
+    ) -> Option<AacConfig> {
+        let index = RATES_HZ.iter().position(|rate| *rate == sample_rate_hz)?;
+        let configuration = (1..=7).find(|own| channels(*own) == Some(channel_count))?;
+        let index = u8::try_from(index).ok().filter(|_| (1..=4).contains(&object_type))?;
+        let record = short_record(object_type, index, configuration);
+        Some(AacConfig { record, object_type, sample_rate_hz, channels: channel_count })
+    }
 }
 
 /// The two bytes for an object type below 31 and a frequency that has an index.
@@ -190,6 +204,8 @@ mod tests {
             assert_eq!(config.record, record);
             assert_eq!(Some(config.sample_rate_hz), sample_rate_hz(index));
             assert_eq!(Some(config.channels), channels(configuration));
+            let parts = AacConfig::from_parts(2, config.sample_rate_hz, config.channels);
+            assert_eq!(parts, Some(config));
         }
     }
 }

@@ -14,6 +14,8 @@ pub struct Window {
     /// Where in the file it begins, and how much of it is filled.
     at: u64,
     filled: usize,
+    /// Bytes read at once, or as many as are asked for.
+    stride: usize,
 }
 
 impl Default for Window {
@@ -25,7 +27,14 @@ impl Default for Window {
 impl Window {
     /// An empty one.
     pub fn new() -> Window {
-        Window { bytes: vec![0; FILE_WINDOW_BYTES].into_boxed_slice(), at: 0, filled: 0 }
+        let bytes = vec![0; FILE_WINDOW_BYTES].into_boxed_slice();
+        Window { bytes, at: 0, filled: 0, stride: FILE_WINDOW_BYTES }
+    }
+
+    /// From now on so many bytes are read at once: few for a reader that leaps, all that the
+    /// window holds for one that goes on.
+    pub fn set_stride(&mut self, bytes: usize) {
+        self.stride = bytes.min(FILE_WINDOW_BYTES);
     }
 
     /// At most `bytes` bytes at `offset`, and no more than the window holds; fewer at the end of
@@ -48,7 +57,7 @@ impl Window {
         bytes: usize,
     ) -> io::Result<&[u8]> {
         let bytes = bytes.min(FILE_WINDOW_BYTES);
-        let from = offset.saturating_sub((FILE_WINDOW_BYTES - bytes) as u64);
+        let from = offset.saturating_sub(self.stride.saturating_sub(bytes) as u64);
         self.get_from(file, from, offset, bytes)
     }
 
@@ -67,7 +76,10 @@ impl Window {
         if held(self).is_none() {
             self.filled = 0;
             self.at = from;
-            self.filled = file.read_at(from, &mut self.bytes)?.min(FILE_WINDOW_BYTES);
+            let behind = usize::try_from(offset.saturating_sub(from)).unwrap_or(0);
+            let wanted = self.stride.max(behind.saturating_add(bytes));
+            let room = self.bytes.get_mut(..wanted.min(FILE_WINDOW_BYTES)).unwrap_or_default();
+            self.filled = file.read_at(from, room)?.min(room.len());
         }
         let start = usize::try_from(offset.saturating_sub(self.at)).unwrap_or(usize::MAX);
         let filled = self.bytes.get(..self.filled).unwrap_or_default();
@@ -124,6 +136,23 @@ mod tests {
         }
         assert_eq!(window.get(&mut file, u64::MAX, 20).unwrap(), b"");
         assert_eq!(window.get(&mut file, 0, 1 << 20).unwrap().len(), FILE_WINDOW_BYTES);
+    }
+
+    #[test]
+    fn who_leaps_reads_little() {
+        let bytes = bytes();
+        let mut file = InMemory { bytes: &bytes, reads: 0 };
+        let mut window = Window::new();
+        window.set_stride(100);
+        for (offset, reads) in [(1000, 1), (1080, 1), (1081, 2), (0, 3)] {
+            assert_eq!(window.get(&mut file, offset, 20).unwrap().len(), 20);
+            assert_eq!(file.reads, reads, "at {offset}");
+        }
+        let much = window.get(&mut file, 5, 5000).unwrap();
+        assert_eq!(much, &bytes[5..5005]);
+        assert_eq!(window.get_backwards(&mut file, 9000, 20).unwrap(), &bytes[9000..9020]);
+        assert_eq!(window.get_backwards(&mut file, 8920, 20).unwrap(), &bytes[8920..8940]);
+        assert_eq!(file.reads, 5);
     }
 
     #[test]
