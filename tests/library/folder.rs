@@ -145,9 +145,12 @@ fn every_container_tells_the_same_of_the_same_tracks() {
     let copy = ["-i", source, "-c", "copy"];
     folder.ffmpeg("b.mp4", &copy);
     folder.ffmpeg("c.mov", &[&copy[..], &["-movflags", "+faststart"]].concat());
-    let fragments = ["-bsf:a", "aac_adtstoasc", "-movflags", "frag_keyframe+empty_moov"];
-    folder.ffmpeg("d.mp4", &[&copy[..], &fragments].concat());
     folder.ffmpeg("e.flv", &copy);
+    let flat = folder.path("b.mp4");
+    let flat = ["-i", flat.to_str().expect("a path in UTF-8"), "-c", "copy"];
+    let fragments = ["-movflags", "frag_keyframe+empty_moov"];
+    folder.ffmpeg("d.mp4", &[&flat[..], &fragments].concat());
+    folder.ffmpeg("g.mkv", &flat);
     // The content counts, not the name.
     fs::copy(folder.path("e.flv"), folder.path("f.mp4")).expect("a copy");
     age(&folder.path("f.mp4"));
@@ -155,7 +158,7 @@ fn every_container_tells_the_same_of_the_same_tracks() {
     let listing = surveyed(&library);
     let ts = details(&listing, "a.ts");
     assert_eq!(ts.keyframe_interval_ms, Some(2_000));
-    for name in ["b.mp4", "c.mov", "d.mp4", "e.flv", "f.mp4"] {
+    for name in ["b.mp4", "c.mov", "d.mp4", "e.flv", "f.mp4", "g.mkv"] {
         let other = details(&listing, name);
         let video = |details: &Details| VideoDetails { bps: 0, ..details.video };
         assert_eq!(video(&other), video(&ts), "{name}");
@@ -176,7 +179,11 @@ fn what_cannot_be_played_says_why_and_what_would_help() {
     let silent = [&PICTURE[..], &["-t", "1"]].concat();
     folder.ffmpeg("old film.avi", &silent);
     folder.ffmpeg("dvd.mpg", &silent);
-    folder.ffmpeg("hevc.ts", &[&silent[..], &["-c:v", "mpeg2video"]].concat());
+    folder.ffmpeg("mpeg2.ts", &[&silent[..], &["-c:v", "mpeg2video"]].concat());
+    folder.ffmpeg(
+        "vp9.webm",
+        &[&silent[..], &["-c:v", "libvpx-vp9", "-deadline", "realtime"]].concat(),
+    );
     folder.ffmpeg("raw.h264", &[&silent[..], &ENCODED].concat());
     folder.write("empty.mp4", b"");
     folder.write("notes.txt", b"not a video");
@@ -186,7 +193,8 @@ fn what_cannot_be_played_says_why_and_what_would_help() {
     for (name, why) in [
         ("old film.avi", "an AVI container"),
         ("dvd.mpg", "an MPEG programme stream"),
-        ("hevc.ts", "MPEG-2 video"),
+        ("mpeg2.ts", "MPEG-2 video"),
+        ("vp9.webm", "VP9"),
         ("raw.h264", "raw H.264"),
         ("empty.mp4", "cut short"),
         ("notes.txt", "no MP4"),
