@@ -1,14 +1,19 @@
-//! What answers which request. Purpose: a pure function from what was asked and a snapshot to an
-//! answer; sockets and threads are elsewhere. Non-goals: parsing HTTP, connections. Bound: an
-//! answer's size follows from the limits on viewers and destinations.
+//! What answers which request. Purpose: a function from what was asked and a snapshot to an
+//! answer; sockets and threads are elsewhere, and what reaches out (commands, the library) is
+//! handed in. Non-goals: parsing HTTP, connections. Bound: an answer's size follows from the
+//! limits on viewers and destinations, and the library's list keeps its own.
 
 use std::borrow::Cow;
 
 use serde::Serialize;
 
 use crate::control::api::{self, Moment};
+use crate::control::caller::Caller;
+use crate::control::orders;
 use crate::control::page;
 use crate::control::stat;
+use crate::control::videos::{self, Shelf};
+use crate::system::commands::{Command, Outcome};
 use crate::system::health::{judge, Verdict};
 use crate::system::snapshot::Snapshot;
 
@@ -47,6 +52,25 @@ pub struct Asked<'a> {
     pub gzip: bool,
     /// If-None-Match as sent; empty when absent.
     pub if_none_match: &'a str,
+    /// Who asks.
+    pub caller: Caller<'a>,
+    /// Content-Type as sent; empty when absent.
+    pub content_type: &'a str,
+    /// The body; empty when absent.
+    pub body: &'a [u8],
+}
+
+/// What an answer is made from.
+#[derive(Clone, Copy)]
+pub struct World<'a> {
+    /// The state.
+    pub snapshot: &'a Snapshot,
+    /// Now.
+    pub moment: Moment,
+    /// Gives a command and waits for what comes of it.
+    pub ask: &'a dyn Fn(Command) -> Outcome,
+    /// The library.
+    pub shelf: &'a dyn Shelf,
 }
 
 /// An answer.
@@ -82,16 +106,28 @@ struct ErrorAnswer<'a> {
     success: bool,
     error: &'a str,
     code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<&'a str>,
 }
 
 /// An error in the API's form.
 pub fn error(status: u16, code: &str, text: &str) -> Answer {
-    json(status, &ErrorAnswer { success: false, error: text, code })
+    error_with(status, code, text, None)
 }
 
-fn json(status: u16, value: &impl Serialize) -> Answer {
+/// The same, with the command line that would help.
+pub fn error_with(status: u16, code: &str, text: &str, remedy: Option<&str>) -> Answer {
+    json(status, &ErrorAnswer { success: false, error: text, code, remedy })
+}
+
+/// An answer in JSON.
+pub fn json(status: u16, value: &impl Serialize) -> Answer {
     // Our own structs of numbers, texts and lists: there is nothing JSON could not say.
-    let body = serde_json::to_vec(value).unwrap_or_default();
+    json_bytes(status, serde_json::to_vec(value).unwrap_or_default())
+}
+
+/// An answer that is JSON already.
+pub fn json_bytes(status: u16, body: Vec<u8>) -> Answer {
     Answer { status, fields: vec![JSON, FRESH], body: Cow::Owned(body) }
 }
 
@@ -103,36 +139,136 @@ fn text(status: u16, kind: &'static str, body: impl Into<Cow<'static, str>>) -> 
     Answer { status, fields: vec![("Content-Type", kind), FRESH], body }
 }
 
-/// Answers.
-pub fn answer(asked: Asked<'_>, snapshot: &Snapshot, moment: Moment) -> Answer {
-    let path = asked.target.split(['?', '#']).next().unwrap_or_default();
-    let known = match asked.port {
-        Port::Http => matches!(path, "/api/status" | "/api/health") || page::has(path),
-        Port::Stat => matches!(path, "/stat" | "/health"),
-    };
-    if !known {
-        return error(404, "NOT_FOUND", "There is nothing at this path.");
+/// What is at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Route<'a> {
+    Status,
+    Health,
+    Videos,
+    Switch,
+    Stop,
+    Playout,
+    Playlists,
+    /// One list, by its name as it stands in the path.
+    Playlist(&'a str),
+    /// A file of the page.
+    Page,
+    Stat,
+    PlainHealth,
+}
+
+impl<'a> Route<'a> {
+    fn of(port: Port, path: &'a str) -> Option<Route<'a>> {
+        Some(match (port, path) {
+            (Port::Http, "/api/status") => Route::Status,
+            (Port::Http, "/api/health") => Route::Health,
+            (Port::Http, "/api/videos") => Route::Videos,
+            (Port::Http, "/api/switch") => Route::Switch,
+            (Port::Http, "/api/stop") => Route::Stop,
+            (Port::Http, "/api/playout") => Route::Playout,
+            (Port::Http, "/api/playlists") => Route::Playlists,
+            (Port::Http, path) if page::has(path) => Route::Page,
+            (Port::Http, path) => {
+                let name = path.strip_prefix("/api/playlists/")?;
+                Route::Playlist(Some(name).filter(|name| !name.contains('/'))?)
+            }
+            (Port::Stat, "/stat") => Route::Stat,
+            (Port::Stat, "/health") => Route::PlainHealth,
+            (Port::Stat, _) => return None,
+        })
     }
-    if !matches!(asked.method, "GET" | "HEAD") {
-        let mut refused = error(405, "INVALID_REQUEST", "This path only takes GET and HEAD.");
-        refused.fields.push(("Allow", "GET, HEAD"));
+
+    /// The methods it takes, as Allow lists them.
+    const fn methods(self) -> &'static str {
+        match self {
+            Route::Switch | Route::Stop | Route::Playout => "POST",
+            Route::Playlist(_) => "GET, HEAD, PUT, DELETE",
+            _ => "GET, HEAD",
+        }
+    }
+}
+
+/// Whether the answer to this target may be far larger than others.
+pub fn may_be_large(target: &str) -> bool {
+    target.starts_with("/api/videos")
+}
+
+/// Answers.
+pub fn answer(asked: Asked<'_>, world: &World<'_>) -> Answer {
+    let path = asked.target.split(['?', '#']).next().unwrap_or_default();
+    let Some(route) = Route::of(asked.port, path) else {
+        return error(404, "NOT_FOUND", "There is nothing at this path.");
+    };
+    let methods = route.methods();
+    if !methods.split(", ").any(|method| method == asked.method) {
+        let words = format!("This path only takes {}.", methods.replace(", ", " and "));
+        let mut refused = error(405, "INVALID_REQUEST", &words);
+        refused.fields.push(("Allow", methods));
         return refused;
     }
-    match (asked.port, path) {
-        (Port::Http, "/api/status") => {
-            json(200, &api::status(snapshot, &judge(snapshot, moment.now), moment))
-        }
-        (Port::Http, "/api/health") => {
-            let health = judge(snapshot, moment.now);
+    let answered = if matches!(asked.method, "GET" | "HEAD") {
+        tell(asked, route, path, world)
+    } else {
+        may_command(asked).and_then(|()| command(asked, route, world))
+    };
+    answered.unwrap_or_else(|refused| refused)
+}
+
+/// Tells something.
+fn tell(
+    asked: Asked<'_>,
+    route: Route<'_>,
+    path: &str,
+    world: &World<'_>,
+) -> Result<Answer, Answer> {
+    let World { snapshot, moment, .. } = *world;
+    let health = || judge(snapshot, moment.now);
+    Ok(match route {
+        Route::Status => json(200, &api::status(snapshot, &health(), moment)),
+        Route::Health => {
+            let health = health();
             let status = if health.verdict == Verdict::Unhealthy { 503 } else { 200 };
             json(status, &api::health(snapshot, &health, moment))
         }
-        (Port::Http, _) => page::answer(path, asked.gzip, asked.if_none_match),
-        (Port::Stat, "/stat") => text(200, "text/xml", stat::document(snapshot, moment)),
-        (Port::Stat, _) => match judge(snapshot, moment.now).verdict {
+        Route::Videos => videos::answer(asked.target, world.shelf),
+        Route::Playlists => orders::playlists(world),
+        Route::Playlist(name) => orders::playlist(name, world)?,
+        Route::Stat => text(200, "text/xml", stat::document(snapshot, moment)),
+        Route::PlainHealth => match health().verdict {
             Verdict::Unhealthy => text(503, "text/plain", "unhealthy\n"),
             Verdict::Healthy | Verdict::Degraded => text(200, "text/plain", "healthy\n"),
         },
+        // The others take no GET, which was seen to before.
+        Route::Page | Route::Switch | Route::Stop | Route::Playout => {
+            page::answer(path, asked.gzip, asked.if_none_match)
+        }
+    })
+}
+
+/// Whether the one who asks may give commands, in this form.
+fn may_command(asked: Asked<'_>) -> Result<(), Answer> {
+    let judged = asked.caller.may_command();
+    judged.map_err(|stranger| error(403, "FORBIDDEN", &stranger.to_string()))?;
+    let kind = asked.content_type.split(';').next().unwrap_or_default().trim();
+    if asked.body.is_empty() || kind.eq_ignore_ascii_case("application/json") {
+        Ok(())
+    } else {
+        let words = "Send the body as JSON, with Content-Type: application/json.";
+        Err(error(415, "INVALID_REQUEST", words))
+    }
+}
+
+/// Changes something.
+fn command(asked: Asked<'_>, route: Route<'_>, world: &World<'_>) -> Result<Answer, Answer> {
+    match route {
+        Route::Switch => orders::switch(asked.body, world),
+        Route::Playout => orders::playout(asked.body, world),
+        Route::Playlist(name) if asked.method == "PUT" => {
+            orders::put_playlist(name, asked.body, world)
+        }
+        Route::Playlist(name) => orders::delete_playlist(name, world),
+        // Only what takes other methods than GET and HEAD comes here.
+        _ => orders::stop(world),
     }
 }
 
