@@ -215,3 +215,101 @@ pub fn answer(target: &str, shelf: &dyn Shelf) -> Answer {
     drop(list);
     routes::json_bytes(200, List::make(shelf, &wanted, false).finish(&wanted, false))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::Value;
+
+    /// Files with names of so many bytes.
+    struct Many {
+        files: usize,
+        name_bytes: usize,
+    }
+
+    impl Shelf for Many {
+        fn each(&self, take: &mut dyn FnMut(Video<'_>)) {
+            for at in 0..self.files {
+                let filename = format!("{at:0width$}.mp4", width = self.name_bytes - 4);
+                let objection = Objection { code: "b_frames", text: "It has B-frames.".to_owned() };
+                take(Video {
+                    filename: &filename,
+                    size: 1 << 30,
+                    modified: "2026-11-22T12:27:54.018Z".to_owned(),
+                    source: "local",
+                    playable: true,
+                    details: Some(Details {
+                        state: "ready",
+                        duration_s: Some(60.5),
+                        objections: vec![objection; 2],
+                        ..Details::default()
+                    }),
+                });
+            }
+        }
+    }
+
+    fn list(target: &str, files: usize, name_bytes: usize) -> Value {
+        let answer = answer(target, &Many { files, name_bytes });
+        assert!(answer.body.len() <= HTTP_ANSWER_BYTES_MAX, "{}", answer.body.len());
+        serde_json::from_slice(&answer.body).unwrap()
+    }
+
+    #[test]
+    fn a_file_is_told_with_the_original_fields_and_what_is_known() {
+        let told = list("/api/videos", 2, 10);
+        assert_eq!((&told["count"], &told["total"]), (&2.into(), &2.into()));
+        let first = &told["videos"][0];
+        assert_eq!(first["filename"], "000000.mp4");
+        assert_eq!(first["size"], 1 << 30);
+        assert_eq!(first["modified"], "2026-11-22T12:27:54.018Z");
+        assert_eq!(first["source"], "local");
+        assert_eq!((&first["state"], &first["playable"]), (&"ready".into(), &true.into()));
+        assert_eq!(first["objections"][1]["code"], "b_frames");
+        assert_eq!((&told["details"], &told["next_offset"]), (&true.into(), &Value::Null));
+        let none = list("/api/videos", 0, 10);
+        assert_eq!((&none["videos"], &none["count"]), (&Value::Array(Vec::new()), &0.into()));
+    }
+
+    #[test]
+    fn a_part_can_be_asked_for() {
+        let told = list("/api/videos?search=1.MP4&limit=3&offset=2", 100, 10);
+        assert_eq!((&told["count"], &told["total"]), (&3.into(), &10.into()));
+        assert_eq!(told["videos"][0]["filename"], "000021.mp4");
+        assert_eq!((&told["offset"], &told["next_offset"]), (&2.into(), &5.into()));
+        let end = list("/api/videos?offset=99", 100, 10);
+        assert_eq!((&end["count"], &end["next_offset"]), (&1.into(), &Value::Null));
+        let beyond = list("/api/videos?offset=18446744073709551615", 100, 10);
+        assert_eq!((&beyond["count"], &beyond["next_offset"]), (&0.into(), &Value::Null));
+        for target in ["limit=0", "limit=-1", "limit=", "offset=x", "search=%ff", "limit=1e3"] {
+            let refused =
+                answer(&format!("/api/videos?{target}"), &Many { files: 1, name_bytes: 9 });
+            assert_eq!(refused.status, 400, "{target}");
+        }
+    }
+
+    #[test]
+    fn ten_thousand_files_are_answered() {
+        let told = list("/api/videos", 10_000, 40);
+        assert_eq!((&told["count"], &told["details"]), (&10_000.into(), &false.into()));
+        let last = &told["videos"][9_999];
+        assert_eq!((&last["playable"], &last["state"]), (&true.into(), &Value::Null));
+        let part = list("/api/videos?limit=1000", 10_000, 40);
+        assert_eq!((&part["count"], &part["details"]), (&1000.into(), &true.into()));
+    }
+
+    #[test]
+    fn what_does_not_fit_says_where_to_go_on() {
+        let mut seen = 0;
+        while let Some(told) = Some(list(&format!("/api/videos?offset={seen}"), 10_000, 255)) {
+            let count = told["count"].as_u64().unwrap();
+            assert!(count > 0);
+            seen += count;
+            match told["next_offset"].as_u64() {
+                Some(next) => assert_eq!(next, seen),
+                None => break,
+            }
+        }
+        assert_eq!(seen, 10_000);
+    }
+}
