@@ -8,7 +8,6 @@ use std::io;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
 use async_signal::{Signal, Signals};
@@ -25,7 +24,6 @@ use crate::base::limits::{
 use crate::base::rate::Rate;
 use crate::base::time::Mono;
 use crate::codec::access_unit::{Track, TrackConfig};
-use crate::control::videos::{Shelf, Video};
 use crate::control::{self, ControlHandle, ControlOptions};
 use crate::inputs::standby::Standby;
 use crate::inputs::udp::UdpInput;
@@ -40,6 +38,7 @@ use crate::system::clock;
 use crate::system::commands;
 use crate::system::config::Config;
 use crate::system::heap;
+use crate::system::library::Library;
 use crate::system::reactor::{self, Sleep};
 use crate::system::snapshot::{
     Board, PlayoutStatus, ProgrammeStatus, PublisherStatus, PullStatus, Snapshot,
@@ -86,13 +85,6 @@ struct Plane {
     destinations: Vec<Destination>,
 }
 
-/// Until there is a library.
-struct NoLibrary;
-
-impl Shelf for NoLibrary {
-    fn each(&self, _take: &mut dyn FnMut(Video<'_>)) {}
-}
-
 /// Runs until a signal asks to end. `data` is the folder for what it writes.
 ///
 /// # Errors
@@ -103,13 +95,18 @@ pub fn run(config: &Config, data: &Path) -> Result<(), StartError> {
     allow_descriptors(config);
     let plane = Rc::new(Plane::bind(config)?);
     let board = Board::default();
+    let library = Library::start(data.join("videos")).map_err(|cause| StartError {
+        what: "the library cannot start".to_owned(),
+        hint: "",
+        cause,
+    })?;
     let (desk, _inbox) = commands::channel();
     let options = ControlOptions {
         http: config.http.listen,
         stat: config.stat.listen,
         board: board.clone(),
         desk,
-        library: Arc::new(NoLibrary),
+        library,
         state: data.join("state"),
     };
     let control = control::start(options).map_err(|cause| StartError {

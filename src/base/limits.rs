@@ -2,6 +2,8 @@
 //! here, and the memory budget is computed from the same numbers. Units stand last in the names.
 //! A new buffer, table or queue adds its number here.
 
+use super::time::{Ticks, TICKS_PER_S};
+
 // ── The ring ────────────────────────────────────────────────────────────────────────────────
 /// Default size of the ring's payload bytes, all tracks together.
 pub const RING_BYTES_DEFAULT: usize = 8 << 20;
@@ -174,8 +176,44 @@ pub const UNACKNOWLEDGED_MS_MAX: u64 = 25_000;
 // ── Files and playing them ──────────────────────────────────────────────────────────────────
 /// Files of the library that are listed; more are counted.
 pub const LIBRARY_FILES_MAX: usize = 10_000;
+/// Bytes of the names of those files together.
+pub const LIBRARY_NAMES_BYTES_MAX: usize = LIBRARY_FILES_MAX * 64;
+/// Characters kept of why a file is refused.
+pub const LIBRARY_WORDS_CHARS_MAX: usize = 160;
+/// An entry of the library's listing besides its name, and its place in two listings.
+pub const LIBRARY_ENTRY_BYTES: usize = 256;
+/// What is held of a file's name while the folder is read anew.
+pub const LIBRARY_SCAN_BYTES: usize = 160;
+/// The folder is read anew at least this often.
+pub const LIBRARY_SCAN_MS: u64 = 10_000;
+/// Pause between two looks at whether files came or went, or one that grows has stopped.
+pub const LIBRARY_LOOK_MS: u64 = 2_000;
+/// The shortest pause between the surveys of two files; otherwise as long as the last one took,
+/// so that the disk is free half of the time.
+pub const SURVEY_PAUSE_MS_MIN: u64 = 5;
+/// The longest such pause.
+pub const SURVEY_PAUSE_MS_MAX: u64 = 2_000;
+/// A file written to so shortly ago may be written to again.
+pub const GROWING_MS: u64 = 3_000;
+/// How much media of a file is surveyed.
+pub const SURVEY_TICKS_MAX: Ticks = Ticks(12 * TICKS_PER_S);
+/// How much is read of a file to survey it, once it is open.
+pub const SURVEY_BYTES_MAX: u64 = 8 << 20;
+/// Steps of a file's reader in a survey.
+pub const SURVEY_STEPS_MAX: usize = 100_000;
 /// Length of a file's name (NAME_MAX of Linux).
 pub const FILE_NAME_BYTES_MAX: usize = 255;
+/// What an MPEG-TS file is read by.
+pub const TS_FILE_WINDOW_BYTES: usize = 64 << 10;
+/// How far into an MPEG-TS file its first key frame is looked for: broadcasts without IDR are
+/// recognised only after some ten seconds.
+pub const TS_FILE_HEAD_BYTES_MAX: u64 = 32 << 20;
+/// How far into it a programme table with a picture that can be carried is looked for.
+pub const TS_FILE_TABLE_BYTES_MAX: u64 = 4 << 20;
+/// What is read at its end to tell how long it plays, and in one step of a seek.
+pub const TS_FILE_PROBE_BYTES_MAX: u64 = 2 << 20;
+/// How far before the place asked for a key frame is looked for.
+pub const TS_FILE_BACK_BYTES_MAX: u64 = 64 << 20;
 /// Playlists kept.
 pub const PLAYLISTS_MAX: usize = 16;
 /// Files in one playlist.
@@ -210,7 +248,7 @@ pub const HTTP_LINGER_BYTES_MAX: usize = 256 << 10;
 pub const HTTP_LINGER_MS_MAX: u64 = 1_000;
 /// Time the answering side has for one request.
 pub const HTTP_ANSWER_MS_MAX: u64 = 5_000;
-/// One answer: ten thousand files with names of 190 bytes.
+/// One answer: the names of as many files as the library lists, and what is known of thousands.
 pub const HTTP_ANSWER_BYTES_MAX: usize = 3 << 20;
 /// All answers under way together.
 pub const HTTP_ANSWERS_BYTES_MAX: usize = 6 << 20;
@@ -236,8 +274,8 @@ pub const DESCRIPTORS_BESIDES: usize = 64;
 // ── Threads ─────────────────────────────────────────────────────────────────────────────────
 /// Threads of the pool for name look-ups.
 pub const BLOCKING_THREADS_MAX: usize = 4;
-/// Threads of the process: data plane, log, name look-ups, and the control plane's.
-pub const THREADS_MAX: usize = 14;
+/// Threads of the process: data plane, log, library, name look-ups, and the control plane's.
+pub const THREADS_MAX: usize = 15;
 /// Stack of each thread the program starts itself.
 pub const THREAD_STACK_BYTES: usize = 256 << 10;
 
@@ -249,6 +287,8 @@ pub const PROGRAM_BYTES: usize = 8 << 20;
 pub const SMALL_HEAP_BYTES: usize = 2 << 20;
 /// The demultiplexer and its assemblers: sections, the streams' table, an access unit's head.
 pub const DEMULTIPLEXER_BYTES: usize = 64 << 10;
+/// A file's reader while it is surveyed: window, demultiplexer, configurations.
+pub const LIBRARY_SURVEY_BYTES: usize = TS_FILE_WINDOW_BYTES + DEMULTIPLEXER_BYTES;
 /// A viewer in user space: task, session, reader, header bytes; with a full outbox and an
 /// unfinished message as large as they may be.
 pub const VIEWER_BYTES: usize = (8 << 10) + RTMP_OUTBOX_BYTES_MAX + RTMP_PARTIAL_BYTES_MAX;

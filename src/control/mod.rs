@@ -22,7 +22,6 @@
 pub mod build_info;
 pub mod head;
 pub mod routes;
-pub mod videos;
 
 mod api;
 mod caller;
@@ -38,6 +37,7 @@ mod page;
 mod sample;
 mod socket_dir;
 mod stat;
+mod videos;
 mod worker;
 
 use std::io;
@@ -54,9 +54,9 @@ use socket2::SockRef;
 
 use crate::base::limits::{HTTP_SOCKET_BUFFER_BYTES, HTTP_WORKERS, THREAD_STACK_BYTES};
 use crate::system::commands::Desk;
+use crate::system::library::Library;
 use crate::system::snapshot::Board;
 use socket_dir::SocketDir;
-use videos::Shelf;
 use worker::Shop;
 
 pub use build_info::BUILD;
@@ -74,8 +74,8 @@ pub struct ControlOptions {
     pub board: Board,
     /// Where commands are given.
     pub desk: Desk,
-    /// The library's state.
-    pub library: Arc<dyn Shelf + Send + Sync>,
+    /// The library.
+    pub library: Library,
     /// Takes the private socket where there is neither `/run` nor a folder for temporary files.
     pub state: PathBuf,
 }

@@ -8,9 +8,10 @@ use serde::Serialize;
 use crate::base::limits::{PLAYLISTS_MAX, PLAYLIST_FILES_MAX};
 use crate::control::api;
 use crate::control::fields::{Fields, Wrong};
-use crate::control::names::{decoded, file_name, playlist_name};
+use crate::control::names::{decoded, playlist_name};
 use crate::control::routes::{self, Answer, World};
 use crate::system::commands::{Command, DeclinedKind, FileName, Playlist, Selection};
+use crate::system::library::names;
 
 /// What a command is about, for the code of a refusal.
 #[derive(Clone, Copy)]
@@ -54,7 +55,9 @@ fn give(world: &World<'_>, command: Command, about: About<'_>) -> Result<String,
             (DeclinedKind::Busy, _) => (503, "BUSY"),
         };
         let remedy = match (declined.kind, about) {
-            (DeclinedKind::Unplayable, About::File(name)) => world.shelf.remedy(name),
+            (DeclinedKind::Unplayable, About::File(name)) => {
+                world.listing.entry(name).and_then(|entry| entry.remedy())
+            }
             _ => None,
         };
         routes::error_with(status, code, &declined.words, remedy.as_deref())
@@ -82,9 +85,7 @@ pub fn switch(body: &[u8], world: &World<'_>) -> Result<Answer, Answer> {
                 (Selection::File { name, at_ms, looped }, About::File(video))
             }
             "playlist" => {
-                playlist_name(video).map_err(|why| {
-                    wrong(format_args!("`video` must be the name of a playlist; this one {why}."))
-                })?;
+                playlist_name(video).map_err(|why| wrong(format_args!("`video`: {why}")))?;
                 (Selection::Playlist(video.to_owned()), About::Playlist)
             }
             "udp" => live(Selection::Udp),
@@ -113,7 +114,7 @@ fn named_file(name: &str) -> Result<FileName, Answer> {
     if name.is_empty() {
         return Err(wrong("`video` must be the name of a file in the library."));
     }
-    file_name(name).map_err(|why| wrong(format_args!("`video` {why}.")))
+    names::check(name).map_err(|why| wrong(format_args!("`video` cannot be this: {why}.")))
 }
 
 /// `POST /api/stop`.
@@ -201,7 +202,9 @@ pub fn put_playlist(name: &str, body: &[u8], world: &World<'_>) -> Result<Answer
         return Err(wrong("`files` must be a list of at least one file name."));
     }
     let checked = names.iter().enumerate().map(|(at, name)| {
-        file_name(name).map_err(|why| wrong(format_args!("Entry {} of `files` {why}.", at + 1)))
+        let entry = at + 1;
+        names::check(name)
+            .map_err(|why| wrong(format_args!("Entry {entry} of `files` cannot be this: {why}.")))
     });
     let list = Playlist {
         files: checked.collect::<Result<_, _>>()?,
@@ -228,6 +231,6 @@ pub fn delete_playlist(name: &str, world: &World<'_>) -> Result<Answer, Answer> 
 fn named_list(name: &str) -> Result<String, Answer> {
     let name = decoded(name, false)
         .ok_or_else(|| wrong("The playlist's name must be UTF-8 in percent-encoding."))?;
-    playlist_name(&name).map_err(|why| wrong(format_args!("The playlist's name {why}.")))?;
+    playlist_name(&name).map_err(wrong)?;
     Ok(name)
 }

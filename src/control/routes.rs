@@ -12,9 +12,11 @@ use crate::control::caller::Caller;
 use crate::control::orders;
 use crate::control::page;
 use crate::control::stat;
-use crate::control::videos::{self, Shelf};
+use crate::control::videos;
 use crate::system::commands::{Command, Outcome};
 use crate::system::health::{judge, Verdict};
+use crate::system::library::listing::Listing;
+use crate::system::library::objections::OnAir;
 use crate::system::snapshot::Snapshot;
 
 /// The two TCP ports.
@@ -70,7 +72,7 @@ pub struct World<'a> {
     /// Gives a command and waits for what comes of it.
     pub ask: &'a dyn Fn(Command) -> Outcome,
     /// The library.
-    pub shelf: &'a dyn Shelf,
+    pub listing: &'a Listing,
 }
 
 /// An answer.
@@ -230,7 +232,13 @@ fn tell(
             let status = if health.verdict == Verdict::Unhealthy { 503 } else { 200 };
             json(status, &api::health(snapshot, &health, moment))
         }
-        Route::Videos => videos::answer(asked.target, world.shelf),
+        Route::Videos => {
+            let on_air = OnAir {
+                video: snapshot.programme.video.as_ref(),
+                audio: snapshot.programme.audio.as_ref(),
+            };
+            videos::answer(asked.target, world.listing, on_air)
+        }
         Route::Playlists => orders::playlists(world),
         Route::Playlist(name) => orders::playlist(name, world)?,
         Route::Stat => text(200, "text/xml", stat::document(snapshot, moment)),

@@ -9,9 +9,11 @@ use crate::base::limits::{
     DESTINATIONS_MAX, HTTP_ANSWER_BYTES_MAX, PLAYLISTS_MAX, PLAYLIST_FILES_MAX, VIEWERS_MAX,
 };
 use crate::base::time::Mono;
+use crate::codec::container::Remedy;
 use crate::control::sample;
-use crate::control::videos::{Details, Video};
 use crate::system::commands::{Declined, DeclinedKind, FileName, Playlist, Selection};
+use crate::system::library::listing::{Entry, State};
+use crate::system::library::open::Identity;
 use crate::system::snapshot::{Text, TEXT_BYTES_MAX};
 
 const OWN_PAGE: Caller<'static> = Caller {
@@ -22,24 +24,12 @@ const OWN_PAGE: Caller<'static> = Caller {
 };
 
 /// A library with one file, which is broken.
-struct OneFile;
-
-impl Shelf for OneFile {
-    fn each(&self, take: &mut dyn FnMut(Video<'_>)) {
-        take(Video {
-            filename: "bad.avi",
-            size: 5,
-            modified: "2026-11-22T12:27:54.018Z".to_owned(),
-            source: "local",
-            playable: false,
-            details: Some(Details {
-                state: "refused",
-                error: Some("it is an AVI file".into()),
-                remedy: Some("ffmpeg -i bad.avi bad.mp4".into()),
-                ..Details::default()
-            }),
-        });
-    }
+fn one_file() -> Listing {
+    let identity = Identity { device: 1, inode: 1, size: 5, modified_ns: 0, changed_ns: 0 };
+    let words = "it is an AVI file".into();
+    let state = State::Refused { words, remedy: Some(Remedy::Both), is_passing: false };
+    let entries = vec![Arc::new(Entry { name: "bad.avi".into(), identity, state })];
+    Listing { entries, ..Listing::default() }
 }
 
 fn asked<'a>(port: Port, method: &'a str, target: &'a str, body: &'a [u8]) -> Asked<'a> {
@@ -57,7 +47,7 @@ fn asked<'a>(port: Port, method: &'a str, target: &'a str, body: &'a [u8]) -> As
 
 fn answer_at(asked: Asked<'_>, snapshot: &Snapshot, moment: Moment) -> Answer {
     let ask = |_| Ok("done".to_owned());
-    answer(asked, &World { snapshot, moment, ask: &ask, shelf: &OneFile })
+    answer(asked, &World { snapshot, moment, ask: &ask, listing: &one_file() })
 }
 
 fn ask(port: Port, method: &str, target: &str) -> Answer {
@@ -79,7 +69,7 @@ fn order_with(
         *seen.borrow_mut() = Some(command);
         outcome.clone()
     };
-    let world = World { snapshot, moment: sample::MOMENT, ask: &ask, shelf: &OneFile };
+    let world = World { snapshot, moment: sample::MOMENT, ask: &ask, listing: &one_file() };
     let answer = answer(asked, &world);
     (seen.into_inner(), answer)
 }

@@ -15,8 +15,8 @@ use crate::control::api::Moment;
 use crate::control::caller::Caller;
 use crate::control::page;
 use crate::control::routes::{self, Answer, Asked, Port, World, COMMON_FIELDS};
-use crate::control::videos::Shelf;
 use crate::system::commands::{Command, Declined, DeclinedKind, Desk, Outcome};
+use crate::system::library::Library;
 use crate::system::snapshot::Board;
 use crate::system::{clock, heap, memory};
 
@@ -36,7 +36,7 @@ pub struct Shop {
     pub closed: AtomicBool,
     board: Board,
     desk: Desk,
-    library: Arc<dyn Shelf + Send + Sync>,
+    library: Library,
     /// Commands under way.
     commands: AtomicUsize,
     /// Held while a list of the library is made and handed on: it may be large.
@@ -45,12 +45,7 @@ pub struct Shop {
 
 impl Shop {
     /// All of it.
-    pub fn new(
-        server: Server,
-        board: Board,
-        desk: Desk,
-        library: Arc<dyn Shelf + Send + Sync>,
-    ) -> Shop {
+    pub fn new(server: Server, board: Board, desk: Desk, library: Library) -> Shop {
         let (commands, listing) = (AtomicUsize::new(0), Mutex::default());
         Shop { server, closed: AtomicBool::new(false), board, desk, library, commands, listing }
     }
@@ -147,7 +142,7 @@ fn answer(request: &mut Request, shop: &Shop) -> Answer {
         snapshot: &shop.board.read(),
         moment: moment(),
         ask: &|command| shop.ask(command),
-        shelf: &*shop.library,
+        listing: &shop.library.listing(),
     };
     routes::answer(asked, &world)
 }
