@@ -31,7 +31,7 @@ use crate::outputs::destinations::Destination;
 use crate::outputs::viewers::Viewers;
 use crate::ports::rtmp::{Context, RtmpPort};
 use crate::program::ring::{Capacity, Ring};
-use crate::program::switcher::Switcher;
+use crate::program::switcher::{FillAudio, Switcher};
 use crate::program::unit::Unit;
 use crate::program::Programme;
 use crate::system::clock;
@@ -149,7 +149,8 @@ fn allow_descriptors(config: &Config) {
 impl Plane {
     fn bind(config: &Config) -> Result<Plane, StartError> {
         let ring = Ring::new(capacity(config.programme.ring_bytes));
-        let switcher = Switcher::new(ring, config.programme.silence);
+        let fill = if config.programme.fill_audio { FillAudio::Yes } else { FillAudio::No };
+        let switcher = Switcher::new(ring, config.programme.silence, fill);
         let context = Context {
             executor: Rc::new(LocalExecutor::new()),
             programme: Rc::new(Programme::new(switcher)),
@@ -327,6 +328,7 @@ impl Meters {
             dropped_overlap: counters.dropped_overlap,
             dropped_oversize: ring.oversized(),
             dropped_time: counters.dropped_time,
+            filled_audio: counters.filled_audio,
             ring_bytes: ring.capacity_bytes() as u64,
             ring_ms: switcher.ring_span().to_ms().unsigned_abs(),
         }

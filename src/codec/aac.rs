@@ -404,7 +404,7 @@ impl FrameClock {
 }
 
 /// Rounded to the nearest tick, from the anchor each time: rounding does not accumulate.
-fn samples_to_ticks(samples: i64, sample_rate_hz: u32) -> Ticks {
+pub(super) fn samples_to_ticks(samples: i64, sample_rate_hz: u32) -> Ticks {
     let rate = i64::from(sample_rate_hz);
     Ticks(samples.saturating_mul(TICKS_PER_S).saturating_add(rate / 2) / rate.max(1))
 }

@@ -3,7 +3,9 @@
 
 use std::fmt;
 
+use super::aac::samples_to_ticks;
 use super::access_unit::{AacConfig, ConfigRecord};
+use crate::base::time::Ticks;
 
 /// Sampling frequencies by samplingFrequencyIndex, hertz (table 1.18).
 const RATES_HZ: [u32; 13] = [
@@ -76,6 +78,35 @@ impl AacConfig {
         };
         Ok(AacConfig { record, object_type, sample_rate_hz, channels })
     }
+
+    /// Samples in a frame, at [`AacConfig::sample_rate_hz`]: 960 where frameLengthFlag of
+    /// GASpecificConfig says so (4.4.1), else 1024.
+    pub fn frame_samples(&self) -> u32 {
+        match frame_length_flag(&self.record) {
+            Ok(1) => 960,
+            _ => 1024,
+        }
+    }
+
+    /// How long a frame lasts.
+    pub fn frame_duration(&self) -> Ticks {
+        samples_to_ticks(i64::from(self.frame_samples()), self.sample_rate_hz)
+    }
+}
+
+fn frame_length_flag(record: &[u8]) -> Result<u32, AacRecordError> {
+    const SBR: u8 = 5;
+    const PS: u8 = 29;
+    let mut bits = Bits { bytes: record, position: 0 };
+    let object_type = bits.object_type()?;
+    bits.sample_rate()?;
+    bits.take(4)?;
+    if [SBR, PS].contains(&object_type) {
+        // The extension's frequency, and the object type of the core.
+        bits.sample_rate()?;
+        bits.object_type()?;
+    }
+    bits.take(1)
 }
 
 /// The two bytes for an object type below 31 and a frequency that has an index.

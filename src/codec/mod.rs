@@ -1,6 +1,7 @@
 //! Elementary streams: what H.264 and AAC say of themselves, and the access units made of them.
 
 pub mod aac;
+pub mod aac_silence;
 pub mod access_unit;
 mod annexb;
 pub mod audio_config;

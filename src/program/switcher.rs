@@ -1,25 +1,49 @@
 //! The switcher: the one writer. Purpose: decides which source is on air, places its units on the
-//! timeline and stores them in the ring. The order is: a live input, else the standby card.
+//! timeline and stores them in the ring. The order is: the operator's choice, else a live input,
+//! else the standby card.
+//!
+//! ```text
+//! sources ── sink ─┬─ on air ────► place on the timeline ──► ring
+//!                  ├─ wanted ────► staging, until the IDR is whole ──► cut, and as above
+//!                  └─ neither ───► nothing but what is remembered of it
+//! ```
 //!
 //! A source that waits is not stored, but for one thing: when its IDR begins, that unit and what
 //! follows go into a small ring of their own, and once the IDR is whole the cut is made and they
 //! are moved over. So the old source stays on air until the new one can be shown, and an IDR that
 //! breaks on the way costs nothing. Cuts happen on a video IDR only (MediaMTX PR #5934).
+//!
+//! Without a choice a live input on air stays there as long as it lives; from standby the first
+//! that can be shown takes over. A chosen live input that is away is covered by another, or by
+//! standby; a chosen file that stalls only by standby. Standby is put on air at once, for it
+//! begins anew whenever it is. A file is on air only by choice: when the choice ends, its last
+//! frame stands until a live input takes over, or gives way to standby when there is none.
+//!
+//! A source on air that begins another recording (a playlist's next file, another publisher) is
+//! [restarted](Switcher::restart): a cut from itself to itself.
 //! Non-goals: pacing, sockets. Bounds: the ring and the staging ring.
+
+mod sink;
+mod staging;
 
 use std::time::Duration;
 
-use crate::base::limits::{STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX, UNIT_SILENCE_MS_MAX};
+use crate::base::limits::UNIT_SILENCE_MS_MAX;
 use crate::base::time::{Mono, Ticks};
-use crate::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
-use crate::flv::tag::{self, AacPacket, AvcPacket, VIDEO_HEADER_BYTES};
+use crate::codec::aac_silence::{self, SilentFrame};
+use crate::codec::access_unit::{Track, TrackConfig, UnitStart};
+use crate::flv::tag::{self, AacPacket, AvcPacket};
 
-use super::ring::{Begin, Capacity, Lookup, Ring};
+pub use self::sink::SourceSink;
+pub use super::silence::FillAudio;
+
+use super::ring::{Begin, Lookup, Ring};
+use super::silence::Filler;
 use super::timeline::{Placed, Timeline, FRAME_MAX};
 use super::unit::Unit;
 
-/// Who can be on air. The later ones go before the earlier ones.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+/// Who can be on air.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Source {
     /// The standby card.
     #[default]
@@ -45,6 +69,13 @@ impl Source {
             Source::File => "file",
         }
     }
+
+    /// Those that come of themselves.
+    const LIVE: [Source; 3] = [Source::Udp, Source::Rtmp, Source::Pull];
+
+    fn is_live(self) -> bool {
+        Source::LIVE.contains(&self)
+    }
 }
 
 const SOURCES: usize = 5;
@@ -67,7 +98,7 @@ pub struct Cut {
 /// What the switcher has counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
-    /// Cuts from one source to another.
+    /// Cuts: from one source to another, and from one recording to the next of the source on air.
     pub cuts: u64,
     /// Units stored.
     pub units: u64,
@@ -77,16 +108,25 @@ pub struct Counters {
     pub dropped_overlap: u64,
     /// Audio units dropped because their time did not fit the video's.
     pub dropped_time: u64,
+    /// Silent audio units stored because the source on air had none; in `units` and `bytes` too.
+    pub filled_audio: u64,
 }
 
 /// The one writer.
 pub struct Switcher {
     ring: Ring,
     timeline: Timeline,
+    filler: Filler,
+    choice: Option<Source>,
     on_air: Source,
     on_air_since: Mono,
+    /// The last frame of a file that is no longer wanted stands until then, for a live input to
+    /// take over.
+    stands_until: Option<Mono>,
     /// The source on air has not shown its first IDR yet.
     awaits_key: bool,
+    /// That IDR is open in the ring; if it breaks, the next one is awaited.
+    shows_key: bool,
     /// The source whose IDR and what follows it are being kept for a cut.
     staging: Ring,
     staged: Option<Source>,
@@ -97,48 +137,92 @@ pub struct Switcher {
     completed: Mono,
     silence: Duration,
     cut: Option<Cut>,
-    moved: bool,
+    moved: Option<Track>,
     counters: Counters,
 }
 
 impl Switcher {
-    /// A switcher over a ring; a live input silent for `silence` is covered by the standby card.
-    pub fn new(ring: Ring, silence: Duration) -> Switcher {
-        let staging = Capacity {
-            video_bytes: ring.unit_bytes_max(),
-            audio_bytes: STAGING_AUDIO_BYTES_MAX,
-            units: STAGING_UNITS_MAX,
-            unit_bytes_max: ring.unit_bytes_max(),
-        };
+    /// A switcher over a ring; a source silent for `silence` is covered by the standby card.
+    pub fn new(ring: Ring, silence: Duration, fill: FillAudio) -> Switcher {
+        let staging = staging::ring(ring.unit_bytes_max());
         Switcher {
             ring,
             timeline: Timeline::default(),
+            filler: Filler::new(fill),
+            choice: None,
             on_air: Source::Standby,
             on_air_since: Mono::default(),
+            stands_until: None,
             awaits_key: true,
-            staging: Ring::new(staging),
+            shows_key: false,
+            staging,
             staged: None,
             sources: Default::default(),
             flowed: Mono::default(),
             completed: Mono::default(),
             silence,
             cut: None,
-            moved: false,
+            moved: None,
             counters: Counters::default(),
         }
     }
 
     /// Where a source puts its units. `now` is the time its bytes came.
     pub fn sink(&mut self, source: Source, now: Mono) -> SourceSink<'_> {
-        SourceSink { switcher: self, source, now }
+        SourceSink::new(self, source, now)
+    }
+
+    /// The operator chooses what is to be on air; `None`: a live input if there is one, else
+    /// standby. The old source stays on air until the new one has an IDR; standby alone needs
+    /// none.
+    pub fn choose(&mut self, choice: Option<Source>, now: Mono) {
+        self.choice = choice;
+        let stands_until = self.stands_until.take().unwrap_or(now + self.silence);
+        if self.staged.is_some_and(|staged| !self.is_wanted(staged)) {
+            self.unstage();
+        }
+        match choice {
+            Some(Source::Standby) => self.cover(now, None),
+            None if self.on_air == Source::File => {
+                if Source::LIVE.iter().any(|&live| self.is_alive(live, now)) {
+                    self.stands_until = Some(stands_until);
+                } else {
+                    self.cover(now, None);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// What the operator has chosen.
+    pub fn choice(&self) -> Option<Source> {
+        self.choice
+    }
+
+    /// What `source` feeds next is another recording: nothing is remembered of the last one. Its
+    /// open units are given up, and if it is on air its next key unit is a cut of its own, before
+    /// which nothing of it is stored.
+    pub fn restart(&mut self, source: Source, now: Mono) {
+        if self.staged == Some(source) {
+            self.unstage();
+        }
+        if let Some(state) = self.sources.get_mut(source as usize) {
+            *state = SourceState::default();
+        }
+        if self.on_air == source && !self.awaits_key {
+            Track::ALL.into_iter().for_each(|track| self.ring.abort(track));
+            (self.awaits_key, self.shows_key) = (true, false);
+            self.flowed = now;
+            self.counters.cuts += 1;
+        }
     }
 
     /// Lets time pass: covers a silent source with the standby card.
     pub fn tick(&mut self, now: Mono) {
         if self.deadline().is_some_and(|deadline| now >= deadline) {
-            let silent = now.since(self.completed);
-            self.unstage();
-            self.put_on_air(Source::Standby, now, Some(silent));
+            let was_asked = self.stands_until.is_some_and(|until| now >= until);
+            let silent = Some(now.since(self.completed)).filter(|_| !was_asked);
+            self.cover(now, silent);
         }
     }
 
@@ -149,7 +233,9 @@ impl Switcher {
         let silent = self.flowed + self.silence.max(frames);
         // Bytes that flow without a single unit coming whole are no picture either.
         let broken = self.completed + Duration::from_millis(UNIT_SILENCE_MS_MAX).max(frames);
-        (self.on_air != Source::Standby).then(|| silent.min(broken))
+        let due = silent.min(broken);
+        let due = self.stands_until.map_or(due, |until| until.min(due));
+        (self.on_air != Source::Standby).then_some(due)
     }
 
     /// What is on air.
@@ -167,9 +253,10 @@ impl Switcher {
         self.cut.take()
     }
 
-    /// Whether units were stored since the last call: readers have something to do.
-    pub fn take_moved(&mut self) -> bool {
-        std::mem::take(&mut self.moved)
+    /// Whether units were stored since the last call, and video among them: readers have
+    /// something to do.
+    pub fn take_moved(&mut self) -> Option<Track> {
+        self.moved.take()
     }
 
     /// The ring.
@@ -198,19 +285,37 @@ impl Switcher {
         self.cut = Some(Cut { from, to: source, silent });
         self.counters.cuts += 1;
         self.on_air_since = now;
+        self.stands_until = None;
         self.flowed = now;
         self.completed = now;
-        self.awaits_key = true;
+        (self.awaits_key, self.shows_key) = (true, false);
     }
 
-    fn unstage(&mut self) {
-        self.staged = None;
-        self.staging.clear();
+    fn cover(&mut self, now: Mono, silent: Option<Duration>) {
+        if self.on_air == Source::Standby {
+            return;
+        }
+        self.put_on_air(Source::Standby, now, silent);
+        if self.staged.is_some_and(|staged| !self.is_wanted(staged)) {
+            self.unstage();
+        }
     }
 
     /// Whether a waiting source should take over as soon as it can.
     fn is_wanted(&self, source: Source) -> bool {
-        source > self.on_air
+        match self.choice {
+            Some(choice) if choice == source => true,
+            Some(choice) if choice.is_live() => source.is_live() && self.on_air == Source::Standby,
+            Some(_) => false,
+            None => source.is_live() && !self.on_air.is_live(),
+        }
+    }
+
+    /// Whether a source has sent anything lately.
+    fn is_alive(&self, source: Source, now: Mono) -> bool {
+        let Some(state) = self.sources.get(source as usize) else { return false };
+        let patience = self.silence.max(state.frame.to_duration() * SILENT_FRAMES);
+        state.flowed.is_some_and(|flowed| now.since(flowed) < patience)
     }
 
     fn begin_on_air(&mut self, start: UnitStart, now: Mono) {
@@ -221,7 +326,7 @@ impl Switcher {
         let follows_cut = self.awaits_key;
         if follows_cut {
             self.timeline.cut(dts, now);
-            self.awaits_key = false;
+            (self.awaits_key, self.shows_key) = (false, true);
             self.apply_configs();
         }
         if let Some(dts) = self.place(track, dts, now, follows_cut) {
@@ -230,95 +335,128 @@ impl Switcher {
         }
     }
 
+    /// Puts the configurations of the source on air into force.
     fn apply_configs(&mut self) {
-        let Some(state) = self.sources.get(self.on_air as usize) else { return };
-        for config in state.configs.iter().flatten() {
+        Track::ALL.into_iter().for_each(|track| self.apply_config(track));
+    }
+
+    fn apply_config(&mut self, track: Track) {
+        let state = self.sources.get(self.on_air as usize);
+        let config = state.and_then(|state| state.configs.get(track.index())?.as_ref());
+        if let Some(config) = config {
             self.ring.set_config(config);
         }
     }
 
+    fn has_config(&self, source: Source, track: Track) -> bool {
+        let state = self.sources.get(source as usize);
+        state.is_some_and(|state| state.configs.get(track.index()).is_some_and(Option::is_some))
+    }
+
     fn commit_on_air(&mut self, track: Track, now: Mono) {
-        if let Some(unit) = self.ring.commit(track) {
-            if track == Track::Video {
+        let Some(unit) = self.ring.commit(track) else { return self.broke_on_air(track) };
+        self.note(&unit);
+        match track {
+            Track::Video => {
+                self.shows_key = false;
                 self.completed = now;
+                self.fill_beside_video(now);
             }
-            self.moved = true;
-            self.counters.units += 1;
-            if let Some(bytes) = self.counters.bytes.get_mut(track.index()) {
-                *bytes += unit.len as u64;
+            Track::Audio => {
+                let [_, generation] = unit.configs;
+                let duration = match self.ring.config(Track::Audio, generation) {
+                    Some(TrackConfig::Aac(aac)) => aac.frame_duration(),
+                    _ => aac_silence::usual_config().frame_duration(),
+                };
+                self.filler.stored(unit.dts, duration);
             }
         }
     }
 
-    /// A waiting source's unit begins: kept from its IDR on.
-    fn begin_staged(&mut self, source: Source, start: UnitStart) {
-        if self.staged.is_none() && start.key {
-            self.unstage();
-            self.staged = Some(source);
-        }
-        if self.staged == Some(source) {
-            open_unit(&mut self.staging, start);
+    /// A unit of the source on air will not become whole.
+    fn broke_on_air(&mut self, track: Track) {
+        if track == Track::Video && std::mem::take(&mut self.shows_key) {
+            self.awaits_key = true;
         }
     }
 
-    /// A waiting source's unit is whole. With the IDR the cut is made, and what was kept goes on
-    /// air.
-    fn commit_staged(&mut self, source: Source, track: Track, now: Mono) {
-        let Some(unit) = self.staging.commit(track) else {
-            if track == Track::Video {
-                self.unstage();
-            }
-            return;
-        };
-        if !unit.key {
-            return;
+    /// Counts a unit that was stored.
+    fn note(&mut self, unit: &Unit) {
+        if self.moved != Some(Track::Video) {
+            self.moved = Some(unit.track);
         }
-        self.put_on_air(source, now, None);
-        self.timeline.cut(unit.dts, now);
-        self.awaits_key = false;
-        self.apply_configs();
-        self.unload_staging(now);
+        self.counters.units += 1;
+        if let Some(bytes) = self.counters.bytes.get_mut(unit.track.index()) {
+            *bytes += unit.len as u64;
+        }
     }
 
-    /// Moves what was kept for the cut into the ring, in order; the audio unit that is open goes
-    /// on there.
-    fn unload_staging(&mut self, now: Mono) {
-        let mut follows_cut = true;
-        for seq in self.staging.tail()..self.staging.head() {
-            let Lookup::Unit(unit) = self.staging.get(seq) else { continue };
-            if self.copy_staged(&unit, now, follows_cut) {
-                self.commit_on_air(unit.track, now);
-            }
-            follows_cut &= unit.track != Track::Video;
-        }
-        if let Some(unit) = self.staging.open_unit(Track::Audio) {
-            self.copy_staged(&unit, now, false);
-        }
-        self.unstage();
-    }
-
-    /// Places a kept unit and copies it into the ring, where it is open then.
-    fn copy_staged(&mut self, unit: &Unit, now: Mono, follows_cut: bool) -> bool {
-        let Some(dts) = self.place(unit.track, unit.dts, now, follows_cut) else { return false };
-        self.ring.begin(Begin { track: unit.track, dts, key: unit.key });
-        for slice in self.staging.payload(unit) {
-            self.ring.write(unit.track, slice);
-        }
-        true
-    }
-
-    /// A unit's place on the timeline; an audio unit that finds none is counted.
+    /// A unit's place on the timeline; an audio unit that finds none is counted. Audio that comes
+    /// back after silence joins it without a gap.
     fn place(&mut self, track: Track, dts: Ticks, now: Mono, follows_cut: bool) -> Option<Ticks> {
-        let placed = match track {
-            Track::Video => Placed::At(self.timeline.video(dts, now, follows_cut)),
-            Track::Audio => self.timeline.audio(dts, now),
-        };
-        match placed {
-            Placed::At(dts) => return Some(dts),
-            Placed::Overlap => self.counters.dropped_overlap += 1,
+        if track == Track::Video {
+            let placed = self.timeline.video(dts, now, follows_cut);
+            self.filler.video(placed, follows_cut);
+            return Some(placed);
+        }
+        match self.timeline.audio(dts, now) {
+            Placed::At(placed) => {
+                // Silence may have had to be made in another.
+                self.apply_config(Track::Audio);
+                if self.filler.is_missing_before(placed) {
+                    self.fill_until(placed);
+                }
+                self.filler.heard();
+                return Some(placed);
+            }
+            Placed::Overlap => {
+                self.filler.heard();
+                self.counters.dropped_overlap += 1;
+            }
             Placed::OutOfTime => self.counters.dropped_time += 1,
         }
         None
+    }
+
+    /// Stores silence up to the newest video unit if the source on air has no audio beside it.
+    fn fill_beside_video(&mut self, now: Mono) {
+        let announced = self.has_config(self.on_air, Track::Audio);
+        if !self.filler.is_missing(announced) {
+            return;
+        }
+        if self.silent_frame().is_none() {
+            self.ring.set_config(&TrackConfig::Aac(aac_silence::usual_config()));
+        }
+        if let Some((last, frame)) = self.fill_until(self.filler.newest_video()) {
+            self.timeline.filled(last, frame, now);
+        }
+    }
+
+    /// Stores silent frames behind the last audio unit, as many as end by `until`; answers with
+    /// the time of the last, and how long it lasts.
+    fn fill_until(&mut self, until: Ticks) -> Option<(Ticks, Ticks)> {
+        let frame = self.silent_frame()?;
+        let mut last = None;
+        while let Some(dts) = self.filler.next(&frame, until) {
+            // A unit left open belongs to audio that no longer comes.
+            self.ring.begin(Begin { track: Track::Audio, dts, key: false });
+            self.ring.write(Track::Audio, &tag::audio_header(AacPacket::Raw));
+            self.ring.write(Track::Audio, frame.payload());
+            if let Some(unit) = self.ring.commit(Track::Audio) {
+                self.note(&unit);
+                self.counters.filled_audio += 1;
+            }
+            last = Some((dts, frame.duration(1)));
+        }
+        last
+    }
+
+    /// A silent frame in the audio configuration in force, if there is one in which it can be made.
+    fn silent_frame(&self) -> Option<SilentFrame> {
+        match self.ring.newest_config(Track::Audio) {
+            Some(TrackConfig::Aac(aac)) => SilentFrame::of(aac),
+            _ => None,
+        }
     }
 }
 
@@ -340,6 +478,8 @@ fn open_unit(ring: &mut Ring, start: UnitStart) {
 struct SourceState {
     /// Its configurations, by [`Track::index`].
     configs: [Option<TrackConfig>; 2],
+    /// When its last video byte came.
+    flowed: Option<Mono>,
     last_dts: Option<Ticks>,
     /// Distance of its last two video units.
     frame: Ticks,
@@ -350,91 +490,6 @@ impl SourceState {
         let step = self.last_dts.replace(dts).map_or(Ticks(0), |last| dts - last);
         if step.0 > 0 && step.0 <= FRAME_MAX.0 {
             self.frame = step;
-        }
-    }
-}
-
-/// A source's way into the programme.
-pub struct SourceSink<'s> {
-    switcher: &'s mut Switcher,
-    source: Source,
-    now: Mono,
-}
-
-impl SourceSink<'_> {
-    fn is_on_air(&self) -> bool {
-        self.source == self.switcher.on_air
-    }
-
-    fn is_staged(&self) -> bool {
-        self.switcher.staged == Some(self.source)
-    }
-
-    /// The ring this source's units go into now, if any.
-    fn ring(&mut self) -> Option<&mut Ring> {
-        if self.is_on_air() {
-            Some(&mut self.switcher.ring)
-        } else if self.is_staged() {
-            Some(&mut self.switcher.staging)
-        } else {
-            None
-        }
-    }
-}
-
-impl UnitSink for SourceSink<'_> {
-    fn config(&mut self, config: &TrackConfig) {
-        let state = self.switcher.sources.get_mut(self.source as usize);
-        if let Some(slot) = state.and_then(|state| state.configs.get_mut(config.track().index())) {
-            *slot = Some(config.clone());
-        }
-        if self.is_on_air() && !self.switcher.awaits_key {
-            self.switcher.ring.set_config(config);
-        }
-    }
-
-    fn begin(&mut self, start: UnitStart) {
-        let state = self.switcher.sources.get_mut(self.source as usize);
-        if let Some(state) = state.filter(|_| start.track == Track::Video) {
-            state.video_begins(start.dts);
-        }
-        if self.is_on_air() {
-            self.switcher.begin_on_air(start, self.now);
-        } else if self.switcher.is_wanted(self.source) {
-            self.switcher.begin_staged(self.source, start);
-        }
-    }
-
-    fn write(&mut self, track: Track, bytes: &[u8]) {
-        if let Some(ring) = self.ring() {
-            ring.write(track, bytes);
-        }
-        if track == Track::Video && self.is_on_air() {
-            self.switcher.flowed = self.now;
-        }
-    }
-
-    fn patch(&mut self, track: Track, offset: usize, bytes: [u8; 4]) {
-        // The tag's header stands in front of what a source has written.
-        if let Some(ring) = self.ring() {
-            ring.patch(track, VIDEO_HEADER_BYTES + offset, bytes);
-        }
-    }
-
-    fn commit(&mut self, track: Track) {
-        if self.is_on_air() {
-            self.switcher.commit_on_air(track, self.now);
-        } else if self.is_staged() {
-            self.switcher.commit_staged(self.source, track, self.now);
-        }
-    }
-
-    fn abort(&mut self, track: Track) {
-        if let Some(ring) = self.ring() {
-            ring.abort(track);
-        }
-        if self.is_staged() && !self.is_on_air() && track == Track::Video {
-            self.switcher.unstage();
         }
     }
 }

@@ -1,12 +1,14 @@
 use super::*;
+use crate::codec::access_unit::UnitSink;
 use crate::codec::access_unit::{AacConfig, AvcConfig};
+use crate::program::ring::Capacity;
 
 const SILENCE: Duration = Duration::from_millis(500);
 
 fn switcher() -> Switcher {
     let capacity =
         Capacity { video_bytes: 1 << 20, audio_bytes: 1 << 16, units: 4096, unit_bytes_max: 4096 };
-    Switcher::new(Ring::new(capacity), SILENCE)
+    Switcher::new(Ring::new(capacity), SILENCE, FillAudio::No)
 }
 
 fn avc(height: u32) -> TrackConfig {

@@ -14,6 +14,8 @@ const ORIGIN: Ticks = Ticks(TICKS_PER_S);
 const FRAME_DEFAULT: Ticks = Ticks(3000);
 /// The longest distance believed to be that of two neighbouring frames.
 pub(super) const FRAME_MAX: Ticks = Ticks(2 * TICKS_PER_S);
+/// The longest frame of audio: 1024 samples at 7350 Hz last 139 ms.
+pub(super) const AUDIO_FRAME_MAX: Ticks = Ticks::from_ms(140);
 /// RTMP counts milliseconds: units closer than that would repeat a timestamp.
 const STEP_MIN: Ticks = Ticks(TICKS_PER_MS);
 /// Video that runs ahead of the wall clock by more than this has jumped.
@@ -154,6 +156,14 @@ impl Timeline {
         Placed::At(self.keep(Track::Audio, dts, now, joins))
     }
 
+    /// Silence has taken audio's place up to a unit at `programme` that lasts for `frame`: the
+    /// source's audio joins anew behind it.
+    pub fn filled(&mut self, programme: Ticks, frame: Ticks, now: Mono) {
+        let [_, audio] = &mut self.last;
+        *audio = Some(Last { source: programme - self.offset, programme, at: now, frame });
+        self.audio_joins = true;
+    }
+
     /// What is added to a source's time now.
     pub fn offset(&self) -> Ticks {
         self.offset
@@ -176,10 +186,14 @@ impl Timeline {
         let last = self.last_of(track);
         let earliest = last.map_or(Ticks(0), |last| last.programme + STEP_MIN);
         let programme = (source + self.offset).max(earliest);
+        let frame_max = match track {
+            Track::Video => FRAME_MAX,
+            Track::Audio => AUDIO_FRAME_MAX,
+        };
         let frame = match last {
             None => FRAME_DEFAULT,
             Some(last) => Some(source - last.source)
-                .filter(|step| !follows_cut && step.0 > 0 && *step <= FRAME_MAX)
+                .filter(|step| !follows_cut && step.0 > 0 && *step <= frame_max)
                 .unwrap_or(last.frame),
         };
         let kept = Some(Last { source, programme, at: now, frame });

@@ -59,7 +59,7 @@ pub struct ProgrammeStatus {
     pub on_air: Source,
     /// Since when.
     pub on_air_since: Mono,
-    /// Cuts from one source to another since the start.
+    /// Cuts since the start, from one source to another or from one file to the next.
     pub cuts: u64,
     /// Programme time of the newest unit, milliseconds.
     pub time_ms: u64,
@@ -81,6 +81,8 @@ pub struct ProgrammeStatus {
     pub dropped_oversize: u64,
     /// Units dropped: time that did not fit the source's clock.
     pub dropped_time: u64,
+    /// Silent audio units that stood in for audio the source on air did not have.
+    pub filled_audio: u64,
     /// Payload bytes the ring can hold.
     pub ring_bytes: u64,
     /// Media time the ring holds now, milliseconds.

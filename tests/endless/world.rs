@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use streamcaster::base::time::{Mono, Ticks};
 use streamcaster::program::ring::{Capacity, Ring};
-use streamcaster::program::switcher::{Counters, Cut, Source, Switcher};
+use streamcaster::program::switcher::{Counters, Cut, FillAudio, Source, Switcher};
 use streamcaster::program::Programme;
 use streamcaster::ts::demux::Demux;
 
@@ -48,7 +48,7 @@ impl World {
         };
         World {
             now: Mono::default(),
-            programme: Programme::new(Switcher::new(Ring::new(capacity), silence)),
+            programme: Programme::new(Switcher::new(Ring::new(capacity), silence, FillAudio::No)),
             demux: Demux::new(None),
             card: Card::default(),
             card_plays: false,

@@ -155,6 +155,9 @@ impl Reading<'_> {
         if let Some((ms, _)) = self.value(section, "silence_ms", Show::Value, silence) {
             self.build.config.programme.silence = Duration::from_millis(ms);
         }
+        if let Some((fill, _)) = self.value(section, "fill_audio", Show::Value, values::boolean) {
+            self.build.config.programme.fill_audio = fill;
+        }
         let ring = |value: &DeValue<'_>| values::bytes(value, MIB, RING_BYTES_MIN, RING_BYTES_MAX);
         if let Some((bytes, _)) = self.value(section, "ring_mib", Show::Value, ring) {
             self.build.config.programme.ring_bytes = bytes;

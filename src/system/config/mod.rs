@@ -57,8 +57,10 @@ pub struct Config {
 /// The programme.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProgrammeConfig {
-    /// A live input silent this long is covered by the standby card.
+    /// A source silent this long is covered by the standby card.
     pub silence: Duration,
+    /// Silence stands in where a source has no audio.
+    pub fill_audio: bool,
     /// Payload bytes of the ring.
     pub ring_bytes: usize,
 }
@@ -123,7 +125,7 @@ const fn everywhere(port: u16) -> SocketAddr {
 impl Default for ProgrammeConfig {
     fn default() -> Self {
         let silence = Duration::from_millis(SILENCE_MS_DEFAULT);
-        ProgrammeConfig { silence, ring_bytes: RING_BYTES_DEFAULT }
+        ProgrammeConfig { silence, fill_audio: true, ring_bytes: RING_BYTES_DEFAULT }
     }
 }
 

@@ -2,7 +2,7 @@
 
 /// The known keys of each section, as they stand in the file; `destination` is a list of sections.
 pub(super) const SECTIONS: [(&str, &[&str]); 7] = [
-    ("programme", &["silence_ms", "ring_mib"]),
+    ("programme", &["silence_ms", "fill_audio", "ring_mib"]),
     ("input.udp", &["listen", "interface", "allow", "programme", "receive_buffer_kib"]),
     ("rtmp", &["listen", "viewers_max", "destinations_max", "play_key"]),
     ("http", &["listen"]),

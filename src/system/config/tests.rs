@@ -120,6 +120,7 @@ fn everything_can_be_said() {
         stat.listen = "127.0.0.1:0"
         [programme]
         silence_ms = 1000
+        fill_audio = false
         ring_mib = 64
         [input.udp]
         listen = "239.1.2.3:5000"
@@ -138,6 +139,7 @@ fn everything_can_be_said() {
     assert_eq!((config.rtmp.viewers_max, config.rtmp.destinations_max), (2000, 2));
     assert_eq!(config.http.listen.port(), 0);
     assert_eq!(config.programme.silence, Duration::from_secs(1));
+    assert!(!config.programme.fill_audio);
     assert_eq!(config.programme.ring_bytes, 64 << 20);
     assert_eq!(config.udp.listen, "239.1.2.3:5000".parse().unwrap());
     assert_eq!(config.udp.interface, Some(Interface::Name("eth1".to_owned())));

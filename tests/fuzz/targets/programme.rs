@@ -8,7 +8,7 @@ use streamcaster::codec::access_unit::Track;
 use streamcaster::flv::tag;
 use streamcaster::program::reader::{Reader, Step};
 use streamcaster::program::ring::{Capacity, Ring};
-use streamcaster::program::switcher::{Source, Switcher};
+use streamcaster::program::switcher::{FillAudio, Source, Switcher};
 use streamcaster::program::Programme;
 use streamcaster::ts::demux::Demux;
 
@@ -20,7 +20,9 @@ pub fn run(input: &[u8]) {
         units: 64,
         unit_bytes_max: 4 << 10,
     };
-    let programme = Programme::new(Switcher::new(Ring::new(capacity), Duration::from_millis(500)));
+    let silence = Duration::from_millis(500);
+    let switcher = Switcher::new(Ring::new(capacity), silence, FillAudio::Yes);
+    let programme = Programme::new(switcher);
     let (mut demux, mut reader) = (Demux::new(None), Reader::new());
     let pace = Duration::from_millis(u64::from(input.get(1).copied().unwrap_or(0)) * 4);
     let mut now = Mono::default();

@@ -1,0 +1,111 @@
+//! How a source hands over its units. Purpose: each goes to the ring, to what is kept for a cut,
+//! or nowhere. Bound: borrows the switcher, owns nothing.
+
+use crate::base::time::Mono;
+use crate::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
+use crate::flv::tag::VIDEO_HEADER_BYTES;
+
+use super::super::ring::Ring;
+use super::{Source, Switcher};
+
+/// A source's way into the programme.
+pub struct SourceSink<'s> {
+    switcher: &'s mut Switcher,
+    source: Source,
+    now: Mono,
+}
+
+impl<'s> SourceSink<'s> {
+    pub(super) fn new(switcher: &'s mut Switcher, source: Source, now: Mono) -> SourceSink<'s> {
+        SourceSink { switcher, source, now }
+    }
+
+    /// What comes next is another recording; see [`Switcher::restart`].
+    pub fn restart(&mut self) {
+        self.switcher.restart(self.source, self.now);
+    }
+
+    fn is_on_air(&self) -> bool {
+        self.source == self.switcher.on_air
+    }
+
+    fn is_staged(&self) -> bool {
+        self.switcher.staged == Some(self.source)
+    }
+
+    /// The ring this source's units go into now, if any.
+    fn ring(&mut self) -> Option<&mut Ring> {
+        if self.is_on_air() {
+            Some(&mut self.switcher.ring)
+        } else if self.is_staged() {
+            Some(&mut self.switcher.staging)
+        } else {
+            None
+        }
+    }
+}
+
+impl UnitSink for SourceSink<'_> {
+    fn config(&mut self, config: &TrackConfig) {
+        let state = self.switcher.sources.get_mut(self.source as usize);
+        if let Some(slot) = state.and_then(|state| state.configs.get_mut(config.track().index())) {
+            *slot = Some(config.clone());
+        }
+        if self.is_on_air() && !self.switcher.awaits_key {
+            self.switcher.ring.set_config(config);
+        }
+    }
+
+    fn begin(&mut self, start: UnitStart) {
+        if start.track == Track::Video {
+            if let Some(state) = self.switcher.sources.get_mut(self.source as usize) {
+                state.video_begins(start.dts);
+            }
+        }
+        if self.is_on_air() {
+            self.switcher.begin_on_air(start, self.now);
+        } else if self.switcher.is_wanted(self.source) {
+            self.switcher.begin_staged(self.source, start, self.now);
+        }
+    }
+
+    fn write(&mut self, track: Track, bytes: &[u8]) {
+        if let Some(ring) = self.ring() {
+            ring.write(track, bytes);
+        }
+        if track == Track::Video {
+            if let Some(state) = self.switcher.sources.get_mut(self.source as usize) {
+                state.flowed = Some(self.now);
+            }
+            if self.is_on_air() {
+                self.switcher.flowed = self.now;
+            }
+        }
+    }
+
+    fn patch(&mut self, track: Track, offset: usize, bytes: [u8; 4]) {
+        // The tag's header stands in front of what a source has written.
+        if let Some(ring) = self.ring() {
+            ring.patch(track, VIDEO_HEADER_BYTES + offset, bytes);
+        }
+    }
+
+    fn commit(&mut self, track: Track) {
+        if self.is_on_air() {
+            self.switcher.commit_on_air(track, self.now);
+        } else if self.is_staged() {
+            self.switcher.commit_staged(self.source, track, self.now);
+        }
+    }
+
+    fn abort(&mut self, track: Track) {
+        if let Some(ring) = self.ring() {
+            ring.abort(track);
+        }
+        if self.is_on_air() {
+            self.switcher.broke_on_air(track);
+        } else if self.is_staged() && track == Track::Video {
+            self.switcher.unstage();
+        }
+    }
+}

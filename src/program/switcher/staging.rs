@@ -1,0 +1,96 @@
+//! Keeping a waiting source until it can be shown. Purpose: what follows its IDR's first byte is
+//! stored beside the ring, and once the IDR is whole the cut is made and it is moved over.
+//! Bound: the staging ring; one source at a time.
+
+use crate::base::limits::{STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX};
+use crate::base::time::Mono;
+use crate::codec::access_unit::{Track, UnitStart};
+
+use super::super::ring::{Begin, Capacity, Lookup, Ring};
+use super::super::unit::Unit;
+use super::{open_unit, Source, Switcher};
+
+/// The ring for what waits, beside one that takes units of this size.
+pub(super) fn ring(unit_bytes_max: usize) -> Ring {
+    Ring::new(Capacity {
+        video_bytes: unit_bytes_max,
+        audio_bytes: STAGING_AUDIO_BYTES_MAX,
+        units: STAGING_UNITS_MAX,
+        unit_bytes_max,
+    })
+}
+
+impl Switcher {
+    /// Gives up what was kept.
+    pub(super) fn unstage(&mut self) {
+        self.staged = None;
+        self.staging.clear();
+    }
+
+    /// A waiting source's unit begins: kept from its IDR on.
+    pub(super) fn begin_staged(&mut self, source: Source, start: UnitStart, now: Mono) {
+        if start.key && self.may_stage(source, now) {
+            self.unstage();
+            self.staged = Some(source);
+        }
+        if self.staged == Some(source) {
+            open_unit(&mut self.staging, start);
+        }
+    }
+
+    /// Whether a source may take the place of the one that is kept: the operator's choice, or any
+    /// when that one no longer comes.
+    fn may_stage(&self, source: Source, now: Mono) -> bool {
+        match self.staged {
+            None => true,
+            Some(staged) if staged == source => false,
+            Some(staged) => self.choice == Some(source) || !self.is_alive(staged, now),
+        }
+    }
+
+    /// A waiting source's unit is whole. With the IDR the cut is made, and what was kept goes on
+    /// air.
+    pub(super) fn commit_staged(&mut self, source: Source, track: Track, now: Mono) {
+        let Some(unit) = self.staging.commit(track) else {
+            if track == Track::Video {
+                self.unstage();
+            }
+            return;
+        };
+        if !unit.key {
+            return;
+        }
+        self.put_on_air(source, now, None);
+        self.timeline.cut(unit.dts, now);
+        self.awaits_key = false;
+        self.apply_configs();
+        self.unload_staging(now);
+    }
+
+    /// Moves what was kept for the cut into the ring, in order; the audio unit that is open goes
+    /// on there.
+    fn unload_staging(&mut self, now: Mono) {
+        let mut follows_cut = true;
+        for seq in self.staging.tail()..self.staging.head() {
+            let Lookup::Unit(unit) = self.staging.get(seq) else { continue };
+            if self.copy_staged(&unit, now, follows_cut) {
+                self.commit_on_air(unit.track, now);
+            }
+            follows_cut &= unit.track != Track::Video;
+        }
+        if let Some(unit) = self.staging.open_unit(Track::Audio) {
+            self.copy_staged(&unit, now, false);
+        }
+        self.unstage();
+    }
+
+    /// Places a kept unit and copies it into the ring, where it is open then.
+    fn copy_staged(&mut self, unit: &Unit, now: Mono, follows_cut: bool) -> bool {
+        let Some(dts) = self.place(unit.track, unit.dts, now, follows_cut) else { return false };
+        self.ring.begin(Begin { track: unit.track, dts, key: unit.key });
+        for slice in self.staging.payload(unit) {
+            self.ring.write(unit.track, slice);
+        }
+        true
+    }
+}
