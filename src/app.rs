@@ -35,8 +35,10 @@ use crate::program::switcher::{FillAudio, Switcher};
 use crate::program::unit::Unit;
 use crate::program::Programme;
 use crate::system::clock;
+use crate::system::commands;
 use crate::system::config::Config;
 use crate::system::heap;
+use crate::system::library::Library;
 use crate::system::reactor::{self, Sleep};
 use crate::system::snapshot::{
     Board, PlayoutStatus, ProgrammeStatus, PublisherStatus, PullStatus, Snapshot,
@@ -93,10 +95,18 @@ pub fn run(config: &Config, data: &Path) -> Result<(), StartError> {
     allow_descriptors(config);
     let plane = Rc::new(Plane::bind(config)?);
     let board = Board::default();
+    let library = Library::start(data.join("videos")).map_err(|cause| StartError {
+        what: "the library cannot start".to_owned(),
+        hint: "",
+        cause,
+    })?;
+    let (desk, _inbox) = commands::channel();
     let options = ControlOptions {
         http: config.http.listen,
         stat: config.stat.listen,
         board: board.clone(),
+        desk,
+        library,
         state: data.join("state"),
     };
     let control = control::start(options).map_err(|cause| StartError {

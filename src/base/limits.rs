@@ -306,14 +306,16 @@ pub const HTTP_LINGER_BYTES_MAX: usize = 256 << 10;
 pub const HTTP_LINGER_MS_MAX: u64 = 1_000;
 /// Time the answering side has for one request.
 pub const HTTP_ANSWER_MS_MAX: u64 = 5_000;
-/// One answer.
-pub const HTTP_ANSWER_BYTES_MAX: usize = 1 << 20;
+/// One answer: the names of as many files as the library lists, and what is known of thousands.
+pub const HTTP_ANSWER_BYTES_MAX: usize = 3 << 20;
 /// All answers under way together.
-pub const HTTP_ANSWERS_BYTES_MAX: usize = 4 << 20;
+pub const HTTP_ANSWERS_BYTES_MAX: usize = 6 << 20;
 /// Connections from the gate to the HTTP server behind it.
-pub const HTTP_LANES: usize = 2;
+pub const HTTP_LANES: usize = 3;
 /// Threads that answer requests.
-pub const HTTP_WORKERS: usize = 2;
+pub const HTTP_WORKERS: usize = 3;
+/// Commands carried out at once: fewer than lanes and workers, so that the state is always told.
+pub const HTTP_COMMANDS_MAX: usize = 2;
 /// Kernel buffer of an HTTP connection, each direction.
 pub const HTTP_SOCKET_BUFFER_BYTES: usize = 64 << 10;
 /// Viewers named one by one in an answer; more are only counted.
@@ -331,7 +333,7 @@ pub const DESCRIPTORS_BESIDES: usize = 64;
 /// Threads of the pool for name look-ups.
 pub const BLOCKING_THREADS_MAX: usize = 4;
 /// Threads of the process: data plane, log, library, name look-ups, and the control plane's.
-pub const THREADS_MAX: usize = 13;
+pub const THREADS_MAX: usize = 15;
 /// Stack of each thread the program starts itself.
 pub const THREAD_STACK_BYTES: usize = 256 << 10;
 
