@@ -1,6 +1,5 @@
 //! The readers' shells: what carries the programme to viewers and platforms.
 
-mod backoff;
 pub mod destinations;
 mod feeder;
 mod push;

@@ -9,7 +9,7 @@ use crate::base::rate::Rate;
 use crate::base::time::Mono;
 use crate::system::snapshot::{text, DestinationState, DestinationStatus, Text};
 
-use super::backoff::Reason;
+use crate::system::backoff::Reason;
 
 /// Where the work stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

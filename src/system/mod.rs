@@ -1,5 +1,6 @@
 //! The machine below: clock, disk, logs, configuration, and the snapshot others look at.
 
+pub mod backoff;
 pub mod clock;
 pub mod commands;
 pub mod config;
