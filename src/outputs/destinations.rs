@@ -17,8 +17,8 @@ use crate::system::shutdown::Shutdown;
 use crate::system::snapshot::{text, DestinationStatus};
 
 use super::push::{push, End};
-use super::record::{Phase, Record};
 use crate::system::backoff::{Backoff, Reason};
+use crate::system::record::{Phase, Record};
 
 /// One platform.
 pub struct Destination {

@@ -3,5 +3,4 @@
 pub mod destinations;
 mod feeder;
 mod push;
-mod record;
 pub mod viewers;
