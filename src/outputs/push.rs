@@ -186,6 +186,8 @@ impl Push<'_> {
                 ClientEvent::Refused { code, description } => {
                     return Err(End::Refused(format!("{code} {description}")));
                 }
+                // We did not ask to play.
+                ClientEvent::Playing => {}
                 ClientEvent::Closed => return Err(End::Link(LinkEnd::Closed)),
             }
         }

@@ -178,7 +178,7 @@ impl RtmpPort {
                         Refusal::KeyRequired
                     }
                     ServerEvent::Play { .. } => return Ok(Some((link, session))),
-                    ServerEvent::Publish => Refusal::PublishDenied,
+                    ServerEvent::Publish { .. } => Refusal::PublishDenied,
                     ServerEvent::Pause(_) | ServerEvent::Stop => continue,
                 };
                 count(&self.refused);
