@@ -8,6 +8,7 @@ pub mod audio_config;
 pub(crate) mod collector;
 pub mod container;
 pub mod h264;
+pub mod nal_lengths;
 mod parameter_sets;
 mod sps;
 mod video_config;

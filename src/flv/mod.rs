@@ -1,7 +1,9 @@
 //! FLV (Adobe Flash Video File Format Specification, version 10.1): the headers in front of audio
 //! and video, which RTMP messages carry as well, and files of them.
 
+pub mod complaint;
 pub mod reader;
 #[cfg(test)]
 mod standby_tests;
 pub mod tag;
+pub mod units;
