@@ -14,6 +14,7 @@
 use std::time::Duration;
 
 use crate::base::limits::{CONNECT_STEP_MS_MAX, DESTINATION_CHUNK_BYTES};
+use crate::base::redact::Secret;
 use crate::base::time::Mono;
 
 use super::amf::{AmfReader, AmfWriter, Value};
@@ -22,7 +23,7 @@ use super::handshake::Handshake;
 use super::media::MediaSink;
 use super::message::{buffer_length, TYPE_COMMAND};
 use super::url::{RtmpUrl, StreamKey};
-use super::words::without_secret;
+use super::words::without_secrets;
 use super::Session;
 
 /// What OBS and FMLE call themselves: some platforms look at it.
@@ -103,31 +104,36 @@ pub struct ClientSession {
     stage: Stage,
     url: RtmpUrl,
     key: StreamKey,
+    /// What is not to be seen in the server's words.
+    hidden: Vec<Secret>,
     event: Option<ClientEvent>,
 }
 
 impl ClientSession {
     /// A session to publish, on a connection made now. Its first bytes are in the outbox.
     pub fn new(url: RtmpUrl, key: StreamKey, now: Mono) -> Result<ClientSession, SessionError> {
-        ClientSession::of(Role::Publisher, url, key, now)
+        let hidden = vec![key.secret().clone()];
+        ClientSession::of(Role::Publisher, url, key, hidden, now)
     }
 
     /// A session to play the stream of that name, which may have a query with a key, likewise.
     pub fn play(url: RtmpUrl, name: StreamKey, now: Mono) -> Result<ClientSession, SessionError> {
-        ClientSession::of(Role::Player, url, name, now)
+        let hidden = name.hidden_of_name();
+        ClientSession::of(Role::Player, url, name, hidden, now)
     }
 
     fn of(
         role: Role,
         url: RtmpUrl,
         key: StreamKey,
+        hidden: Vec<Secret>,
         now: Mono,
     ) -> Result<ClientSession, SessionError> {
         let (handshake, hello) = Handshake::client()?;
         let mut connection = Connection::new(handshake);
         connection.push(&hello)?;
         let stage = Stage::Handshake { until: step(now) };
-        Ok(ClientSession { connection, role, stage, url, key, event: None })
+        Ok(ClientSession { connection, role, stage, url, key, hidden, event: None })
     }
 
     /// The server's newest decision, once.
@@ -320,8 +326,8 @@ impl ClientSession {
     fn refused(&mut self, info: Value<'_>) {
         let text = |name| info.get(name).and_then(Value::text).unwrap_or_default();
         self.event = Some(ClientEvent::Refused {
-            code: without_secret(text("code"), self.key.secret()),
-            description: without_secret(text("description"), self.key.secret()),
+            code: without_secrets(text("code"), &self.hidden),
+            description: without_secrets(text("description"), &self.hidden),
         });
         self.stage = Stage::Closing;
     }

@@ -3,7 +3,9 @@ use crate::base::limits::{RTMP_COMMAND_BYTES_MAX, RTMP_OUTBOX_BYTES_MAX};
 use crate::rtmp::amf::AmfError;
 use crate::rtmp::chunk::ChunkError;
 use crate::rtmp::chunk_writer::write_message;
-use crate::rtmp::message::{MessageReader, TYPE_COMMAND_AMF3, TYPE_USER_CONTROL, TYPE_VIDEO};
+use crate::rtmp::message::{
+    MessageReader, TYPE_COMMAND_AMF3, TYPE_DATA, TYPE_USER_CONTROL, TYPE_VIDEO,
+};
 
 /// What real programs send behind the handshake, as a socket received it.
 const FFMPEG_PLAY: &[u8] = include_bytes!("../testdata/ffmpeg-5.1-play.bin");
