@@ -333,7 +333,7 @@ fn admission_has_an_end_and_players_are_pinged() {
     assert_eq!(session.on_deadline(end), Err(refused));
 
     let mut peer = Peer::connected();
-    let refused = SessionError::TimedOut { what: "play" };
+    let refused = SessionError::TimedOut { what: "play or publish" };
     assert_eq!(peer.session.on_deadline(end), Err(refused));
 
     let mut peer = Peer::playing();

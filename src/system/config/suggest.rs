@@ -48,12 +48,12 @@ pub(super) fn for_section(unknown: &str) -> String {
 
 /// The words for an unknown section below `input`.
 pub(super) fn for_input(unknown: &str) -> String {
-    let inputs = SECTIONS.iter().filter_map(|(name, _)| name.strip_prefix("input."));
-    let inputs: Vec<&str> = inputs.collect();
-    match nearest(unknown, &inputs) {
-        Some(near) => format!("unknown section; did you mean [input.{near}]?"),
+    let names = SECTIONS.map(|(name, _)| name);
+    let inputs: Vec<&str> = names.into_iter().filter(|name| name.starts_with("input.")).collect();
+    match nearest(&format!("input.{unknown}"), &inputs) {
+        Some(near) => format!("unknown section; did you mean {}?", heading(near)),
         None => {
-            let all: Vec<String> = inputs.iter().map(|name| format!("[input.{name}]")).collect();
+            let all: Vec<String> = inputs.into_iter().map(heading).collect();
             format!("unknown section; expected one of {}", all.join(", "))
         }
     }
