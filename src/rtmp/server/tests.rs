@@ -428,3 +428,6 @@ fn a_quiet_session_is_small() {
     assert_eq!(peer.session.event(), None);
     assert_eq!((peer.session.events.capacity(), peer.session.outbox().len()), (0, 0));
 }
+
+#[path = "publish_tests.rs"]
+mod publishing;

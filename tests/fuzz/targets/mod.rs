@@ -15,11 +15,12 @@ mod url;
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its folders below `seeds` and `crashers`.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("ts", ts::run),
     ("programme", programme::run),
     ("chunks", chunks::run),
     ("server", sessions::server),
+    ("publish", sessions::publish),
     ("client", sessions::client),
     ("amf", amf::run),
     ("url", url::run),
