@@ -12,10 +12,10 @@ use std::time::Duration;
 use log::warn;
 use smol::future::{yield_now, FutureExt};
 use smol::Task;
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::base::events::Repeat;
-use crate::base::limits::{MEDIA_RECEIVE_BUFFER_BYTES, RTMP_LOBBY_MAX, RTMP_RECEIVE_BUFFER_BYTES};
+use crate::base::limits::{RTMP_LOBBY_MAX, RTMP_RECEIVE_BUFFER_BYTES};
 use crate::program::bell::{Bell, Listener};
 use crate::system::clock;
 use crate::system::reactor::{Sleep, Watched};
@@ -80,10 +80,8 @@ impl Door {
     pub(super) fn bind(listen: SocketAddr) -> io::Result<Door> {
         let socket = Socket::new(Domain::for_address(listen), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
-        // What is accepted inherits it: the window scale agreed on with the first packet has to
-        // fit a publisher's buffer, or 64 KiB a round trip would be all that one could send
-        // (RFC 7323, 2.2).
-        socket.set_recv_buffer_size(MEDIA_RECEIVE_BUFFER_BYTES)?;
+        // What is accepted inherits it: those who wait unheard cost the kernel little.
+        socket.set_recv_buffer_size(RTMP_RECEIVE_BUFFER_BYTES)?;
         socket.bind(&listen.into())?;
         socket.listen(BACKLOG)?;
         let listener = Watched::new(TcpListener::from(socket))?;
@@ -187,9 +185,6 @@ impl Door {
                 }
                 match self.listener.try_read(TcpListener::accept) {
                     Ok((socket, peer)) => {
-                        // Those who wait unheard are to cost the kernel little.
-                        let raw = SockRef::from(&socket);
-                        raw.set_recv_buffer_size(RTMP_RECEIVE_BUFFER_BYTES)?;
                         self.accepted.set(self.accepted.get() + 1);
                         let mut admission = self.admission.borrow_mut();
                         admission.arrive(source(peer.ip()), clock::mono(), (socket, peer));
