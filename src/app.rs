@@ -25,6 +25,8 @@ use crate::base::rate::Rate;
 use crate::base::time::Mono;
 use crate::codec::access_unit::{Track, TrackConfig};
 use crate::control::{self, ControlHandle, ControlOptions};
+use crate::inputs::publisher::Publishers;
+use crate::inputs::pull::Pull;
 use crate::inputs::standby::Standby;
 use crate::inputs::udp::UdpInput;
 use crate::outputs::destinations::Destination;
@@ -40,9 +42,7 @@ use crate::system::config::Config;
 use crate::system::heap;
 use crate::system::library::Library;
 use crate::system::reactor::{self, Sleep};
-use crate::system::snapshot::{
-    Board, PlayoutStatus, ProgrammeStatus, PublisherStatus, PullStatus, Snapshot,
-};
+use crate::system::snapshot::{Board, PlayoutStatus, ProgrammeStatus, Snapshot};
 use crate::system::sockets::{descriptors_max, raise_descriptors};
 
 /// How often the state is told.
@@ -82,6 +82,8 @@ struct Plane {
     udp: UdpInput,
     port: Rc<RtmpPort>,
     viewers: Rc<Viewers>,
+    publishers: Rc<Publishers>,
+    pull: Option<Pull>,
     destinations: Vec<Destination>,
 }
 
@@ -162,15 +164,16 @@ impl Plane {
             let what = format!("the UDP input {} cannot be opened", config.udp.listen);
             StartError { what, hint, cause }
         })?;
-        let key = config.rtmp.play_key.clone();
-        let port = RtmpPort::bind(config.rtmp.listen, key, Rc::clone(&viewers));
+        let publishers = Rc::<Publishers>::default();
+        let port = RtmpPort::bind(config, Rc::clone(&viewers), Rc::clone(&publishers));
         let port = Rc::new(port.map_err(|cause| {
             let hint = "Choose another address with [rtmp] listen or --rtmp";
             let what = format!("the RTMP port {} cannot be opened", config.rtmp.listen);
             StartError { what, hint, cause }
         })?);
         let destinations = config.destinations.iter().cloned().map(Destination::new).collect();
-        Ok(Plane { context, udp, port, viewers, destinations })
+        let pull = config.pull.clone().map(Pull::new);
+        Ok(Plane { context, udp, port, viewers, publishers, pull, destinations })
     }
 
     fn announce(&self, control: &ControlHandle) {
@@ -211,6 +214,8 @@ impl Plane {
         let plane = Rc::clone(&self);
         let telling = move || Rc::clone(&plane).tell(board.clone());
         executor.spawn(kept_alive("status", telling)).detach();
+        let plane = Rc::clone(&self);
+        executor.spawn(kept_alive("pull", move || Rc::clone(&plane).pull())).detach();
         let pushes: Vec<_> = (0..self.destinations.len())
             .map(|index| {
                 let plane = Rc::clone(&self);
@@ -245,6 +250,13 @@ impl Plane {
         }
     }
 
+    async fn pull(self: Rc<Self>) {
+        let Context { programme, shutdown, .. } = &self.context;
+        if let Some(pull) = &self.pull {
+            pull.run(programme, shutdown).await;
+        }
+    }
+
     /// Tells the state, again and again.
     async fn tell(self: Rc<Self>, board: Board) {
         let mut meters = Meters::default();
@@ -262,8 +274,8 @@ impl Plane {
             taken: now,
             programme,
             udp: self.udp.status(now),
-            publisher: PublisherStatus::default(),
-            pull: PullStatus::default(),
+            publisher: self.publishers.status(now),
+            pull: self.pull.as_ref().map(|pull| pull.status(now)).unwrap_or_default(),
             playout: PlayoutStatus::default(),
             rtmp,
             viewers: self.viewers.status(),

@@ -8,10 +8,10 @@ use super::limits::{
     HTTP_ANSWER_BYTES_MAX, HTTP_BODY_BYTES_MAX, HTTP_CONNECTIONS_MAX, HTTP_CONNECTION_BYTES,
     HTTP_HEAD_BYTES_MAX, HTTP_SOCKET_BUFFER_BYTES, LIBRARY_ENTRY_BYTES, LIBRARY_FILES_MAX,
     LIBRARY_NAMES_BYTES_MAX, LIBRARY_SCAN_BYTES, LIBRARY_SURVEY_BYTES, LOG_LINES_MAX,
-    LOG_LINE_BYTES_MAX, MP4_READER_BYTES, PROGRAM_BYTES, RING_UNITS_MAX, RTMP_LOBBY_BYTES,
-    RTMP_LOBBY_MAX, RTMP_PENDING_MAX, RTMP_RECEIVE_BUFFER_BYTES, SMALL_HEAP_BYTES,
-    SOCKET_SEND_BUFFER_BYTES, STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX, THREADS_MAX,
-    THREAD_STACK_BYTES, TRACK_CONFIGS_MAX, TRACK_CONFIG_BYTES_MAX, VIEWER_BYTES,
+    LOG_LINE_BYTES_MAX, MEDIA_RECEIVE_BUFFER_BYTES, MP4_READER_BYTES, PROGRAM_BYTES,
+    RING_UNITS_MAX, RTMP_LOBBY_BYTES, RTMP_LOBBY_MAX, RTMP_PENDING_MAX, RTMP_RECEIVE_BUFFER_BYTES,
+    SMALL_HEAP_BYTES, SOCKET_SEND_BUFFER_BYTES, STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX,
+    THREADS_MAX, THREAD_STACK_BYTES, TRACK_CONFIGS_MAX, TRACK_CONFIG_BYTES_MAX, VIEWER_BYTES,
 };
 
 /// Linux grants twice what SO_SNDBUF or SO_RCVBUF ask for, the half of it for its own bookkeeping
@@ -113,6 +113,7 @@ impl Budget {
         self.heap(undecided, RTMP_PENDING_MAX, "connections", VIEWER_BYTES);
         self.heap("RTMP lobby", RTMP_LOBBY_MAX, "connections", RTMP_LOBBY_BYTES);
         self.heap("destinations", demand.destinations, "destinations", DESTINATION_BYTES);
+        self.heap("publisher and pull", 2, "sessions", DESTINATION_BYTES);
         self.heap("HTTP connections", HTTP_CONNECTIONS_MAX, "connections", http);
         self.one(Owner::Heap, "HTTP answers under way", HTTP_ANSWERS_BYTES_MAX);
         self.one(Owner::Heap, "HTTP: a list of the library being made", HTTP_ANSWER_BYTES_MAX);
@@ -125,6 +126,8 @@ impl Budget {
         let heard = readers.saturating_add(RTMP_LOBBY_MAX);
         let bytes = RTMP_RECEIVE_BUFFER_BYTES;
         self.owned(Owner::Kernel, "RTMP receive buffers", heard, "sockets", bytes);
+        let bytes = MEDIA_RECEIVE_BUFFER_BYTES;
+        self.owned(Owner::Kernel, "publisher and pull", 2, "sockets", bytes);
         self.owned(Owner::Kernel, "UDP receive buffer", 1, "socket", demand.receive_buffer_bytes);
         let http = 2 * HTTP_SOCKET_BUFFER_BYTES;
         self.owned(Owner::Kernel, "HTTP buffers", HTTP_CONNECTIONS_MAX, "sockets", http);

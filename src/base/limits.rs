@@ -137,6 +137,20 @@ pub const RTMP_LOBBY_MAX: usize = 1024;
 pub const RTMP_SEAT_MS_MIN: u64 = 1_000;
 /// Kernel receive buffer of an RTMP connection: who plays has little to say.
 pub const RTMP_RECEIVE_BUFFER_BYTES: usize = 8 << 10;
+/// Kernel receive buffer of a connection that brings media: a publisher's, a pull's.
+pub const MEDIA_RECEIVE_BUFFER_BYTES: usize = 256 << 10;
+/// The shortest stream key a publisher may be asked for.
+pub const PUBLISH_KEY_BYTES_MIN: usize = 8;
+/// Time a publisher with a wrong key waits for his answer.
+pub const PUBLISH_KEY_DELAY_MS: u64 = 1_000;
+/// A publisher from whom no byte has come for so long gives way to any other.
+pub const PUBLISHER_STALE_MS: u64 = 2_000;
+/// Time a publisher, or a server that is pulled from, may bring no media.
+pub const MEDIA_IDLE_MS_MAX: u64 = 10_000;
+/// The bit rate taken of a publisher or a pull, on average; what comes faster waits in its socket.
+pub const MEDIA_BPS_MAX: u64 = 50_000_000;
+/// Bytes taken at once on top of that.
+pub const MEDIA_BURST_BYTES_MAX: u64 = 2 << 20;
 /// Destinations, unless the configuration says otherwise.
 pub const DESTINATIONS_DEFAULT: usize = 8;
 /// The most destinations a configuration may ask for.

@@ -1,7 +1,10 @@
 //! The sources' shells: what receives or paces bytes and feeds them to the programme.
 
+mod intake;
 mod lock;
 mod pace;
+pub mod publisher;
+pub mod pull;
 pub mod standby;
 pub mod udp;
 

@@ -24,6 +24,8 @@ pub(super) struct Pace {
     last: Option<Ticks>,
     /// It ran too far ahead; a key unit at a fair pace ends this.
     runs_away: bool,
+    /// Nothing is let through before the next key unit.
+    awaits_key: bool,
     /// Whether each track's open unit is let through.
     open: [bool; 2],
     left_out: u64,
@@ -38,6 +40,13 @@ impl Pace {
     /// Whether it runs away at the moment.
     pub(super) fn runs_away(&self) -> bool {
         self.runs_away
+    }
+
+    /// Another stream begins: nothing of it is let through before its first key unit, because some
+    /// servers let a player join in the middle of a GOP.
+    pub(super) fn await_key(&mut self) {
+        self.awaits_key = true;
+        self.last = None;
     }
 
     /// Judges a unit that begins at `now`.
@@ -58,8 +67,9 @@ impl Pace {
                 false => {}
             }
         }
+        self.awaits_key &= !start.key;
         self.left_out += u64::from(self.runs_away);
-        !self.runs_away
+        !self.runs_away && !self.awaits_key
     }
 }
 

@@ -16,9 +16,9 @@ use crate::system::reactor::Sleep;
 use crate::system::shutdown::Shutdown;
 use crate::system::snapshot::{text, DestinationStatus};
 
-use super::backoff::{Backoff, Reason};
 use super::push::{push, End};
-use super::record::{Phase, Record};
+use crate::system::backoff::{Backoff, Reason};
+use crate::system::record::{Phase, Record};
 
 /// One platform.
 pub struct Destination {

@@ -5,6 +5,7 @@ use crate::base::time::Ticks;
 use crate::codec::access_unit::{AacConfig, AvcConfig, ConfigRecord};
 use crate::program::ring::{Begin, Capacity};
 use crate::rtmp::chunk_reader::{ChunkEvent, ChunkReader};
+use crate::rtmp::media::MediaSink;
 use crate::rtmp::SessionError;
 
 /// A session that owes its peer some bytes: whole messages of one byte.
@@ -12,7 +13,12 @@ use crate::rtmp::SessionError;
 struct Owing(Vec<u8>);
 
 impl Session for Owing {
-    fn input(&mut self, _bytes: &[u8], _now: Mono) -> Result<(), SessionError> {
+    fn input_media(
+        &mut self,
+        _bytes: &[u8],
+        _now: Mono,
+        _media: &mut dyn MediaSink,
+    ) -> Result<(), SessionError> {
         Ok(())
     }
     fn outbox(&self) -> &[u8] {

@@ -1,8 +1,6 @@
 //! The readers' shells: what carries the programme to viewers and platforms.
 
-mod backoff;
 pub mod destinations;
 mod feeder;
 mod push;
-mod record;
 pub mod viewers;

@@ -1,4 +1,4 @@
-//! One try to push to a platform: look-up, connect, handshake, publish, feed from the ring, and a
+//! One try to push to a platform: connect, handshake, publish, feed from the ring, and a
 //! polite end. Purpose: every step has a deadline, everything the server sends is drained
 //! (MediaMTX #5776). Non-goals: trying again (destinations); RTMPS, which the configuration
 //! refuses. Bounds: one connection, its session, its feeder.
@@ -6,37 +6,31 @@
 use std::cell::RefCell;
 use std::convert::Infallible;
 use std::fmt;
-use std::net::{Shutdown as Half, SocketAddr, TcpStream};
+use std::net::Shutdown as Half;
 use std::time::Duration;
 
 use log::{info, warn};
-use rustix::io::Errno;
 use smol::future::FutureExt;
-use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::base::limits::{CONNECT_STEP_MS_MAX, DESTINATION_STALL_MS_MAX, FAREWELL_MS_MAX};
+use crate::base::limits::{DESTINATION_STALL_MS_MAX, FAREWELL_MS_MAX};
 use crate::program::bell::Listener;
 use crate::program::Programme;
 use crate::rtmp::client::{ClientEvent, ClientSession};
-use crate::rtmp::url::RtmpUrl;
 use crate::rtmp::Session;
 use crate::system::clock;
 use crate::system::config::Destination;
+use crate::system::connect::{connect, ConnectError};
 use crate::system::link::{Link, LinkEnd, Wake};
-use crate::system::reactor::{Sleep, Watched};
+use crate::system::reactor::Sleep;
 use crate::system::shutdown::Shutdown;
 
 use super::feeder::{Audience, Fed, FeedError, Feeder};
-use super::record::{Phase, Record};
+use crate::system::record::{Phase, Record};
 
 /// Why a try ended.
 pub(super) enum End {
-    /// Name look-up.
-    Lookup(std::io::Error),
-    /// No address could be connected to; the last one's error.
-    Connect(std::io::Error),
-    /// A step took too long.
-    Deadline(&'static str),
+    /// No connection came about.
+    Connect(ConnectError),
     /// The connection.
     Link(LinkEnd),
     /// The server closed instead of giving this answer.
@@ -54,9 +48,7 @@ pub(super) enum End {
 impl fmt::Display for End {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            End::Lookup(error) => write!(f, "its name is not known: {error}"),
-            End::Connect(error) => write!(f, "no connection: {error}"),
-            End::Deadline(step) => write!(f, "{step} took more than {CONNECT_STEP_MS_MAX} ms"),
+            End::Connect(error) => write!(f, "{error}"),
             End::Link(end) => write!(f, "{end}"),
             End::Wordless(answer) => write!(
                 f,
@@ -93,7 +85,7 @@ pub(super) async fn push(
     programme: &Programme,
     shutdown: &Shutdown,
 ) -> Result<Infallible, End> {
-    let socket = async { connect(&config.url).await }
+    let socket = async { connect(&config.url).await.map_err(End::Connect) }
         .or(async {
             shutdown.asked().await;
             Err(End::Shutdown)
@@ -118,55 +110,6 @@ pub(super) async fn push(
         }
         ended => ended,
     }
-}
-
-/// Looks the name up anew and tries its addresses one after the other.
-async fn connect(url: &RtmpUrl) -> Result<Watched<TcpStream>, End> {
-    let lookup = async {
-        let host = (url.host.as_str(), url.port);
-        async_net::resolve(host).await.map_err(End::Lookup)
-    };
-    let addresses = in_time("the name look-up", lookup).await?;
-    let mut last = End::Lookup(std::io::Error::other("it has no address"));
-    for address in addresses {
-        match in_time("connecting", connect_to(address)).await {
-            Ok(socket) => return Ok(socket),
-            Err(end) => last = end,
-        }
-    }
-    Err(last)
-}
-
-async fn connect_to(address: SocketAddr) -> Result<Watched<TcpStream>, End> {
-    let begun = || {
-        let domain = Domain::for_address(address);
-        let socket = Socket::new(domain, Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_nonblocking(true)?;
-        match socket.connect(&address.into()) {
-            Err(error) if error.raw_os_error() != Some(Errno::INPROGRESS.raw_os_error()) => {
-                Err(error)
-            }
-            _ => Watched::new(TcpStream::from(socket)),
-        }
-    };
-    let socket = begun().map_err(End::Connect)?;
-    socket.writable().await;
-    match socket.get_ref().take_error() {
-        Ok(None) => Ok(socket),
-        Ok(Some(error)) | Err(error) => Err(End::Connect(error)),
-    }
-}
-
-/// A step with its deadline: DNS and connect have none of their own.
-async fn in_time<T>(
-    step: &'static str,
-    work: impl std::future::Future<Output = Result<T, End>>,
-) -> Result<T, End> {
-    let late = async {
-        Sleep::after(Duration::from_millis(CONNECT_STEP_MS_MAX)).await;
-        Err(End::Deadline(step))
-    };
-    work.or(late).await
 }
 
 /// A connection to a platform.
@@ -238,11 +181,13 @@ impl Push<'_> {
                     let now = clock::mono();
                     let feeder = Feeder::new(message_stream, Audience::Platform, now);
                     self.publishing = Some((feeder, self.programme.listen()));
-                    self.record.borrow_mut().enter(Phase::Published, now);
+                    self.record.borrow_mut().enter(Phase::Agreed, now);
                 }
                 ClientEvent::Refused { code, description } => {
                     return Err(End::Refused(format!("{code} {description}")));
                 }
+                // We did not ask to play.
+                ClientEvent::Playing => {}
                 ClientEvent::Closed => return Err(End::Link(LinkEnd::Closed)),
             }
         }

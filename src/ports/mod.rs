@@ -2,4 +2,5 @@
 
 mod admission;
 mod door;
+mod rights;
 pub mod rtmp;

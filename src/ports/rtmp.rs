@@ -16,25 +16,30 @@ use smol::future::FutureExt;
 use smol::LocalExecutor;
 
 use crate::base::events::Repeat;
-use crate::base::limits::RTMP_ADMISSION_MS_MAX;
+use crate::base::limits::{PUBLISH_KEY_DELAY_MS, RTMP_ADMISSION_MS_MAX};
 use crate::base::redact::Secret;
+use crate::inputs::publisher::{publish, Applicant, Publishers};
 use crate::outputs::viewers::{serve, Viewers};
 use crate::program::Programme;
 use crate::rtmp::server::{Refusal, ServerEvent, ServerSession};
 use crate::rtmp::{Session, SessionError};
 use crate::system::clock;
+use crate::system::config::{Config, PublishConfig};
 use crate::system::link::{Link, LinkEnd, Wake};
 use crate::system::reactor::Sleep;
 use crate::system::shutdown::Shutdown;
 use crate::system::snapshot::{text, RtmpServerStatus, ViewerStatus};
 
-use super::door::{Door, Newcomer};
+use super::door::{Door, Newcomer, Undecided};
+use super::rights::{judge, Right, STREAM};
 
 /// The RTMP port.
 pub struct RtmpPort {
     door: Rc<Door>,
     play_key: Option<Secret>,
     viewers: Rc<Viewers>,
+    publish: PublishConfig,
+    publishers: Rc<Publishers>,
     refused_full: Cell<u64>,
     refused: Cell<u64>,
     protocol_errors: Cell<u64>,
@@ -55,14 +60,16 @@ pub struct Context {
 impl RtmpPort {
     /// Binds the port.
     pub fn bind(
-        listen: SocketAddr,
-        play_key: Option<Secret>,
+        config: &Config,
         viewers: Rc<Viewers>,
+        publishers: Rc<Publishers>,
     ) -> io::Result<RtmpPort> {
         Ok(RtmpPort {
-            door: Rc::new(Door::bind(listen)?),
-            play_key,
+            door: Rc::new(Door::bind(config.rtmp.listen)?),
+            play_key: config.rtmp.play_key.clone(),
             viewers,
+            publish: config.publish.clone(),
+            publishers,
             refused_full: Cell::new(0),
             refused: Cell::new(0),
             protocol_errors: Cell::new(0),
@@ -113,22 +120,28 @@ impl RtmpPort {
     async fn converse(&self, context: &Context, newcomer: Newcomer) {
         let Newcomer { socket, peer, id, undecided } = newcomer;
         let admitted = match Link::new(socket) {
-            Ok(link) => self.admit(link).await,
+            Ok(link) => self.admit(link, peer).await,
             Err(error) => Err(LinkEnd::Io(error)),
         };
-        let (link, mut session) = match admitted {
-            Ok(Some(admitted)) => admitted,
-            Ok(None) => return,
-            Err(end) => {
-                if matches!(end, LinkEnd::Session(_)) {
-                    count(&self.protocol_errors);
-                    self.complain(|| format!("closed {peer}: {end}"));
-                } else {
-                    debug!("rtmp: {peer} left before it played: {end}");
-                }
-                return;
+        let arrival = |link, session| Arrival { link, session, peer, id, undecided };
+        match admitted {
+            Ok(Some((link, session, Wish::Play))) => {
+                self.play(context, arrival(link, session)).await;
             }
-        };
+            Ok(Some((link, session, Wish::Publish { by_key }))) => {
+                self.publish(context, arrival(link, session), by_key).await;
+            }
+            Ok(None) => {}
+            Err(end @ LinkEnd::Session(_)) => {
+                count(&self.protocol_errors);
+                self.complain(|| format!("closed {peer}: {end}"));
+            }
+            Err(end) => debug!("rtmp: {peer} left before it played or published: {end}"),
+        }
+    }
+
+    async fn play(&self, context: &Context, arrival: Arrival) {
+        let Arrival { link, mut session, peer, id, undecided } = arrival;
         let agent = session.peer().flash_version.clone();
         let status = ViewerStatus {
             id,
@@ -151,8 +164,32 @@ impl RtmpPort {
         serve(seat, programme, shutdown, link, session).await;
     }
 
-    /// Drives a session until it may play. `None`: it was refused, and told so.
-    async fn admit(&self, mut link: Link) -> Result<Option<(Link, ServerSession)>, LinkEnd> {
+    async fn publish(&self, context: &Context, arrival: Arrival, by_key: bool) {
+        let Arrival { mut link, mut session, peer, id, undecided } = arrival;
+        let Context { programme, shutdown, .. } = context;
+        let now = clock::mono();
+        let agent = session.peer().flash_version.clone();
+        let applicant = Applicant { id, peer, agent, by_key };
+        let Some(claim) = self.publishers.claim(&applicant, programme, now) else {
+            count(&self.refused);
+            self.refuse(link, session, Refusal::PublishBusy).await;
+            return;
+        };
+        if session.accept_publish(now).is_err() || link.expect_media().is_err() {
+            return;
+        }
+        drop(undecided);
+        if let Some((link, session)) = publish(claim, programme, shutdown, link, session).await {
+            part(link, session).await;
+        }
+    }
+
+    /// Drives a session until it may play or publish. `None`: it was refused, and told so.
+    async fn admit(
+        &self,
+        mut link: Link,
+        peer: SocketAddr,
+    ) -> Result<Option<(Link, ServerSession, Wish)>, LinkEnd> {
         let mut session = ServerSession::new(clock::mono());
         let until = clock::mono() + Duration::from_millis(RTMP_ADMISSION_MS_MAX);
         loop {
@@ -172,19 +209,40 @@ impl RtmpPort {
                 return Err(SessionError::TimedOut { what: "its answers" }.into());
             }
             while let Some(event) = session.event() {
-                let refusal = match event {
-                    ServerEvent::Play { name, .. } if name != STREAM => Refusal::StreamNotFound,
-                    ServerEvent::Play { key, .. } if !self.may_play(key.as_ref()) => {
-                        Refusal::KeyRequired
+                match self.judge(event, peer) {
+                    None => {}
+                    Some(Ok(wish)) => return Ok(Some((link, session, wish))),
+                    Some(Err(refusal)) => {
+                        if refusal == Refusal::PublishKeyRequired {
+                            self.publishers.refused_key();
+                            // Who guesses gets one answer a second from each seat.
+                            Sleep::after(Duration::from_millis(PUBLISH_KEY_DELAY_MS)).await;
+                        }
+                        count(&self.refused);
+                        self.refuse(link, session, refusal).await;
+                        return Ok(None);
                     }
-                    ServerEvent::Play { .. } => return Ok(Some((link, session))),
-                    ServerEvent::Publish => Refusal::PublishDenied,
-                    ServerEvent::Pause(_) | ServerEvent::Stop => continue,
-                };
-                count(&self.refused);
-                self.refuse(link, session, refusal).await;
-                return Ok(None);
+                }
             }
+        }
+    }
+
+    /// Whether what a peer asks for is granted; `None` if it asks for nothing.
+    fn judge(&self, event: ServerEvent, peer: SocketAddr) -> Option<Result<Wish, Refusal>> {
+        match event {
+            ServerEvent::Play { name, .. } if name != STREAM => Some(Err(Refusal::StreamNotFound)),
+            ServerEvent::Play { key, .. } if !self.may_play(key.as_ref()) => {
+                Some(Err(Refusal::KeyRequired))
+            }
+            ServerEvent::Play { .. } => Some(Ok(Wish::Play)),
+            ServerEvent::Publish { name, key } => {
+                Some(match judge(&self.publish, peer.ip(), &name, key.as_ref()) {
+                    Right::Granted { by_key } => Ok(Wish::Publish { by_key }),
+                    Right::Denied(refusal) => Err(refusal),
+                    Right::WrongKey => Err(Refusal::PublishKeyRequired),
+                })
+            }
+            ServerEvent::Pause(_) | ServerEvent::Stop => None,
         }
     }
 
@@ -210,8 +268,21 @@ impl RtmpPort {
     }
 }
 
-/// The one stream served.
-const STREAM: &str = "stream";
+/// What a peer may do.
+enum Wish {
+    Play,
+    Publish { by_key: bool },
+}
+
+/// A peer that has said what it wants, and may.
+struct Arrival {
+    link: Link,
+    session: ServerSession,
+    peer: SocketAddr,
+    id: u64,
+    undecided: Undecided,
+}
+
 /// Time a refused peer has to read why.
 const PARTING: Duration = Duration::from_secs(1);
 

@@ -1,7 +1,8 @@
-//! A push's session, seen from the publisher (RTMP 1.0, 7.2). Purpose: say what OBS says, in its
-//! order and with its transaction ids, because that is what platforms are made for: Set Chunk
-//! Size before connect, releaseStream, FCPublish, createStream, publish; FCUnpublish and
-//! deleteStream at the end. Servers' own order is tolerated.
+//! A session with a server, seen from who publishes to it or plays from it (RTMP 1.0, 7.2).
+//! Purpose: as a publisher, say what OBS says, in its order and with its transaction ids, because
+//! that is what platforms are made for: Set Chunk Size before connect, releaseStream, FCPublish,
+//! createStream, publish; FCUnpublish and deleteStream at the end. As a player: createStream,
+//! play, deleteStream; media goes to the shell as it comes. Servers' own order is tolerated.
 //!
 //! Non-goals: sending media (the shell does, with
 //! [`MediaMessage`](super::chunk_writer::MediaMessage), between two messages of the outbox);
@@ -13,14 +14,16 @@
 use std::time::Duration;
 
 use crate::base::limits::{CONNECT_STEP_MS_MAX, DESTINATION_CHUNK_BYTES};
+use crate::base::redact::Secret;
 use crate::base::time::Mono;
 
 use super::amf::{AmfReader, AmfWriter, Value};
 use super::connection::{Command, Connection, Incoming, SessionError};
 use super::handshake::Handshake;
-use super::message::TYPE_COMMAND;
+use super::media::MediaSink;
+use super::message::{buffer_length, TYPE_COMMAND};
 use super::url::{RtmpUrl, StreamKey};
-use super::words::without_secret;
+use super::words::without_secrets;
 use super::Session;
 
 /// What OBS and FMLE call themselves: some platforms look at it.
@@ -33,6 +36,13 @@ const CREATE_STREAM: f64 = 4.0;
 const PUBLISH: f64 = 5.0;
 const FC_UNPUBLISH: f64 = 6.0;
 const DELETE_STREAM: f64 = 7.0;
+const PLAY: f64 = 8.0;
+
+/// `start` of a play command: live only, no recording (RTMP 1.0, 7.2.2.1; in milliseconds, as all
+/// players send it).
+const LIVE_ONLY: f64 = -1000.0;
+/// What is asked of a server to hold ready for us, milliseconds (Set Buffer Length, 7.1.7).
+const BUFFER_MS: u32 = 1000;
 
 /// What the server decided.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +52,9 @@ pub enum ClientEvent {
         /// The message stream to send it on.
         message_stream: u32,
     },
-    /// The server said no, before or while publishing. The words are the server's, printable and
+    /// The server has agreed to be played: media comes when it has some.
+    Playing,
+    /// The server said no, before or while publishing or playing. The words are the server's, printable and
     /// bounded, the stream key replaced. The connection is to be closed.
     Refused {
         /// Its status code, such as `NetStream.Publish.BadName`; may be empty.
@@ -50,7 +62,7 @@ pub enum ClientEvent {
         /// Its description; may be empty.
         description: String,
     },
-    /// The server ended the publication. The connection is to be closed.
+    /// The server ended the publication or the playback. The connection is to be closed.
     Closed,
 }
 
@@ -68,33 +80,60 @@ enum Stage {
         until: Mono,
     },
     /// Waits for consent.
-    Publish {
+    Ask {
         until: Mono,
         message_stream: u32,
     },
-    Published {
+    Agreed {
         message_stream: u32,
     },
     Closing,
 }
 
+/// What the session is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Role {
+    Publisher,
+    Player,
+}
+
 /// A session on a connection we made.
 pub struct ClientSession {
     connection: Connection,
+    role: Role,
     stage: Stage,
     url: RtmpUrl,
     key: StreamKey,
+    /// What is not to be seen in the server's words.
+    hidden: Vec<Secret>,
     event: Option<ClientEvent>,
 }
 
 impl ClientSession {
-    /// A session on a connection made now. Its first bytes are in the outbox.
+    /// A session to publish, on a connection made now. Its first bytes are in the outbox.
     pub fn new(url: RtmpUrl, key: StreamKey, now: Mono) -> Result<ClientSession, SessionError> {
+        let hidden = vec![key.secret().clone()];
+        ClientSession::of(Role::Publisher, url, key, hidden, now)
+    }
+
+    /// A session to play the stream of that name, which may have a query with a key, likewise.
+    pub fn play(url: RtmpUrl, name: StreamKey, now: Mono) -> Result<ClientSession, SessionError> {
+        let hidden = name.hidden_of_name();
+        ClientSession::of(Role::Player, url, name, hidden, now)
+    }
+
+    fn of(
+        role: Role,
+        url: RtmpUrl,
+        key: StreamKey,
+        hidden: Vec<Secret>,
+        now: Mono,
+    ) -> Result<ClientSession, SessionError> {
         let (handshake, hello) = Handshake::client()?;
         let mut connection = Connection::new(handshake);
         connection.push(&hello)?;
         let stage = Stage::Handshake { until: step(now) };
-        Ok(ClientSession { connection, stage, url, key, event: None })
+        Ok(ClientSession { connection, role, stage, url, key, hidden, event: None })
     }
 
     /// The server's newest decision, once.
@@ -109,19 +148,28 @@ impl ClientSession {
             Stage::Handshake { .. } => Some("the handshake"),
             Stage::Connect { .. } => Some("the answer to connect"),
             Stage::CreateStream { .. } => Some("the answer to createStream"),
-            Stage::Publish { .. } => Some("the answer to publish"),
-            Stage::Published { .. } | Stage::Closing => None,
+            Stage::Ask { .. } if self.role == Role::Player => Some("the answer to play"),
+            Stage::Ask { .. } => Some("the answer to publish"),
+            Stage::Agreed { .. } | Stage::Closing => None,
         }
     }
 
-    /// Ends the publication in good order; the connection is to be closed once the outbox is
+    /// Messages of media left out because another of their kind was open, or their aggregate was
+    /// broken.
+    pub fn media_left_out(&self) -> u64 {
+        self.connection.media_left_out()
+    }
+
+    /// Ends the publication or playback in good order; the connection is to be closed once the outbox is
     /// empty.
     pub fn finish(&mut self) -> Result<(), SessionError> {
         let stage = std::mem::replace(&mut self.stage, Stage::Closing);
-        if let Stage::Publish { message_stream, .. } | Stage::Published { message_stream } = stage {
-            let key = self.key.secret().expose();
-            let unpublish = request("FCUnpublish", FC_UNPUBLISH).null().string(key);
-            self.connection.push_values(0, TYPE_COMMAND, &unpublish.into_bytes())?;
+        if let Stage::Ask { message_stream, .. } | Stage::Agreed { message_stream } = stage {
+            if self.role == Role::Publisher {
+                let key = self.key.secret().expose();
+                let unpublish = request("FCUnpublish", FC_UNPUBLISH).null().string(key);
+                self.connection.push_values(0, TYPE_COMMAND, &unpublish.into_bytes())?;
+            }
             let delete = request("deleteStream", DELETE_STREAM).null();
             let delete = delete.number(f64::from(message_stream));
             self.connection.push_values(0, TYPE_COMMAND, &delete.into_bytes())?;
@@ -185,7 +233,8 @@ impl ClientSession {
         match self.stage {
             Stage::Connect { .. } => transaction == CONNECT,
             Stage::CreateStream { .. } => transaction == CREATE_STREAM,
-            Stage::Publish { .. } => transaction == PUBLISH,
+            Stage::Ask { .. } if self.role == Role::Player => transaction == PLAY,
+            Stage::Ask { .. } => transaction == PUBLISH,
             _ => false,
         }
     }
@@ -198,15 +247,17 @@ impl ClientSession {
                     return Ok(());
                 }
                 self.stage = Stage::CreateStream { until };
-                let key = self.key.secret().expose();
-                for message in [
-                    request("releaseStream", RELEASE_STREAM).null().string(key),
-                    request("FCPublish", FC_PUBLISH).null().string(key),
-                    request("createStream", CREATE_STREAM).null(),
-                ] {
-                    self.connection.push_values(0, TYPE_COMMAND, &message.into_bytes())?;
+                if self.role == Role::Publisher {
+                    let key = self.key.secret().expose();
+                    for message in [
+                        request("releaseStream", RELEASE_STREAM).null().string(key),
+                        request("FCPublish", FC_PUBLISH).null().string(key),
+                    ] {
+                        self.connection.push_values(0, TYPE_COMMAND, &message.into_bytes())?;
+                    }
                 }
-                Ok(())
+                let create = request("createStream", CREATE_STREAM).null();
+                self.connection.push_values(0, TYPE_COMMAND, &create.into_bytes())
             }
             Stage::CreateStream { until } if transaction == CREATE_STREAM => {
                 let message_stream = info
@@ -214,27 +265,59 @@ impl ClientSession {
                     .filter(|id| (0.0..=f64::from(u32::MAX)).contains(id) && id.fract() == 0.0)
                     .ok_or(SessionError::Answer { to: "createStream" })?
                     as u32;
-                self.stage = Stage::Publish { until, message_stream };
-                let key = self.key.secret().expose();
-                let publish = request("publish", PUBLISH).null().string(key).string("live");
-                self.connection.push_values(message_stream, TYPE_COMMAND, &publish.into_bytes())
+                self.stage = Stage::Ask { until, message_stream };
+                self.ask(message_stream)
             }
             _ => Ok(()),
+        }
+    }
+
+    fn ask(&mut self, message_stream: u32) -> Result<(), SessionError> {
+        let name = self.key.secret().expose();
+        let request = match self.role {
+            Role::Publisher => request("publish", PUBLISH).null().string(name).string("live"),
+            Role::Player => {
+                // Some servers send the first media ahead of their consent.
+                self.connection.media().take();
+                request("play", PLAY).null().string(name).number(LIVE_ONLY)
+            }
+        };
+        self.connection.push_values(message_stream, TYPE_COMMAND, &request.into_bytes())?;
+        match self.role {
+            Role::Publisher => Ok(()),
+            Role::Player => self.connection.push(&buffer_length(message_stream, BUFFER_MS)),
+        }
+    }
+
+    /// What is played is over.
+    fn stream_end(&mut self, on: u32) {
+        if self.role == Role::Player && self.stage == (Stage::Agreed { message_stream: on }) {
+            self.ended();
         }
     }
 
     fn status(&mut self, info: Value<'_>) {
         let code = info.get("code").and_then(Value::text).unwrap_or_default();
         let level = info.get("level").and_then(Value::text).unwrap_or_default();
+        let (awaited, agreed) = match self.role {
+            Role::Publisher => ("NetStream.Publish.Start", None),
+            Role::Player => ("NetStream.Play.Start", Some(ClientEvent::Playing)),
+        };
         match (self.stage, code) {
-            (Stage::Publish { message_stream, .. }, "NetStream.Publish.Start") => {
-                self.stage = Stage::Published { message_stream };
-                self.event = Some(ClientEvent::Published { message_stream });
+            (Stage::Ask { message_stream, .. }, code) if code == awaited => {
+                self.stage = Stage::Agreed { message_stream };
+                self.event = agreed.or(Some(ClientEvent::Published { message_stream }));
             }
-            (Stage::Publish { .. } | Stage::Published { .. }, "NetStream.Unpublish.Success") => {
+            (
+                Stage::Agreed { .. },
+                "NetStream.Play.UnpublishNotify"
+                | "NetStream.Play.Stop"
+                | "NetStream.Play.Complete",
+            ) if self.role == Role::Player => self.ended(),
+            (Stage::Ask { .. } | Stage::Agreed { .. }, "NetStream.Unpublish.Success") => {
                 self.ended();
             }
-            (Stage::Published { .. }, "NetConnection.Connect.Closed") => self.ended(),
+            (Stage::Agreed { .. }, "NetConnection.Connect.Closed") => self.ended(),
             _ if level == "error" => self.refused(info),
             _ => {}
         }
@@ -243,8 +326,8 @@ impl ClientSession {
     fn refused(&mut self, info: Value<'_>) {
         let text = |name| info.get(name).and_then(Value::text).unwrap_or_default();
         self.event = Some(ClientEvent::Refused {
-            code: without_secret(text("code"), self.key.secret()),
-            description: without_secret(text("description"), self.key.secret()),
+            code: without_secrets(text("code"), &self.hidden),
+            description: without_secrets(text("description"), &self.hidden),
         });
         self.stage = Stage::Closing;
     }
@@ -256,12 +339,18 @@ impl ClientSession {
 }
 
 impl Session for ClientSession {
-    fn input(&mut self, mut bytes: &[u8], now: Mono) -> Result<(), SessionError> {
+    fn input_media(
+        &mut self,
+        mut bytes: &[u8],
+        now: Mono,
+        media: &mut dyn MediaSink,
+    ) -> Result<(), SessionError> {
         self.connection.tick(now);
         while self.stage != Stage::Closing {
-            match self.connection.next(&mut bytes)? {
+            match self.connection.next(&mut bytes, media)? {
                 None => break,
                 Some(Incoming::HandshakeDone) => self.connect(now)?,
+                Some(Incoming::StreamEnd(on)) => self.stream_end(on),
                 Some(Incoming::Command(command)) => self.command(&command)?,
             }
         }
@@ -285,8 +374,8 @@ impl Session for ClientSession {
             Stage::Handshake { until }
             | Stage::Connect { until }
             | Stage::CreateStream { until }
-            | Stage::Publish { until, .. } => Some(until),
-            Stage::Published { .. } | Stage::Closing => None,
+            | Stage::Ask { until, .. } => Some(until),
+            Stage::Agreed { .. } | Stage::Closing => None,
         }
     }
 

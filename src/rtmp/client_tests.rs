@@ -1,6 +1,9 @@
 use super::*;
 use crate::rtmp::chunk_writer::write_message;
-use crate::rtmp::message::{Message, MessageReader, TYPE_DATA};
+use crate::rtmp::media::MediaKind;
+use crate::rtmp::message::{
+    user_control, Message, MessageReader, EVENT_STREAM_EOF, TYPE_DATA, TYPE_VIDEO,
+};
 
 const NOW: Mono = Mono(0);
 const KEY: &str = "live_123456?backup=yes";
@@ -236,4 +239,85 @@ fn every_step_has_its_time() {
         assert_eq!(session.on_deadline(until), Err(SessionError::TimedOut { what }));
     }
     assert_eq!(Server::published().session.awaited(), None);
+}
+
+fn playing(name: &str) -> Server {
+    let url = RtmpUrl::parse("rtmp://host/app").unwrap();
+    let name = StreamKey::new(name).unwrap();
+    let mut session = ClientSession::play(url, name, NOW).unwrap();
+    session.sent(1 + 1536);
+    session.input(&[&[3][..], &[0; 2 * 1536]].concat(), NOW).unwrap();
+    session.sent(1536);
+    let mut server = Server { session, reader: MessageReader::new() };
+    assert_eq!(server.commands(), ["connect 1 app=app on 0"]);
+    server.send(&success(1.0));
+    assert_eq!(server.commands(), ["createStream 4 on 0"]);
+    server.send(&wire(AmfWriter::new().string("_result").number(4.0).null().number(3.0)));
+    server
+}
+
+/// Counts whole messages.
+struct Whole(usize);
+
+impl MediaSink for Whole {
+    fn begin(&mut self, _: MediaKind, _: u32, _: usize) {}
+    fn data(&mut self, _: MediaKind, _: &[u8]) {}
+    fn end(&mut self, _: MediaKind) {
+        self.0 += 1;
+    }
+    fn abort(&mut self, _: MediaKind) {}
+}
+
+#[test]
+fn a_playback_from_connect_to_its_end() {
+    let mut server = playing("stream?key=abcdefgh");
+    assert_eq!(server.commands(), ["play 8 stream?key=abcdefgh #-1000 on 3"]);
+    assert_eq!(server.session.awaited(), Some("the answer to play"));
+    server.send(&status("status", "NetStream.Publish.Start", ""));
+    server.send(&status("status", "NetStream.Play.Reset", ""));
+    assert_eq!(server.session.event(), None);
+    server.send(&status("status", "NetStream.Play.Start", ""));
+    assert_eq!(server.session.event(), Some(ClientEvent::Playing));
+    assert_eq!((server.session.awaited(), server.session.deadline()), (None, None));
+    let mut whole = Whole(0);
+    let media = write_message(6, 3, TYPE_VIDEO, &[7; 300], 128);
+    server.session.input_media(&media, NOW, &mut whole).unwrap();
+    assert_eq!(whole.0, 1);
+    server.session.finish().unwrap();
+    assert_eq!(server.commands(), ["deleteStream 7 #3 on 0"]);
+    assert!(server.session.is_closing());
+}
+
+#[test]
+fn a_playback_ends_when_the_server_says_so() {
+    for bytes in [
+        user_control(EVENT_STREAM_EOF, 3),
+        status("status", "NetStream.Play.UnpublishNotify", ""),
+        status("status", "NetStream.Play.Stop", ""),
+        status("status", "NetStream.Play.Complete", ""),
+    ] {
+        let mut server = playing("stream");
+        server.send(&user_control(EVENT_STREAM_EOF, 3));
+        assert!(!server.session.is_closing(), "what has not begun cannot be over");
+        server.send(&status("status", "NetStream.Play.Start", ""));
+        server.send(&user_control(EVENT_STREAM_EOF, 9));
+        assert_eq!(server.session.event(), Some(ClientEvent::Playing));
+        server.send(&bytes);
+        assert_eq!(server.session.event(), Some(ClientEvent::Closed));
+        assert!(server.session.is_closing());
+    }
+    // A publisher is not concerned.
+    let mut server = Server::published();
+    server.send(&user_control(EVENT_STREAM_EOF, 7));
+    assert!(!server.session.is_closing());
+}
+
+#[test]
+fn a_refusal_to_play_keeps_its_words_but_for_the_key() {
+    let mut server = playing("stream?key=abcdefgh");
+    let code = "NetStream.Play.StreamNotFound";
+    server.send(&status("error", code, "No stream called stream?key=abcdefgh."));
+    let description = "No stream called stream?key=••••.".to_owned();
+    let refused = ClientEvent::Refused { code: code.to_owned(), description };
+    assert_eq!(server.session.event(), Some(refused));
 }

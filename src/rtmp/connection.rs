@@ -12,9 +12,10 @@ use super::amf::AmfError;
 use super::chunk::{ChunkError, CHUNK_BYTES_INITIAL};
 use super::chunk_writer::{write_message, CHUNK_STREAM_COMMAND, CHUNK_STREAM_DATA};
 use super::handshake::{Handshake, HandshakeError};
+use super::media::{MediaReader, MediaSink};
 use super::message::{
     control, user_control, Message, MessageReader, EVENT_PING_REQUEST, EVENT_PING_RESPONSE,
-    TYPE_ACKNOWLEDGEMENT, TYPE_COMMAND, TYPE_COMMAND_AMF3, TYPE_PEER_BANDWIDTH,
+    EVENT_STREAM_EOF, TYPE_ACKNOWLEDGEMENT, TYPE_COMMAND, TYPE_COMMAND_AMF3, TYPE_PEER_BANDWIDTH,
     TYPE_SET_CHUNK_SIZE, TYPE_USER_CONTROL, TYPE_WINDOW_SIZE,
 };
 use super::outbox::{Outbox, OutboxFull};
@@ -90,6 +91,8 @@ impl From<OutboxFull> for SessionError {
 pub(super) enum Incoming {
     HandshakeDone,
     Command(Command),
+    /// Stream EOF (7.1.7): what is played on this message stream is over.
+    StreamEnd(u32),
 }
 
 /// A command's message, not yet read.
@@ -102,6 +105,7 @@ pub(super) struct Command {
 pub(super) struct Connection {
     handshake: Option<Handshake>,
     reader: MessageReader,
+    media: MediaReader,
     outbox: Outbox,
     /// Size of the chunks we write.
     chunk_bytes: usize,
@@ -117,6 +121,7 @@ impl Connection {
         Connection {
             handshake: Some(handshake),
             reader: MessageReader::new(),
+            media: MediaReader::default(),
             outbox: Outbox::default(),
             chunk_bytes: CHUNK_BYTES_INITIAL,
             window_bytes: RTMP_WINDOW_BYTES,
@@ -133,8 +138,23 @@ impl Connection {
         self.reader.tick(now);
     }
 
-    /// Takes what it can from `input`, up to the next thing a session has to act on.
-    pub(super) fn next(&mut self, input: &mut &[u8]) -> Result<Option<Incoming>, SessionError> {
+    /// Media that comes, as it is told by [`next`](Connection::next) when it is taken.
+    pub(super) fn media(&mut self) -> &mut MediaReader {
+        &mut self.media
+    }
+
+    /// Messages of media left out, see [`MediaReader::left_out`].
+    pub(super) fn media_left_out(&self) -> u64 {
+        self.media.left_out()
+    }
+
+    /// Takes what it can from `input`, up to the next thing a session has to act on; media on the
+    /// way goes to `media`.
+    pub(super) fn next(
+        &mut self,
+        input: &mut &[u8],
+        media: &mut dyn MediaSink,
+    ) -> Result<Option<Incoming>, SessionError> {
         if let Some(handshake) = &mut self.handshake {
             let answer = handshake.input(input)?;
             let done = handshake.is_done();
@@ -146,13 +166,20 @@ impl Connection {
             return Ok(Some(Incoming::HandshakeDone));
         }
         let before = input.len();
-        let outcome = self.next_command(input);
+        let outcome = self.next_incoming(input, media);
         self.received = self.received.wrapping_add((before - input.len()) as u32);
         outcome
     }
 
-    fn next_command(&mut self, input: &mut &[u8]) -> Result<Option<Incoming>, SessionError> {
-        while let Some(Message { head, payload }) = self.reader.next(input)? {
+    fn next_incoming(
+        &mut self,
+        input: &mut &[u8],
+        sink: &mut dyn MediaSink,
+    ) -> Result<Option<Incoming>, SessionError> {
+        loop {
+            let Connection { reader, media, .. } = self;
+            let message = reader.next_beside(input, |event| media.chunk(event, sink))?;
+            let Some(Message { head, payload }) = message else { return Ok(None) };
             match (head.type_id, payload.as_slice()) {
                 (TYPE_COMMAND, _) => {
                     let command = Command { message_stream: head.message_stream, values: payload };
@@ -177,10 +204,14 @@ impl Connection {
                     let time = u32::from_be_bytes([c, d, e, f]);
                     self.push(&user_control(EVENT_PING_RESPONSE, time))?;
                 }
+                (TYPE_USER_CONTROL, &[a, b, c, d, e, f, ..])
+                    if u16::from_be_bytes([a, b]) == EVENT_STREAM_EOF =>
+                {
+                    return Ok(Some(Incoming::StreamEnd(u32::from_be_bytes([c, d, e, f]))));
+                }
                 _ => {}
             }
         }
-        Ok(None)
     }
 
     /// Acknowledges what has come, once half a window is open: the peer may stop at a whole one.
@@ -226,19 +257,23 @@ impl Connection {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::rtmp::media::NoMedia;
     use crate::rtmp::message::{peer_bandwidth, TYPE_VIDEO};
 
     /// A connection behind its handshake, with an empty outbox.
     fn connection() -> Connection {
         let mut connection = Connection::new(Handshake::server());
         let hello = [&[3][..], &[0; 2 * 1536]].concat();
-        assert!(matches!(connection.next(&mut &hello[..]), Ok(Some(Incoming::HandshakeDone))));
+        assert!(matches!(
+            connection.next(&mut &hello[..], &mut NoMedia),
+            Ok(Some(Incoming::HandshakeDone))
+        ));
         connection.sent(usize::MAX);
         connection
     }
 
     fn take(connection: &mut Connection, mut wire: &[u8]) -> Vec<u8> {
-        while connection.next(&mut wire).unwrap().is_some() {}
+        while connection.next(&mut wire, &mut NoMedia).unwrap().is_some() {}
         connection.acknowledge().unwrap();
         let answer = connection.outbox().to_vec();
         connection.sent(answer.len());

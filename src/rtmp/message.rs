@@ -1,8 +1,8 @@
 //! Whole small messages (RTMP 1.0, 5.4 and 7.1). Purpose: collect from chunks the messages a
 //! session acts on, read past all others, and write protocol control and user control messages.
 //!
-//! Non-goals: media and data messages from peers (a publisher's will be taken from
-//! [`ChunkReader`] piece by piece); the meaning of commands.
+//! Non-goals: keeping media (its chunks are shown to who takes it piece by piece) and data
+//! messages; the meaning of commands.
 //!
 //! Bound: a command or control message has at most [`RTMP_COMMAND_BYTES_MAX`] bytes, all that are
 //! unfinished together at most [`RTMP_PARTIAL_BYTES_MAX`], and memory is taken as bytes arrive,
@@ -35,10 +35,13 @@ pub const TYPE_COMMAND_AMF3: u8 = 17;
 pub const TYPE_DATA: u8 = 18;
 /// Command in AMF0 (7.1.1).
 pub const TYPE_COMMAND: u8 = 20;
+/// Aggregate (7.1.6).
+pub const TYPE_AGGREGATE: u8 = 22;
 
 /// User control events (7.1.7) we send or answer.
 pub(super) const EVENT_STREAM_BEGIN: u16 = 0;
 pub(super) const EVENT_STREAM_EOF: u16 = 1;
+const EVENT_SET_BUFFER_LENGTH: u16 = 3;
 pub(super) const EVENT_PING_REQUEST: u16 = 6;
 pub(super) const EVENT_PING_RESPONSE: u16 = 7;
 
@@ -72,7 +75,17 @@ impl MessageReader {
     /// Takes what it can from `input`, shortening it, up to the next command or control message.
     /// `None`: all input is taken. After an error the connection has to be closed.
     pub fn next(&mut self, input: &mut &[u8]) -> Result<Option<Message>, ChunkError> {
+        self.next_beside(input, |_| {})
+    }
+
+    /// Like [`next`](MessageReader::next); shows what it reads to `beside`.
+    pub(super) fn next_beside(
+        &mut self,
+        input: &mut &[u8],
+        mut beside: impl FnMut(&ChunkEvent<'_>),
+    ) -> Result<Option<Message>, ChunkError> {
         while let Some(event) = self.chunks.next(input)? {
+            beside(&event);
             match event {
                 ChunkEvent::Start(head) => {
                     if is_kept(head.type_id) && head.length > RTMP_COMMAND_BYTES_MAX {
@@ -138,6 +151,16 @@ pub(super) fn peer_bandwidth(bytes: u32) -> Vec<u8> {
 pub(super) fn user_control(event: u16, number: u32) -> Vec<u8> {
     let ([a, b], [c, d, e, f]) = (event.to_be_bytes(), number.to_be_bytes());
     let payload = [a, b, c, d, e, f];
+    write_message(CHUNK_STREAM_CONTROL, 0, TYPE_USER_CONTROL, &payload, CHUNK_BYTES_INITIAL)
+}
+
+/// Set Buffer Length (7.1.7): what a player asks to be held ready for it.
+pub(super) fn buffer_length(message_stream: u32, ms: u32) -> Vec<u8> {
+    let mut payload = [0; 10];
+    let words = [message_stream.to_be_bytes(), ms.to_be_bytes()];
+    let bytes =
+        EVENT_SET_BUFFER_LENGTH.to_be_bytes().into_iter().chain(words.into_iter().flatten());
+    payload.iter_mut().zip(bytes).for_each(|(place, byte)| *place = byte);
     write_message(CHUNK_STREAM_CONTROL, 0, TYPE_USER_CONTROL, &payload, CHUNK_BYTES_INITIAL)
 }
 

@@ -2,15 +2,14 @@
 //! deadline go out.
 //!
 //! ```text
-//! server  client            who says what when: a player's session, a push's session
+//! server  client            who says what when: those who connect to us, those we connect to
 //! connection                handshake, protocol control, acknowledgements, the outbox
-//! message                   whole small messages out of chunks; control messages written
+//! message  media            whole small messages out of chunks, and media piece by piece
 //! chunk_reader chunk_writer chunks: read as a stream, media written by reference
 //! handshake  amf  metadata  url  words
 //! ```
 //!
-//! Non-goals: RTMPE, AMF3 (a peer that asks for it is answered in AMF0), shared objects,
-//! aggregate messages, taking media in (it is read past).
+//! Non-goals: RTMPE, AMF3 (a peer that asks for it is answered in AMF0), shared objects.
 //!
 //! Bound: what a session holds of a peer is at most twice the sum of
 //! [`RTMP_PARTIAL_BYTES_MAX`] and [`RTMP_OUTBOX_BYTES_MAX`] (vectors grow by doubling) and a few
@@ -27,6 +26,7 @@ pub mod chunk_writer;
 pub mod client;
 mod connection;
 pub mod handshake;
+pub mod media;
 pub mod message;
 pub mod metadata;
 mod outbox;
@@ -38,13 +38,30 @@ use crate::base::time::Mono;
 
 pub use connection::SessionError;
 
+use media::{MediaSink, NoMedia};
+
 /// A session as a connection sees it: bytes in, bytes out, and a time to be looked at again.
 pub trait Session {
     /// Takes bytes from the peer, all of them, whenever they come: what is not read stalls it.
     ///
     /// # Errors
     /// The connection is to be closed at once.
-    fn input(&mut self, bytes: &[u8], now: Mono) -> Result<(), SessionError>;
+    fn input(&mut self, bytes: &[u8], now: Mono) -> Result<(), SessionError> {
+        self.input_media(bytes, now, &mut NoMedia)
+    }
+
+    /// Like [`input`](Session::input), from a peer whose media is wanted: it goes to `media` from
+    /// when the session has agreed to take it, and what is open is aborted when that is over. What
+    /// is open when the connection ends is the shell's to abort.
+    ///
+    /// # Errors
+    /// The connection is to be closed at once.
+    fn input_media(
+        &mut self,
+        bytes: &[u8],
+        now: Mono,
+        media: &mut dyn MediaSink,
+    ) -> Result<(), SessionError>;
 
     /// Bytes to be sent: whole messages, so media may go before or after all of them, never
     /// between.

@@ -17,6 +17,9 @@ pub const PORT_RTMP: u16 = 1935;
 /// Port of `rtmps://` unless the address names one.
 pub const PORT_RTMPS: u16 = 443;
 
+/// A stream's name of this length may be what keeps strangers out.
+const OBSCURE_BYTES_MIN: usize = 12;
+
 /// Where a server is. [`Display`](fmt::Display) leaves out what may be secret.
 #[derive(Clone, PartialEq, Eq)]
 pub struct RtmpUrl {
@@ -215,6 +218,15 @@ impl StreamKey {
             return Err(UrlError::TooLong);
         }
         Ok(StreamKey(Secret::new(key)))
+    }
+
+    /// What of it is to be hidden when it is the name of a stream to play: the values of its query,
+    /// and the name itself if it is too long to be one that everybody knows.
+    pub fn hidden_of_name(&self) -> Vec<Secret> {
+        let (name, query) = self.0.expose().split_once('?').unwrap_or((self.0.expose(), ""));
+        let values = query.split('&').filter_map(|pair| Some(pair.split_once('=')?.1));
+        let long = Some(name).filter(|name| name.len() >= OBSCURE_BYTES_MIN);
+        values.filter(|value| !value.is_empty()).chain(long).map(Secret::new).collect()
     }
 
     /// The key, to send to the server it belongs to and to remove from that server's words.

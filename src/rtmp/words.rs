@@ -15,9 +15,9 @@ pub(super) fn without_query(url: &str) -> String {
     printable(url.split(['?', '#']).next().unwrap_or_default())
 }
 
-/// The text with every trace of a secret replaced by its hint.
-pub(super) fn without_secret(text: &str, secret: &Secret) -> String {
-    printable(&scrub(text, &[secret]))
+/// The text with every trace of the secrets replaced by their hints.
+pub(super) fn without_secrets(text: &str, secrets: &[Secret]) -> String {
+    printable(&scrub(text, &secrets.iter().collect::<Vec<_>>()))
 }
 
 #[cfg(test)]
@@ -28,9 +28,9 @@ mod tests {
     fn keys_and_their_parts_do_not_come_back() {
         let key = Secret::new("live_1234?sign=abcdef&t=5");
         let said = "Bad name live_1234?sign=abcdef&t=5, user live_1234, sign abcdef!\r\n";
-        assert_eq!(without_secret(said, &key), "Bad name ••••, user ••••, sign ••••!");
-        assert_eq!(without_secret("short: abc", &Secret::new("abc")), "short: ••••");
-        assert_eq!(without_secret("no key set", &Secret::new("")), "no key set");
+        assert_eq!(without_secrets(said, &[key]), "Bad name ••••, user ••••, sign ••••!");
+        assert_eq!(without_secrets("short: abc", &[Secret::new("abc")]), "short: ••••");
+        assert_eq!(without_secrets("no key set", &[Secret::new("")]), "no key set");
     }
 
     #[test]

@@ -13,11 +13,12 @@ use std::time::Duration;
 use socket2::SockRef;
 
 use crate::base::limits::{
-    DESTINATION_STALL_MS_MAX, RTMP_RECEIVE_BUFFER_BYTES, SOCKET_SEND_BUFFER_BYTES,
-    UNACKNOWLEDGED_MS_MAX, VIEWER_STALL_MS_MAX,
+    DESTINATION_STALL_MS_MAX, MEDIA_RECEIVE_BUFFER_BYTES, RTMP_RECEIVE_BUFFER_BYTES,
+    SOCKET_SEND_BUFFER_BYTES, UNACKNOWLEDGED_MS_MAX, VIEWER_STALL_MS_MAX,
 };
 use crate::base::time::Mono;
 use crate::program::bell::Listener;
+use crate::rtmp::media::MediaSink;
 use crate::rtmp::{Session, SessionError};
 
 use super::reactor::{Sleep, Watched};
@@ -31,8 +32,12 @@ const _: () = assert!(UNACKNOWLEDGED_MS_MAX > DESTINATION_STALL_MS_MAX + TICK.as
 
 /// Bytes read at once.
 const READ_BYTES: usize = 4096;
-/// Reads before others get their turn.
-const READS_MAX: usize = 16;
+/// Bytes read at once of a connection that brings media.
+const MEDIA_READ_BYTES: usize = 16 << 10;
+/// Bytes read before others get their turn.
+const READS_BYTES_MAX: usize = 64 << 10;
+/// How often a connection that brings media looks at its deadlines.
+const MEDIA_TICK: Duration = Duration::from_secs(1);
 
 /// Why a connection ended by itself.
 #[derive(Debug)]
@@ -102,6 +107,7 @@ pub enum Wake {
 pub struct Link {
     socket: Watched<TcpStream>,
     timer: Sleep,
+    tick: Duration,
 }
 
 impl Link {
@@ -116,7 +122,7 @@ impl Link {
         // than any stall of our own, which is told by name: to Linux a peer that acknowledges
         // but takes nothing (a zero window) is gone, too.
         raw.set_tcp_user_timeout(Some(Duration::from_millis(UNACKNOWLEDGED_MS_MAX)))?;
-        Ok(Link { socket, timer: Sleep::after(TICK) })
+        Ok(Link { socket, timer: Sleep::after(TICK), tick: TICK })
     }
 
     /// The socket, for writing.
@@ -124,22 +130,51 @@ impl Link {
         &self.socket
     }
 
+    /// Media will come over it: gives it a receive buffer for that, and looks at its deadlines
+    /// every second.
+    pub fn expect_media(&mut self) -> io::Result<()> {
+        self.tick = MEDIA_TICK;
+        self.timer.set_after(MEDIA_TICK);
+        let raw = SockRef::from(self.socket.get_ref());
+        raw.set_recv_buffer_size(MEDIA_RECEIVE_BUFFER_BYTES)
+    }
+
     /// Hands the session what the peer has sent, in portions, so that one peer does not keep the
     /// others waiting; what is left makes the link readable again.
     pub fn receive(&self, session: &mut impl Session, now: Mono) -> Result<(), LinkEnd> {
-        let mut portion = [0; READ_BYTES];
-        for _ in 0..READS_MAX {
+        self.read::<READ_BYTES>(|bytes| session.input(bytes, now))?;
+        Ok(())
+    }
+
+    /// Like [`receive`](Link::receive), with media to come; returns how many bytes have come.
+    pub fn receive_media(
+        &self,
+        session: &mut impl Session,
+        now: Mono,
+        media: &mut dyn MediaSink,
+    ) -> Result<usize, LinkEnd> {
+        self.read::<MEDIA_READ_BYTES>(|bytes| session.input_media(bytes, now, media))
+    }
+
+    fn read<const BYTES: usize>(
+        &self,
+        mut take: impl FnMut(&[u8]) -> Result<(), SessionError>,
+    ) -> Result<usize, LinkEnd> {
+        let mut portion = [0; BYTES];
+        let mut total = 0;
+        while total < READS_BYTES_MAX {
             match self.socket.try_read(|mut socket| socket.read(&mut portion)) {
                 Ok(0) => return Err(LinkEnd::Closed),
                 Ok(count) => {
-                    session.input(portion.get(..count).unwrap_or_default(), now)?;
+                    take(portion.get(..count).unwrap_or_default())?;
+                    total += count;
                 }
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(LinkEnd::Io(error)),
             }
         }
-        Ok(())
+        Ok(total)
     }
 
     /// Sends the session's own bytes; false when the socket takes no more.
@@ -151,7 +186,7 @@ impl Link {
     /// its readiness matters, not the ring.
     pub async fn wake(&mut self, listener: Option<&mut Listener>, blocked: bool) -> Wake {
         let mut listener = listener.filter(|_| !blocked);
-        let Link { socket, timer } = self;
+        let Link { socket, timer, tick } = self;
         poll_fn(|cx| {
             if socket.poll_readable(cx).is_ready() {
                 return Poll::Ready(Wake::Readable);
@@ -165,7 +200,7 @@ impl Link {
                 }
             }
             if Pin::new(&mut *timer).poll(cx).is_ready() {
-                timer.set_after(TICK);
+                timer.set_after(*tick);
                 return Poll::Ready(Wake::Tick);
             }
             Poll::Pending

@@ -1,8 +1,10 @@
 //! The machine below: clock, disk, logs, configuration, and the snapshot others look at.
 
+pub mod backoff;
 pub mod clock;
 pub mod commands;
 pub mod config;
+pub mod connect;
 pub mod health;
 pub mod heap;
 pub mod library;
@@ -10,6 +12,7 @@ pub mod link;
 pub mod logs;
 pub mod memory;
 pub mod reactor;
+pub mod record;
 pub mod shutdown;
 pub mod snapshot;
 pub mod sockets;

@@ -19,17 +19,31 @@ pub fn read(path: &Path) -> Recording {
 /// Reads the frames of a file.
 pub fn parse(bytes: &[u8]) -> Recording {
     let mut recording = Recording::default();
-    let Some((header, mut rest)) = bytes.split_first_chunk::<9>() else { return recording };
+    for (kind, time, body) in tags(bytes) {
+        message(&mut recording, kind, time, &body);
+    }
+    recording
+}
+
+/// A tag: its kind, timestamp and body.
+pub type Tag = (u8, u32, Vec<u8>);
+
+/// Reads the audio and video tags of a file.
+pub fn tags(bytes: &[u8]) -> Vec<Tag> {
+    let mut tags = Vec::new();
+    let Some((header, mut rest)) = bytes.split_first_chunk::<9>() else { return tags };
     assert!(header.starts_with(b"FLV\x01"), "not an FLV file: {header:?}");
     // PreviousTagSize stands before each tag.
     while let Some((head, behind)) = rest.split_first_chunk::<15>() {
         let [_, _, _, _, kind, s2, s1, s0, t2, t1, t0, t3, _, _, _] = *head;
         let size = u32::from_be_bytes([0, s2, s1, s0]) as usize;
         let Some((body, after)) = behind.split_at_checked(size) else { break };
-        message(&mut recording, kind, u32::from_be_bytes([t3, t2, t1, t0]), body);
+        if matches!(kind, AUDIO | VIDEO) {
+            tags.push((kind, u32::from_be_bytes([t3, t2, t1, t0]), body.to_vec()));
+        }
         rest = after;
     }
-    recording
+    tags
 }
 
 /// Adds what one audio or video message of FLV or RTMP carries.

@@ -137,7 +137,7 @@ fn note(event: Event, seen: &Mutex<Seen>) -> Result<(), String> {
 }
 
 /// The handshake; returns bytes that came behind it.
-fn shake_hands(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<Vec<u8>, String> {
+pub fn shake_hands(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<Vec<u8>, String> {
     let mut handshake = Handshake::new(PeerType::Client);
     let hello = handshake.generate_outbound_p0_and_p1().map_err(|e| format!("{e:?}"))?;
     stream.write_all(&hello).map_err(|e| e.to_string())?;

@@ -77,15 +77,24 @@ impl Program {
         Program::start_with(config, &["--udp", "127.0.0.1:0"], &[])
     }
 
+    /// Starts it with its RTMP port at an address.
+    pub fn start_at(rtmp: &str, config: &str) -> Program {
+        Program::launch(rtmp, config, &["--udp", "127.0.0.1:0"], &[])
+    }
+
     /// Starts it with more arguments and an environment.
     pub fn start_with(config: &str, more: &[&str], environment: &[(&str, &str)]) -> Program {
+        Program::launch("127.0.0.1:0", config, more, environment)
+    }
+
+    fn launch(rtmp: &str, config: &str, more: &[&str], environment: &[(&str, &str)]) -> Program {
         let folder = Folder::new();
         let data = folder.file("data");
         fs::create_dir_all(&data).expect("the data folder");
         fs::write(data.join("config.toml"), config).expect("the config file");
         let data = data.to_str().expect("a path in UTF-8");
         let any = "127.0.0.1:0";
-        let ports = ["run", "--data", data, "--rtmp", any, "--http", any, "--stat", any];
+        let ports = ["run", "--data", data, "--rtmp", rtmp, "--http", any, "--stat", any];
         let mut command = command(&ports);
         command.args(more).envs(environment.iter().copied());
         let mut child = command

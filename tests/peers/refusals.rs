@@ -99,7 +99,7 @@ fn an_unknown_app_and_an_unknown_stream_are_refused() {
 fn a_publisher_is_refused_politely() {
     let media = Media::of(SMALL);
     let _machine = machine::shared();
-    let mut program = Program::start("");
+    let mut program = Program::start("[input.rtmp]\nenabled = false\n");
     let player = Player::start(program.rtmp, "stream");
     let mut ffmpeg = Command::new("ffmpeg");
     ffmpeg.args(["-nostdin", "-v", "info", "-re", "-i"]).arg(&media.path);

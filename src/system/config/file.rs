@@ -14,7 +14,7 @@ use toml::Spanned;
 use super::destinations::Draft;
 use super::errors::quoted;
 use super::values::{self, Parsed};
-use super::{suggest, Build, Listen, Origin, Place};
+use super::{inputs, suggest, Build, Listen, Origin, Place};
 use crate::base::limits::{
     CONFIG_BYTES_MAX, DESTINATIONS_MAX, LOG_FILES_MAX, LOG_FILE_BYTES_MAX, LOG_FILE_BYTES_MIN,
     RING_BYTES_MAX, RING_BYTES_MIN, SILENCE_MS_MAX, SILENCE_MS_MIN, UDP_RECEIVE_BUFFER_BYTES_MAX,
@@ -116,14 +116,21 @@ impl Reading<'_> {
 
     fn inputs(&mut self, name: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) {
         let Some(inputs) = value.get_ref().as_table() else {
-            return self.fail_at(name, "input".to_owned(), "expected a section [input.udp]");
+            let expected = "expected a section such as [input.udp]";
+            return self.fail_at(name, "input".to_owned(), expected);
         };
         for (name, value) in inputs {
             match name.get_ref().as_ref() {
                 "udp" => self.section("input.udp", name, value, Self::udp),
+                "rtmp" => self.section("input.rtmp", name, value, Self::publish),
+                "pull" => self.section("input.pull", name, value, |reading, section| {
+                    let key = "[input.pull]".to_owned();
+                    let whole = reading.origin(&name.span(), key, Show::Nothing);
+                    reading.pull(section, whole);
+                }),
                 unknown => {
-                    let unknown = format!("[input.{}]", quoted(unknown));
-                    self.fail_at(name, unknown, "unknown section; did you mean [input.udp]?");
+                    let words = suggest::for_input(unknown);
+                    self.fail_at(name, format!("[input.{}]", quoted(unknown)), &words);
                 }
             }
         }
@@ -182,6 +189,32 @@ impl Reading<'_> {
         if let Some((bytes, _)) = self.value(section, "receive_buffer_kib", Show::Value, buffer) {
             self.build.config.udp.receive_buffer_bytes = bytes;
         }
+    }
+
+    fn publish(&mut self, section: &Section<'_>) {
+        if let Some((enabled, _)) = self.value(section, "enabled", Show::Value, values::boolean) {
+            self.build.config.publish.enabled = enabled;
+        }
+        let key = |value: &DeValue<'_>| values::publish_key(values::text(value)?);
+        if let Some((key, _)) = self.value(section, "key", Show::Nothing, key) {
+            self.build.config.publish.key = Some(key);
+        }
+        if let Some((allow, _)) = self.value(section, "allow", Show::Nothing, values::networks) {
+            self.build.config.publish.allow = allow;
+        }
+    }
+
+    fn pull(&mut self, section: &Section<'_>, whole: Origin) {
+        let key = |value: &DeValue<'_>| values::stream_key(values::text(value)?);
+        let key = self.value(section, "key", Show::Nothing, key).map(|(key, _)| key);
+        let url = |value: &DeValue<'_>| values::text(value).map(str::to_owned);
+        let url = self.value(section, "url", Show::Nothing, url);
+        let enabled = self.value(section, "enabled", Show::Value, values::boolean);
+        if !section.table.contains_key("url") {
+            self.build.fail(whole, "expected a url such as \"rtmp://host/live/stream\"");
+        }
+        let enabled = enabled.is_none_or(|(enabled, _)| enabled);
+        self.build.pull = Some(inputs::Draft { url, key, enabled });
     }
 
     fn rtmp(&mut self, section: &Section<'_>) {

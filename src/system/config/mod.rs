@@ -9,6 +9,7 @@ mod destinations;
 mod environment;
 mod errors;
 mod file;
+mod inputs;
 mod network;
 mod suggest;
 mod values;
@@ -23,6 +24,7 @@ use log::LevelFilter;
 pub use self::destinations::Destination;
 pub use self::environment::Arguments;
 pub use self::errors::{ConfigError, ConfigErrors, Place};
+pub use self::inputs::{PublishConfig, PullConfig};
 pub use self::network::{Interface, Network, NetworkError};
 
 use self::destinations::Draft;
@@ -42,6 +44,10 @@ pub struct Config {
     pub programme: ProgrammeConfig,
     /// `[input.udp]`
     pub udp: UdpConfig,
+    /// `[input.rtmp]`
+    pub publish: PublishConfig,
+    /// `[input.pull]`
+    pub pull: Option<PullConfig>,
     /// `[rtmp]`
     pub rtmp: RtmpConfig,
     /// `[http]`
@@ -135,16 +141,7 @@ impl Default for UdpConfig {
         UdpConfig {
             listen: everywhere(1234),
             interface: None,
-            allow: vec![
-                Network::v4([127, 0, 0, 0], 8),
-                Network::v4([10, 0, 0, 0], 8),
-                Network::v4([172, 16, 0, 0], 12),
-                Network::v4([192, 168, 0, 0], 16),
-                Network::v4([169, 254, 0, 0], 16),
-                Network::v6(0, 1, 128),
-                Network::v6(0xfc00, 0, 7),
-                Network::v6(0xfe80, 0, 10),
-            ],
+            allow: Network::near(),
             programme: None,
             receive_buffer_bytes: UDP_RECEIVE_BUFFER_BYTES_DEFAULT,
         }
@@ -221,6 +218,8 @@ struct Build {
     listens: Vec<(Listen, Origin)>,
     /// Where the multicast interface was said.
     interface: Option<Origin>,
+    /// `[input.pull]` as it was said.
+    pull: Option<inputs::Draft>,
     errors: ConfigErrors,
 }
 
@@ -292,9 +291,17 @@ impl Build {
 
     fn finish(mut self) -> Result<Config, ConfigErrors> {
         self.resolve_destinations();
+        self.resolve_pull();
         self.check();
         let given = self.drafts.iter().filter_map(|draft| draft.key.as_ref());
         given.chain(&self.config.rtmp.play_key).for_each(register);
+        self.config.publish.key.iter().for_each(register);
+        self.pull.iter().filter_map(|pull| pull.key.as_ref()).for_each(register);
+        self.config
+            .pull
+            .iter()
+            .flat_map(|pull| pull.name.hidden_of_name())
+            .for_each(|s| register(&s));
         for destination in &self.config.destinations {
             register(destination.key.secret());
         }

@@ -26,6 +26,21 @@ impl Network {
         Network { address: IpAddr::V6(Ipv6Addr::new(first, 0, 0, 0, 0, 0, 0, last)), prefix }
     }
 
+    /// Loopback, the private ranges (RFC 1918, RFC 4193) and link-local: who is believed unless
+    /// the configuration says otherwise.
+    pub(super) fn near() -> Vec<Network> {
+        vec![
+            Network::v4([127, 0, 0, 0], 8),
+            Network::v4([10, 0, 0, 0], 8),
+            Network::v4([172, 16, 0, 0], 12),
+            Network::v4([192, 168, 0, 0], 16),
+            Network::v4([169, 254, 0, 0], 16),
+            Network::v6(0, 1, 128),
+            Network::v6(0xfc00, 0, 7),
+            Network::v6(0xfe80, 0, 10),
+        ]
+    }
+
     /// Whether `address` is one of its members. An IPv4 address that a dual-stack socket shows as
     /// `::ffff:a.b.c.d` counts as the IPv4 address it is.
     pub fn contains(&self, address: IpAddr) -> bool {

@@ -1,9 +1,11 @@
 //! What a person may have meant by a key that is not known.
 
 /// The known keys of each section, as they stand in the file; `destination` is a list of sections.
-pub(super) const SECTIONS: [(&str, &[&str]); 7] = [
+pub(super) const SECTIONS: [(&str, &[&str]); 9] = [
     ("programme", &["silence_ms", "fill_audio", "ring_mib"]),
     ("input.udp", &["listen", "interface", "allow", "programme", "receive_buffer_kib"]),
+    ("input.rtmp", &["enabled", "key", "allow"]),
+    ("input.pull", &["enabled", "url", "key"]),
     ("rtmp", &["listen", "viewers_max", "destinations_max", "play_key"]),
     ("http", &["listen"]),
     ("stat", &["listen"]),
@@ -35,12 +37,25 @@ pub(super) fn for_section(unknown: &str) -> String {
     if let Some(near) = nearest(unknown, &names) {
         return format!("unknown section; did you mean {}?", heading(near));
     }
-    if unknown == "udp" {
-        return "unknown section; did you mean [input.udp]?".to_owned();
+    if SECTIONS.iter().any(|(name, _)| name.strip_prefix("input.") == Some(unknown)) {
+        return format!("unknown section; did you mean [input.{unknown}]?");
     }
     match SECTIONS.iter().find(|(_, keys)| keys.contains(&unknown)) {
         Some((name, _)) => format!("unknown here; this key belongs to {}", heading(name)),
         None => format!("unknown section; expected one of {}", names.map(heading).join(", ")),
+    }
+}
+
+/// The words for an unknown section below `input`.
+pub(super) fn for_input(unknown: &str) -> String {
+    let names = SECTIONS.map(|(name, _)| name);
+    let inputs: Vec<&str> = names.into_iter().filter(|name| name.starts_with("input.")).collect();
+    match nearest(&format!("input.{unknown}"), &inputs) {
+        Some(near) => format!("unknown section; did you mean {}?", heading(near)),
+        None => {
+            let all: Vec<String> = inputs.into_iter().map(heading).collect();
+            format!("unknown section; expected one of {}", all.join(", "))
+        }
     }
 }
 

@@ -76,6 +76,7 @@ fn the_reference_configuration_is_the_defaults() {
         "interface",
         "programme =",
         "play_key",
+        "[input.pull]",
         "[[destination]]",
         "name",
         "url",
@@ -198,7 +199,7 @@ fn unknown_keys_and_sections_are_told_with_the_nearest() {
              destinations_max, play_key",
             "data/config.toml:5: [input.upd]: unknown section; did you mean [input.udp]?",
             "data/config.toml:7: outputs: unknown section; expected one of [programme], \
-             [input.udp], [rtmp], [http], [stat], [log], [[destination]]",
+             [input.udp], [input.rtmp], [input.pull], [rtmp], [http], [stat], [log], [[destination]]",
             "data/config.toml:11: [[destination]] keyy: unknown key; did you mean key?",
         ]
     );
@@ -212,7 +213,7 @@ fn sections_of_the_wrong_kind_are_told() {
         told.lines().collect::<Vec<_>>(),
         [
             "data/config.toml:1: rtmp: expected a section [rtmp]",
-            "data/config.toml:2: input: expected a section [input.udp]",
+            "data/config.toml:2: input: expected a section such as [input.udp]",
             "data/config.toml:3: destination: expected [[destination]] in double brackets, once \
              for each",
         ]

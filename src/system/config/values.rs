@@ -9,7 +9,8 @@ use toml::de::DeValue;
 
 use super::network::{Interface, Network};
 use crate::base::limits::{
-    ALLOWED_NETWORKS_MAX, DESTINATION_NAME_BYTES_MAX, PLAY_KEY_BYTES_MIN, RTMP_NAME_BYTES_MAX,
+    ALLOWED_NETWORKS_MAX, DESTINATION_NAME_BYTES_MAX, PLAY_KEY_BYTES_MIN, PUBLISH_KEY_BYTES_MIN,
+    RTMP_NAME_BYTES_MAX,
 };
 use crate::base::redact::Secret;
 
@@ -96,13 +97,22 @@ pub(super) fn stream_key(text: &str) -> Parsed<Secret> {
     })
 }
 
-/// A play key stands as a query value in URLs that people type: nothing that means something there.
+/// What a viewer must know.
 pub(super) fn play_key(text: &str) -> Parsed<Secret> {
-    let fits = (PLAY_KEY_BYTES_MIN..=RTMP_NAME_BYTES_MAX).contains(&text.len());
+    query_key(text, PLAY_KEY_BYTES_MIN)
+}
+
+/// What a publisher must know.
+pub(super) fn publish_key(text: &str) -> Parsed<Secret> {
+    query_key(text, PUBLISH_KEY_BYTES_MIN)
+}
+
+/// A key that stands as a query value in URLs that people type: nothing that means something
+/// there.
+fn query_key(text: &str, bytes_min: usize) -> Parsed<Secret> {
+    let fits = (bytes_min..=RTMP_NAME_BYTES_MAX).contains(&text.len());
     let clean = text.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~".contains(&b));
     (fits && clean).then(|| Secret::new(text)).ok_or_else(|| {
-        format!(
-            "expected {PLAY_KEY_BYTES_MIN} to {RTMP_NAME_BYTES_MAX} letters, digits and any of -._~"
-        )
+        format!("expected {bytes_min} to {RTMP_NAME_BYTES_MAX} letters, digits and any of -._~")
     })
 }

@@ -17,13 +17,14 @@ mod url;
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its folders below `seeds` and `crashers`.
-pub const TARGETS: [(&str, Target); 12] = [
+pub const TARGETS: [(&str, Target); 13] = [
     ("ts", ts::run),
     ("flv", files::flv),
     ("mkv", files::mkv),
     ("programme", programme::run),
     ("chunks", chunks::run),
     ("server", sessions::server),
+    ("publish", sessions::publish),
     ("client", sessions::client),
     ("amf", amf::run),
     ("url", url::run),

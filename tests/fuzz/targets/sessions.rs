@@ -5,8 +5,12 @@ use std::time::Duration;
 
 use streamcaster::base::limits::RTMP_OUTBOX_BYTES_MAX;
 use streamcaster::base::time::Mono;
+use streamcaster::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
+use streamcaster::flv::reader::TagKind;
+use streamcaster::flv::units::TagUnits;
 use streamcaster::rtmp::client::{ClientEvent, ClientSession};
-use streamcaster::rtmp::server::{ServerEvent, ServerSession};
+use streamcaster::rtmp::media::{MediaKind, MediaSink};
+use streamcaster::rtmp::server::{Ending, ServerEvent, ServerSession};
 use streamcaster::rtmp::url::{RtmpUrl, StreamKey};
 use streamcaster::rtmp::Session;
 
@@ -58,6 +62,124 @@ pub fn server(input: &[u8]) {
         session.sent(session.outbox().len().min(64));
     }
     let _ = session.end_play();
+}
+
+/// A peer that publishes, all it asks for granted: media is told by the rules, whatever its
+/// chunks and aggregates say, and what becomes of it is access units by theirs.
+pub fn publish(input: &[u8]) {
+    let mut session = ServerSession::new(Mono::default());
+    session.input(&handshake(3), Mono::default()).expect("a plain handshake");
+    session.sent(HANDSHAKE_BYTES);
+    let mut media = Media::default();
+    for (now, bytes) in pieces(input) {
+        if session.input_media(bytes, now, &mut media).is_err() {
+            return;
+        }
+        assert!(session.outbox().len() <= RTMP_OUTBOX_BYTES_MAX, "the outbox is bounded");
+        while let Some(event) = session.event() {
+            let granted = match event {
+                ServerEvent::Publish { .. } => session.accept_publish(now),
+                ServerEvent::Stop => {
+                    assert_eq!(media.open, [None, None], "what is open is aborted at the end");
+                    Ok(())
+                }
+                _ => Ok(()),
+            };
+            if granted.is_err() {
+                return;
+            }
+        }
+        session.sent(session.outbox().len());
+    }
+    media.units.restart(&mut media.sink);
+    assert_eq!(media.sink.open, [false, false]);
+    let _ = session.end_publish(Ending::Idle);
+}
+
+/// Holds a session to the rules of [`MediaSink`].
+#[derive(Default)]
+struct Media {
+    open: [Option<usize>; 2],
+    units: TagUnits,
+    sink: Units,
+}
+
+fn kind_of(kind: MediaKind) -> TagKind {
+    match kind {
+        MediaKind::Audio => TagKind::Audio,
+        MediaKind::Video => TagKind::Video,
+    }
+}
+
+impl MediaSink for Media {
+    fn begin(&mut self, kind: MediaKind, timestamp_ms: u32, bytes: usize) {
+        assert!((1..=0xff_ffff).contains(&bytes), "{bytes}");
+        let open = self.open.get_mut(kind as usize).expect("two kinds");
+        assert_eq!(open.replace(bytes), None, "one of a kind at a time");
+        self.units.begin(kind_of(kind), timestamp_ms, bytes, &mut self.sink);
+    }
+
+    fn data(&mut self, kind: MediaKind, bytes: &[u8]) {
+        let open = self.open.get_mut(kind as usize).expect("two kinds");
+        let left = open.as_mut().expect("an open message");
+        *left = left.checked_sub(bytes.len()).expect("no more than announced");
+        self.units.data(kind_of(kind), bytes, &mut self.sink);
+    }
+
+    fn end(&mut self, kind: MediaKind) {
+        let open = self.open.get_mut(kind as usize).expect("two kinds");
+        assert_eq!(open.take(), Some(0), "a whole message is whole");
+        self.units.end(kind_of(kind), &mut self.sink);
+    }
+
+    fn abort(&mut self, kind: MediaKind) {
+        let open = self.open.get_mut(kind as usize).expect("two kinds");
+        assert!(open.take().is_some(), "what is aborted was open");
+        self.units.abort(kind_of(kind), &mut self.sink);
+    }
+}
+
+/// Holds the units to the rules of [`UnitSink`].
+#[derive(Default)]
+struct Units {
+    open: [bool; 2],
+    configured: [bool; 2],
+}
+
+impl Units {
+    fn set(&mut self, track: Track, open: bool) {
+        let was = self.open.get_mut(track.index()).expect("two tracks");
+        assert_ne!(*was, open, "{track:?}");
+        *was = open;
+    }
+
+    fn is_open(&self, track: Track) -> bool {
+        self.open.get(track.index()) == Some(&true)
+    }
+}
+
+impl UnitSink for Units {
+    fn config(&mut self, config: &TrackConfig) {
+        assert!(!self.is_open(config.track()), "no configuration inside a unit");
+        *self.configured.get_mut(config.track().index()).expect("two tracks") = true;
+    }
+    fn begin(&mut self, start: UnitStart) {
+        assert!(start.pts >= start.dts);
+        assert_eq!(self.configured.get(start.track.index()), Some(&true));
+        self.set(start.track, true);
+    }
+    fn write(&mut self, track: Track, _: &[u8]) {
+        assert!(self.is_open(track));
+    }
+    fn patch(&mut self, track: Track, _: usize, _: [u8; 4]) {
+        assert!(self.is_open(track));
+    }
+    fn commit(&mut self, track: Track) {
+        self.set(track, false);
+    }
+    fn abort(&mut self, track: Track) {
+        self.set(track, false);
+    }
 }
 
 /// A server that we push to.

@@ -3,12 +3,14 @@ use crate::base::limits::{RTMP_COMMAND_BYTES_MAX, RTMP_OUTBOX_BYTES_MAX};
 use crate::rtmp::amf::AmfError;
 use crate::rtmp::chunk::ChunkError;
 use crate::rtmp::chunk_writer::write_message;
-use crate::rtmp::message::{MessageReader, TYPE_COMMAND_AMF3, TYPE_USER_CONTROL, TYPE_VIDEO};
+use crate::rtmp::message::{
+    MessageReader, TYPE_COMMAND_AMF3, TYPE_DATA, TYPE_USER_CONTROL, TYPE_VIDEO,
+};
 
 /// What real programs send behind the handshake, as a socket received it.
-const FFMPEG_PLAY: &[u8] = include_bytes!("testdata/ffmpeg-5.1-play.bin");
-const RTMPDUMP_PLAY: &[u8] = include_bytes!("testdata/rtmpdump-2.4-play.bin");
-const FFMPEG_PUBLISH: &[u8] = include_bytes!("testdata/ffmpeg-5.1-publish.bin");
+const FFMPEG_PLAY: &[u8] = include_bytes!("../testdata/ffmpeg-5.1-play.bin");
+const RTMPDUMP_PLAY: &[u8] = include_bytes!("../testdata/rtmpdump-2.4-play.bin");
+const FFMPEG_PUBLISH: &[u8] = include_bytes!("../testdata/ffmpeg-5.1-publish.bin");
 
 const NOW: Mono = Mono(0);
 
@@ -150,7 +152,7 @@ fn rtmpdump_connects_subscribes_and_plays_with_a_key() {
 fn a_publisher_is_refused_politely() {
     let mut peer = Peer::new();
     peer.send(FFMPEG_PUBLISH);
-    assert_eq!(peer.session.event(), Some(ServerEvent::Publish));
+    assert!(matches!(peer.session.event(), Some(ServerEvent::Publish { .. })));
     assert!(!peer.session.is_closing());
     peer.session.refuse(Refusal::PublishDenied).unwrap();
     assert_eq!(peer.answers(), ["onStatus 0 NetStream.Publish.Denied"]);
@@ -331,7 +333,7 @@ fn admission_has_an_end_and_players_are_pinged() {
     assert_eq!(session.on_deadline(end), Err(refused));
 
     let mut peer = Peer::connected();
-    let refused = SessionError::TimedOut { what: "play" };
+    let refused = SessionError::TimedOut { what: "play or publish" };
     assert_eq!(peer.session.on_deadline(end), Err(refused));
 
     let mut peer = Peer::playing();
@@ -426,3 +428,6 @@ fn a_quiet_session_is_small() {
     assert_eq!(peer.session.event(), None);
     assert_eq!((peer.session.events.capacity(), peer.session.outbox().len()), (0, 0));
 }
+
+#[path = "publish_tests.rs"]
+mod publishing;

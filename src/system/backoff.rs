@@ -9,27 +9,28 @@ use crate::base::limits::{REFUSED_RETRY_MS_MAX, RETRY_MS_MAX, RETRY_MS_MIN};
 
 /// Why the last try ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Reason {
+pub enum Reason {
     /// It could not be reached, or the connection broke.
     Away,
     /// It answered no.
     Refused,
 }
 
-/// The pauses of one destination.
-pub(super) struct Backoff {
+/// The pauses of one destination or pull.
+pub struct Backoff {
     random: fastrand::Rng,
     tries: u32,
 }
 
 impl Backoff {
-    pub(super) fn new(random: fastrand::Rng) -> Backoff {
+    /// No try has failed yet.
+    pub fn new(random: fastrand::Rng) -> Backoff {
         Backoff { random, tries: 0 }
     }
 
     /// The pause before the next try: doubled each time up to the limit of its reason, of which
     /// between three and four quarters.
-    pub(super) fn pause(&mut self, reason: Reason) -> Duration {
+    pub fn pause(&mut self, reason: Reason) -> Duration {
         let limit_ms = match reason {
             Reason::Away => RETRY_MS_MAX,
             Reason::Refused => REFUSED_RETRY_MS_MAX,
@@ -41,7 +42,7 @@ impl Backoff {
     }
 
     /// Media has flowed: the next failure is a new one.
-    pub(super) fn reset(&mut self) {
+    pub fn reset(&mut self) {
         self.tries = 0;
     }
 }

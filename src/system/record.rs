@@ -1,39 +1,44 @@
-//! What is known of a destination. Purpose: its state comes from bytes that flow, not from having
+//! What is known of a connection we make. Purpose: its state comes from bytes that flow, not from having
 //! connected: a push that sat at 0 kbit/s for eight hours was shown as streaming (MiBeeNvr #429).
 //! Pure: `now` comes in. Bound: this struct.
 
 use std::time::Duration;
 
+use super::snapshot::{text, DestinationState, DestinationStatus, Text};
 use crate::base::limits::{FLOWING_MS_MAX, STEADY_MS_MIN, TELL_AGAIN_MS_MIN};
 use crate::base::rate::Rate;
 use crate::base::time::Mono;
-use crate::system::snapshot::{text, DestinationState, DestinationStatus, Text};
 
 use super::backoff::Reason;
 
 /// Where the work stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Phase {
+pub enum Phase {
     /// Switched off, or ended.
     Idle,
     /// Look-up, connect, handshake, publish.
     Connecting,
-    /// The server has agreed.
-    Published,
+    /// The server has agreed to be pushed to, or to be played.
+    Agreed,
     /// The next try is at `until`.
-    Waiting { until: Mono, reason: Reason },
+    Waiting {
+        /// When.
+        until: Mono,
+        /// Why the last one ended.
+        reason: Reason,
+    },
 }
 
-/// The record of a destination.
-pub(super) struct Record {
+/// The record of a destination or a pull.
+pub struct Record {
     phase: Phase,
     since: Mono,
     detail: Text,
     /// When `detail` was last news.
     told: Mono,
-    bytes_out: u64,
+    bytes: u64,
     rate: Rate,
-    /// First and last time media flowed since it was published.
+    /// First and last time media flowed since the server agreed.
     flow: Option<(Mono, Mono)>,
     sessions: u64,
     skips: u64,
@@ -41,13 +46,14 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub(super) fn new(now: Mono) -> Record {
+    /// Nothing was tried yet.
+    pub fn new(now: Mono) -> Record {
         Record {
             phase: Phase::Idle,
             since: now,
             detail: Text::new(),
             told: Mono::default(),
-            bytes_out: 0,
+            bytes: 0,
             rate: Rate::default(),
             flow: None,
             sessions: 0,
@@ -57,7 +63,7 @@ impl Record {
     }
 
     /// Another phase begins.
-    pub(super) fn enter(&mut self, phase: Phase, now: Mono) {
+    pub fn enter(&mut self, phase: Phase, now: Mono) {
         if phase == Phase::Connecting {
             self.flow = None;
         }
@@ -65,11 +71,11 @@ impl Record {
         self.since = now;
     }
 
-    /// The socket has taken media; returns whether it went live with that.
-    pub(super) fn flowed(&mut self, bytes: u64, now: Mono) -> bool {
+    /// Media has passed; returns whether it went live with that.
+    pub fn flowed(&mut self, bytes: u64, now: Mono) -> bool {
         let (first, is_first) = self.flow.map_or((now, true), |(first, _)| (first, false));
         self.flow = Some((first, now));
-        self.bytes_out += bytes;
+        self.bytes += bytes;
         self.rate.add(now, bytes);
         if is_first {
             self.sessions += 1;
@@ -79,7 +85,7 @@ impl Record {
 
     /// How far it lies behind, and how often it was skipped forward since the last time. Returns
     /// all the skips there were, if it was.
-    pub(super) fn lags(&mut self, lag_ms: u64, fresh_skips: u64) -> Option<u64> {
+    pub fn lags(&mut self, lag_ms: u64, fresh_skips: u64) -> Option<u64> {
         self.lag_ms = lag_ms;
         self.skips += fresh_skips;
         (fresh_skips > 0).then_some(self.skips)
@@ -87,7 +93,7 @@ impl Record {
 
     /// A try has ended for this reason. Returns whether that is news: a platform that is away for
     /// a night is, once a minute, not with every try.
-    pub(super) fn failed(&mut self, words: Text, now: Mono) -> bool {
+    pub fn failed(&mut self, words: Text, now: Mono) -> bool {
         let again = Duration::from_millis(TELL_AGAIN_MS_MIN);
         let is_news = words != self.detail || now.since(self.told) >= again;
         if is_news {
@@ -99,19 +105,19 @@ impl Record {
 
     /// Whether media flowed long enough for the next failure to be a new one. A server that takes
     /// a publisher and drops it at once must not be knocked at without pause.
-    pub(super) fn was_steady(&self) -> bool {
+    pub fn was_steady(&self) -> bool {
         let steady = Duration::from_millis(STEADY_MS_MIN);
         self.flow.is_some_and(|(first, last)| last.since(first) >= steady)
     }
 
     /// What the status shows under this name and address.
-    pub(super) fn status(&self, name: Text, url: Text, now: Mono) -> DestinationStatus {
+    pub fn status(&self, name: Text, url: Text, now: Mono) -> DestinationStatus {
         let recent = Duration::from_millis(FLOWING_MS_MAX);
         let flows = self.flow.is_some_and(|(_, last)| now.since(last) < recent);
         let (state, retry_at) = match self.phase {
             Phase::Idle => (DestinationState::Idle, None),
-            Phase::Published if flows => (DestinationState::Live, None),
-            Phase::Connecting | Phase::Published => (DestinationState::Connecting, None),
+            Phase::Agreed if flows => (DestinationState::Live, None),
+            Phase::Connecting | Phase::Agreed => (DestinationState::Connecting, None),
             Phase::Waiting { until, reason: Reason::Away } => {
                 (DestinationState::BackingOff, Some(until))
             }
@@ -120,8 +126,8 @@ impl Record {
             }
         };
         let detail = match self.phase {
-            Phase::Published if flows => Text::new(),
-            Phase::Published => text("published, but no media flows"),
+            Phase::Agreed if flows => Text::new(),
+            Phase::Agreed => text("the server has agreed, but no media flows"),
             _ => self.detail.clone(),
         };
         DestinationStatus {
@@ -131,7 +137,7 @@ impl Record {
             since: self.since,
             retry_at,
             detail,
-            bytes_out: self.bytes_out,
+            bytes_out: self.bytes,
             bps: self.rate.bps(now),
             sessions: self.sessions,
             skips: self.skips,
@@ -153,14 +159,14 @@ mod tests {
         let mut record = Record::new(Mono(0));
         assert_eq!(state(&record, 0), DestinationState::Idle);
         record.enter(Phase::Connecting, Mono(0));
-        record.enter(Phase::Published, Mono::from_ms(100));
+        record.enter(Phase::Agreed, Mono::from_ms(100));
         assert_eq!(state(&record, 100), DestinationState::Connecting);
         assert!(record.flowed(1000, Mono::from_ms(200)));
         assert!(!record.flowed(1000, Mono::from_ms(300)));
         assert_eq!(state(&record, 299 + FLOWING_MS_MAX), DestinationState::Live);
         assert_eq!(state(&record, 300 + FLOWING_MS_MAX), DestinationState::Connecting);
         let status = record.status(Text::new(), Text::new(), Mono::from_ms(9000));
-        assert_eq!(status.detail.as_str(), "published, but no media flows");
+        assert_eq!(status.detail.as_str(), "the server has agreed, but no media flows");
         assert_eq!((status.bytes_out, status.sessions), (2000, 1));
         let until = Mono::from_ms(20_000);
         record.enter(Phase::Waiting { until, reason: Reason::Refused }, Mono::from_ms(9500));

@@ -1,16 +1,20 @@
-//! A player's session, seen from the server (RTMP 1.0, 7.2). Purpose: answer what real clients
-//! ask (ffmpeg, librtmp, VLC, mpv, OBS) so that a shell only decides who may play. An unknown
-//! command is answered or ignored, never a reason to close.
+//! A player's or publisher's session, seen from the server (RTMP 1.0, 7.2). Purpose: answer what
+//! real clients ask (ffmpeg, librtmp, VLC, mpv, OBS, hardware encoders) so that a shell only
+//! decides who may play and who may publish. An unknown command is answered or ignored, never a
+//! reason to close.
 //!
-//! Non-goals: publishing: whoever wants to is refused with a sentence; sending media (the shell
-//! does, with [`MediaMessage`](super::chunk_writer::MediaMessage), between two messages of the
-//! outbox); more than one playback on a connection.
+//! Non-goals: sending media (the shell does, with
+//! [`MediaMessage`](super::chunk_writer::MediaMessage), between two messages of the outbox); what
+//! the media of a publisher is; more than one playback or publication on a connection.
 //!
 //! Bound: [`RTMP_EVENTS_MAX`] events, [`RTMP_MESSAGE_STREAMS_MAX`] message streams, and
 //! [`RTMP_ADMISSION_MS_MAX`] to say what the peer wants.
 
+mod play;
+mod publish;
+mod refusal;
+
 use std::collections::VecDeque;
-use std::fmt;
 use std::time::Duration;
 
 use crate::base::limits::{
@@ -23,12 +27,15 @@ use crate::base::time::Mono;
 use super::amf::{AmfReader, AmfWriter, Value};
 use super::connection::{Command, Connection, Incoming, SessionError};
 use super::handshake::Handshake;
+use super::media::MediaSink;
 use super::message::{
-    control, peer_bandwidth, user_control, EVENT_PING_REQUEST, EVENT_STREAM_BEGIN,
-    EVENT_STREAM_EOF, TYPE_COMMAND, TYPE_DATA, TYPE_WINDOW_SIZE,
+    control, peer_bandwidth, user_control, EVENT_PING_REQUEST, TYPE_COMMAND, TYPE_WINDOW_SIZE,
 };
 use super::words::{printable, without_query};
 use super::Session;
+
+pub use publish::Ending;
+pub use refusal::Refusal;
 
 /// The one application served.
 pub const APP: &str = "live";
@@ -45,11 +52,18 @@ pub enum ServerEvent {
         /// percent-encoding is not undone.
         key: Option<Secret>,
     },
-    /// The peer wants to publish. Answer with [`ServerSession::refuse`].
-    Publish,
+    /// The peer wants to publish. Answer with [`ServerSession::accept_publish`] or
+    /// [`ServerSession::refuse`].
+    Publish {
+        /// Stream name without its query, which may be the stream key; at most
+        /// [`RTMP_NAME_BYTES_MAX`] bytes.
+        name: Secret,
+        /// As in [`Play`](ServerEvent::Play).
+        key: Option<Secret>,
+    },
     /// The player was stopped (true) or started again (false). Already answered.
     Pause(bool),
-    /// The playback accepted before is over; the connection may ask for another.
+    /// The playback or publication accepted before is over; the connection may ask for another.
     Stop,
 }
 
@@ -64,39 +78,6 @@ pub struct PeerInfo {
     pub swf_url: String,
 }
 
-/// Why a request is refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
-    /// There is no stream of that name.
-    StreamNotFound,
-    /// No key, or the wrong one.
-    KeyRequired,
-    /// As many players as there may be.
-    Full,
-    /// Publishing is not served.
-    PublishDenied,
-}
-
-impl Refusal {
-    const fn code_and_description(self) -> (&'static str, &'static str) {
-        match self {
-            Refusal::StreamNotFound => ("NetStream.Play.StreamNotFound", "No such stream."),
-            Refusal::KeyRequired => ("NetStream.Play.Failed", "A valid play key is required."),
-            Refusal::Full => ("NetStream.Play.Failed", "As many players as may be are connected."),
-            Refusal::PublishDenied => {
-                ("NetStream.Publish.Denied", "This server does not take publishers.")
-            }
-        }
-    }
-}
-
-impl fmt::Display for Refusal {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (code, description) = self.code_and_description();
-        write!(f, "{code}: {description}")
-    }
-}
-
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     /// Handshake, connect, createStream, or between two playbacks; until then the peer has time.
@@ -109,6 +90,10 @@ enum Stage {
         until: Mono,
     },
     Playing {
+        message_stream: u32,
+        ping_at: Mono,
+    },
+    Publishing {
         message_stream: u32,
         ping_at: Mono,
     },
@@ -158,26 +143,6 @@ impl ServerSession {
         &self.peer
     }
 
-    /// The message stream media is to be sent on: there is one while a playback is accepted.
-    pub fn playing(&self) -> Option<u32> {
-        match self.stage {
-            Stage::Playing { message_stream, .. } => Some(message_stream),
-            _ => None,
-        }
-    }
-
-    /// Answers [`ServerEvent::Play`]: media may follow the outbox. Nothing happens when the peer
-    /// has withdrawn its request meanwhile; then [`playing`](ServerSession::playing) is `None`.
-    pub fn accept_play(&mut self, now: Mono) -> Result<(), SessionError> {
-        let Stage::Asked { message_stream: id, .. } = self.stage else { return Ok(()) };
-        self.stage = playing(id, now);
-        self.connection.push(&user_control(EVENT_STREAM_BEGIN, id))?;
-        self.status(id, "status", "NetStream.Play.Reset", "Playing and resetting.")?;
-        self.status(id, "status", "NetStream.Play.Start", "Started playing.")?;
-        let access = AmfWriter::new().string("|RtmpSampleAccess").boolean(true).boolean(true);
-        self.connection.push_values(id, TYPE_DATA, &access.into_bytes())
-    }
-
     /// Answers [`ServerEvent::Play`] or [`ServerEvent::Publish`] with no; the connection closes.
     pub fn refuse(&mut self, refusal: Refusal) -> Result<(), SessionError> {
         let Stage::Asked { message_stream, .. } = self.stage else { return Ok(()) };
@@ -186,18 +151,12 @@ impl ServerSession {
         self.status(message_stream, "error", code, description)
     }
 
-    /// Ends the playback from our side, in good order; the connection closes.
-    pub fn end_play(&mut self) -> Result<(), SessionError> {
-        if let Some(id) = self.playing() {
-            self.connection.push(&user_control(EVENT_STREAM_EOF, id))?;
-            let description = "The server is stopping.";
-            self.status(id, "status", "NetStream.Play.UnpublishNotify", description)?;
-        }
-        self.stage = Stage::Closing;
-        Ok(())
-    }
-
-    fn command(&mut self, command: &Command, now: Mono) -> Result<(), SessionError> {
+    fn command(
+        &mut self,
+        command: &Command,
+        now: Mono,
+        media: &mut dyn MediaSink,
+    ) -> Result<(), SessionError> {
         let mut values = AmfReader::new(&command.values)?;
         let name = values.text().unwrap_or_default();
         let transaction = values.number().unwrap_or_default();
@@ -207,10 +166,10 @@ impl ServerSession {
             "connect" => self.connect(transaction, object),
             "createStream" => self.create_stream(transaction),
             "play" => self.play(on, values.text().unwrap_or_default()),
-            "publish" => self.publish(on),
+            "publish" => self.publish(on, values.text().unwrap_or_default()),
             "pause" | "pauseRaw" => self.pause(on, values.value()),
-            "deleteStream" => self.delete_stream(values.number().unwrap_or_default(), now),
-            "closeStream" => self.close_stream(on, now),
+            "deleteStream" => self.delete_stream(values.number().unwrap_or_default(), now, media),
+            "closeStream" => self.close_stream(on, now, media),
             "seek" => {
                 let description = "A live stream cannot be sought in.";
                 self.status(on, "error", "NetStream.Seek.Failed", description)
@@ -226,7 +185,8 @@ impl ServerSession {
             }
             "FCUnpublish" => {
                 self.notice("onFCUnpublish", "NetStream.Unpublish.Success")?;
-                self.result(transaction, |answer| answer.null().null())
+                self.result(transaction, |answer| answer.null().null())?;
+                self.unpublish(now, media)
             }
             "releaseStream" | "_checkbw" | "FCUnsubscribe" => {
                 self.result(transaction, |answer| answer.null().null())
@@ -283,77 +243,47 @@ impl ServerSession {
         self.result(transaction, |answer| answer.null().number(f64::from(free + 1)))
     }
 
-    fn play(&mut self, on: u32, name: &str) -> Result<(), SessionError> {
-        let description = match self.stage {
-            _ if !self.connected => "Connect first.",
-            Stage::Admission { until } if name.len() <= RTMP_NAME_BYTES_MAX => {
-                let (name, query) = split_query(name);
-                let key = query_key(query).or_else(|| self.app_key.clone());
-                self.stage = Stage::Asked { message_stream: on, until };
-                return self.raise(ServerEvent::Play { name: name.to_owned(), key });
-            }
-            Stage::Admission { .. } => "The stream's name is too long.",
-            _ => "This connection plays already.",
-        };
-        self.status(on, "error", "NetStream.Play.Failed", description)
-    }
-
-    fn publish(&mut self, on: u32) -> Result<(), SessionError> {
-        match self.stage {
-            Stage::Admission { until } if self.connected => {
-                self.stage = Stage::Asked { message_stream: on, until };
-                self.raise(ServerEvent::Publish)
-            }
-            _ => {
-                let description = "This connection cannot publish.";
-                self.status(on, "error", "NetStream.Publish.Denied", description)
-            }
-        }
-    }
-
-    fn pause(&mut self, on: u32, flag: Option<Value<'_>>) -> Result<(), SessionError> {
-        if self.playing() != Some(on) {
-            return Ok(());
-        }
-        let paused = flag == Some(Value::Boolean(true));
-        let (code, description) = if paused {
-            ("NetStream.Pause.Notify", "Paused.")
-        } else {
-            ("NetStream.Unpause.Notify", "Playing again.")
-        };
-        // Only the last of several counts.
-        if let Some(ServerEvent::Pause(last)) = self.events.back_mut() {
-            *last = paused;
-        } else {
-            self.raise(ServerEvent::Pause(paused))?;
-        }
-        self.status(on, "status", code, description)
-    }
-
-    fn delete_stream(&mut self, number: f64, now: Mono) -> Result<(), SessionError> {
+    fn delete_stream(
+        &mut self,
+        number: f64,
+        now: Mono,
+        media: &mut dyn MediaSink,
+    ) -> Result<(), SessionError> {
         if number < 1.0 || number > RTMP_MESSAGE_STREAMS_MAX as f64 || number.fract() != 0.0 {
             return Ok(());
         }
         self.streams &= !(1 << (number as u32 - 1));
-        self.close_stream(number as u32, now)
+        self.close_stream(number as u32, now, media)
     }
 
-    fn close_stream(&mut self, on: u32, now: Mono) -> Result<(), SessionError> {
+    fn close_stream(
+        &mut self,
+        on: u32,
+        now: Mono,
+        media: &mut dyn MediaSink,
+    ) -> Result<(), SessionError> {
         match self.stage {
             Stage::Playing { message_stream, .. } if message_stream == on => {
                 self.stage = admission(now);
                 self.raise(ServerEvent::Stop)
             }
+            Stage::Publishing { message_stream, .. } if message_stream == on => {
+                self.unpublish(now, media)
+            }
             Stage::Asked { message_stream, until } if message_stream == on => {
                 self.stage = Stage::Admission { until };
                 // The question that nobody needs answered any more.
                 self.events.retain(|event| {
-                    !matches!(event, ServerEvent::Play { .. } | ServerEvent::Publish)
+                    !matches!(event, ServerEvent::Play { .. } | ServerEvent::Publish { .. })
                 });
                 Ok(())
             }
             _ => Ok(()),
         }
+    }
+
+    fn ping(&mut self, now: Mono) -> Result<(), SessionError> {
+        self.connection.push(&user_control(EVENT_PING_REQUEST, now.to_ms() as u32))
     }
 
     fn no_such_command(&mut self, transaction: f64) -> Result<(), SessionError> {
@@ -406,13 +336,18 @@ impl ServerSession {
 }
 
 impl Session for ServerSession {
-    fn input(&mut self, mut bytes: &[u8], now: Mono) -> Result<(), SessionError> {
+    fn input_media(
+        &mut self,
+        mut bytes: &[u8],
+        now: Mono,
+        media: &mut dyn MediaSink,
+    ) -> Result<(), SessionError> {
         self.connection.tick(now);
         while self.stage != Stage::Closing {
-            match self.connection.next(&mut bytes)? {
+            match self.connection.next(&mut bytes, media)? {
                 None => break,
-                Some(Incoming::HandshakeDone) => {}
-                Some(Incoming::Command(command)) => self.command(&command, now)?,
+                Some(Incoming::HandshakeDone | Incoming::StreamEnd(_)) => {}
+                Some(Incoming::Command(command)) => self.command(&command, now, media)?,
             }
         }
         self.connection.acknowledge()
@@ -433,22 +368,27 @@ impl Session for ServerSession {
     fn deadline(&self) -> Option<Mono> {
         match self.stage {
             Stage::Admission { until } => Some(until),
-            Stage::Playing { ping_at, .. } => Some(ping_at),
+            Stage::Playing { ping_at, .. } | Stage::Publishing { ping_at, .. } => Some(ping_at),
             Stage::Asked { .. } | Stage::Closing => None,
         }
     }
 
-    /// Ends an admission that took too long; pings a player. A player that does not answer is
-    /// not closed for it: the transport notices that it is gone because something was sent.
+    /// Ends an admission that took too long; pings a player or publisher. One that does not answer
+    /// is not closed for it: the transport notices that it is gone because something was sent.
     fn on_deadline(&mut self, now: Mono) -> Result<(), SessionError> {
         match self.stage {
             Stage::Admission { until } if now >= until => {
-                let what = if self.connection.in_handshake() { "the handshake" } else { "play" };
+                let in_handshake = self.connection.in_handshake();
+                let what = if in_handshake { "the handshake" } else { "play or publish" };
                 Err(SessionError::TimedOut { what })
             }
             Stage::Playing { message_stream, ping_at } if now >= ping_at => {
-                self.stage = playing(message_stream, now);
-                self.connection.push(&user_control(EVENT_PING_REQUEST, now.to_ms() as u32))
+                self.stage = Stage::Playing { message_stream, ping_at: next_ping(now) };
+                self.ping(now)
+            }
+            Stage::Publishing { message_stream, ping_at } if now >= ping_at => {
+                self.stage = Stage::Publishing { message_stream, ping_at: next_ping(now) };
+                self.ping(now)
             }
             _ => Ok(()),
         }
@@ -459,8 +399,8 @@ fn admission(now: Mono) -> Stage {
     Stage::Admission { until: now + Duration::from_millis(RTMP_ADMISSION_MS_MAX) }
 }
 
-fn playing(message_stream: u32, now: Mono) -> Stage {
-    Stage::Playing { message_stream, ping_at: now + Duration::from_millis(RTMP_PING_MS) }
+fn next_ping(now: Mono) -> Mono {
+    now + Duration::from_millis(RTMP_PING_MS)
 }
 
 fn answer(name: &str, transaction: f64) -> AmfWriter {
@@ -479,9 +419,9 @@ fn split_query(name: &str) -> (&str, &str) {
 
 fn query_key(query: &str) -> Option<Secret> {
     let key = query.split('&').find_map(|pair| pair.strip_prefix("key="))?;
-    (key.len() <= RTMP_NAME_BYTES_MAX).then(|| Secret::new(key))
+    // One that is too long is a wrong one.
+    Some(Secret::new(if key.len() <= RTMP_NAME_BYTES_MAX { key } else { "" }))
 }
 
 #[cfg(test)]
-#[path = "server_tests.rs"]
 mod tests;

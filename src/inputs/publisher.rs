@@ -1,0 +1,340 @@
+//! RTMP publishers. Purpose: one at a time; a publisher that comes back takes over from what is
+//! left of itself (nginx-rtmp #1152, #1689), any other waits until the first is gone; what the one
+//! sends is fed to the programme, one batch per read. Non-goals: who may publish (ports), what is
+//! on air. Bounds: one session; [`MEDIA_RECEIVE_BUFFER_BYTES`] in the kernel.
+//!
+//! [`MEDIA_RECEIVE_BUFFER_BYTES`]: crate::base::limits::MEDIA_RECEIVE_BUFFER_BYTES
+
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::time::Duration;
+
+use log::{info, warn};
+use smol::future::yield_now;
+
+use crate::base::events::{News, Repeat};
+use crate::base::limits::{
+    MEDIA_BPS_MAX, MEDIA_BURST_BYTES_MAX, MEDIA_IDLE_MS_MAX, PUBLISHER_STALE_MS,
+};
+use crate::base::rate::Allowance;
+use crate::base::time::Mono;
+use crate::program::bell::{Bell, Listener};
+use crate::program::switcher::Source;
+use crate::program::Programme;
+use crate::rtmp::server::{Ending, ServerEvent, ServerSession};
+use crate::rtmp::Session;
+use crate::system::clock;
+use crate::system::link::{Link, LinkEnd, Wake};
+use crate::system::reactor::Sleep;
+use crate::system::shutdown::Shutdown;
+use crate::system::snapshot::{text, PublisherStatus, Text};
+
+use super::intake::Intake;
+use super::log_cut;
+
+/// Pause of a publisher that sends more than is taken.
+const FLOOD_PAUSE: Duration = Duration::from_millis(20);
+
+/// The place of the one publisher.
+pub struct Publishers {
+    holder: RefCell<Option<Holder>>,
+    intake: RefCell<Intake>,
+    refused_key: Cell<u64>,
+    session_left_out: Cell<u64>,
+    comings: RefCell<News>,
+    hasty: RefCell<Repeat>,
+}
+
+impl Default for Publishers {
+    fn default() -> Publishers {
+        Publishers {
+            holder: RefCell::default(),
+            intake: RefCell::new(Intake::new()),
+            refused_key: Cell::new(0),
+            session_left_out: Cell::new(0),
+            comings: RefCell::default(),
+            hasty: RefCell::default(),
+        }
+    }
+}
+
+/// Who wants the place, and may publish.
+pub struct Applicant {
+    /// Number given on accepting.
+    pub id: u64,
+    /// Where it comes from.
+    pub peer: SocketAddr,
+    /// What it calls itself.
+    pub agent: String,
+    /// It has given the stream key.
+    pub by_key: bool,
+}
+
+/// Who has the place.
+struct Holder {
+    id: u64,
+    source: IpAddr,
+    by_key: bool,
+    /// When the last byte came.
+    heard: Mono,
+    /// Rung when another takes over.
+    replaced: Rc<Bell>,
+    address: Text,
+    agent: Text,
+    since: Mono,
+}
+
+impl Holder {
+    /// Whether it makes room: it is likely the same encoder, come back, or it is gone.
+    fn gives_way_to(&self, applicant: &Applicant, now: Mono) -> bool {
+        let stale = Duration::from_millis(PUBLISHER_STALE_MS);
+        self.source == applicant.peer.ip().to_canonical()
+            || (self.by_key && applicant.by_key)
+            || now.since(self.heard) >= stale
+    }
+}
+
+/// The place, taken; given back when dropped.
+pub struct Claim {
+    publishers: Rc<Publishers>,
+    id: u64,
+    replaced: Listener,
+}
+
+impl Claim {
+    /// Whether nobody has taken over.
+    fn is_held(&self) -> bool {
+        self.publishers.holder.borrow().as_ref().is_some_and(|holder| holder.id == self.id)
+    }
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        if self.is_held() {
+            self.publishers.holder.replace(None);
+        }
+    }
+}
+
+impl Publishers {
+    /// Gives the place to who wants it, unless another is live. Who had it is told to go.
+    pub fn claim(
+        self: &Rc<Self>,
+        applicant: &Applicant,
+        programme: &Programme,
+        now: Mono,
+    ) -> Option<Claim> {
+        let mut holder = self.holder.borrow_mut();
+        if holder.as_ref().is_some_and(|holder| !holder.gives_way_to(applicant, now)) {
+            return None;
+        }
+        let Applicant { id, peer, agent, by_key } = applicant;
+        self.say(format_args!("publisher {id} {peer} publishes ({agent})"));
+        let replaced = Rc::<Bell>::default();
+        let claim = Claim { publishers: Rc::clone(self), id: *id, replaced: replaced.listen() };
+        let fresh = Holder {
+            id: *id,
+            source: peer.ip().to_canonical(),
+            by_key: *by_key,
+            heard: now,
+            replaced,
+            address: text(peer),
+            agent: text(agent),
+            since: now,
+        };
+        if let Some(gone) = holder.replace(fresh) {
+            gone.replaced.ring();
+        }
+        self.restart(programme, now);
+        Some(claim)
+    }
+
+    /// One was refused for a wrong or missing key.
+    pub fn refused_key(&self) {
+        self.refused_key.set(self.refused_key.get() + 1);
+    }
+
+    /// Its state.
+    pub fn status(&self, now: Mono) -> PublisherStatus {
+        let intake = self.intake.borrow();
+        let counted = PublisherStatus {
+            left_out: intake.left_out() + self.session_left_out.get(),
+            refused_key: self.refused_key.get(),
+            ..Default::default()
+        };
+        let holder = self.holder.borrow();
+        let Some(Holder { address, agent, since, .. }) = &*holder else { return counted };
+        PublisherStatus {
+            present: true,
+            address: address.clone(),
+            agent: agent.clone(),
+            since: *since,
+            bytes: intake.bytes(),
+            bps: intake.bps(now),
+            video: intake.video().cloned(),
+            audio: intake.audio().cloned(),
+            detail: intake.detail(),
+            ..counted
+        }
+    }
+
+    fn restart(&self, programme: &Programme, now: Mono) {
+        let mut intake = self.intake.borrow_mut();
+        log_cut(programme.feed(Source::Rtmp, now, |sink| intake.restart(sink, now)));
+    }
+
+    fn heard(&self, now: Mono) {
+        if let Some(holder) = &mut *self.holder.borrow_mut() {
+            holder.heard = now;
+        }
+    }
+
+    fn say(&self, words: impl fmt::Display) {
+        match self.comings.borrow_mut().say(clock::mono()) {
+            Some(0) => info!("{words}"),
+            Some(more) => info!("{words} ({more} more like this were not told)"),
+            None => {}
+        }
+    }
+}
+
+/// Why a publication ended.
+enum End {
+    /// The connection.
+    Left(LinkEnd),
+    /// The publisher said so.
+    Stopped,
+    /// We did.
+    Ended(Ending),
+}
+
+impl From<LinkEnd> for End {
+    fn from(end: LinkEnd) -> End {
+        End::Left(end)
+    }
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            End::Left(end) => write!(f, "{end}"),
+            End::Stopped => write!(f, "it stopped publishing"),
+            End::Ended(Ending::TakenOver) => write!(f, "another publisher took over"),
+            End::Ended(Ending::Idle) => write!(f, "it sent no media for {MEDIA_IDLE_MS_MAX} ms"),
+            End::Ended(Ending::Shutdown) => write!(f, "the program ends"),
+        }
+    }
+}
+
+/// Feeds the programme from a publisher whose session has just accepted it, until that is over.
+/// Returns the connection if there is somebody who should still be told why.
+pub async fn publish(
+    claim: Claim,
+    programme: &Programme,
+    shutdown: &Shutdown,
+    link: Link,
+    session: ServerSession,
+) -> Option<(Link, ServerSession)> {
+    let allowance = Allowance::new(MEDIA_BPS_MAX, MEDIA_BURST_BYTES_MAX);
+    let mut publication = Publication { claim, programme, link, session, allowance };
+    let end = match publication.run(shutdown).await {
+        Ok(never) => match never {},
+        Err(end) => end,
+    };
+    let Publication { claim, link, mut session, .. } = publication;
+    let Claim { publishers, id, .. } = &claim;
+    let left_out = publishers.session_left_out.get() + session.media_left_out();
+    publishers.session_left_out.set(left_out);
+    if claim.is_held() {
+        publishers.restart(programme, clock::mono());
+    }
+    publishers.say(format_args!("publisher {id} left: {end}"));
+    match end {
+        End::Left(_) => None,
+        End::Stopped => Some((link, session)),
+        End::Ended(ending) => session.end_publish(ending).is_ok().then_some((link, session)),
+    }
+}
+
+/// A publisher that publishes.
+struct Publication<'p> {
+    claim: Claim,
+    programme: &'p Programme,
+    link: Link,
+    session: ServerSession,
+    allowance: Allowance,
+}
+
+impl Publication<'_> {
+    async fn run(&mut self, shutdown: &Shutdown) -> Result<std::convert::Infallible, End> {
+        loop {
+            let blocked = !self.link.flush(&mut self.session)?;
+            let wake = self.link.wake(Some(&mut self.claim.replaced), blocked).await;
+            if shutdown.is_asked() {
+                return Err(End::Ended(Ending::Shutdown));
+            }
+            if !self.claim.is_held() {
+                return Err(End::Ended(Ending::TakenOver));
+            }
+            if wake == Wake::Readable {
+                self.receive().await?;
+            }
+            self.look_at_deadlines(clock::mono())?;
+        }
+    }
+
+    /// Takes what is there, at most one batch.
+    async fn receive(&mut self) -> Result<(), End> {
+        let now = clock::mono();
+        let Publication { claim, programme, link, session, .. } = self;
+        let publishers = &*claim.publishers;
+        let mut received = Ok(0);
+        {
+            let mut intake = publishers.intake.borrow_mut();
+            let cut = programme.feed(Source::Rtmp, now, |sink| {
+                received = link.receive_media(session, now, &mut intake.feed(sink, now));
+            });
+            log_cut(cut);
+            if let Some(words) = intake.news() {
+                warn!("publisher {}: {words}", claim.id);
+            }
+            if intake.runs_away() {
+                if let Some(more) = publishers.hasty.borrow_mut().say(now) {
+                    warn!("publisher {} sends media faster than it plays and is left out until it does not ({more} more reads)", claim.id);
+                }
+            }
+        }
+        let count = received?;
+        if count > 0 {
+            publishers.heard(now);
+        }
+        while let Some(event) = session.event() {
+            if event == ServerEvent::Stop {
+                return Err(End::Stopped);
+            }
+        }
+        // The readers go first; what comes too fast waits in its socket.
+        yield_now().await;
+        while !self.allowance.take(clock::mono(), count as u64) {
+            Sleep::after(FLOOD_PAUSE).await;
+        }
+        Ok(())
+    }
+
+    fn look_at_deadlines(&mut self, now: Mono) -> Result<(), End> {
+        let idle = Duration::from_millis(MEDIA_IDLE_MS_MAX);
+        if now.since(self.claim.publishers.intake.borrow().flowed()) >= idle {
+            return Err(End::Ended(Ending::Idle));
+        }
+        if self.session.deadline().is_some_and(|deadline| deadline <= now) {
+            self.session.on_deadline(now).map_err(LinkEnd::Session)?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+#[path = "publisher_tests.rs"]
+mod tests;

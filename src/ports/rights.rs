@@ -1,0 +1,121 @@
+//! Who may publish. Purpose: from loopback and private networks anybody to `live/stream`; from
+//! anywhere, and to be preferred, who has the stream key, given as the stream's name or as `?key=`.
+//! Non-goals: sessions, delays, counting. Bound: none needed.
+
+use std::net::IpAddr;
+
+use crate::base::redact::Secret;
+use crate::rtmp::server::Refusal;
+use crate::system::config::PublishConfig;
+
+/// The one stream there is.
+pub(super) const STREAM: &str = "stream";
+
+/// What becomes of who wants to publish.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Right {
+    /// It may.
+    Granted {
+        /// Because it has the key, not only because of where it comes from.
+        by_key: bool,
+    },
+    /// It may not.
+    Denied(Refusal),
+    /// It gave no key where one is needed, or a wrong one.
+    WrongKey,
+}
+
+/// Judges a peer at `address` that asked for stream `name`, with `given` as its key.
+pub(super) fn judge(
+    config: &PublishConfig,
+    address: IpAddr,
+    name: &Secret,
+    given: Option<&Secret>,
+) -> Right {
+    if !config.enabled {
+        return Right::Denied(Refusal::PublishDenied);
+    }
+    let plain = name.expose() == STREAM;
+    let near = config.allow.iter().any(|network| network.contains(address));
+    let Some(key) = &config.key else {
+        return match (near, plain) {
+            (true, true) => Right::Granted { by_key: false },
+            (true, false) => Right::Denied(Refusal::PublishName),
+            (false, _) => Right::Denied(Refusal::PublishNeedsSetting),
+        };
+    };
+    // Both are looked at, whatever the first comes to: the time taken tells nothing.
+    let (named, stated) =
+        (key.matches(name.expose()), given.map(|given| key.matches(given.expose())));
+    match stated {
+        Some(true) if plain || named => Right::Granted { by_key: true },
+        Some(true) => Right::Denied(Refusal::PublishName),
+        Some(false) => Right::WrongKey,
+        None if named => Right::Granted { by_key: true },
+        None if near && plain => Right::Granted { by_key: false },
+        None => Right::WrongKey,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NEAR: [u8; 4] = [192, 168, 1, 7];
+    const FAR: [u8; 4] = [203, 0, 113, 7];
+
+    fn right(key: Option<&str>, from: [u8; 4], name: &str, given: Option<&str>) -> Right {
+        let config = PublishConfig { key: key.map(Secret::new), ..Default::default() };
+        judge(&config, from.into(), &Secret::new(name), given.map(Secret::new).as_ref())
+    }
+
+    #[test]
+    fn without_a_key_those_nearby_may_publish_the_stream() {
+        assert_eq!(right(None, NEAR, "stream", None), Right::Granted { by_key: false });
+        assert_eq!(right(None, NEAR, "stream", Some("x")), Right::Granted { by_key: false });
+        let name = Right::Denied(Refusal::PublishName);
+        assert_eq!(right(None, NEAR, "other", None), name);
+        let setting = Right::Denied(Refusal::PublishNeedsSetting);
+        for (name, given) in [("stream", None), ("", None), ("stream", Some("")), ("x", Some("x"))]
+        {
+            assert_eq!(right(None, FAR, name, given), setting);
+        }
+    }
+
+    #[test]
+    fn with_a_key_those_far_away_need_it_and_nobody_gets_in_with_a_wrong_one() {
+        let key = Some("correct-horse");
+        let granted = Right::Granted { by_key: true };
+        for from in [NEAR, FAR] {
+            assert_eq!(right(key, from, "correct-horse", None), granted);
+            assert_eq!(right(key, from, "stream", key), granted);
+            assert_eq!(right(key, from, "correct-horse", key), granted);
+            assert_eq!(right(key, from, "other", key), Right::Denied(Refusal::PublishName));
+            for (name, given) in [
+                ("stream", Some("correct-hors")),
+                ("stream", Some("correct-horse1")),
+                ("stream", Some("")),
+                ("correct-horse", Some("wrong")),
+                ("wrong", None),
+                ("", None),
+            ] {
+                assert_eq!(right(key, from, name, given), Right::WrongKey, "{name} {given:?}");
+            }
+        }
+        assert_eq!(right(key, NEAR, "stream", None), Right::Granted { by_key: false });
+        assert_eq!(right(key, FAR, "stream", None), Right::WrongKey);
+    }
+
+    #[test]
+    fn publishing_can_be_switched_off_and_the_networks_set() {
+        let key = Some(Secret::new("correct-horse"));
+        let off = PublishConfig { enabled: false, key: key.clone(), ..Default::default() };
+        let name = Secret::new("correct-horse");
+        assert_eq!(judge(&off, NEAR.into(), &name, None), Right::Denied(Refusal::PublishDenied));
+        let allow = vec!["203.0.113.0/24".parse().unwrap()];
+        let moved = PublishConfig { enabled: true, key, allow };
+        let stream = Secret::new("stream");
+        assert_eq!(judge(&moved, FAR.into(), &stream, None), Right::Granted { by_key: false });
+        assert_eq!(judge(&moved, NEAR.into(), &stream, None), Right::WrongKey);
+    }
+}

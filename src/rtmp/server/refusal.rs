@@ -1,0 +1,56 @@
+//! Why a request is refused, in the protocol's codes and in words for a person.
+
+use std::fmt;
+
+/// Why a request is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no stream of that name.
+    StreamNotFound,
+    /// No key, or the wrong one.
+    KeyRequired,
+    /// As many players as there may be.
+    Full,
+    /// Publishing is not served.
+    PublishDenied,
+    /// Publishing from where the peer is would need a key, and none is set.
+    PublishNeedsSetting,
+    /// The publisher gave no key, or the wrong one.
+    PublishKeyRequired,
+    /// There is one stream only, and it has another name.
+    PublishName,
+    /// Somebody else publishes.
+    PublishBusy,
+}
+
+impl Refusal {
+    pub(super) const fn code_and_description(self) -> (&'static str, &'static str) {
+        match self {
+            Refusal::StreamNotFound => ("NetStream.Play.StreamNotFound", "No such stream."),
+            Refusal::KeyRequired => ("NetStream.Play.Failed", "A valid play key is required."),
+            Refusal::Full => ("NetStream.Play.Failed", "As many players as may be are connected."),
+            Refusal::PublishDenied => {
+                ("NetStream.Publish.Denied", "This server does not take publishers.")
+            }
+            Refusal::PublishNeedsSetting => (
+                "NetStream.Publish.Denied",
+                "Publishing from this address needs a stream key: set key in [input.rtmp] of \
+                 this server's config.toml.",
+            ),
+            Refusal::PublishKeyRequired => {
+                ("NetStream.Publish.BadName", "A valid stream key is required.")
+            }
+            Refusal::PublishName => {
+                ("NetStream.Publish.BadName", "The only stream to publish is live/stream.")
+            }
+            Refusal::PublishBusy => ("NetStream.Publish.BadName", "Another publisher is live."),
+        }
+    }
+}
+
+impl fmt::Display for Refusal {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (code, description) = self.code_and_description();
+        write!(f, "{code}: {description}")
+    }
+}
