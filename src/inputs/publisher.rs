@@ -182,7 +182,10 @@ impl Publishers {
 
     fn restart(&self, programme: &Programme, now: Mono) {
         let mut intake = self.intake.borrow_mut();
-        log_cut(programme.feed(Source::Rtmp, now, |sink| intake.restart(sink, now)));
+        log_cut(programme.feed(Source::Rtmp, now, |sink| {
+            intake.restart(sink, now);
+            sink.restart();
+        }));
     }
 
     fn heard(&self, now: Mono) {

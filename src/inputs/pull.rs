@@ -154,7 +154,10 @@ impl Pull {
     fn restart(&self, programme: &Programme) {
         let now = clock::mono();
         let mut intake = self.intake.borrow_mut();
-        log_cut(programme.feed(Source::Pull, now, |sink| intake.restart(sink, now)));
+        log_cut(programme.feed(Source::Pull, now, |sink| {
+            intake.restart(sink, now);
+            sink.restart();
+        }));
     }
 
     /// One try: returns only when it has ended.

@@ -192,6 +192,7 @@ impl UdpInput {
             Verdict::NewHolder => {
                 info!("udp: {from} sends");
                 state.demux.reset(&mut Paced { pace: &mut state.pace, sink, now });
+                sink.restart();
             }
             Verdict::Holder => {}
         }
