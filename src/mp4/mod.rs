@@ -7,13 +7,17 @@ mod descriptor;
 mod edits;
 mod fragments;
 mod index;
+mod lane;
 mod media;
 mod movie;
-mod payload;
+#[cfg(test)]
+mod odd_tests;
 pub mod reader;
 mod run;
 mod tables;
+#[cfg(test)]
+mod testing;
 mod track;
-mod window;
+mod view;
 
 pub use reader::{is_mp4, Mp4Reader};

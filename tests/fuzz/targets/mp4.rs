@@ -3,7 +3,7 @@
 
 use std::io;
 
-use streamcaster::base::limits::MP4_PIECE_BYTES;
+use streamcaster::base::limits::FILE_WINDOW_BYTES;
 use streamcaster::base::time::Ticks;
 use streamcaster::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
 use streamcaster::codec::container::{ContainerReader, Progress, ReadAt};
@@ -25,7 +25,7 @@ impl ReadAt for File<'_> {
     }
 
     fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        assert!(into.len() <= MP4_PIECE_BYTES, "a read of {} bytes", into.len());
+        assert!(into.len() <= FILE_WINDOW_BYTES, "a read of {} bytes", into.len());
         self.reads += 1;
         let offset = usize::try_from(offset).unwrap_or(usize::MAX);
         let from = self.bytes.get(offset..).unwrap_or_default();
