@@ -261,6 +261,17 @@ fn whole_files_come_out_as_ffprobe_reads_them() {
     let negative = ["-movflags", "+negative_cts_offsets"];
     assert_like_ffprobe(&remux(&b_frames, "negative.mp4", &[], &negative));
     assert_like_ffprobe(&make("mono.mov", PLAIN, 44_100, &["-ac", "1", "-bf", "1"]));
+    let in_band = ["-tag:v", "avc3", "-x264-params", "repeat-headers=1"];
+    assert_like_ffprobe(&make("avc3.mp4", PLAIN, 48_000, &in_band));
+    // QuickTime's sound descriptions: version 1, and 2 for rates that 16 bits do not hold.
+    for (name, rate_hz, version) in [("v1.mov", 48_000, 1), ("v2.mov", 96_000, 2)] {
+        let path = make(name, PLAIN, rate_hz, &[]);
+        let bytes = fs::read(&path).expect("the file made");
+        let entry = bytes.windows(4).position(|four| four == b"mp4a").expect("an entry");
+        assert_eq!(bytes[entry + 13], version, "{name}");
+        assert!(bytes.windows(4).any(|four| four == b"wave"), "{name}");
+        assert_like_ffprobe(&path);
+    }
     let vary = ["-vf", "select='not(mod(n,3))+lt(n,20)'", "-vsync", "vfr", "-bf", "2"];
     assert_like_ffprobe(&make("vfr.mp4", PLAIN, 48_000, &vary));
 }
@@ -315,6 +326,8 @@ fn a_seek_goes_on_as_reading_does() {
         remux(&whole, "s-f.mp4", &[], &fragments),
         remux(&whole, "s-e.mp4", &[], &every),
         remux(&whole, "s-d.mp4", &[], &["-movflags", "dash"]),
+        // The first group of pictures in tables, the others in fragments.
+        remux(&whole, "s-k.mp4", &[], &["-movflags", "frag_keyframe"]),
     ];
     for path in files {
         let (mut file, mut reader) = open(&path);
@@ -367,11 +380,20 @@ fn what_is_not_carried_is_named() {
     let (_, reader) = open(&other);
     assert_eq!(reader.contents().left_out, Some("ALAC audio"));
     assert!(reader.contents().audio.is_none());
+    let encrypted = [
+        "-encryption_scheme",
+        "cenc-aes-ctr",
+        "-encryption_key",
+        "000102030405060708090a0b0c0d0e0f",
+        "-encryption_kid",
+        "101112131415161718191a1b1c1d1e1f",
+    ];
     for (name, arguments, said) in [
-        ("mp4v.mp4", ["-c:v", "mpeg4"], "MPEG-4 Part 2 video"),
-        ("mjpeg.mov", ["-c:v", "mjpeg"], "Motion JPEG video"),
+        ("mp4v.mp4", &["-c:v", "mpeg4"][..], "MPEG-4 Part 2 video"),
+        ("mjpeg.mov", &["-c:v", "mjpeg"], "Motion JPEG video"),
+        ("cenc.mp4", &encrypted, "encrypted video"),
     ] {
-        let path = make(name, PLAIN, 48_000, &arguments);
+        let path = make(name, PLAIN, 48_000, arguments);
         let bytes = fs::read(path).expect("the file made");
         let error = Mp4Reader::open(&mut Bytes { bytes, largest_read: 0 }).err().expect("refused");
         assert!(error.to_string().contains(said), "{error}");
