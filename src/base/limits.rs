@@ -176,6 +176,17 @@ pub const UNACKNOWLEDGED_MS_MAX: u64 = 25_000;
 pub const LIBRARY_FILES_MAX: usize = 10_000;
 /// Length of a file's name (NAME_MAX of Linux).
 pub const FILE_NAME_BYTES_MAX: usize = 255;
+/// What an MPEG-TS file is read by.
+pub const TS_FILE_WINDOW_BYTES: usize = 64 << 10;
+/// How far into an MPEG-TS file its first key frame is looked for: broadcasts without IDR are
+/// recognised only after some ten seconds.
+pub const TS_FILE_HEAD_BYTES_MAX: u64 = 32 << 20;
+/// How far into it a programme table with a picture that can be carried is looked for.
+pub const TS_FILE_TABLE_BYTES_MAX: u64 = 4 << 20;
+/// What is read at its end to tell how long it plays, and in one step of a seek.
+pub const TS_FILE_PROBE_BYTES_MAX: u64 = 2 << 20;
+/// How far before the place asked for a key frame is looked for.
+pub const TS_FILE_BACK_BYTES_MAX: u64 = 64 << 20;
 /// Playlists kept.
 pub const PLAYLISTS_MAX: usize = 16;
 /// Files in one playlist.

@@ -85,6 +85,12 @@ impl AudioStream {
         counters.broken_units += self.assembler.counters().broken.saturating_sub(broken);
     }
 
+    /// What comes next stands elsewhere: nothing is missing between.
+    pub(super) fn jump<S: UnitSink + ?Sized>(&mut self, counters: &mut Counters, sink: &mut S) {
+        self.give_up(counters, sink);
+        self.continuity = ContinuityCheck::new();
+    }
+
     /// A part of the stream is lost. What comes before the next PES packet has no time and is not
     /// read.
     pub(super) fn give_up<S: UnitSink + ?Sized>(&mut self, counters: &mut Counters, sink: &mut S) {

@@ -8,7 +8,7 @@ use crate::base::limits::{COMPOSITION_TICKS_MAX, FRAME_TICKS_MAX};
 use crate::base::time::Ticks;
 
 /// The clock's period, 2^33 ticks.
-const PERIOD: i64 = 1 << 33;
+pub(super) const PERIOD: i64 = 1 << 33;
 
 /// The programme's clock.
 #[derive(Default)]
@@ -94,6 +94,12 @@ impl VideoTimes {
         } else {
             (dts, dts, Stated::Corrected)
         }
+    }
+
+    /// What comes next does not follow what came last.
+    pub(super) fn jump(&mut self) {
+        self.last = None;
+        self.stated = None;
     }
 
     fn learn(&mut self, dts: Ticks) {

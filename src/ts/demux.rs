@@ -58,6 +58,46 @@ impl Demux {
         multiplex.counters.sync_lost_bytes = framer.lost_bytes();
     }
 
+    /// Takes the next bytes of a file. No network has doubled, wrapped or delayed anything in
+    /// them: parts that are equal are equal, and follow each other as they stand.
+    pub fn file_part<S: UnitSink + ?Sized>(&mut self, bytes: &[u8], sink: &mut S) {
+        let Demux { framer, multiplex, .. } = self;
+        framer.datagram(bytes, |piece| match piece {
+            Piece::Packet(packet) => multiplex.packet(packet, sink),
+            Piece::Gap => multiplex.gap(sink),
+        });
+        multiplex.counters.sync_lost_bytes = framer.lost_bytes();
+    }
+
+    /// The next bytes stand elsewhere in the same file: what is open is given up, grid and clock
+    /// are forgotten. Tables, parameter sets and what was learnt stay: what comes may be far from
+    /// the next PAT.
+    pub fn jump<S: UnitSink + ?Sized>(&mut self, sink: &mut S) {
+        self.framer.reset();
+        self.multiplex.jump(sink);
+    }
+
+    /// The file has ended: the video unit in hand is whole, unless its length or a packet cut
+    /// short says otherwise.
+    pub fn finish<S: UnitSink + ?Sized>(&mut self, sink: &mut S) {
+        if self.framer.is_inside() {
+            self.multiplex.gap(sink);
+        } else {
+            self.multiplex.finish(sink);
+        }
+        self.jump(sink);
+    }
+
+    /// PID of the video stream carried.
+    pub fn video_pid(&self) -> Option<u16> {
+        self.multiplex.video.as_ref().map(|video| video.pid)
+    }
+
+    /// Whether an audio stream is carried, or may prove to be one that can be.
+    pub fn has_audio(&self) -> bool {
+        self.multiplex.audio.is_some()
+    }
+
     /// The source changed or fell silent: what is open is given up; grid, tables, clock and
     /// configurations are forgotten. The counters go on. The sink is told the configurations
     /// again, be they the same, and likewise when a PMT gives a track another PID.
@@ -177,6 +217,24 @@ impl Multiplex {
         }
         if let Some(audio) = &mut self.audio {
             audio.give_up(&mut self.counters, sink);
+        }
+    }
+
+    fn jump<S: UnitSink + ?Sized>(&mut self, sink: &mut S) {
+        self.pat.reset();
+        self.pmts = SectionReaders::new();
+        self.clock = Clock::default();
+        if let Some(video) = &mut self.video {
+            video.jump(&mut self.counters, sink);
+        }
+        if let Some(audio) = &mut self.audio {
+            audio.jump(&mut self.counters, sink);
+        }
+    }
+
+    fn finish<S: UnitSink + ?Sized>(&mut self, sink: &mut S) {
+        if let Some(video) = &mut self.video {
+            video.finish(&mut self.counters, sink);
         }
     }
 

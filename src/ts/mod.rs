@@ -6,7 +6,8 @@
 //! drops those the network doubled), [`packet`] reads a packet's header, `continuity` finds what
 //! was lost, `psi`, `programmes` and `streams` say what the multiplex holds, `pes`, `clock` and
 //! `early_end` turn packets of one PID into timed access units for `video` and `audio`, and
-//! [`demux`] joins them.
+//! [`demux`] joins them. [`file`] reads a file of
+//! it from any place.
 //!
 //! # What no demultiplexer can see
 //!
@@ -29,6 +30,7 @@ mod continuity;
 mod counters;
 pub mod demux;
 mod early_end;
+pub mod file;
 pub mod packet;
 mod pes;
 pub mod plausible;
@@ -39,6 +41,7 @@ mod rtp;
 pub mod streams;
 pub mod sync;
 mod video;
+mod window;
 
 #[cfg(test)]
 mod bench;

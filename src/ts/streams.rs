@@ -20,6 +20,34 @@ pub struct StreamInfo {
     pub reason: &'static str,
 }
 
+impl StreamInfo {
+    /// Whether it is a picture, carried or not.
+    pub fn is_picture(&self) -> bool {
+        let pictures = ["H.264", "H.264 (encrypted)", "HEVC", "VVC", "AV1", "VC-1", "JPEG 2000"];
+        pictures.contains(&self.codec) || self.codec.ends_with(" video")
+    }
+
+    /// What it is, for a person who asks which sound is left out; `None` when it is no sound.
+    pub fn sound(&self) -> Option<&'static str> {
+        Some(match self.codec {
+            "AC-3" => "AC-3 audio",
+            "E-AC-3" => "E-AC-3 audio",
+            "DTS" => "DTS audio",
+            "LPCM" => "LPCM audio",
+            "Opus" => "Opus audio",
+            "AAC" => "a second AAC track",
+            "AAC (LATM)" => "AAC audio in LATM",
+            "AAC (DVB)" => "AAC audio in private data",
+            "AAC (encrypted)" => "encrypted AAC audio",
+            "MPEG-4 audio (raw)" => "AAC audio without ADTS",
+            "SMPTE 302M" => "SMPTE 302M audio",
+            "MPEG-1 audio" => "MPEG-1 audio",
+            "MPEG-2 audio" => "MPEG-2 audio",
+            _ => return None,
+        })
+    }
+}
+
 /// What kind of stream it is, as far as carrying goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {

@@ -72,6 +72,11 @@ impl Framer {
         self.lost_bytes
     }
 
+    /// Whether a packet has begun and not ended.
+    pub const fn is_inside(&self) -> bool {
+        self.held_bytes > 0
+    }
+
     /// Forgets the grid and what is held.
     pub fn reset(&mut self) {
         self.stride = None;

@@ -108,6 +108,25 @@ impl VideoStream {
         self.unit = Unit::None;
     }
 
+    /// What comes next stands elsewhere: nothing is missing between, and the times start anew.
+    pub(super) fn jump<S: UnitSink + ?Sized>(&mut self, counters: &mut Counters, sink: &mut S) {
+        self.give_up(counters, sink);
+        self.continuity = ContinuityCheck::new();
+        self.times.jump();
+    }
+
+    /// Nothing comes any more: the unit in hand is whole, unless its stated length says otherwise.
+    pub(super) fn finish<S: UnitSink + ?Sized>(&mut self, counters: &mut Counters, sink: &mut S) {
+        match self.unit {
+            Unit::Open(stated) if stated.is_none_or(|body| body.fits()) => {
+                self.assembler.end(sink);
+                self.pes.close();
+                self.unit = Unit::None;
+            }
+            _ => self.give_up(counters, sink),
+        }
+    }
+
     /// A PES packet begins and nothing was lost before: the one in hand is over.
     fn end_at_start<S: UnitSink + ?Sized>(&mut self, counters: &mut Counters, sink: &mut S) {
         match self.unit {

@@ -1,0 +1,150 @@
+//! What stands between the demultiplexer and the sink of a file: the file's own times, and what is
+//! left out around a seek. Bound: two configurations.
+
+use super::{since, Ticks, Track, TrackConfig, UnitSink, UnitStart};
+
+/// The state kept between two calls.
+#[derive(Default)]
+pub(super) struct Gate {
+    /// The first key unit's DTS on the wire; until it is known times are handed on as they are.
+    pub(super) origin: Option<Ticks>,
+    /// What is taken off each time, learnt from the first unit behind a jump.
+    shift: Option<Ticks>,
+    configs: [Option<TrackConfig>; 2],
+    /// The sink has to be told the configuration before the next unit.
+    untold: [bool; 2],
+    /// The open unit is left out.
+    swallowed: [bool; 2],
+    /// Video is left out until a key unit comes.
+    awaits_key: bool,
+    /// Audio before this is left out.
+    audio_from: Option<Ticks>,
+    committed: bool,
+}
+
+impl Gate {
+    /// The configuration last told of a track.
+    pub(super) fn config(&self, track: Track) -> Option<&TrackConfig> {
+        self.configs.get(track.index()).and_then(Option::as_ref)
+    }
+
+    /// The next units come from elsewhere in the file, the first of them is to be a key unit.
+    pub(super) fn jump(&mut self) {
+        self.shift = None;
+        self.untold = [true; 2];
+        self.swallowed = [false; 2];
+        self.awaits_key = true;
+        self.audio_from = None;
+        self.committed = false;
+    }
+
+    /// Nothing is left out.
+    pub(super) fn open(&mut self) {
+        self.awaits_key = false;
+    }
+
+    /// Audio is left out as well until the key unit comes, and what belongs before it.
+    pub(super) fn leave_out_before_key(&mut self) {
+        self.audio_from = Some(Ticks(i64::MAX));
+    }
+
+    /// Whether a unit was handed over since the last time.
+    pub(super) fn take_committed(&mut self) -> bool {
+        std::mem::take(&mut self.committed)
+    }
+
+    /// The way to the sink.
+    pub(super) fn through<'a>(&'a mut self, sink: &'a mut dyn UnitSink) -> Through<'a> {
+        Through { gate: self, sink }
+    }
+
+    /// The file's own time of a time on the wire.
+    fn own(&mut self, wire: Ticks) -> Ticks {
+        let origin = self.origin;
+        let shift = *self
+            .shift
+            .get_or_insert_with(|| origin.map_or(Ticks(0), |origin| wire - since(origin, wire)));
+        wire - shift
+    }
+
+    /// Whether a unit is left out.
+    fn leaves_out(&mut self, start: &UnitStart) -> bool {
+        match start.track {
+            Track::Video if start.key => {
+                self.awaits_key = false;
+                self.audio_from = self.audio_from.map(|from| from.min(start.dts));
+                false
+            }
+            Track::Video => self.awaits_key,
+            Track::Audio => self.audio_from.is_some_and(|from| start.dts < from),
+        }
+    }
+}
+
+/// Hands units on.
+pub(super) struct Through<'a> {
+    gate: &'a mut Gate,
+    sink: &'a mut dyn UnitSink,
+}
+
+impl Through<'_> {
+    fn is_swallowed(&self, track: Track) -> bool {
+        self.gate.swallowed.get(track.index()).copied().unwrap_or_default()
+    }
+}
+
+impl UnitSink for Through<'_> {
+    fn config(&mut self, config: &TrackConfig) {
+        let track = config.track().index();
+        if let Some(known) = self.gate.configs.get_mut(track) {
+            *known = Some(config.clone());
+        }
+        if let Some(untold) = self.gate.untold.get_mut(track) {
+            *untold = true;
+        }
+    }
+
+    fn begin(&mut self, start: UnitStart) {
+        let (dts, pts) = (self.gate.own(start.dts), self.gate.own(start.pts));
+        let start = UnitStart { dts, pts, ..start };
+        let track = start.track.index();
+        let left_out = self.gate.leaves_out(&start);
+        if let Some(swallowed) = self.gate.swallowed.get_mut(track) {
+            *swallowed = left_out;
+        }
+        if left_out {
+            return;
+        }
+        if self.gate.untold.get_mut(track).is_some_and(std::mem::take) {
+            if let Some(config) = self.gate.configs.get(track).and_then(Option::as_ref) {
+                self.sink.config(config);
+            }
+        }
+        self.sink.begin(start);
+    }
+
+    fn write(&mut self, track: Track, bytes: &[u8]) {
+        if !self.is_swallowed(track) {
+            self.sink.write(track, bytes);
+        }
+    }
+
+    fn patch(&mut self, track: Track, offset: usize, bytes: [u8; 4]) {
+        if !self.is_swallowed(track) {
+            self.sink.patch(track, offset, bytes);
+        }
+    }
+
+    fn commit(&mut self, track: Track) {
+        if !self.is_swallowed(track) {
+            self.sink.commit(track);
+            self.gate.committed = true;
+        }
+    }
+
+    fn abort(&mut self, track: Track) {
+        if !self.is_swallowed(track) {
+            self.sink.abort(track);
+        }
+    }
+}
