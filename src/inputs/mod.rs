@@ -1,8 +1,11 @@
 //! The sources' shells: what receives or paces bytes and feeds them to the programme.
 
+pub mod deck;
 mod lock;
 mod pace;
+pub mod playout;
 pub mod standby;
+mod tape;
 pub mod udp;
 
 use log::info;

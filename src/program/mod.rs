@@ -3,9 +3,14 @@
 
 mod payload;
 mod silence;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub mod bell;
+pub mod parcel;
+pub mod playlist;
 pub mod reader;
+pub mod reel;
 pub mod ring;
 pub mod switcher;
 pub mod timeline;

@@ -12,3 +12,4 @@ pub mod reactor;
 pub mod shutdown;
 pub mod snapshot;
 pub mod sockets;
+pub mod store;
