@@ -12,7 +12,7 @@ use crate::system::commands::{Declined, DeclinedKind, FileName};
 use super::deck::{Deck, Decks, Delivery};
 
 /// Time a file has to become ready.
-pub(super) const READY_MAX: Duration = Duration::from_millis(FILE_READY_MS_MAX);
+const READY_MAX: Duration = Duration::from_millis(FILE_READY_MS_MAX);
 /// Pause before a deck is asked for again.
 const SEAT_PAUSE: Duration = Duration::from_millis(20);
 
@@ -50,7 +50,7 @@ impl<K: Deck> Tape<K> {
                 Delivery::Parcel(parcel) => self.reel.push(parcel),
             }
         }
-        if self.reel.due(now).is_none() {
+        if self.reel.is_starved(now) {
             deck.hurry();
         }
     }
@@ -71,7 +71,9 @@ impl<K: Deck> Tape<K> {
                 kind: DeclinedKind::Unplayable,
                 words: match self.reel.ending() {
                     Some(Ending::Failed(words)) => words.clone(),
-                    _ => format!("{} cannot be played: it has no key frame to begin with", self.name),
+                    _ => {
+                        format!("{} cannot be played: it has no key frame to begin with", self.name)
+                    }
                 },
             }),
         }
@@ -85,16 +87,6 @@ impl<K: Deck> Tape<K> {
         }
     }
 
-    /// Its name.
-    pub(super) fn name(&self) -> &FileName {
-        &self.name
-    }
-
-    /// Since when it is being made ready.
-    pub(super) fn since(&self) -> Mono {
-        self.since
-    }
-
     /// How long it plays, as far as is known.
     pub(super) fn duration(&self) -> Option<Ticks> {
         self.duration
@@ -102,7 +94,11 @@ impl<K: Deck> Tape<K> {
 
     /// Where it stands; before it has begun, where it will begin.
     pub(super) fn position(&self) -> Ticks {
-        if self.reel.last_due().is_some() { self.reel.position() } else { self.at }
+        if self.reel.last_due().is_some() {
+            self.reel.position()
+        } else {
+            self.at
+        }
     }
 
     /// Whether its end is near enough for what follows to be made ready.

@@ -262,7 +262,12 @@ mod tests {
     use crate::program::testing::{configs, Pile};
 
     fn start(track: Track, ms: i64) -> UnitStart {
-        UnitStart { track, dts: Ticks::from_ms(ms), pts: Ticks::from_ms(ms), key: ms == 0 && track == Track::Video }
+        UnitStart {
+            track,
+            dts: Ticks::from_ms(ms),
+            pts: Ticks::from_ms(ms),
+            key: ms == 0 && track == Track::Video,
+        }
     }
 
     /// Says the same to two sinks.
@@ -307,7 +312,10 @@ mod tests {
         recorder.end(Ending::Whole);
         assert!(pile.full.borrow().len() > 8, "the units filled many parcels");
         assert_eq!(replay(&pile).said, direct.said);
-        assert_eq!(pile.full.borrow().last().and_then(|last| last.ending.clone()), Some(Ending::Whole));
+        assert_eq!(
+            pile.full.borrow().last().and_then(|last| last.ending.clone()),
+            Some(Ending::Whole)
+        );
     }
 
     #[test]

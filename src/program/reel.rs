@@ -116,12 +116,21 @@ impl Reel {
 
     /// When [`Reel::play`] has something to do; `None`: not before more has been read.
     pub fn due(&self, now: Mono) -> Option<Mono> {
+        self.begins?;
         match self.calls_ahead().next()? {
             Call::Begin(start) => match self.unit_due(start) {
                 Some(due) if self.is_whole_ahead(start.track) => Some(due.max(now)),
                 _ => None,
             },
             _ => Some(now),
+        }
+    }
+
+    /// Whether it waits for more to be read.
+    pub fn is_starved(&self, now: Mono) -> bool {
+        match self.begins {
+            Some(_) => self.due(now).is_none() && self.ending().is_none(),
+            None => self.readiness() == Readiness::Waits,
         }
     }
 
@@ -195,7 +204,6 @@ impl Reel {
 
     /// When a unit is to leave.
     fn unit_due(&self, start: UnitStart) -> Option<Mono> {
-        self.begins?;
         let Some(clock) = self.clock else { return Some(Mono::default()) };
         match start.track {
             Track::Video => Some(self.video_due(clock, start.dts)),
@@ -220,7 +228,11 @@ impl Reel {
     }
 
     fn frame(&self) -> Ticks {
-        if self.frame.0 > 0 { self.frame } else { FRAME_DEFAULT }
+        if self.frame.0 > 0 {
+            self.frame
+        } else {
+            FRAME_DEFAULT
+        }
     }
 
     fn take_note(&mut self, call: Call, now: Mono) {

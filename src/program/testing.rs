@@ -7,7 +7,7 @@ use crate::base::time::Ticks;
 use crate::codec::access_unit::{
     AacConfig, AvcConfig, ConfigRecord, Track, TrackConfig, UnitSink, UnitStart,
 };
-use crate::codec::container::{Contents, ContainerReader, FileError, Progress, ReadAt};
+use crate::codec::container::{ContainerReader, Contents, FileError, Progress, ReadAt};
 
 use super::parcel::{Exchange, Parcel};
 
@@ -22,12 +22,8 @@ pub(crate) fn configs() -> [TrackConfig; 2] {
         constraints: 0xc0,
         level_idc: 30,
     };
-    let aac = AacConfig {
-        record: record(b"sound"),
-        object_type: 2,
-        sample_rate_hz: 48_000,
-        channels: 2,
-    };
+    let aac =
+        AacConfig { record: record(b"sound"), object_type: 2, sample_rate_hz: 48_000, channels: 2 };
     [TrackConfig::Avc(avc), TrackConfig::Aac(aac)]
 }
 

@@ -113,7 +113,10 @@ mod tests {
         write(&path, b"x").expect("written");
         let file = OpenOptions::new().write(true).open(&path).expect("open");
         file.set_len(STATE_BYTES_MAX).expect("grown");
-        assert_eq!(read(&path).expect("read").map(|bytes| bytes.len() as u64), Some(STATE_BYTES_MAX));
+        assert_eq!(
+            read(&path).expect("read").map(|bytes| bytes.len() as u64),
+            Some(STATE_BYTES_MAX)
+        );
         file.set_len(STATE_BYTES_MAX + 1).expect("grown");
         assert!(read(&path).is_err());
         let aside = set_aside(&path).expect("set aside");

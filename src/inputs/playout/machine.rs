@@ -21,11 +21,10 @@ use crate::system::commands::{Declined, DeclinedKind, FileName, Order, Playlist}
 
 use super::super::deck::Decks;
 use super::super::log_cut;
-use super::super::tape::{Tape, READY_MAX};
+use super::super::tape::Tape;
 
-/// What follows a file begins so much before the file's end: a timer that comes late makes no gap.
-/// Its own time is counted from the end.
-const SEAM: Duration = Duration::from_millis(5);
+/// How late a timer may be.
+const LATE_MAX: Duration = Duration::from_millis(50);
 const PRELOAD: Duration = Duration::from_millis(PRELOAD_MS);
 
 /// The lists there are, by their names.
@@ -67,8 +66,6 @@ pub(super) struct On<K> {
     pub(super) item: Item,
     /// Nothing follows: what could was tried.
     last: bool,
-    /// Its end has been told.
-    told: bool,
 }
 
 /// What is being made ready.
@@ -147,7 +144,7 @@ impl<D: Decks> Machine<D> {
     /// before it is asked for something.
     pub fn due(&self, now: Mono) -> Option<Mono> {
         let on = self.on.as_ref().and_then(|on| match on.tape.reel.end() {
-            Some(end) => Some(Mono(end.0.saturating_sub(SEAM.as_micros() as u64))).filter(|at| *at > now),
+            Some(end) => Some(end).filter(|end| *end > now),
             None => on.tape.reel.due(now),
         });
         let next = self.next.as_ref().and_then(|next| match next.why {
@@ -222,11 +219,11 @@ impl<D: Decks> Machine<D> {
         let end = self.on.as_ref().map(|on| on.tape.reel.end());
         let at = match (&next.why, end) {
             (Why::Asked(_), _) | (Why::Follows, None) => Some(now),
-            // Not later than it should have been, unless that is long ago.
-            (Why::Follows, Some(Some(end))) if end + SEAM >= now => {
-                Some(end).filter(|end| now + SEAM >= *end)
+            // As if a timer were never late, unless more than a timer was.
+            (Why::Follows, Some(Some(end))) => {
+                let at = if now.since(end) > LATE_MAX { now } else { end };
+                Some(at).filter(|at| *at <= now)
             }
-            (Why::Follows, Some(Some(_))) => Some(now),
             (Why::Follows, Some(None)) => None,
         };
         match (ready, at) {
@@ -238,6 +235,9 @@ impl<D: Decks> Machine<D> {
 
     fn take_over(&mut self, at: Mono, now: Mono, programme: &Programme) {
         let Some(Next { mut tape, item, why, .. }) = self.next.take() else { return };
+        if matches!(why, Why::Follows) {
+            self.account();
+        }
         self.eject();
         if programme.switcher().choice() != Some(Source::File) {
             log_cut(programme.choose(Some(Source::File), now));
@@ -259,7 +259,7 @@ impl<D: Decks> Machine<D> {
                 order.answer(Ok(format!("{} is on air.", item.file)));
             }
         }
-        self.on = Some(On { tape, item, last: false, told: false });
+        self.on = Some(On { tape, item, last: false });
         self.changed = true;
     }
 
@@ -291,24 +291,14 @@ impl<D: Decks> Machine<D> {
     /// Makes ready what follows, in time, and ends what has ended.
     fn prepare(&mut self, now: Mono, programme: &Programme) {
         let Some(on) = &mut self.on else { return };
-        let ended = on.tape.reel.end().is_some_and(|end| now + SEAM >= end);
-        if ended && !std::mem::replace(&mut on.told, true) {
-            match on.tape.reel.ending() {
-                Some(Ending::Failed(words)) => {
-                    warn!("{words}");
-                    self.error.clone_from(words);
-                    self.failures += 1;
-                }
-                _ => self.failures = 0,
-            }
-        }
+        let ended = on.tape.reel.end().is_some_and(|end| now >= end);
         if self.next.is_some() || !(ended || on.tape.ends_within(PRELOAD)) {
             return;
         }
         let leaves = programme.switcher().choice() != Some(Source::File);
         // A file that breaks off is not played again and again, nor a list of such.
-        let failed = matches!(on.tape.reel.ending(), Some(Ending::Failed(_)));
-        let hopeless = self.failures > on.item.list_len() || failed && on.item.list.is_none();
+        let failed = usize::from(matches!(on.tape.reel.ending(), Some(Ending::Failed(_))));
+        let hopeless = failed > 0 && self.failures + failed > on.item.list_len();
         let follower = on.item.follower().filter(|_| !on.last && !leaves && !hopeless);
         match follower {
             Some(item) => {
@@ -323,14 +313,31 @@ impl<D: Decks> Machine<D> {
         }
     }
 
+    /// Takes note how the file on air has ended.
+    fn account(&mut self) {
+        match self.on.as_ref().map(|on| on.tape.reel.ending()) {
+            Some(Some(Ending::Failed(words))) => {
+                warn!("{words}");
+                self.error.clone_from(words);
+                self.failures += 1;
+            }
+            _ => self.failures = 0,
+        }
+    }
+
     /// The last file has ended.
     fn finish(&mut self, now: Mono, programme: &Programme) {
         if let Some(on) = &self.on {
             info!("{} has ended", on.item.file);
         }
+        self.account();
         self.eject();
         if programme.switcher().choice() == Some(Source::File) {
             log_cut(programme.choose(None, now));
         }
     }
 }
+
+#[cfg(test)]
+#[path = "machine_tests.rs"]
+mod tests;

@@ -9,6 +9,7 @@ mod orders;
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use log::warn;
@@ -16,7 +17,7 @@ use smol::future::FutureExt;
 
 use crate::base::events::Repeat;
 use crate::base::limits::PLACE_SAVED_MS;
-use crate::base::time::{Mono, Ticks};
+use crate::base::time::Ticks;
 use crate::program::Programme;
 use crate::system::clock;
 use crate::system::commands::{FileName, Inbox, Order};
@@ -106,8 +107,9 @@ impl Playout {
         })
         .await;
         let place = place.flatten();
-        let mut written = (lists_to_json(&lists.clone().unwrap_or_default()), place.clone());
+        let mut place_written = place.clone();
         self.machine.borrow_mut().restore(lists.unwrap_or_default(), place, clock::mono());
+        let mut lists_written = self.machine.borrow().lists();
         let mut saved = clock::mono();
         let mut refused = Repeat::default();
         loop {
@@ -120,19 +122,21 @@ impl Playout {
             }
             saved = now;
             let place = self.machine.borrow().place(programme);
-            let lists = lists_to_json(&self.machine.borrow().lists());
-            let mut tasks = Vec::new();
-            if place != written.1 {
-                tasks.push((place_path.clone(), place_to_json(place.as_ref())));
+            let lists = self.machine.borrow().lists();
+            let lists_changed = !Arc::ptr_eq(&lists, &lists_written);
+            if place == place_written && !lists_changed {
+                continue;
             }
-            if lists != written.0 {
-                tasks.push((lists_path.clone(), lists.clone()));
-            }
+            let (lists_path, place_path) = (lists_path.clone(), place_path.clone());
+            let (lists_then, place_then) = (Arc::clone(&lists), place.clone());
             let outcome = smol::unblock(move || {
-                tasks.iter().try_for_each(|(path, bytes)| store::write(path, bytes))
+                if lists_changed {
+                    store::write(&lists_path, &lists_to_json(&lists_then))?;
+                }
+                store::write(&place_path, &place_to_json(place_then.as_ref()))
             });
             match outcome.await {
-                Ok(()) => written = (lists, place),
+                Ok(()) => (lists_written, place_written) = (lists, place),
                 Err(error) => {
                     if let Some(more) = refused.say(now) {
                         let folder = self.folder.display();

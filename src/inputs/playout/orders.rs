@@ -97,8 +97,7 @@ impl<D: Decks> Machine<D> {
         let Some(on) = &self.on else {
             return declined(DeclinedKind::Invalid, "No file plays that could be paused.");
         };
-        let (item, at, duration) =
-            (on.item.clone(), on.tape.position(), on.tape.duration());
+        let (item, at, duration) = (on.item.clone(), on.tape.position(), on.tape.duration());
         self.stop(Some(Source::Standby), now, programme);
         self.paused = Some(Bookmark { item, at, duration });
         done("The file is paused; standby is on air.")
@@ -221,10 +220,7 @@ pub(super) fn check(name: &str, list: &Playlist, lists: &Lists) -> Result<(), St
 }
 
 fn unknown(name: &str) -> Declined {
-    Declined {
-        kind: DeclinedKind::NotFound,
-        words: format!("There is no playlist “{name}”."),
-    }
+    Declined { kind: DeclinedKind::NotFound, words: format!("There is no playlist “{name}”.") }
 }
 
 fn done(words: &str) -> Step {
