@@ -1,6 +1,8 @@
 //! The programme: one writer, one ring, many readers. Pure policy: `now` comes in, units and
 //! verdicts go out; nothing here waits, allocates per unit, or knows a socket.
 
+#[cfg(test)]
+mod model;
 mod payload;
 mod silence;
 #[cfg(test)]
@@ -88,3 +90,8 @@ impl Programme {
         cut
     }
 }
+
+#[cfg(test)]
+mod silence_tests;
+#[cfg(test)]
+mod switching_tests;

@@ -1,0 +1,111 @@
+//! Audio that never stops, in virtual time.
+
+use super::model::{Feed, World, HZ_44100, HZ_48000};
+use super::switcher::{FillAudio, Source};
+
+const FRAME_48000: i64 = 1920;
+const FRAME_44100: i64 = 2090;
+
+#[test]
+fn a_source_without_audio_for_hours_is_silent_without_a_gap() {
+    let mut world = World::new(FillAudio::Yes);
+    world.run(1000);
+    world.udp = Some(Feed::new(2, 3600, None, world.now));
+    world.run(3 * 3_600_000);
+    assert_eq!((world.on_air(), world.seen.ids), (Source::Udp, [2, 0]));
+    assert!(world.seen.audio_gap <= 4, "{} ticks", world.seen.audio_gap);
+    assert!(world.seen.without_audio <= 27_000 + 3600 + 90, "{}", world.seen.without_audio);
+    let due = 3 * 3600 * 48_000 / 1024;
+    assert!(world.seen.silent.abs_diff(due) <= 2, "{} of {due}", world.seen.silent);
+    let behind = world.seen.last[0].zip(world.seen.audio_end).map(|(video, end)| video - end);
+    assert!(behind.is_some_and(|behind| (-4..FRAME_48000).contains(&behind)), "{behind:?}");
+}
+
+#[test]
+fn the_first_source_of_all_may_be_silent() {
+    let mut world = World::new(FillAudio::Yes);
+    world.card.audio = None;
+    world.run(5000);
+    assert_eq!(world.seen.ids, [1, 0]);
+    let due = 5 * 48_000 / 1024;
+    assert!(world.seen.silent.abs_diff(due) <= 2, "{} of {due}", world.seen.silent);
+    assert!(world.seen.audio_gap <= 4);
+}
+
+#[test]
+fn audio_that_stops_and_returns_is_joined_on_both_sides() {
+    let mut rng = fastrand::Rng::with_seed(8);
+    let mut world = World::new(FillAudio::Yes);
+    world.udp = Some(Feed::new(2, 3000, Some(HZ_44100), world.now));
+    world.run(1000);
+    for _ in 0..50 {
+        let silent = world.seen.silent;
+        world.udp.as_mut().expect("there").set_audio(None);
+        world.run(rng.u64(1..950));
+        world.udp.as_mut().expect("there").set_audio(Some(HZ_44100));
+        world.run(200);
+        assert_eq!(world.seen.ids, [2, 2]);
+        assert!(world.seen.silent < silent + 50);
+        world.udp.as_mut().expect("there").set_audio(None);
+        world.run(rng.u64(1200..9000));
+        assert_eq!(world.seen.ids, [2, 0]);
+        assert!(world.seen.silent > silent);
+        world.udp.as_mut().expect("there").set_audio(Some(HZ_44100));
+        world.run(1000);
+        assert_eq!(world.seen.ids, [2, 2]);
+    }
+    // Gaps shorter than those that are taken for missing stay as the source has them.
+    assert!(world.seen.audio_gap <= 27_000 + FRAME_44100, "{}", world.seen.audio_gap);
+    assert!(world.seen.skew <= 90, "{}", world.seen.skew);
+}
+
+#[test]
+fn audio_that_comes_in_bursts_is_never_pushed_out() {
+    for burst_ms in [100, 350, 700, 950] {
+        let mut world = World::new(FillAudio::Yes);
+        world.udp = Some(Feed::new(2, 3000, None, world.now));
+        let mut sound = Feed::new(2, i64::MAX / 4, Some(HZ_48000), world.now);
+        // Its only frame of video is the one that is not sent: long after the test.
+        sound.sent[0] = 1;
+        sound.play(world.now, &mut world.switcher.sink(Source::Udp, world.now));
+        world.run(3000);
+        world.seen.silent = 0;
+        for _ in 0..100 {
+            world.run(burst_ms);
+            sound.play(world.now, &mut world.switcher.sink(Source::Udp, world.now));
+        }
+        world.run(1);
+        assert!(world.seen.silent <= 50, "{} in bursts of {burst_ms} ms", world.seen.silent);
+        let dropped = world.switcher.counters().dropped_overlap;
+        assert!(dropped <= 150, "{dropped} dropped in bursts of {burst_ms} ms");
+        assert_eq!(world.seen.ids, [2, 2]);
+    }
+}
+
+#[test]
+fn files_with_and_without_audio_make_one_track() {
+    let mut world = World::new(FillAudio::Yes);
+    world.choose(Some(Source::File));
+    for round in 0..20 {
+        world.next_file(Feed::new(10 + round, 3600, Some(HZ_44100), world.now));
+        world.run(2013);
+        assert_eq!(world.seen.ids, [10 + round, 10 + round]);
+        let silent = world.seen.silent;
+        world.next_file(Feed::new(40 + round, 3000, None, world.now));
+        world.run(1507);
+        assert_eq!(world.seen.ids, [40 + round, 0]);
+        // In the configuration of the file before.
+        let filled = i64::try_from(world.seen.silent - silent).expect("few") * FRAME_44100;
+        assert!((filled - 1507 * 90).abs() < 3 * 3600, "{filled} ticks");
+    }
+    assert!(world.seen.audio_gap <= FRAME_44100 + 4, "{}", world.seen.audio_gap);
+    assert!(world.seen.skew <= 90 && world.seen.steps[0] <= 2 * 3600 + 180);
+}
+
+#[test]
+fn switched_off_there_is_none() {
+    let mut world = World::new(FillAudio::No);
+    world.udp = Some(Feed::new(2, 3600, None, world.now));
+    world.run(10_000);
+    assert_eq!((world.seen.silent, world.switcher.counters().filled_audio), (0, 0));
+}
