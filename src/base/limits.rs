@@ -2,6 +2,8 @@
 //! here, and the memory budget is computed from the same numbers. Units stand last in the names.
 //! A new buffer, table or queue adds its number here.
 
+use super::time::{Ticks, TICKS_PER_S};
+
 // ── The ring ────────────────────────────────────────────────────────────────────────────────
 /// Default size of the ring's payload bytes, all tracks together.
 pub const RING_BYTES_DEFAULT: usize = 8 << 20;
@@ -174,6 +176,31 @@ pub const UNACKNOWLEDGED_MS_MAX: u64 = 25_000;
 // ── Files and playing them ──────────────────────────────────────────────────────────────────
 /// Files of the library that are listed; more are counted.
 pub const LIBRARY_FILES_MAX: usize = 10_000;
+/// Bytes of the names of those files together.
+pub const LIBRARY_NAMES_BYTES_MAX: usize = LIBRARY_FILES_MAX * 64;
+/// Characters kept of why a file is refused.
+pub const LIBRARY_WORDS_CHARS_MAX: usize = 160;
+/// An entry of the library's listing besides its name, and its place in two listings.
+pub const LIBRARY_ENTRY_BYTES: usize = 256;
+/// What is held of a file's name while the folder is read anew.
+pub const LIBRARY_SCAN_BYTES: usize = 160;
+/// The folder is read anew at least this often.
+pub const LIBRARY_SCAN_MS: u64 = 10_000;
+/// Pause between two looks at whether files came or went, or one that grows has stopped.
+pub const LIBRARY_LOOK_MS: u64 = 2_000;
+/// The shortest pause between the surveys of two files; otherwise as long as the last one took,
+/// so that the disk is free half of the time.
+pub const SURVEY_PAUSE_MS_MIN: u64 = 5;
+/// The longest such pause.
+pub const SURVEY_PAUSE_MS_MAX: u64 = 2_000;
+/// A file written to so shortly ago may be written to again.
+pub const GROWING_MS: u64 = 3_000;
+/// How much media of a file is surveyed.
+pub const SURVEY_TICKS_MAX: Ticks = Ticks(12 * TICKS_PER_S);
+/// How much is read of a file to survey it, once it is open.
+pub const SURVEY_BYTES_MAX: u64 = 8 << 20;
+/// Steps of a file's reader in a survey.
+pub const SURVEY_STEPS_MAX: usize = 100_000;
 /// Length of a file's name (NAME_MAX of Linux).
 pub const FILE_NAME_BYTES_MAX: usize = 255;
 /// What an MPEG-TS file is read by.
@@ -275,8 +302,9 @@ pub const DESCRIPTORS_BESIDES: usize = 64;
 // ── Threads ─────────────────────────────────────────────────────────────────────────────────
 /// Threads of the pool for name look-ups and for state written to the disk.
 pub const BLOCKING_THREADS_MAX: usize = 4;
-/// Threads of the process: data plane, log, name look-ups, the control plane's, and the files'.
-pub const THREADS_MAX: usize = 12 + FILE_READERS_MAX;
+/// Threads of the process: data plane, log, library, name look-ups, the control plane's, and the
+/// files'.
+pub const THREADS_MAX: usize = 13 + FILE_READERS_MAX;
 /// Stack of each thread the program starts itself.
 pub const THREAD_STACK_BYTES: usize = 256 << 10;
 
@@ -288,6 +316,8 @@ pub const PROGRAM_BYTES: usize = 8 << 20;
 pub const SMALL_HEAP_BYTES: usize = 2 << 20;
 /// The demultiplexer and its assemblers: sections, the streams' table, an access unit's head.
 pub const DEMULTIPLEXER_BYTES: usize = 64 << 10;
+/// A file's reader while it is surveyed: window, demultiplexer, configurations.
+pub const LIBRARY_SURVEY_BYTES: usize = TS_FILE_WINDOW_BYTES + DEMULTIPLEXER_BYTES;
 /// A viewer in user space: task, session, reader, header bytes; with a full outbox and an
 /// unfinished message as large as they may be.
 pub const VIEWER_BYTES: usize = (8 << 10) + RTMP_OUTBOX_BYTES_MAX + RTMP_PARTIAL_BYTES_MAX;

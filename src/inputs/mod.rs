@@ -1,11 +1,14 @@
 //! The sources' shells: what receives or paces bytes and feeds them to the programme.
 
+mod card;
 pub mod deck;
 mod lock;
 mod pace;
 pub mod playout;
 pub mod standby;
 mod tape;
+#[cfg(test)]
+mod testing;
 pub mod udp;
 
 use log::info;

@@ -5,6 +5,7 @@ pub mod commands;
 pub mod config;
 pub mod health;
 pub mod heap;
+pub mod library;
 pub mod link;
 pub mod logs;
 pub mod memory;

@@ -7,7 +7,7 @@ mod machine;
 mod memory;
 mod orders;
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -53,6 +53,8 @@ pub struct Playout {
     news: News,
     inbox: Inbox,
     folder: PathBuf,
+    /// What an earlier run of the program left has been read.
+    recalled: Cell<bool>,
 }
 
 impl Playout {
@@ -61,7 +63,7 @@ impl Playout {
     pub fn new(open: OpenFile, readers: Readers, inbox: Inbox, folder: &Path) -> Playout {
         let (decks, news) = FileDecks::new(open, readers);
         let machine = RefCell::new(Machine::new(decks, clock::utc().0));
-        Playout { machine, news, inbox, folder: folder.to_owned() }
+        Playout { machine, news, inbox, folder: folder.to_owned(), recalled: Cell::default() }
     }
 
     /// Plays for ever.
@@ -108,7 +110,9 @@ impl Playout {
         .await;
         let place = place.flatten();
         let mut place_written = place.clone();
-        self.machine.borrow_mut().restore(lists.unwrap_or_default(), place, clock::mono());
+        if !self.recalled.replace(true) {
+            self.machine.borrow_mut().restore(lists.unwrap_or_default(), place, clock::mono());
+        }
         let mut lists_written = self.machine.borrow().lists();
         let mut saved = clock::mono();
         let mut refused = Repeat::default();

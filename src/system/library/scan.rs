@@ -1,0 +1,141 @@
+//! Reads the library's folder. Purpose: which files are there, which of them changed, and which
+//! are still being written. Non-goals: looking into them, subfolders, hidden files. Bound: those
+//! of the listing; while it reads, as much once more.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::{self, DirEntry};
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::listing::{Entry, Listing, State};
+use super::names;
+use super::open::{Identity, LibraryFile, OpenError};
+use super::LibraryError;
+use crate::base::limits::{LIBRARY_FILES_MAX, LIBRARY_NAMES_BYTES_MAX};
+use crate::base::time::Utc;
+
+/// The folder's files now, knowing what was known before.
+pub(super) fn scan(folder: &Path, before: &Listing, now: Utc) -> Listing {
+    let mut found = Finds::default();
+    let problem = read(folder, &mut found).err().map(|error| {
+        format!("the folder {} cannot be read: {error}", folder.display()).into_boxed_str()
+    });
+    let Finds { files, more, .. } = found;
+    let mut entries = Vec::with_capacity(files.len());
+    for (name, file) in files {
+        let known = before.entry(&name);
+        entries.push(match known.filter(|known| is_still_true(known, &file, now)) {
+            Some(known) => Arc::clone(known),
+            None => {
+                let state = file.refusal.map_or_else(
+                    || first_state(&file.identity, known.map(Arc::as_ref), now),
+                    |words| State::refused(&words),
+                );
+                Arc::new(Entry { name, identity: file.identity, state })
+            }
+        });
+    }
+    Listing { entries, more, problem, is_known: true }
+}
+
+/// What is found of a file without opening it.
+struct Found {
+    identity: Identity,
+    /// Why it cannot be played, whatever is in it.
+    refusal: Option<String>,
+}
+
+/// The first files by name, as many as may be listed.
+#[derive(Default)]
+struct Finds {
+    files: BTreeMap<Box<str>, Found>,
+    name_bytes: usize,
+    more: usize,
+}
+
+impl Finds {
+    fn add(&mut self, name: &str, found: Found) {
+        self.name_bytes += name.len();
+        if self.files.insert(name.into(), found).is_some() {
+            self.name_bytes -= name.len();
+        }
+        while self.files.len() > LIBRARY_FILES_MAX || self.name_bytes > LIBRARY_NAMES_BYTES_MAX {
+            let Some((last, _)) = self.files.pop_last() else { return };
+            self.name_bytes -= last.len();
+            self.more += 1;
+        }
+    }
+}
+
+fn read(folder: &Path, found: &mut Finds) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let entry = entry?;
+        let name = entry.file_name();
+        if name.as_encoded_bytes().starts_with(b".") {
+            continue;
+        }
+        if let Some(file) = look_at(folder, &entry, &name) {
+            found.add(&shown(&name), file);
+        }
+    }
+    Ok(())
+}
+
+/// The name as it is shown: what cannot be is replaced.
+fn shown(name: &OsStr) -> String {
+    let replace = |c: char| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c };
+    name.to_string_lossy().chars().map(replace).collect()
+}
+
+/// `None` when it is a folder, or has just vanished.
+fn look_at(folder: &Path, entry: &DirEntry, name: &OsStr) -> Option<Found> {
+    // Of a link, not of what it leads to.
+    let metadata = entry.metadata().ok()?;
+    let kind = metadata.file_type();
+    let mut identity = Identity::of(&metadata);
+    let usable = name.to_str().map(names::check);
+    let refusal = match usable {
+        _ if kind.is_dir() => return None,
+        None => Some("its name is no UTF-8: rename it".to_owned()),
+        Some(Err(why)) => Some(format!("{why}: rename it")),
+        Some(Ok(_)) if kind.is_file() => None,
+        Some(Ok(name)) if kind.is_symlink() => {
+            if fs::metadata(entry.path()).is_ok_and(|behind| behind.is_dir()) {
+                return None;
+            }
+            match LibraryFile::open(folder, &name) {
+                Ok(file) => {
+                    identity = file.identity();
+                    None
+                }
+                Err(OpenError::Missing) => Some(LibraryError::LeadsOut.to_string()),
+                Err(error) => Some(LibraryError::from(error).to_string()),
+            }
+        }
+        Some(Ok(_)) => Some(LibraryError::Irregular.to_string()),
+    };
+    Some(Found { identity, refusal })
+}
+
+/// Whether what was known of a file needs not be found out again.
+fn is_still_true(known: &Entry, file: &Found, now: Utc) -> bool {
+    let is_same = known.identity == file.identity;
+    match (&known.state, &file.refusal) {
+        (State::Refused { .. }, Some(words)) => is_same && known.words() == Some(words),
+        (_, Some(_)) => false,
+        (State::Growing, None) => is_same && file.identity.is_growing(now),
+        (State::Pending | State::Ready(_) | State::Refused { .. }, None) => is_same,
+    }
+}
+
+fn first_state(identity: &Identity, known: Option<&Entry>, now: Utc) -> State {
+    let has_grown = known.is_some_and(|known| {
+        known.identity.is_same_file(identity) && known.identity.size != identity.size
+    });
+    match has_grown || identity.is_growing(now) {
+        true => State::Growing,
+        false => State::Pending,
+    }
+}

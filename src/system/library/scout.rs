@@ -1,0 +1,153 @@
+//! The library's thread. Purpose: keeps the listing true, one file after the other, leaving the
+//! disk free half of the time for what plays. Non-goal: haste: a file that has to be played now is
+//! opened by who plays it. Bound: one file open at a time.
+
+use std::collections::VecDeque;
+use std::fs;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::container::open_container;
+use super::guarded;
+use super::listing::{Entry, Listing, State};
+use super::open::{Identity, LibraryFile};
+use super::scan::scan;
+use super::survey::survey;
+use super::{LibraryError, Shared};
+use crate::base::limits::{
+    LIBRARY_LOOK_MS, LIBRARY_SCAN_MS, SURVEY_PAUSE_MS_MAX, SURVEY_PAUSE_MS_MIN,
+};
+use crate::base::time::Mono;
+use crate::system::clock;
+
+/// A listing in the making is shown at most this often.
+const SHOW: Duration = Duration::from_millis(250);
+const SCAN: Duration = Duration::from_millis(LIBRARY_SCAN_MS);
+const LOOK: Duration = Duration::from_millis(LIBRARY_LOOK_MS);
+
+/// Reads the folder, surveys what is new, waits, until the last handle is gone.
+pub(super) fn run(shared: &Shared) {
+    let mut problem = None;
+    loop {
+        let begun = clock::mono();
+        let before = {
+            let mut board = shared.board();
+            board.is_asked = false;
+            Arc::clone(&board.listing)
+        };
+        let folder_before = fs::metadata(&shared.folder).ok().map(|at| Identity::of(&at));
+        let listing = scan(&shared.folder, &before, clock::utc());
+        drop(before);
+        if listing.problem != problem {
+            match &listing.problem {
+                Some(words) => log::warn!("library: {words}"),
+                None => log::info!("library: the folder can be read again"),
+            }
+            problem.clone_from(&listing.problem);
+        }
+        show(shared, &listing);
+        if survey_new(shared, listing, begun) == Go::End || rest(shared, begun, folder_before) {
+            return;
+        }
+    }
+}
+
+/// Whether the thread goes on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Go {
+    On,
+    End,
+}
+
+/// Waits for the next reading of the folder; returns whether the thread is to end.
+fn rest(shared: &Shared, begun: Mono, folder_before: Option<Identity>) -> bool {
+    loop {
+        let (is_ending, is_asked) = shared.wait(LOOK);
+        if is_ending {
+            return true;
+        }
+        let folder_now = fs::metadata(&shared.folder).ok().map(|at| Identity::of(&at));
+        let is_growing =
+            || shared.board().listing.entries.iter().any(|entry| entry.state == State::Growing);
+        let is_due = clock::mono().since(begun) >= SCAN;
+        if is_asked || is_due || folder_now != folder_before || is_growing() {
+            return false;
+        }
+    }
+}
+
+/// Surveys the files that are new, then those that could not be read a while ago.
+fn survey_new(shared: &Shared, mut listing: Listing, begun: Mono) -> Go {
+    let mut shown = clock::mono();
+    let mut is_shown = true;
+    let mut due = due(&listing);
+    while let Some(index) = due.pop_front() {
+        let started = clock::mono();
+        if let Some(entry) = listing.entries.get_mut(index) {
+            let (identity, state) = judge(&shared.folder, entry);
+            *entry = Arc::new(Entry { name: entry.name.clone(), identity, state });
+            is_shown = false;
+        }
+        let now = clock::mono();
+        if now.since(shown) >= SHOW {
+            show(shared, &listing);
+            (shown, is_shown) = (now, true);
+        }
+        let pause = now.since(started).clamp(
+            Duration::from_millis(SURVEY_PAUSE_MS_MIN),
+            Duration::from_millis(SURVEY_PAUSE_MS_MAX),
+        );
+        let (is_ending, is_asked) = shared.wait(pause);
+        if is_ending {
+            return Go::End;
+        }
+        if is_asked || now.since(begun) >= SCAN {
+            break;
+        }
+    }
+    if !is_shown {
+        show(shared, &listing);
+    }
+    Go::On
+}
+
+/// Which files are to be surveyed, in order.
+fn due(listing: &Listing) -> VecDeque<usize> {
+    let those = |wanted: fn(&State) -> bool| {
+        let entries = listing.entries.iter().enumerate();
+        entries.filter(move |(_, entry)| wanted(&entry.state)).map(|(index, _)| index)
+    };
+    let passing = |state: &State| matches!(state, State::Refused { is_passing: true, .. });
+    those(|state| *state == State::Pending).chain(those(passing)).collect()
+}
+
+/// What a file turns out to be.
+fn judge(folder: &Path, entry: &Entry) -> (Identity, State) {
+    let mut file = match LibraryFile::open(folder, &entry.name) {
+        Ok(file) => file,
+        Err(error) => {
+            let words = LibraryError::from(error).to_string();
+            return (entry.identity, State::refused_for_now(&words));
+        }
+    };
+    let identity = file.identity();
+    let surveyed = guarded(&entry.name, || {
+        let mut reader = open_container(&mut file)?;
+        survey(&mut file, reader.as_mut())
+    });
+    let state = match surveyed {
+        // What was read may be half of it.
+        _ if file.has_changed().unwrap_or(false) => State::Growing,
+        Ok(details) => State::Ready(details),
+        Err(error) => State::of_error(&error),
+    };
+    (identity, state)
+}
+
+fn show(shared: &Shared, listing: &Listing) {
+    let fresh = Arc::new(listing.clone());
+    let stale = std::mem::replace(&mut shared.board().listing, fresh);
+    // Freed outside the lock.
+    drop(stale);
+}

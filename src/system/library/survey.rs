@@ -1,0 +1,315 @@
+//! Measures a file by its beginning. Purpose: what containers do not say (the distance of key
+//! frames, B-frames, the frame rate where the SPS is silent) or say wrongly. Non-goal: reading a
+//! file whole. Bound: [`SURVEY_TICKS_MAX`] of media, [`SURVEY_BYTES_MAX`] read behind the tables,
+//! [`SURVEY_STEPS_MAX`] steps; nothing is kept of a unit.
+
+use std::io;
+
+use crate::base::limits::{SURVEY_BYTES_MAX, SURVEY_STEPS_MAX, SURVEY_TICKS_MAX};
+use crate::base::time::{Ticks, TICKS_PER_S};
+use crate::codec::access_unit::{AvcConfig, Track, TrackConfig, UnitSink, UnitStart};
+use crate::codec::container::{ContainerReader, FileError, Progress, ReadAt};
+
+/// What is known of a file that can be played.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Details {
+    /// How long it plays, milliseconds, when the file says.
+    pub duration_ms: Option<u64>,
+    /// The picture.
+    pub video: VideoDetails,
+    /// The sound, if it has any that can be carried.
+    pub audio: Option<AudioDetails>,
+    /// Bit rate of the whole: its size over its duration, or as measured, bit/s.
+    pub bps: u64,
+    /// The longest distance of key frames seen, milliseconds: at least so long where the end of
+    /// a group of pictures was not seen. `None`: it is one group, and shorter than the survey.
+    pub keyframe_interval_ms: Option<u32>,
+    /// Frames are shown in another order than they are decoded in.
+    pub b_frames: bool,
+    /// A track that is there and is left out, named for a person.
+    pub left_out: Option<&'static str>,
+}
+
+/// The picture.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct VideoDetails {
+    /// Width in pixels.
+    pub width: u32,
+    /// Height in pixels.
+    pub height: u32,
+    /// Frames per second; 0 when not even two came.
+    pub frame_rate: f32,
+    /// profile_idc of the SPS.
+    pub profile_idc: u8,
+    /// The constraint flags byte behind it.
+    pub constraints: u8,
+    /// level_idc: ten times the level.
+    pub level_idc: u8,
+    /// Bit rate, bit/s.
+    pub bps: u32,
+}
+
+impl VideoDetails {
+    /// The name of the codec.
+    pub const CODEC: &'static str = "H.264";
+
+    /// The profile's name (ISO/IEC 14496-10, A.2), "" when it has none.
+    pub const fn profile(&self) -> &'static str {
+        profile_name(self.profile_idc, self.constraints)
+    }
+}
+
+/// The sound.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct AudioDetails {
+    /// The name of the codec.
+    pub codec: &'static str,
+    /// Samples per second.
+    pub sample_rate_hz: u32,
+    /// Channels.
+    pub channels: u8,
+    /// Bit rate, bit/s.
+    pub bps: u32,
+}
+
+/// The name of an H.264 profile, "" when it has none.
+pub(super) const fn profile_name(profile_idc: u8, constraints: u8) -> &'static str {
+    match (profile_idc, constraints & 0x40 != 0) {
+        (66, true) => "Constrained Baseline",
+        (66, false) => "Baseline",
+        (77, _) => "Main",
+        (88, _) => "Extended",
+        (100, _) => "High",
+        (110, _) => "High 10",
+        (122, _) => "High 4:2:2",
+        (244, _) => "High 4:4:4 Predictive",
+        _ => "",
+    }
+}
+
+/// The name of an AAC object type (ISO/IEC 14496-3, table 1.17).
+const fn aac_name(object_type: u8) -> &'static str {
+    match object_type {
+        1 => "AAC Main",
+        2 => "AAC-LC",
+        5 => "HE-AAC",
+        29 => "HE-AAC v2",
+        _ => "AAC",
+    }
+}
+
+/// Reads the beginning of a file and says what it is.
+///
+/// # Errors
+/// The reader's, or it has no key unit of video.
+pub fn survey(
+    file: &mut dyn ReadAt,
+    reader: &mut dyn ContainerReader,
+) -> Result<Details, FileError> {
+    let mut survey = Survey::default();
+    let mut metered = Metered { file, read: 0 };
+    let mut is_whole = false;
+    for _ in 0..SURVEY_STEPS_MAX {
+        is_whole = reader.next(&mut metered, &mut survey)? == Progress::End;
+        if is_whole || metered.read >= SURVEY_BYTES_MAX || survey.span() >= SURVEY_TICKS_MAX {
+            break;
+        }
+    }
+    let size = metered.size();
+    survey.details(reader, size, is_whole)
+}
+
+/// Counts what is read.
+struct Metered<'a> {
+    file: &'a mut dyn ReadAt,
+    read: u64,
+}
+
+impl ReadAt for Metered<'_> {
+    fn size(&self) -> u64 {
+        self.file.size()
+    }
+
+    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(offset, into)?;
+        self.read = self.read.saturating_add(u64::try_from(read).unwrap_or(0));
+        Ok(read)
+    }
+}
+
+/// What one track came to.
+#[derive(Clone, Copy, Default)]
+struct Tally {
+    units: u64,
+    bytes: u64,
+    first: Option<Ticks>,
+    last: Ticks,
+}
+
+impl Tally {
+    /// From the first unit's DTS to the last one's.
+    fn span(&self) -> Ticks {
+        self.first.map_or(Ticks(0), |first| self.last - first)
+    }
+
+    /// From the first unit's DTS to the last one's end, if units last equally long.
+    fn duration(&self) -> Ticks {
+        let distances = i64::try_from(self.units.saturating_sub(1)).unwrap_or(0).max(1);
+        let span = self.span();
+        Ticks(span.0.saturating_add(span.0 / distances))
+    }
+
+    fn bps(&self) -> u64 {
+        let ticks = u64::try_from(self.duration().0).unwrap_or(0);
+        per_second(self.bytes.saturating_mul(8), ticks).unwrap_or(0)
+    }
+}
+
+/// So much in so many ticks, a second; `None` in no time.
+fn per_second(amount: u64, ticks: u64) -> Option<u64> {
+    let rate = u128::from(amount) * u128::from(TICKS_PER_S.unsigned_abs());
+    u64::try_from(rate.checked_div(u128::from(ticks))?).ok()
+}
+
+/// Measures the units it is given.
+#[derive(Default)]
+struct Survey {
+    avc: Option<AvcConfig>,
+    audio: Option<AudioDetails>,
+    tallies: [Tally; 2],
+    last_key: Option<Ticks>,
+    keys: u64,
+    longest_gop: Ticks,
+    b_frames: bool,
+}
+
+impl Survey {
+    /// How much media it has seen.
+    fn span(&self) -> Ticks {
+        self.tallies.iter().map(Tally::span).max().unwrap_or_default()
+    }
+
+    fn tally(&self, track: Track) -> Tally {
+        self.tallies.get(track.index()).copied().unwrap_or_default()
+    }
+
+    fn details(
+        self,
+        reader: &dyn ContainerReader,
+        size: u64,
+        is_whole: bool,
+    ) -> Result<Details, FileError> {
+        let contents = reader.contents();
+        let avc = contents.video.as_ref().or(self.avc.as_ref()).ok_or(FileError::NoVideo)?;
+        let (Some(last_key), video) = (self.last_key, self.tally(Track::Video)) else {
+            return Err(FileError::NoVideo);
+        };
+        let audio_bps = self.tally(Track::Audio).bps();
+        let measured_bps = video.bps().saturating_add(audio_bps);
+        let duration = contents.duration.or(is_whole.then(|| video.duration()));
+        let ticks = duration.and_then(|duration| u64::try_from(duration.0).ok());
+        let whole_bps = ticks.and_then(|ticks| per_second(size.saturating_mul(8), ticks));
+        let bps = whole_bps.unwrap_or(measured_bps);
+        // The whole file tells more than its beginning, unless something else is in it.
+        let video_bps = match contents.left_out {
+            None if whole_bps.is_some() => bps.saturating_sub(audio_bps),
+            _ => video.bps(),
+        };
+        let audio = self.audio.or_else(|| contents.audio.as_ref().map(audio_details));
+        let audio = audio.map(|audio| AudioDetails { bps: narrow(audio_bps), ..audio });
+        let unfinished = if is_whole { Ticks(0) } else { video.last - last_key };
+        let interval = self.longest_gop.max(unfinished);
+        let is_known = self.keys > 1 || !is_whole;
+        Ok(Details {
+            duration_ms: ticks.map(|ticks| ticks / 90),
+            video: VideoDetails {
+                width: avc.width,
+                height: avc.height,
+                frame_rate: frame_rate(avc.frame_rate, &video),
+                profile_idc: avc.profile_idc,
+                constraints: avc.constraints,
+                level_idc: avc.level_idc,
+                bps: narrow(video_bps),
+            },
+            audio,
+            bps,
+            keyframe_interval_ms: is_known.then(|| narrow(interval.to_ms().unsigned_abs())),
+            b_frames: self.b_frames,
+            left_out: contents.left_out,
+        })
+    }
+}
+
+/// As the SPS says, unless the units say otherwise by more than rounding explains.
+fn frame_rate(stated: f64, video: &Tally) -> f32 {
+    let span = video.span().0;
+    let distances = video.units.saturating_sub(1);
+    if span <= 0 || distances == 0 {
+        return stated as f32;
+    }
+    let measured = distances as f64 * TICKS_PER_S as f64 / span as f64;
+    let is_near = (measured - stated).abs() <= stated * 0.01;
+    if is_near {
+        stated as f32
+    } else {
+        (measured * 1000.0).round() as f32 / 1000.0
+    }
+}
+
+fn narrow(value: u64) -> u32 {
+    u32::try_from(value).unwrap_or(u32::MAX)
+}
+
+fn audio_details(aac: &crate::codec::access_unit::AacConfig) -> AudioDetails {
+    AudioDetails {
+        codec: aac_name(aac.object_type),
+        sample_rate_hz: aac.sample_rate_hz,
+        channels: aac.channels,
+        bps: 0,
+    }
+}
+
+impl UnitSink for Survey {
+    fn config(&mut self, config: &TrackConfig) {
+        match config {
+            TrackConfig::Avc(avc) => {
+                self.avc.get_or_insert_with(|| avc.clone());
+            }
+            TrackConfig::Aac(aac) => {
+                self.audio.get_or_insert_with(|| audio_details(aac));
+            }
+        }
+    }
+
+    fn begin(&mut self, start: UnitStart) {
+        if let Some(tally) = self.tallies.get_mut(start.track.index()) {
+            tally.units += 1;
+            tally.first.get_or_insert(start.dts);
+            tally.last = tally.last.max(start.dts);
+        }
+        if start.track == Track::Video {
+            self.b_frames |= start.pts != start.dts;
+            if start.key {
+                if let Some(last) = self.last_key.replace(start.dts) {
+                    self.longest_gop = self.longest_gop.max(start.dts - last);
+                }
+                self.keys += 1;
+            }
+        }
+    }
+
+    fn write(&mut self, track: Track, bytes: &[u8]) {
+        if let Some(tally) = self.tallies.get_mut(track.index()) {
+            let bytes = u64::try_from(bytes.len()).unwrap_or(0);
+            tally.bytes = tally.bytes.saturating_add(bytes);
+        }
+    }
+
+    fn patch(&mut self, _: Track, _: usize, _: [u8; 4]) {}
+    fn commit(&mut self, _: Track) {}
+    fn abort(&mut self, _: Track) {}
+}
+
+#[cfg(test)]
+#[path = "survey_tests.rs"]
+mod tests;
