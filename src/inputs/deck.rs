@@ -224,3 +224,7 @@ fn play(
     }
     Ok(())
 }
+
+#[cfg(test)]
+#[path = "deck_tests.rs"]
+mod tests;
