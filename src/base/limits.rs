@@ -180,8 +180,9 @@ pub const LIBRARY_FILES_MAX: usize = 10_000;
 pub const LIBRARY_NAMES_BYTES_MAX: usize = LIBRARY_FILES_MAX * 64;
 /// Characters kept of why a file is refused.
 pub const LIBRARY_WORDS_CHARS_MAX: usize = 160;
-/// An entry of the library's listing besides its name, and its place in two listings.
-pub const LIBRARY_ENTRY_BYTES: usize = 256;
+/// An entry of the library's listing besides its name: details or words, and its places in two
+/// listings.
+pub const LIBRARY_ENTRY_BYTES: usize = 384;
 /// What is held of a file's name while the folder is read anew.
 pub const LIBRARY_SCAN_BYTES: usize = 160;
 /// The folder is read anew at least this often.
@@ -201,6 +202,32 @@ pub const SURVEY_TICKS_MAX: Ticks = Ticks(12 * TICKS_PER_S);
 pub const SURVEY_BYTES_MAX: u64 = 8 << 20;
 /// Steps of a file's reader in a survey.
 pub const SURVEY_STEPS_MAX: usize = 100_000;
+/// The piece of a file that its reader holds in memory.
+pub const FILE_WINDOW_BYTES: usize = 64 << 10;
+/// Readers that hold one at a time: those that play, and the survey of the library.
+pub const FILE_WINDOWS_MAX: usize = 4;
+/// Units in a row that a file's reader gives up before it gives up the file.
+pub const FILE_BROKEN_UNITS_MAX: u32 = 32;
+/// Tags looked at when an FLV file is opened, in search of its tracks' configurations.
+pub const FLV_OPENING_TAGS_MAX: usize = 2_000;
+/// Bytes of an FLV file searched for the beginning of a tag: more than the largest access unit.
+pub const FLV_SEARCH_BYTES_MAX: u64 = 2 << 20;
+/// Tags walked through in one seek in an FLV file.
+pub const FLV_SEEK_TAGS_MAX: usize = 100_000;
+/// Elements inside one element of a Matroska file that are looked at.
+pub const MKV_CHILDREN_MAX: usize = 4096;
+/// The most frames in one block of a Matroska file (RFC 9559, 10.3: a byte counts them).
+pub const MKV_LACE_FRAMES_MAX: usize = 256;
+/// Bytes stripped from the beginning of all frames of a track (RFC 9559, 5.1.4.1.31.7).
+pub const MKV_STRIPPED_BYTES_MAX: usize = 64;
+/// Video blocks looked at when a Matroska file is opened, to learn how far frames are reordered.
+pub const MKV_LOOK_AHEAD_FRAMES_MAX: usize = 64;
+/// The deepest reordering of frames there is (ISO/IEC 14496-10, E.2.1: max_num_reorder_frames).
+pub const REORDER_FRAMES_MAX: usize = 16;
+/// Elements looked at for that, and in one seek.
+pub const MKV_SEEK_ELEMENTS_MAX: usize = 100_000;
+/// Cue points looked at in one seek: a key frame every second for more than two days.
+pub const MKV_CUE_POINTS_MAX: usize = 200_000;
 /// Length of a file's name (NAME_MAX of Linux).
 pub const FILE_NAME_BYTES_MAX: usize = 255;
 /// What an MPEG-TS file is read by.
@@ -250,6 +277,35 @@ pub const PLACE_SAVED_MS: u64 = 10_000;
 pub const STATE_BYTES_MAX: u64 = 4 << 20;
 /// How often the standby file is looked for.
 pub const STANDBY_LOOK_MS: u64 = 2_000;
+/// An MP4 reader's window onto one of its tables.
+pub const MP4_WINDOW_BYTES: usize = 4 << 10;
+/// A piece of a video sample read from an MP4 file at once.
+pub const MP4_PIECE_BYTES: usize = 64 << 10;
+/// Windows of an MP4 reader: seven tables and the fragments of two tracks, the boxes around them,
+/// and the audio's samples.
+pub const MP4_WINDOWS_MAX: usize = 2 * 8 + 2;
+/// Boxes looked at on one level of an MP4 file's header.
+pub const MP4_BOXES_MAX: usize = 1024;
+/// Tracks looked at in an MP4 file.
+pub const MP4_TRACKS_MAX: usize = 32;
+/// Decoder configurations of one track of an MP4 file.
+pub const MP4_DESCRIPTIONS_MAX: usize = 4;
+/// Entries of an MP4 track's edit list that are looked at.
+pub const MP4_EDITS_MAX: u32 = 64;
+/// The largest sample an MP4 file may announce: far beyond what is stored, so that a picture that
+/// is too large costs itself and not the file.
+pub const MP4_SAMPLE_BYTES_MAX: u32 = 64 << 20;
+/// Boxes passed over and empty table entries skipped in one call to an MP4 reader.
+pub const MP4_STEPS_MAX: usize = 256;
+/// Samples in a row of an MP4 track between which no time passes: nothing would pace them.
+pub const MP4_STILL_SAMPLES_MAX: u32 = 256;
+/// First samples of an MP4 track searched for the reach of its composition offsets.
+pub const MP4_REORDER_SAMPLES_MAX: usize = 256;
+/// Fragments of an MP4 file whose places are remembered, evenly spread.
+pub const MP4_LANDMARKS_MAX: usize = 256;
+/// Samples and boxes of a fragmented MP4 file gone over when it is opened, to know how long it
+/// plays, or in a seek.
+pub const MP4_WALK_STEPS_MAX: usize = 8_000_000;
 /// Commands from the control plane under way.
 pub const COMMANDS_MAX: usize = 8;
 /// Time who gives a command waits for what comes of it. Less than the control plane's own.
@@ -316,8 +372,14 @@ pub const PROGRAM_BYTES: usize = 8 << 20;
 pub const SMALL_HEAP_BYTES: usize = 2 << 20;
 /// The demultiplexer and its assemblers: sections, the streams' table, an access unit's head.
 pub const DEMULTIPLEXER_BYTES: usize = 64 << 10;
-/// A file's reader while it is surveyed: window, demultiplexer, configurations.
-pub const LIBRARY_SURVEY_BYTES: usize = TS_FILE_WINDOW_BYTES + DEMULTIPLEXER_BYTES;
+/// An MPEG-TS file's reader: its window, the demultiplexer, configurations.
+pub const TS_READER_BYTES: usize = TS_FILE_WINDOW_BYTES + DEMULTIPLEXER_BYTES + (16 << 10);
+/// An MP4 file's reader: its windows, a piece of a picture, landmarks, configurations.
+pub const MP4_READER_BYTES: usize =
+    MP4_WINDOWS_MAX * MP4_WINDOW_BYTES + MP4_PIECE_BYTES + MP4_LANDMARKS_MAX * 32 + (32 << 10);
+/// The reader of the library's survey, of whatever kind.
+pub const LIBRARY_SURVEY_BYTES: usize =
+    if MP4_READER_BYTES > TS_READER_BYTES { MP4_READER_BYTES } else { TS_READER_BYTES };
 /// A viewer in user space: task, session, reader, header bytes; with a full outbox and an
 /// unfinished message as large as they may be.
 pub const VIEWER_BYTES: usize = (8 << 10) + RTMP_OUTBOX_BYTES_MAX + RTMP_PARTIAL_BYTES_MAX;

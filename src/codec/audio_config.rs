@@ -92,6 +92,20 @@ impl AacConfig {
     pub fn frame_duration(&self) -> Ticks {
         samples_to_ticks(i64::from(self.frame_samples()), self.sample_rate_hz)
     }
+
+    /// The configuration of an object type 1 to 4 with so many samples a second and channels, if
+    /// these have an index each (tables 1.18 and 1.19).
+    pub fn from_parts(
+        object_type: u8,
+        sample_rate_hz: u32,
+        channel_count: u8,
+    ) -> Option<AacConfig> {
+        let index = RATES_HZ.iter().position(|rate| *rate == sample_rate_hz)?;
+        let configuration = (1..=7).find(|own| channels(*own) == Some(channel_count))?;
+        let index = u8::try_from(index).ok().filter(|_| (1..=4).contains(&object_type))?;
+        let record = short_record(object_type, index, configuration);
+        Some(AacConfig { record, object_type, sample_rate_hz, channels: channel_count })
+    }
 }
 
 fn frame_length_flag(record: &[u8]) -> Result<u32, AacRecordError> {
@@ -221,6 +235,8 @@ mod tests {
             assert_eq!(config.record, record);
             assert_eq!(Some(config.sample_rate_hz), sample_rate_hz(index));
             assert_eq!(Some(config.channels), channels(configuration));
+            let parts = AacConfig::from_parts(2, config.sample_rate_hz, config.channels);
+            assert_eq!(parts, Some(config));
         }
     }
 }

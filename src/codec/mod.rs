@@ -9,9 +9,11 @@ pub mod audio_config;
 pub(crate) mod collector;
 pub mod container;
 pub mod h264;
+pub mod nal_lengths;
 mod parameter_sets;
 mod sps;
 mod video_config;
+pub mod window;
 
 pub use audio_config::AacRecordError;
 pub use video_config::AvcRecordError;

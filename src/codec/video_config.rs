@@ -64,13 +64,23 @@ impl AvcConfig {
     /// Reads a record. The one kept is built anew from its parameter sets, so that records that
     /// mean the same are equal. The first SPS is the one in use.
     pub fn from_record(record: &[u8]) -> Result<AvcConfig, AvcRecordError> {
+        match AvcConfig::with_length_size(record)? {
+            (config, 4) => Ok(config),
+            (_, bytes) => Err(AvcRecordError::LengthSize(bytes)),
+        }
+    }
+
+    /// Reads a record whose NAL units may have length words of 1, 2 or 4 bytes, and returns that
+    /// number beside. The record kept says 4: who uses it writes the lengths anew.
+    pub fn with_length_size(record: &[u8]) -> Result<(AvcConfig, u8), AvcRecordError> {
         let (head, mut rest) = record.split_first_chunk::<6>().ok_or(AvcRecordError::Truncated)?;
         let [version, _profile, _compatibility, _level, length_size, sps_count] = *head;
         if version != 1 {
             return Err(AvcRecordError::Version(version));
         }
-        if length_size & 3 != 3 {
-            return Err(AvcRecordError::LengthSize((length_size & 3) + 1));
+        let length_size = (length_size & 3) + 1;
+        if length_size == 3 {
+            return Err(AvcRecordError::LengthSize(length_size));
         }
         let mut sets = ParameterSets::default();
         let mut first = None;
@@ -86,7 +96,7 @@ impl AvcConfig {
         }
         // Taken in once more, the first SPS is again the one in use.
         sets.take_sps(first.ok_or(AvcRecordError::Incomplete)?)?;
-        sets.config().ok_or(AvcRecordError::Incomplete)
+        Ok((sets.config().ok_or(AvcRecordError::Incomplete)?, length_size))
     }
 }
 
@@ -157,6 +167,21 @@ mod tests {
             many.push(0x80);
         }
         assert_eq!(AvcConfig::from_record(&many), Err(AvcRecordError::Limit));
+    }
+
+    #[test]
+    fn other_length_sizes_are_told_and_put_right() {
+        for (byte, bytes) in [(0xfc, 1), (0xfd, 2), (0xff, 4)] {
+            let mut other = record();
+            other[4] = byte;
+            let (config, length_size) = AvcConfig::with_length_size(&other).unwrap();
+            assert_eq!((config.record.as_slice(), length_size), (record().as_slice(), bytes));
+            assert_eq!(AvcConfig::from_record(&other).is_ok(), bytes == 4);
+        }
+        let mut reserved = record();
+        reserved[4] = 0xfe;
+        let error = AvcConfig::with_length_size(&reserved).err();
+        assert_eq!(error, Some(AvcRecordError::LengthSize(3)));
     }
 
     #[test]

@@ -1,1 +1,11 @@
 //! Matroska (RFC 9559): files, read in constant memory.
+
+mod block;
+mod cues;
+mod cursor;
+mod element;
+pub mod file;
+mod frames;
+mod reorder;
+mod segment;
+mod tracks;

@@ -2,6 +2,9 @@
 //! read is named, with what would help. Non-goal: reading it. Bound: the file's first bytes.
 
 use crate::codec::container::{ContainerReader, FileError, ReadAt, Remedy};
+use crate::flv::file::{is_flv, FlvFile};
+use crate::mkv::file::{is_mkv, MkvFile};
+use crate::mp4::{is_mp4, Mp4Reader};
 use crate::ts::file::{is_ts, TsFile};
 
 /// What is looked at of a file's beginning: five packets of the longest kind.
@@ -12,7 +15,12 @@ type Open = fn(&mut dyn ReadAt) -> Result<Box<dyn ContainerReader>, FileError>;
 
 /// The containers that are read: how each is recognised, and opened. Those that are recognised by
 /// a magic number come before the one that is recognised by a pattern.
-const CONTAINERS: [(Sniff, Open); 1] = [(is_ts, |file| Ok(Box::new(TsFile::open(file)?)))];
+const CONTAINERS: [(Sniff, Open); 4] = [
+    (is_mp4, |file| Ok(Box::new(Mp4Reader::open(file)?))),
+    (is_flv, |file| Ok(Box::new(FlvFile::open(file)?))),
+    (is_mkv, |file| Ok(Box::new(MkvFile::open(file)?))),
+    (is_ts, |file| Ok(Box::new(TsFile::open(file)?))),
+];
 
 /// Opens a file's reader.
 ///
@@ -66,9 +74,8 @@ fn foreign(head: &[u8]) -> Option<(&'static str, Remedy)> {
 
 /// Annex B: a start code and an access unit delimiter or an SPS behind it.
 fn raw_h264(head: &[u8]) -> Option<(&'static str, Remedy)> {
-    let behind = head.strip_prefix(&[0]).unwrap_or(head).strip_prefix(&[0, 0, 1])?;
-    let kind = behind.first().map(|byte| byte & 0x9f)?;
-    matches!(kind, 7 | 9).then_some(("raw H.264 without a container", Remedy::Remux))
+    let ([0, 0, 1, header, ..] | [0, 0, 0, 1, header, ..]) = head else { return None };
+    matches!(header & 0x9f, 7 | 9).then_some(("raw H.264 without a container", Remedy::Remux))
 }
 
 #[cfg(test)]

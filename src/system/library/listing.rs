@@ -151,10 +151,12 @@ mod tests {
 
     #[test]
     fn an_entry_is_as_small_as_the_budget_says() {
-        // Behind the pointer: two counters; before it: the places in two listings. The words of
-        // a refusal take the place of the details.
-        let bytes = size_of::<Entry>() + 16 + 2 * size_of::<Arc<Entry>>();
+        // Two counters beside it, its places in the two listings, the one shown and the one in
+        // the making, and the words of a refusal.
+        let around = 16 + 2 * size_of::<Arc<Entry>>() + LIBRARY_WORDS_CHARS_MAX;
+        let bytes = size_of::<Entry>() + around;
         assert!(bytes <= LIBRARY_ENTRY_BYTES, "{bytes}");
+        assert!(bytes > LIBRARY_ENTRY_BYTES * 9 / 10, "{bytes}");
     }
 
     #[test]

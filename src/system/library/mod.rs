@@ -85,6 +85,12 @@ pub struct Opened {
     pub reader: Box<dyn ContainerReader>,
 }
 
+impl fmt::Debug for Opened {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Opened").field("file", &self.file).finish_non_exhaustive()
+    }
+}
+
 impl Library {
     /// Creates the folder if it is missing, and begins to read it. A folder that cannot be made
     /// or read is told in the log and in the listing; it may come later.

@@ -1,0 +1,290 @@
+//! Finding a place in an FLV file. Purpose: the last key unit at or before a time, in a file of
+//! any length, with a few reads. Tags do not say where others are, and cannot be told from payload
+//! by themselves; but each is followed by its own size (PreviousTagSize, Adobe FLV specification
+//! 10.1, E.3), so a place where two tags in a row fit their sizes is taken for the beginning of a
+//! tag. Where writers got the sizes wrong none is found, and the tags are walked from the first.
+//! Non-goal: keyframe tables in onMetaData, which few writers make. Bound: no state; every search
+//! has its limit in `limits`.
+
+use std::io;
+
+use crate::base::limits::{FILE_WINDOW_BYTES, FLV_SEARCH_BYTES_MAX, FLV_SEEK_TAGS_MAX};
+use crate::codec::container::ReadAt;
+use crate::codec::window::Window;
+
+use super::reader::TagKind;
+
+/// Bytes in front of a tag's body.
+pub(super) const TAG_HEADER_BYTES: u64 = 11;
+/// Bytes of a PreviousTagSize field.
+pub(super) const BACK_POINTER_BYTES: u64 = 4;
+
+const HEADER: usize = TAG_HEADER_BYTES as usize;
+/// A region this small is walked through instead of divided.
+const REGION_BYTES_MIN: u64 = 1 << 20;
+/// Divisions of a file, were it as large as files can be.
+const DIVISIONS_MAX: usize = 64;
+/// Places looked at more closely in one search for a tag.
+const CANDIDATES_MAX: usize = 64;
+/// Tags between a sequence header and its key unit: the other track's header, and metadata.
+const HEADERS_MAX: usize = 4;
+
+/// Where a tag begins and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) at: u64,
+    pub(super) timestamp_ms: u32,
+}
+
+/// A tag's header, and what its body begins with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct TagHead {
+    pub(super) at: u64,
+    /// `None` for a TagType that is not known.
+    pub(super) kind: Option<TagKind>,
+    pub(super) encrypted: bool,
+    pub(super) timestamp_ms: u32,
+    pub(super) body_bytes: u32,
+    stream_id: u32,
+    first: [u8; 2],
+}
+
+impl TagHead {
+    fn parse(at: u64, bytes: &[u8]) -> Option<TagHead> {
+        let (header, body) = bytes.split_first_chunk::<HEADER>()?;
+        let [kind, d0, d1, d2, t0, t1, t2, extension, s0, s1, s2] = *header;
+        Some(TagHead {
+            at,
+            kind: match kind & 0x1f {
+                8 => Some(TagKind::Audio),
+                9 => Some(TagKind::Video),
+                18 => Some(TagKind::Script),
+                _ => None,
+            },
+            encrypted: kind & 0x20 != 0,
+            timestamp_ms: u32::from_be_bytes([extension, t0, t1, t2]),
+            body_bytes: u32::from_be_bytes([0, d0, d1, d2]),
+            stream_id: u32::from_be_bytes([kind & 0xe0, s0, s1, s2]),
+            first: body.first_chunk().copied().unwrap_or([0xff; 2]),
+        })
+    }
+
+    /// The first byte behind its body.
+    pub(super) fn end(&self) -> u64 {
+        self.at.saturating_add(TAG_HEADER_BYTES + u64::from(self.body_bytes))
+    }
+
+    fn place(&self) -> Place {
+        Place { at: self.at, timestamp_ms: self.timestamp_ms }
+    }
+
+    /// It looks like a tag.
+    fn is_plausible(&self) -> bool {
+        self.kind.is_some() && self.stream_id == 0
+    }
+
+    /// An H.264 access unit that is a key frame (E.4.3.1).
+    fn is_key(&self) -> bool {
+        self.kind == Some(TagKind::Video)
+            && matches!(self.first, [0x17 | 0x47, 1])
+            && self.body_bytes > 5
+    }
+
+    /// A sequence header of H.264 or AAC, or metadata.
+    fn is_header(&self) -> bool {
+        match self.kind {
+            Some(TagKind::Video) => self.first == [0x17, 0],
+            Some(TagKind::Audio) => matches!(self.first, [0xa0..=0xaf, 0]),
+            Some(TagKind::Script) => true,
+            None => false,
+        }
+    }
+}
+
+/// What stands behind a tag with a body of so many bytes.
+pub(super) fn back_pointer(body_bytes: u32) -> [u8; 4] {
+    body_bytes.saturating_add(HEADER as u32).to_be_bytes()
+}
+
+/// Milliseconds from one timestamp to another; 32 bits that wrap.
+pub(super) fn since(timestamp_ms: u32, earlier_ms: u32) -> i64 {
+    let bits = timestamp_ms.wrapping_sub(earlier_ms);
+    i64::from(i32::from_ne_bytes(bits.to_ne_bytes()))
+}
+
+/// The tag at a place; `None` when the file ends within its header.
+pub(super) fn read_tag(
+    file: &mut dyn ReadAt,
+    window: &mut Window,
+    at: u64,
+) -> io::Result<Option<TagHead>> {
+    Ok(TagHead::parse(at, window.get(file, at, HEADER + 2)?))
+}
+
+/// The tag that ends before `end`, if its size stands there and fits.
+pub(super) fn tag_before(
+    file: &mut dyn ReadAt,
+    window: &mut Window,
+    end: u64,
+) -> io::Result<Option<TagHead>> {
+    let Some(at) = end.checked_sub(BACK_POINTER_BYTES) else { return Ok(None) };
+    let Some(pointer) = window.get_backwards(file, at, 4)?.first_chunk().copied() else {
+        return Ok(None);
+    };
+    let Some(start) = at.checked_sub(u64::from(u32::from_be_bytes(pointer))) else {
+        return Ok(None);
+    };
+    let bytes = window.get_backwards(file, start, HEADER + 2)?;
+    let tag = TagHead::parse(start, bytes);
+    Ok(tag.filter(|tag| tag.is_plausible() && back_pointer(tag.body_bytes) == pointer))
+}
+
+/// The last key unit at or before `to_ms` behind `base_ms`, or else the first.
+pub(super) fn find_key(
+    file: &mut dyn ReadAt,
+    window: &mut Window,
+    first: Place,
+    base_ms: u32,
+    to_ms: i64,
+) -> io::Result<Place> {
+    if since(first.timestamp_ms, base_ms) >= to_ms {
+        return Ok(first);
+    }
+    let near = approach(file, window, first, base_ms, to_ms)?;
+    if let Some(key) = walk(file, window, near.at, base_ms, to_ms)? {
+        return Ok(key);
+    }
+    let mut end = near.at;
+    for _ in 0..FLV_SEEK_TAGS_MAX {
+        match tag_before(file, window, end)? {
+            Some(tag) if tag.at <= first.at => return Ok(first),
+            Some(tag) if tag.is_key() => return Ok(tag.place()),
+            Some(tag) => end = tag.at,
+            None => break,
+        }
+    }
+    Ok(walk(file, window, first.at, base_ms, to_ms)?.unwrap_or(first))
+}
+
+/// A tag not later than `to_ms` and less than `REGION_BYTES_MIN` before one that is, if the sizes
+/// let it be found.
+fn approach(
+    file: &mut dyn ReadAt,
+    window: &mut Window,
+    first: Place,
+    base_ms: u32,
+    to_ms: i64,
+) -> io::Result<Place> {
+    let (mut low, mut high) = (first, file.size());
+    for _ in 0..DIVISIONS_MAX {
+        let region = high.saturating_sub(low.at);
+        if region <= REGION_BYTES_MIN {
+            break;
+        }
+        let middle = low.at + region / 2;
+        match find_tag(file, window, middle, high)? {
+            Some(tag) if since(tag.timestamp_ms, base_ms) <= to_ms => low = tag.place(),
+            _ => high = middle,
+        }
+    }
+    Ok(low)
+}
+
+/// The first tag that begins at or behind `from`.
+fn find_tag(
+    file: &mut dyn ReadAt,
+    window: &mut Window,
+    from: u64,
+    end: u64,
+) -> io::Result<Option<TagHead>> {
+    let end = end.min(from.saturating_add(FLV_SEARCH_BYTES_MAX));
+    let (mut at, mut candidates) = (from, 0);
+    while at < end {
+        let bytes = window.get(file, at, FILE_WINDOW_BYTES)?;
+        let found = bytes
+            .windows(HEADER)
+            .position(|bytes| TagHead::parse(0, bytes).is_some_and(|tag| tag.is_plausible()));
+        let Some(skip) = found else {
+            let read = bytes.len().saturating_sub(HEADER - 1);
+            if read == 0 {
+                return Ok(None);
+            }
+            at += read as u64;
+            continue;
+        };
+        at += skip as u64;
+        if at < end && fits(file, at)? {
+            return read_tag(file, window, at);
+        }
+        candidates += 1;
+        if candidates == CANDIDATES_MAX {
+            return Ok(None);
+        }
+        at += 1;
+    }
+    Ok(None)
+}
+
+/// Whether two tags in a row stand there, each with its size behind it.
+fn fits(file: &mut dyn ReadAt, at: u64) -> io::Result<bool> {
+    let mut at = at;
+    let mut bytes = [0; HEADER];
+    for _ in 0..2 {
+        if at == file.size() {
+            return Ok(true);
+        }
+        let count = file.read_at(at, &mut bytes)?;
+        let tag = TagHead::parse(at, bytes.get(..count).unwrap_or_default());
+        let Some(tag) = tag.filter(TagHead::is_plausible) else { return Ok(false) };
+        let mut pointer = [0; 4];
+        file.read_at(tag.end(), &mut pointer)?;
+        // Its kind and stream id, four bytes, and its size, which is never 0, four more.
+        if pointer != back_pointer(tag.body_bytes) {
+            return Ok(false);
+        }
+        at = tag.end() + BACK_POINTER_BYTES;
+    }
+    Ok(true)
+}
+
+/// The last key unit not later than `to_ms` between `from` and the first video that is.
+fn walk(
+    file: &mut dyn ReadAt,
+    window: &mut Window,
+    from: u64,
+    base_ms: u32,
+    to_ms: i64,
+) -> io::Result<Option<Place>> {
+    let (mut at, mut key) = (from, None);
+    for _ in 0..FLV_SEEK_TAGS_MAX {
+        let Some(tag) = read_tag(file, window, at)?.filter(|tag| tag.end() <= file.size()) else {
+            break;
+        };
+        if tag.kind == Some(TagKind::Video) && !tag.is_header() {
+            if since(tag.timestamp_ms, base_ms) > to_ms {
+                break;
+            }
+            if tag.is_key() {
+                key = Some(tag.place());
+            }
+        }
+        at = tag.end() + BACK_POINTER_BYTES;
+    }
+    Ok(key)
+}
+
+/// Where the sequence headers directly before a key unit begin, or else the unit itself.
+pub(super) fn with_headers(
+    file: &mut dyn ReadAt,
+    window: &mut Window,
+    key_at: u64,
+) -> io::Result<u64> {
+    let mut at = key_at;
+    for _ in 0..HEADERS_MAX {
+        match tag_before(file, window, at)?.filter(TagHead::is_header) {
+            Some(tag) => at = tag.at,
+            None => break,
+        }
+    }
+    Ok(at)
+}

@@ -1,0 +1,214 @@
+//! The movie box: a file's tracks, and which of them are played (ISO/IEC 14496-12, 8.2 to 8.4).
+//! Non-goals: the sample tables themselves. Bound: `MP4_TRACKS_MAX` tracks are looked at; of each
+//! no more is kept than where its tables stand.
+
+use crate::base::limits::MP4_TRACKS_MAX;
+use crate::codec::container::{FileError, Remedy};
+
+use super::boxes::BoxHead;
+use super::edits::{self, Edit, Scales};
+use super::media::{self, Description, Media};
+use super::window::View;
+
+/// What fragments of a track have where they say nothing (`trex`, 8.8.3).
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Defaults {
+    pub(super) description: u32,
+    pub(super) duration: u32,
+    pub(super) size: u32,
+    pub(super) flags: u32,
+}
+
+/// A track that is played.
+pub(super) struct TrackInfo {
+    pub(super) id: u32,
+    pub(super) scales: Scales,
+    /// Of the media, in its own units, as the header says; 0 when it does not.
+    pub(super) duration: u64,
+    pub(super) edit: Edit,
+    /// Its sample tables.
+    pub(super) tables: BoxHead,
+    pub(super) descriptions: Vec<Description>,
+    /// `Some` when the file goes on in fragments.
+    pub(super) fragments: Option<Defaults>,
+    enabled: bool,
+}
+
+/// What is played of a file.
+pub(super) struct Movie {
+    pub(super) video: TrackInfo,
+    pub(super) audio: Option<TrackInfo>,
+    pub(super) left_out: Option<&'static str>,
+    /// From `mehd`, in units of the movie's timescale.
+    pub(super) fragments_duration: Option<u64>,
+}
+
+/// What is found while the tracks are gone through.
+#[derive(Default)]
+struct Found {
+    video: Option<TrackInfo>,
+    audio: Option<TrackInfo>,
+    other_video: Option<&'static str>,
+    other_audio: Option<&'static str>,
+    cut: bool,
+}
+
+/// Reads `moov`.
+pub(super) fn read(view: &mut View<'_>, moov: &BoxHead) -> Result<Movie, FileError> {
+    if moov.child(view, b"cmov")?.is_some() {
+        let what = "a compressed header".to_owned();
+        return Err(FileError::Unsupported { what, remedy: Remedy::Remux });
+    }
+    let mvhd = moov.child(view, b"mvhd")?.ok_or(moov.broken("it has no movie header"))?;
+    let scale = timescale(view, &mvhd)?.0;
+    let mvex = moov.child(view, b"mvex")?;
+    let mut found = Found::default();
+    let mut boxes = moov.children(0);
+    let mut tracks_left = MP4_TRACKS_MAX;
+    while let Some(child) = boxes.next(view)? {
+        if child.kind == *b"trak" && tracks_left > 0 {
+            tracks_left -= 1;
+            track(view, &child, scale, mvex.as_ref(), &mut found)?;
+        }
+    }
+    let fragments_duration = match mvex {
+        Some(mvex) => whole_duration(view, &mvex)?,
+        None => None,
+    };
+    let left_out = found.other_audio.or(found.other_video);
+    match found.video {
+        Some(video) => Ok(Movie { video, audio: found.audio, left_out, fragments_duration }),
+        None => Err(why_no_video(&found)),
+    }
+}
+
+fn why_no_video(found: &Found) -> FileError {
+    if found.cut {
+        let what = "a video track cut up by an edit list".to_owned();
+        return FileError::Unsupported { what, remedy: Remedy::Remux };
+    }
+    let Some(what) = found.other_video else { return FileError::NoVideo };
+    let audio_too = found.audio.is_none() && found.other_audio.is_some();
+    let remedy = if audio_too { Remedy::Both } else { Remedy::Video };
+    FileError::Unsupported { what: what.to_owned(), remedy }
+}
+
+/// Reads one `trak`, and keeps it if it is better than what was found before: the first enabled
+/// one of its kind, else the first.
+fn track(
+    view: &mut View<'_>,
+    trak: &BoxHead,
+    movie_scale: u32,
+    mvex: Option<&BoxHead>,
+    found: &mut Found,
+) -> Result<(), FileError> {
+    let Some(mdia) = trak.child(view, b"mdia")? else { return Ok(()) };
+    let Some(hdlr) = mdia.child(view, b"hdlr")? else { return Ok(()) };
+    // Version and flags, then pre_defined (QuickTime: component type), then the handler's type.
+    let is_video = match &view.array(hdlr.body.saturating_add(8))? {
+        b"vide" => true,
+        b"soun" => false,
+        _ => return Ok(()),
+    };
+    let Some(minf) = mdia.child(view, b"minf")? else { return Ok(()) };
+    let tables = minf.child(view, b"stbl")?.ok_or(minf.broken("a track has no tables"))?;
+    let stsd = tables.child(view, b"stsd")?;
+    let stsd = stsd.ok_or(tables.broken("a track does not say what it holds"))?;
+    let media = if is_video { media::video(view, &stsd)? } else { media::audio(view, &stsd)? };
+    let (place, other) = if is_video {
+        (&mut found.video, &mut found.other_video)
+    } else {
+        (&mut found.audio, &mut found.other_audio)
+    };
+    let descriptions = match media {
+        Media::Carried(descriptions) => descriptions,
+        Media::Other(name) => {
+            other.get_or_insert(name);
+            return Ok(());
+        }
+    };
+    let tkhd = trak.child(view, b"tkhd")?.ok_or(trak.broken("a track has no header"))?;
+    let (enabled, id) = header(view, &tkhd)?;
+    if place.as_ref().is_some_and(|kept| kept.enabled || !enabled) {
+        return Ok(());
+    }
+    let mdhd = mdia.child(view, b"mdhd")?.ok_or(mdia.broken("a track has no media header"))?;
+    let (media_scale, duration) = timescale(view, &mdhd)?;
+    let scales = Scales { movie: movie_scale, media: media_scale };
+    let Some(edit) = edit(view, trak, scales)? else {
+        found.cut |= is_video;
+        if !is_video {
+            other.get_or_insert("an audio track cut up by an edit list");
+        }
+        return Ok(());
+    };
+    let fragments = match mvex {
+        Some(mvex) => Some(defaults(view, mvex, id)?),
+        None => None,
+    };
+    *place =
+        Some(TrackInfo { id, scales, duration, edit, tables, descriptions, fragments, enabled });
+    Ok(())
+}
+
+/// Whether a track is enabled, and its id (`tkhd`, 8.3.2).
+fn header(view: &mut View<'_>, tkhd: &BoxHead) -> Result<(bool, u32), FileError> {
+    let full = tkhd.full(view)?;
+    let times_bytes = if full.version == 1 { 16 } else { 8 };
+    Ok((full.flags & 1 != 0, view.u32(full.fields.saturating_add(times_bytes))?))
+}
+
+/// Timescale and duration, which `mvhd` and `mdhd` have in the same place (8.2.2, 8.4.2).
+fn timescale(view: &mut View<'_>, head: &BoxHead) -> Result<(u32, u64), FileError> {
+    let full = head.full(view)?;
+    let (scale, duration) = if full.version == 1 {
+        let at = full.fields.saturating_add(16);
+        (view.u32(at)?, view.u64(at.saturating_add(4))?)
+    } else {
+        let at = full.fields.saturating_add(8);
+        let duration = view.u32(at.saturating_add(4))?;
+        (view.u32(at)?, if duration == u32::MAX { 0 } else { u64::from(duration) })
+    };
+    if scale == 0 {
+        return Err(head.broken("a clock has no unit"));
+    }
+    Ok((scale, if duration == u64::MAX { 0 } else { duration }))
+}
+
+fn edit(view: &mut View<'_>, trak: &BoxHead, scales: Scales) -> Result<Option<Edit>, FileError> {
+    let Some(edts) = trak.child(view, b"edts")? else { return Ok(Some(Edit::default())) };
+    match edts.child(view, b"elst")? {
+        Some(elst) => edits::read(view, &elst, scales),
+        None => Ok(Some(Edit::default())),
+    }
+}
+
+fn defaults(view: &mut View<'_>, mvex: &BoxHead, track: u32) -> Result<Defaults, FileError> {
+    let mut boxes = mvex.children(0);
+    while let Some(trex) = boxes.next(view)? {
+        if trex.kind != *b"trex" {
+            continue;
+        }
+        let at = trex.full(view)?.fields;
+        if view.u32(at)? == track {
+            return Ok(Defaults {
+                description: view.u32(at.saturating_add(4))?,
+                duration: view.u32(at.saturating_add(8))?,
+                size: view.u32(at.saturating_add(12))?,
+                flags: view.u32(at.saturating_add(16))?,
+            });
+        }
+    }
+    Ok(Defaults { description: 1, ..Defaults::default() })
+}
+
+/// How long the fragments play (`mehd`, 8.8.2), when it is said.
+fn whole_duration(view: &mut View<'_>, mvex: &BoxHead) -> Result<Option<u64>, FileError> {
+    let Some(mehd) = mvex.child(view, b"mehd")? else { return Ok(None) };
+    let full = mehd.full(view)?;
+    let duration = match full.version {
+        1 => view.u64(full.fields)?,
+        _ => u64::from(view.u32(full.fields)?),
+    };
+    Ok(Some(duration).filter(|duration| *duration > 0))
+}
