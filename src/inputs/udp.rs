@@ -34,6 +34,9 @@ use super::pace::{Pace, Paced};
 
 /// Pause after an error of the socket itself, so that a broken one does not take the processor.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
+/// How often the kernel is asked what it dropped: at one viewer the asking would else be a part of
+/// the processor time one can measure.
+const KERNEL_DROPS_PERIOD: Duration = Duration::from_secs(5);
 
 /// The UDP input.
 pub struct UdpInput {
@@ -210,10 +213,10 @@ impl UdpInput {
         }
     }
 
-    /// What the kernel dropped, asked for once a second: the answer is a file to read.
+    /// What the kernel dropped, asked for now and then: the answer is a file to read.
     fn kernel_drops(&self, now: Mono) -> u64 {
         let (asked, mut drops) = self.kernel_drops.get();
-        if now.since(asked) >= Duration::from_secs(1) {
+        if now.since(asked) >= KERNEL_DROPS_PERIOD {
             drops = udp_drops(self.listen);
             self.kernel_drops.set((now, drops));
         }

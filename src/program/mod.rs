@@ -18,10 +18,12 @@ pub mod switcher;
 pub mod timeline;
 pub mod unit;
 
-use std::cell::{Ref, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::rc::Rc;
+use std::time::Duration;
 
 use crate::base::time::Mono;
+use crate::codec::access_unit::Track;
 
 use bell::{Bell, Listener};
 use ring::Ring;
@@ -31,12 +33,21 @@ use switcher::{Cut, Source, SourceSink, Switcher};
 pub struct Programme {
     switcher: RefCell<Switcher>,
     bell: Rc<Bell>,
+    /// Since when sound waits for the picture it will leave with.
+    sound_waits: Cell<Option<Mono>>,
 }
+
+/// The longest sound waits for a picture: more than a frame lasts in Europe's 25 per second.
+const SOUND_RIDES_MAX: Duration = Duration::from_millis(50);
 
 impl Programme {
     /// Shares a switcher.
     pub fn new(switcher: Switcher) -> Programme {
-        Programme { switcher: RefCell::new(switcher), bell: Rc::default() }
+        Programme {
+            switcher: RefCell::new(switcher),
+            bell: Rc::default(),
+            sound_waits: Cell::default(),
+        }
     }
 
     /// Takes what a source has for it: one batch, after which readers are woken once. Returns the
@@ -49,7 +60,7 @@ impl Programme {
     ) -> Option<Cut> {
         let mut switcher = self.switcher.borrow_mut();
         batch(&mut switcher.sink(source, now));
-        self.after(&mut switcher)
+        self.after(&mut switcher, now)
     }
 
     /// The operator chooses what is to be on air; see [`Switcher::choose`]. Returns the change of
@@ -57,14 +68,14 @@ impl Programme {
     pub fn choose(&self, choice: Option<Source>, now: Mono) -> Option<Cut> {
         let mut switcher = self.switcher.borrow_mut();
         switcher.choose(choice, now);
-        self.after(&mut switcher)
+        self.after(&mut switcher, now)
     }
 
     /// Lets time pass; see [`Switcher::tick`].
     pub fn tick(&self, now: Mono) -> Option<Cut> {
         let mut switcher = self.switcher.borrow_mut();
         switcher.tick(now);
-        self.after(&mut switcher)
+        self.after(&mut switcher, now)
     }
 
     /// Rings whenever the ring has moved or what is on air has changed.
@@ -82,9 +93,21 @@ impl Programme {
         self.switcher.borrow()
     }
 
-    fn after(&self, switcher: &mut Switcher) -> Option<Cut> {
+    /// Wakes the readers for video and for cuts. Sound rides with the picture behind it: what a
+    /// reader costs is its system calls, and no player needs the one before the other.
+    fn after(&self, switcher: &mut Switcher, now: Mono) -> Option<Cut> {
         let cut = switcher.take_cut();
-        if switcher.take_moved() || cut.is_some() {
+        let rings = match switcher.take_moved() {
+            None => cut.is_some(),
+            Some(Track::Video) => true,
+            Some(Track::Audio) => {
+                let waits_since = self.sound_waits.get().unwrap_or(now);
+                self.sound_waits.set(Some(waits_since));
+                cut.is_some() || now.since(waits_since) >= SOUND_RIDES_MAX
+            }
+        };
+        if rings {
+            self.sound_waits.set(None);
             self.bell.ring();
         }
         cut
@@ -95,3 +118,44 @@ impl Programme {
 mod silence_tests;
 #[cfg(test)]
 mod switching_tests;
+
+#[cfg(test)]
+mod tests {
+    use std::task::{Context, Waker};
+
+    use super::ring::Capacity;
+    use super::switcher::FillAudio;
+    use super::*;
+    use crate::base::time::Ticks;
+    use crate::codec::access_unit::{UnitSink, UnitStart};
+
+    fn unit(sink: &mut SourceSink<'_>, track: Track, ms: i64) {
+        let time = Ticks::from_ms(ms);
+        sink.begin(UnitStart { track, dts: time, pts: time, key: track == Track::Video });
+        sink.write(track, b"unit");
+        sink.commit(track);
+    }
+
+    #[test]
+    fn sound_leaves_with_the_picture_behind_it_or_when_none_comes() {
+        let capacity =
+            Capacity { video_bytes: 4096, audio_bytes: 4096, units: 64, unit_bytes_max: 1024 };
+        let switcher =
+            Switcher::new(Ring::new(capacity), Duration::from_millis(500), FillAudio::Yes);
+        let programme = Programme::new(switcher);
+        let mut listener = programme.listen();
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut feed = |at_ms, track, ms| {
+            programme.feed(Source::Standby, Mono::from_ms(at_ms), |sink| unit(sink, track, ms));
+            listener.poll_heard(&mut cx).is_ready()
+        };
+        assert!(feed(1000, Track::Video, 0));
+        assert!(!feed(1010, Track::Audio, 0));
+        assert!(!feed(1030, Track::Audio, 21));
+        assert!(feed(1033, Track::Video, 33), "the picture takes it along");
+        assert!(!feed(1040, Track::Audio, 42));
+        assert!(!feed(1089, Track::Audio, 64));
+        assert!(feed(1090, Track::Audio, 85), "no picture came");
+        assert!(!feed(1100, Track::Audio, 106), "the wait begins anew");
+    }
+}

@@ -1,7 +1,12 @@
 //! Audio that never stops, in virtual time.
 
+use std::time::Duration;
+
 use super::model::{Feed, World, HZ_44100, HZ_48000};
 use super::switcher::{FillAudio, Source};
+use crate::base::time::Ticks;
+use crate::codec::aac_silence::usual_config;
+use crate::codec::access_unit::{AacConfig, Track, TrackConfig, UnitSink, UnitStart};
 
 const FRAME_48000: i64 = 1920;
 const FRAME_44100: i64 = 2090;
@@ -59,14 +64,34 @@ fn audio_that_stops_and_returns_is_joined_on_both_sides() {
     assert!(world.seen.skew <= 90, "{}", world.seen.skew);
 }
 
+/// The input's picture, and its sound for itself.
+fn picture_and_sound() -> (World, Feed) {
+    let mut world = World::new(FillAudio::Yes);
+    world.udp = Some(Feed::new(2, 3000, None, world.now));
+    let mut sound = Feed::new(2, i64::MAX / 4, Some(HZ_48000), world.now);
+    // Its first frame of video is one that comes long after the test.
+    sound.sent[0] = 1;
+    (world, sound)
+}
+
+#[test]
+fn audio_that_comes_late_takes_its_place_back_from_silence() {
+    let (mut world, mut sound) = picture_and_sound();
+    sound.began = world.now + Duration::from_millis(500);
+    world.run(3000);
+    assert_eq!(world.seen.ids, [2, 0]);
+    for _ in 0..1000 {
+        sound.play(world.now, &mut world.switcher.sink(Source::Udp, world.now));
+        world.run(1);
+    }
+    assert_eq!(world.seen.ids, [2, 2]);
+    assert!(world.seen.audio_gap <= FRAME_48000, "{}", world.seen.audio_gap);
+}
+
 #[test]
 fn audio_that_comes_in_bursts_is_never_pushed_out() {
     for burst_ms in [100, 350, 700, 950] {
-        let mut world = World::new(FillAudio::Yes);
-        world.udp = Some(Feed::new(2, 3000, None, world.now));
-        let mut sound = Feed::new(2, i64::MAX / 4, Some(HZ_48000), world.now);
-        // Its only frame of video is the one that is not sent: long after the test.
-        sound.sent[0] = 1;
+        let (mut world, mut sound) = picture_and_sound();
         sound.play(world.now, &mut world.switcher.sink(Source::Udp, world.now));
         world.run(3000);
         world.seen.silent = 0;
@@ -108,4 +133,44 @@ fn switched_off_there_is_none() {
     world.udp = Some(Feed::new(2, 3600, None, world.now));
     world.run(10_000);
     assert_eq!((world.seen.silent, world.switcher.counters().filled_audio), (0, 0));
+}
+
+#[test]
+fn silence_that_needs_another_configuration_gives_it_back() {
+    let mut world = World::new(FillAudio::Yes);
+    world.udp = Some(Feed::new(2, 3600, Some(HZ_48000), world.now));
+    world.run(1000);
+    let low_delay = TrackConfig::Aac(AacConfig { object_type: 23, ..usual_config() });
+    world.switcher.sink(Source::Udp, world.now).config(&low_delay);
+    world.run(100);
+    let in_force = |world: &World| world.switcher.ring().newest_config(Track::Audio).cloned();
+    let udp = |world: &mut World, audio| {
+        let feed = world.udp.as_mut().expect("there");
+        feed.set_audio(audio);
+        feed.told = true;
+    };
+    udp(&mut world, None);
+    world.run(2000);
+    assert_eq!(world.seen.ids, [2, 0]);
+    assert_eq!(in_force(&world), Some(TrackConfig::Aac(usual_config())));
+    udp(&mut world, Some(HZ_48000));
+    world.run(500);
+    assert_eq!(world.seen.ids, [2, 2]);
+    assert_eq!(in_force(&world), Some(low_delay));
+}
+
+#[test]
+fn an_audio_unit_that_never_ends_does_not_hold_silence_up() {
+    let mut world = World::new(FillAudio::Yes);
+    world.udp = Some(Feed::new(2, 3600, None, world.now));
+    world.run(100);
+    let start = UnitStart { track: Track::Audio, dts: Ticks(9000), pts: Ticks(9000), key: false };
+    world.switcher.sink(Source::Udp, world.now).begin(start);
+    world.switcher.sink(Source::Udp, world.now).write(Track::Audio, b"half a frame");
+    world.run(2000);
+    assert!(world.seen.silent > 80, "{}", world.seen.silent);
+    let units = world.seen.units;
+    world.switcher.sink(Source::Udp, world.now).commit(Track::Audio);
+    world.run(1);
+    assert!(world.seen.units <= units + 2, "it was given up");
 }

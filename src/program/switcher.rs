@@ -70,7 +70,7 @@ impl Source {
         }
     }
 
-    /// Those that come of themselves, in the order in which they are asked for.
+    /// Those that come of themselves.
     const LIVE: [Source; 3] = [Source::Udp, Source::Rtmp, Source::Pull];
 
     fn is_live(self) -> bool {
@@ -125,6 +125,8 @@ pub struct Switcher {
     stands_until: Option<Mono>,
     /// The source on air has not shown its first IDR yet.
     awaits_key: bool,
+    /// That IDR is open in the ring; if it breaks, the next one is awaited.
+    shows_key: bool,
     /// The source whose IDR and what follows it are being kept for a cut.
     staging: Ring,
     staged: Option<Source>,
@@ -135,7 +137,7 @@ pub struct Switcher {
     completed: Mono,
     silence: Duration,
     cut: Option<Cut>,
-    moved: bool,
+    moved: Option<Track>,
     counters: Counters,
 }
 
@@ -152,6 +154,7 @@ impl Switcher {
             on_air_since: Mono::default(),
             stands_until: None,
             awaits_key: true,
+            shows_key: false,
             staging,
             staged: None,
             sources: Default::default(),
@@ -159,7 +162,7 @@ impl Switcher {
             completed: Mono::default(),
             silence,
             cut: None,
-            moved: false,
+            moved: None,
             counters: Counters::default(),
         }
     }
@@ -208,7 +211,7 @@ impl Switcher {
         }
         if self.on_air == source && !self.awaits_key {
             Track::ALL.into_iter().for_each(|track| self.ring.abort(track));
-            self.awaits_key = true;
+            (self.awaits_key, self.shows_key) = (true, false);
             self.flowed = now;
             self.counters.cuts += 1;
         }
@@ -250,9 +253,10 @@ impl Switcher {
         self.cut.take()
     }
 
-    /// Whether units were stored since the last call: readers have something to do.
-    pub fn take_moved(&mut self) -> bool {
-        std::mem::take(&mut self.moved)
+    /// Whether units were stored since the last call, and video among them: readers have
+    /// something to do.
+    pub fn take_moved(&mut self) -> Option<Track> {
+        self.moved.take()
     }
 
     /// The ring.
@@ -284,13 +288,16 @@ impl Switcher {
         self.stands_until = None;
         self.flowed = now;
         self.completed = now;
-        self.awaits_key = true;
+        (self.awaits_key, self.shows_key) = (true, false);
     }
 
     fn cover(&mut self, now: Mono, silent: Option<Duration>) {
-        if self.on_air != Source::Standby {
+        if self.on_air == Source::Standby {
+            return;
+        }
+        self.put_on_air(Source::Standby, now, silent);
+        if self.staged.is_some_and(|staged| !self.is_wanted(staged)) {
             self.unstage();
-            self.put_on_air(Source::Standby, now, silent);
         }
     }
 
@@ -319,7 +326,7 @@ impl Switcher {
         let follows_cut = self.awaits_key;
         if follows_cut {
             self.timeline.cut(dts, now);
-            self.awaits_key = false;
+            (self.awaits_key, self.shows_key) = (false, true);
             self.apply_configs();
         }
         if let Some(dts) = self.place(track, dts, now, follows_cut) {
@@ -347,10 +354,11 @@ impl Switcher {
     }
 
     fn commit_on_air(&mut self, track: Track, now: Mono) {
-        let Some(unit) = self.ring.commit(track) else { return };
+        let Some(unit) = self.ring.commit(track) else { return self.broke_on_air(track) };
         self.note(&unit);
         match track {
             Track::Video => {
+                self.shows_key = false;
                 self.completed = now;
                 self.fill_beside_video(now);
             }
@@ -365,9 +373,18 @@ impl Switcher {
         }
     }
 
+    /// A unit of the source on air will not become whole.
+    fn broke_on_air(&mut self, track: Track) {
+        if track == Track::Video && std::mem::take(&mut self.shows_key) {
+            self.awaits_key = true;
+        }
+    }
+
     /// Counts a unit that was stored.
     fn note(&mut self, unit: &Unit) {
-        self.moved = true;
+        if self.moved != Some(Track::Video) {
+            self.moved = Some(unit.track);
+        }
         self.counters.units += 1;
         if let Some(bytes) = self.counters.bytes.get_mut(unit.track.index()) {
             *bytes += unit.len as u64;

@@ -110,9 +110,8 @@ fn a_file_that_ends_gives_way_to_a_live_input_or_at_once_to_standby() {
     world.next_file(feed(&world, 5));
     world.udp = Some(feed(&world, 2));
     world.run(1400);
-    world.file = None;
     world.choose(None);
-    assert_eq!(world.on_air(), Source::File, "its last frame stands");
+    assert_eq!(world.on_air(), Source::File, "it stands");
     world.run(300);
     world.choose(None);
     world.run(199);
@@ -120,7 +119,7 @@ fn a_file_that_ends_gives_way_to_a_live_input_or_at_once_to_standby() {
     world.run(1);
     assert_eq!(world.on_air(), Source::Standby, "no IDR in time");
     world.run(400);
-    assert_eq!(world.on_air(), Source::Udp);
+    assert_eq!(world.on_air(), Source::Udp, "although the file goes on");
 
     world.choose(Some(Source::File));
     world.next_file(feed(&world, 6));
@@ -177,6 +176,42 @@ fn the_next_file_does_not_inherit_what_the_last_one_was() {
     world.run(1000);
     assert_eq!(world.seen.ids, [6, 6]);
     assert!(world.seen.steps[0] <= 2 * 3600 + 180, "{:?}", world.seen.steps);
+}
+
+#[test]
+fn a_recording_whose_first_idr_breaks_begins_with_its_next() {
+    let mut world = World::new(FillAudio::No);
+    world.choose(Some(Source::File));
+    world.next_file(feed(&world, 4));
+    world.run(500);
+    let file = Feed { gop: 10, ..feed(&world, 5) };
+    world.next_file(Feed { sent: [1, 2], ..file });
+    world.switcher.sink(Source::File, world.now).begin(IDR);
+    world.switcher.sink(Source::File, world.now).write(Track::Video, &[0; 5000]);
+    world.switcher.sink(Source::File, world.now).commit(Track::Video);
+    world.run(320);
+    assert_eq!(world.seen.ids, [4, 4], "nothing can be shown yet");
+    world.run(100);
+    assert_eq!((world.on_air(), world.seen.ids), (Source::File, [5, 5]));
+}
+
+#[test]
+fn an_idr_on_its_way_is_not_lost_when_standby_covers() {
+    let mut world = World::new(FillAudio::No);
+    world.udp = Some(feed(&world, 2));
+    world.run(100);
+    world.rtmp = Some(feed(&world, 3));
+    world.run(1400);
+    world.choose(Some(Source::Rtmp));
+    world.udp = None;
+    world.rtmp = None;
+    world.run(400);
+    world.switcher.sink(Source::Rtmp, world.now).begin(IDR);
+    world.switcher.sink(Source::Rtmp, world.now).write(Track::Video, b"slow ");
+    world.run(200);
+    assert_eq!(world.on_air(), Source::Standby);
+    world.switcher.sink(Source::Rtmp, world.now).commit(Track::Video);
+    assert_eq!(world.on_air(), Source::Rtmp);
 }
 
 /// Files of many kinds, the live input, standby, and no choice, in any order: 500 switches.

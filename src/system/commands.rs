@@ -16,6 +16,7 @@ pub type FileName = heapless::String<FILE_NAME_BYTES_MAX>;
 
 /// What is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a handful at a time; a name has its bound inside")]
 pub enum Command {
     /// Put this on air; the old source stays until it is ready.
     Switch(Selection),
@@ -39,6 +40,7 @@ pub enum Command {
 
 /// What is to be on air.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a handful at a time; a name has its bound inside")]
 pub enum Selection {
     /// A file of the library.
     File {

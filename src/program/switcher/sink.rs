@@ -102,7 +102,9 @@ impl UnitSink for SourceSink<'_> {
         if let Some(ring) = self.ring() {
             ring.abort(track);
         }
-        if self.is_staged() && !self.is_on_air() && track == Track::Video {
+        if self.is_on_air() {
+            self.switcher.broke_on_air(track);
+        } else if self.is_staged() && track == Track::Video {
             self.switcher.unstage();
         }
     }
