@@ -80,7 +80,7 @@ pub(super) struct Next<K> {
 /// Why something is being made ready.
 pub(super) enum Why {
     /// It goes on air as soon as it is ready; who asked is told.
-    Asked(Option<Order>),
+    Asked(Option<Box<Order>>),
     /// It goes on air at the end of what plays.
     Follows,
 }
@@ -155,7 +155,7 @@ impl<D: Decks> Machine<D> {
     }
 
     /// Makes a file ready, to go on air as soon as it is.
-    pub(super) fn ask(&mut self, item: Item, at: Ticks, order: Option<Order>, now: Mono) {
+    pub(super) fn ask(&mut self, item: Item, at: Ticks, order: Option<Box<Order>>, now: Mono) {
         self.make_way("Something else was chosen before it was ready.");
         let tape = Tape::new(item.file.clone(), at, now);
         self.next = Some(Next { tape, item, why: Why::Asked(order), tried: 0 });

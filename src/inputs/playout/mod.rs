@@ -40,7 +40,7 @@ const SAVE_LOOK: Duration = Duration::from_millis(500);
 
 /// What makes the loop go round.
 enum Wake {
-    Order(Order),
+    Order(Box<Order>),
     News,
     Time,
     /// The control plane is gone.
@@ -85,13 +85,13 @@ impl Playout {
             let order = async {
                 match self.inbox.recv().await {
                     _ if deaf => smol::future::pending().await,
-                    Ok(order) => Wake::Order(order),
+                    Ok(order) => Wake::Order(Box::new(order)),
                     Err(_) => Wake::Deaf,
                 }
             };
             match order.or(news).or(time).await {
                 Wake::Order(order) => {
-                    self.machine.borrow_mut().command(order, clock::mono(), programme);
+                    self.machine.borrow_mut().command(*order, clock::mono(), programme);
                 }
                 Wake::Deaf => deaf = true,
                 Wake::News | Wake::Time => {}

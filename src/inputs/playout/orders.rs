@@ -19,7 +19,7 @@ enum Step {
     /// It is done, or declined.
     Answered(Outcome),
     /// This file is made ready; the answer comes when it is on air, or cannot be.
-    Play(Item, Ticks),
+    Play(Box<Item>, Ticks),
 }
 
 impl<D: Decks> Machine<D> {
@@ -28,7 +28,7 @@ impl<D: Decks> Machine<D> {
         let command = std::mem::replace(&mut order.command, Command::Stop);
         match self.step(command, now, programme) {
             Step::Answered(outcome) => order.answer(outcome),
-            Step::Play(item, at) => self.ask(item, at, Some(order), now),
+            Step::Play(item, at) => self.ask(*item, at, Some(Box::new(order)), now),
         }
     }
 
@@ -41,7 +41,7 @@ impl<D: Decks> Machine<D> {
             }
             Command::Pause => self.pause(now, programme),
             Command::Resume => match self.paused.clone() {
-                Some(Bookmark { item, at, .. }) => Step::Play(item, at),
+                Some(Bookmark { item, at, .. }) => Step::Play(Box::new(item), at),
                 None => declined(DeclinedKind::Invalid, "No file is paused."),
             },
             Command::Seek(ms) => self.seek(Ticks::from_ms(i64::try_from(ms).unwrap_or(i64::MAX))),
@@ -56,10 +56,10 @@ impl<D: Decks> Machine<D> {
         match selection {
             Selection::File { name, at_ms, looped } => {
                 let at = Ticks::from_ms(i64::try_from(at_ms).unwrap_or(i64::MAX));
-                Step::Play(Item { file: name, looped, list: None }, at)
+                Step::Play(Box::new(Item { file: name, looped, list: None }), at)
             }
             Selection::Playlist(name) => match self.beginning(&name) {
-                Ok(item) => Step::Play(item, Ticks(0)),
+                Ok(item) => Step::Play(Box::new(item), Ticks(0)),
                 Err(declined) => Step::Answered(Err(declined)),
             },
             Selection::Udp => self.live(Source::Udp, "The UDP input", now, programme),
@@ -109,7 +109,7 @@ impl<D: Decks> Machine<D> {
             return done("The file goes on from there when it is resumed.");
         }
         match &self.on {
-            Some(on) => Step::Play(on.item.clone(), to),
+            Some(on) => Step::Play(Box::new(on.item.clone()), to),
             None => declined(DeclinedKind::Invalid, "No file plays."),
         }
     }
@@ -120,7 +120,7 @@ impl<D: Decks> Machine<D> {
             return declined(DeclinedKind::Invalid, "No file plays.");
         };
         match item.next_in_list() {
-            Some(next) => Step::Play(next, Ticks(0)),
+            Some(next) => Step::Play(Box::new(next), Ticks(0)),
             None => {
                 self.stop(None, now, programme);
                 done("Nothing follows; playing has stopped.")
