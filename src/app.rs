@@ -33,6 +33,7 @@ use crate::inputs::udp::UdpInput;
 use crate::outputs::destinations::Destination;
 use crate::outputs::viewers::Viewers;
 use crate::ports::rtmp::{Context, RtmpPort};
+use crate::program::bell::Bell;
 use crate::program::ring::{Capacity, Ring};
 use crate::program::switcher::{FillAudio, Switcher};
 use crate::program::unit::Unit;
@@ -87,6 +88,8 @@ struct Plane {
     library: Library,
     playout: Playout,
     readers: Readers,
+    /// Rings when standby has been put on air.
+    standby: Rc<Bell>,
 }
 
 /// Runs until a signal asks to end. `data` is the folder for what it writes.
@@ -171,10 +174,11 @@ impl Plane {
             let what = "the library's thread cannot be started".to_owned();
             StartError { what, hint: "", cause }
         })?;
-        let readers = Readers::default();
+        let (readers, standby) = (Readers::default(), Rc::<Bell>::default());
         let open = open_file(library.clone());
-        let playout = Playout::new(open, readers.clone(), inbox, &data.join("state"));
-        Ok(Plane { context, udp, port, viewers, destinations, library, playout, readers })
+        let playout =
+            Playout::new(open, readers.clone(), inbox, &data.join("state"), Rc::clone(&standby));
+        Ok(Plane { context, udp, port, viewers, destinations, library, playout, readers, standby })
     }
 
     fn announce(&self, control: &ControlHandle) {
@@ -200,7 +204,8 @@ impl Plane {
                 let plane = Rc::clone(&plane);
                 let open = open_file(plane.library.clone());
                 let folder = plane.library.folder().to_owned();
-                let standby = Standby::new(open, plane.readers.clone(), folder);
+                let standby =
+                    Standby::new(open, plane.readers.clone(), folder, Rc::clone(&plane.standby));
                 async move { standby.run(&plane.context.programme).await }
             }))
             .detach();

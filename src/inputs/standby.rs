@@ -8,6 +8,7 @@ use std::cell::RefCell;
 use std::fs;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
 use log::{info, warn};
@@ -15,6 +16,7 @@ use smol::future::FutureExt;
 
 use crate::base::limits::{PRELOAD_MS, STANDBY_LOOK_MS};
 use crate::base::time::{Mono, Ticks};
+use crate::program::bell::Bell;
 use crate::program::parcel::Ending;
 use crate::program::switcher::Source;
 use crate::program::Programme;
@@ -61,13 +63,15 @@ pub struct Standby {
     film: RefCell<Film<FileDecks>>,
     news: News,
     folder: PathBuf,
+    called: Rc<Bell>,
 }
 
 impl Standby {
-    /// Standby out of the binary, or out of `folder`, whose files `open` opens.
-    pub fn new(open: OpenFile, readers: Readers, folder: PathBuf) -> Standby {
+    /// Standby out of the binary, or out of `folder`, whose files `open` opens; `called` rings
+    /// when somebody else has put it on air.
+    pub fn new(open: OpenFile, readers: Readers, folder: PathBuf, called: Rc<Bell>) -> Standby {
         let (decks, news) = FileDecks::new(open, readers);
-        Standby { film: RefCell::new(Film::new(decks)), news, folder }
+        Standby { film: RefCell::new(Film::new(decks)), news, folder, called }
     }
 
     /// Plays for ever: whenever standby is on air, and not otherwise.
@@ -76,6 +80,7 @@ impl Standby {
     }
 
     async fn play(&self, programme: &Programme) {
+        let mut called = self.called.listen();
         loop {
             let now = clock::mono();
             log_cut(programme.tick(now));
@@ -85,7 +90,7 @@ impl Standby {
                 // Its senders live as long as the film.
                 let _ = self.news.recv().await;
             };
-            news.or(Sleep::after(due.since(clock::mono()))).await;
+            news.or(called.heard()).or(Sleep::after(due.since(clock::mono()))).await;
         }
     }
 
@@ -170,11 +175,13 @@ impl<D: Decks> Film<D> {
         }
         let on = match &self.on {
             None => self.card.due(),
-            Some(on) => match (on.tape.reel.end(), on.tape.reel.due(now)) {
-                (Some(end), _) => end.max(now),
-                (None, Some(due)) => due,
-                (None, None) => on.tape.reel.last_due().map_or(now, |last| last + STALL_MAX),
-            },
+            Some(on) => {
+                let reel = &on.tape.reel;
+                let end = reel.end().filter(|end| *end > now);
+                let stalls = reel.last_due().map(|last| last + STALL_MAX).filter(|at| *at > now);
+                let times = [end, reel.due(now), stalls].into_iter().flatten();
+                times.min().unwrap_or(now)
+            }
         };
         let next = self.next.as_ref().map(|next| next.tape.look_at(now)).filter(|at| *at > now);
         on.min(next.unwrap_or(now + TICK_MAX))
@@ -238,7 +245,7 @@ impl<D: Decks> Film<D> {
     fn check(&mut self, now: Mono, programme: &Programme) {
         let Some(on) = &self.on else { return };
         let reel = &on.tape.reel;
-        let stalls = reel.due(now).is_none()
+        let stalls = (reel.due(now).is_none() || reel.end().is_some())
             && reel.last_due().is_some_and(|last| now.since(last) >= STALL_MAX);
         let words = match (reel.end().is_some(), reel.ending()) {
             (true, Some(Ending::Failed(words))) => words.clone(),

@@ -150,11 +150,12 @@ impl Reel {
         played
     }
 
-    /// When what follows may begin: everything has left, and the last frame has been shown. `None`:
-    /// there is more to come.
+    /// When what follows may begin: the last frame has been shown. Audio that lasts longer gives
+    /// way. `None`: there is more to come.
     pub fn end(&self) -> Option<Mono> {
         self.ending()?;
-        if self.calls_ahead().next().is_some() {
+        let is_video = |call| matches!(call, Call::Begin(start) if start.track == Track::Video);
+        if self.is_open(Track::Video) || self.calls_ahead().any(is_video) {
             return None;
         }
         Some(self.video.map_or(Mono::default(), |last| last.due + self.frame().to_duration()))

@@ -255,6 +255,22 @@ fn sound_inside_a_frame_goes_with_it_and_cannot_run_away() {
 }
 
 #[test]
+fn sound_that_lasts_longer_than_the_picture_gives_way() {
+    let mut scene = Scene::of(|sink| {
+        frame(sink, Track::Video, 0, true);
+        frame(sink, Track::Video, 40, false);
+        (0..50).for_each(|n| frame(sink, Track::Audio, n * 20, false));
+    });
+    scene.read();
+    scene.reel.start(scene.now);
+    assert_eq!(scene.reel.end(), None);
+    scene.run(Duration::from_millis(70));
+    assert_eq!(scene.reel.end(), Some(Mono::from_ms(80)));
+    assert_eq!(scene.left.len(), 2 + 4, "what was due has left");
+    assert_eq!(scene.reel.due(scene.now), Some(Mono::from_ms(80)), "and what is left has its time");
+}
+
+#[test]
 fn a_file_without_a_key_frame_never_gets_ready() {
     let mut scene = Scene::of(|sink| frame(sink, Track::Video, 0, false));
     assert_eq!(scene.reel.readiness(), Readiness::Waits);

@@ -90,12 +90,13 @@ impl Reading {
         if self.frame == 0 && self.audio == 0 {
             self.configs().iter().for_each(|config| sink.config(config));
         }
-        if self.frame >= frames {
-            return false;
-        }
         let video = origin + self.frame * frame;
         let audio = self.audio * 1024 * 90_000 / audio_hz;
-        let track = if audio < video { Track::Audio } else { Track::Video };
+        let track = if audio < video || self.frame >= frames { Track::Audio } else { Track::Video };
+        // The sound lasts a little longer than the picture.
+        if self.frame >= frames && audio >= video + 9_000 {
+            return false;
+        }
         let (dts, key) = match track {
             Track::Audio => (audio, false),
             Track::Video => (video, self.frame % gop == 0),

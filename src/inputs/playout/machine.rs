@@ -143,9 +143,9 @@ impl<D: Decks> Machine<D> {
     /// When [`Machine::advance`] has something to do, if no deck has news before; `None`: not
     /// before it is asked for something.
     pub fn due(&self, now: Mono) -> Option<Mono> {
-        let on = self.on.as_ref().and_then(|on| match on.tape.reel.end() {
-            Some(end) => Some(end).filter(|end| *end > now),
-            None => on.tape.reel.due(now),
+        let on = self.on.as_ref().and_then(|on| {
+            let end = on.tape.reel.end().filter(|end| *end > now);
+            end.into_iter().chain(on.tape.reel.due(now)).min()
         });
         let next = self.next.as_ref().and_then(|next| match next.why {
             Why::Follows if next.tape.is_ready(now) == Ok(true) => None,

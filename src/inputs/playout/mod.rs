@@ -9,6 +9,7 @@ mod orders;
 
 use std::cell::{Cell, RefCell};
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -18,6 +19,7 @@ use smol::future::FutureExt;
 use crate::base::events::Repeat;
 use crate::base::limits::PLACE_SAVED_MS;
 use crate::base::time::Ticks;
+use crate::program::bell::Bell;
 use crate::program::Programme;
 use crate::system::clock;
 use crate::system::commands::{FileName, Inbox, Order};
@@ -55,23 +57,43 @@ pub struct Playout {
     folder: PathBuf,
     /// What an earlier run of the program left has been read.
     recalled: Cell<bool>,
+    /// Rings when standby has been put on air.
+    standby: Rc<Bell>,
 }
 
 impl Playout {
     /// Plays files that `open` finds; commands come out of `inbox`; `folder` is for what it
-    /// remembers.
-    pub fn new(open: OpenFile, readers: Readers, inbox: Inbox, folder: &Path) -> Playout {
+    /// remembers; `standby` is rung when standby has been put on air.
+    pub fn new(
+        open: OpenFile,
+        readers: Readers,
+        inbox: Inbox,
+        folder: &Path,
+        standby: Rc<Bell>,
+    ) -> Playout {
         let (decks, news) = FileDecks::new(open, readers);
         let machine = RefCell::new(Machine::new(decks, clock::utc().0));
-        Playout { machine, news, inbox, folder: folder.to_owned(), recalled: Cell::default() }
+        Playout {
+            machine,
+            news,
+            inbox,
+            folder: folder.to_owned(),
+            recalled: Cell::default(),
+            standby,
+        }
     }
 
     /// Plays for ever.
     pub async fn run(&self, programme: &Programme) {
         let mut deaf = false;
+        let mut was_on_air = programme.switcher().on_air();
         loop {
             let now = clock::mono();
             self.machine.borrow_mut().advance(now, programme);
+            if programme.switcher().on_air() != was_on_air {
+                self.standby.ring();
+            }
+            was_on_air = programme.switcher().on_air();
             let due = self.machine.borrow().due(now).unwrap_or(now + LOOK).min(now + LOOK);
             let time = async {
                 Sleep::after(due.since(clock::mono())).await;
