@@ -15,8 +15,8 @@ use crate::player::{Player, ROUNDING};
 use crate::world::SILENCE;
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
-/// The longest frame any of the files has, milliseconds, rounded up.
-const FRAME_MS: u32 = 42;
+/// The longest frame any of the files has, milliseconds, each end rounded to one.
+const FRAME_MS: u32 = 43;
 
 struct Day {
     now: Mono,
