@@ -226,7 +226,7 @@ impl ContainerReader for FlvFile {
 /// What is found in a file's first tags. It takes the units they begin, and stores nothing.
 struct Opening {
     units: TagUnits,
-    /// The first key unit, and when the first unit of each track begins.
+    /// The first key unit, and when the first unit of each track is shown.
     first_key: Option<Place>,
     key_began: bool,
     began: [Option<u32>; 2],
@@ -319,7 +319,7 @@ impl Opening {
         }
     }
 
-    /// The earliest time of both tracks.
+    /// When the first of both tracks is shown.
     fn base_ms(&self) -> u32 {
         match self.began {
             [Some(video), Some(audio)] if seek::since(audio, video) < 0 => audio,
@@ -334,7 +334,9 @@ impl UnitSink for Opening {
 
     fn begin(&mut self, start: UnitStart) {
         if let Some(began) = self.began.get_mut(start.track.index()) {
-            began.get_or_insert(self.tag.timestamp_ms);
+            let composition = (start.pts - start.dts).to_ms();
+            let composition = u32::try_from(composition).unwrap_or(0);
+            began.get_or_insert(self.tag.timestamp_ms.wrapping_add(composition));
         }
         self.key_began = start.key;
     }

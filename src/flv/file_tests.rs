@@ -85,6 +85,18 @@ fn a_file_is_read_from_its_first_unit_to_its_last() {
 }
 
 #[test]
+fn what_is_shown_first_is_at_0() {
+    let mut bytes = head();
+    headers(&mut bytes, 0);
+    push(&mut bytes, 9, 1000, &hex("17010000420000000165"));
+    push(&mut bytes, 8, 1044, &hex("af010102"));
+    let (sink, _) = play(&mut open(&bytes).unwrap(), &bytes);
+    let times = sink.units().into_iter().map(|(unit, _)| (unit.dts.to_ms(), unit.pts.to_ms()));
+    assert_eq!(sink.units().len(), 2);
+    assert_eq!(times.collect::<Vec<_>>(), [(-44, 22), (0, 0)]);
+}
+
+#[test]
 fn a_seek_goes_to_the_key_unit_before() {
     // Large enough to be divided, and small enough to be walked through.
     for (bytes, reads_max) in [(file(120, 20_000, 7_000), 60), (file(120, 50, 7_000), 10)] {
@@ -182,7 +194,7 @@ fn what_cannot_be_played_is_named() {
         for (kind, body) in tags {
             push(&mut bytes, *kind, 0, &hex(body));
         }
-        let error = open(&bytes).err().expect("an error");
+        let error = open(&bytes).expect_err("an error");
         (error.to_string(), error.remedy())
     };
     let vp6 = "it holds VP6 video, which cannot be carried".to_owned();

@@ -268,3 +268,7 @@ impl Ahead {
         Ok(ahead)
     }
 }
+
+#[cfg(test)]
+#[path = "file_tests.rs"]
+mod tests;

@@ -5,6 +5,7 @@
 mod amf;
 mod chunks;
 mod config;
+mod files;
 mod http;
 mod programme;
 mod sessions;
@@ -15,8 +16,10 @@ mod url;
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its folders below `seeds` and `crashers`.
-pub const TARGETS: [(&str, Target); 9] = [
+pub const TARGETS: [(&str, Target); 11] = [
     ("ts", ts::run),
+    ("flv", files::flv),
+    ("mkv", files::mkv),
     ("programme", programme::run),
     ("chunks", chunks::run),
     ("server", sessions::server),

@@ -20,7 +20,7 @@ pub fn run(input: &[u8]) {
         assert!(stream.carried || !stream.reason.is_empty(), "what is left out has a reason");
     }
     demux.reset(&mut judge);
-    assert!(judge.open.iter().all(Option::is_none), "a reset leaves nothing open");
+    judge.assert_closed();
     assert_eq!(demux.streams().count(), 0);
 }
 
@@ -61,13 +61,18 @@ fn crc32(bytes: &[u8]) -> u32 {
 
 /// A sink that stores nothing and believes nothing.
 #[derive(Default)]
-struct Judge {
+pub struct Judge {
     /// Bytes of each track's open unit.
     open: [Option<usize>; 2],
     configured: [bool; 2],
 }
 
 impl Judge {
+    /// Every unit was closed.
+    pub fn assert_closed(&self) {
+        assert!(self.open.iter().all(Option::is_none), "a unit is left open");
+    }
+
     fn open(&mut self, track: Track) -> &mut Option<usize> {
         let [video, audio] = &mut self.open;
         match track {
