@@ -262,7 +262,7 @@ fn what_a_folder_may_hold_besides() {
     assert_eq!(details(&listing, "inside.ts"), details(&listing, "real.ts"));
     for name in ["outside.ts", "zero.ts", "broken.ts", "loop.ts", "magic.ts"] {
         assert!(words(&listing, name).contains("leads out"), "{}", words(&listing, name));
-        let refused = library.open(name).err().expect("refused");
+        let refused = library.open(name).expect_err("refused");
         let is_link = matches!(refused, LibraryError::LeadsOut | LibraryError::NotFound);
         assert!(is_link, "{name}: {refused}");
     }
@@ -276,7 +276,7 @@ fn what_a_folder_may_hold_besides() {
     }
     assert!(matches!(library.open("gone.ts"), Err(LibraryError::NotFound)));
     // Root reads what is locked.
-    let locked = library.open("locked.ts").err().expect("refused").to_string();
+    let locked = library.open("locked.ts").expect_err("refused").to_string();
     assert!(locked.contains("cannot be opened") || locked.contains("no MP4"), "{locked}");
     assert!(library.open("inside.ts").is_ok());
 }

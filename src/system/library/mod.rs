@@ -211,3 +211,16 @@ impl fmt::Display for LibraryError {
 }
 
 impl std::error::Error for LibraryError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bug_in_a_reader_refuses_its_file_and_ends_nothing_else() {
+        let found: Result<(), FileError> = guarded("a.ts", || panic!("a bug"));
+        let words = found.map_err(LibraryError::Refused).expect_err("refused").to_string();
+        assert!(words.contains("ran into a bug in this program"), "{words}");
+        assert!(guarded("a.ts", || Ok(1)).is_ok());
+    }
+}

@@ -139,3 +139,66 @@ fn first_state(identity: &Identity, known: Option<&Entry>, now: Utc) -> State {
         false => State::Pending,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn identity(size: u64, modified_ms: i64) -> Identity {
+        let modified_ns = modified_ms * 1_000_000;
+        Identity { device: 1, inode: 2, size, modified_ns, changed_ns: modified_ns }
+    }
+
+    fn entry(identity: Identity, state: State) -> Entry {
+        Entry { name: "a.ts".into(), identity, state }
+    }
+
+    fn regular(identity: Identity) -> Found {
+        Found { identity, refusal: None }
+    }
+
+    #[test]
+    fn long_names_fill_the_listing_sooner_and_the_first_stay() {
+        let mut finds = Finds::default();
+        for n in (0..4000).rev() {
+            finds.add(&format!("{n:0255}"), regular(identity(1, 0)));
+        }
+        let listed = LIBRARY_NAMES_BYTES_MAX / 255;
+        assert_eq!((finds.files.len(), finds.more), (listed, 4000 - listed));
+        assert_eq!(finds.name_bytes, listed * 255);
+        assert!(finds.files.keys().next().is_some_and(|name| **name == *format!("{:0255}", 0)));
+        finds.add(&format!("{:0255}", 0), regular(identity(2, 0)));
+        assert_eq!(finds.name_bytes, listed * 255, "the same name counts once");
+    }
+
+    #[test]
+    fn a_file_grows_while_it_is_young_or_its_size_changes() {
+        let now = Utc(100_000);
+        let state = |file, known: Option<&Entry>| first_state(&file, known, now);
+        assert_eq!(state(identity(5, 96_999), None), State::Pending);
+        assert_eq!(state(identity(5, 97_001), None), State::Growing);
+        assert_eq!(state(identity(5, 102_999), None), State::Growing, "by another's clock");
+        assert_eq!(state(identity(5, 900_000), None), State::Pending, "by a wrong clock");
+        let known = entry(identity(4, 50_000), State::Pending);
+        assert_eq!(state(identity(5, 50_000), Some(&known)), State::Growing);
+        let other = Identity { inode: 3, ..identity(5, 50_000) };
+        assert_eq!(state(other, Some(&known)), State::Pending, "another file of its name");
+    }
+
+    #[test]
+    fn what_is_known_holds_until_the_file_changes() {
+        let now = Utc(100_000);
+        let old = identity(5, 1_000);
+        let holds = |state: State, file| is_still_true(&entry(old, state), &file, now);
+        let changed = Identity { changed_ns: 7, ..old };
+        for state in [State::Pending, State::refused("why")] {
+            assert!(holds(state.clone(), regular(old)));
+            assert!(!holds(state.clone(), regular(changed)));
+        }
+        assert!(!holds(State::Growing, regular(old)), "it is no longer young");
+        let link = |why: &str| Found { identity: old, refusal: Some(why.to_owned()) };
+        assert!(holds(State::refused("why"), link("why")));
+        assert!(!holds(State::refused("why"), link("why not")));
+        assert!(!holds(State::Pending, link("why")));
+    }
+}

@@ -8,6 +8,8 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use rustix::process::setpriority_process;
+
 use super::container::open_container;
 use super::guarded;
 use super::listing::{Entry, Listing, State};
@@ -21,6 +23,8 @@ use crate::base::limits::{
 use crate::base::time::Mono;
 use crate::system::clock;
 
+/// What plays has the processor first.
+const NICENESS: i32 = 10;
 /// A listing in the making is shown at most this often.
 const SHOW: Duration = Duration::from_millis(250);
 const SCAN: Duration = Duration::from_millis(LIBRARY_SCAN_MS);
@@ -28,6 +32,8 @@ const LOOK: Duration = Duration::from_millis(LIBRARY_LOOK_MS);
 
 /// Reads the folder, surveys what is new, waits, until the last handle is gone.
 pub(super) fn run(shared: &Shared) {
+    // Linux gives each thread a niceness of its own. Without it all the same works.
+    let _ = setpriority_process(None, NICENESS);
     let mut problem = None;
     loop {
         let begun = clock::mono();

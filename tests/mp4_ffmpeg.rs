@@ -1,0 +1,291 @@
+//! The MP4 reader against ffmpeg: every packet that ffprobe takes out of a file must come out of
+//! the reader with the same bytes, the same times and the same key flag, and nothing else.
+#![cfg(test)]
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use streamcaster::base::time::Ticks;
+use streamcaster::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
+use streamcaster::codec::container::{ContainerReader, FileError, Progress, ReadAt};
+use streamcaster::mp4::Mp4Reader;
+
+/// A file in memory that remembers how it was read.
+struct Bytes {
+    bytes: Vec<u8>,
+    largest_read: usize,
+}
+
+impl ReadAt for Bytes {
+    fn size(&self) -> u64 {
+        self.bytes.len() as u64
+    }
+
+    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> std::io::Result<usize> {
+        self.largest_read = self.largest_read.max(into.len());
+        let from = self.bytes.get(offset as usize..).unwrap_or_default();
+        let count = from.len().min(into.len());
+        into[..count].copy_from_slice(&from[..count]);
+        Ok(count)
+    }
+}
+
+/// A packet as the reader or ffprobe tells of it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Packet {
+    track: u8,
+    dts: i64,
+    pts: i64,
+    bytes: usize,
+    crc: u32,
+    key: bool,
+}
+
+#[derive(Default)]
+struct Recorder {
+    open: [Option<(UnitStart, Vec<u8>)>; 2],
+    packets: Vec<Packet>,
+    configs: Vec<TrackConfig>,
+    aborted: usize,
+}
+
+impl UnitSink for Recorder {
+    fn config(&mut self, config: &TrackConfig) {
+        assert!(self.open[config.track().index()].is_none());
+        self.configs.push(config.clone());
+    }
+
+    fn begin(&mut self, start: UnitStart) {
+        assert!(start.pts >= start.dts);
+        assert!(self.configs.iter().any(|config| config.track() == start.track));
+        assert!(self.open[start.track.index()].replace((start, Vec::new())).is_none());
+    }
+
+    fn write(&mut self, track: Track, bytes: &[u8]) {
+        self.open[track.index()].as_mut().expect("an open unit").1.extend_from_slice(bytes);
+    }
+
+    fn patch(&mut self, _track: Track, _offset: usize, _bytes: [u8; 4]) {
+        panic!("lengths are known beforehand");
+    }
+
+    fn commit(&mut self, track: Track) {
+        let (start, bytes) = self.open[track.index()].take().expect("an open unit");
+        self.packets.push(Packet {
+            track: track.index() as u8,
+            dts: start.dts.0,
+            pts: start.pts.0,
+            bytes: bytes.len(),
+            crc: crc32(&bytes),
+            key: start.key,
+        });
+    }
+
+    fn abort(&mut self, track: Track) {
+        self.open[track.index()].take().expect("an open unit");
+        self.aborted += 1;
+    }
+}
+
+/// As ffprobe computes it (ISO/IEC 3309).
+fn crc32(bytes: &[u8]) -> u32 {
+    !bytes.iter().fold(u32::MAX, |crc, byte| {
+        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
+            crc >> 1 ^ if crc & 1 == 1 { 0xedb8_8320 } else { 0 }
+        })
+    })
+}
+
+fn folder() -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("mp4-{}", std::process::id()));
+    fs::create_dir_all(&folder).expect("a temporary folder");
+    folder
+}
+
+fn run(program: &str, arguments: &[&str]) -> String {
+    let output = Command::new(program)
+        .args(["-hide_banner", "-loglevel", "error"])
+        .args(arguments)
+        .output()
+        .expect("ffmpeg is needed: apt-get install ffmpeg");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{program} {arguments:?}: {said}");
+    String::from_utf8(output.stdout).expect("plain text")
+}
+
+/// Lets ffmpeg make a file of three seconds: test picture, sine tone, and what `arguments` say.
+fn make(name: &str, picture: &str, rate_hz: u32, arguments: &[&str]) -> String {
+    let path = folder().join(name).to_str().expect("a path in UTF-8").to_owned();
+    let (picture, tone) = (format!("testsrc2={picture}"), format!("sine=sample_rate={rate_hz}"));
+    let mut all = vec!["-nostdin", "-y", "-f", "lavfi", "-i", &picture, "-f", "lavfi", "-i", &tone];
+    all.extend(["-t", "3", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]);
+    all.extend(["-g", "25", "-c:a", "aac", "-b:a", "64k"]);
+    all.extend(arguments);
+    all.push(&path);
+    run("ffmpeg", &all);
+    path
+}
+
+fn remux(from: &str, name: &str, before: &[&str], arguments: &[&str]) -> String {
+    let path = folder().join(name).to_str().expect("a path in UTF-8").to_owned();
+    let mut all = vec!["-nostdin", "-y"];
+    all.extend(before);
+    all.extend(["-i", from, "-c", "copy"]);
+    all.extend(arguments);
+    all.push(&path);
+    run("ffmpeg", &all);
+    path
+}
+
+/// What ffprobe takes out, its first video and first audio stream, times in 90 kHz.
+fn probe(path: &str) -> Vec<Packet> {
+    let fields = "stream=codec_type,time_base:packet=codec_type,pts,dts,size,flags,data_hash";
+    let text = run(
+        "ffprobe",
+        &[
+            "-show_packets",
+            "-show_streams",
+            "-show_data_hash",
+            "crc32",
+            "-show_entries",
+            fields,
+            "-of",
+            "compact",
+            path,
+        ],
+    );
+    // Side data breaks a packet's line in two.
+    let text = text.replace("\n|", "|");
+    let mut scales = BTreeMap::new();
+    let lines = text.lines().map(|line| {
+        let (section, rest) = line.split_once('|').expect("a section");
+        let values = rest.split('|').filter_map(|field| field.split_once('='));
+        (section, values.collect::<BTreeMap<&str, &str>>())
+    });
+    let lines: Vec<_> = lines.collect();
+    for (_, values) in lines.iter().filter(|(section, _)| *section == "stream") {
+        let (_, scale) = values["time_base"].split_once('/').expect("a fraction");
+        scales.insert(values["codec_type"], scale.parse::<i128>().expect("a number"));
+    }
+    let packets = lines.iter().filter(|(section, _)| *section == "packet");
+    packets
+        .map(|(_, values)| {
+            let time = |name: &str| {
+                let time: i128 = values[name].parse().expect("a time");
+                (time * 90_000).div_euclid(scales[values["codec_type"]]) as i64
+            };
+            let is_video = values["codec_type"] == "video";
+            let hash = values["data_hash"].strip_prefix("CRC32:").expect("a checksum");
+            Packet {
+                track: u8::from(!is_video),
+                dts: time("dts"),
+                pts: time("pts"),
+                bytes: values["size"].parse().expect("a size"),
+                crc: u32::from_str_radix(hash, 16).expect("hexadecimal"),
+                key: is_video && values["flags"].starts_with('K'),
+            }
+        })
+        .collect()
+}
+
+fn open(path: &str) -> (Bytes, Mp4Reader) {
+    let mut file = Bytes { bytes: fs::read(path).expect("the file made"), largest_read: 0 };
+    let reader = Mp4Reader::open(&mut file).unwrap_or_else(|error| panic!("{path}: {error}"));
+    (file, reader)
+}
+
+fn read_on(file: &mut Bytes, reader: &mut Mp4Reader) -> Recorder {
+    let mut recorder = Recorder::default();
+    while reader.next(file, &mut recorder).expect("a whole file") == Progress::More {}
+    assert!(recorder.open.iter().all(Option::is_none), "nothing is left open");
+    recorder
+}
+
+fn of(packets: &[Packet], track: u8) -> Vec<Packet> {
+    packets.iter().filter(|packet| packet.track == track).cloned().collect()
+}
+
+/// The reader takes out what ffprobe does, in order of decoding.
+fn assert_like_ffprobe(path: &str) -> Recorder {
+    assert_like(path, false)
+}
+
+fn assert_like(path: &str, reaches_back: bool) -> Recorder {
+    let (mut file, mut reader) = open(path);
+    let recorder = read_on(&mut file, &mut reader);
+    let mut expected = probe(path);
+    if reaches_back {
+        // Where composition offsets are negative, ffprobe lets presentation happen later. The
+        // file says that decoding happens earlier (ISO/IEC 14496-12, 8.6.1.4).
+        let late = of(&expected, 0).first().map_or(0, |first| first.pts);
+        assert!(late > 0, "{path}: no negative offsets");
+        for packet in expected.iter_mut().filter(|packet| packet.track == 0) {
+            (packet.dts, packet.pts) = (packet.dts - late, packet.pts - late);
+        }
+    }
+    for track in [0, 1] {
+        let (came, wanted) = (of(&recorder.packets, track), of(&expected, track));
+        assert_eq!(came.len(), wanted.len(), "{path}: packets of track {track}");
+        for (n, (came, wanted)) in came.iter().zip(&wanted).enumerate() {
+            assert_eq!(came, wanted, "{path}: packet {n}");
+        }
+    }
+    assert!(recorder.packets.windows(2).all(|two| two[0].dts <= two[1].dts), "{path}: order");
+    assert_eq!((recorder.aborted, reader.broken()), (0, 0), "{path}");
+    assert!(file.largest_read <= 64 << 10, "{path}: a read of {}", file.largest_read);
+    let stated = run("ffprobe", &["-show_entries", "format=duration", "-of", "csv=p=0", path]);
+    let stated: f64 = stated.trim().parse().expect("a duration");
+    let told = reader.contents().duration.expect("a duration").0 as f64 / 90_000.0;
+    assert!((told - stated).abs() < 0.15, "{path}: {told} s, ffprobe says {stated}");
+    recorder
+}
+
+const PLAIN: &str = "size=128x72:rate=25";
+
+#[test]
+fn whole_files_come_out_as_ffprobe_reads_them() {
+    let b_frames = make("b.mp4", PLAIN, 48_000, &["-bf", "3", "-b_strategy", "0"]);
+    let recorder = assert_like_ffprobe(&b_frames);
+    assert_eq!(recorder.configs.len(), 2);
+    assert!(recorder.packets.iter().any(|packet| packet.pts > packet.dts), "B-frames");
+    assert!(recorder.packets.iter().any(|packet| packet.dts < 0), "an edit list");
+    assert_like_ffprobe(&make("plain.mp4", PLAIN, 44_100, &["-bf", "0"]));
+    assert_like_ffprobe(&make("odd.mp4", "size=130x98:rate=30000/1001", 22_050, &["-bf", "2"]));
+    assert_like_ffprobe(&make("silent.mp4", PLAIN, 48_000, &["-an"]));
+    let fast = ["-movflags", "+faststart"];
+    assert_like_ffprobe(&remux(&b_frames, "fast.mp4", &[], &fast));
+    assert_like_ffprobe(&remux(&b_frames, "b.mov", &[], &[]));
+    assert_like_ffprobe(&remux(&b_frames, "b.m4v", &[], &["-f", "mp4"]));
+    let negative = ["-movflags", "+negative_cts_offsets"];
+    assert_like_ffprobe(&remux(&b_frames, "negative.mp4", &[], &negative));
+    assert_like_ffprobe(&make("mono.mov", PLAIN, 44_100, &["-ac", "1", "-bf", "1"]));
+    let vary = ["-vf", "select='not(mod(n,3))+lt(n,20)'", "-vsync", "vfr", "-bf", "2"];
+    assert_like_ffprobe(&make("vfr.mp4", PLAIN, 48_000, &vary));
+}
+
+#[test]
+fn fragmented_files_come_out_as_ffprobe_reads_them() {
+    let whole = make("f.mp4", PLAIN, 48_000, &["-bf", "2", "-b_strategy", "0"]);
+    for (n, flags) in [
+        "frag_keyframe+empty_moov",
+        "frag_keyframe+empty_moov+default_base_moof",
+        "frag_keyframe+empty_moov+default_base_moof+skip_trailer",
+        "frag_keyframe+empty_moov+separate_moof",
+        "frag_keyframe+delay_moov",
+        "frag_every_frame+empty_moov+default_base_moof",
+        "frag_keyframe",
+        "dash",
+        "cmaf",
+        "frag_keyframe+empty_moov+negative_cts_offsets",
+        "frag_keyframe+empty_moov+default_base_moof+global_sidx+skip_trailer",
+        "frag_keyframe+empty_moov+omit_tfhd_offset",
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let path = remux(&whole, &format!("f{n}.mp4"), &[], &["-movflags", flags]);
+        assert_like(&path, flags.contains("negative") || flags == "cmaf");
+    }
+}
