@@ -114,7 +114,6 @@ fn day_of(seed: u64, shuffle: bool) {
     let (behind, before) = day.ahead_ms;
     let frame = i64::from(FRAME_MS);
     assert!(before <= 2 * frame && behind >= -2 * frame, "{behind} to {before} ms ahead");
-    println!("{} files, {video_ms} ms, {behind} to {before} ms ahead", opened.len());
 }
 
 #[test]
