@@ -11,7 +11,7 @@ use std::process::Command;
 use flate2::{write::GzEncoder, Compression};
 
 const PAGE_DIR: &str = "src/control/page";
-const PAGE_FILES: [&str; 3] = ["index.html", "page.css", "page.js"];
+const PAGE_FILES: [&str; 4] = ["index.html", "page.css", "page.js", "desk.js"];
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 

@@ -100,13 +100,20 @@ pub fn run(config: &Config, data: &Path) -> Result<(), StartError> {
     let heap_bytes = Budget::of(&demand(config)).total(Owner::Heap);
     heap::set_limit(usize::try_from(heap_bytes).unwrap_or(usize::MAX));
     allow_descriptors(config);
-    let (_desk, inbox) = commands::channel();
-    let plane = Rc::new(Plane::bind(config, data, inbox)?);
     let board = Board::default();
+    let library = Library::start(data.join("videos")).map_err(|cause| StartError {
+        what: "the library cannot start".to_owned(),
+        hint: "",
+        cause,
+    })?;
+    let (desk, inbox) = commands::channel();
+    let plane = Rc::new(Plane::bind(config, data, library.clone(), inbox)?);
     let options = ControlOptions {
         http: config.http.listen,
         stat: config.stat.listen,
         board: board.clone(),
+        desk,
+        library,
         state: data.join("state"),
     };
     let control = control::start(options).map_err(|cause| StartError {
@@ -147,7 +154,12 @@ fn allow_descriptors(config: &Config) {
 }
 
 impl Plane {
-    fn bind(config: &Config, data: &Path, inbox: Inbox) -> Result<Plane, StartError> {
+    fn bind(
+        config: &Config,
+        data: &Path,
+        library: Library,
+        inbox: Inbox,
+    ) -> Result<Plane, StartError> {
         let ring = Ring::new(capacity(config.programme.ring_bytes));
         let fill = if config.programme.fill_audio { FillAudio::Yes } else { FillAudio::No };
         let switcher = Switcher::new(ring, config.programme.silence, fill);
@@ -170,10 +182,6 @@ impl Plane {
             StartError { what, hint, cause }
         })?);
         let destinations = config.destinations.iter().cloned().map(Destination::new).collect();
-        let library = Library::start(data.join("videos")).map_err(|cause| {
-            let what = "the library's thread cannot be started".to_owned();
-            StartError { what, hint: "", cause }
-        })?;
         let (readers, standby) = (Readers::default(), Rc::<Bell>::default());
         let open = open_file(library.clone());
         let playout =

@@ -289,3 +289,86 @@ fn fragmented_files_come_out_as_ffprobe_reads_them() {
         assert_like(&path, flags.contains("negative") || flags == "cmaf");
     }
 }
+
+#[test]
+fn a_cut_without_encoding_begins_at_the_key_before() {
+    let whole = make("c.mp4", PLAIN, 48_000, &["-bf", "2", "-b_strategy", "0"]);
+    let cut = remux(&whole, "cut.mp4", &["-ss", "1.4"], &[]);
+    let (mut file, mut reader) = open(&cut);
+    let recorder = read_on(&mut file, &mut reader);
+    let expected = probe(&cut);
+    assert_eq!(of(&recorder.packets, 0), of(&expected, 0));
+    let first = &expected[expected.iter().position(|packet| packet.track == 0).expect("video")];
+    assert!(first.key && first.pts < 0, "a key before what is shown");
+    // ffprobe passes over audio that is not shown; what comes is the same from there on.
+    let (came, wanted) = (of(&recorder.packets, 1), of(&expected, 1));
+    assert!(came.ends_with(&wanted) || wanted.ends_with(&came), "the same audio");
+}
+
+#[test]
+fn a_seek_goes_on_as_reading_does() {
+    let whole = make("s.mp4", PLAIN, 48_000, &["-bf", "2", "-b_strategy", "0"]);
+    let fragments = ["-movflags", "frag_keyframe+empty_moov+default_base_moof"];
+    let every = ["-movflags", "frag_every_frame+empty_moov+skip_trailer"];
+    let files = [
+        whole.clone(),
+        remux(&whole, "s-f.mp4", &[], &fragments),
+        remux(&whole, "s-e.mp4", &[], &every),
+        remux(&whole, "s-d.mp4", &[], &["-movflags", "dash"]),
+    ];
+    for path in files {
+        let (mut file, mut reader) = open(&path);
+        let all = read_on(&mut file, &mut reader).packets;
+        let keys: Vec<i64> = all.iter().filter(|packet| packet.key).map(|p| p.dts).collect();
+        assert_eq!(keys.len(), 3, "{path}");
+        for to in [-9000, 0, 45_000, keys[1] - 1, keys[1], 120_000, keys[2], 400_000] {
+            let key = keys.iter().rev().find(|key| **key <= to).unwrap_or(&keys[0]);
+            let mut sink = Recorder::default();
+            let went = reader.seek(&mut file, Ticks(to), &mut sink).expect("a key");
+            assert_eq!(went.0, *key, "{path}: seek to {to}");
+            let rest = read_on(&mut file, &mut reader).packets;
+            let wanted: Vec<Packet> = all.iter().filter(|p| p.dts >= *key).cloned().collect();
+            assert_eq!(rest, wanted, "{path}: from {to}");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_whole_is_told_or_played_as_far_as_it_goes() {
+    let whole = make("t.mp4", PLAIN, 48_000, &[]);
+    let fast = remux(&whole, "t-fast.mp4", &[], &["-movflags", "+faststart"]);
+    for path in [whole.as_str(), &fast] {
+        let mut bytes = fs::read(path).expect("the file made");
+        bytes.truncate(bytes.len() * 9 / 10);
+        let error = Mp4Reader::open(&mut Bytes { bytes, largest_read: 0 }).err().expect("cut");
+        assert!(matches!(error, FileError::Truncated { .. }), "{path}: {error}");
+    }
+    let flags = ["-movflags", "frag_keyframe+empty_moov+default_base_moof"];
+    let path = remux(&whole, "t-f.mp4", &[], &flags);
+    let mut bytes = fs::read(&path).expect("the file made");
+    let expected = probe(&path);
+    bytes.truncate(bytes.len() * 8 / 10);
+    let mut file = Bytes { bytes, largest_read: 0 };
+    let mut reader = Mp4Reader::open(&mut file).expect("a recording that was broken off");
+    let recorder = read_on(&mut file, &mut reader);
+    let came = of(&recorder.packets, 0);
+    assert!((50..75).contains(&came.len()), "{} pictures", came.len());
+    assert!(of(&expected, 0).starts_with(&came));
+}
+
+#[test]
+fn what_is_not_carried_is_named() {
+    let other = make("alac.m4a.mov", PLAIN, 48_000, &["-c:a", "alac"]);
+    let (_, reader) = open(&other);
+    assert_eq!(reader.contents().left_out, Some("ALAC audio"));
+    assert!(reader.contents().audio.is_none());
+    for (name, arguments, said) in [
+        ("mp4v.mp4", ["-c:v", "mpeg4"], "MPEG-4 Part 2 video"),
+        ("mjpeg.mov", ["-c:v", "mjpeg"], "Motion JPEG video"),
+    ] {
+        let path = make(name, PLAIN, 48_000, &arguments);
+        let bytes = fs::read(path).expect("the file made");
+        let error = Mp4Reader::open(&mut Bytes { bytes, largest_read: 0 }).err().expect("refused");
+        assert!(error.to_string().contains(said), "{error}");
+    }
+}

@@ -3,15 +3,16 @@
 //! enforcing it, measuring it. Bound: one row per kind of buffer.
 
 use super::limits::{
-    ACCESS_UNIT_BYTES_MAX, DATAGRAM_BYTES_MAX, DEMULTIPLEXER_BYTES, DESTINATION_BYTES,
+    ACCESS_UNIT_BYTES_MAX, DATAGRAM_BYTES_MAX, DECKS_MAX, DEMULTIPLEXER_BYTES, DESTINATION_BYTES,
     FILE_READERS_MAX, FILE_WINDOWS_MAX, FILE_WINDOW_BYTES, HTTP_ANSWERS_BYTES_MAX,
-    HTTP_BODY_BYTES_MAX, HTTP_CONNECTIONS_MAX, HTTP_CONNECTION_BYTES, HTTP_HEAD_BYTES_MAX,
-    HTTP_SOCKET_BUFFER_BYTES, LIBRARY_ENTRY_BYTES, LIBRARY_FILES_MAX, LIBRARY_NAMES_BYTES_MAX,
-    LIBRARY_SCAN_BYTES, LIBRARY_SURVEY_BYTES, LOG_LINES_MAX, LOG_LINE_BYTES_MAX, PARCELS_PER_DECK,
-    PARCEL_BYTES, PARCEL_CALLS_MAX, PARCEL_CALL_BYTES, PARCEL_CONFIGS_MAX, PROGRAM_BYTES,
-    RING_UNITS_MAX, RTMP_LOBBY_BYTES, RTMP_LOBBY_MAX, RTMP_PENDING_MAX, RTMP_RECEIVE_BUFFER_BYTES,
-    SMALL_HEAP_BYTES, SOCKET_SEND_BUFFER_BYTES, STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX,
-    THREADS_MAX, THREAD_STACK_BYTES, TRACK_CONFIGS_MAX, TRACK_CONFIG_BYTES_MAX, VIEWER_BYTES,
+    HTTP_ANSWER_BYTES_MAX, HTTP_BODY_BYTES_MAX, HTTP_CONNECTIONS_MAX, HTTP_CONNECTION_BYTES,
+    HTTP_HEAD_BYTES_MAX, HTTP_SOCKET_BUFFER_BYTES, LIBRARY_ENTRY_BYTES, LIBRARY_FILES_MAX,
+    LIBRARY_NAMES_BYTES_MAX, LIBRARY_SCAN_BYTES, LIBRARY_SURVEY_BYTES, LOG_LINES_MAX,
+    LOG_LINE_BYTES_MAX, MP4_READER_BYTES, PARCELS_PER_DECK, PARCEL_BYTES, PARCEL_CALLS_MAX,
+    PARCEL_CALL_BYTES, PARCEL_CONFIGS_MAX, PROGRAM_BYTES, RING_UNITS_MAX, RTMP_LOBBY_BYTES,
+    RTMP_LOBBY_MAX, RTMP_PENDING_MAX, RTMP_RECEIVE_BUFFER_BYTES, SMALL_HEAP_BYTES,
+    SOCKET_SEND_BUFFER_BYTES, STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX, THREADS_MAX,
+    THREAD_STACK_BYTES, TRACK_CONFIGS_MAX, TRACK_CONFIG_BYTES_MAX, VIEWER_BYTES,
 };
 
 /// Linux grants twice what SO_SNDBUF or SO_RCVBUF ask for, the half of it for its own bookkeeping
@@ -97,12 +98,13 @@ impl Budget {
         let parcel = PARCEL_BYTES
             + PARCEL_CALLS_MAX * PARCEL_CALL_BYTES
             + PARCEL_CONFIGS_MAX * 2 * TRACK_CONFIG_BYTES_MAX;
-        self.heap("files: read ahead", FILE_READERS_MAX * PARCELS_PER_DECK, "parcels", parcel);
+        self.heap("files: read ahead", DECKS_MAX * PARCELS_PER_DECK, "parcels", parcel);
         let entry_bytes = LIBRARY_ENTRY_BYTES + LIBRARY_SCAN_BYTES;
         self.heap("library: files listed", LIBRARY_FILES_MAX, "files", entry_bytes);
         self.one(Owner::Heap, "library: their names", 2 * LIBRARY_NAMES_BYTES_MAX);
         self.one(Owner::Heap, "library: one file's survey", LIBRARY_SURVEY_BYTES);
         self.heap("files: windows", FILE_WINDOWS_MAX, "readers", FILE_WINDOW_BYTES);
+        self.heap("video files: readers", FILE_READERS_MAX, "files", MP4_READER_BYTES);
         self.heap("log ring", LOG_LINES_MAX, "lines", LOG_LINE_BYTES_MAX);
         self.one(Owner::Heap, "everything small", SMALL_HEAP_BYTES);
         self.one(Owner::Process, "program and its static data", PROGRAM_BYTES);
@@ -118,6 +120,7 @@ impl Budget {
         self.heap("destinations", demand.destinations, "destinations", DESTINATION_BYTES);
         self.heap("HTTP connections", HTTP_CONNECTIONS_MAX, "connections", http);
         self.one(Owner::Heap, "HTTP answers under way", HTTP_ANSWERS_BYTES_MAX);
+        self.one(Owner::Heap, "HTTP: a list of the library being made", HTTP_ANSWER_BYTES_MAX);
     }
 
     fn kernel(&mut self, demand: &Demand) {

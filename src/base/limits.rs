@@ -249,7 +249,7 @@ pub const PLAYLIST_FILES_MAX: usize = 500;
 pub const PLAYLIST_NAME_BYTES_MAX: usize = 64;
 /// Files open for playing at once, each with a thread of its own that may hang on its disk: the one
 /// on air, the one that follows, and the standby file.
-pub const FILE_READERS_MAX: usize = 3;
+pub const DECKS_MAX: usize = 3;
 /// Parcels of access units that go round between a file's reader and the data plane: together they
 /// hold the largest access unit.
 pub const PARCELS_PER_DECK: usize = 8;
@@ -277,6 +277,8 @@ pub const PLACE_SAVED_MS: u64 = 10_000;
 pub const STATE_BYTES_MAX: u64 = 4 << 20;
 /// How often the standby file is looked for.
 pub const STANDBY_LOOK_MS: u64 = 2_000;
+/// Video files read at once: on air, waiting to be, the standby file, and one that is surveyed.
+pub const FILE_READERS_MAX: usize = 4;
 /// An MP4 reader's window onto one of its tables.
 pub const MP4_WINDOW_BYTES: usize = 4 << 10;
 /// A piece of a video sample read from an MP4 file at once.
@@ -334,14 +336,16 @@ pub const HTTP_LINGER_BYTES_MAX: usize = 256 << 10;
 pub const HTTP_LINGER_MS_MAX: u64 = 1_000;
 /// Time the answering side has for one request.
 pub const HTTP_ANSWER_MS_MAX: u64 = 5_000;
-/// One answer.
-pub const HTTP_ANSWER_BYTES_MAX: usize = 1 << 20;
+/// One answer: the names of as many files as the library lists, and what is known of thousands.
+pub const HTTP_ANSWER_BYTES_MAX: usize = 3 << 20;
 /// All answers under way together.
-pub const HTTP_ANSWERS_BYTES_MAX: usize = 4 << 20;
+pub const HTTP_ANSWERS_BYTES_MAX: usize = 6 << 20;
 /// Connections from the gate to the HTTP server behind it.
-pub const HTTP_LANES: usize = 2;
+pub const HTTP_LANES: usize = 3;
 /// Threads that answer requests.
-pub const HTTP_WORKERS: usize = 2;
+pub const HTTP_WORKERS: usize = 3;
+/// Commands carried out at once: fewer than lanes and workers, so that the state is always told.
+pub const HTTP_COMMANDS_MAX: usize = 2;
 /// Kernel buffer of an HTTP connection, each direction.
 pub const HTTP_SOCKET_BUFFER_BYTES: usize = 64 << 10;
 /// Viewers named one by one in an answer; more are only counted.
@@ -360,7 +364,7 @@ pub const DESCRIPTORS_BESIDES: usize = 64;
 pub const BLOCKING_THREADS_MAX: usize = 4;
 /// Threads of the process: data plane, log, library, name look-ups, the control plane's, and the
 /// files'.
-pub const THREADS_MAX: usize = 13 + FILE_READERS_MAX;
+pub const THREADS_MAX: usize = 15 + DECKS_MAX;
 /// Stack of each thread the program starts itself.
 pub const THREAD_STACK_BYTES: usize = 256 << 10;
 

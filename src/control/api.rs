@@ -3,9 +3,9 @@
 //! Non-goals: routing. Bound: viewers are listed up to [`HTTP_VIEWERS_LISTED_MAX`].
 //!
 //! The original's fields mean here: `stream_status` is `streaming` while the data plane runs,
-//! standby included, for the programme never stops, and `error` when it does not run.
-//! `current_video` keeps the original's promise that it is a text while streaming: the library's
-//! file, or the name of the source when no file is on air.
+//! standby included, for the programme never stops, `switching` while a file is made ready, and
+//! `error` when it does not run. `current_video` keeps the original's promise that it is a text
+//! while streaming: the library's file when one is on air or paused, or the name of the source.
 
 use serde::Serialize;
 
@@ -13,6 +13,7 @@ use crate::base::limits::HTTP_VIEWERS_LISTED_MAX;
 use crate::base::time::{Mono, Utc};
 use crate::codec::access_unit::{AacConfig, AvcConfig};
 use crate::control::build_info::BUILD;
+use crate::control::inputs::{self, Playout, Publisher, Pull};
 use crate::system::health::{self, Health};
 use crate::system::heap::HeapUse;
 use crate::system::snapshot::{
@@ -36,8 +37,13 @@ pub struct Moment {
 }
 
 impl Moment {
+    /// Whole seconds from now until `at`, begun ones counted.
+    pub(super) fn seconds_until(&self, at: Mono) -> u64 {
+        u64::try_from(at.since(self.now).as_millis().div_ceil(1000)).unwrap_or(u64::MAX)
+    }
+
     /// Civil time of a point on the monotonic clock.
-    fn civil(&self, at: Mono) -> String {
+    pub(super) fn civil(&self, at: Mono) -> String {
         let (now_ms, at_ms) = (self.now.to_ms(), at.to_ms());
         let utc_ms = self.utc.0.saturating_sub(now_ms).saturating_add(at_ms);
         Utc(utc_ms).to_string()
@@ -83,7 +89,7 @@ fn checks(health: &Health) -> Vec<CheckAnswer<'_>> {
 #[derive(Serialize)]
 pub struct StatusAnswer<'a> {
     stream_status: &'static str,
-    current_video: Option<&'static str>,
+    current_video: Option<&'a str>,
     current_video_source: &'static str,
     process_status: ProcessStatus,
     googledrive_available: bool,
@@ -95,7 +101,10 @@ pub struct StatusAnswer<'a> {
     health: &'static str,
     checks: Vec<CheckAnswer<'a>>,
     programme: Programme,
+    playout: Playout<'a>,
     udp: Udp<'a>,
+    publisher: Publisher<'a>,
+    pull: Option<Pull<'a>>,
     rtmp: Rtmp<'a>,
     viewer_count: usize,
     viewers: Vec<Viewer<'a>>,
@@ -128,18 +137,27 @@ struct ProcessStatus {
     is_switching: bool,
 }
 
+/// What the original calls the state of the stream.
+pub fn stream_status(snapshot: &Snapshot, moment: Moment) -> &'static str {
+    match (health::is_running(snapshot, moment.now), snapshot.playout.switching) {
+        (false, _) => "error",
+        (true, true) => "switching",
+        (true, false) => "streaming",
+    }
+}
+
 /// Tells the state of the whole.
 pub fn status<'a>(snapshot: &'a Snapshot, health: &'a Health, moment: Moment) -> StatusAnswer<'a> {
     let running = health::is_running(snapshot, moment.now);
-    let source = snapshot.programme.on_air.name();
+    let (video, source) = inputs::current(snapshot);
     StatusAnswer {
-        stream_status: if running { "streaming" } else { "error" },
-        current_video: running.then_some(source),
+        stream_status: stream_status(snapshot, moment),
+        current_video: running.then_some(video),
         current_video_source: source,
         process_status: ProcessStatus {
             udp_streaming_running: running,
             udp_sender_pid: moment.pid,
-            is_switching: false,
+            is_switching: running && snapshot.playout.switching,
         },
         googledrive_available: false,
         timestamp: moment.utc.to_string(),
@@ -150,7 +168,10 @@ pub fn status<'a>(snapshot: &'a Snapshot, health: &'a Health, moment: Moment) ->
         health: health.verdict.name(),
         checks: checks(health),
         programme: programme(&snapshot.programme, moment),
+        playout: inputs::playout(&snapshot.playout),
         udp: udp(&snapshot.udp),
+        publisher: inputs::publisher(&snapshot.publisher, moment),
+        pull: inputs::pull(&snapshot.pull, moment),
         rtmp: rtmp(&snapshot.rtmp),
         viewer_count: snapshot.viewers.len(),
         viewers: snapshot
@@ -180,8 +201,9 @@ struct Programme {
     ring_ms: u64,
 }
 
+/// Video as configured.
 #[derive(Serialize)]
-struct Video {
+pub struct Video {
     codec: &'static str,
     width: u32,
     height: u32,
@@ -190,8 +212,9 @@ struct Video {
     level: f64,
 }
 
+/// Audio as configured.
 #[derive(Serialize)]
-struct Audio {
+pub struct Audio {
     codec: &'static str,
     profile: &'static str,
     sample_rate_hz: u32,
@@ -227,7 +250,8 @@ fn programme(status: &ProgrammeStatus, moment: Moment) -> Programme {
     }
 }
 
-fn video(config: &AvcConfig) -> Video {
+/// Tells a video configuration.
+pub fn video(config: &AvcConfig) -> Video {
     Video {
         codec: "H.264",
         width: config.width,
@@ -238,7 +262,8 @@ fn video(config: &AvcConfig) -> Video {
     }
 }
 
-fn audio(config: &AacConfig) -> Audio {
+/// Tells an audio configuration.
+pub fn audio(config: &AacConfig) -> Audio {
     Audio {
         codec: "AAC",
         profile: aac_profile(config),
@@ -399,13 +424,12 @@ struct Destination<'a> {
 }
 
 fn destination(status: &DestinationStatus, moment: Moment) -> Destination<'_> {
-    let until = |at: Mono| at.since(moment.now).as_millis().div_ceil(1000);
     Destination {
         name: &status.name,
         url: &status.url,
         state: status.state.name(),
         since: moment.civil(status.since),
-        retry_in_s: status.retry_at.map(|at| u64::try_from(until(at)).unwrap_or(u64::MAX)),
+        retry_in_s: status.retry_at.map(|at| moment.seconds_until(at)),
         detail: &status.detail,
         bytes_out: status.bytes_out,
         bps: status.bps,

@@ -5,7 +5,7 @@
 //! request at a time.
 
 use std::io;
-use std::net::{Shutdown, TcpStream};
+use std::net::{IpAddr, Shutdown, TcpStream};
 use std::time::Duration;
 
 use async_io::{Async, Timer};
@@ -21,7 +21,7 @@ use crate::base::limits::{
 use crate::control::head::{self, Head, Refusal};
 use crate::control::lane::{Job, Reply};
 use crate::control::routes::{self, Port, COMMON_FIELDS};
-use crate::control::worker::PORT_FIELD;
+use crate::control::worker::{PEER_FIELD, PORT_FIELD};
 
 /// How a connection tells the gate that it could be given up for another.
 pub trait Seat {
@@ -51,13 +51,22 @@ impl From<Refusal> for End {
     }
 }
 
+/// Where a client comes from, and by which port.
+#[derive(Clone, Copy, Debug)]
+pub struct Door {
+    /// The port it came in by.
+    pub port: Port,
+    /// Its address.
+    pub peer: IpAddr,
+}
+
 /// Serves a client until the connection ends.
-pub async fn serve(stream: Async<TcpStream>, port: Port, jobs: Sender<Job>, seat: impl Seat) {
+pub async fn serve(stream: Async<TcpStream>, door: Door, jobs: Sender<Job>, seat: impl Seat) {
     let mut client = Client { stream, input: Vec::new() };
     let mut kept = false;
     loop {
         seat.waits();
-        match client.exchange(kept, port, &jobs, &seat).await {
+        match client.exchange(kept, door, &jobs, &seat).await {
             Ok(true) => kept = true,
             Ok(false) => break,
             Err(End::Silent) => return,
@@ -89,7 +98,7 @@ impl Client {
     async fn exchange(
         &mut self,
         kept: bool,
-        port: Port,
+        door: Door,
         jobs: &Sender<Job>,
         seat: &impl Seat,
     ) -> Result<bool, End> {
@@ -98,7 +107,7 @@ impl Client {
         seat.works();
         // Who sends more than it asked for has its answer and no other.
         let keep_alive = head.keep_alive && self.input.is_empty();
-        let reply = ask(&head, &body, port, jobs).await?;
+        let reply = ask(&head, &body, door, jobs).await?;
         let last = if keep_alive { "keep-alive" } else { "close" };
         let last = format!("Connection: {last}\r\n\r\n");
         self.send(&[&reply.head, last.as_bytes(), &reply.body]).await?;
@@ -206,12 +215,17 @@ impl Client {
 }
 
 /// Hands a request to the lanes and waits for its answer.
-async fn ask(head: &Head, body: &[u8], port: Port, jobs: &Sender<Job>) -> Result<Reply, Refusal> {
+async fn ask(head: &Head, body: &[u8], door: Door, jobs: &Sender<Job>) -> Result<Reply, Refusal> {
     let mut request = Vec::with_capacity(256 + head.passed_on.len() + body.len());
     for part in [&head.method, " ", &head.target, " HTTP/1.1\r\n", &head.passed_on] {
         request.extend_from_slice(part.as_bytes());
     }
-    let own = format!("{PORT_FIELD}: {}\r\nContent-Length: {}\r\n\r\n", port.name(), body.len());
+    let own = format!(
+        "{PORT_FIELD}: {}\r\n{PEER_FIELD}: {}\r\nContent-Length: {}\r\n\r\n",
+        door.port.name(),
+        door.peer,
+        body.len()
+    );
     request.extend_from_slice(own.as_bytes());
     request.extend_from_slice(body);
     let (reply, answered) = bounded(1);

@@ -24,7 +24,7 @@ use crate::base::limits::{
     REPEAT_MS_MIN,
 };
 use crate::base::time::Mono;
-use crate::control::connection::{self, Seat};
+use crate::control::connection::{self, Door, Seat};
 use crate::control::lane::{self, Job, Purse};
 use crate::control::routes::Port;
 use crate::system::clock;
@@ -96,7 +96,8 @@ fn admit(
     if house.make_room(source(from.ip())) {
         let id = house.ticket();
         let chair = Chair { house: Rc::clone(house), id };
-        let task = executor.spawn(connection::serve(stream, port, jobs.clone(), chair));
+        let door = Door { port, peer: from.ip() };
+        let task = executor.spawn(connection::serve(stream, door, jobs.clone(), chair));
         let waiting_since = Some(id);
         let entry = Entry { id, source: source(from.ip()), waiting_since, _task: task };
         house.seats.borrow_mut().push(entry);

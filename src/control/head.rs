@@ -13,7 +13,15 @@ const METHOD_BYTES_MAX: usize = 16;
 
 /// Fields that are passed on. All others stay at the gate: hop-by-hop ones (RFC 9110, 7.6.1) are
 /// its own business, and nobody can forge the names it adds itself.
-const PASSED_ON: [&str; 5] = ["host", "accept", "accept-encoding", "content-type", "if-none-match"];
+const PASSED_ON: [&str; 7] = [
+    "host",
+    "accept",
+    "accept-encoding",
+    "content-type",
+    "if-none-match",
+    "origin",
+    "sec-fetch-site",
+];
 
 /// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -292,7 +300,7 @@ mod tests {
     #[test]
     fn only_listed_fields_are_passed_on() {
         let head =
-            get("X-Streamcaster-Port: stat\r\nCookie: a=b\r\nTE: chunked\r\nUpgrade: h2c\r\n");
+            get("X-Streamcaster-Port: stat\r\nX-Streamcaster-Peer: ::1\r\nCookie: a=b\r\nUpgrade: h2c\r\n");
         assert_eq!(head.unwrap().passed_on, "host: a\r\n");
         let head = parse(b"GET / HTTP/1.1\r\nHost: a\r\nAccept: \xc3\xa4\r\n\r\n").unwrap();
         assert_eq!(head.passed_on, "host: a\r\n");

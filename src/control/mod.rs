@@ -1,6 +1,7 @@
 //! The control plane: the page and API on one TCP port, `/stat` and `/health` on another.
-//! Purpose: tell the state, and stand everything that strangers send, beside a data plane that it
-//! can never hurt: it reads snapshots and nothing else. Non-goals for now: commands, log-in, TLS.
+//! Purpose: tell the state, take the operator's commands, and stand everything that strangers send,
+//! beside a data plane that it can never hurt: it reads snapshots, and hands commands to a bounded
+//! desk. Non-goals for now: log-in, TLS.
 //!
 //! ```text
 //! TCP ─ gate (admission, strict HTTP, deadlines) ─ lanes ─ unix socket ─ tiny_http ─ workers
@@ -12,28 +13,37 @@
 //! [`HTTP_WORKERS`] workers; tiny_http's accept thread and its pool. The pool starts with 4 and
 //! grows only when a connection comes while none of them is idle; since all it ever sees is
 //! [`HTTP_LANES`](crate::base::limits::HTTP_LANES) kept connections, it ends up with at most
-//! 4 + `HTTP_LANES` (when the lanes connect before its threads have begun to wait). That is 10
-//! threads at most; 2 + `HTTP_WORKERS` + 4 = 8 is what is usually seen.
+//! 4 + `HTTP_LANES` (when the lanes connect before its threads have begun to wait). That is 12
+//! threads at most; 2 + `HTTP_WORKERS` + 4 = 9 is what is usually seen. A command may keep its
+//! lane and its worker waiting for seconds: there is one more of each than commands under way, so
+//! that the state can always be told, and two commands, so that a stop gets past a switch that
+//! waits for a slow disk.
 
 pub mod build_info;
 pub mod head;
 pub mod routes;
 
 mod api;
+mod caller;
 mod connection;
+mod fields;
 mod gate;
+mod inputs;
 mod lane;
+mod names;
+mod orders;
 mod page;
 #[cfg(test)]
 mod sample;
 mod socket_dir;
 mod stat;
+mod videos;
 mod worker;
 
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::Ordering;
 use std::sync::{mpsc, Arc};
 use std::thread;
 use std::time::Duration;
@@ -43,6 +53,8 @@ use smol::channel::Sender;
 use socket2::SockRef;
 
 use crate::base::limits::{HTTP_SOCKET_BUFFER_BYTES, HTTP_WORKERS, THREAD_STACK_BYTES};
+use crate::system::commands::Desk;
+use crate::system::library::Library;
 use crate::system::snapshot::Board;
 use socket_dir::SocketDir;
 use worker::Shop;
@@ -60,6 +72,10 @@ pub struct ControlOptions {
     pub stat: SocketAddr,
     /// Where the state hangs.
     pub board: Board,
+    /// Where commands are given.
+    pub desk: Desk,
+    /// The library.
+    pub library: Library,
     /// Takes the private socket where there is neither `/run` nor a folder for temporary files.
     pub state: PathBuf,
 }
@@ -110,8 +126,7 @@ pub fn start(options: ControlOptions) -> io::Result<ControlHandle> {
     let (http_addr, stat_addr) = (http.get_ref().local_addr()?, stat.get_ref().local_addr()?);
     let (dir, listener) = SocketDir::create(&options.state)?;
     let server = tiny_http::Server::from_listener(listener, None).map_err(io::Error::other)?;
-    let closed = AtomicBool::new(false);
-    let shop = Arc::new(Shop { server, board: options.board, closed });
+    let shop = Arc::new(Shop::new(server, options.board, options.desk, options.library));
     let (stay, ended) = mpsc::channel::<()>();
     let (gate, stop) = smol::channel::bounded(1);
     // From here on an error drops the handle, and that stops what has begun.

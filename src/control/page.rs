@@ -1,6 +1,6 @@
 //! The control page's files, held in the binary plain and compressed (`build.rs`). Purpose: one
 //! page without frameworks, without a request to anyone else. Non-goals: rendering; the page asks
-//! `/api/status` itself. Bound: a few files, known when built.
+//! the API itself. Bound: a few files, known when built.
 
 use std::borrow::Cow;
 
@@ -29,10 +29,11 @@ macro_rules! file {
     };
 }
 
-const FILES: [File; 3] = [
+const FILES: [File; 4] = [
     file!("/", "text/html; charset=utf-8", "index.html", "STREAMCASTER_TAG_INDEX_HTML"),
     file!("/page.css", "text/css; charset=utf-8", "page.css", "STREAMCASTER_TAG_PAGE_CSS"),
     file!("/page.js", "text/javascript; charset=utf-8", "page.js", "STREAMCASTER_TAG_PAGE_JS"),
+    file!("/desk.js", "text/javascript; charset=utf-8", "desk.js", "STREAMCASTER_TAG_DESK_JS"),
 ];
 
 /// Whether `path` is a file of the page.

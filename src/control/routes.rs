@@ -1,15 +1,22 @@
-//! What answers which request. Purpose: a pure function from what was asked and a snapshot to an
-//! answer; sockets and threads are elsewhere. Non-goals: parsing HTTP, connections. Bound: an
-//! answer's size follows from the limits on viewers and destinations.
+//! What answers which request. Purpose: a function from what was asked and a snapshot to an
+//! answer; sockets and threads are elsewhere, and what reaches out (commands, the library) is
+//! handed in. Non-goals: parsing HTTP, connections. Bound: an answer's size follows from the
+//! limits on viewers and destinations, and the library's list keeps its own.
 
 use std::borrow::Cow;
 
 use serde::Serialize;
 
 use crate::control::api::{self, Moment};
+use crate::control::caller::Caller;
+use crate::control::orders;
 use crate::control::page;
 use crate::control::stat;
+use crate::control::videos;
+use crate::system::commands::{Command, Outcome};
 use crate::system::health::{judge, Verdict};
+use crate::system::library::listing::Listing;
+use crate::system::library::objections::OnAir;
 use crate::system::snapshot::Snapshot;
 
 /// The two TCP ports.
@@ -47,6 +54,25 @@ pub struct Asked<'a> {
     pub gzip: bool,
     /// If-None-Match as sent; empty when absent.
     pub if_none_match: &'a str,
+    /// Who asks.
+    pub caller: Caller<'a>,
+    /// Content-Type as sent; empty when absent.
+    pub content_type: &'a str,
+    /// The body; empty when absent.
+    pub body: &'a [u8],
+}
+
+/// What an answer is made from.
+#[derive(Clone, Copy)]
+pub struct World<'a> {
+    /// The state.
+    pub snapshot: &'a Snapshot,
+    /// Now.
+    pub moment: Moment,
+    /// Gives a command and waits for what comes of it.
+    pub ask: &'a dyn Fn(Command) -> Outcome,
+    /// The library.
+    pub listing: &'a Listing,
 }
 
 /// An answer.
@@ -82,16 +108,28 @@ struct ErrorAnswer<'a> {
     success: bool,
     error: &'a str,
     code: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<&'a str>,
 }
 
 /// An error in the API's form.
 pub fn error(status: u16, code: &str, text: &str) -> Answer {
-    json(status, &ErrorAnswer { success: false, error: text, code })
+    error_with(status, code, text, None)
 }
 
-fn json(status: u16, value: &impl Serialize) -> Answer {
+/// The same, with the command line that would help.
+pub fn error_with(status: u16, code: &str, text: &str, remedy: Option<&str>) -> Answer {
+    json(status, &ErrorAnswer { success: false, error: text, code, remedy })
+}
+
+/// An answer in JSON.
+pub fn json(status: u16, value: &impl Serialize) -> Answer {
     // Our own structs of numbers, texts and lists: there is nothing JSON could not say.
-    let body = serde_json::to_vec(value).unwrap_or_default();
+    json_bytes(status, serde_json::to_vec(value).unwrap_or_default())
+}
+
+/// An answer that is JSON already.
+pub fn json_bytes(status: u16, body: Vec<u8>) -> Answer {
     Answer { status, fields: vec![JSON, FRESH], body: Cow::Owned(body) }
 }
 
@@ -103,124 +141,145 @@ fn text(status: u16, kind: &'static str, body: impl Into<Cow<'static, str>>) -> 
     Answer { status, fields: vec![("Content-Type", kind), FRESH], body }
 }
 
-/// Answers.
-pub fn answer(asked: Asked<'_>, snapshot: &Snapshot, moment: Moment) -> Answer {
-    let path = asked.target.split(['?', '#']).next().unwrap_or_default();
-    let known = match asked.port {
-        Port::Http => matches!(path, "/api/status" | "/api/health") || page::has(path),
-        Port::Stat => matches!(path, "/stat" | "/health"),
-    };
-    if !known {
-        return error(404, "NOT_FOUND", "There is nothing at this path.");
+/// What is at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Route<'a> {
+    Status,
+    Health,
+    Videos,
+    Switch,
+    Stop,
+    Playout,
+    Playlists,
+    /// One list, by its name as it stands in the path.
+    Playlist(&'a str),
+    /// A file of the page.
+    Page,
+    Stat,
+    PlainHealth,
+}
+
+impl<'a> Route<'a> {
+    fn of(port: Port, path: &'a str) -> Option<Route<'a>> {
+        Some(match (port, path) {
+            (Port::Http, "/api/status") => Route::Status,
+            (Port::Http, "/api/health") => Route::Health,
+            (Port::Http, "/api/videos") => Route::Videos,
+            (Port::Http, "/api/switch") => Route::Switch,
+            (Port::Http, "/api/stop") => Route::Stop,
+            (Port::Http, "/api/playout") => Route::Playout,
+            (Port::Http, "/api/playlists") => Route::Playlists,
+            (Port::Http, path) if page::has(path) => Route::Page,
+            (Port::Http, path) => {
+                let name = path.strip_prefix("/api/playlists/")?;
+                Route::Playlist(Some(name).filter(|name| !name.contains('/'))?)
+            }
+            (Port::Stat, "/stat") => Route::Stat,
+            (Port::Stat, "/health") => Route::PlainHealth,
+            (Port::Stat, _) => return None,
+        })
     }
-    if !matches!(asked.method, "GET" | "HEAD") {
-        let mut refused = error(405, "INVALID_REQUEST", "This path only takes GET and HEAD.");
-        refused.fields.push(("Allow", "GET, HEAD"));
+
+    /// The methods it takes, as Allow lists them.
+    const fn methods(self) -> &'static str {
+        match self {
+            Route::Switch | Route::Stop | Route::Playout => "POST",
+            Route::Playlist(_) => "GET, HEAD, PUT, DELETE",
+            _ => "GET, HEAD",
+        }
+    }
+}
+
+/// Whether the answer to this target may be far larger than others.
+pub fn may_be_large(target: &str) -> bool {
+    target.starts_with("/api/videos")
+}
+
+/// Answers.
+pub fn answer(asked: Asked<'_>, world: &World<'_>) -> Answer {
+    let path = asked.target.split(['?', '#']).next().unwrap_or_default();
+    let Some(route) = Route::of(asked.port, path) else {
+        return error(404, "NOT_FOUND", "There is nothing at this path.");
+    };
+    let methods = route.methods();
+    if !methods.split(", ").any(|method| method == asked.method) {
+        let words = format!("This path only takes {}.", methods.replace(", ", " and "));
+        let mut refused = error(405, "INVALID_REQUEST", &words);
+        refused.fields.push(("Allow", methods));
         return refused;
     }
-    match (asked.port, path) {
-        (Port::Http, "/api/status") => {
-            json(200, &api::status(snapshot, &judge(snapshot, moment.now), moment))
-        }
-        (Port::Http, "/api/health") => {
-            let health = judge(snapshot, moment.now);
+    let answered = if matches!(asked.method, "GET" | "HEAD") {
+        tell(asked, route, path, world)
+    } else {
+        may_command(asked).and_then(|()| command(asked, route, world))
+    };
+    answered.unwrap_or_else(|refused| refused)
+}
+
+/// Tells something.
+fn tell(
+    asked: Asked<'_>,
+    route: Route<'_>,
+    path: &str,
+    world: &World<'_>,
+) -> Result<Answer, Answer> {
+    let World { snapshot, moment, .. } = *world;
+    let health = || judge(snapshot, moment.now);
+    Ok(match route {
+        Route::Status => json(200, &api::status(snapshot, &health(), moment)),
+        Route::Health => {
+            let health = health();
             let status = if health.verdict == Verdict::Unhealthy { 503 } else { 200 };
             json(status, &api::health(snapshot, &health, moment))
         }
-        (Port::Http, _) => page::answer(path, asked.gzip, asked.if_none_match),
-        (Port::Stat, "/stat") => text(200, "text/xml", stat::document(snapshot, moment)),
-        (Port::Stat, _) => match judge(snapshot, moment.now).verdict {
+        Route::Videos => {
+            let on_air = OnAir {
+                video: snapshot.programme.video.as_ref(),
+                audio: snapshot.programme.audio.as_ref(),
+            };
+            videos::answer(asked.target, world.listing, on_air)
+        }
+        Route::Playlists => orders::playlists(world),
+        Route::Playlist(name) => orders::playlist(name, world)?,
+        Route::Stat => text(200, "text/xml", stat::document(snapshot, moment)),
+        Route::PlainHealth => match health().verdict {
             Verdict::Unhealthy => text(503, "text/plain", "unhealthy\n"),
             Verdict::Healthy | Verdict::Degraded => text(200, "text/plain", "healthy\n"),
         },
+        // The others take no GET, which was seen to before.
+        Route::Page | Route::Switch | Route::Stop | Route::Playout => {
+            page::answer(path, asked.gzip, asked.if_none_match)
+        }
+    })
+}
+
+/// Whether the one who asks may give commands, in this form.
+fn may_command(asked: Asked<'_>) -> Result<(), Answer> {
+    let judged = asked.caller.may_command();
+    judged.map_err(|stranger| error(403, "FORBIDDEN", &stranger.to_string()))?;
+    let kind = asked.content_type.split(';').next().unwrap_or_default().trim();
+    if asked.body.is_empty() || kind.eq_ignore_ascii_case("application/json") {
+        Ok(())
+    } else {
+        let words = "Send the body as JSON, with Content-Type: application/json.";
+        Err(error(415, "INVALID_REQUEST", words))
+    }
+}
+
+/// Changes something.
+fn command(asked: Asked<'_>, route: Route<'_>, world: &World<'_>) -> Result<Answer, Answer> {
+    match route {
+        Route::Switch => orders::switch(asked.body, world),
+        Route::Playout => orders::playout(asked.body, world),
+        Route::Playlist(name) if asked.method == "PUT" => {
+            orders::put_playlist(name, asked.body, world)
+        }
+        Route::Playlist(name) => orders::delete_playlist(name, world),
+        // Only what takes other methods than GET and HEAD comes here.
+        _ => orders::stop(world),
     }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::base::limits::{DESTINATIONS_MAX, HTTP_ANSWER_BYTES_MAX, VIEWERS_MAX};
-    use crate::base::time::Mono;
-    use crate::control::sample;
-    use crate::system::snapshot::{Text, TEXT_BYTES_MAX};
-    use serde_json::Value;
-
-    fn ask(port: Port, method: &str, target: &str) -> Answer {
-        let asked = Asked { port, method, target, gzip: false, if_none_match: "" };
-        answer(asked, &sample::on_air(), sample::MOMENT)
-    }
-
-    fn value(answer: &Answer) -> Value {
-        serde_json::from_slice(&answer.body).unwrap()
-    }
-
-    #[test]
-    fn each_port_has_its_own_paths() {
-        for path in ["/", "/page.css", "/page.js", "/api/status", "/api/status?x=1", "/api/health"]
-        {
-            assert_eq!(ask(Port::Http, "GET", path).status, 200, "{path}");
-            assert_eq!(ask(Port::Stat, "GET", path).status, 404, "{path}");
-        }
-        for path in ["/stat", "/health"] {
-            assert_eq!(ask(Port::Stat, "GET", path).status, 200, "{path}");
-            assert_eq!(ask(Port::Http, "GET", path).status, 404, "{path}");
-        }
-        assert_eq!(&*ask(Port::Stat, "GET", "/health").body, b"healthy\n");
-    }
-
-    #[test]
-    fn errors_have_the_form_of_the_api() {
-        for path in ["/nothing", "/../etc/passwd", "//", "/api/status/"] {
-            let refused = ask(Port::Http, "GET", path);
-            assert_eq!(refused.status, 404, "{path}");
-            assert_eq!(value(&refused)["success"], false);
-            assert_eq!(value(&refused)["code"], "NOT_FOUND");
-        }
-        let refused = ask(Port::Http, "POST", "/api/status");
-        assert_eq!((refused.status, &value(&refused)["code"]), (405, &"INVALID_REQUEST".into()));
-        assert!(refused.fields.contains(&("Allow", "GET, HEAD")));
-    }
-
-    #[test]
-    fn a_stuck_data_plane_is_told_by_status() {
-        let snapshot = sample::on_air();
-        let moment = Moment { now: Mono::from_ms(3_610_000), ..sample::MOMENT };
-        let ask = |port, target| {
-            answer(
-                Asked { port, method: "GET", target, gzip: false, if_none_match: "" },
-                &snapshot,
-                moment,
-            )
-        };
-        let health = ask(Port::Http, "/api/health");
-        assert_eq!(health.status, 503);
-        assert_eq!(value(&health)["status"], "unhealthy");
-        assert_eq!(value(&health)["udp_process"], false);
-        assert_eq!(ask(Port::Stat, "/health").status, 503);
-    }
-
-    #[test]
-    fn degraded_is_not_an_error() {
-        let health = ask(Port::Http, "GET", "/api/health");
-        assert_eq!((health.status, &value(&health)["status"]), (200, &"degraded".into()));
-        assert_eq!(value(&health)["udp_process"], true);
-    }
-
-    #[test]
-    fn the_largest_answers_fit() {
-        let mut snapshot = sample::on_air();
-        snapshot.viewers = vec![snapshot.viewers[0].clone(); VIEWERS_MAX];
-        for viewer in &mut snapshot.viewers {
-            viewer.agent = Text::try_from("\u{1}".repeat(TEXT_BYTES_MAX).as_str()).unwrap();
-        }
-        snapshot.destinations = vec![snapshot.destinations[0].clone(); DESTINATIONS_MAX];
-        for destination in &mut snapshot.destinations {
-            destination.detail = Text::try_from("'".repeat(TEXT_BYTES_MAX).as_str()).unwrap();
-        }
-        for (port, target) in [(Port::Http, "/api/status"), (Port::Stat, "/stat")] {
-            let asked = Asked { port, method: "GET", target, gzip: false, if_none_match: "" };
-            let bytes = answer(asked, &snapshot, sample::MOMENT).body.len();
-            assert!(bytes <= HTTP_ANSWER_BYTES_MAX, "{target}: {bytes}");
-        }
-    }
-}
+#[path = "routes_tests.rs"]
+mod tests;

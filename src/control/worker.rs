@@ -1,31 +1,84 @@
 //! The threads that answer. Purpose: take requests from tiny_http, ask [`routes`], hand back the
-//! answer. A panic while answering ends that answer, not the thread. Non-goals: policy.
+//! answer. A panic while answering ends that answer, not the thread. Non-goals: policy. Bounds:
+//! [`HTTP_COMMANDS_MAX`] commands under way, so that workers are left to tell the state; one list
+//! of the library in the making.
 
-use std::io::Cursor;
+use std::io::{Cursor, Read};
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tiny_http::{Header, Request, Response, Server, StatusCode};
 
+use crate::base::limits::{HTTP_BODY_BYTES_MAX, HTTP_COMMANDS_MAX, HTTP_LANES, HTTP_WORKERS};
 use crate::control::api::Moment;
+use crate::control::caller::Caller;
 use crate::control::page;
-use crate::control::routes::{self, Answer, Asked, Port, COMMON_FIELDS};
+use crate::control::routes::{self, Answer, Asked, Port, World, COMMON_FIELDS};
+use crate::system::commands::{Command, Declined, DeclinedKind, Desk, Outcome};
+use crate::system::library::Library;
 use crate::system::snapshot::Board;
 use crate::system::{clock, heap, memory};
 
 /// The field by which the gate says on which port a request came in; a peer's own one never
 /// passes the gate.
 pub const PORT_FIELD: &str = "X-Streamcaster-Port";
+/// The field by which the gate says from which address, likewise.
+pub const PEER_FIELD: &str = "X-Streamcaster-Peer";
+
+const _: () = assert!(HTTP_COMMANDS_MAX < HTTP_LANES && HTTP_COMMANDS_MAX < HTTP_WORKERS);
 
 /// What the workers share.
 pub struct Shop {
     /// The HTTP server they answer for.
     pub server: Server,
-    /// Where the state hangs.
-    pub board: Board,
     /// No more requests will come.
     pub closed: AtomicBool,
+    board: Board,
+    desk: Desk,
+    library: Library,
+    /// Commands under way.
+    commands: AtomicUsize,
+    /// Held while a list of the library is made and handed on: it may be large.
+    listing: Mutex<()>,
+}
+
+impl Shop {
+    /// All of it.
+    pub fn new(server: Server, board: Board, desk: Desk, library: Library) -> Shop {
+        let (commands, listing) = (AtomicUsize::new(0), Mutex::default());
+        Shop { server, closed: AtomicBool::new(false), board, desk, library, commands, listing }
+    }
+
+    /// Gives a command, if not too many are under way.
+    fn ask(&self, command: Command) -> Outcome {
+        let _counted = Counted::new(&self.commands)?;
+        self.desk.ask(command)
+    }
+}
+
+/// A command under way.
+struct Counted<'a>(&'a AtomicUsize);
+
+impl Counted<'_> {
+    fn new(commands: &AtomicUsize) -> Result<Counted<'_>, Declined> {
+        // Counted first and given back if too many: it is dropped either way.
+        let before = commands.fetch_add(1, Ordering::AcqRel);
+        let counted = Counted(commands);
+        if before < HTTP_COMMANDS_MAX {
+            return Ok(counted);
+        }
+        Err(Declined {
+            kind: DeclinedKind::Busy,
+            words: "Other commands are still under way; try again in a moment.".to_owned(),
+        })
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
 }
 
 /// A worker's whole life.
@@ -33,13 +86,16 @@ pub fn work(shop: &Arc<Shop>) {
     // After an error (tiny_http's accept failed) requests still come in by the lanes that stand.
     while !shop.closed.load(Ordering::Acquire) {
         if let Ok(request) = shop.server.recv() {
-            serve(request, &shop.board);
+            serve(request, shop);
         }
     }
 }
 
-fn serve(request: Request, board: &Board) {
-    let answered = catch_unwind(AssertUnwindSafe(|| answer(&request, board)));
+fn serve(mut request: Request, shop: &Shop) {
+    let large = routes::may_be_large(request.url());
+    // Nothing is in it that a panic could leave half done.
+    let _one = large.then(|| shop.listing.lock().unwrap_or_else(PoisonError::into_inner));
+    let answered = catch_unwind(AssertUnwindSafe(|| answer(&mut request, shop)));
     let answer = answered
         .unwrap_or_else(|_| routes::error(500, "SYSTEM_ERROR", "The answer could not be made."));
     if let Err(e) = request.respond(response(answer)) {
@@ -47,7 +103,17 @@ fn serve(request: Request, board: &Board) {
     }
 }
 
-fn answer(request: &Request, board: &Board) -> Answer {
+fn answer(request: &mut Request, shop: &Shop) -> Answer {
+    let mut body = Vec::new();
+    // The gate has the whole body and hands it on with its length.
+    let limit = u64::try_from(HTTP_BODY_BYTES_MAX).unwrap_or(u64::MAX);
+    if request.as_reader().take(limit).read_to_end(&mut body).is_err() {
+        return routes::error(
+            400,
+            "INVALID_REQUEST",
+            "The body did not come whole; send it again.",
+        );
+    }
     let field = |name: &str| {
         let found =
             request.headers().iter().find(|h| h.field.as_str().as_str().eq_ignore_ascii_case(name));
@@ -63,8 +129,22 @@ fn answer(request: &Request, board: &Board) -> Answer {
         target: request.url(),
         gzip: page::allows_gzip(field("Accept-Encoding")),
         if_none_match: field("If-None-Match"),
+        caller: Caller {
+            peer: field(PEER_FIELD).parse().ok(),
+            host: field("Host"),
+            origin: field("Origin"),
+            fetch_site: field("Sec-Fetch-Site"),
+        },
+        content_type: field("Content-Type"),
+        body: &body,
     };
-    routes::answer(asked, &board.read(), moment())
+    let world = World {
+        snapshot: &shop.board.read(),
+        moment: moment(),
+        ask: &|command| shop.ask(command),
+        listing: &shop.library.listing(),
+    };
+    routes::answer(asked, &world)
 }
 
 fn moment() -> Moment {
@@ -86,4 +166,22 @@ fn response(answer: Answer) -> Response<Cursor<std::borrow::Cow<'static, [u8]>>>
     // Always with a Content-Length: the gate does not take chunks.
     Response::new(status, headers.collect(), body, Some(length), None)
         .with_chunked_threshold(usize::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_commands_are_under_way_as_may_be() {
+        let commands = AtomicUsize::new(0);
+        let first: Vec<_> = (0..HTTP_COMMANDS_MAX).map(|_| Counted::new(&commands)).collect();
+        assert!(first.iter().all(Result::is_ok));
+        for _ in 0..3 {
+            let refused = Counted::new(&commands).err().map(|declined| declined.kind);
+            assert_eq!(refused, Some(DeclinedKind::Busy));
+        }
+        drop(first);
+        assert!(Counted::new(&commands).is_ok());
+    }
 }

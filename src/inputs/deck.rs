@@ -1,6 +1,6 @@
 //! Decks: a thread for each open file. Purpose: whatever a disk does, only the thread that reads
 //! waits for it; the data plane takes parcels of access units when there are any. A bug in a
-//! reader ends its file, with an error. Non-goals: pacing, choosing. Bounds: [`FILE_READERS_MAX`]
+//! reader ends its file, with an error. Non-goals: pacing, choosing. Bounds: [`DECKS_MAX`]
 //! threads, of which a stalled disk may hold each for ever; [`PARCELS_PER_DECK`] parcels each.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
@@ -10,7 +10,7 @@ use std::thread;
 
 use smol::channel::{bounded, Receiver, Sender};
 
-use crate::base::limits::{FILE_READERS_MAX, PARCELS_PER_DECK, THREAD_STACK_BYTES};
+use crate::base::limits::{DECKS_MAX, PARCELS_PER_DECK, THREAD_STACK_BYTES};
 use crate::base::time::Ticks;
 use crate::codec::container::{ContainerReader, FileError, Progress, ReadAt};
 use crate::program::parcel::{Ending, Exchange, Parcel, Recorder};
@@ -64,7 +64,7 @@ struct Seat(Arc<AtomicUsize>);
 
 impl Readers {
     fn seat(&self) -> Option<Seat> {
-        let more = |alive| (alive < FILE_READERS_MAX).then_some(alive + 1);
+        let more = |alive| (alive < DECKS_MAX).then_some(alive + 1);
         self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more).ok()?;
         Some(Seat(Arc::clone(&self.0)))
     }

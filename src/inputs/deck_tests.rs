@@ -141,7 +141,7 @@ fn disks_that_stand_hold_no_more_threads_than_there_may_be() {
     let (unblock, disk) = bounded::<()>(1);
     let (decks, _news, readers) = decks(disk);
     let open = |_| decks.open(&name("blocked"), Ticks(0)).expect("a thread");
-    let blocked: Vec<FileDeck> = (0..FILE_READERS_MAX).map(open).collect();
+    let blocked: Vec<FileDeck> = (0..DECKS_MAX).map(open).collect();
     assert!(decks.open(&name("file"), Ticks(0)).is_none(), "one more is refused");
     drop((unblock, blocked));
     await_alive(&readers, 0);

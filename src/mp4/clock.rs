@@ -35,6 +35,11 @@ impl MediaClock {
         self.shift = if ticks > i128::from(COMPOSITION_TICKS_MAX) { 0 } else { units.max(0) };
     }
 
+    /// When the media is shown first; `None` when nothing of it is left out before.
+    pub(super) fn cut_at(&self) -> Option<Ticks> {
+        Some(self.delay).filter(|_| self.origin > 0)
+    }
+
     /// A moment of the media.
     pub(super) fn ticks(&self, media: i64) -> Ticks {
         let since = i128::from(media) - i128::from(self.origin);

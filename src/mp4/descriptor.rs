@@ -64,13 +64,13 @@ mod tests {
     use super::*;
     use crate::codec::collector::hex;
 
+    const SHORT: &str = "031900010004114015000000000000000000000005021190060102";
+
     #[test]
     fn short_and_long_lengths_are_read() {
-        let short = hex("03190001000411401500000000000000000000000005021190060102");
+        let short = hex(SHORT);
         let long =
-            hex("0380808022000100048080801440150000000001f4000001f4000580808002119006808080 0102"
-                .replace(' ', "")
-                .as_str());
+            hex("0380808022000100048080801440150000000001f4000001f40005808080021190068080800102");
         for bytes in [short, long] {
             let stream = parse(&bytes).unwrap();
             assert_eq!(stream, Stream { object_type: 0x40, specific: &[0x11, 0x90] });
@@ -80,13 +80,13 @@ mod tests {
     #[test]
     fn optional_fields_are_passed_over() {
         // Depends on a stream, has an address of three letters and a clock of its own.
-        let bytes = hex("031c0001e000020361626300030411401500000000000000000000000005021190");
+        let bytes = hex("031e0001e0000203616263000304114015000000000000000000000005021190");
         assert_eq!(parse(&bytes).unwrap().specific, [0x11, 0x90]);
     }
 
     #[test]
     fn what_is_cut_is_broken_or_has_no_configuration() {
-        let whole = hex("03190001000411401500000000000000000000000005021190060102");
+        let whole = hex(SHORT);
         for length in 0..whole.len() {
             let stream = parse(&whole[..length]);
             assert_eq!(stream.is_some(), length >= 20, "{length}");

@@ -33,7 +33,7 @@ pub fn is_mp4(head: &[u8]) -> bool {
         kind,
         b"ftyp" | b"moov" | b"mdat" | b"free" | b"skip" | b"wide" | b"moof" | b"styp" | b"pnot"
     );
-    known && (size < 2 || size >= 8)
+    known && !(2..8).contains(&size)
 }
 
 /// Reads a file.
@@ -124,7 +124,8 @@ impl Mp4Reader {
 
     /// Goes to where what is shown begins. Media before it that no picture needs is passed over.
     fn begin(&mut self, file: &mut dyn ReadAt) -> Result<(), FileError> {
-        if !self.video.cursor.seek_key(file, Ticks(0))? {
+        let start = self.video.cursor.clock().cut_at();
+        if !self.video.seek_key(file, start.unwrap_or(Ticks(i64::MIN)))? {
             return Err(FileError::NoVideo);
         }
         let mut from = Ticks(i64::MAX);
@@ -132,7 +133,7 @@ impl Mp4Reader {
             let Some((dts, pts)) = self.video.peek(file)? else { break };
             let is_first = dts >= from;
             from = dts;
-            if is_first || pts <= Ticks(0) {
+            if is_first || start.is_none_or(|start| pts <= start) {
                 break;
             }
             self.video.seek_key(file, dts - Ticks(1))?;
@@ -401,3 +402,7 @@ fn fill<'a>(
     }
     Ok(place)
 }
+
+#[cfg(test)]
+#[path = "reader_tests.rs"]
+mod tests;

@@ -40,7 +40,7 @@ impl Sizes {
             Sizes::Equal(bytes) => *bytes,
             Sizes::Listed(table, 4) => {
                 let [pair] = table.entry(file, sample / 2)?;
-                u32::from(if sample % 2 == 0 { pair >> 4 } else { pair & 15 })
+                u32::from(if sample.is_multiple_of(2) { pair >> 4 } else { pair & 15 })
             }
             Sizes::Listed(table, 8) => u32::from(table.entry::<1>(file, sample)?[0]),
             Sizes::Listed(table, 16) => u32::from(u16::from_be_bytes(table.entry(file, sample)?)),
@@ -323,7 +323,8 @@ impl Tables {
 
     /// The last sample decoded at or before a time.
     pub(super) fn at_time(&mut self, file: &mut dyn ReadAt, dts: i64) -> Result<u32, FileError> {
-        let found = self.times.find(file, u64::try_from(dts).unwrap_or(0))?;
+        let Ok(dts) = u64::try_from(dts) else { return Ok(0) };
+        let found = self.times.find(file, dts)?;
         Ok(found.min(self.count.saturating_sub(1)))
     }
 

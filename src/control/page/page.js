@@ -7,7 +7,10 @@ const PATIENCE_MS = 5000;
 const byId = (id) => document.getElementById(id);
 
 // ── Words ──────────────────────────────────────────────────────────────────────────────────
-const SOURCES = { udp: "MPEG-TS over UDP", standby: "Standby card" };
+const SOURCES = {
+  udp: "MPEG-TS over UDP", rtmp: "RTMP publisher", pull: "RTMP pull", file: "Video file",
+  standby: "Standby card",
+};
 const STATES = {
   idle: "off", connecting: "connecting", live: "live",
   backing_off: "waiting to try again", refused: "refused",
@@ -112,14 +115,19 @@ function table(body, rows, classes) {
 }
 
 // ── The parts of the page ──────────────────────────────────────────────────────────────────
+function onAir({ programme, playout }) {
+  if (programme.on_air === "file" && playout.file) return playout.file;
+  return SOURCES[programme.on_air] || programme.on_air;
+}
+
 function showHero(state) {
   const { programme } = state;
-  const stuck = state.stream_status !== "streaming";
+  const stuck = state.stream_status === "error";
   const live = !stuck && programme.on_air !== "standby";
   mark(document.body, "state", stuck ? "stuck" : live ? "live" : "standby");
   set(byId("word"), stuck ? "Off air" : live ? "On air" : "Standby");
   set(byId("source"), stuck ? "The programme does not move" : live
-    ? SOURCES[programme.on_air] || programme.on_air : "The standby card is on air");
+    ? onAir(state) : "The standby card is on air");
   set(byId("on-air-for"), since(state, programme.since));
   set(byId("video-rate"), rate(programme.video_bps));
   set(byId("audio-rate"), rate(programme.audio_bps));
@@ -233,6 +241,8 @@ function show(state) {
   list(byId("destinations"), state.destinations, makeDestination,
     (item, destination) => showDestination(state, item, destination));
   showViewers(state);
+  // The operator's part is in desk.js.
+  document.dispatchEvent(new CustomEvent("state", { detail: state }));
   const { memory } = state;
   set(byId("footer"), [
     `StreamCaster ${state.version} (${state.git})`,

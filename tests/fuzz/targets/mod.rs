@@ -7,6 +7,7 @@ mod chunks;
 mod config;
 mod files;
 mod http;
+mod mp4;
 mod programme;
 mod sessions;
 mod ts;
@@ -16,7 +17,7 @@ mod url;
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its folders below `seeds` and `crashers`.
-pub const TARGETS: [(&str, Target); 11] = [
+pub const TARGETS: [(&str, Target); 12] = [
     ("ts", ts::run),
     ("flv", files::flv),
     ("mkv", files::mkv),
@@ -28,4 +29,5 @@ pub const TARGETS: [(&str, Target); 11] = [
     ("url", url::run),
     ("config", config::run),
     ("http", http::run),
+    ("mp4", mp4::run),
 ];

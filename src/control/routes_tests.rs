@@ -1,0 +1,394 @@
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde_json::{json, Value};
+
+use super::*;
+use crate::base::limits::{
+    DESTINATIONS_MAX, HTTP_ANSWER_BYTES_MAX, PLAYLISTS_MAX, PLAYLIST_FILES_MAX, VIEWERS_MAX,
+};
+use crate::base::time::Mono;
+use crate::codec::container::Remedy;
+use crate::control::sample;
+use crate::system::commands::{Declined, DeclinedKind, FileName, Playlist, Selection};
+use crate::system::library::listing::{Entry, State};
+use crate::system::library::open::Identity;
+use crate::system::snapshot::{Text, TEXT_BYTES_MAX};
+
+const OWN_PAGE: Caller<'static> = Caller {
+    peer: Some(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)),
+    host: "localhost:8080",
+    origin: "http://localhost:8080",
+    fetch_site: "same-origin",
+};
+
+/// A library with one file, which is broken.
+fn one_file() -> Listing {
+    let identity = Identity { device: 1, inode: 1, size: 5, modified_ns: 0, changed_ns: 0 };
+    let words = "it is an AVI file".into();
+    let state = State::Refused { words, remedy: Some(Remedy::Both), is_passing: false };
+    let entries = vec![Arc::new(Entry { name: "bad.avi".into(), identity, state })];
+    Listing { entries, ..Listing::default() }
+}
+
+fn asked<'a>(port: Port, method: &'a str, target: &'a str, body: &'a [u8]) -> Asked<'a> {
+    Asked {
+        port,
+        method,
+        target,
+        gzip: false,
+        if_none_match: "",
+        caller: OWN_PAGE,
+        content_type: "application/json; charset=utf-8",
+        body,
+    }
+}
+
+fn answer_at(asked: Asked<'_>, snapshot: &Snapshot, moment: Moment) -> Answer {
+    let ask = |_| Ok("done".to_owned());
+    answer(asked, &World { snapshot, moment, ask: &ask, listing: &one_file() })
+}
+
+fn ask(port: Port, method: &str, target: &str) -> Answer {
+    answer_at(asked(port, method, target, b""), &sample::on_air(), sample::MOMENT)
+}
+
+/// Sends a body with a command; what was asked of the data plane, and the answer.
+fn order(method: &str, target: &str, body: &str, outcome: &Outcome) -> (Option<Command>, Answer) {
+    order_with(asked(Port::Http, method, target, body.as_bytes()), &sample::on_air(), outcome)
+}
+
+fn order_with(
+    asked: Asked<'_>,
+    snapshot: &Snapshot,
+    outcome: &Outcome,
+) -> (Option<Command>, Answer) {
+    let seen = RefCell::new(None);
+    let ask = |command| {
+        *seen.borrow_mut() = Some(command);
+        outcome.clone()
+    };
+    let world = World { snapshot, moment: sample::MOMENT, ask: &ask, listing: &one_file() };
+    let answer = answer(asked, &world);
+    (seen.into_inner(), answer)
+}
+
+fn well() -> Outcome {
+    Ok("It is on air.".to_owned())
+}
+
+fn value(answer: &Answer) -> Value {
+    serde_json::from_slice(&answer.body).unwrap()
+}
+
+fn file(name: &str, at_ms: u64, looped: bool) -> Command {
+    Command::Switch(Selection::File { name: name.try_into().unwrap(), at_ms, looped })
+}
+
+#[test]
+fn each_port_has_its_own_paths() {
+    for path in [
+        "/",
+        "/page.css",
+        "/page.js",
+        "/api/status",
+        "/api/status?x=1",
+        "/api/health",
+        "/api/videos",
+        "/api/videos?limit=1",
+        "/api/playlists",
+    ] {
+        assert_eq!(ask(Port::Http, "GET", path).status, 200, "{path}");
+        assert_eq!(ask(Port::Stat, "GET", path).status, 404, "{path}");
+    }
+    for path in ["/stat", "/health"] {
+        assert_eq!(ask(Port::Stat, "GET", path).status, 200, "{path}");
+        assert_eq!(ask(Port::Http, "GET", path).status, 404, "{path}");
+    }
+    assert_eq!(ask(Port::Stat, "POST", "/api/stop").status, 404);
+    assert_eq!(&*ask(Port::Stat, "GET", "/health").body, b"healthy\n");
+}
+
+#[test]
+fn errors_have_the_form_of_the_api() {
+    for path in ["/nothing", "/../etc/passwd", "//", "/api/status/", "/api/playlists/a/b"] {
+        let refused = ask(Port::Http, "GET", path);
+        assert_eq!(refused.status, 404, "{path}");
+        assert_eq!(value(&refused)["success"], false);
+        assert_eq!(value(&refused)["code"], "NOT_FOUND");
+    }
+    for (method, path, allowed) in [
+        ("POST", "/api/status", "GET, HEAD"),
+        ("DELETE", "/api/videos", "GET, HEAD"),
+        ("POST", "/", "GET, HEAD"),
+        ("GET", "/api/switch", "POST"),
+        ("HEAD", "/api/stop", "POST"),
+        ("PUT", "/api/playout", "POST"),
+        ("OPTIONS", "/api/switch", "POST"),
+        ("POST", "/api/playlists/a", "GET, HEAD, PUT, DELETE"),
+    ] {
+        let refused = ask(Port::Http, method, path);
+        assert_eq!((refused.status, &value(&refused)["code"]), (405, &"INVALID_REQUEST".into()));
+        assert!(refused.fields.contains(&("Allow", allowed)), "{method} {path}");
+    }
+}
+
+#[test]
+fn a_stuck_data_plane_is_told_by_status() {
+    let snapshot = sample::on_air();
+    let moment = Moment { now: Mono::from_ms(3_610_000), ..sample::MOMENT };
+    let ask = |port, target| answer_at(asked(port, "GET", target, b""), &snapshot, moment);
+    let health = ask(Port::Http, "/api/health");
+    assert_eq!(health.status, 503);
+    assert_eq!(value(&health)["status"], "unhealthy");
+    assert_eq!(value(&health)["udp_process"], false);
+    assert_eq!(ask(Port::Stat, "/health").status, 503);
+}
+
+#[test]
+fn degraded_is_not_an_error() {
+    let health = ask(Port::Http, "GET", "/api/health");
+    assert_eq!((health.status, &value(&health)["status"]), (200, &"degraded".into()));
+    assert_eq!(value(&health)["udp_process"], true);
+}
+
+#[test]
+fn the_largest_answers_fit() {
+    let mut snapshot = sample::on_air();
+    snapshot.viewers = vec![snapshot.viewers[0].clone(); VIEWERS_MAX];
+    for viewer in &mut snapshot.viewers {
+        viewer.agent = Text::try_from("\u{1}".repeat(TEXT_BYTES_MAX).as_str()).unwrap();
+    }
+    snapshot.destinations = vec![snapshot.destinations[0].clone(); DESTINATIONS_MAX];
+    for destination in &mut snapshot.destinations {
+        destination.detail = Text::try_from("'".repeat(TEXT_BYTES_MAX).as_str()).unwrap();
+    }
+    let name = FileName::try_from("\"".repeat(120).as_str()).unwrap();
+    let list = Playlist { files: vec![name; PLAYLIST_FILES_MAX], ..Playlist::default() };
+    let lists = (0..PLAYLISTS_MAX).map(|n| (format!("{n:064}"), list.clone()));
+    snapshot.playout.playlists = Arc::new(lists.collect());
+    for (port, target) in
+        [(Port::Http, "/api/status"), (Port::Http, "/api/playlists"), (Port::Stat, "/stat")]
+    {
+        let bytes =
+            answer_at(asked(port, "GET", target, b""), &snapshot, sample::MOMENT).body.len();
+        assert!(bytes <= HTTP_ANSWER_BYTES_MAX, "{target}: {bytes}");
+    }
+}
+
+#[test]
+fn a_switch_becomes_a_command() {
+    let switch = |selection| Command::Switch(selection);
+    for (body, wanted, video, source) in [
+        (r#"{"video":"a.mp4"}"#, file("a.mp4", 0, false), "a.mp4", "local"),
+        (r#"{"video":"a.mp4","source":"local","x":[]}"#, file("a.mp4", 0, false), "a.mp4", "local"),
+        (
+            r#"{"video":"ä b.ts","start_s":12.5,"loop":true,"googledriveFileId":null}"#,
+            file("ä b.ts", 12_500, true),
+            "ä b.ts",
+            "local",
+        ),
+        (r#"{"source":"udp"}"#, switch(Selection::Udp), "udp", "udp"),
+        (r#"{"source":"rtmp","video":""}"#, switch(Selection::Rtmp), "rtmp", "rtmp"),
+        (r#"{"source":"pull","video":"x"}"#, switch(Selection::Pull), "x", "pull"),
+        (r#"{"source":"standby"}"#, switch(Selection::Standby), "standby", "standby"),
+        (
+            r#"{"source":"playlist","video":"night"}"#,
+            switch(Selection::Playlist("night".to_owned())),
+            "night",
+            "playlist",
+        ),
+    ] {
+        let (command, answer) = order("POST", "/api/switch", body, &well());
+        assert_eq!(command, Some(wanted), "{body}");
+        let told = json!({
+            "success": true, "message": "It is on air.", "video": video, "source": source,
+            "status": "streaming"
+        });
+        assert_eq!((answer.status, value(&answer)), (200, told), "{body}");
+    }
+}
+
+#[test]
+fn a_switch_that_makes_no_sense_never_reaches_the_data_plane() {
+    for (body, named) in [
+        ("", "`video`"),
+        ("[]", "JSON object"),
+        ("{}", "`video`"),
+        (r#"{"video":7}"#, "`video`"),
+        (r#"{"video":null,"source":"local"}"#, "`video`"),
+        (r#"{"video":"../a.mp4"}"#, "`video`"),
+        (r#"{"video":"a/b.mp4"}"#, "`video`"),
+        (r#"{"video":".a.mp4"}"#, "`video`"),
+        (r#"{"video":"a\u0000.mp4"}"#, "`video`"),
+        (r#"{"video":"../a","source":"udp"}"#, "`video`"),
+        (r#"{"video":"a","source":"cd"}"#, "`source`"),
+        (r#"{"video":"a","source":{}}"#, "`source`"),
+        (r#"{"video":"a","source":"googledrive"}"#, "Google Drive"),
+        (r#"{"video":"a","start_s":-1}"#, "`start_s`"),
+        (r#"{"video":"a","loop":"yes"}"#, "`loop`"),
+        (r#"{"source":"playlist"}"#, "`video`"),
+        (r#"{"video":"a","video":"b"}"#, "`video`"),
+    ] {
+        let (command, answer) = order("POST", "/api/switch", body, &well());
+        assert_eq!((command, answer.status), (None, 400), "{body}");
+        let told = value(&answer);
+        assert_eq!((&told["success"], &told["code"]), (&false.into(), &"INVALID_REQUEST".into()));
+        assert!(told["error"].as_str().unwrap().contains(named), "{body}: {told}");
+    }
+}
+
+#[test]
+fn refusals_have_their_status_and_code() {
+    let refused = |kind| Err(Declined { kind, words: "It cannot be.".to_owned() });
+    let switch = |body, kind| order("POST", "/api/switch", body, &refused(kind)).1;
+    let (bad, list) = (r#"{"video":"bad.avi"}"#, r#"{"video":"x","source":"playlist"}"#);
+    for (body, kind, status, code) in [
+        (bad, DeclinedKind::NotFound, 404, "VIDEO_NOT_FOUND"),
+        (list, DeclinedKind::NotFound, 404, "PLAYLIST_NOT_FOUND"),
+        (bad, DeclinedKind::Invalid, 400, "INVALID_REQUEST"),
+        (bad, DeclinedKind::Unplayable, 409, "VIDEO_UNPLAYABLE"),
+        (bad, DeclinedKind::Busy, 503, "BUSY"),
+    ] {
+        let answer = switch(body, kind);
+        let told = value(&answer);
+        assert_eq!((answer.status, told["code"].as_str()), (status, Some(code)));
+        assert_eq!(told["error"], "It cannot be.");
+        assert_eq!(told["remedy"].is_string(), kind == DeclinedKind::Unplayable, "{told}");
+    }
+    let other = switch(r#"{"video":"new.avi"}"#, DeclinedKind::Unplayable);
+    assert_eq!(value(&other)["remedy"], Value::Null);
+}
+
+#[test]
+fn playing_is_steered() {
+    for (body, wanted) in [
+        (r#"{"action":"pause"}"#, Command::Pause),
+        (r#"{"action":"resume"}"#, Command::Resume),
+        (r#"{"action":"next","position_s":"x"}"#, Command::Next),
+        (r#"{"action":"seek","position_s":61.25}"#, Command::Seek(61_250)),
+        (r#"{"action":"loop","loop":false}"#, Command::Loop(false)),
+    ] {
+        let (command, answer) = order("POST", "/api/playout", body, &well());
+        assert_eq!((command, answer.status), (Some(wanted), 200), "{body}");
+    }
+    for body in [
+        "{}",
+        r#"{"action":"stop"}"#,
+        r#"{"action":"seek"}"#,
+        r#"{"action":"loop"}"#,
+        r#"{"action":"seek","position_s":-1}"#,
+        r#"{"action":1}"#,
+    ] {
+        let (command, answer) = order("POST", "/api/playout", body, &well());
+        assert_eq!((command, answer.status), (None, 400), "{body}");
+    }
+    for body in ["", "{}", "whatever"] {
+        let (command, answer) = order("POST", "/api/stop", body, &well());
+        assert_eq!((command, answer.status), (Some(Command::Stop), 200), "{body}");
+        assert_eq!(value(&answer)["message"], "It is on air.");
+    }
+}
+
+#[test]
+fn playlists_are_kept_and_removed() {
+    let body = r#"{"files":["a.mp4","b.ts"],"repeat":true}"#;
+    let (command, answer) = order("PUT", "/api/playlists/night%20one?x", body, &well());
+    let files = vec!["a.mp4".try_into().unwrap(), "b.ts".try_into().unwrap()];
+    let list = Playlist { files, repeat: true, shuffle: false };
+    assert_eq!(command, Some(Command::SetPlaylist("night one".to_owned(), list)));
+    assert_eq!(answer.status, 200);
+    let (command, answer) = order("DELETE", "/api/playlists/%C3%A4", "", &well());
+    assert_eq!((command, answer.status), (Some(Command::RemovePlaylist("ä".to_owned())), 200));
+    let many = format!(r#"{{"files":[{}"a"]}}"#, r#""a","#.repeat(PLAYLIST_FILES_MAX));
+    let long = format!("/api/playlists/{}", "x".repeat(65));
+    for (target, body, status) in [
+        ("/api/playlists/", body, 400),
+        ("/api/playlists/..", body, 400),
+        ("/api/playlists/%2e%2e", body, 400),
+        ("/api/playlists/a%2Fb", body, 400),
+        ("/api/playlists/%00", body, 400),
+        ("/api/playlists/%ff", body, 400),
+        ("/api/playlists/%", body, 400),
+        (&long, body, 400),
+        ("/api/playlists/a", "{}", 400),
+        ("/api/playlists/a", r#"{"files":[]}"#, 400),
+        ("/api/playlists/a", r#"{"files":["a","../b"]}"#, 400),
+        ("/api/playlists/a", r#"{"files":["a",7]}"#, 400),
+        ("/api/playlists/a", r#"{"files":["a"],"repeat":"no"}"#, 400),
+        ("/api/playlists/a", &many, 413),
+    ] {
+        let (command, answer) = order("PUT", target, body, &well());
+        assert_eq!((command, answer.status), (None, status), "{target} {body:.60}");
+    }
+    let (_, answer) = order("PUT", "/api/playlists/a", r#"{"files":["a","../b"]}"#, &well());
+    assert!(value(&answer)["error"].as_str().unwrap().starts_with("Entry 2 of `files`"));
+}
+
+#[test]
+fn a_playlist_too_many_is_refused_and_one_that_is_there_is_not() {
+    let mut snapshot = sample::on_air();
+    let lists = (0..PLAYLISTS_MAX).map(|n| (format!("list {n}"), Playlist::default()));
+    snapshot.playout.playlists = Arc::new(lists.collect::<BTreeMap<_, _>>());
+    let put = |target| {
+        let asked = asked(Port::Http, "PUT", target, br#"{"files":["a"]}"#);
+        order_with(asked, &snapshot, &well()).1.status
+    };
+    assert_eq!(put("/api/playlists/new"), 409);
+    assert_eq!(put("/api/playlists/list%203"), 200);
+    let get = |target| answer_at(asked(Port::Http, "GET", target, b""), &snapshot, sample::MOMENT);
+    assert_eq!(value(&get("/api/playlists"))["count"], PLAYLISTS_MAX);
+    let one = json!({
+        "name": "list 3", "files": [], "repeat": false, "shuffle": false, "playing": false
+    });
+    assert_eq!(value(&get("/api/playlists/list%203")), one);
+    assert_eq!(get("/api/playlists/none").status, 404);
+}
+
+#[test]
+fn strangers_may_look_but_not_command() {
+    let far = Caller { peer: "203.0.113.9".parse().ok(), ..OWN_PAGE };
+    let foreign = Caller { origin: "http://evil.example", fetch_site: "cross-site", ..OWN_PAGE };
+    let rebound = Caller { host: "evil.example", origin: "http://evil.example", ..OWN_PAGE };
+    let unknown = Caller { peer: None, ..OWN_PAGE };
+    for caller in [far, foreign, rebound, unknown] {
+        for (method, target) in [
+            ("POST", "/api/switch"),
+            ("POST", "/api/stop"),
+            ("POST", "/api/playout"),
+            ("PUT", "/api/playlists/a"),
+            ("DELETE", "/api/playlists/a"),
+        ] {
+            let asked = Asked { caller, ..asked(Port::Http, method, target, br#"{"video":"a"}"#) };
+            let (command, answer) = order_with(asked, &sample::on_air(), &well());
+            assert_eq!((command, answer.status), (None, 403), "{method} {target} {caller:?}");
+            assert_eq!(value(&answer)["code"], "FORBIDDEN");
+        }
+        let look = Asked { caller, ..asked(Port::Http, "GET", "/api/status", b"") };
+        assert_eq!(order_with(look, &sample::on_air(), &well()).1.status, 200);
+    }
+}
+
+#[test]
+fn a_body_must_say_that_it_is_json() {
+    for (content_type, status) in [
+        ("application/json", 200),
+        ("Application/JSON;charset=utf-8", 200),
+        ("", 415),
+        ("text/plain", 415),
+        ("application/x-www-form-urlencoded", 415),
+        ("multipart/form-data; boundary=application/json", 415),
+        ("application/jsonp", 415),
+    ] {
+        let asked = Asked {
+            content_type,
+            ..asked(Port::Http, "POST", "/api/switch", br#"{"video":"a.mp4"}"#)
+        };
+        let (command, answer) = order_with(asked, &sample::on_air(), &well());
+        assert_eq!(answer.status, status, "{content_type}");
+        assert_eq!(command.is_some(), status == 200, "{content_type}");
+    }
+    let bare = Asked { content_type: "", ..asked(Port::Http, "POST", "/api/stop", b"") };
+    assert_eq!(order_with(bare, &sample::on_air(), &well()).1.status, 200);
+}
