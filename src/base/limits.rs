@@ -261,6 +261,8 @@ pub const PARCEL_CALLS_MAX: usize = 1024;
 pub const PARCEL_CALL_BYTES: usize = 32;
 /// Track configurations in a parcel.
 pub const PARCEL_CONFIGS_MAX: usize = 4;
+/// One of them: its record, and what it says.
+pub const PARCEL_CONFIG_BYTES: usize = TRACK_CONFIG_BYTES_MAX + 128;
 /// What must be ready of a file before it goes on air, besides its key frame.
 pub const PRE_ROLL_MS: i64 = 200;
 /// A file's next one is opened this long before its end.

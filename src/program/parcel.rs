@@ -5,7 +5,9 @@
 
 use std::ops::Range;
 
-use crate::base::limits::{PARCEL_BYTES, PARCEL_CALLS_MAX, PARCEL_CALL_BYTES, PARCEL_CONFIGS_MAX};
+use crate::base::limits::{
+    PARCEL_BYTES, PARCEL_CALLS_MAX, PARCEL_CALL_BYTES, PARCEL_CONFIGS_MAX, PARCEL_CONFIG_BYTES,
+};
 use crate::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
 
 /// Some of what a reader said, in order.
@@ -44,6 +46,7 @@ pub(super) enum Call {
 }
 
 const _: () = assert!(std::mem::size_of::<Call>() <= PARCEL_CALL_BYTES);
+const _: () = assert!(std::mem::size_of::<TrackConfig>() <= PARCEL_CONFIG_BYTES);
 
 impl Default for Parcel {
     fn default() -> Parcel {
