@@ -8,6 +8,7 @@ use std::io;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_signal::{Signal, Signals};
@@ -25,6 +26,8 @@ use crate::base::rate::Rate;
 use crate::base::time::Mono;
 use crate::codec::access_unit::{Track, TrackConfig};
 use crate::control::{self, ControlHandle, ControlOptions};
+use crate::inputs::deck::{OpenFile, OpenedFile, Readers};
+use crate::inputs::playout::Playout;
 use crate::inputs::publisher::Publishers;
 use crate::inputs::pull::Pull;
 use crate::inputs::standby::Standby;
@@ -32,17 +35,18 @@ use crate::inputs::udp::UdpInput;
 use crate::outputs::destinations::Destination;
 use crate::outputs::viewers::Viewers;
 use crate::ports::rtmp::{Context, RtmpPort};
+use crate::program::bell::Bell;
 use crate::program::ring::{Capacity, Ring};
 use crate::program::switcher::{FillAudio, Switcher};
 use crate::program::unit::Unit;
 use crate::program::Programme;
 use crate::system::clock;
-use crate::system::commands;
+use crate::system::commands::{self, Declined, DeclinedKind, Inbox};
 use crate::system::config::Config;
 use crate::system::heap;
-use crate::system::library::Library;
+use crate::system::library::{Library, LibraryError};
 use crate::system::reactor::{self, Sleep};
-use crate::system::snapshot::{Board, PlayoutStatus, ProgrammeStatus, Snapshot};
+use crate::system::snapshot::{Board, ProgrammeStatus, Snapshot};
 use crate::system::sockets::{descriptors_max, raise_descriptors};
 
 /// How often the state is told.
@@ -85,6 +89,11 @@ struct Plane {
     publishers: Rc<Publishers>,
     pull: Option<Pull>,
     destinations: Vec<Destination>,
+    library: Library,
+    playout: Playout,
+    readers: Readers,
+    /// Rings when standby has been put on air.
+    standby: Rc<Bell>,
 }
 
 /// Runs until a signal asks to end. `data` is the folder for what it writes.
@@ -95,14 +104,14 @@ pub fn run(config: &Config, data: &Path) -> Result<(), StartError> {
     let heap_bytes = Budget::of(&demand(config)).total(Owner::Heap);
     heap::set_limit(usize::try_from(heap_bytes).unwrap_or(usize::MAX));
     allow_descriptors(config);
-    let plane = Rc::new(Plane::bind(config)?);
     let board = Board::default();
     let library = Library::start(data.join("videos")).map_err(|cause| StartError {
         what: "the library cannot start".to_owned(),
         hint: "",
         cause,
     })?;
-    let (desk, _inbox) = commands::channel();
+    let (desk, inbox) = commands::channel();
+    let plane = Rc::new(Plane::bind(config, data, library.clone(), inbox)?);
     let options = ControlOptions {
         http: config.http.listen,
         stat: config.stat.listen,
@@ -149,7 +158,12 @@ fn allow_descriptors(config: &Config) {
 }
 
 impl Plane {
-    fn bind(config: &Config) -> Result<Plane, StartError> {
+    fn bind(
+        config: &Config,
+        data: &Path,
+        library: Library,
+        inbox: Inbox,
+    ) -> Result<Plane, StartError> {
         let ring = Ring::new(capacity(config.programme.ring_bytes));
         let fill = if config.programme.fill_audio { FillAudio::Yes } else { FillAudio::No };
         let switcher = Switcher::new(ring, config.programme.silence, fill);
@@ -173,7 +187,23 @@ impl Plane {
         })?);
         let destinations = config.destinations.iter().cloned().map(Destination::new).collect();
         let pull = config.pull.clone().map(Pull::new);
-        Ok(Plane { context, udp, port, viewers, publishers, pull, destinations })
+        let (readers, standby) = (Readers::default(), Rc::<Bell>::default());
+        let open = open_file(library.clone());
+        let playout =
+            Playout::new(open, readers.clone(), inbox, &data.join("state"), Rc::clone(&standby));
+        Ok(Plane {
+            context,
+            udp,
+            port,
+            viewers,
+            publishers,
+            pull,
+            destinations,
+            library,
+            playout,
+            readers,
+            standby,
+        })
     }
 
     fn announce(&self, control: &ControlHandle) {
@@ -192,12 +222,30 @@ impl Plane {
 
     /// Starts every task, waits for a signal, and ends what must end politely.
     async fn live(self: Rc<Self>, board: Board, mut signals: Signals) {
-        let Context { executor, programme, shutdown } = self.context.clone();
-        let card = Rc::clone(&programme);
+        let Context { executor, shutdown, .. } = self.context.clone();
+        let plane = Rc::clone(&self);
         executor
             .spawn(kept_alive("standby", move || {
-                let programme = Rc::clone(&card);
-                async move { Standby::new().run(&programme).await }
+                let plane = Rc::clone(&plane);
+                let open = open_file(plane.library.clone());
+                let folder = plane.library.folder().to_owned();
+                let standby =
+                    Standby::new(open, plane.readers.clone(), folder, Rc::clone(&plane.standby));
+                async move { standby.run(&plane.context.programme).await }
+            }))
+            .detach();
+        let plane = Rc::clone(&self);
+        executor
+            .spawn(kept_alive("files", move || {
+                let plane = Rc::clone(&plane);
+                async move { plane.playout.run(&plane.context.programme).await }
+            }))
+            .detach();
+        let plane = Rc::clone(&self);
+        executor
+            .spawn(kept_alive("state", move || {
+                let plane = Rc::clone(&plane);
+                async move { plane.playout.remember(&plane.context.programme).await }
             }))
             .detach();
         let plane = Rc::clone(&self);
@@ -276,12 +324,27 @@ impl Plane {
             udp: self.udp.status(now),
             publisher: self.publishers.status(now),
             pull: self.pull.as_ref().map(|pull| pull.status(now)).unwrap_or_default(),
-            playout: PlayoutStatus::default(),
+            playout: self.playout.status(&self.context.programme),
             rtmp,
             viewers: self.viewers.status(),
             destinations: self.destinations.iter().map(|each| each.status(now)).collect(),
         }
     }
+}
+
+/// Opens the library's files, with a sentence for those that cannot be played.
+fn open_file(library: Library) -> OpenFile {
+    Arc::new(move |name| match library.open(name) {
+        Ok(opened) => Ok(OpenedFile { bytes: Box::new(opened.file), reader: opened.reader }),
+        Err(error) => {
+            let kind = match error {
+                LibraryError::NotFound => DeclinedKind::NotFound,
+                LibraryError::Invalid(_) => DeclinedKind::Invalid,
+                _ => DeclinedKind::Unplayable,
+            };
+            Err(Declined { kind, words: format!("{name} cannot be played: {error}") })
+        }
+    })
 }
 
 fn tell_signal(signal: Option<io::Result<Signal>>) {

@@ -257,8 +257,40 @@ pub const PLAYLISTS_MAX: usize = 16;
 pub const PLAYLIST_FILES_MAX: usize = 500;
 /// Length of a playlist's name.
 pub const PLAYLIST_NAME_BYTES_MAX: usize = 64;
-/// Video files read at once: on air, waiting to be, the standby file, and one that is surveyed.
-pub const FILE_READERS_MAX: usize = 4;
+/// Files open for playing at once, each with a thread of its own that may hang on its disk: the one
+/// on air, the one that follows, and the standby file.
+pub const DECKS_MAX: usize = 3;
+/// Parcels of access units that go round between a file's reader and the data plane: together they
+/// hold the largest access unit.
+pub const PARCELS_PER_DECK: usize = 8;
+/// Payload bytes in a parcel.
+pub const PARCEL_BYTES: usize = 128 << 10;
+/// Steps (a unit begins, a piece of payload, a unit ends) in a parcel.
+pub const PARCEL_CALLS_MAX: usize = 1024;
+/// What remembers one of them.
+pub const PARCEL_CALL_BYTES: usize = 32;
+/// Track configurations in a parcel.
+pub const PARCEL_CONFIGS_MAX: usize = 4;
+/// One of them: its record, and what it says.
+pub const PARCEL_CONFIG_BYTES: usize = TRACK_CONFIG_BYTES_MAX + 128;
+/// What must be ready of a file before it goes on air, besides its key frame.
+pub const PRE_ROLL_MS: i64 = 200;
+/// A file's next one is opened this long before its end.
+pub const PRELOAD_MS: u64 = 3_000;
+/// Time a file has to become ready before its switch is refused.
+pub const FILE_READY_MS_MAX: u64 = 3_000;
+/// A file later than this does not hurry after the clock any more.
+pub const FILE_LATE_MS_MAX: u64 = 1_000;
+/// A step in a file's time longer than this is a jump, not a pause.
+pub const FILE_JUMP_MS: i64 = 1_000;
+/// How often the place in a file is written down.
+pub const PLACE_SAVED_MS: u64 = 10_000;
+/// The largest file of remembered state read: all playlists, full, with long names.
+pub const STATE_BYTES_MAX: u64 = 4 << 20;
+/// How often the standby file is looked for.
+pub const STANDBY_LOOK_MS: u64 = 2_000;
+/// Readers of video files at once: those that play, and the one of the library's survey.
+pub const FILE_READERS_MAX: usize = DECKS_MAX + 1;
 /// An MP4 reader's window onto one of its tables.
 pub const MP4_WINDOW_BYTES: usize = 4 << 10;
 /// Windows of an MP4 reader: seven tables and the fragments of two tracks, the boxes around them,
@@ -338,10 +370,11 @@ pub const REACTOR_EVENTS_MAX: usize = 256;
 pub const DESCRIPTORS_BESIDES: usize = 64;
 
 // ── Threads ─────────────────────────────────────────────────────────────────────────────────
-/// Threads of the pool for name look-ups.
+/// Threads of the pool for name look-ups and for state written to the disk.
 pub const BLOCKING_THREADS_MAX: usize = 4;
-/// Threads of the process: data plane, log, library, name look-ups, and the control plane's.
-pub const THREADS_MAX: usize = 15;
+/// Threads of the process: data plane, log, library, name look-ups, the control plane's, and the
+/// files'.
+pub const THREADS_MAX: usize = 15 + DECKS_MAX;
 /// Stack of each thread the program starts itself.
 pub const THREAD_STACK_BYTES: usize = 256 << 10;
 

@@ -1,11 +1,17 @@
 //! The sources' shells: what receives or paces bytes and feeds them to the programme.
 
+mod card;
+pub mod deck;
 mod intake;
 mod lock;
 mod pace;
+pub mod playout;
 pub mod publisher;
 pub mod pull;
 pub mod standby;
+mod tape;
+#[cfg(test)]
+mod testing;
 pub mod udp;
 
 use log::info;

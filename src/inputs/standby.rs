@@ -1,214 +1,289 @@
-//! The standby card: what is on air whenever nothing else is. Purpose: a loop of H.264 and AAC
-//! built into the binary, paced by the monotonic clock, without a seam: 64 frames at 30 per
-//! second last exactly as long as 100 AAC frames at 48 kHz (2.1333 s). Also lets the programme's
-//! time pass, so that a source that dies is covered when nothing else happens. Non-goal: files.
+//! Standby: what is on air whenever nothing else is. Purpose: the built-in card at once, and
+//! `videos/standby.*` instead of it as soon as that can be shown, again and again; the card again
+//! whenever the file fails, stalls or goes. Also lets the programme's time pass, so that a source
+//! that dies is covered when nothing else happens. Bounds: two decks, and only while standby is on
+//! air.
 
+use std::cell::RefCell;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
 use std::time::Duration;
 
+use log::{info, warn};
+use smol::future::FutureExt;
+
+use crate::base::limits::{PRELOAD_MS, STANDBY_LOOK_MS};
 use crate::base::time::{Mono, Ticks};
-use crate::codec::access_unit::{AacConfig, AvcConfig, Track, TrackConfig, UnitSink, UnitStart};
-use crate::flv::reader::{FlvReader, TagKind};
-use crate::flv::tag::{self, AacPacket, AvcPacket};
+use crate::program::bell::Bell;
+use crate::program::parcel::Ending;
 use crate::program::switcher::Source;
 use crate::program::Programme;
 use crate::system::clock;
+use crate::system::commands::{Declined, FileName};
 use crate::system::reactor::Sleep;
 
+use super::card::Card;
+use super::deck::{Decks, FileDecks, News, OpenFile, Readers};
 use super::log_cut;
+use super::tape::Tape;
 
-static CARD: &[u8] = include_bytes!("standby.flv");
-
-/// Distance of two video frames at 30 per second.
-const VIDEO_FRAME: Ticks = Ticks(3000);
-/// Distance of two AAC frames of 1024 samples at 48 kHz.
-const AUDIO_FRAME: Ticks = Ticks(1920);
 /// A card later than this (the machine was suspended) begins anew instead of hurrying.
 const LATE_MAX: Duration = Duration::from_secs(1);
 /// How long nothing may happen before the programme's time is let pass.
 const TICK_MAX: Duration = Duration::from_secs(1);
+/// A file later than this is covered by the card.
+const STALL_MAX: Duration = Duration::from_millis(300);
+/// Pause before a file that could not be shown is tried again.
+const RETRY: Duration = Duration::from_secs(10);
+/// A file that ends sooner is no standby: it would be opened all the time.
+const SHORTEST: Ticks = Ticks::from_ms(1_000);
+const PRELOAD: Duration = Duration::from_millis(PRELOAD_MS);
+/// What the standby file may be called, the first that can be shown is taken.
+const NAMES: [&str; 7] = [
+    "standby.flv",
+    "standby.m4v",
+    "standby.mkv",
+    "standby.mov",
+    "standby.mp4",
+    "standby.mts",
+    "standby.ts",
+];
 
-/// The card's units in order, and where the loop stands.
+/// A file that could be the standby file, as it now is: name, bytes, time of change, inode.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Found {
+    name: FileName,
+    identity: (u64, i64, i64, u64),
+}
+
+/// Standby's task.
 pub struct Standby {
-    configs: Vec<TrackConfig>,
-    units: Vec<CardUnit>,
-    duration: Ticks,
-    next: usize,
-    /// Rounds played since it went on air.
-    rounds: i64,
-    began: Mono,
-}
-
-#[derive(Clone, Copy)]
-struct CardUnit {
-    track: Track,
-    time: Ticks,
-    key: bool,
-    payload: &'static [u8],
-}
-
-impl Default for Standby {
-    fn default() -> Standby {
-        Standby::new()
-    }
+    film: RefCell<Film<FileDecks>>,
+    news: News,
+    folder: PathBuf,
+    called: Rc<Bell>,
 }
 
 impl Standby {
-    /// Reads the card out of the binary.
-    pub fn new() -> Standby {
-        let (configs, units, duration) = read_card();
-        Standby { configs, units, duration, next: 0, rounds: 0, began: Mono::default() }
+    /// Standby out of the binary, or out of `folder`, whose files `open` opens; `called` rings
+    /// when somebody else has put it on air.
+    pub fn new(open: OpenFile, readers: Readers, folder: PathBuf, called: Rc<Bell>) -> Standby {
+        let (decks, news) = FileDecks::new(open, readers);
+        Standby { film: RefCell::new(Film::new(decks)), news, folder, called }
     }
 
-    /// Plays for ever: whenever the card is on air, and not otherwise.
-    pub async fn run(mut self, programme: &Programme) {
-        let mut playing = false;
+    /// Plays for ever: whenever standby is on air, and not otherwise.
+    pub async fn run(&self, programme: &Programme) {
+        self.play(programme).or(self.look(programme)).await;
+    }
+
+    async fn play(&self, programme: &Programme) {
+        let mut called = self.called.listen();
         loop {
             let now = clock::mono();
             log_cut(programme.tick(now));
-            let deadline = if programme.switcher().on_air() == Source::Standby {
-                if !playing || now.since(self.due()) > LATE_MAX {
-                    self.begin(now);
-                }
-                playing = true;
-                programme.feed(Source::Standby, now, |sink| self.play(now, sink));
-                self.due()
-            } else {
-                playing = false;
-                programme.switcher().deadline().unwrap_or(now + TICK_MAX)
+            self.film.borrow_mut().advance(now, programme);
+            let due = self.film.borrow().due(now, programme);
+            let news = async {
+                // Its senders live as long as the film.
+                let _ = self.news.recv().await;
             };
-            Sleep::after(deadline.since(now)).await;
+            news.or(called.heard()).or(Sleep::after(due.since(clock::mono()))).await;
         }
     }
 
-    /// Goes on air: the loop begins with its key frame.
-    fn begin(&mut self, now: Mono) {
-        (self.next, self.rounds, self.began) = (0, 0, now);
-    }
-
-    /// Hands over everything that is due.
-    fn play(&mut self, now: Mono, sink: &mut impl UnitSink) {
-        if self.next == 0 && self.rounds == 0 {
-            for config in &self.configs {
-                sink.config(config);
+    /// Looks for the file now and again, while standby is on air.
+    async fn look(&self, programme: &Programme) {
+        loop {
+            if programme.switcher().on_air() == Source::Standby {
+                let folder = self.folder.clone();
+                let found = smol::unblock(move || find(&folder)).await;
+                self.film.borrow_mut().found = found;
             }
+            Sleep::after(Duration::from_millis(STANDBY_LOOK_MS)).await;
         }
-        while self.due() <= now {
-            let Some(unit) = self.units.get(self.next).copied() else { return };
-            let time = unit.time + self.round_start();
-            sink.begin(UnitStart { track: unit.track, dts: time, pts: time, key: unit.key });
-            sink.write(unit.track, unit.payload);
-            sink.commit(unit.track);
-            self.next += 1;
-            if self.next == self.units.len() {
-                self.next = 0;
-                self.rounds += 1;
-            }
-        }
-    }
-
-    /// When the next unit is to leave.
-    fn due(&self) -> Mono {
-        let time = self.units.get(self.next).map_or(Ticks(0), |unit| unit.time);
-        self.began + (time + self.round_start()).to_duration()
-    }
-
-    fn round_start(&self) -> Ticks {
-        Ticks(self.duration.0.saturating_mul(self.rounds))
     }
 }
 
-/// Reads the card. It is ours, made with the program: that it is well formed is an invariant,
-/// held by a test.
-fn read_card() -> (Vec<TrackConfig>, Vec<CardUnit>, Ticks) {
-    let mut configs = Vec::new();
-    let mut units = Vec::new();
-    let [mut video_time, mut audio_time] = [Ticks(0); 2];
-    for card_tag in FlvReader::new(CARD).expect("the built-in card is FLV") {
-        let card_tag = card_tag.expect("the built-in card is whole");
-        match card_tag.kind {
-            TagKind::Script => {}
-            TagKind::Video => {
-                let (header, payload) = tag::parse_video(card_tag.body).expect("the card is AVC");
-                match header.packet {
-                    AvcPacket::SequenceHeader => {
-                        let avc = AvcConfig::from_record(payload).expect("the card's SPS is valid");
-                        configs.push(TrackConfig::Avc(avc));
-                    }
-                    AvcPacket::Nalu => {
-                        let (track, time, key) = (Track::Video, video_time, header.key);
-                        units.push(CardUnit { track, time, key, payload });
-                        video_time = video_time + VIDEO_FRAME;
-                    }
-                    AvcPacket::EndOfSequence => {}
-                }
+/// The files there are that could be the standby file.
+fn find(folder: &Path) -> Vec<Found> {
+    let look = |name: &&str| {
+        let data = fs::metadata(folder.join(name)).ok().filter(fs::Metadata::is_file)?;
+        let identity = (data.len(), data.mtime(), data.mtime_nsec(), data.ino());
+        Some(Found { name: FileName::try_from(*name).ok()?, identity })
+    };
+    NAMES.iter().filter_map(look).collect()
+}
+
+/// The card and the file.
+pub(super) struct Film<D: Decks> {
+    decks: D,
+    card: Card,
+    /// The card is on air.
+    shows_card: bool,
+    /// The file is.
+    on: Option<Reel<D::Deck>>,
+    next: Option<Reel<D::Deck>>,
+    pub(super) found: Vec<Found>,
+    /// Those that could not be shown, and until when they are left alone.
+    refused: Vec<(Found, Mono)>,
+    told: String,
+}
+
+struct Reel<K> {
+    tape: Tape<K>,
+    file: Found,
+}
+
+impl<D: Decks> Film<D> {
+    pub(super) fn new(decks: D) -> Film<D> {
+        let (on, next, told) = (None, None, String::new());
+        let (found, refused) = (Vec::new(), Vec::new());
+        Film { decks, card: Card::new(), shows_card: false, on, next, found, refused, told }
+    }
+
+    /// Does everything that is due.
+    pub(super) fn advance(&mut self, now: Mono, programme: &Programme) {
+        if programme.switcher().on_air() != Source::Standby {
+            (self.on, self.next, self.shows_card) = (None, None, false);
+            return;
+        }
+        for reel in self.on.iter_mut().chain(&mut self.next) {
+            reel.tape.pump(&self.decks, now);
+        }
+        self.prepare(now);
+        self.cast(now, programme);
+        match &mut self.on {
+            Some(on) => {
+                let reel = &mut on.tape.reel;
+                programme.feed(Source::Standby, now, |sink| {
+                    reel.play(now, sink);
+                });
+                on.tape.pump(&self.decks, now);
+                self.check(now, programme);
             }
-            TagKind::Audio => {
-                let (packet, payload) = tag::parse_audio(card_tag.body).expect("the card is AAC");
-                match packet {
-                    AacPacket::SequenceHeader => {
-                        let aac = AacConfig::from_record(payload).expect("the card's ASC is valid");
-                        configs.push(TrackConfig::Aac(aac));
-                    }
-                    AacPacket::Raw => {
-                        let (track, time) = (Track::Audio, audio_time);
-                        units.push(CardUnit { track, time, key: false, payload });
-                        audio_time = audio_time + AUDIO_FRAME;
-                    }
+            None => self.play_card(now, programme),
+        }
+    }
+
+    /// When there is something to do, if no deck has news before.
+    pub(super) fn due(&self, now: Mono, programme: &Programme) -> Mono {
+        if programme.switcher().on_air() != Source::Standby {
+            return programme.switcher().deadline().unwrap_or(now + TICK_MAX);
+        }
+        let on = match &self.on {
+            None => self.card.due(),
+            Some(on) => {
+                let reel = &on.tape.reel;
+                let end = reel.end().filter(|end| *end > now);
+                let stalls = reel.last_due().map(|last| last + STALL_MAX).filter(|at| *at > now);
+                let times = [end, reel.due(now), stalls].into_iter().flatten();
+                times.min().unwrap_or(now)
+            }
+        };
+        let next = self.next.as_ref().map(|next| next.tape.look_at(now)).filter(|at| *at > now);
+        on.min(next.unwrap_or(now + TICK_MAX))
+    }
+
+    /// The file that should be shown.
+    fn wanted(&self, now: Mono) -> Option<&Found> {
+        let is_refused = |file: &Found| {
+            self.refused.iter().any(|(refused, until)| refused == file && now < *until)
+        };
+        self.found.iter().find(|file| !is_refused(file))
+    }
+
+    /// Makes ready what is to follow: the file itself, or another that has taken its place.
+    fn prepare(&mut self, now: Mono) {
+        let wanted = self.wanted(now).cloned();
+        let stale = |reel: &Reel<D::Deck>| Some(&reel.file) != wanted.as_ref();
+        if self.next.as_ref().is_some_and(stale) {
+            self.next = None;
+        }
+        let due = self.on.as_ref().is_none_or(|on| stale(on) || on.tape.ends_within(PRELOAD));
+        if let Some(file) = wanted.filter(|_| due && self.next.is_none()) {
+            let mut tape = Tape::new(file.name.clone(), Ticks(0), now);
+            tape.pump(&self.decks, now);
+            self.next = Some(Reel { tape, file });
+        }
+    }
+
+    /// Puts the file on air when it is ready and its time has come.
+    fn cast(&mut self, now: Mono, programme: &Programme) {
+        let Some(next) = &self.next else { return };
+        let at = match &self.on {
+            Some(on) if on.file == next.file => on.tape.reel.end(),
+            _ => Some(now),
+        };
+        match (next.tape.is_ready(now), at) {
+            (Ok(true), Some(at)) if at <= now => {
+                let Some(mut next) = self.next.take() else { return };
+                if self.on.is_none() {
+                    info!("standby: {} is shown", next.file.name);
                 }
+                next.tape.reel.start(at);
+                let reel = &mut next.tape.reel;
+                programme.feed(Source::Standby, now, |sink| {
+                    sink.restart();
+                    reel.play(now, sink);
+                });
+                self.on = Some(next);
+                self.shows_card = false;
+            }
+            (Ok(_), _) => {}
+            (Err(Declined { words, .. }), _) => {
+                let file = next.file.clone();
+                self.next = None;
+                self.refuse(file, words, now);
             }
         }
     }
-    units.sort_by_key(|unit| unit.time);
-    assert_eq!(video_time, audio_time, "both tracks of the card last equally long");
-    (configs, units, video_time)
+
+    /// Goes back to the card when the file cannot go on.
+    fn check(&mut self, now: Mono, programme: &Programme) {
+        let Some(on) = &self.on else { return };
+        let reel = &on.tape.reel;
+        let stalls = (reel.due(now).is_none() || reel.end().is_some())
+            && reel.last_due().is_some_and(|last| now.since(last) >= STALL_MAX);
+        let words = match (reel.end().is_some(), reel.ending()) {
+            (true, Some(Ending::Failed(words))) => words.clone(),
+            (true, _) if reel.position() < SHORTEST => {
+                format!("{} is too short to be shown again and again", on.file.name)
+            }
+            _ if stalls => format!("{}: the disk does not answer", on.file.name),
+            _ if !self.found.contains(&on.file) && self.next.is_none() => String::new(),
+            _ => return,
+        };
+        let file = on.file.clone();
+        (self.on, self.next) = (None, None);
+        if !words.is_empty() {
+            self.refuse(file, words, now);
+        }
+        programme.feed(Source::Standby, now, |sink| sink.restart());
+        self.play_card(now, programme);
+    }
+
+    fn refuse(&mut self, file: Found, words: String, now: Mono) {
+        if words != self.told {
+            warn!("standby: the built-in card is shown: {words}");
+            self.told = words;
+        }
+        self.refused.retain(|(refused, until)| *refused != file && now < *until);
+        self.refused.push((file, now + RETRY));
+    }
+
+    fn play_card(&mut self, now: Mono, programme: &Programme) {
+        if !self.shows_card || now.since(self.card.due()) > LATE_MAX {
+            self.card.begin(now);
+        }
+        self.shows_card = true;
+        let card = &mut self.card;
+        programme.feed(Source::Standby, now, |sink| card.play(now, sink));
+    }
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Counts what a sink is given, and holds its times to what a loop without a seam gives.
-    #[derive(Default)]
-    struct Audience {
-        configs: usize,
-        units: [i64; 2],
-        keys: usize,
-    }
-
-    impl UnitSink for Audience {
-        fn config(&mut self, _config: &TrackConfig) {
-            self.configs += 1;
-        }
-        fn begin(&mut self, start: UnitStart) {
-            let step = [VIDEO_FRAME, AUDIO_FRAME][start.track.index()];
-            let count = &mut self.units[start.track.index()];
-            assert_eq!(start.dts, Ticks(*count * step.0), "no seam");
-            assert_eq!(start.pts, start.dts);
-            assert_eq!(start.key, start.track == Track::Video && *count % 64 == 0);
-            *count += 1;
-            self.keys += usize::from(start.key);
-        }
-        fn write(&mut self, _track: Track, bytes: &[u8]) {
-            assert!(!bytes.is_empty());
-        }
-        fn patch(&mut self, _track: Track, _offset: usize, _bytes: [u8; 4]) {}
-        fn commit(&mut self, _track: Track) {}
-        fn abort(&mut self, _track: Track) {}
-    }
-
-    #[test]
-    fn an_hour_of_the_card_has_no_seam_and_keeps_time() {
-        let mut card = Standby::new();
-        let mut audience = Audience::default();
-        let begin = Mono::from_ms(1000);
-        card.begin(begin);
-        for ms in (0..3_600_000).step_by(7) {
-            card.play(begin + Duration::from_millis(ms), &mut audience);
-        }
-        assert_eq!(audience.configs, 2);
-        let [video, audio] = audience.units;
-        assert!((video - 30 * 3600).abs() <= 1, "{video} frames");
-        assert!((audio - 48_000 * 3600 / 1024).abs() <= 1, "{audio} audio frames");
-        assert_eq!(audience.keys as i64, (video + 63) / 64);
-    }
-}
+#[path = "standby_tests.rs"]
+mod tests;

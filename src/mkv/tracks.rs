@@ -344,11 +344,7 @@ fn read_encoding(
 fn reordered(config: &AvcConfig) -> usize {
     use h264_reader::nal::sps::SeqParameterSet;
     use h264_reader::rbsp::{BitReader, ByteReader};
-    const SPS_AT: usize = 8;
-    let record = config.record.as_slice();
-    let length = record.get(SPS_AT - 2..).and_then(<[u8]>::first_chunk).copied();
-    let length = usize::from(u16::from_be_bytes(length.unwrap_or_default()));
-    let Some(sps) = record.get(SPS_AT..SPS_AT + length) else { return 0 };
+    let Some(sps) = config.parameter_sets().next() else { return 0 };
     let bits = BitReader::new(ByteReader::skipping_h264_header(sps));
     let set = SeqParameterSet::from_bits(bits).ok();
     let limits = set.and_then(|set| set.vui_parameters?.bitstream_restrictions);

@@ -5,9 +5,14 @@
 mod model;
 mod payload;
 mod silence;
+#[cfg(test)]
+pub(crate) mod testing;
 
 pub mod bell;
+pub mod parcel;
+pub mod playlist;
 pub mod reader;
+pub mod reel;
 pub mod ring;
 pub mod switcher;
 pub mod timeline;

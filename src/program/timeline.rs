@@ -209,12 +209,14 @@ impl Timeline {
 /// Distance of a new source's first frame from the last one, where this much would be due: whole
 /// frames, so that sources of one frame rate stay on one grid, and a tool that counts frames finds
 /// none twice; less than one only where cuts in quick succession have let the programme run ahead
-/// by two.
+/// by two. A quarter of a frame too late is on time: a timer is never early, and a file that
+/// follows another without a seam is not to leave a frame out for that.
 fn spacing(due: Ticks, frame: Ticks) -> Ticks {
     if due.0 < -frame.0 {
         return Ticks(frame.0 / 4).max(STEP_MIN);
     }
-    let frames = due.0.max(1).unsigned_abs().div_ceil(frame.0.max(1).unsigned_abs());
+    let frames =
+        (due.0 - frame.0 / 4).max(1).unsigned_abs().div_ceil(frame.0.max(1).unsigned_abs());
     Ticks(frame.0.saturating_mul(i64::try_from(frames).unwrap_or(i64::MAX))).max(STEP_MIN)
 }
 

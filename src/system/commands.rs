@@ -113,6 +113,12 @@ pub struct Order {
 }
 
 impl Order {
+    /// A command, and where what comes of it can be read.
+    pub fn new(command: Command) -> (Order, mpsc::Receiver<Outcome>) {
+        let (answer, outcome) = mpsc::sync_channel(1);
+        (Order { command, answer }, outcome)
+    }
+
     /// Tells who asked what came of it.
     pub fn answer(self, outcome: Outcome) {
         // Who asked may have stopped waiting.
@@ -139,9 +145,9 @@ impl Desk {
     /// # Errors
     /// It was declined, or nobody answered in time; then it may still be done later.
     pub fn ask(&self, command: Command) -> Outcome {
-        let (answer, outcome) = mpsc::sync_channel(1);
+        let (order, outcome) = Order::new(command);
         let busy = |words: &str| Declined { kind: DeclinedKind::Busy, words: words.to_owned() };
-        match self.0.try_send(Order { command, answer }) {
+        match self.0.try_send(order) {
             Ok(()) => {}
             Err(TrySendError::Full(_)) => {
                 return Err(busy("Too many commands are under way; try again in a moment."));

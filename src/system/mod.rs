@@ -16,3 +16,4 @@ pub mod record;
 pub mod shutdown;
 pub mod snapshot;
 pub mod sockets;
+pub mod store;

@@ -1,0 +1,343 @@
+//! What plays, and what plays next. Purpose: a file goes on air when it is ready, not before; at
+//! its end the next one follows a frame later, having been made ready in time. Non-goals: reading
+//! (decks), pacing (reels), what the switcher makes of it. Bounds: one file on air, one being made
+//! ready, and the lists.
+//!
+//! Without threads and clocks: decks come out of a trait and the time is an argument.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use log::{info, warn};
+
+use crate::base::limits::PRELOAD_MS;
+use crate::base::time::{Mono, Ticks};
+use crate::program::parcel::Ending;
+use crate::program::playlist::Walk;
+use crate::program::switcher::Source;
+use crate::program::Programme;
+use crate::system::commands::{Declined, DeclinedKind, FileName, Order, Playlist};
+
+use super::super::deck::Decks;
+use super::super::log_cut;
+use super::super::tape::Tape;
+
+/// How late a timer may be.
+const LATE_MAX: Duration = Duration::from_millis(50);
+const PRELOAD: Duration = Duration::from_millis(PRELOAD_MS);
+
+/// The lists there are, by their names.
+pub type Lists = BTreeMap<String, Playlist>;
+
+/// A file, and what it is played for.
+#[derive(Clone)]
+pub(super) struct Item {
+    pub(super) file: FileName,
+    pub(super) looped: bool,
+    pub(super) list: Option<(String, Walk<FileName>)>,
+}
+
+impl Item {
+    /// What comes behind it in its list.
+    pub(super) fn next_in_list(&self) -> Option<Item> {
+        let (name, walk) = self.list.as_ref()?;
+        let mut walk = walk.clone();
+        let file = walk.advance()?;
+        Some(Item { file, looped: false, list: Some((name.clone(), walk)) })
+    }
+
+    /// What comes at its end.
+    pub(super) fn follower(&self) -> Option<Item> {
+        if self.looped {
+            return Some(self.clone());
+        }
+        self.next_in_list()
+    }
+
+    fn list_len(&self) -> usize {
+        self.list.as_ref().map_or(0, |(_, walk)| walk.len())
+    }
+}
+
+/// What is on air.
+pub(super) struct On<K> {
+    pub(super) tape: Tape<K>,
+    pub(super) item: Item,
+    /// Nothing follows: what could was tried.
+    last: bool,
+}
+
+/// What is being made ready.
+pub(super) struct Next<K> {
+    pub(super) tape: Tape<K>,
+    pub(super) item: Item,
+    pub(super) why: Why,
+    /// Files that were tried in its place.
+    tried: usize,
+}
+
+/// Why something is being made ready.
+pub(super) enum Why {
+    /// It goes on air as soon as it is ready; who asked is told.
+    Asked(Option<Box<Order>>),
+    /// It goes on air at the end of what plays.
+    Follows,
+}
+
+/// The place of a file that is not on air.
+#[derive(Clone)]
+pub(super) struct Bookmark {
+    pub(super) item: Item,
+    pub(super) at: Ticks,
+    pub(super) duration: Option<Ticks>,
+}
+
+/// Plays files.
+pub struct Machine<D: Decks> {
+    decks: D,
+    pub(super) lists: Arc<Lists>,
+    pub(super) on: Option<On<D::Deck>>,
+    pub(super) next: Option<Next<D::Deck>>,
+    pub(super) paused: Option<Bookmark>,
+    pub(super) error: String,
+    /// Files in a row that could not be played.
+    failures: usize,
+    pub(super) left_out: u64,
+    pub(super) random: fastrand::Rng,
+    /// Something worth writing down has happened.
+    pub(super) changed: bool,
+}
+
+impl<D: Decks> Machine<D> {
+    /// Plays nothing yet. `seed` is what shuffled orders come from.
+    pub fn new(decks: D, seed: u64) -> Machine<D> {
+        Machine {
+            decks,
+            lists: Arc::default(),
+            on: None,
+            next: None,
+            paused: None,
+            error: String::new(),
+            failures: 0,
+            left_out: 0,
+            random: fastrand::Rng::with_seed(seed),
+            changed: false,
+        }
+    }
+
+    /// Does everything that is due.
+    pub fn advance(&mut self, now: Mono, programme: &Programme) {
+        if let Some(on) = &mut self.on {
+            on.tape.pump(&self.decks, now);
+        }
+        if let Some(next) = &mut self.next {
+            next.tape.pump(&self.decks, now);
+        }
+        self.leave(programme);
+        self.feed(now, programme);
+        self.cast(now, programme);
+        self.prepare(now, programme);
+    }
+
+    /// When [`Machine::advance`] has something to do, if no deck has news before; `None`: not
+    /// before it is asked for something.
+    pub fn due(&self, now: Mono) -> Option<Mono> {
+        let on = self.on.as_ref().and_then(|on| {
+            let end = on.tape.reel.end().filter(|end| *end > now);
+            end.into_iter().chain(on.tape.reel.due(now)).min()
+        });
+        let next = self.next.as_ref().and_then(|next| match next.why {
+            Why::Follows if next.tape.is_ready(now) == Ok(true) => None,
+            _ => Some(next.tape.look_at(now)),
+        });
+        on.into_iter().chain(next).min()
+    }
+
+    /// Makes a file ready, to go on air as soon as it is.
+    pub(super) fn ask(&mut self, item: Item, at: Ticks, order: Option<Box<Order>>, now: Mono) {
+        self.make_way("Something else was chosen before it was ready.");
+        let tape = Tape::new(item.file.clone(), at, now);
+        self.next = Some(Next { tape, item, why: Why::Asked(order), tried: 0 });
+    }
+
+    /// Drops what is being made ready.
+    pub(super) fn make_way(&mut self, words: &str) {
+        if let Some(Next { why: Why::Asked(Some(order)), .. }) = self.next.take() {
+            let words = words.to_owned();
+            order.answer(Err(Declined { kind: DeclinedKind::Busy, words }));
+        }
+    }
+
+    /// What follows has to be found anew.
+    pub(super) fn reconsider(&mut self) {
+        if self.next.as_ref().is_some_and(|next| matches!(next.why, Why::Follows)) {
+            self.next = None;
+        }
+        if let Some(on) = &mut self.on {
+            on.last = false;
+        }
+    }
+
+    /// Nothing plays any more.
+    pub(super) fn eject(&mut self) {
+        if let Some(on) = self.on.take() {
+            self.left_out += on.tape.reel.left_out();
+            self.changed = true;
+        }
+    }
+
+    /// Drops the file that something else has taken the air from.
+    fn leave(&mut self, programme: &Programme) {
+        let gone = {
+            let switcher = programme.switcher();
+            switcher.choice() != Some(Source::File) && switcher.on_air() != Source::File
+        };
+        if gone && self.on.is_some() {
+            self.eject();
+            self.reconsider();
+        }
+    }
+
+    /// Hands over what is due of the file on air.
+    fn feed(&mut self, now: Mono, programme: &Programme) {
+        let Some(on) = &mut self.on else { return };
+        if on.tape.reel.due(now).is_some_and(|due| due <= now) {
+            let reel = &mut on.tape.reel;
+            let cut = programme.feed(Source::File, now, |sink| {
+                reel.play(now, sink);
+            });
+            log_cut(cut);
+            on.tape.pump(&self.decks, now);
+        }
+    }
+
+    /// Puts what is ready on air, when its time has come.
+    fn cast(&mut self, now: Mono, programme: &Programme) {
+        let Some(next) = &self.next else { return };
+        let ready = next.tape.is_ready(now);
+        let end = self.on.as_ref().map(|on| on.tape.reel.end());
+        let at = match (&next.why, end) {
+            (Why::Asked(_), _) | (Why::Follows, None) => Some(now),
+            // As if a timer were never late, unless more than a timer was.
+            (Why::Follows, Some(Some(end))) => {
+                let at = if now.since(end) > LATE_MAX { now } else { end };
+                Some(at).filter(|at| *at <= now)
+            }
+            (Why::Follows, Some(None)) => None,
+        };
+        match (ready, at) {
+            (Ok(true), Some(at)) => self.take_over(at, now, programme),
+            (Ok(_), _) => {}
+            (Err(declined), _) => self.refuse(declined, now),
+        }
+    }
+
+    fn take_over(&mut self, at: Mono, now: Mono, programme: &Programme) {
+        let Some(Next { mut tape, item, why, .. }) = self.next.take() else { return };
+        if matches!(why, Why::Follows) {
+            self.account();
+        }
+        self.eject();
+        if programme.switcher().choice() != Some(Source::File) {
+            log_cut(programme.choose(Some(Source::File), now));
+        }
+        tape.reel.start(at);
+        let reel = &mut tape.reel;
+        let cut = programme.feed(Source::File, now, |sink| {
+            sink.restart();
+            reel.play(now, sink);
+        });
+        log_cut(cut);
+        tape.pump(&self.decks, now);
+        info!("plays: {}", item.file);
+        if let Why::Asked(order) = why {
+            self.paused = None;
+            self.failures = 0;
+            self.error.clear();
+            if let Some(order) = order {
+                order.answer(Ok(format!("{} is on air.", item.file)));
+            }
+        }
+        self.on = Some(On { tape, item, last: false });
+        self.changed = true;
+    }
+
+    /// What was to be on air cannot be: the list's next is tried in its place, a round at most.
+    fn refuse(&mut self, declined: Declined, now: Mono) {
+        let Some(Next { item, why, tried, .. }) = self.next.take() else { return };
+        warn!("{}", declined.words);
+        self.error.clone_from(&declined.words);
+        let tried = tried + 1;
+        let instead = item.next_in_list().filter(|_| tried < item.list_len());
+        match (instead, why) {
+            (Some(item), why) => {
+                let tape = Tape::new(item.file.clone(), Ticks(0), now);
+                self.next = Some(Next { tape, item, why, tried });
+            }
+            (None, Why::Asked(order)) => {
+                if let Some(order) = order {
+                    order.answer(Err(declined));
+                }
+            }
+            (None, Why::Follows) => {
+                if let Some(on) = &mut self.on {
+                    on.last = true;
+                }
+            }
+        }
+    }
+
+    /// Makes ready what follows, in time, and ends what has ended.
+    fn prepare(&mut self, now: Mono, programme: &Programme) {
+        let Some(on) = &mut self.on else { return };
+        let ended = on.tape.reel.end().is_some_and(|end| now >= end);
+        if self.next.is_some() || !(ended || on.tape.ends_within(PRELOAD)) {
+            return;
+        }
+        let leaves = programme.switcher().choice() != Some(Source::File);
+        // A file that breaks off is not played again and again, nor a list of such.
+        let failed = usize::from(matches!(on.tape.reel.ending(), Some(Ending::Failed(_))));
+        let hopeless = failed > 0 && self.failures + failed > on.item.list_len();
+        let follower = on.item.follower().filter(|_| !on.last && !leaves && !hopeless);
+        match follower {
+            Some(item) => {
+                let tape = Tape::new(item.file.clone(), Ticks(0), now);
+                self.next = Some(Next { tape, item, why: Why::Follows, tried: 0 });
+                if let Some(next) = &mut self.next {
+                    next.tape.pump(&self.decks, now);
+                }
+            }
+            None if ended => self.finish(now, programme),
+            None => {}
+        }
+    }
+
+    /// Takes note how the file on air has ended.
+    fn account(&mut self) {
+        match self.on.as_ref().map(|on| on.tape.reel.ending()) {
+            Some(Some(Ending::Failed(words))) => {
+                warn!("{words}");
+                self.error.clone_from(words);
+                self.failures += 1;
+            }
+            _ => self.failures = 0,
+        }
+    }
+
+    /// The last file has ended.
+    fn finish(&mut self, now: Mono, programme: &Programme) {
+        if let Some(on) = &self.on {
+            info!("{} has ended", on.item.file);
+        }
+        self.account();
+        self.eject();
+        if programme.switcher().choice() == Some(Source::File) {
+            log_cut(programme.choose(None, now));
+        }
+    }
+}
+
+#[cfg(test)]
+#[path = "machine_tests.rs"]
+mod tests;

@@ -1,0 +1,126 @@
+//! What playing remembers over restarts. Purpose: the lists, and the place in the file on air,
+//! as the JSON that stands on the disk. Non-goals: reading and writing it. Bounds: those of the
+//! lists; a stranger's file that exceeds them is not understood.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::base::time::{Mono, Ticks};
+use crate::program::playlist::{Place, Walk};
+use crate::program::switcher::Source;
+use crate::program::Programme;
+use crate::system::commands::{FileName, Playlist};
+
+use super::super::deck::Decks;
+use super::machine::{Item, Lists, Machine};
+use super::orders::{check, rules};
+
+/// A list, as it is written down.
+#[derive(Serialize, Deserialize)]
+struct SavedList {
+    files: Vec<String>,
+    #[serde(default)]
+    repeat: bool,
+    #[serde(default)]
+    shuffle: bool,
+}
+
+/// What was on air, as it is written down.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SavedPlace {
+    file: String,
+    position_ms: u64,
+    looped: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    list: Option<SavedWalk>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct SavedWalk {
+    name: String,
+    place: Place,
+}
+
+/// The lists as text.
+pub fn lists_to_json(lists: &Lists) -> Vec<u8> {
+    let saved = |list: &Playlist| SavedList {
+        files: list.files.iter().map(|file| file.to_string()).collect(),
+        repeat: list.repeat,
+        shuffle: list.shuffle,
+    };
+    let lists: BTreeMap<&String, SavedList> =
+        lists.iter().map(|(name, list)| (name, saved(list))).collect();
+    serde_json::to_vec_pretty(&lists).unwrap_or_default()
+}
+
+/// The lists out of a text, or why it is none.
+///
+/// # Errors
+/// What is wrong with it, for a person.
+pub fn lists_from_json(bytes: &[u8]) -> Result<Lists, String> {
+    let saved: BTreeMap<String, SavedList> =
+        serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
+    let mut lists = Lists::new();
+    for (name, SavedList { files, repeat, shuffle }) in saved {
+        let names: Option<Vec<FileName>> =
+            files.iter().map(|file| FileName::try_from(file.as_str()).ok()).collect();
+        let files = names.ok_or("a file's name is too long")?;
+        let list = Playlist { files, repeat, shuffle };
+        check(&name, &list, &lists)?;
+        lists.insert(name, list);
+    }
+    Ok(lists)
+}
+
+/// The place as text; nothing on air is `null`.
+pub fn place_to_json(place: Option<&SavedPlace>) -> Vec<u8> {
+    serde_json::to_vec(&place).unwrap_or_default()
+}
+
+/// The place out of a text.
+///
+/// # Errors
+/// What is wrong with it, for a person.
+pub fn place_from_json(bytes: &[u8]) -> Result<Option<SavedPlace>, String> {
+    serde_json::from_slice(bytes).map_err(|error| error.to_string())
+}
+
+impl<D: Decks> Machine<D> {
+    /// What is to be written down of what plays; `None`: no file is on air.
+    pub fn place(&self, programme: &Programme) -> Option<SavedPlace> {
+        let on = self.on.as_ref()?;
+        if programme.switcher().choice() != Some(Source::File) {
+            return None;
+        }
+        let saved = |(name, walk): &(String, Walk<FileName>)| SavedWalk {
+            name: name.clone(),
+            place: walk.place(),
+        };
+        Some(SavedPlace {
+            file: on.item.file.to_string(),
+            position_ms: u64::try_from(on.tape.position().to_ms()).unwrap_or(0),
+            looped: on.item.looped,
+            list: on.item.list.as_ref().map(saved),
+        })
+    }
+
+    /// The lists, as they stand.
+    pub fn lists(&self) -> Arc<Lists> {
+        Arc::clone(&self.lists)
+    }
+
+    /// Goes on where an earlier run of the program was.
+    pub fn restore(&mut self, lists: Lists, place: Option<SavedPlace>, now: Mono) {
+        self.lists = Arc::new(lists);
+        let Some(SavedPlace { file, position_ms, looped, list }) = place else { return };
+        let Ok(file) = FileName::try_from(file.as_str()) else { return };
+        let list = list.and_then(|SavedWalk { name, place }| {
+            let list = self.lists.get(&name)?;
+            Some((name, Walk::at(&list.files, rules(list), place, &file)?))
+        });
+        let at = Ticks::from_ms(i64::try_from(position_ms).unwrap_or(0));
+        self.ask(Item { file, looped, list }, at, None, now);
+    }
+}

@@ -1,0 +1,232 @@
+//! The operator's commands. Purpose: each is done or declined with a sentence. A switch to a file
+//! is answered when the file is on air; everything else at once. Non-goal: who may give them.
+
+use crate::base::limits::{PLAYLISTS_MAX, PLAYLIST_FILES_MAX, PLAYLIST_NAME_BYTES_MAX};
+use crate::base::time::{Mono, Ticks};
+use crate::program::playlist::{Rules, Walk};
+use crate::program::switcher::Source;
+use crate::program::Programme;
+use crate::system::commands::{
+    Command, Declined, DeclinedKind, FileName, Order, Outcome, Playlist, Selection,
+};
+
+use super::super::deck::Decks;
+use super::super::log_cut;
+use super::machine::{Bookmark, Item, Lists, Machine};
+
+/// What becomes of a command at once.
+enum Step {
+    /// It is done, or declined.
+    Answered(Outcome),
+    /// This file is made ready; the answer comes when it is on air, or cannot be.
+    Play(Box<Item>, Ticks),
+}
+
+impl<D: Decks> Machine<D> {
+    /// Takes a command.
+    pub fn command(&mut self, mut order: Order, now: Mono, programme: &Programme) {
+        let command = std::mem::replace(&mut order.command, Command::Stop);
+        match self.step(command, now, programme) {
+            Step::Answered(outcome) => order.answer(outcome),
+            Step::Play(item, at) => self.ask(*item, at, Some(Box::new(order)), now),
+        }
+    }
+
+    fn step(&mut self, command: Command, now: Mono, programme: &Programme) -> Step {
+        match command {
+            Command::Switch(selection) => self.switch(selection, now, programme),
+            Command::Stop => {
+                self.stop(None, now, programme);
+                done("Playing has stopped.")
+            }
+            Command::Pause => self.pause(now, programme),
+            Command::Resume => match self.paused.clone() {
+                Some(Bookmark { item, at, .. }) => Step::Play(Box::new(item), at),
+                None => declined(DeclinedKind::Invalid, "No file is paused."),
+            },
+            Command::Seek(ms) => self.seek(Ticks::from_ms(i64::try_from(ms).unwrap_or(i64::MAX))),
+            Command::Next => self.skip(now, programme),
+            Command::Loop(looped) => self.set_loop(looped),
+            Command::SetPlaylist(name, list) => self.set_playlist(name, list),
+            Command::RemovePlaylist(name) => self.remove_playlist(&name),
+        }
+    }
+
+    fn switch(&mut self, selection: Selection, now: Mono, programme: &Programme) -> Step {
+        match selection {
+            Selection::File { name, at_ms, looped } => {
+                let at = Ticks::from_ms(i64::try_from(at_ms).unwrap_or(i64::MAX));
+                Step::Play(Box::new(Item { file: name, looped, list: None }), at)
+            }
+            Selection::Playlist(name) => match self.beginning(&name) {
+                Ok(item) => Step::Play(Box::new(item), Ticks(0)),
+                Err(declined) => Step::Answered(Err(declined)),
+            },
+            Selection::Udp => self.live(Source::Udp, "The UDP input", now, programme),
+            Selection::Rtmp => self.live(Source::Rtmp, "The RTMP publisher", now, programme),
+            Selection::Pull => self.live(Source::Pull, "The RTMP pull", now, programme),
+            Selection::Standby => {
+                self.stop(Some(Source::Standby), now, programme);
+                done("Standby is on air.")
+            }
+        }
+    }
+
+    /// A live input takes over from a file when it has a key frame; until then the file plays.
+    fn live(&mut self, source: Source, name: &str, now: Mono, programme: &Programme) -> Step {
+        self.make_way("Something else was chosen before it was ready.");
+        self.paused = None;
+        self.changed = true;
+        log_cut(programme.choose(Some(source), now));
+        done(&match programme.switcher().on_air() == source {
+            true => format!("{name} is on air."),
+            false => format!("{name} goes on air as soon as it has a key frame."),
+        })
+    }
+
+    /// Nothing plays and nothing is paused any more.
+    fn stop(&mut self, choice: Option<Source>, now: Mono, programme: &Programme) {
+        self.make_way("It was stopped before it was ready.");
+        self.eject();
+        self.paused = None;
+        self.changed = true;
+        log_cut(programme.choose(choice, now));
+    }
+
+    fn pause(&mut self, now: Mono, programme: &Programme) -> Step {
+        let Some(on) = &self.on else {
+            return declined(DeclinedKind::Invalid, "No file plays that could be paused.");
+        };
+        let (item, at, duration) = (on.item.clone(), on.tape.position(), on.tape.duration());
+        self.stop(Some(Source::Standby), now, programme);
+        self.paused = Some(Bookmark { item, at, duration });
+        done("The file is paused; standby is on air.")
+    }
+
+    fn seek(&mut self, to: Ticks) -> Step {
+        if let Some(paused) = &mut self.paused {
+            paused.at = to;
+            return done("The file goes on from there when it is resumed.");
+        }
+        match &self.on {
+            Some(on) => Step::Play(Box::new(on.item.clone()), to),
+            None => declined(DeclinedKind::Invalid, "No file plays."),
+        }
+    }
+
+    fn skip(&mut self, now: Mono, programme: &Programme) -> Step {
+        let playing = self.on.as_ref().map(|on| &on.item);
+        let Some(item) = playing.or(self.paused.as_ref().map(|paused| &paused.item)) else {
+            return declined(DeclinedKind::Invalid, "No file plays.");
+        };
+        match item.next_in_list() {
+            Some(next) => Step::Play(Box::new(next), Ticks(0)),
+            None => {
+                self.stop(None, now, programme);
+                done("Nothing follows; playing has stopped.")
+            }
+        }
+    }
+
+    fn set_loop(&mut self, looped: bool) -> Step {
+        let playing = self.on.as_mut().map(|on| &mut on.item);
+        let Some(item) = playing.or(self.paused.as_mut().map(|paused| &mut paused.item)) else {
+            return declined(DeclinedKind::Invalid, "No file plays.");
+        };
+        item.looped = looped;
+        self.reconsider();
+        self.changed = true;
+        done(match looped {
+            true => "The file is played again and again.",
+            false => "The file is played to its end.",
+        })
+    }
+
+    fn set_playlist(&mut self, name: String, list: Playlist) -> Step {
+        if let Err(words) = check(&name, &list, &self.lists) {
+            return declined(DeclinedKind::Invalid, &words);
+        }
+        for item in self.items() {
+            if let Some((_, walk)) = item.list.as_mut().filter(|(of, _)| *of == name) {
+                walk.edit(&list.files, rules(&list));
+            }
+        }
+        self.reconsider();
+        let words = format!("The playlist “{name}” has {} files.", list.files.len());
+        std::sync::Arc::make_mut(&mut self.lists).insert(name, list);
+        self.changed = true;
+        done(&words)
+    }
+
+    fn remove_playlist(&mut self, name: &str) -> Step {
+        if std::sync::Arc::make_mut(&mut self.lists).remove(name).is_none() {
+            return Step::Answered(Err(unknown(name)));
+        }
+        for item in self.items() {
+            if item.list.as_ref().is_some_and(|(of, _)| of == name) {
+                item.list = None;
+            }
+        }
+        self.reconsider();
+        self.changed = true;
+        done(&format!("The playlist “{name}” is forgotten."))
+    }
+
+    /// Everything that stands in a list.
+    fn items(&mut self) -> impl Iterator<Item = &mut Item> {
+        let on = self.on.as_mut().map(|on| &mut on.item);
+        let next = self.next.as_mut().map(|next| &mut next.item);
+        let paused = self.paused.as_mut().map(|paused| &mut paused.item);
+        on.into_iter().chain(next).chain(paused)
+    }
+
+    fn beginning(&mut self, name: &str) -> Result<Item, Declined> {
+        let list = self.lists.get(name).ok_or_else(|| unknown(name))?;
+        let walk = Walk::new(&list.files, rules(list), self.random.u64(..));
+        let first = walk.and_then(|walk| Some((walk.current()?.clone(), walk)));
+        let (file, walk): (FileName, _) = first.ok_or_else(|| Declined {
+            kind: DeclinedKind::Invalid,
+            words: format!("The playlist “{name}” is empty."),
+        })?;
+        Ok(Item { file, looped: false, list: Some((name.to_owned(), walk)) })
+    }
+}
+
+/// How a list is gone through.
+pub(super) fn rules(list: &Playlist) -> Rules {
+    Rules { repeat: list.repeat, shuffle: list.shuffle }
+}
+
+/// Whether a list may be kept.
+pub(super) fn check(name: &str, list: &Playlist, lists: &Lists) -> Result<(), String> {
+    let is_name = |name: &str, max: usize| {
+        !name.is_empty() && name.len() <= max && !name.chars().any(char::is_control)
+    };
+    if !is_name(name, PLAYLIST_NAME_BYTES_MAX) {
+        return Err(format!(
+            "A playlist's name has 1 to {PLAYLIST_NAME_BYTES_MAX} bytes and no control characters."
+        ));
+    }
+    if list.files.len() > PLAYLIST_FILES_MAX {
+        return Err(format!("A playlist has {PLAYLIST_FILES_MAX} files at most."));
+    }
+    if lists.len() >= PLAYLISTS_MAX && !lists.contains_key(name) {
+        return Err(format!("There are {PLAYLISTS_MAX} playlists; remove one first."));
+    }
+    if list.files.iter().any(|file| !is_name(file, usize::MAX)) {
+        return Err("A file's name in the playlist is empty or has control characters.".to_owned());
+    }
+    Ok(())
+}
+
+fn unknown(name: &str) -> Declined {
+    Declined { kind: DeclinedKind::NotFound, words: format!("There is no playlist “{name}”.") }
+}
+
+fn done(words: &str) -> Step {
+    Step::Answered(Ok(words.to_owned()))
+}
+
+fn declined(kind: DeclinedKind, words: &str) -> Step {
+    Step::Answered(Err(Declined { kind, words: words.to_owned() }))
+}

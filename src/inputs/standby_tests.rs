@@ -1,0 +1,151 @@
+use super::super::testing::Shelf;
+use super::*;
+use crate::codec::access_unit::Track;
+use crate::program::ring::{Capacity, Lookup, Ring};
+use crate::program::switcher::{FillAudio, Switcher};
+
+struct World {
+    now: Mono,
+    film: Film<Shelf>,
+    shelf: Shelf,
+    programme: Programme,
+    seq: u64,
+    video: Vec<(Mono, Ticks)>,
+}
+
+fn found(name: &str, change: i64) -> Found {
+    let name = FileName::try_from(name).expect("short");
+    Found { name, identity: (1, change, 0, 1) }
+}
+
+impl World {
+    fn new() -> World {
+        let capacity = Capacity {
+            video_bytes: 512 << 10,
+            audio_bytes: 128 << 10,
+            units: 4096,
+            unit_bytes_max: 64 << 10,
+        };
+        let silence = Duration::from_millis(500);
+        let switcher = Switcher::new(Ring::new(capacity), silence, FillAudio::Yes);
+        let shelf = Shelf::default();
+        World {
+            now: Mono::from_ms(1000),
+            film: Film::new(shelf.clone()),
+            shelf,
+            programme: Programme::new(switcher),
+            seq: 0,
+            video: Vec::new(),
+        }
+    }
+
+    fn run(&mut self, ms: u64) {
+        let until = self.now + Duration::from_millis(ms);
+        let mut idle = 0;
+        loop {
+            self.programme.tick(self.now);
+            self.film.advance(self.now, &self.programme);
+            let ring = self.programme.ring();
+            for seq in self.seq..ring.head() {
+                if let Lookup::Unit(unit) = ring.get(seq) {
+                    if unit.track == Track::Video {
+                        self.video.push((self.now, unit.dts));
+                    }
+                }
+            }
+            self.seq = ring.head();
+            drop(ring);
+            let due = self.film.due(self.now, &self.programme);
+            if due >= until {
+                break;
+            }
+            idle = if due <= self.now { idle + 1 } else { 0 };
+            assert!(idle < 100, "it goes round at {:?}", self.now);
+            self.now = self.now.max(due);
+        }
+        self.now = until;
+    }
+
+    fn shows(&self) -> Option<&str> {
+        self.film.on.as_ref().map(|on| on.file.name.as_str())
+    }
+
+    /// No gap longer than two frames, whatever was shown; times only grow.
+    fn holds(&self, wall_ms: u64) {
+        for pair in self.video.windows(2) {
+            let wall = pair[1].0.since(pair[0].0).as_millis() as u64;
+            assert!(wall <= wall_ms, "{wall} ms without a picture at {:?}", pair[0].0);
+            let step = (pair[1].1 - pair[0].1).to_ms();
+            assert!(step > 0 && step <= wall_ms as i64, "a step of {step} ms at {:?}", pair[0].0);
+        }
+    }
+}
+
+#[test]
+fn the_card_is_there_at_once_and_the_file_as_soon_as_it_can() {
+    let mut world = World::new();
+    world.run(3_000);
+    assert_eq!(world.shows(), None);
+    world.film.found = vec![found("s 5", 1)];
+    world.run(60_000);
+    assert_eq!(world.shows(), Some("s 5"));
+    assert!(world.shelf.opened.borrow().len() >= 12, "again and again");
+    world.holds(80);
+    // Another with the same name.
+    world.film.found = vec![found("s 5", 2)];
+    world.run(100);
+    assert_eq!(world.film.on.as_ref().map(|on| on.file.identity.1), Some(2));
+    // It is removed.
+    world.film.found = Vec::new();
+    world.run(5_000);
+    assert_eq!(world.shows(), None);
+    assert_eq!(world.shelf.open.get(), 0);
+    world.holds(80);
+}
+
+#[test]
+fn what_cannot_be_shown_leaves_the_next_or_the_card() {
+    let mut world = World::new();
+    world.film.found = vec![found("a 5 missing", 1), found("b 5 broken", 1), found("c 5", 1)];
+    world.run(9_000);
+    assert_eq!(world.shows(), Some("c 5"));
+    world.film.found = vec![found("d 9 breaks", 1)];
+    world.run(5_000);
+    assert_eq!(world.shows(), None, "it broke off");
+    world.film.found = vec![found("e 5 stuck", 1)];
+    world.run(30_000);
+    assert_eq!(world.shows(), None);
+    world.holds(80);
+    assert!(world.shelf.opened.borrow().len() < 20, "and it is not tried all the time");
+}
+
+#[test]
+fn a_file_that_stalls_is_covered_by_the_card() {
+    let mut world = World::new();
+    world.film.found = vec![found("s 600", 1)];
+    world.run(2_000);
+    assert_eq!(world.shows(), Some("s 600"));
+    world.shelf.stalled.set(true);
+    world.run(60_000);
+    assert_eq!(world.shows(), None);
+    world.holds(400);
+}
+
+#[test]
+fn nothing_is_open_while_something_else_is_on_air() {
+    let mut world = World::new();
+    world.film.found = vec![found("s 5", 1)];
+    world.run(2_000);
+    assert_eq!(world.shelf.open.get(), 1);
+    world.programme.choose(Some(Source::Udp), world.now);
+    let now = world.now;
+    world.programme.feed(Source::Udp, now, |sink| {
+        use crate::codec::access_unit::{UnitSink, UnitStart};
+        crate::program::testing::configs().iter().for_each(|config| sink.config(config));
+        sink.begin(UnitStart { track: Track::Video, dts: Ticks(0), pts: Ticks(0), key: true });
+        sink.write(Track::Video, &[1; 40]);
+        sink.commit(Track::Video);
+    });
+    world.film.advance(now, &world.programme);
+    assert_eq!(world.shelf.open.get(), 0);
+}

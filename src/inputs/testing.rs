@@ -1,0 +1,115 @@
+//! A library for tests, without a disk and without threads.
+
+use std::cell::{Cell, RefCell};
+use std::collections::VecDeque;
+use std::rc::Rc;
+
+use crate::base::time::Ticks;
+use crate::codec::container::{ContainerReader, Progress};
+use crate::program::parcel::{Ending, Exchange, Parcel, Recorder};
+use crate::program::testing::{Nothing, Tape as Frames};
+use crate::system::commands::{Declined, DeclinedKind, FileName};
+
+use super::deck::{Deck, Decks, Delivery};
+
+#[derive(Clone, Default)]
+struct Queue(Rc<RefCell<VecDeque<Delivery>>>);
+
+impl Exchange for Queue {
+    fn exchange(&mut self, full: Parcel) -> Option<Parcel> {
+        self.0.borrow_mut().push_back(Delivery::Parcel(full));
+        Some(Parcel::default())
+    }
+}
+
+/// Reads when it is asked, as many parcels as a deck has.
+pub(super) struct FakeDeck {
+    reader: Frames,
+    recorder: Option<Recorder<Queue>>,
+    queue: Queue,
+    under_way: usize,
+    name: String,
+    stalled: Rc<Cell<bool>>,
+    open: Rc<Cell<usize>>,
+}
+
+impl Drop for FakeDeck {
+    fn drop(&mut self) {
+        self.open.set(self.open.get() - 1);
+    }
+}
+
+impl Deck for FakeDeck {
+    fn take(&mut self) -> Option<Delivery> {
+        if self.stalled.get() || self.under_way >= 8 {
+            return None;
+        }
+        while self.queue.0.borrow().is_empty() {
+            let recorder = self.recorder.as_mut()?;
+            let ending = match self.reader.next(&mut Nothing, recorder) {
+                Ok(Progress::More) => continue,
+                Ok(Progress::End) => Ending::Whole,
+                Err(error) => Ending::Failed(format!("{} cannot be played: {error}", self.name)),
+            };
+            self.recorder.take()?.end(ending);
+        }
+        let delivery = self.queue.0.borrow_mut().pop_front();
+        self.under_way += usize::from(matches!(delivery, Some(Delivery::Parcel(_))));
+        delivery
+    }
+
+    fn give_back(&mut self, _parcel: Parcel) {
+        self.under_way -= 1;
+    }
+
+    fn hurry(&self) {}
+}
+
+/// A library of files whose names say what they are: seconds, and a fault.
+#[derive(Clone, Default)]
+pub(super) struct Shelf {
+    pub(super) stalled: Rc<Cell<bool>>,
+    pub(super) open: Rc<Cell<usize>>,
+    pub(super) opened: Rc<RefCell<Vec<String>>>,
+}
+
+impl Decks for Shelf {
+    type Deck = FakeDeck;
+
+    fn open(&self, name: &FileName, at: Ticks) -> Option<FakeDeck> {
+        assert!(self.open.get() < 3, "readers");
+        self.open.set(self.open.get() + 1);
+        self.opened.borrow_mut().push(name.to_string());
+        let mut words = name.split_whitespace();
+        let _letter = words.next();
+        let frames = words.next().and_then(|word| word.parse().ok()).unwrap_or(0_i64) * 25;
+        let mut reader = Frames { unit_bytes: 400, ..Frames::new(frames) };
+        let queue = Queue::default();
+        let mut recorder = Recorder::new(Parcel::default(), queue.clone());
+        let first = match words.next() {
+            Some("missing") => Delivery::Refused(Declined {
+                kind: DeclinedKind::NotFound,
+                words: format!("There is no {name}."),
+            }),
+            fault => {
+                reader.breaks_at = match fault {
+                    Some("broken") => Some(0),
+                    Some("breaks") => Some(30),
+                    _ => None,
+                };
+                Delivery::Opened(reader.contents.duration)
+            }
+        };
+        if at > Ticks(0) {
+            reader.seek(&mut Nothing, at, &mut recorder).expect("a fake");
+        }
+        queue.0.borrow_mut().push_back(first);
+        let stalled = match name.contains("stuck") {
+            true => Rc::new(Cell::new(true)),
+            false => Rc::clone(&self.stalled),
+        };
+        let (name, open) = (name.to_string(), Rc::clone(&self.open));
+        let recorder = Some(recorder);
+        Some(FakeDeck { reader, recorder, queue, under_way: 0, name, stalled, open })
+    }
+}

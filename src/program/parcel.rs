@@ -1,0 +1,385 @@
+//! Access units on their way from a file's reader to the programme. Purpose: what a reader says to
+//! a [`UnitSink`] is written down, payload and all, in pieces of a fixed size that go round between
+//! the thread that may wait for the disk and the one that must not. Non-goals: threads, time.
+//! Bounds: [`PARCEL_BYTES`], [`PARCEL_CALLS_MAX`] and [`PARCEL_CONFIGS_MAX`], allocated once.
+
+use std::ops::Range;
+
+use crate::base::limits::{
+    PARCEL_BYTES, PARCEL_CALLS_MAX, PARCEL_CALL_BYTES, PARCEL_CONFIGS_MAX, PARCEL_CONFIG_BYTES,
+};
+use crate::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
+
+/// Some of what a reader said, in order.
+pub struct Parcel {
+    bytes: Vec<u8>,
+    calls: Vec<Call>,
+    configs: Vec<TrackConfig>,
+    /// What comes behind the last call.
+    pub ending: Option<Ending>,
+}
+
+/// How a file's units end.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// That was all.
+    Whole,
+    /// The file cannot be read on; a sentence for a person.
+    Failed(String),
+}
+
+/// A step.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Call {
+    /// The configuration of this number in the parcel.
+    Config(u8),
+    /// A unit begins.
+    Begin(UnitStart),
+    /// These bytes of the parcel are payload.
+    Write(Track, u32, u32),
+    /// Four bytes of the open unit become others.
+    Patch(Track, u32, [u8; 4]),
+    /// The open unit is whole.
+    Commit(Track),
+    /// The open unit is broken.
+    Abort(Track),
+}
+
+const _: () = assert!(std::mem::size_of::<Call>() <= PARCEL_CALL_BYTES);
+const _: () = assert!(std::mem::size_of::<TrackConfig>() <= PARCEL_CONFIG_BYTES);
+
+impl Default for Parcel {
+    fn default() -> Parcel {
+        Parcel {
+            bytes: Vec::with_capacity(PARCEL_BYTES),
+            calls: Vec::with_capacity(PARCEL_CALLS_MAX),
+            configs: Vec::with_capacity(PARCEL_CONFIGS_MAX),
+            ending: None,
+        }
+    }
+}
+
+impl Parcel {
+    /// Empties it, to be filled again.
+    pub fn clear(&mut self) {
+        self.bytes.clear();
+        self.calls.clear();
+        self.configs.clear();
+        self.ending = None;
+    }
+
+    /// Whether nothing was said.
+    pub fn is_empty(&self) -> bool {
+        self.calls.is_empty() && self.ending.is_none()
+    }
+
+    pub(super) fn calls(&self) -> &[Call] {
+        &self.calls
+    }
+
+    /// Says one of its calls again.
+    pub(super) fn replay(&self, call: Call, sink: &mut dyn UnitSink) {
+        match call {
+            Call::Config(number) => {
+                if let Some(config) = self.configs.get(usize::from(number)) {
+                    sink.config(config);
+                }
+            }
+            Call::Begin(start) => sink.begin(start),
+            Call::Write(track, from, to) => {
+                let range: Range<usize> = from as usize..to as usize;
+                sink.write(track, self.bytes.get(range).unwrap_or_default());
+            }
+            Call::Patch(track, offset, bytes) => sink.patch(track, offset as usize, bytes),
+            Call::Commit(track) => sink.commit(track),
+            Call::Abort(track) => sink.abort(track),
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.calls.len() >= PARCEL_CALLS_MAX
+    }
+
+    /// Keeps as much of a payload as there is room for, and returns the rest.
+    fn write<'b>(&mut self, track: Track, bytes: &'b [u8]) -> &'b [u8] {
+        let from = self.bytes.len();
+        let room = PARCEL_BYTES.saturating_sub(from);
+        let (now, rest) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
+        let to = from + now.len();
+        // Offsets stay below PARCEL_BYTES.
+        let (from, to) = (from as u32, to as u32);
+        let full = self.is_full();
+        match self.calls.last_mut() {
+            Some(Call::Write(last, _, end)) if *last == track && *end == from => *end = to,
+            _ if now.is_empty() || full => return bytes,
+            _ => self.calls.push(Call::Write(track, from, to)),
+        }
+        self.bytes.extend_from_slice(now);
+        rest
+    }
+}
+
+/// Where filled parcels go and empty ones come from.
+pub trait Exchange {
+    /// Takes a filled parcel and gives an empty one, after as long as it takes. `None`: nobody
+    /// wants any more.
+    fn exchange(&mut self, full: Parcel) -> Option<Parcel>;
+}
+
+/// A sink that writes down, from the first key unit on. Once nobody wants any more it forgets what
+/// it is told.
+pub struct Recorder<E> {
+    parcel: Option<Parcel>,
+    exchange: E,
+    /// A key unit has begun.
+    begun: bool,
+    /// Whether each track's open unit is written down.
+    kept: [bool; 2],
+    /// Units that became whole.
+    whole: u64,
+}
+
+impl<E: Exchange> Recorder<E> {
+    /// Begins with an empty parcel.
+    pub fn new(parcel: Parcel, exchange: E) -> Recorder<E> {
+        Recorder { parcel: Some(parcel), exchange, begun: false, kept: [false; 2], whole: 0 }
+    }
+
+    /// Units written down whole so far.
+    pub fn whole(&self) -> u64 {
+        self.whole
+    }
+
+    /// Whether somebody still wants what is written down.
+    pub fn is_wanted(&self) -> bool {
+        self.parcel.is_some()
+    }
+
+    /// Hands over what there is, though the parcel is not full.
+    pub fn flush(&mut self) {
+        if self.parcel.as_ref().is_some_and(|parcel| !parcel.is_empty()) {
+            self.turn();
+        }
+    }
+
+    /// Nothing comes behind this.
+    pub fn end(&mut self, ending: Ending) {
+        if let Some(mut parcel) = self.parcel.take() {
+            parcel.ending = Some(ending);
+            self.exchange.exchange(parcel);
+        }
+    }
+
+    fn is_kept(&self, track: Track) -> bool {
+        self.kept.get(track.index()).copied().unwrap_or(false)
+    }
+
+    /// Takes note whether a track's open unit is written down.
+    fn keep(&mut self, track: Track, kept: bool) {
+        if let Some(slot) = self.kept.get_mut(track.index()) {
+            *slot = kept;
+        }
+    }
+
+    /// The open unit of a track ends.
+    fn close(&mut self, track: Track, call: Call) {
+        if self.is_kept(track) {
+            self.keep(track, false);
+            self.say(call);
+        }
+    }
+
+    fn turn(&mut self) {
+        if let Some(full) = self.parcel.take() {
+            self.parcel = self.exchange.exchange(full);
+        }
+    }
+
+    fn say(&mut self, call: Call) {
+        if self.parcel.as_ref().is_some_and(Parcel::is_full) {
+            self.turn();
+        }
+        if let Some(parcel) = &mut self.parcel {
+            parcel.calls.push(call);
+        }
+    }
+}
+
+impl<E: Exchange> UnitSink for Recorder<E> {
+    fn config(&mut self, config: &TrackConfig) {
+        if self.parcel.as_ref().is_some_and(|parcel| parcel.configs.len() >= PARCEL_CONFIGS_MAX) {
+            self.turn();
+        }
+        // First the room for the call, so that both stand in one parcel.
+        if self.parcel.as_ref().is_some_and(Parcel::is_full) {
+            self.turn();
+        }
+        let Some(parcel) = &mut self.parcel else { return };
+        // The number stays below PARCEL_CONFIGS_MAX.
+        let number = parcel.configs.len() as u8;
+        parcel.configs.push(config.clone());
+        self.say(Call::Config(number));
+    }
+
+    fn begin(&mut self, start: UnitStart) {
+        self.begun |= start.key;
+        self.keep(start.track, self.begun);
+        if self.begun {
+            self.say(Call::Begin(start));
+        }
+    }
+
+    fn write(&mut self, track: Track, bytes: &[u8]) {
+        let mut rest = if self.is_kept(track) { bytes } else { &[] };
+        while !rest.is_empty() {
+            let Some(parcel) = &mut self.parcel else { return };
+            rest = parcel.write(track, rest);
+            if !rest.is_empty() {
+                self.turn();
+            }
+        }
+    }
+
+    fn patch(&mut self, track: Track, offset: usize, bytes: [u8; 4]) {
+        // A unit is far smaller than 4 GiB; a patch behind that is none.
+        if let Some(offset) = u32::try_from(offset).ok().filter(|_| self.is_kept(track)) {
+            self.say(Call::Patch(track, offset, bytes));
+        }
+    }
+
+    fn commit(&mut self, track: Track) {
+        self.whole += u64::from(self.is_kept(track));
+        self.close(track, Call::Commit(track));
+    }
+
+    fn abort(&mut self, track: Track) {
+        self.close(track, Call::Abort(track));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::time::Ticks;
+    use crate::codec::collector::{Collector, Random};
+    use crate::program::testing::{configs, Pile};
+
+    fn start(track: Track, ms: i64) -> UnitStart {
+        UnitStart {
+            track,
+            dts: Ticks::from_ms(ms),
+            pts: Ticks::from_ms(ms),
+            key: ms == 0 && track == Track::Video,
+        }
+    }
+
+    /// Says the same to two sinks.
+    fn say(random: &mut Random, units: i64, sinks: [&mut dyn UnitSink; 2]) {
+        for sink in sinks {
+            let mut random = Random(random.0);
+            configs().iter().for_each(|config| sink.config(config));
+            for n in 0..units {
+                sink.begin(start(Track::Video, n));
+                sink.begin(start(Track::Audio, n));
+                for _ in 0..1 + random.below(4) {
+                    sink.write(Track::Video, &vec![random.byte(); 4 + random.below(90_000)]);
+                    sink.write(Track::Audio, &vec![random.byte(); random.below(300)]);
+                }
+                sink.patch(Track::Video, 0, [random.byte(); 4]);
+                sink.commit(Track::Audio);
+                match random.below(9) {
+                    0 => sink.abort(Track::Video),
+                    _ => sink.commit(Track::Video),
+                }
+            }
+        }
+    }
+
+    fn replay(pile: &Pile) -> Collector {
+        let mut heard = Collector::default();
+        for parcel in pile.full.borrow().iter() {
+            assert!(parcel.bytes.len() <= PARCEL_BYTES && parcel.bytes.capacity() == PARCEL_BYTES);
+            assert!(parcel.calls.capacity() == PARCEL_CALLS_MAX);
+            parcel.calls().iter().for_each(|call| parcel.replay(*call, &mut heard));
+        }
+        heard
+    }
+
+    #[test]
+    fn what_was_said_is_said_again_across_parcels() {
+        let mut random = Random(11);
+        let pile = Pile::default();
+        let mut recorder = Recorder::new(Parcel::default(), pile.clone());
+        let mut direct = Collector::default();
+        say(&mut random, 40, [&mut direct, &mut recorder]);
+        recorder.end(Ending::Whole);
+        assert!(pile.full.borrow().len() > 8, "the units filled many parcels");
+        assert_eq!(replay(&pile).said, direct.said);
+        assert_eq!(
+            pile.full.borrow().last().and_then(|last| last.ending.clone()),
+            Some(Ending::Whole)
+        );
+    }
+
+    #[test]
+    fn what_stands_before_the_first_key_unit_is_left_out() {
+        let pile = Pile::default();
+        let mut recorder = Recorder::new(Parcel::default(), pile.clone());
+        configs().iter().for_each(|config| recorder.config(config));
+        for (track, ms, key) in [(Track::Video, 1, false), (Track::Video, 2, true)] {
+            recorder.begin(start(Track::Audio, ms));
+            recorder.begin(UnitStart { key, ..start(track, ms) });
+            recorder.write(Track::Audio, &[1]);
+            recorder.write(track, &[2; 5]);
+            recorder.patch(track, 0, [3; 4]);
+            recorder.commit(track);
+            recorder.commit(Track::Audio);
+            recorder.begin(start(Track::Audio, ms + 10));
+            recorder.commit(Track::Audio);
+        }
+        recorder.flush();
+        let heard = replay(&pile);
+        assert_eq!(heard.configs().len(), 2);
+        let units: Vec<_> = heard.units().into_iter().map(|(unit, _)| unit.dts.to_ms()).collect();
+        assert_eq!(units, [2, 12], "the key unit and what began behind it");
+        assert_eq!(recorder.whole(), 2);
+    }
+
+    #[test]
+    fn many_small_calls_and_configurations_fill_a_parcel_too() {
+        let pile = Pile::default();
+        let mut recorder = Recorder::new(Parcel::default(), pile.clone());
+        let mut direct = Collector::default();
+        for n in 0..2_000 {
+            let sinks: [&mut dyn UnitSink; 2] = [&mut direct, &mut recorder];
+            for sink in sinks {
+                if n % 300 < 12 {
+                    let [avc, aac] = configs();
+                    let TrackConfig::Avc(mut avc) = avc else { unreachable!() };
+                    avc.width = 100 + n;
+                    sink.config(&TrackConfig::Avc(avc));
+                    if n == 0 {
+                        sink.config(&aac);
+                    }
+                }
+                let track = if n == 0 { Track::Video } else { Track::Audio };
+                sink.begin(start(track, i64::from(n)));
+                sink.write(track, &n.to_be_bytes());
+                sink.commit(track);
+            }
+        }
+        recorder.flush();
+        assert_eq!(replay(&pile).said, direct.said);
+    }
+
+    #[test]
+    fn nobody_who_wants_it_is_no_reason_to_grow() {
+        let pile = Pile { room: Some(2), ..Pile::default() };
+        let mut recorder = Recorder::new(Parcel::default(), pile.clone());
+        let mut nowhere = Collector::default();
+        say(&mut Random(3), 40, [&mut nowhere, &mut recorder]);
+        assert!(!recorder.is_wanted());
+        recorder.end(Ending::Whole);
+        assert_eq!(pile.full.borrow().len(), 2);
+    }
+}

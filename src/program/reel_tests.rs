@@ -1,0 +1,282 @@
+use std::time::Duration;
+
+use super::*;
+use crate::codec::access_unit::TrackConfig;
+use crate::codec::collector::Collector;
+use crate::codec::container::{ContainerReader, Progress};
+use crate::program::parcel::Recorder;
+use crate::program::testing::{configs, Nothing, Pile, Tape, FRAME};
+
+/// What left, and when.
+struct Watch<'c> {
+    now: Mono,
+    heard: &'c mut Collector,
+    left: &'c mut Vec<(Mono, UnitStart)>,
+}
+
+impl UnitSink for Watch<'_> {
+    fn config(&mut self, config: &TrackConfig) {
+        self.heard.config(config);
+    }
+    fn begin(&mut self, start: UnitStart) {
+        self.left.push((self.now, start));
+        self.heard.begin(start);
+    }
+    fn write(&mut self, track: Track, bytes: &[u8]) {
+        self.heard.write(track, bytes);
+    }
+    fn patch(&mut self, track: Track, offset: usize, bytes: [u8; 4]) {
+        self.heard.patch(track, offset, bytes);
+    }
+    fn commit(&mut self, track: Track) {
+        self.heard.commit(track);
+    }
+    fn abort(&mut self, track: Track) {
+        self.heard.abort(track);
+    }
+}
+
+/// A reel and all that goes into it.
+#[derive(Default)]
+struct Scene {
+    reel: Reel,
+    source: VecDeque<Parcel>,
+    heard: Collector,
+    left: Vec<(Mono, UnitStart)>,
+    now: Mono,
+}
+
+impl Scene {
+    /// A file out of what is said to a sink.
+    fn of(says: impl FnOnce(&mut dyn UnitSink)) -> Scene {
+        let pile = Pile::default();
+        let mut recorder = Recorder::new(Parcel::default(), pile.clone());
+        configs().iter().for_each(|config| recorder.config(config));
+        says(&mut recorder);
+        recorder.end(Ending::Whole);
+        let source = pile.full.take().into();
+        Scene { source, ..Scene::default() }
+    }
+
+    fn tape(mut tape: Tape) -> Scene {
+        let pile = Pile::default();
+        let mut recorder = Recorder::new(Parcel::default(), pile.clone());
+        while tape.next(&mut Nothing, &mut recorder).expect("whole") == Progress::More {}
+        recorder.end(Ending::Whole);
+        let source = pile.full.take().into();
+        Scene { source, ..Scene::default() }
+    }
+
+    /// Reads as far as there is room.
+    fn read(&mut self) {
+        while self.reel.take_spent().is_some() {}
+        while self.reel.parcels.len() < PARCELS_PER_DECK {
+            let Some(parcel) = self.source.pop_front() else { return };
+            self.reel.push(parcel);
+        }
+    }
+
+    fn play(&mut self) {
+        let mut sink = Watch { now: self.now, heard: &mut self.heard, left: &mut self.left };
+        self.reel.play(self.now, &mut sink);
+    }
+
+    /// Runs from event to event.
+    fn run(&mut self, span: Duration) {
+        let until = self.now + span;
+        loop {
+            self.read();
+            self.play();
+            self.read();
+            match self.reel.due(self.now) {
+                Some(due) if due <= until => self.now = due,
+                _ => break,
+            }
+        }
+        self.now = until;
+    }
+
+    fn video(&self) -> Vec<(u64, i64)> {
+        let video = self.left.iter().filter(|(_, unit)| unit.track == Track::Video);
+        video.map(|(at, unit)| (at.to_ms(), unit.dts.to_ms())).collect()
+    }
+}
+
+fn frame(sink: &mut dyn UnitSink, track: Track, ms: i64, key: bool) {
+    let dts = Ticks::from_ms(ms);
+    sink.begin(UnitStart { track, dts, pts: dts, key });
+    sink.write(track, &[1; 2000]);
+    sink.commit(track);
+}
+
+#[test]
+fn an_hour_leaves_at_its_own_pace() {
+    let mut scene = Scene::tape(Tape { unit_bytes: 100, ..Tape::new(25 * 3600) });
+    scene.now = Mono::from_ms(5_000);
+    scene.read();
+    assert_eq!(scene.reel.readiness(), Readiness::Ready);
+    assert_eq!(scene.reel.due(scene.now), None, "not before it is started");
+    scene.reel.start(scene.now);
+    scene.run(Duration::from_secs(3601));
+    assert_eq!(scene.video().len(), 25 * 3600);
+    for (at, unit) in &scene.left {
+        let due = Mono::from_ms(5_000) + unit.dts.to_duration();
+        let early = due.0.abs_diff(at.0);
+        assert!(early <= 20, "a unit of {:?} at {at:?}", unit.dts);
+    }
+    assert_eq!(scene.reel.end(), Some(Mono::from_ms(5_000 + 3_600_000)));
+    assert_eq!(scene.reel.position(), Ticks((25 * 3600 - 1) * FRAME));
+}
+
+#[test]
+fn a_frame_waits_until_it_is_whole() {
+    let pile = Pile::default();
+    let mut recorder = Recorder::new(Parcel::default(), pile.clone());
+    configs().iter().for_each(|config| recorder.config(config));
+    frame(&mut recorder, Track::Video, 0, true);
+    let at = Ticks::from_ms(40);
+    recorder.begin(UnitStart { track: Track::Video, dts: at, pts: at, key: false });
+    recorder.write(Track::Video, &[1; 10]);
+    recorder.flush();
+    recorder.write(Track::Video, &[2; 10]);
+    recorder.commit(Track::Video);
+    recorder.flush();
+    let mut scene = Scene::default();
+    let mut parcels = pile.full.take().into_iter();
+    scene.reel.push(parcels.next().expect("the first half"));
+    scene.reel.start(scene.now);
+    scene.run(Duration::from_millis(300));
+    assert_eq!(scene.video(), [(0, 0)], "the second frame is not begun");
+    scene.reel.push(parcels.next().expect("the second half"));
+    scene.play();
+    assert_eq!(scene.video(), [(0, 0), (300, 40)]);
+}
+
+#[test]
+fn a_unit_larger_than_the_queue_goes_as_it_comes() {
+    let mut scene = Scene::of(|sink| {
+        for (n, bytes) in [1000, 2 << 20, 1000].into_iter().enumerate() {
+            let dts = Ticks::from_ms(n as i64 * 40);
+            sink.begin(UnitStart { track: Track::Video, dts, pts: dts, key: n == 0 });
+            sink.write(Track::Video, &vec![5; bytes]);
+            sink.commit(Track::Video);
+        }
+    });
+    scene.reel.start(scene.now);
+    scene.run(Duration::from_secs(1));
+    let sizes: Vec<usize> = scene.heard.units().iter().map(|(_, bytes)| bytes.len()).collect();
+    assert_eq!(sizes, [1000, 2 << 20, 1000]);
+}
+
+#[test]
+fn a_disk_that_stood_is_not_made_up_for() {
+    let mut scene = Scene::tape(Tape { unit_bytes: 4000, ..Tape::new(500) });
+    scene.reel.start(scene.now);
+    scene.run(Duration::from_secs(2));
+    let (stood_at, before) = (scene.now, scene.left.len());
+    // Nothing is read while it stands; what was here plays on.
+    while let Some(due) = scene.reel.due(scene.now) {
+        scene.now = due;
+        scene.play();
+    }
+    assert!(scene.left.len() > before, "what was read ahead was played");
+    scene.now = scene.now + Duration::from_secs(7);
+    assert!(scene.now.since(stood_at) > Duration::from_secs(7));
+    scene.run(Duration::from_secs(30));
+    let video = scene.video();
+    assert_eq!(video.len(), 500, "nothing is skipped");
+    let hurried = video.windows(2).filter(|pair| pair[1].0 - pair[0].0 < 30).count();
+    assert_eq!(hurried, 0, "nor hurried");
+}
+
+#[test]
+fn half_a_second_is_made_up_for() {
+    let mut scene = Scene::tape(Tape::new(100));
+    scene.reel.start(scene.now);
+    scene.run(Duration::from_secs(1));
+    scene.now = scene.now + Duration::from_millis(500);
+    scene.run(Duration::from_secs(3));
+    assert_eq!(scene.video().last(), Some(&(99 * 40, 99 * 40)));
+}
+
+#[test]
+fn time_that_jumps_goes_on_a_frame_later() {
+    for jump_ms in [3_600_000, -900, -3_600_000] {
+        let mut scene = Scene::of(|sink| {
+            for n in 0..50 {
+                let ms = n * 40 + if n >= 25 { jump_ms } else { 0 };
+                // The sound of the second part comes first.
+                frame(sink, Track::Audio, ms, false);
+                frame(sink, Track::Video, ms, n % 25 == 0);
+            }
+        });
+        scene.read();
+        scene.reel.start(scene.now);
+        scene.run(Duration::from_secs(3));
+        let times: Vec<u64> = scene.video().iter().map(|(at, _)| *at).collect();
+        let expected: Vec<u64> = (0..50).map(|n| n * 40).collect();
+        assert_eq!(times, expected, "a jump by {jump_ms} ms");
+        assert_eq!(scene.heard.units().len(), 99, "the sound in front of the key frame is left");
+    }
+}
+
+#[test]
+fn a_still_picture_under_sound_is_no_jump() {
+    let mut scene = Scene::of(|sink| {
+        frame(sink, Track::Video, 0, true);
+        for ms in (0..10_000).step_by(20) {
+            frame(sink, Track::Audio, ms, false);
+        }
+        frame(sink, Track::Video, 10_000, false);
+    });
+    scene.reel.start(scene.now);
+    scene.run(Duration::from_secs(11));
+    assert_eq!(scene.video(), [(0, 0), (10_000, 10_000)]);
+}
+
+#[test]
+fn sound_inside_a_frame_goes_with_it_and_cannot_run_away() {
+    let mut scene = Scene::of(|sink| {
+        for n in 0..25 {
+            let dts = Ticks::from_ms(n * 40);
+            sink.begin(UnitStart { track: Track::Video, dts, pts: dts, key: n == 0 });
+            sink.write(Track::Video, &[1; 10]);
+            frame(sink, Track::Audio, n * 40 + 30, false);
+            sink.write(Track::Video, &[2; 10]);
+            sink.commit(Track::Video);
+        }
+    });
+    scene.reel.start(scene.now);
+    scene.run(Duration::from_secs(2));
+    let expected: Vec<(u64, i64)> = (0..25).map(|n| (n * 40, n as i64 * 40)).collect();
+    assert_eq!(scene.video(), expected);
+    let early = scene.left.iter().map(|(at, unit)| unit.dts.to_ms() - at.to_ms() as i64);
+    assert!(early.max() <= Some(30));
+}
+
+#[test]
+fn sound_that_lasts_longer_than_the_picture_gives_way() {
+    let mut scene = Scene::of(|sink| {
+        frame(sink, Track::Video, 0, true);
+        frame(sink, Track::Video, 40, false);
+        (0..50).for_each(|n| frame(sink, Track::Audio, n * 20, false));
+    });
+    scene.read();
+    scene.reel.start(scene.now);
+    assert_eq!(scene.reel.end(), None);
+    scene.run(Duration::from_millis(70));
+    assert_eq!(scene.reel.end(), Some(Mono::from_ms(80)));
+    assert_eq!(scene.left.len(), 2 + 4, "what was due has left");
+    assert_eq!(scene.reel.due(scene.now), Some(Mono::from_ms(80)), "and what is left has its time");
+}
+
+#[test]
+fn a_file_without_a_key_frame_never_gets_ready() {
+    let mut scene = Scene::of(|sink| frame(sink, Track::Video, 0, false));
+    assert_eq!(scene.reel.readiness(), Readiness::Waits);
+    scene.read();
+    assert_eq!(scene.reel.readiness(), Readiness::Never);
+    let mut short = Scene::of(|sink| frame(sink, Track::Video, 0, true));
+    short.read();
+    assert_eq!(short.reel.readiness(), Readiness::Ready, "one picture is enough");
+}

@@ -1,0 +1,131 @@
+//! Files for tests: a reader of frames that come out of a formula, and a pile for its parcels.
+
+use std::cell::RefCell;
+use std::rc::Rc;
+
+use crate::base::time::Ticks;
+use crate::codec::access_unit::{
+    AacConfig, AvcConfig, ConfigRecord, Track, TrackConfig, UnitSink, UnitStart,
+};
+use crate::codec::container::{ContainerReader, Contents, FileError, Progress, ReadAt};
+
+use super::parcel::{Exchange, Parcel};
+
+pub(crate) fn configs() -> [TrackConfig; 2] {
+    let record = |bytes| ConfigRecord::from_slice(bytes).expect("a short record");
+    let avc = AvcConfig {
+        record: record(b"picture"),
+        width: 640,
+        height: 360,
+        frame_rate: 25.0,
+        profile_idc: 66,
+        constraints: 0xc0,
+        level_idc: 30,
+    };
+    let aac =
+        AacConfig { record: record(b"sound"), object_type: 2, sample_rate_hz: 48_000, channels: 2 };
+    [TrackConfig::Avc(avc), TrackConfig::Aac(aac)]
+}
+
+/// Keeps parcels, as many as there is room for.
+#[derive(Clone, Default)]
+pub(crate) struct Pile {
+    pub(crate) full: Rc<RefCell<Vec<Parcel>>>,
+    pub(crate) room: Option<usize>,
+}
+
+impl Exchange for Pile {
+    fn exchange(&mut self, full: Parcel) -> Option<Parcel> {
+        self.full.borrow_mut().push(full);
+        let taken = self.full.borrow().len();
+        self.room.is_none_or(|room| taken < room).then(Parcel::default)
+    }
+}
+
+/// A file of 25 frames per second, a key frame each second, and 48 kHz sound.
+pub(crate) struct Tape {
+    pub(crate) contents: Contents,
+    pub(crate) frames: i64,
+    pub(crate) unit_bytes: usize,
+    /// Where reading fails.
+    pub(crate) breaks_at: Option<i64>,
+    pub(crate) frame: i64,
+    pub(crate) audio: i64,
+    pub(crate) told: bool,
+}
+
+pub(crate) const FRAME: i64 = 3600;
+pub(crate) const GOP: i64 = 25;
+
+impl Tape {
+    pub(crate) fn new(frames: i64) -> Tape {
+        let [TrackConfig::Avc(avc), TrackConfig::Aac(aac)] = configs() else { unreachable!() };
+        let contents = Contents {
+            video: Some(avc),
+            audio: Some(aac),
+            duration: Some(Ticks(frames * FRAME)),
+            left_out: None,
+        };
+        let (frame, audio, told) = (0, 0, false);
+        Tape { contents, frames, unit_bytes: 1000, breaks_at: None, frame, audio, told }
+    }
+}
+
+/// No bytes.
+pub(crate) struct Nothing;
+
+impl ReadAt for Nothing {
+    fn size(&self) -> u64 {
+        0
+    }
+    fn read_at(&mut self, _offset: u64, _into: &mut [u8]) -> std::io::Result<usize> {
+        Ok(0)
+    }
+}
+
+impl ContainerReader for Tape {
+    fn contents(&self) -> &Contents {
+        &self.contents
+    }
+
+    fn next(
+        &mut self,
+        _file: &mut dyn ReadAt,
+        sink: &mut dyn UnitSink,
+    ) -> Result<Progress, FileError> {
+        if !std::mem::replace(&mut self.told, true) {
+            configs().iter().for_each(|config| sink.config(config));
+        }
+        if self.breaks_at.is_some_and(|at| self.frame >= at) {
+            return Err(FileError::Broken { what: "it was made so", at: 7 });
+        }
+        if self.frame >= self.frames {
+            return Ok(Progress::End);
+        }
+        let dts = self.frame * FRAME;
+        let (track, time, key) = match self.audio * 1920 < dts {
+            true => (Track::Audio, self.audio * 1920, false),
+            false => (Track::Video, dts, self.frame % GOP == 0),
+        };
+        match track {
+            Track::Video => self.frame += 1,
+            Track::Audio => self.audio += 1,
+        }
+        sink.begin(UnitStart { track, dts: Ticks(time), pts: Ticks(time), key });
+        sink.write(track, &vec![7; self.unit_bytes]);
+        sink.commit(track);
+        Ok(Progress::More)
+    }
+
+    fn seek(
+        &mut self,
+        _file: &mut dyn ReadAt,
+        to: Ticks,
+        _sink: &mut dyn UnitSink,
+    ) -> Result<Ticks, FileError> {
+        self.frame = (to.0 / (GOP * FRAME)).clamp(0, (self.frames - 1) / GOP) * GOP;
+        self.audio = self.frame * FRAME / 1920;
+        self.told = false;
+        Ok(Ticks(self.frame * FRAME))
+    }
+}

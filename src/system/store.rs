@@ -1,0 +1,126 @@
+//! What the program remembers by itself, in files of its own. Purpose: a file is written whole or
+//! not at all (a temporary file beside it, fsync, rename, fsync of the folder), and read with a
+//! bound; one that cannot be understood is set aside, so that a person can look at it. Non-goals:
+//! what stands in them, when. Bound: [`STATE_BYTES_MAX`]. May wait for the disk: never called on
+//! the data plane's thread.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read, Write};
+use std::path::{Path, PathBuf};
+
+use crate::base::limits::STATE_BYTES_MAX;
+
+/// Writes a file whole or not at all; its folder is made when it is missing.
+///
+/// # Errors
+/// The disk's own. The old file is untouched then.
+pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    fs::create_dir_all(folder)?;
+    let temporary = beside(path, ".new");
+    let written = write_through(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        // What is half written helps nobody; that it cannot be removed changes nothing.
+        let _ = fs::remove_file(&temporary);
+    }
+    written?;
+    File::open(folder)?.sync_all()
+}
+
+fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
+    file.write_all(bytes)?;
+    file.sync_all()
+}
+
+/// Reads a file; `None` when there is none.
+///
+/// # Errors
+/// The disk's own, and a file larger than [`STATE_BYTES_MAX`].
+pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    let file = match File::open(path) {
+        Ok(file) => file,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let mut bytes = Vec::new();
+    file.take(STATE_BYTES_MAX + 1).read_to_end(&mut bytes)?;
+    if bytes.len() as u64 > STATE_BYTES_MAX {
+        let words = format!("it is larger than {STATE_BYTES_MAX} bytes");
+        return Err(io::Error::new(ErrorKind::InvalidData, words));
+    }
+    Ok(Some(bytes))
+}
+
+/// Sets a file aside that cannot be understood, in the place of one set aside before; where it is
+/// now.
+///
+/// # Errors
+/// The disk's own.
+pub fn set_aside(path: &Path) -> io::Result<PathBuf> {
+    let aside = beside(path, ".broken");
+    fs::rename(path, &aside)?;
+    Ok(aside)
+}
+
+/// The path with something behind its name.
+fn beside(path: &Path, ending: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(ending);
+    PathBuf::from(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn folder(name: &str) -> PathBuf {
+        let folder = std::env::temp_dir().join(format!("store-{name}-{}", std::process::id()));
+        let _ = fs::remove_dir_all(&folder);
+        folder
+    }
+
+    #[test]
+    fn a_file_is_replaced_whole_and_leaves_nothing_beside() {
+        let folder = folder("whole");
+        let path = folder.join("state").join("a.json");
+        assert_eq!(read(&path).expect("no error"), None);
+        write(&path, b"one, and longer").expect("written");
+        write(&path, b"two").expect("written again");
+        assert_eq!(read(&path).expect("read").as_deref(), Some(&b"two"[..]));
+        let names = fs::read_dir(folder.join("state")).expect("the folder");
+        assert_eq!(names.count(), 1, "no temporary file stays");
+        fs::remove_dir_all(folder).expect("removed");
+    }
+
+    #[test]
+    fn what_cannot_be_written_leaves_the_old_one() {
+        let folder = folder("kept");
+        let path = folder.join("a.json");
+        write(&path, b"old").expect("written");
+        // In the temporary file's place stands something that cannot be one.
+        fs::create_dir(folder.join("a.json.new")).expect("a folder");
+        assert!(write(&path, b"new").is_err());
+        assert_eq!(read(&path).expect("read").as_deref(), Some(&b"old"[..]));
+        fs::remove_dir_all(folder).expect("removed");
+    }
+
+    #[test]
+    fn a_file_too_large_is_an_error_and_can_be_set_aside() {
+        let folder = folder("large");
+        let path = folder.join("a.json");
+        write(&path, b"x").expect("written");
+        let file = OpenOptions::new().write(true).open(&path).expect("open");
+        file.set_len(STATE_BYTES_MAX).expect("grown");
+        assert_eq!(
+            read(&path).expect("read").map(|bytes| bytes.len() as u64),
+            Some(STATE_BYTES_MAX)
+        );
+        file.set_len(STATE_BYTES_MAX + 1).expect("grown");
+        assert!(read(&path).is_err());
+        let aside = set_aside(&path).expect("set aside");
+        assert!(aside.ends_with("a.json.broken") && aside.exists() && !path.exists());
+        fs::remove_dir_all(folder).expect("removed");
+    }
+}
