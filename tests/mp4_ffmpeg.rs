@@ -10,7 +10,7 @@ use std::process::Command;
 use streamcaster::base::time::Ticks;
 use streamcaster::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
 use streamcaster::codec::container::{ContainerReader, FileError, Progress, ReadAt};
-use streamcaster::mp4::Mp4Reader;
+use streamcaster::mp4::file::Mp4File;
 
 /// A file in memory that remembers how it was read.
 struct Bytes {
@@ -190,13 +190,13 @@ fn probe(path: &str) -> Vec<Packet> {
         .collect()
 }
 
-fn open(path: &str) -> (Bytes, Mp4Reader) {
+fn open(path: &str) -> (Bytes, Mp4File) {
     let mut file = Bytes { bytes: fs::read(path).expect("the file made"), largest_read: 0 };
-    let reader = Mp4Reader::open(&mut file).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let reader = Mp4File::open(&mut file).unwrap_or_else(|error| panic!("{path}: {error}"));
     (file, reader)
 }
 
-fn read_on(file: &mut Bytes, reader: &mut Mp4Reader) -> Recorder {
+fn read_on(file: &mut Bytes, reader: &mut Mp4File) -> Recorder {
     let mut recorder = Recorder::default();
     while reader.next(file, &mut recorder).expect("a whole file") == Progress::More {}
     assert!(recorder.open.iter().all(Option::is_none), "nothing is left open");
@@ -262,7 +262,17 @@ fn whole_files_come_out_as_ffprobe_reads_them() {
     assert_like_ffprobe(&remux(&b_frames, "negative.mp4", &[], &negative));
     assert_like_ffprobe(&make("mono.mov", PLAIN, 44_100, &["-ac", "1", "-bf", "1"]));
     let in_band = ["-tag:v", "avc3", "-x264-params", "repeat-headers=1"];
-    assert_like_ffprobe(&make("avc3.mp4", PLAIN, 48_000, &in_band));
+    let path = make("avc3.mp4", PLAIN, 48_000, &in_band);
+    let told = assert_like_ffprobe(&path);
+    // The same without the sets in its header: a record that counts no SPS and no PPS.
+    let mut bytes = fs::read(&path).expect("the file made");
+    let record = bytes.windows(4).position(|four| four == b"avcC").expect("a record") + 4;
+    assert_eq!(bytes[record + 5..record + 7], [0xe1, 0], "one SPS of less than 256 bytes");
+    bytes[record + 5] = 0xe0;
+    let mut file = Bytes { bytes, largest_read: 0 };
+    let mut reader = Mp4File::open(&mut file).expect("sets among the pictures");
+    let learnt = read_on(&mut file, &mut reader);
+    assert_eq!((&learnt.configs, &learnt.packets), (&told.configs, &told.packets));
     // QuickTime's sound descriptions: version 1, and 2 for rates that 16 bits do not hold.
     for (name, rate_hz, version) in [("v1.mov", 48_000, 1), ("v2.mov", 96_000, 2)] {
         let path = make(name, PLAIN, rate_hz, &[]);
@@ -354,7 +364,7 @@ fn what_is_not_whole_is_told_or_played_as_far_as_it_goes() {
     for (path, is_unfinished) in [(whole.as_str(), true), (&fast, false)] {
         let mut bytes = fs::read(path).expect("the file made");
         bytes.truncate(bytes.len() * 9 / 10);
-        let error = Mp4Reader::open(&mut Bytes { bytes, largest_read: 0 }).err().expect("cut");
+        let error = Mp4File::open(&mut Bytes { bytes, largest_read: 0 }).err().expect("cut");
         match error {
             FileError::Unfinished => assert!(is_unfinished && error.remedy().is_none()),
             FileError::Truncated { .. } => assert!(!is_unfinished && error.remedy().is_some()),
@@ -367,7 +377,7 @@ fn what_is_not_whole_is_told_or_played_as_far_as_it_goes() {
     let expected = probe(&path);
     bytes.truncate(bytes.len() * 8 / 10);
     let mut file = Bytes { bytes, largest_read: 0 };
-    let mut reader = Mp4Reader::open(&mut file).expect("a recording that was broken off");
+    let mut reader = Mp4File::open(&mut file).expect("a recording that was broken off");
     let recorder = read_on(&mut file, &mut reader);
     let came = of(&recorder.packets, 0);
     assert!((50..75).contains(&came.len()), "{} pictures", came.len());
@@ -395,7 +405,7 @@ fn what_is_not_carried_is_named() {
     ] {
         let path = make(name, PLAIN, 48_000, arguments);
         let bytes = fs::read(path).expect("the file made");
-        let error = Mp4Reader::open(&mut Bytes { bytes, largest_read: 0 }).err().expect("refused");
+        let error = Mp4File::open(&mut Bytes { bytes, largest_read: 0 }).err().expect("refused");
         assert!(error.to_string().contains(said), "{error}");
     }
 }

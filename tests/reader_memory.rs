@@ -18,7 +18,7 @@ use streamcaster::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
 use streamcaster::codec::container::{ContainerReader, FileError, Progress, ReadAt};
 use streamcaster::flv::file::FlvFile;
 use streamcaster::mkv::file::MkvFile;
-use streamcaster::mp4::Mp4Reader;
+use streamcaster::mp4::file::Mp4File;
 use streamcaster::system::heap::{usage, CountedHeap};
 use streamcaster::ts::file::TsFile;
 
@@ -122,7 +122,7 @@ fn a_reader_holds_no_more_than_the_budget_says() {
     let mixed = ["-movflags", "frag_keyframe"];
     let of_mp4 = |name: &str, arguments: &[&str]| {
         let path = make(&folder, name, arguments);
-        (path.clone(), held(&path, Mp4Reader::open), MP4_READER_BYTES)
+        (path.clone(), held(&path, Mp4File::open), MP4_READER_BYTES)
     };
     let mut measured = vec![
         of_mp4("a.mp4", &[]),

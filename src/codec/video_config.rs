@@ -233,6 +233,32 @@ mod tests {
     }
 
     #[test]
+    fn sets_before_the_first_slice_make_the_record_they_would_have_stood_in() {
+        let record = record();
+        let (sps, pps) = (&record[8..29], &record[32..36]);
+        let config = AvcConfig::from_record(&record).ok();
+        for length_bytes in 1..=4 {
+            let unit = |nals: &[&[u8]]| -> Vec<u8> {
+                let length = |nal: &[u8]| (nal.len() as u32).to_be_bytes();
+                let with = |nal: &&[u8]| [&length(nal)[4 - length_bytes..], *nal].concat();
+                nals.iter().flat_map(with).collect()
+            };
+            let read = |nals: &[&[u8]]| {
+                AvcConfig::from_unit(&unit(nals), u8::try_from(length_bytes).unwrap())
+            };
+            assert_eq!(read(&[&[9, 0xf0], sps, &[], pps, &[0x65, 1]]), config);
+            assert_eq!(read(&[sps, pps]), config, "the slice may lie beyond what is looked at");
+            for nals in [&[sps, &[0x65], pps][..], &[&[1], sps, pps], &[pps], &[sps], &[]] {
+                assert_eq!(read(nals), None, "{nals:x?}");
+            }
+            let whole = unit(&[sps, pps]);
+            let cut = &whole[..whole.len() - 1];
+            assert_eq!(AvcConfig::from_unit(cut, u8::try_from(length_bytes).unwrap()), None);
+        }
+        assert_eq!(AvcConfig::from_unit(&[0x67; 100], 0), None, "no length at all");
+    }
+
+    #[test]
     fn mutated_records_do_no_harm() {
         let mut random = Random(17);
         for _ in 0..100_000 {

@@ -50,6 +50,7 @@ impl Lane {
     }
 
     /// Where the descriptions tell no parameter sets, takes those before the first key picture.
+    /// If others come later, they pass with their pictures.
     pub(super) fn learn_config(
         &mut self,
         file: &mut dyn ReadAt,
@@ -58,13 +59,14 @@ impl Lane {
         if self.descriptions.iter().all(|description| description.config.is_some()) {
             return Ok(());
         }
-        self.seek_key(file, Ticks(i64::MIN))?;
+        let has_key = self.seek_key(file, Ticks(i64::MIN))?;
         self.peek(file)?;
-        let Some((_, sample)) = self.known() else { return Err(FileError::NoVideo) };
+        let Some((_, sample)) = self.known().filter(|_| has_key) else {
+            return Err(FileError::NoVideo);
+        };
         let bytes = usize::try_from(sample.bytes).unwrap_or(usize::MAX).min(FILE_WINDOW_BYTES);
         let unit = pictures.exact(file, sample.offset, bytes)?;
-        let length_bytes = self.description(sample.description).map_or(4, |it| it.length_bytes);
-        let Some(config) = AvcConfig::from_unit(unit, length_bytes) else {
+        let Some(config) = AvcConfig::from_unit(unit, self.length_bytes(&sample)) else {
             let what = "H.264 video without parameter sets".to_owned();
             return Err(FileError::Unsupported { what, remedy: Remedy::Video });
         };
@@ -83,10 +85,13 @@ impl Lane {
         self.description(description)?.config.as_ref()
     }
 
+    fn length_bytes(&self, sample: &Sample) -> u8 {
+        self.description(sample.description).map_or(4, |description| description.length_bytes)
+    }
+
     /// For the NAL units of a sample, before its first byte.
     pub(super) fn lengths(&self, sample: &Sample) -> NalLengths {
-        let length_bytes = self.description(sample.description).map_or(4, |it| it.length_bytes);
-        let mut lengths = NalLengths::new(length_bytes);
+        let mut lengths = NalLengths::new(self.length_bytes(sample));
         lengths.begin(usize::try_from(sample.bytes).unwrap_or(usize::MAX));
         lengths
     }

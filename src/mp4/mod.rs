@@ -5,6 +5,7 @@ mod boxes;
 mod clock;
 mod descriptor;
 mod edits;
+pub mod file;
 mod fragments;
 mod index;
 mod lane;
@@ -12,12 +13,9 @@ mod media;
 mod movie;
 #[cfg(test)]
 mod odd_tests;
-pub mod reader;
 mod run;
 mod tables;
 #[cfg(test)]
 mod testing;
 mod track;
 mod view;
-
-pub use reader::{is_mp4, Mp4Reader};

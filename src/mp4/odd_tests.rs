@@ -7,7 +7,7 @@ use crate::codec::collector::{hex, Collector};
 use crate::codec::container::{ContainerReader, FileError, Progress, Remedy};
 use crate::codec::window::InMemory;
 
-use super::Mp4Reader;
+use super::file::Mp4File;
 
 fn avc1() -> Vec<u8> {
     picture(b"avc1", &avcc(SPS, 4))
@@ -298,7 +298,7 @@ fn twenty_thousand_fragments_cost_a_bounded_number_of_reads() {
         let more: Vec<u8> = (0..COUNT).flat_map(|n| one(n, media_bytes)).collect();
         let bytes = film(&parts, &more);
         let mut file = InMemory { bytes: &bytes, reads: 0 };
-        let mut reader = Mp4Reader::open(&mut file).unwrap();
+        let mut reader = Mp4File::open(&mut file).unwrap();
         assert_eq!(reader.contents().duration, Some(Ticks(i64::from(COUNT) * 3600)));
         assert!(file.reads < opening, "{} reads to open", file.reads);
         for to in [19_990, 7, 10_049, 19_999, 0, 12_345] {

@@ -4,7 +4,7 @@ use crate::codec::collector::{hex, Collector};
 use crate::codec::container::{ContainerReader, FileError, Progress};
 use crate::codec::window::InMemory;
 
-use super::Mp4Reader;
+use super::file::Mp4File;
 
 /// x264, baseline, 64x48.
 pub(super) const SPS: &str = "6742c00ada11ec0440000003004000000f03c489a8";
@@ -159,9 +159,9 @@ pub(super) fn film(parts: &[Part], more: &[u8]) -> Vec<u8> {
 }
 
 /// What a file comes to.
-pub(super) fn play(bytes: &[u8]) -> Result<(Mp4Reader, Collector), FileError> {
+pub(super) fn play(bytes: &[u8]) -> Result<(Mp4File, Collector), FileError> {
     let mut file = InMemory { bytes, reads: 0 };
-    let mut reader = Mp4Reader::open(&mut file)?;
+    let mut reader = Mp4File::open(&mut file)?;
     let mut sink = Collector::default();
     while reader.next(&mut file, &mut sink)? == Progress::More {}
     assert_eq!(reader.broken(), 0);

@@ -121,7 +121,7 @@ impl Plan {
 
     fn refused(&self) -> FileError {
         let mut file = self.build();
-        let mut reader = match Mp4Reader::open(&mut file) {
+        let mut reader = match Mp4File::open(&mut file) {
             Ok(reader) => reader,
             Err(error) => return error,
         };
@@ -137,9 +137,9 @@ impl Plan {
     }
 }
 
-fn read(plan: &Plan) -> (Mp4Reader, Collector) {
+fn read(plan: &Plan) -> (Mp4File, Collector) {
     let mut file = plan.build();
-    let mut reader = Mp4Reader::open(&mut file).unwrap();
+    let mut reader = Mp4File::open(&mut file).unwrap();
     let mut sink = Collector::default();
     while reader.next(&mut file, &mut sink).unwrap() == Progress::More {}
     (reader, sink)
@@ -154,7 +154,7 @@ fn a_file_of_twenty_gigabytes_costs_no_more_than_a_short_one() {
     let mut costs = Vec::new();
     for count in [800, 864_000] {
         let mut file = Plan::new(count).build();
-        let mut reader = Mp4Reader::open(&mut file).unwrap();
+        let mut reader = Mp4File::open(&mut file).unwrap();
         assert_eq!(reader.contents().duration, Some(ticks(i64::from(count))));
         let opened = file.reads;
         let mut sink = Collector::default();
@@ -178,7 +178,7 @@ fn a_file_of_twenty_gigabytes_costs_no_more_than_a_short_one() {
 #[test]
 fn every_key_can_be_gone_to() {
     let mut file = Plan::new(200).build();
-    let mut reader = Mp4Reader::open(&mut file).unwrap();
+    let mut reader = Mp4File::open(&mut file).unwrap();
     for to in [-100, 0, 1, 49, 50, 51, 99, 100, 149, 150, 199, 200, 100_000] {
         let mut sink = Collector::default();
         let key = (to / 50 * 50).clamp(0, 150);
@@ -212,6 +212,17 @@ fn lengths_that_do_not_add_up_cost_the_unit() {
         plan.stsz = vec![0, 4, 12, bytes, 12, 12];
         let (reader, sink) = read(&plan);
         assert_eq!((reader.broken(), sink.units().len()), (1, 3), "{bytes} bytes");
+    }
+    // As many in a row as a scratch may cost; one more, and it is no file to play.
+    for (count, is_scratch) in [(32, true), (33, false)] {
+        let mut plan = Plan::new(40);
+        plan.stsz = [vec![0, 40], vec![11; count], vec![12; 40 - count]].concat();
+        if is_scratch {
+            assert_eq!(read(&plan).0.broken(), 32);
+        } else {
+            let error = plan.refused();
+            assert!(error.to_string().contains("access units are damaged"), "{error}");
+        }
     }
 }
 
@@ -290,7 +301,7 @@ fn a_file_cut_anywhere_is_told_at_once() {
     {
         let mut cut = Sparse::new(whole.head.clone(), size);
         cut.head.truncate(usize::try_from(size).unwrap());
-        let error = Mp4Reader::open(&mut cut).err().expect("cut");
+        let error = Mp4File::open(&mut cut).err().expect("cut");
         let is_told = match error {
             FileError::Unfinished => size < moov_end,
             // Whether it was cut there or never had media, it does not tell.
@@ -301,7 +312,7 @@ fn a_file_cut_anywhere_is_told_at_once() {
         assert!(is_told, "{size}: {error}");
     }
     let mut enough = Sparse::new(whole.head, whole.size - SPACING + 12);
-    assert!(Mp4Reader::open(&mut enough).is_ok());
+    assert!(Mp4File::open(&mut enough).is_ok());
 }
 
 #[test]
@@ -322,7 +333,7 @@ fn mutated_headers_do_no_harm() {
             let place = random.below(file.head.len());
             file.head[place] = [random.byte(), 0, 0xff][random.below(3)];
         }
-        let Ok(mut reader) = Mp4Reader::open(&mut file) else { continue };
+        let Ok(mut reader) = Mp4File::open(&mut file) else { continue };
         let mut sink = Collector::default();
         for _ in 0..50 {
             let before = file.reads;

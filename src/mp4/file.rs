@@ -3,7 +3,7 @@
 //! track. Bound: `MP4_READER_BYTES`, whatever the file's length; a call of `next` reads one piece
 //! and looks at `MP4_STEPS_MAX` boxes or table entries a track.
 
-use crate::base::limits::{FILE_WINDOW_BYTES, MP4_WINDOW_BYTES};
+use crate::base::limits::{FILE_BROKEN_UNITS_MAX, FILE_WINDOW_BYTES, MP4_WINDOW_BYTES};
 use crate::base::time::Ticks;
 use crate::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
 use crate::codec::container::{ContainerReader, Contents, FileError, Progress, ReadAt};
@@ -34,7 +34,7 @@ pub fn is_mp4(head: &[u8]) -> bool {
 }
 
 /// Reads a file.
-pub struct Mp4Reader {
+pub struct Mp4File {
     contents: Contents,
     video: Lane,
     audio: Option<Lane>,
@@ -47,6 +47,8 @@ pub struct Mp4Reader {
     /// Audio samples are short and stand together.
     sounds: Window,
     broken: u64,
+    /// Units left out since the last whole one.
+    broken_in_a_row: u32,
 }
 
 /// A sample that is being handed over.
@@ -59,13 +61,13 @@ struct OpenUnit {
     lengths: Option<NalLengths>,
 }
 
-impl Mp4Reader {
+impl Mp4File {
     /// Reads a file's header, and looks whether what it tells of is there.
     ///
     /// # Errors
     /// Unfinished without a header, truncated without its last samples; what cannot be carried, or
     /// contradicts itself.
-    pub fn open(file: &mut dyn ReadAt) -> Result<Mp4Reader, FileError> {
+    pub fn open(file: &mut dyn ReadAt) -> Result<Mp4File, FileError> {
         let (mut window, mut pictures) = (view::window(), Window::new());
         // Pictures stand among sounds: no more is read than is asked for.
         pictures.set_stride(0);
@@ -89,7 +91,7 @@ impl Mp4Reader {
             contents.audio = Some(aac.clone());
         }
         contents.duration = end.filter(|end| *end > Ticks(0));
-        let mut reader = Mp4Reader {
+        let mut reader = Mp4File {
             contents,
             video,
             audio,
@@ -98,6 +100,7 @@ impl Mp4Reader {
             pictures,
             sounds: window,
             broken: 0,
+            broken_in_a_row: 0,
         };
         reader.begin(file)?;
         Ok(reader)
@@ -221,15 +224,23 @@ impl Mp4Reader {
             self.open = Some(unit);
         } else if fits && unit.lengths.is_none_or(|lengths| lengths.is_whole()) {
             sink.commit(track);
+            self.broken_in_a_row = 0;
         } else {
             self.broken += 1;
+            self.broken_in_a_row += 1;
             sink.abort(track);
+            if self.broken_in_a_row > FILE_BROKEN_UNITS_MAX {
+                return Err(FileError::Broken {
+                    what: "its access units are damaged",
+                    at: unit.at,
+                });
+            }
         }
         Ok(())
     }
 }
 
-impl ContainerReader for Mp4Reader {
+impl ContainerReader for Mp4File {
     fn contents(&self) -> &Contents {
         &self.contents
     }
@@ -267,6 +278,7 @@ impl ContainerReader for Mp4Reader {
             sink.abort(unit.track);
         }
         self.told = [None; 2];
+        self.broken_in_a_row = 0;
         if !self.video.seek_key(file, to)? {
             return Err(FileError::NoVideo);
         }
@@ -279,5 +291,5 @@ impl ContainerReader for Mp4Reader {
 }
 
 #[cfg(test)]
-#[path = "reader_tests.rs"]
+#[path = "file_tests.rs"]
 mod tests;
