@@ -242,6 +242,11 @@ impl Switcher {
         (self.on_air != Source::Standby).then_some(due)
     }
 
+    /// How much later what follows on air may come; see [`Timeline::take_ahead`].
+    pub fn take_ahead(&mut self) -> Duration {
+        self.timeline.take_ahead().to_duration()
+    }
+
     /// What is on air.
     pub fn on_air(&self) -> Source {
         self.on_air
@@ -330,11 +335,11 @@ impl Switcher {
         let follows_cut = self.awaits_key;
         let mut new_sets = false;
         if follows_cut {
-            self.timeline.cut(dts, now);
+            self.timeline.cut(dts, pts, now);
             (self.awaits_key, self.shows_key) = (false, true);
             new_sets = self.apply_configs();
         }
-        if let Some(dts) = self.place(track, dts, now, follows_cut) {
+        if let Some(dts) = self.place(start, now, follows_cut) {
             let pts = (pts + self.timeline.offset()).max(dts);
             open_unit(&mut self.ring, UnitStart { track, dts, pts, key });
             if track == Track::Video {
@@ -404,9 +409,10 @@ impl Switcher {
 
     /// A unit's place on the timeline; an audio unit that finds none is counted. Audio that comes
     /// back after silence joins it without a gap.
-    fn place(&mut self, track: Track, dts: Ticks, now: Mono, follows_cut: bool) -> Option<Ticks> {
+    fn place(&mut self, start: UnitStart, now: Mono, follows_cut: bool) -> Option<Ticks> {
+        let UnitStart { track, dts, pts, .. } = start;
         if track == Track::Video {
-            let placed = self.timeline.video(dts, now, follows_cut);
+            let placed = self.timeline.video(dts, pts, now, follows_cut);
             self.filler.video(placed, follows_cut);
             return Some(placed);
         }

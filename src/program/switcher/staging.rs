@@ -3,9 +3,9 @@
 //! Bound: the staging ring; one source at a time.
 
 use crate::base::limits::{STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX};
-use crate::base::time::Mono;
+use crate::base::time::{Mono, Ticks};
 use crate::codec::access_unit::{Track, UnitStart};
-use crate::flv::tag::VIDEO_HEADER_BYTES;
+use crate::flv::tag::{self, VIDEO_HEADER_BYTES};
 
 use super::super::ring::{Begin, Capacity, Lookup, Ring};
 use super::super::unit::Unit;
@@ -62,7 +62,8 @@ impl Switcher {
             return;
         }
         self.put_on_air(source, now, None);
-        self.timeline.cut(unit.dts, now);
+        let UnitStart { dts, pts, .. } = self.staged_start(&unit);
+        self.timeline.cut(dts, pts, now);
         self.awaits_key = false;
         let new_sets = self.apply_configs();
         self.unload_staging(now, new_sets);
@@ -87,9 +88,23 @@ impl Switcher {
         self.unstage();
     }
 
+    /// A kept unit as its source began it, to the millisecond.
+    fn staged_start(&self, unit: &Unit) -> UnitStart {
+        let Unit { track, dts, key, .. } = *unit;
+        let bytes = self.staging.payload(unit).into_iter().flatten();
+        let head: heapless::Vec<u8, VIDEO_HEADER_BYTES> =
+            bytes.copied().take(VIDEO_HEADER_BYTES).collect();
+        let composition_ms = match tag::parse_video(&head) {
+            Ok((header, _)) if track == Track::Video => header.composition_ms,
+            _ => 0,
+        };
+        UnitStart { track, dts, pts: dts + Ticks::from_ms(composition_ms.into()), key }
+    }
+
     /// Places a kept unit and copies it into the ring, where it is open then.
     fn copy_staged(&mut self, unit: &Unit, now: Mono, follows_cut: bool, add_sets: bool) -> bool {
-        let Some(dts) = self.place(unit.track, unit.dts, now, follows_cut) else { return false };
+        let start = self.staged_start(unit);
+        let Some(dts) = self.place(start, now, follows_cut) else { return false };
         self.ring.begin(Begin { track: unit.track, dts, key: unit.key });
         let mut head_left = if add_sets { VIDEO_HEADER_BYTES } else { 0 };
         for slice in self.staging.payload(unit) {
