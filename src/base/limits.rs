@@ -404,6 +404,7 @@ const fn larger(a: usize, b: usize) -> usize {
         b
     }
 }
+
 /// A viewer in user space: task, session, reader, header bytes; with a full outbox and an
 /// unfinished message as large as they may be.
 pub const VIEWER_BYTES: usize = (8 << 10) + RTMP_OUTBOX_BYTES_MAX + RTMP_PARTIAL_BYTES_MAX;
