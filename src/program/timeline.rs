@@ -176,12 +176,13 @@ impl Timeline {
         self.audio_joins = true;
     }
 
-    /// How far the programme is ahead of where it is due, right behind a cut. Who paces the source
-    /// on air by the clock lets what follows come so much later; that it will is taken for
-    /// granted.
+    /// How far the programme is ahead of where it is due, right behind a cut, as far as cuts can
+    /// have made it so. Who paces the source on air by the clock lets what follows come so much
+    /// later; that it will is taken for granted. What a source has run ahead by itself is not made
+    /// up for: the audience would wait for nothing.
     pub fn take_ahead(&mut self) -> Ticks {
         let Some(lead) = &mut self.lead else { return Ticks(0) };
-        let ahead = (lead.level / 1000 - lead.due.0).max(0);
+        let ahead = (lead.level / 1000 - lead.due.0).clamp(0, AHEAD_MAX.0);
         lead.level = lead.level.saturating_sub(ahead.saturating_mul(1000));
         Ticks(ahead)
     }

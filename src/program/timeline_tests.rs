@@ -100,6 +100,20 @@ fn what_follows_a_cut_is_shown_behind_all_that_was() {
     assert!(last < next);
 }
 
+/// Five seconds at once: who comes behind does not wait for the clock.
+#[test]
+fn what_a_source_ran_ahead_is_not_waited_for() {
+    let mut timeline = Timeline::default();
+    play(&mut timeline, 0, 0, 30, true);
+    timeline.cut(Ticks(0), Ticks(0), at_ms(1000));
+    for n in 0..150 {
+        timeline.video(Ticks(n * FRAME), Ticks(n * FRAME), at_ms(1000), n == 0);
+    }
+    timeline.cut(Ticks(0), Ticks(0), at_ms(1500));
+    timeline.video(Ticks(0), Ticks(0), at_ms(1500), true);
+    assert!(timeline.take_ahead() <= AHEAD_MAX);
+}
+
 /// A source that lies about its composition times costs no more than a few frames.
 #[test]
 fn a_picture_shown_in_a_minute_does_not_hold_up_what_follows() {
