@@ -38,7 +38,7 @@ struct Played {
 }
 
 const PLAYED: [Played; 2] = [
-    Played { title: "60 s, 45 MB", name: SHORT[0].0, from_s: 0 },
+    Played { title: "60 s", name: SHORT[0].0, from_s: 0 },
     Played { title: "8 h, 20 GB", name: LONG, from_s: LONG_FROM_S },
 ];
 
@@ -98,7 +98,8 @@ impl Ground<'_> {
                 }
             }
         }
-        let mut report = format!("{}\n{}", self.header(), self.render(&cells));
+        let mut report =
+            format!("{}\n{}", self.header(), render(&cells, self.bench.seconds * FRAME_RATE));
         if kinds.contains(&Kind::Ours) {
             println!("{} switches", switches::SWITCHES);
             let server = Server::start(Kind::Ours, &self.places, Feed::Udp)?;
@@ -177,35 +178,35 @@ impl Ground<'_> {
             circumstances(&self.places),
         )
     }
+}
 
-    fn render(&self, cells: &[Cell]) -> String {
-        let expected = self.bench.seconds * FRAME_RATE;
-        let mut text = format!(
-            "| file | | CPU | CPU per GB | PSS | frames, of {expected} | times not growing |\n\
-             |---|---|--:|--:|--:|--:|--:|\n"
-        );
-        for (file, played) in PLAYED.iter().enumerate() {
-            for (row, name) in ROWS.iter().enumerate() {
-                let cells: Vec<&Cell> =
-                    cells.iter().filter(|cell| (cell.file, cell.row) == (file, row)).collect();
-                let shown = |value: fn(&Cell) -> f64, digits, unit| {
-                    median(cells.iter().map(|cell| value(cell)), digits, unit)
-                };
-                // Writing to a string cannot fail.
-                let _ = writeln!(
-                    text,
-                    "| {} | {name} | {} | {} | {} | {} | {} |",
-                    played.title,
-                    shown(|cell| cell.cpu_percent, 2, " %"),
-                    shown(|cell| cell.cpu_s_per_gb, 2, " s"),
-                    shown(|cell| cell.pss_mb, 1, " MB"),
-                    shown(|cell| cell.frames as f64, 0, ""),
-                    cells.iter().map(|cell| cell.backwards).sum::<u64>(),
-                );
-            }
+/// The table, in Markdown; so many frames are expected of each cell.
+fn render(cells: &[Cell], expected: u32) -> String {
+    let mut text = format!(
+        "| file | | CPU | CPU per GB | PSS | frames, of {expected} | times not growing |\n\
+         |---|---|--:|--:|--:|--:|--:|\n"
+    );
+    for (file, played) in PLAYED.iter().enumerate() {
+        for (row, name) in ROWS.iter().enumerate() {
+            let cells: Vec<&Cell> =
+                cells.iter().filter(|cell| (cell.file, cell.row) == (file, row)).collect();
+            let shown = |value: fn(&Cell) -> f64, digits, unit| {
+                median(cells.iter().map(|cell| value(cell)), digits, unit)
+            };
+            // Writing to a string cannot fail.
+            let _ = writeln!(
+                text,
+                "| {} | {name} | {} | {} | {} | {} | {} |",
+                played.title,
+                shown(|cell| cell.cpu_percent, 2, " %"),
+                shown(|cell| cell.cpu_s_per_gb, 2, " s"),
+                shown(|cell| cell.pss_mb, 1, " MB"),
+                shown(|cell| cell.frames as f64, 0, ""),
+                cells.iter().map(|cell| cell.backwards).sum::<u64>(),
+            );
         }
-        text
     }
+    text
 }
 
 /// Has this program play a file.
@@ -240,4 +241,25 @@ fn told(cell: &Cell, name: &str) -> String {
         "{name}: {:.2} % CPU, {:.2} s/GB, {:.1} MB, {} frames, {} times not growing",
         cell.cpu_percent, cell.cpu_s_per_gb, cell.pss_mb, cell.frames, cell.backwards,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cell(row: usize, pss_mb: f64, backwards: u64) -> Cell {
+        let (cpu_percent, cpu_s_per_gb) = (0.5, 8.0);
+        Cell { file: 1, row, cpu_percent, cpu_s_per_gb, pss_mb, frames: 299, backwards }
+    }
+
+    #[test]
+    fn the_table_tells_each_row_of_each_file() {
+        let cells = [cell(0, 9.0, 1), cell(2, 50.0, 0), cell(0, 8.0, 2), cell(0, 30.0, 0)];
+        let table = render(&cells, 300);
+        let rows: Vec<&str> = table.lines().skip(2).collect();
+        assert_eq!(rows.len(), PLAYED.len() * ROWS.len());
+        assert!(table.starts_with("| file | | CPU | CPU per GB | PSS | frames, of 300 |"));
+        let ours = "| 8 h, 20 GB | StreamCaster | 0.50 % | 8.00 s | 9.0 MB | 299 | 3 |";
+        assert_eq!((rows[0], rows[3]), ("| 60 s | StreamCaster | – | – | – | – | 0 |", ours));
+    }
 }

@@ -380,6 +380,15 @@ mod tests {
     }
 
     #[test]
+    fn files_are_played_to_one_player_and_without_a_sender() {
+        for more in [["--burst"].as_slice(), &["--players", "3"], &["--seconds", "41"]] {
+            let arguments = [&["--files", "--binary", "/none"], more].concat();
+            let options = Bench::from_args(&["bench"], &arguments).unwrap();
+            assert!(bench(&options).is_err(), "{more:?}");
+        }
+    }
+
+    #[test]
     fn servers_are_known_by_name() {
         assert_eq!(kinds("pair,ours").map(|kinds| kinds.0), Ok(vec![Kind::Pair, Kind::Ours]));
         assert!(kinds("theirs").is_err());

@@ -26,8 +26,8 @@ pub fn make(path: &Path, picture: &str, hertz: u32) -> Result<(), String> {
     command.args(["-f", "lavfi", "-i", &picture, "-f", "lavfi", "-i", &sound]);
     command.args(["-t", &SECONDS.to_string(), "-c:v", "libx264", "-preset", "superfast"]);
     command.args(["-pix_fmt", "yuv420p", "-bf", "2", "-b_strategy", "0", "-g", "60"]);
-    command.args(["-keyint_min", "60", "-sc_threshold", "0", "-b:v", "5870k"]);
-    command.args(["-maxrate", "5870k", "-bufsize", "2935k", "-c:a", "aac", "-b:a", "128k"]);
+    command.args(["-keyint_min", "60", "-sc_threshold", "0", "-b:v", "6000k"]);
+    command.args(["-maxrate", "6000k", "-bufsize", "3000k", "-c:a", "aac", "-b:a", "128k"]);
     command.args(["-f", "mp4"]).arg(&unfinished);
     step::run(&mut command, "`cargo xtask setup` installs ffmpeg.")?;
     std::fs::rename(&unfinished, path).map_err(|error| format!("{}: {error}", path.display()))
