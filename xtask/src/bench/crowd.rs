@@ -52,6 +52,8 @@ pub struct Crowd {
     stamps: Arc<Stamps>,
     window: Range<u32>,
     latencies: Vec<Duration>,
+    awaited: Range<u32>,
+    arrived: Option<Instant>,
     known_frames: u64,
     bytes: u64,
     closed: u64,
@@ -89,6 +91,8 @@ impl Crowd {
             stamps,
             window: 0..0,
             latencies: Vec::new(),
+            awaited: 0..0,
+            arrived: None,
             known_frames: 0,
             bytes: 0,
             closed: 0,
@@ -148,13 +152,19 @@ impl Crowd {
         Ok(None)
     }
 
-    /// Reads until a known frame arrives; whether one has.
-    pub fn wait_for_frames(&mut self, patience: Duration) -> Result<bool, String> {
-        let (before, until) = (self.known_frames, Instant::now() + patience);
-        while Instant::now() < until && self.known_frames == before {
+    /// Reads until one of these frames arrives; when its last byte did.
+    pub fn wait_for(
+        &mut self,
+        frames: Range<u32>,
+        patience: Duration,
+    ) -> Result<Option<Instant>, String> {
+        let until = Instant::now() + patience;
+        (self.awaited, self.arrived) = (frames, None);
+        while Instant::now() < until && self.arrived.is_none() {
             self.turn(until)?;
         }
-        Ok(self.known_frames > before)
+        self.awaited = 0..0;
+        Ok(self.arrived)
     }
 
     /// Reads for a while.
@@ -188,6 +198,11 @@ impl Crowd {
             missed,
             backwards: self.connections.values().map(|each| each.player.backwards).sum(),
         }
+    }
+
+    /// Known frames received by all players that ever were.
+    pub fn known_frames(&self) -> u64 {
+        self.known_frames
     }
 
     /// Bytes received by all players that ever were.
@@ -226,6 +241,9 @@ impl Crowd {
         connection.player.input(bytes, now, |tail| {
             let Some(&frame) = self.tails.get(tail) else { return };
             self.known_frames += 1;
+            if self.arrived.is_none() && self.awaited.contains(&frame) {
+                self.arrived = Some(now);
+            }
             if !self.window.contains(&frame) {
                 return;
             }
@@ -282,7 +300,10 @@ mod tests {
         let mut message = vec![6, 0, 0, 0, 0, 0, 2 + TAIL_BYTES as u8, 9, 1, 0, 0, 0, 0x17, 1];
         message.extend([7; TAIL_BYTES]);
         served.write_all(&message).unwrap();
-        assert!(crowd.wait_for_frames(PATIENCE).unwrap());
+        let begun = Instant::now();
+        assert!(crowd.wait_for(0..1, PATIENCE).unwrap().unwrap() >= begun);
+        assert_eq!(crowd.known_frames(), 1);
+        assert_eq!(crowd.wait_for(0..1, TURN), Ok(None));
         let seen = crowd.close_window();
         assert_eq!((seen.latencies.len(), seen.players, seen.missed), (1, 2, 1));
         assert!(seen.latencies[0] > Duration::ZERO);

@@ -1,15 +1,21 @@
 //! `cargo xtask bench`: this program, the pair it replaces, and the floor, measured side by side.
-//! Purpose: one table of what the audience waits for and what it costs. Non-goals: a verdict; a
+//! Purpose: one table of what the audience waits for and what it costs, and others of files played
+//! (see [`files`]). Non-goals: a verdict; a
 //! machine is noisy, so numbers are medians over rounds, and nobody fails by them. Bounds: two
 //! processors, one for what is measured and one for the sender and the players.
 
 mod chunks;
 mod clip;
 mod crowd;
+mod files;
 mod floor;
+mod http;
+mod long;
+mod movie;
 mod player;
 mod sender;
 mod servers;
+mod switches;
 mod table;
 mod usage;
 
@@ -23,20 +29,23 @@ use argh::FromArgs;
 use rustix::process::{getrlimit, setrlimit, Resource, Rlimit};
 use rustix::thread::{sched_setaffinity, CpuSet};
 
-use crate::step::{cargo, root, run, step};
+use crate::step::{cargo, run, step, target_dir};
 
 use clip::{Clip, Tail, FRAME_RATE};
 use crowd::{Crowd, Seen};
 use sender::Sender;
-use servers::{Kind, Places, Server, FILES_MAX};
+use servers::{Feed, Kind, Places, Server, FILES_MAX};
 use table::{percentile, Cell};
 
+/// Players, unless said otherwise.
+const PLAYERS: [usize; 4] = [1, 50, 200, 1000];
 /// Newcomers whose first picture is timed, for each cell.
 const NEWCOMERS: usize = 5;
 /// Longest wait for a picture: more than two GOP.
 const PICTURE_PATIENCE: Duration = Duration::from_secs(8);
 /// Longest wait for the first frame of all.
 const LIVE_PATIENCE: Duration = Duration::from_secs(20);
+const NO_FRAME: &str = "no frame arrives at the player; see its log in the bench's folder";
 /// Between the last player's coming and the measurement.
 const PAUSE: Duration = Duration::from_secs(2);
 /// Time for a window's last frames to arrive.
@@ -45,13 +54,18 @@ const DRAIN: Duration = Duration::from_secs(1);
 const SESSION_SECONDS: u32 = 40;
 const CELL_SECONDS: u32 = 20;
 
-/// measure this program beside ffmpeg + nginx-rtmp and the floor (takes ten minutes)
+/// measure this program beside ffmpeg + nginx-rtmp and the floor (takes ten minutes), or, with
+/// --files, what playing files costs and how fast switches are (takes eight)
 #[derive(FromArgs)]
 #[argh(subcommand, name = "bench")]
 pub struct Bench {
+    /// play files, a short and a long one, beside `ffmpeg -re` + nginx-rtmp, then switch between
+    /// two; goes with --seconds, --rounds, --binary and --only, not with --players and --burst
+    #[argh(switch)]
+    files: bool,
     /// how many players, one number after the other (default 1,50,200,1000)
-    #[argh(option, default = "Numbers(vec![1, 50, 200, 1000])", from_str_fn(numbers))]
-    players: Numbers,
+    #[argh(option, from_str_fn(numbers))]
+    players: Option<Numbers>,
     /// seconds of each measurement (default 10)
     #[argh(option, default = "10")]
     seconds: u32,
@@ -108,10 +122,16 @@ pub fn bench(bench: &Bench) -> Result<(), String> {
     if let (Some(clip), Some(udp), Some(tcp)) = (&bench.floor, bench.udp, bench.tcp) {
         return floor::serve(&Clip::read(clip)?, udp, tcp);
     }
+    if bench.files && (bench.players.is_some() || bench.burst) {
+        return Err("--files has one player and no sender: not with --players or --burst".into());
+    }
     let mut report = String::new();
     step("bench", || {
-        let table = Ground::prepare(bench)?.measure()?;
-        report = table;
+        report = if bench.files {
+            files::Ground::prepare(bench)?.measure()?
+        } else {
+            Ground::prepare(bench)?.measure()?
+        };
         Ok(())
     })?;
     println!("\n{report}");
@@ -121,6 +141,7 @@ pub fn bench(bench: &Bench) -> Result<(), String> {
 /// All that is prepared once.
 struct Ground<'b> {
     bench: &'b Bench,
+    players: &'b [usize],
     places: Places,
     clip: Arc<Clip>,
     tails: Arc<HashMap<Tail, u32>>,
@@ -128,19 +149,9 @@ struct Ground<'b> {
 
 impl Ground<'_> {
     fn prepare(bench: &Bench) -> Result<Ground<'_>, String> {
-        let target = std::env::var_os("CARGO_TARGET_DIR");
-        let target = target.map_or_else(|| root().join("target"), PathBuf::from);
-        let folder = target.join("bench");
-        std::fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
-        let binary = match &bench.binary {
-            Some(binary) => binary.clone(),
-            None => {
-                let advice = "The program must build before it can be measured.";
-                run(&mut cargo(&["build", "--release", "--locked"]), advice)?;
-                target.join("release/streamcaster")
-            }
-        };
-        let cells = bench.players.0.len() as u32;
+        let (folder, binary) = folder_and_binary(bench, "bench")?;
+        let players = bench.players.as_ref().map_or(&PLAYERS[..], |numbers| &numbers.0);
+        let cells = players.len() as u32;
         let seconds = SESSION_SECONDS + cells * (bench.seconds + CELL_SECONDS);
         let path = clip::make(&folder, seconds)?;
         let clip = Clip::read(&path)?;
@@ -150,6 +161,7 @@ impl Ground<'_> {
         let files = raise_files()?;
         Ok(Ground {
             bench,
+            players,
             places: Places { binary, folder, clip: path, processor, files },
             clip,
             tails,
@@ -168,26 +180,23 @@ impl Ground<'_> {
             }
         }
         let report = format!("{}\n{}", self.header(), table::render(&cells));
-        let path = self.places.folder.join("last.txt");
-        std::fs::write(&path, &report).map_err(|error| format!("{}: {error}", path.display()))?;
+        keep(&self.places, &report)?;
         Ok(report)
     }
 
     /// One server from its start to its end, with a crowd that grows.
     fn session(&self, round: usize, kind: Kind, cells: &mut Vec<Cell>) -> Result<(), String> {
         let begun = Instant::now();
-        let server = Server::start(kind, &self.places)?;
+        let server = Server::start(kind, &self.places, Feed::Udp)?;
         let sender = Sender::start(&self.clip, server.udp)?;
         let (tails, stamps) = (Arc::clone(&self.tails), Arc::clone(sender.stamps()));
         let mut crowd = Crowd::new(server.tcp, kind.language(), tails, stamps)?;
         crowd.grow_to(1)?;
-        if !crowd.wait_for_frames(LIVE_PATIENCE)? {
-            return Err(
-                "no frame of the clip arrives; see its log in the bench's folder".to_owned()
-            );
+        if crowd.wait_for(0..u32::MAX, LIVE_PATIENCE)?.is_none() {
+            return Err(NO_FRAME.to_owned());
         }
         crowd.run_for(kind.settling().saturating_sub(begun.elapsed()))?;
-        for &players in &self.bench.players.0 {
+        for &players in self.players {
             crowd.grow_to(players)?;
             crowd.run_for(PAUSE)?;
             let first_picture_ms = match kind {
@@ -254,27 +263,59 @@ impl Ground<'_> {
 
     /// What has to be known to read the numbers.
     fn header(&self) -> String {
-        let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
-        let processors = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-        let model =
-            processors.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
-        let kept = match self.places.processor {
-            Some(_) => "on one processor what is measured, on another the sender and all players",
-            None => "one processor for all, so that the players' work disturbs what is measured",
-        };
         let Bench { seconds, rounds, burst, .. } = self.bench;
         let pace =
             if *burst { "a frame's datagrams at once" } else { "datagrams paced evenly by PCR" };
         format!(
-            "`cargo xtask {}`\n\n3 Mbit/s 720p30 with B-frames, AAC 128 kbit/s, {pace}; \
-             {seconds} s for each cell, medians of {rounds} rounds, servers in turn; {}, Linux {}; {kept}. CPU is the processes' own \
-             (schedstat); what the kernel does for their sockets within their writes, the way \
-             through the loopback interface included, is theirs too, the floor's as well.\n",
-            std::env::args().skip(1).collect::<Vec<_>>().join(" "),
-            model.unwrap_or("unknown processor"),
-            kernel.trim(),
+            "{}\n\n3 Mbit/s 720p30 with B-frames, AAC 128 kbit/s, {pace}; {seconds} s for each \
+             cell, medians of {rounds} rounds, servers in turn; {}\n",
+            typed(),
+            circumstances(&self.places),
         )
     }
+}
+
+/// The command as it was typed.
+fn typed() -> String {
+    format!("`cargo xtask {}`", std::env::args().skip(1).collect::<Vec<_>>().join(" "))
+}
+
+/// The machine, and what counts as CPU.
+fn circumstances(places: &Places) -> String {
+    let kernel = std::fs::read_to_string("/proc/sys/kernel/osrelease").unwrap_or_default();
+    let processors = std::fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let model =
+        processors.lines().find_map(|line| line.strip_prefix("model name")?.split(": ").nth(1));
+    let kept = match places.processor {
+        Some(_) => "on one processor what is measured, on another the sender and all players",
+        None => "one processor for all, so that the players' work disturbs what is measured",
+    };
+    format!(
+        "{}, Linux {}; {kept}. CPU is the processes' own (schedstat); what the kernel does for \
+         their sockets within their writes, the way through the loopback interface included, is \
+         theirs too, the floor's as well.",
+        model.unwrap_or("unknown processor"),
+        kernel.trim(),
+    )
+}
+
+/// A folder to work in, and the binary to measure.
+fn folder_and_binary(bench: &Bench, name: &str) -> Result<(PathBuf, PathBuf), String> {
+    let target = target_dir();
+    let folder = target.join(name);
+    std::fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    if let Some(binary) = &bench.binary {
+        return Ok((folder, binary.clone()));
+    }
+    let advice = "The program must build before it can be measured.";
+    run(&mut cargo(&["build", "--release", "--locked"]), advice)?;
+    Ok((folder, target.join("release/streamcaster")))
+}
+
+/// Leaves the report for whoever did not look.
+fn keep(places: &Places, report: &str) -> Result<(), String> {
+    let path = places.folder.join("last.txt");
+    std::fs::write(&path, report).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// Keeps this process to one processor and tells the one for what is measured.
@@ -336,6 +377,15 @@ mod tests {
         assert_eq!(numbers("200, 1,50,50").map(|numbers| numbers.0), Ok(vec![1, 50, 200]));
         assert!(numbers("1,0").is_err());
         assert!(numbers("many").is_err_and(|error| error.contains("many")));
+    }
+
+    #[test]
+    fn files_are_played_to_one_player_and_without_a_sender() {
+        for more in [["--burst"].as_slice(), &["--players", "3"], &["--seconds", "41"]] {
+            let arguments = [&["--files", "--binary", "/none"], more].concat();
+            let options = Bench::from_args(&["bench"], &arguments).unwrap();
+            assert!(bench(&options).is_err(), "{more:?}");
+        }
     }
 
     #[test]

@@ -17,6 +17,11 @@ pub struct Stamps {
 }
 
 impl Stamps {
+    /// Of what nobody here sends.
+    pub fn none() -> Stamps {
+        Stamps { begun: Instant::now(), left: Vec::new(), sent: AtomicUsize::new(0) }
+    }
+
     /// Frames that have left.
     pub fn sent(&self) -> usize {
         self.sent.load(Ordering::Acquire)

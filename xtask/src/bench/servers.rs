@@ -3,6 +3,7 @@
 //! folder.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -59,13 +60,23 @@ impl Kind {
     }
 }
 
+/// Where what is served comes from.
+#[derive(Clone, Copy)]
+pub enum Feed<'f> {
+    /// MPEG-TS, sent to [`Server::udp`].
+    Udp,
+    /// A file, from so many seconds on. This program is told by [`Server::http`] when it runs,
+    /// by its name in [`Places::videos`]; ffmpeg is started with it.
+    File(&'f Path, u32),
+}
+
 /// Where everything is.
 pub struct Places {
     /// The binary to measure.
     pub binary: PathBuf,
     /// A folder to work in.
     pub folder: PathBuf,
-    /// The clip.
+    /// The clip; none is needed where files are played.
     pub clip: PathBuf,
     /// The processor the measured processes are kept on, if there are several.
     pub processor: Option<usize>,
@@ -80,13 +91,15 @@ pub struct Server {
     pub udp: SocketAddr,
     /// Where players connect.
     pub tcp: SocketAddr,
+    /// Where this program takes commands.
+    pub http: SocketAddr,
 }
 
 impl Server {
     /// Starts it, and returns when it accepts.
-    pub fn start(kind: Kind, places: &Places) -> Result<Server, String> {
-        let (udp, tcp) = (free_udp()?, free_tcp()?);
-        let mut server = Server { children: Vec::new(), udp, tcp };
+    pub fn start(kind: Kind, places: &Places, feed: Feed<'_>) -> Result<Server, String> {
+        let (udp, tcp, http) = (free_udp()?, free_tcp()?, free_tcp()?);
+        let mut server = Server { children: Vec::new(), udp, tcp, http };
         match kind {
             Kind::Ours => server.start_ours(places)?,
             Kind::Pair => server.start_nginx(places)?,
@@ -103,7 +116,7 @@ impl Server {
             std::thread::sleep(Duration::from_millis(20));
         }
         if kind == Kind::Pair {
-            server.start_ffmpeg(places)?;
+            server.start_ffmpeg(places, feed)?;
         }
         Ok(server)
     }
@@ -114,11 +127,17 @@ impl Server {
     }
 
     fn start_ours(&mut self, places: &Places) -> Result<(), String> {
-        let data = places.folder.join("data");
+        let data = places.data();
+        // What was on air when it was last ended would be again.
+        if let Err(error) = fs::remove_dir_all(data.join("state")) {
+            if error.kind() != ErrorKind::NotFound {
+                return Err(format!("{}/state: {error}", data.display()));
+            }
+        }
         let config = format!(
             "[input.udp]\nlisten = \"{}\"\n[rtmp]\nlisten = \"{}\"\nviewers_max = 1100\n\
-             [http]\nlisten = \"127.0.0.1:0\"\n[stat]\nlisten = \"127.0.0.1:0\"\n",
-            self.udp, self.tcp
+             [http]\nlisten = \"{}\"\n[stat]\nlisten = \"127.0.0.1:0\"\n",
+            self.udp, self.tcp, self.http
         );
         write(&data, "config.toml", &config)?;
         let mut command = places.command(&places.binary);
@@ -146,10 +165,16 @@ impl Server {
         self.spawn(command, places, "nginx")
     }
 
-    fn start_ffmpeg(&mut self, places: &Places) -> Result<(), String> {
+    fn start_ffmpeg(&mut self, places: &Places, feed: Feed<'_>) -> Result<(), String> {
         let (udp, tcp) = (self.udp, self.tcp);
         let mut command = places.command(Path::new("ffmpeg"));
-        command.args(["-nostdin", "-loglevel", "error", "-i", &format!("udp://{udp}")]);
+        command.args(["-nostdin", "-loglevel", "error"]);
+        match feed {
+            Feed::Udp => command.args(["-i", &format!("udp://{udp}")]),
+            Feed::File(path, from_s) => {
+                command.args(["-re", "-ss", &from_s.to_string(), "-i"]).arg(path)
+            }
+        };
         command.args(["-c", "copy", "-f", "flv", &format!("rtmp://{tcp}/live/stream")]);
         self.spawn(command, places, "ffmpeg")
     }
@@ -174,6 +199,16 @@ impl Server {
 }
 
 impl Places {
+    /// This program's data folder.
+    fn data(&self) -> PathBuf {
+        self.folder.join("data")
+    }
+
+    /// Where this program looks for files.
+    pub fn videos(&self) -> PathBuf {
+        self.data().join("videos")
+    }
+
     /// A command on the measured processor. Each wrapper becomes what it starts, so that the
     /// child's id is the program's.
     fn command(&self, program: &Path) -> Command {

@@ -42,6 +42,15 @@ pub fn percentile(values: &mut [f64], share: f64) -> f64 {
     values.get(rank.saturating_sub(1)).copied().unwrap_or(0.0)
 }
 
+/// The median as a table shows it; of nothing, a dash.
+pub fn median(values: impl Iterator<Item = f64>, digits: usize, unit: &str) -> String {
+    let mut values: Vec<f64> = values.collect();
+    if values.is_empty() {
+        return "–".to_owned();
+    }
+    format!("{:.digits$}{unit}", percentile(&mut values, 0.5))
+}
+
 /// The table, in Markdown.
 pub fn render(cells: &[Cell]) -> String {
     let mut text = String::from(
@@ -67,12 +76,8 @@ fn row(text: &mut String, all: &[Cell], players: usize, kind: Kind) {
     if cells.is_empty() {
         return;
     }
-    let median = |value: &dyn Fn(&Cell) -> Option<f64>| {
-        let mut values: Vec<f64> = cells.iter().filter_map(|cell| value(cell)).collect();
-        (!values.is_empty()).then(|| percentile(&mut values, 0.5))
-    };
     let shown = |value: &dyn Fn(&Cell) -> Option<f64>, digits: usize, unit: &str| {
-        median(value).map_or("–".to_owned(), |value| format!("{value:.digits$}{unit}"))
+        median(cells.iter().filter_map(|cell| value(cell)), digits, unit)
     };
     // Rounds are compared with themselves: what else the machine did, it did to both.
     let over_floor = |cell: &Cell| {
