@@ -97,6 +97,7 @@ fn compare(clip: &Clip, received: &Recording) {
     let near = near..near + 2000 + last.dts_ms - first.dts_ms;
     let mut received = self::pictures(received);
     received.audio.retain(|frame| near.contains(&frame.dts_ms));
+    if what=="b.ts" || what=="edited.mp4" {eprintln!("{what} V {:?}\nA {:?}\n SV {:?}\n SA {:?}", &frames.iter().map(|f|(f.dts_ms,f.pts_ms)).take(4).collect::<Vec<_>>(), received.audio.iter().map(|f|(f.dts_ms,f.bytes,source.audio.iter().position(|s|s.digest==f.digest))).skip(25).take(50).collect::<Vec<_>>(),source.video.iter().map(|f|(f.dts_ms,f.pts_ms)).take(4).collect::<Vec<_>>(), source.audio.iter().map(|f|f.dts_ms).take(20).collect::<Vec<_>>());}
     let audio = one_run(what, &received.audio, &source.audio, inside);
     same_distances(what, &received, &expected, [video, audio]);
 }

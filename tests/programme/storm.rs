@@ -2,6 +2,7 @@
 //! after the other as fast as they come on air, while viewers and a real nginx-rtmp stay.
 
 use std::process::Command;
+use std::sync::Arc;
 
 use crate::child::Tool;
 use crate::clips::{Clip, Recipe, PLAIN};
@@ -9,7 +10,7 @@ use crate::frames::only_grows;
 use crate::media::standby;
 use crate::nginx::Nginx;
 use crate::passages::{Atlas, Known, Place};
-use crate::program::{number, text};
+use crate::program::{number, text, Folder};
 use crate::scene::{ask, put, switch, Scene};
 use crate::sender::{Schedule, Sender};
 use crate::viewer::{decodes_without_a_word, Viewer};
@@ -108,7 +109,7 @@ fn five_hundred_switches() {
     let atlas = Atlas::of(sources);
 
     let nginx = Nginx::start();
-    let folder = std::sync::Arc::<crate::program::Folder>::default();
+    let folder = Arc::<Folder>::default();
     for clip in &clips {
         put(&folder, &clip.path, clip.name);
     }
@@ -147,6 +148,7 @@ fn five_hundred_switches() {
     let (dumped, file) = dump.stop();
     sender.stop();
     publisher.kill();
+    let folder = Arc::clone(&scene.folder);
     let seen = scene.end();
     let pushed = nginx.recordings();
     let [pushed] = pushed.as_slice() else { panic!("{} pushes reached nginx", pushed.len()) };
@@ -156,6 +158,7 @@ fn five_hundred_switches() {
         atlas.check(what, received);
     }
     decodes_without_a_word(&file);
+    drop(folder);
 }
 
 /// Switches, each time as soon as what was chosen before is seen.
@@ -172,15 +175,7 @@ fn rage(scene: &Scene, atlas: &Atlas) {
                 since.iter().filter_map(|frame| atlas.picture(frame)).any(|p| target.is_shown_by(p))
             })
         };
-        let asked = std::time::Instant::now();
         let shown = wait::holds(seconds(5), is_shown);
-        if asked.elapsed().as_millis() > 600 {
-            eprintln!(
-                "SLOW {switched} {last:?} {target:?} {:?} before {before} {}",
-                asked.elapsed(),
-                scene.program.printed().lines().rev().take(6).collect::<Vec<_>>().join("\n")
-            );
-        }
         assert!(shown, "switch {switched}, {last:?} to {target:?}:\n{}", scene.program.told());
         if target == Target::Playlist && dice.u8(..4) == 0 {
             let follows = || {
