@@ -100,6 +100,26 @@ impl AvcConfig {
     }
 }
 
+impl AvcConfig {
+    /// The record's parameter sets, NAL units without length or start code: the SPS, then the PPS.
+    pub fn parameter_sets(&self) -> impl Iterator<Item = &[u8]> {
+        // Behind the five bytes of the head stand two lists, each behind its count: one of SPS in
+        // five bits, one of PPS in eight.
+        let mut rest = self.record.get(5..).unwrap_or_default();
+        let mut masks = [0x1f, 0xff].into_iter();
+        let mut left = 0;
+        std::iter::from_fn(move || {
+            while left == 0 {
+                let mask = masks.next()?;
+                let (&count, behind) = rest.split_first()?;
+                (left, rest) = (count & mask, behind);
+            }
+            left -= 1;
+            take_set(&mut rest).ok()
+        })
+    }
+}
+
 fn take_set<'a>(rest: &mut &'a [u8]) -> Result<&'a [u8], AvcRecordError> {
     let (length, behind) = rest.split_first_chunk::<2>().ok_or(AvcRecordError::Truncated)?;
     let length = usize::from(u16::from_be_bytes(*length));
@@ -130,6 +150,13 @@ mod tests {
         assert_eq!(config.record, record()[..]);
         assert_eq!((config.width, config.height, config.frame_rate), (64, 48, 30.0));
         assert_eq!((config.profile_idc, config.constraints, config.level_idc), (66, 0xc0, 10));
+    }
+
+    #[test]
+    fn the_sets_of_a_record_are_told_in_its_order() {
+        let config = AvcConfig::from_record(&record()).unwrap();
+        let sets: Vec<&[u8]> = config.parameter_sets().collect();
+        assert_eq!(sets, [&record()[8..29], &record()[32..36]]);
     }
 
     #[test]

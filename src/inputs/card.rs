@@ -2,6 +2,8 @@
 //! built into the binary, paced by the monotonic clock, without a seam: 64 frames at 30 per
 //! second last exactly as long as 100 AAC frames at 48 kHz (2.1333 s). Non-goal: files.
 
+use std::time::Duration;
+
 use crate::base::time::{Mono, Ticks};
 use crate::codec::access_unit::{AacConfig, AvcConfig, Track, TrackConfig, UnitSink, UnitStart};
 use crate::flv::reader::{FlvReader, TagKind};
@@ -42,6 +44,11 @@ impl Card {
     /// Goes on air: the loop begins with its key frame.
     pub(super) fn begin(&mut self, now: Mono) {
         (self.next, self.rounds, self.began) = (0, 0, now);
+    }
+
+    /// Lets everything that has not left come so much later.
+    pub(super) fn postpone(&mut self, by: Duration) {
+        self.began = self.began + by;
     }
 
     /// Hands over everything that is due.

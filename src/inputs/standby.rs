@@ -240,6 +240,7 @@ impl<D: Decks> Film<D> {
                     sink.restart();
                     reel.play(now, sink);
                 });
+                reel.postpone(programme.take_ahead());
                 self.on = Some(next);
                 self.shows_card = false;
             }
@@ -286,12 +287,16 @@ impl<D: Decks> Film<D> {
     }
 
     fn play_card(&mut self, now: Mono, programme: &Programme) {
-        if !self.shows_card || now.since(self.card.due()) > LATE_MAX {
+        let begins = !self.shows_card || now.since(self.card.due()) > LATE_MAX;
+        if begins {
             self.card.begin(now);
         }
         self.shows_card = true;
         let card = &mut self.card;
         programme.feed(Source::Standby, now, |sink| card.play(now, sink));
+        if begins {
+            card.postpone(programme.take_ahead());
+        }
     }
 }
 

@@ -78,6 +78,12 @@ impl Programme {
         self.after(&mut switcher, now)
     }
 
+    /// How much later what follows behind a cut may come, where the source on air is paced by the
+    /// clock; see [`Timeline::take_ahead`](timeline::Timeline::take_ahead).
+    pub fn take_ahead(&self) -> Duration {
+        self.switcher.borrow_mut().take_ahead()
+    }
+
     /// Rings whenever the ring has moved or what is on air has changed.
     pub fn listen(&self) -> Listener {
         self.bell.listen()

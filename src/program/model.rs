@@ -207,7 +207,12 @@ impl World {
                 _ => None,
             };
             if let Some(feed) = feed {
+                let begins = feed.sent[0] == 0;
                 feed.play(now, &mut self.switcher.sink(source, now));
+                let is_paced = [Source::File, Source::Standby].contains(&source);
+                if begins && feed.sent[0] > 0 && is_paced && self.switcher.on_air() == source {
+                    feed.began = feed.began + self.switcher.take_ahead();
+                }
             }
         }
         self.look();

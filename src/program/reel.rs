@@ -114,6 +114,16 @@ impl Reel {
         self.begins = Some(at);
     }
 
+    /// Lets everything that has not left come so much later.
+    pub fn postpone(&mut self, by: Duration) {
+        if let Some(clock) = &mut self.clock {
+            clock.at = clock.at + by;
+        }
+        if let Some(video) = &mut self.video {
+            video.due = video.due + by;
+        }
+    }
+
     /// When [`Reel::play`] has something to do; `None`: not before more has been read.
     pub fn due(&self, now: Mono) -> Option<Mono> {
         self.begins?;

@@ -23,6 +23,7 @@
 //! [restarted](Switcher::restart): a cut from itself to itself.
 //! Non-goals: pacing, sockets. Bounds: the ring and the staging ring.
 
+mod sets;
 mod sink;
 mod staging;
 
@@ -138,6 +139,8 @@ pub struct Switcher {
     silence: Duration,
     cut: Option<Cut>,
     moved: Option<Track>,
+    /// Bytes of parameter sets in front of what the source has written to the open video unit.
+    sets_bytes: usize,
     counters: Counters,
 }
 
@@ -163,6 +166,7 @@ impl Switcher {
             silence,
             cut: None,
             moved: None,
+            sets_bytes: 0,
             counters: Counters::default(),
         }
     }
@@ -236,6 +240,11 @@ impl Switcher {
         let due = silent.min(broken);
         let due = self.stands_until.map_or(due, |until| until.min(due));
         (self.on_air != Source::Standby).then_some(due)
+    }
+
+    /// How much later what follows on air may come; see [`Timeline::take_ahead`].
+    pub fn take_ahead(&mut self) -> Duration {
+        self.timeline.take_ahead().to_duration()
     }
 
     /// What is on air.
@@ -324,20 +333,27 @@ impl Switcher {
             return;
         }
         let follows_cut = self.awaits_key;
+        let mut new_sets = false;
         if follows_cut {
-            self.timeline.cut(dts, now);
+            self.timeline.cut(dts, pts, now);
             (self.awaits_key, self.shows_key) = (false, true);
-            self.apply_configs();
+            new_sets = self.apply_configs();
         }
-        if let Some(dts) = self.place(track, dts, now, follows_cut) {
+        if let Some(dts) = self.place(start, now, follows_cut) {
             let pts = (pts + self.timeline.offset()).max(dts);
             open_unit(&mut self.ring, UnitStart { track, dts, pts, key });
+            if track == Track::Video {
+                self.sets_bytes = if new_sets { sets::write(&mut self.ring) } else { 0 };
+            }
         }
     }
 
-    /// Puts the configurations of the source on air into force.
-    fn apply_configs(&mut self) {
+    /// Puts the configurations of the source on air into force; answers whether decoders have to
+    /// do with other parameter sets than before.
+    fn apply_configs(&mut self) -> bool {
+        let before = self.ring.newest_config(Track::Video).cloned();
         Track::ALL.into_iter().for_each(|track| self.apply_config(track));
+        before.is_some() && self.ring.newest_config(Track::Video) != before.as_ref()
     }
 
     fn apply_config(&mut self, track: Track) {
@@ -393,9 +409,10 @@ impl Switcher {
 
     /// A unit's place on the timeline; an audio unit that finds none is counted. Audio that comes
     /// back after silence joins it without a gap.
-    fn place(&mut self, track: Track, dts: Ticks, now: Mono, follows_cut: bool) -> Option<Ticks> {
+    fn place(&mut self, start: UnitStart, now: Mono, follows_cut: bool) -> Option<Ticks> {
+        let UnitStart { track, dts, pts, .. } = start;
         if track == Track::Video {
-            let placed = self.timeline.video(dts, now, follows_cut);
+            let placed = self.timeline.video(dts, pts, now, follows_cut);
             self.filler.video(placed, follows_cut);
             return Some(placed);
         }

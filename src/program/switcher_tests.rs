@@ -231,3 +231,47 @@ fn a_storm_leaves_every_track_growing() {
         assert!(cuts > 5, "seed {seed}: {cuts} cuts");
     }
 }
+
+/// A record of one SPS and one PPS that name the height; nothing here looks into them.
+fn avc_with_sets(height: u8) -> TrackConfig {
+    let TrackConfig::Avc(mut avc) = avc(height.into()) else { unreachable!() };
+    let record = [1, 77, 0, 31, 0xff, 0xe1, 0, 2, 0x67, height, 1, 0, 2, 0x68, height];
+    avc.record.extend_from_slice(&record).unwrap();
+    TrackConfig::Avc(avc)
+}
+
+/// FFmpeg's parser goes on with the sets it had first until it meets others in-band.
+#[test]
+fn a_key_frame_behind_a_change_brings_its_parameter_sets_once() {
+    const SETS: &[u8] = &[0, 0, 0, 2, 0x67, 2, 0, 0, 0, 2, 0x68, 2];
+    const SLICE: &[u8] = &[0, 0, 0, 2, 0x65, 9];
+    let mut switcher = switcher();
+    switcher.sink(Source::Standby, Mono::from_ms(0)).config(&avc_with_sets(1));
+    card(&mut switcher, 0, 0..2);
+    // Kept for its cut: moved over with the sets in front.
+    switcher.sink(Source::Udp, Mono::from_ms(100)).config(&avc_with_sets(2));
+    whole(&mut switcher, Source::Udp, Mono::from_ms(100), start(Track::Video, 0, true), SLICE);
+    let newest = |switcher: &Switcher| stored(switcher).pop().unwrap().2;
+    assert_eq!(newest(&switcher), [SETS, SLICE].concat());
+    whole(&mut switcher, Source::Udp, Mono::from_ms(133), start(Track::Video, 3000, true), SLICE);
+    assert_eq!(newest(&switcher), SLICE, "only behind the cut");
+    // Another recording on air, its lengths patched afterwards; then one of the same sets.
+    for (ms, height, sets) in [(166, 3, true), (200, 3, false)] {
+        let mut sink = switcher.sink(Source::Udp, Mono::from_ms(ms));
+        sink.restart();
+        sink.config(&avc_with_sets(height));
+        sink.begin(start(Track::Video, 0, true));
+        sink.write(Track::Video, &[0, 0, 0, 0, 0x65, 9]);
+        sink.patch(Track::Video, 0, [0, 0, 0, 2]);
+        sink.commit(Track::Video);
+        let stored = newest(&switcher);
+        assert_eq!(stored.starts_with(&[0, 0, 0, 2, 0x67, 3]), sets);
+        assert!(stored.ends_with(SLICE));
+    }
+    // A source that brings them anyway.
+    switcher.choose(Some(Source::Rtmp), Mono::from_ms(300));
+    switcher.sink(Source::Rtmp, Mono::from_ms(300)).config(&avc_with_sets(2));
+    let own = [SETS, SLICE].concat();
+    whole(&mut switcher, Source::Rtmp, Mono::from_ms(300), start(Track::Video, 0, true), &own);
+    assert_eq!(newest(&switcher), own);
+}

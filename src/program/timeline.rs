@@ -24,6 +24,10 @@ const JUMP: Duration = Duration::from_secs(1);
 /// keeps its tracks within one second (ISO/IEC 13818-1, 2.4.2.6), sloppy muxers a little more.
 const SKEW_MAX: Ticks = Ticks(3 * TICKS_PER_S);
 
+/// How far cuts may push the programme ahead of the wall clock: the reordering of a few frames.
+/// A source paced by us makes up for it at once ([`Timeline::take_ahead`]), a live one cannot.
+const AHEAD_MAX: Ticks = Ticks::from_ms(200);
+
 /// How long a source's delay may take to settle behind its first frame: until the end of its
 /// frames can be foreseen, each leaves a frame later than afterwards.
 const SETTLE: Duration = Duration::from_secs(2);
@@ -48,6 +52,8 @@ pub struct Timeline {
     last: [Option<Last>; 2],
     /// Audio has not yet joined since the last cut.
     audio_joins: bool,
+    /// When the picture shown last since the cut is shown (PTS): with B-frames not the last decoded.
+    shown: Option<Ticks>,
     lead: Option<Lead>,
     jumps: u64,
 }
@@ -98,18 +104,22 @@ impl Lead {
 }
 
 impl Timeline {
-    /// Another source, or the same after a jump, begins with a video unit of `dts` in its own
-    /// time: it will follow the last unit by its frame duration, or by the wall time that really
-    /// passed, in whole frames, if there was a gap.
-    pub fn cut(&mut self, dts: Ticks, now: Mono) {
+    /// Another source, or the same after a jump, begins with a video unit of `dts` and `pts` in
+    /// its own time: it will follow the last unit by its frame duration, or by the wall time that
+    /// really passed, in whole frames, if there was a gap; and it will be shown a frame behind the
+    /// last one shown, though B-frames had that be decoded long before.
+    pub fn cut(&mut self, dts: Ticks, pts: Ticks, now: Mono) {
         let first = match self.last_of(Track::Video) {
             None => ORIGIN,
             Some(last) => {
                 let last_exact = last.source + self.exact;
                 let due = self.lead.map_or(last_exact, |lead| wall(now) + lead.due);
-                last_exact + spacing(due - last_exact, last.frame)
+                let shown = self.shown.map_or(last_exact, |shown| shown - (pts - dts));
+                let behind = (shown + last.frame).min(due + AHEAD_MAX);
+                behind.max(last_exact + spacing(due - last_exact, last.frame))
             }
         };
+        self.shown = None;
         self.exact = first - dts;
         // Whole milliseconds, so that a composition time in milliseconds is the same before and
         // behind the offset (FLV counts both from the same ticks, obs-studio #12151).
@@ -118,7 +128,7 @@ impl Timeline {
     }
 
     /// Places a video unit. A jump in the source's time is a cut of its own.
-    pub fn video(&mut self, dts: Ticks, now: Mono, follows_cut: bool) -> Ticks {
+    pub fn video(&mut self, dts: Ticks, pts: Ticks, now: Mono, follows_cut: bool) -> Ticks {
         let last = self.last_of(Track::Video);
         let jumps = last.filter(|_| !follows_cut).is_some_and(|last| {
             let step = dts - last.source;
@@ -127,10 +137,12 @@ impl Timeline {
         });
         if jumps {
             self.jumps += 1;
-            self.cut(dts, now);
+            self.cut(dts, pts, now);
         }
         let follows_cut = follows_cut || jumps;
         let programme = self.keep(Track::Video, dts, now, follows_cut);
+        let shown = (pts + self.offset).max(programme);
+        self.shown = Some(self.shown.map_or(shown, |before| before.max(shown)));
         let lead = programme - wall(now);
         let begins = Lead { due: lead, level: lead.0.saturating_mul(1000), at: now, cut: now };
         self.lead.get_or_insert(begins).observe(lead, now, follows_cut);
@@ -162,6 +174,16 @@ impl Timeline {
         let [_, audio] = &mut self.last;
         *audio = Some(Last { source: programme - self.offset, programme, at: now, frame });
         self.audio_joins = true;
+    }
+
+    /// How far the programme is ahead of where it is due, right behind a cut. Who paces the source
+    /// on air by the clock lets what follows come so much later; that it will is taken for
+    /// granted.
+    pub fn take_ahead(&mut self) -> Ticks {
+        let Some(lead) = &mut self.lead else { return Ticks(0) };
+        let ahead = (lead.level / 1000 - lead.due.0).max(0);
+        lead.level = lead.level.saturating_sub(ahead.saturating_mul(1000));
+        Ticks(ahead)
     }
 
     /// What is added to a source's time now.
@@ -208,11 +230,11 @@ impl Timeline {
 
 /// Distance of a new source's first frame from the last one, where this much would be due: whole
 /// frames, so that sources of one frame rate stay on one grid, and a tool that counts frames finds
-/// none twice; less than one only where cuts in quick succession have let the programme run ahead
-/// by two. A quarter of a frame too late is on time: a timer is never early, and a file that
+/// none twice; less than one only where cuts in quick succession have let the programme run far
+/// ahead. A quarter of a frame too late is on time: a timer is never early, and a file that
 /// follows another without a seam is not to leave a frame out for that.
 fn spacing(due: Ticks, frame: Ticks) -> Ticks {
-    if due.0 < -frame.0 {
+    if due < Ticks(0) - AHEAD_MAX {
         return Ticks(frame.0 / 4).max(STEP_MIN);
     }
     let frames =

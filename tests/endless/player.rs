@@ -39,6 +39,9 @@ pub struct Seen {
     pub wraps: u32,
     /// The longest time from one unit to the next, by track, milliseconds.
     pub gap_ms: [u32; 2],
+    /// From the picture of one source shown last to the one of the next shown first, milliseconds:
+    /// the least and the most.
+    pub seam_ms: Option<(i64, i64)>,
     /// How far sound and picture of one source were apart at most, 90 kHz.
     pub skew: i64,
     /// How far the picture's times strayed from its source's at most, 90 kHz.
@@ -79,6 +82,8 @@ struct Run {
     id: u8,
     /// Programme time less source time.
     offset: i64,
+    /// The latest PTS, milliseconds.
+    shown_ms: i64,
 }
 
 impl Player {
@@ -275,9 +280,17 @@ impl Player {
                 assert!((0..=60_000).contains(&composition_ms));
                 let error = i64::from(composition_ms) * TICKS_PER_MS - stamp.composition;
                 assert!(error.abs() < ROUNDING, "composition time {composition_ms} is {error} off");
-                let begins = self.run.as_ref().is_none_or(|run| run.id != stamp.id);
-                if begins {
-                    self.run = Some(Run { id: stamp.id, offset });
+                let pts_ms = dts.to_ms() + i64::from(composition_ms);
+                match self.run.as_mut().filter(|run| run.id == stamp.id) {
+                    Some(run) => run.shown_ms = run.shown_ms.max(pts_ms),
+                    None => {
+                        let run = Run { id: stamp.id, offset, shown_ms: pts_ms };
+                        if let Some(last) = self.run.replace(run) {
+                            let seam = pts_ms - last.shown_ms;
+                            let (least, most) = self.seen.seam_ms.unwrap_or((seam, seam));
+                            self.seen.seam_ms = Some((least.min(seam), most.max(seam)));
+                        }
+                    }
                 }
                 let stray = self.run.as_ref().map_or(0, |run| (offset - run.offset).abs());
                 self.seen.stray = self.seen.stray.max(stray);

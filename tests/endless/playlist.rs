@@ -105,15 +105,19 @@ fn day_of(seed: u64, shuffle: bool) {
     let media: i64 = opened.iter().map(|number| File::of(*number).ticks()).sum();
     assert!(media >= 23 * 3600 * 90_000, "{} files", opened.len());
     assert!(opened.windows(2).filter(|pair| pair[0] == pair[1]).count() <= 24);
+    let frame = i64::from(FRAME_MS);
+    let (least, most) = seen.seam_ms.expect("many files");
+    assert!(least > 0 && most <= frame, "{least} to {most} ms between two files' pictures");
+    // A picture is shown up to two frames after it is decoded, and what follows is shown behind it.
     let [video_ms, _] = seen.gap_ms;
-    assert!(video_ms <= FRAME_MS, "{video_ms} ms between two pictures");
+    assert!(video_ms <= 3 * FRAME_MS, "{video_ms} ms from one picture to the next decoded");
     assert!(seen.skew <= ROUNDING, "sound and picture {} ticks apart", seen.skew);
     assert!(seen.stray <= ROUNDING, "times {} ticks astray", seen.stray);
     assert!(seen.apart <= opened.len() as u64, "{} units of the other file's sound", seen.apart);
     assert_eq!((seen.skips, seen.connections), (0, 1));
     let (behind, before) = day.ahead_ms;
-    let frame = i64::from(FRAME_MS);
-    assert!(before <= 2 * frame && behind >= -2 * frame, "{behind} to {before} ms ahead");
+    // Right behind a seam, until what follows comes later.
+    assert!(before <= 3 * frame && behind >= -2 * frame, "{behind} to {before} ms ahead");
 }
 
 #[test]

@@ -249,6 +249,7 @@ impl<D: Decks> Machine<D> {
             reel.play(now, sink);
         });
         log_cut(cut);
+        tape.reel.postpone(programme.take_ahead());
         tape.pump(&self.decks, now);
         info!("plays: {}", item.file);
         if let Why::Asked(order) = why {

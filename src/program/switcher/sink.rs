@@ -84,9 +84,10 @@ impl UnitSink for SourceSink<'_> {
     }
 
     fn patch(&mut self, track: Track, offset: usize, bytes: [u8; 4]) {
-        // The tag's header stands in front of what a source has written.
+        // The tag's header stands in front of what a source has written, and perhaps sets.
+        let sets_bytes = if self.is_on_air() { self.switcher.sets_bytes } else { 0 };
         if let Some(ring) = self.ring() {
-            ring.patch(track, VIDEO_HEADER_BYTES + offset, bytes);
+            ring.patch(track, VIDEO_HEADER_BYTES + sets_bytes + offset, bytes);
         }
     }
 

@@ -3,12 +3,13 @@
 //! Bound: the staging ring; one source at a time.
 
 use crate::base::limits::{STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX};
-use crate::base::time::Mono;
+use crate::base::time::{Mono, Ticks};
 use crate::codec::access_unit::{Track, UnitStart};
+use crate::flv::tag::{self, VIDEO_HEADER_BYTES};
 
 use super::super::ring::{Begin, Capacity, Lookup, Ring};
 use super::super::unit::Unit;
-use super::{open_unit, Source, Switcher};
+use super::{open_unit, sets, Source, Switcher};
 
 /// The ring for what waits, beside one that takes units of this size.
 pub(super) fn ring(unit_bytes_max: usize) -> Ring {
@@ -61,35 +62,59 @@ impl Switcher {
             return;
         }
         self.put_on_air(source, now, None);
-        self.timeline.cut(unit.dts, now);
+        let UnitStart { dts, pts, .. } = self.staged_start(&unit);
+        self.timeline.cut(dts, pts, now);
         self.awaits_key = false;
-        self.apply_configs();
-        self.unload_staging(now);
+        let new_sets = self.apply_configs();
+        self.unload_staging(now, new_sets);
     }
 
     /// Moves what was kept for the cut into the ring, in order; the audio unit that is open goes
     /// on there.
-    fn unload_staging(&mut self, now: Mono) {
+    fn unload_staging(&mut self, now: Mono, new_sets: bool) {
         let mut follows_cut = true;
         for seq in self.staging.tail()..self.staging.head() {
             let Lookup::Unit(unit) = self.staging.get(seq) else { continue };
-            if self.copy_staged(&unit, now, follows_cut) {
+            let first = follows_cut && unit.track == Track::Video;
+            let add_sets = first && new_sets && !sets::are_in(self.staging.payload(&unit));
+            if self.copy_staged(&unit, now, follows_cut, add_sets) {
                 self.commit_on_air(unit.track, now);
             }
             follows_cut &= unit.track != Track::Video;
         }
         if let Some(unit) = self.staging.open_unit(Track::Audio) {
-            self.copy_staged(&unit, now, false);
+            self.copy_staged(&unit, now, false, false);
         }
         self.unstage();
     }
 
+    /// A kept unit as its source began it, to the millisecond.
+    fn staged_start(&self, unit: &Unit) -> UnitStart {
+        let Unit { track, dts, key, .. } = *unit;
+        let bytes = self.staging.payload(unit).into_iter().flatten();
+        let head: heapless::Vec<u8, VIDEO_HEADER_BYTES> =
+            bytes.copied().take(VIDEO_HEADER_BYTES).collect();
+        let composition_ms = match tag::parse_video(&head) {
+            Ok((header, _)) if track == Track::Video => header.composition_ms,
+            _ => 0,
+        };
+        UnitStart { track, dts, pts: dts + Ticks::from_ms(composition_ms.into()), key }
+    }
+
     /// Places a kept unit and copies it into the ring, where it is open then.
-    fn copy_staged(&mut self, unit: &Unit, now: Mono, follows_cut: bool) -> bool {
-        let Some(dts) = self.place(unit.track, unit.dts, now, follows_cut) else { return false };
+    fn copy_staged(&mut self, unit: &Unit, now: Mono, follows_cut: bool, add_sets: bool) -> bool {
+        let start = self.staged_start(unit);
+        let Some(dts) = self.place(start, now, follows_cut) else { return false };
         self.ring.begin(Begin { track: unit.track, dts, key: unit.key });
+        let mut head_left = if add_sets { VIDEO_HEADER_BYTES } else { 0 };
         for slice in self.staging.payload(unit) {
-            self.ring.write(unit.track, slice);
+            let (head, rest) = slice.split_at(head_left.min(slice.len()));
+            self.ring.write(unit.track, head);
+            if head_left > 0 && head.len() == head_left {
+                sets::write(&mut self.ring);
+            }
+            head_left -= head.len();
+            self.ring.write(unit.track, rest);
         }
         true
     }
