@@ -35,6 +35,8 @@ pub struct Passage {
     pub frames: usize,
     /// Programme time of the first and the last frame.
     pub span_ms: (i64, i64),
+    /// When its first frame is shown, and the last to be shown.
+    pub shown_ms: (i64, i64),
     /// Programme time less the source's: the smallest and the largest of its frames, both times.
     pub offset_ms: (i64, i64),
     /// Distance of the frames before its first two.
@@ -124,6 +126,7 @@ impl Atlas {
                 Some(last) => {
                     last.frames += 1;
                     last.span_ms.1 = frame.dts_ms;
+                    last.shown_ms.1 = last.shown_ms.1.max(frame.pts_ms);
                     last.offset_ms = (last.offset_ms.0.min(low), last.offset_ms.1.max(high));
                 }
                 None => passages.push(Passage {
@@ -131,6 +134,7 @@ impl Atlas {
                     first: number,
                     frames: 1,
                     span_ms: (frame.dts_ms, frame.dts_ms),
+                    shown_ms: (frame.pts_ms, frame.pts_ms),
                     offset_ms: (low, high),
                     frame_ms: match track.as_slice() {
                         [first, second, ..] => second.dts_ms - first.dts_ms,
@@ -153,9 +157,11 @@ impl Atlas {
         for pair in video.windows(2) {
             let [old, new] = pair else { continue };
             let late_ms = self.sources.get(new.source).map_or(0, |known| known.late_ms);
-            let gap = new.span_ms.0 - old.span_ms.1;
+            let gap = new.shown_ms.0 - old.shown_ms.1;
+            // B-frames have their first frame shown later than it is decoded.
+            let late_ms = late_ms + new.shown_ms.0 - new.span_ms.0;
             let most = 2 * old.frame_ms.max(new.frame_ms) + ROUNDING_MS + late_ms;
-            assert!(gap <= most, "{what}: {gap} ms between {old:?} and {new:?}");
+            assert!(gap > 0 && gap <= most, "{what}: {gap} ms between {old:?} and {new:?}");
         }
     }
 
