@@ -2,7 +2,9 @@
 //! have in the file; a file without sound gets silence.
 
 use crate::clips::{Clip, Recipe, PLAIN};
-use crate::frames::{longest_step_ms, one_run, only_grows, runs, same_distances, Frame, Recording, Run};
+use crate::frames::{
+    longest_step_ms, one_run, only_grows, runs, same_distances, Frame, Recording, Run,
+};
 use crate::scene::Scene;
 
 /// An AAC frame at 44.1 kHz, rounded up, and a millisecond of rounding.
@@ -13,7 +15,7 @@ fn mp4_files_come_out_frame_by_frame() {
     let fragments: &[&str] = &["-movflags", "frag_keyframe+empty_moov+default_base_moof"];
     let last = Clip::of(Recipe { name: "moov-last.mp4", b_frames: 2, audio_hz: 44_100, ..PLAIN });
     let whole = Clip::of(Recipe { name: "whole.mp4", b_frames: 2, audio_hz: 44_100, ..PLAIN });
-    let edited = whole.remuxed("edited.mp4", &["-ss", "1.3"]);
+    let edited = whole.remuxed("edited.mp4", &["-ss", "1.32"]);
     let clips = [
         Clip::of(Recipe { name: "faststart.mp4", more: &["-movflags", "+faststart"], ..PLAIN }),
         last,

@@ -14,7 +14,6 @@ mod storm;
 mod child;
 #[path = "../peers/flv.rs"]
 mod flv;
-#[expect(dead_code, reason = "shared with tests/peers")]
 #[path = "../peers/frames.rs"]
 mod frames;
 #[expect(dead_code, reason = "shared with tests/peers")]
@@ -28,7 +27,6 @@ mod player;
 #[expect(dead_code, reason = "shared with tests/peers")]
 #[path = "../peers/program.rs"]
 mod program;
-#[expect(dead_code, reason = "shared with tests/peers")]
 #[path = "../peers/sender.rs"]
 mod sender;
 #[expect(dead_code, reason = "shared with tests/peers")]

@@ -172,7 +172,9 @@ fn rage(scene: &Scene, atlas: &Atlas) {
         let is_shown = || {
             scene.player.look(|seen| {
                 let since = seen.frames.video.get(before..).unwrap_or_default();
-                since.iter().filter_map(|frame| atlas.picture(frame)).any(|p| target.is_shown_by(p))
+                let shows = |frame| atlas.picture(frame).is_some_and(|p| target.is_shown_by(p));
+                // Two pictures: behind the first, what B-frames put it ahead is made up for.
+                since.iter().position(shows).is_some_and(|at| since.len() >= at + 2)
             })
         };
         let shown = wait::holds(seconds(5), is_shown);
