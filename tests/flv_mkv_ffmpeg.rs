@@ -304,6 +304,12 @@ fn a_live_recording_has_no_sizes_and_no_index() {
     let sample = clip("live.mkv", "160x90", &["-bf", "2"], true, &["-live", "1"]);
     let (reader, _) = assert_like_ffprobe(&sample);
     assert_eq!(reader.contents().duration, None);
+    // Into a pipe: clusters have sizes, the segment has none, and nothing is written behind.
+    let sample = clip("pipe.mkv", "160x90", &["-bf", "2"], true, &["-seekable", "0"]);
+    let cues = [0x1c, 0x53, 0xbb, 0x6b];
+    let bytes = fs::read(&sample.0).expect("the file made");
+    assert!(!bytes.windows(4).any(|four| four == cues), "no Cues");
+    assert_like_ffprobe(&sample);
     let short = ["-live", "1", "-cluster_time_limit", "300"];
     assert_like_ffprobe(&clip("live-short.mkv", "160x90", &["-bf", "0"], false, &short));
 }

@@ -10,7 +10,7 @@ use std::process::Command;
 use streamcaster::base::time::Ticks;
 use streamcaster::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
 use streamcaster::codec::container::{ContainerReader, FileError, Progress, ReadAt};
-use streamcaster::mp4::Mp4Reader;
+use streamcaster::mp4::file::Mp4File;
 
 /// A file in memory that remembers how it was read.
 struct Bytes {
@@ -190,13 +190,13 @@ fn probe(path: &str) -> Vec<Packet> {
         .collect()
 }
 
-fn open(path: &str) -> (Bytes, Mp4Reader) {
+fn open(path: &str) -> (Bytes, Mp4File) {
     let mut file = Bytes { bytes: fs::read(path).expect("the file made"), largest_read: 0 };
-    let reader = Mp4Reader::open(&mut file).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let reader = Mp4File::open(&mut file).unwrap_or_else(|error| panic!("{path}: {error}"));
     (file, reader)
 }
 
-fn read_on(file: &mut Bytes, reader: &mut Mp4Reader) -> Recorder {
+fn read_on(file: &mut Bytes, reader: &mut Mp4File) -> Recorder {
     let mut recorder = Recorder::default();
     while reader.next(file, &mut recorder).expect("a whole file") == Progress::More {}
     assert!(recorder.open.iter().all(Option::is_none), "nothing is left open");
@@ -261,6 +261,27 @@ fn whole_files_come_out_as_ffprobe_reads_them() {
     let negative = ["-movflags", "+negative_cts_offsets"];
     assert_like_ffprobe(&remux(&b_frames, "negative.mp4", &[], &negative));
     assert_like_ffprobe(&make("mono.mov", PLAIN, 44_100, &["-ac", "1", "-bf", "1"]));
+    let in_band = ["-tag:v", "avc3", "-x264-params", "repeat-headers=1"];
+    let path = make("avc3.mp4", PLAIN, 48_000, &in_band);
+    let told = assert_like_ffprobe(&path);
+    // The same without the sets in its header: a record that counts no SPS and no PPS.
+    let mut bytes = fs::read(&path).expect("the file made");
+    let record = bytes.windows(4).position(|four| four == b"avcC").expect("a record") + 4;
+    assert_eq!(bytes[record + 5..record + 7], [0xe1, 0], "one SPS of less than 256 bytes");
+    bytes[record + 5] = 0xe0;
+    let mut file = Bytes { bytes, largest_read: 0 };
+    let mut reader = Mp4File::open(&mut file).expect("sets among the pictures");
+    let learnt = read_on(&mut file, &mut reader);
+    assert_eq!((&learnt.configs, &learnt.packets), (&told.configs, &told.packets));
+    // QuickTime's sound descriptions: version 1, and 2 for rates that 16 bits do not hold.
+    for (name, rate_hz, version) in [("v1.mov", 48_000, 1), ("v2.mov", 96_000, 2)] {
+        let path = make(name, PLAIN, rate_hz, &[]);
+        let bytes = fs::read(&path).expect("the file made");
+        let entry = bytes.windows(4).position(|four| four == b"mp4a").expect("an entry");
+        assert_eq!(bytes[entry + 13], version, "{name}");
+        assert!(bytes.windows(4).any(|four| four == b"wave"), "{name}");
+        assert_like_ffprobe(&path);
+    }
     let vary = ["-vf", "select='not(mod(n,3))+lt(n,20)'", "-vsync", "vfr", "-bf", "2"];
     assert_like_ffprobe(&make("vfr.mp4", PLAIN, 48_000, &vary));
 }
@@ -315,6 +336,8 @@ fn a_seek_goes_on_as_reading_does() {
         remux(&whole, "s-f.mp4", &[], &fragments),
         remux(&whole, "s-e.mp4", &[], &every),
         remux(&whole, "s-d.mp4", &[], &["-movflags", "dash"]),
+        // The first group of pictures in tables, the others in fragments.
+        remux(&whole, "s-k.mp4", &[], &["-movflags", "frag_keyframe"]),
     ];
     for path in files {
         let (mut file, mut reader) = open(&path);
@@ -337,11 +360,16 @@ fn a_seek_goes_on_as_reading_does() {
 fn what_is_not_whole_is_told_or_played_as_far_as_it_goes() {
     let whole = make("t.mp4", PLAIN, 48_000, &[]);
     let fast = remux(&whole, "t-fast.mp4", &[], &["-movflags", "+faststart"]);
-    for path in [whole.as_str(), &fast] {
+    // One has its header at the end, the other at the beginning.
+    for (path, is_unfinished) in [(whole.as_str(), true), (&fast, false)] {
         let mut bytes = fs::read(path).expect("the file made");
         bytes.truncate(bytes.len() * 9 / 10);
-        let error = Mp4Reader::open(&mut Bytes { bytes, largest_read: 0 }).err().expect("cut");
-        assert!(matches!(error, FileError::Truncated { .. }), "{path}: {error}");
+        let error = Mp4File::open(&mut Bytes { bytes, largest_read: 0 }).err().expect("cut");
+        match error {
+            FileError::Unfinished => assert!(is_unfinished && error.remedy().is_none()),
+            FileError::Truncated { .. } => assert!(!is_unfinished && error.remedy().is_some()),
+            _ => panic!("{path}: {error}"),
+        }
     }
     let flags = ["-movflags", "frag_keyframe+empty_moov+default_base_moof"];
     let path = remux(&whole, "t-f.mp4", &[], &flags);
@@ -349,7 +377,7 @@ fn what_is_not_whole_is_told_or_played_as_far_as_it_goes() {
     let expected = probe(&path);
     bytes.truncate(bytes.len() * 8 / 10);
     let mut file = Bytes { bytes, largest_read: 0 };
-    let mut reader = Mp4Reader::open(&mut file).expect("a recording that was broken off");
+    let mut reader = Mp4File::open(&mut file).expect("a recording that was broken off");
     let recorder = read_on(&mut file, &mut reader);
     let came = of(&recorder.packets, 0);
     assert!((50..75).contains(&came.len()), "{} pictures", came.len());
@@ -362,13 +390,22 @@ fn what_is_not_carried_is_named() {
     let (_, reader) = open(&other);
     assert_eq!(reader.contents().left_out, Some("ALAC audio"));
     assert!(reader.contents().audio.is_none());
+    let encrypted = [
+        "-encryption_scheme",
+        "cenc-aes-ctr",
+        "-encryption_key",
+        "000102030405060708090a0b0c0d0e0f",
+        "-encryption_kid",
+        "101112131415161718191a1b1c1d1e1f",
+    ];
     for (name, arguments, said) in [
-        ("mp4v.mp4", ["-c:v", "mpeg4"], "MPEG-4 Part 2 video"),
-        ("mjpeg.mov", ["-c:v", "mjpeg"], "Motion JPEG video"),
+        ("mp4v.mp4", &["-c:v", "mpeg4"][..], "MPEG-4 Part 2 video"),
+        ("mjpeg.mov", &["-c:v", "mjpeg"], "Motion JPEG video"),
+        ("cenc.mp4", &encrypted, "encrypted video"),
     ] {
-        let path = make(name, PLAIN, 48_000, &arguments);
+        let path = make(name, PLAIN, 48_000, arguments);
         let bytes = fs::read(path).expect("the file made");
-        let error = Mp4Reader::open(&mut Bytes { bytes, largest_read: 0 }).err().expect("refused");
+        let error = Mp4File::open(&mut Bytes { bytes, largest_read: 0 }).err().expect("refused");
         assert!(error.to_string().contains(said), "{error}");
     }
 }

@@ -218,8 +218,6 @@ pub const SURVEY_BYTES_MAX: u64 = 8 << 20;
 pub const SURVEY_STEPS_MAX: usize = 100_000;
 /// The piece of a file that its reader holds in memory.
 pub const FILE_WINDOW_BYTES: usize = 64 << 10;
-/// Readers that hold one at a time: those that play, and the survey of the library.
-pub const FILE_WINDOWS_MAX: usize = 4;
 /// Units in a row that a file's reader gives up before it gives up the file.
 pub const FILE_BROKEN_UNITS_MAX: u32 = 32;
 /// Tags looked at when an FLV file is opened, in search of its tracks' configurations.
@@ -244,8 +242,6 @@ pub const MKV_SEEK_ELEMENTS_MAX: usize = 100_000;
 pub const MKV_CUE_POINTS_MAX: usize = 200_000;
 /// Length of a file's name (NAME_MAX of Linux).
 pub const FILE_NAME_BYTES_MAX: usize = 255;
-/// What an MPEG-TS file is read by.
-pub const TS_FILE_WINDOW_BYTES: usize = 64 << 10;
 /// How far into an MPEG-TS file its first key frame is looked for: broadcasts without IDR are
 /// recognised only after some ten seconds.
 pub const TS_FILE_HEAD_BYTES_MAX: u64 = 32 << 20;
@@ -293,12 +289,10 @@ pub const PLACE_SAVED_MS: u64 = 10_000;
 pub const STATE_BYTES_MAX: u64 = 4 << 20;
 /// How often the standby file is looked for.
 pub const STANDBY_LOOK_MS: u64 = 2_000;
-/// Video files read at once: on air, waiting to be, the standby file, and one that is surveyed.
-pub const FILE_READERS_MAX: usize = 4;
+/// Readers of video files at once: those that play, and the one of the library's survey.
+pub const FILE_READERS_MAX: usize = DECKS_MAX + 1;
 /// An MP4 reader's window onto one of its tables.
 pub const MP4_WINDOW_BYTES: usize = 4 << 10;
-/// A piece of a video sample read from an MP4 file at once.
-pub const MP4_PIECE_BYTES: usize = 64 << 10;
 /// Windows of an MP4 reader: seven tables and the fragments of two tracks, the boxes around them,
 /// and the audio's samples.
 pub const MP4_WINDOWS_MAX: usize = 2 * 8 + 2;
@@ -393,13 +387,24 @@ pub const SMALL_HEAP_BYTES: usize = 2 << 20;
 /// The demultiplexer and its assemblers: sections, the streams' table, an access unit's head.
 pub const DEMULTIPLEXER_BYTES: usize = 64 << 10;
 /// An MPEG-TS file's reader: its window, the demultiplexer, configurations.
-pub const TS_READER_BYTES: usize = TS_FILE_WINDOW_BYTES + DEMULTIPLEXER_BYTES + (16 << 10);
-/// An MP4 file's reader: its windows, a piece of a picture, landmarks, configurations.
+pub const TS_READER_BYTES: usize = FILE_WINDOW_BYTES + DEMULTIPLEXER_BYTES + (16 << 10);
+/// An MP4 file's reader: its windows, the one for pictures, landmarks, configurations.
 pub const MP4_READER_BYTES: usize =
-    MP4_WINDOWS_MAX * MP4_WINDOW_BYTES + MP4_PIECE_BYTES + MP4_LANDMARKS_MAX * 32 + (32 << 10);
-/// The reader of the library's survey, of whatever kind.
-pub const LIBRARY_SURVEY_BYTES: usize =
-    if MP4_READER_BYTES > TS_READER_BYTES { MP4_READER_BYTES } else { TS_READER_BYTES };
+    MP4_WINDOWS_MAX * MP4_WINDOW_BYTES + FILE_WINDOW_BYTES + MP4_LANDMARKS_MAX * 32 + (32 << 10);
+/// An FLV or Matroska file's reader: its window, configurations, headers, times.
+pub const TAGGED_READER_BYTES: usize = FILE_WINDOW_BYTES + (24 << 10);
+/// A video file's reader, of whatever kind.
+pub const FILE_READER_BYTES_MAX: usize =
+    larger(larger(TS_READER_BYTES, MP4_READER_BYTES), TAGGED_READER_BYTES);
+
+const fn larger(a: usize, b: usize) -> usize {
+    if a > b {
+        a
+    } else {
+        b
+    }
+}
+
 /// A viewer in user space: task, session, reader, header bytes; with a full outbox and an
 /// unfinished message as large as they may be.
 pub const VIEWER_BYTES: usize = (8 << 10) + RTMP_OUTBOX_BYTES_MAX + RTMP_PARTIAL_BYTES_MAX;

@@ -100,6 +100,8 @@ pub enum FileError {
         /// Where what is missing would be, bytes from the beginning of the file.
         at: u64,
     },
+    /// It lacks the header that is written last: nothing can be told of what it holds.
+    Unfinished,
     /// It has no key unit of video to begin with.
     NoVideo,
     /// The disk.
@@ -138,7 +140,8 @@ impl FileError {
             FileError::NotRecognised | FileError::NoVideo => Some(Remedy::Both),
             FileError::Unsupported { remedy, .. } => Some(*remedy),
             FileError::Broken { .. } | FileError::Truncated { .. } => Some(Remedy::Remux),
-            FileError::Disk(_) => None,
+            // Without the header no program can make anything of it.
+            FileError::Unfinished | FileError::Disk(_) => None,
         }
     }
 }
@@ -162,6 +165,9 @@ impl fmt::Display for FileError {
             FileError::Truncated { at } => {
                 write!(f, "it is cut short: what should stand at byte {at} is missing")
             }
+            FileError::Unfinished => f.write_str(
+                "it was never finished, or was not copied whole: the index that ends a recording is missing",
+            ),
             FileError::NoVideo => f.write_str("it has no H.264 key frame to begin with"),
             FileError::Disk(error) => write!(f, "it cannot be read: {error}"),
         }

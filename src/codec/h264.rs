@@ -289,16 +289,16 @@ fn length_word(bytes: usize) -> [u8; LENGTH_BYTES] {
 }
 
 /// NAL unit types (ISO/IEC 14496-10, table 7-1).
-mod nal_type {
+pub(super) mod nal_type {
     use std::ops::RangeInclusive;
 
     /// Coded slices and slice data partitions.
-    pub(super) const SLICES: RangeInclusive<u8> = 1..=5;
-    pub(super) const IDR_SLICE: u8 = 5;
-    pub(super) const SEI: u8 = 6;
-    pub(super) const SPS: u8 = 7;
-    pub(super) const PPS: u8 = 8;
-    pub(super) const ACCESS_UNIT_DELIMITER: u8 = 9;
+    pub(in crate::codec) const SLICES: RangeInclusive<u8> = 1..=5;
+    pub(in crate::codec) const IDR_SLICE: u8 = 5;
+    pub(in crate::codec) const SEI: u8 = 6;
+    pub(in crate::codec) const SPS: u8 = 7;
+    pub(in crate::codec) const PPS: u8 = 8;
+    pub(in crate::codec) const ACCESS_UNIT_DELIMITER: u8 = 9;
 }
 
 /// Reads the NAL units before a first slice: takes in the parameter sets, and says whether there

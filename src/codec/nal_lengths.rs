@@ -5,19 +5,6 @@
 
 use super::access_unit::{Track, UnitSink};
 
-/// Where an AVCDecoderConfigurationRecord has lengthSizeMinusOne (ISO/IEC 14496-15, 5.3.3.1.2).
-const LENGTH_SIZE_AT: usize = 4;
-
-/// Bytes of the lengths that an AVCDecoderConfigurationRecord announces, which from then on says
-/// 4: what [`NalLengths`] makes of them.
-pub fn take_length_bytes(record: &mut [u8]) -> u8 {
-    record.get_mut(LENGTH_SIZE_AT).map_or(4, |length_size| {
-        let bytes = (*length_size & 3) + 1;
-        *length_size |= 3;
-        bytes
-    })
-}
-
 /// A length reaches beyond the unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LengthBroken;
@@ -136,16 +123,6 @@ mod tests {
             sink.commit(Track::Video);
             sink.nals()
         })
-    }
-
-    #[test]
-    fn a_record_of_any_length_says_four() {
-        for bytes in 1..=4 {
-            let mut record = [1, 66, 0, 10, 0xfc | (bytes - 1), 0xe1];
-            assert_eq!(take_length_bytes(&mut record), bytes);
-            assert_eq!(record[4], 0xff);
-        }
-        assert_eq!(take_length_bytes(&mut [1, 2]), 4);
     }
 
     #[test]

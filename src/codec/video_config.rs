@@ -4,8 +4,12 @@
 use std::fmt;
 
 use super::access_unit::AvcConfig;
+use super::h264::nal_type;
 use super::parameter_sets::{ParameterSets, Refused};
 use super::sps::SetError;
+
+/// Where a record has lengthSizeMinusOne.
+const LENGTH_SIZE_AT: usize = 4;
 
 /// Why a record cannot be used.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,8 +74,9 @@ impl AvcConfig {
         }
     }
 
-    /// Reads a record whose NAL units may have length words of 1, 2 or 4 bytes, and returns that
-    /// number beside. The record kept says 4: who uses it writes the lengths anew.
+    /// Reads a record whose NAL units may have lengths of 1 to 4 bytes (3 is reserved, and occurs),
+    /// and returns that number beside. The record kept says 4, which is what
+    /// [`NalLengths`](super::nal_lengths::NalLengths) writes.
     pub fn with_length_size(record: &[u8]) -> Result<(AvcConfig, u8), AvcRecordError> {
         let (head, mut rest) = record.split_first_chunk::<6>().ok_or(AvcRecordError::Truncated)?;
         let [version, _profile, _compatibility, _level, length_size, sps_count] = *head;
@@ -79,9 +84,6 @@ impl AvcConfig {
             return Err(AvcRecordError::Version(version));
         }
         let length_size = (length_size & 3) + 1;
-        if length_size == 3 {
-            return Err(AvcRecordError::LengthSize(length_size));
-        }
         let mut sets = ParameterSets::default();
         let mut first = None;
         for _ in 0..sps_count & 0x1f {
@@ -98,9 +100,32 @@ impl AvcConfig {
         sets.take_sps(first.ok_or(AvcRecordError::Incomplete)?)?;
         Ok((sets.config().ok_or(AvcRecordError::Incomplete)?, length_size))
     }
-}
 
-impl AvcConfig {
+    /// Bytes of the lengths that a record announces, also one without parameter sets.
+    pub fn length_size(record: &[u8]) -> u8 {
+        record.get(LENGTH_SIZE_AT).map_or(4, |length_size| (length_size & 3) + 1)
+    }
+
+    /// The configuration that the parameter sets before an access unit's first slice make, each
+    /// NAL unit behind its length of so many bytes. Where the record has none they stand there
+    /// (`avc3`: ISO/IEC 14496-15, 5.3.3.1.1). `None` when one is missing or cannot be used.
+    pub fn from_unit(unit: &[u8], length_bytes: u8) -> Option<AvcConfig> {
+        let mut sets = ParameterSets::default();
+        let mut rest = unit;
+        while let Some((length, behind)) = rest.split_at_checked(usize::from(length_bytes.max(1))) {
+            let length = length.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
+            let Some((nal, behind)) = behind.split_at_checked(length) else { break };
+            match nal.first().map(|header| header & 0x1f) {
+                Some(nal_type::SPS) => sets.take_sps(nal).ok()?,
+                Some(nal_type::PPS) => sets.take_pps(nal).ok()?,
+                Some(kind) if nal_type::SLICES.contains(&kind) => break,
+                _ => {}
+            }
+            rest = behind;
+        }
+        sets.config()
+    }
+
     /// The record's parameter sets, NAL units without length or start code: the SPS, then the PPS.
     pub fn parameter_sets(&self) -> impl Iterator<Item = &[u8]> {
         // Behind the five bytes of the head stand two lists, each behind its count: one of SPS in
@@ -198,17 +223,39 @@ mod tests {
 
     #[test]
     fn other_length_sizes_are_told_and_put_right() {
-        for (byte, bytes) in [(0xfc, 1), (0xfd, 2), (0xff, 4)] {
+        for (byte, bytes) in [(0xfc, 1), (0xfd, 2), (0xfe, 3), (0xff, 4)] {
             let mut other = record();
             other[4] = byte;
             let (config, length_size) = AvcConfig::with_length_size(&other).unwrap();
             assert_eq!((config.record.as_slice(), length_size), (record().as_slice(), bytes));
             assert_eq!(AvcConfig::from_record(&other).is_ok(), bytes == 4);
         }
-        let mut reserved = record();
-        reserved[4] = 0xfe;
-        let error = AvcConfig::with_length_size(&reserved).err();
-        assert_eq!(error, Some(AvcRecordError::LengthSize(3)));
+    }
+
+    #[test]
+    fn sets_before_the_first_slice_make_the_record_they_would_have_stood_in() {
+        let record = record();
+        let (sps, pps) = (&record[8..29], &record[32..36]);
+        let config = AvcConfig::from_record(&record).ok();
+        for length_bytes in 1..=4 {
+            let unit = |nals: &[&[u8]]| -> Vec<u8> {
+                let length = |nal: &[u8]| (nal.len() as u32).to_be_bytes();
+                let with = |nal: &&[u8]| [&length(nal)[4 - length_bytes..], *nal].concat();
+                nals.iter().flat_map(with).collect()
+            };
+            let read = |nals: &[&[u8]]| {
+                AvcConfig::from_unit(&unit(nals), u8::try_from(length_bytes).unwrap())
+            };
+            assert_eq!(read(&[&[9, 0xf0], sps, &[], pps, &[0x65, 1]]), config);
+            assert_eq!(read(&[sps, pps]), config, "the slice may lie beyond what is looked at");
+            for nals in [&[sps, &[0x65], pps][..], &[&[1], sps, pps], &[pps], &[sps], &[]] {
+                assert_eq!(read(nals), None, "{nals:x?}");
+            }
+            let whole = unit(&[sps, pps]);
+            let cut = &whole[..whole.len() - 1];
+            assert_eq!(AvcConfig::from_unit(cut, u8::try_from(length_bytes).unwrap()), None);
+        }
+        assert_eq!(AvcConfig::from_unit(&[0x67; 100], 0), None, "no length at all");
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! A piece of a file kept in memory, moved along as its reader goes. Purpose: many small reads
-//! cost few system calls. Bound: `FILE_WINDOW_BYTES`, allocated once.
+//! cost few system calls. Bound: its size, allocated once.
 
 use std::io;
 
 use crate::base::limits::FILE_WINDOW_BYTES;
 
-use super::container::ReadAt;
+use super::container::{FileError, ReadAt};
 
 /// A window onto a file.
 #[derive(Debug)]
@@ -25,16 +25,21 @@ impl Default for Window {
 }
 
 impl Window {
-    /// An empty one.
+    /// An empty one of `FILE_WINDOW_BYTES`.
     pub fn new() -> Window {
-        let bytes = vec![0; FILE_WINDOW_BYTES].into_boxed_slice();
-        Window { bytes, at: 0, filled: 0, stride: FILE_WINDOW_BYTES }
+        Window::of(FILE_WINDOW_BYTES)
     }
 
-    /// From now on so many bytes are read at once: few for a reader that leaps, all that the
-    /// window holds for one that goes on.
+    /// An empty one of another size.
+    pub fn of(size_bytes: usize) -> Window {
+        let bytes = vec![0; size_bytes].into_boxed_slice();
+        Window { bytes, at: 0, filled: 0, stride: size_bytes }
+    }
+
+    /// From now on so many bytes are read at once, or as many as are asked for: few for a reader
+    /// that leaps, all that the window holds for one that goes on.
     pub fn set_stride(&mut self, bytes: usize) {
-        self.stride = bytes.min(FILE_WINDOW_BYTES);
+        self.stride = bytes.min(self.bytes.len());
     }
 
     /// At most `bytes` bytes at `offset`, and no more than the window holds; fewer at the end of
@@ -44,6 +49,24 @@ impl Window {
     /// The disk's own.
     pub fn get(&mut self, file: &mut dyn ReadAt, offset: u64, bytes: usize) -> io::Result<&[u8]> {
         self.get_from(file, offset, offset, bytes)
+    }
+
+    /// All of the `bytes` bytes at `offset`, which are no more than the window holds.
+    ///
+    /// # Errors
+    /// Truncated where the file ends before; the disk's own.
+    pub fn exact(
+        &mut self,
+        file: &mut dyn ReadAt,
+        offset: u64,
+        bytes: usize,
+    ) -> Result<&[u8], FileError> {
+        let got = self.get(file, offset, bytes)?;
+        if got.len() < bytes {
+            let came = u64::try_from(got.len()).unwrap_or(u64::MAX);
+            return Err(FileError::Truncated { at: offset.saturating_add(came) });
+        }
+        Ok(got)
     }
 
     /// The same, when the reader goes backwards: what stands before them is read along.
@@ -56,7 +79,7 @@ impl Window {
         offset: u64,
         bytes: usize,
     ) -> io::Result<&[u8]> {
-        let bytes = bytes.min(FILE_WINDOW_BYTES);
+        let bytes = bytes.min(self.bytes.len());
         let from = offset.saturating_sub(self.stride.saturating_sub(bytes) as u64);
         self.get_from(file, from, offset, bytes)
     }
@@ -68,7 +91,7 @@ impl Window {
         offset: u64,
         bytes: usize,
     ) -> io::Result<&[u8]> {
-        let bytes = bytes.min(FILE_WINDOW_BYTES);
+        let bytes = bytes.min(self.bytes.len());
         let held = |window: &Window| {
             let start = usize::try_from(offset.checked_sub(window.at)?).ok()?;
             Some((start, start.checked_add(bytes).filter(|end| *end <= window.filled)?))
@@ -78,7 +101,8 @@ impl Window {
             self.at = from;
             let behind = usize::try_from(offset.saturating_sub(from)).unwrap_or(0);
             let wanted = self.stride.max(behind.saturating_add(bytes));
-            let room = self.bytes.get_mut(..wanted.min(FILE_WINDOW_BYTES)).unwrap_or_default();
+            let wanted = wanted.min(self.bytes.len());
+            let room = self.bytes.get_mut(..wanted).unwrap_or_default();
             self.filled = file.read_at(from, room)?.min(room.len());
         }
         let start = usize::try_from(offset.saturating_sub(self.at)).unwrap_or(usize::MAX);
@@ -136,6 +160,21 @@ mod tests {
         }
         assert_eq!(window.get(&mut file, u64::MAX, 20).unwrap(), b"");
         assert_eq!(window.get(&mut file, 0, 1 << 20).unwrap().len(), FILE_WINDOW_BYTES);
+    }
+
+    #[test]
+    fn all_of_it_or_an_error_that_says_where_the_file_ends() {
+        let bytes = bytes();
+        let mut file = InMemory { bytes: &bytes, reads: 0 };
+        let mut window = Window::of(100);
+        assert_eq!(window.exact(&mut file, 299_900, 100).unwrap(), &bytes[299_900..]);
+        for offset in [299_901, 299_999, 300_000, 400_000] {
+            let error = window.exact(&mut file, offset, 100).unwrap_err();
+            let end = offset.max(300_000);
+            assert!(matches!(error, FileError::Truncated { at } if at == end), "{offset}: {error}");
+        }
+        window.set_stride(1000);
+        assert_eq!(window.get(&mut file, 0, 1000).unwrap().len(), 100, "its own size");
     }
 
     #[test]

@@ -12,7 +12,7 @@ use crate::base::time::Ticks;
 use crate::codec::access_unit::{
     AacConfig, AvcConfig, ConfigRecord, Track, TrackConfig, UnitSink, UnitStart,
 };
-use crate::codec::nal_lengths::{take_length_bytes, NalLengths};
+use crate::codec::nal_lengths::NalLengths;
 use crate::codec::{AacRecordError, AvcRecordError};
 
 use super::complaint::Complaint;
@@ -244,8 +244,10 @@ impl Lane {
     /// Reads an AVCDecoderConfigurationRecord. NAL unit lengths leave with four bytes whatever it
     /// says of them.
     fn read_avc(&mut self) -> Result<TrackConfig, Complaint> {
-        self.nals = NalLengths::new(take_length_bytes(&mut self.record));
-        AvcConfig::from_record(&self.record).map(TrackConfig::Avc).map_err(Complaint::VideoRecord)
+        let read = AvcConfig::with_length_size(&self.record);
+        let (config, length_bytes) = read.map_err(Complaint::VideoRecord)?;
+        self.nals = NalLengths::new(length_bytes);
+        Ok(TrackConfig::Avc(config))
     }
 }
 

@@ -7,7 +7,6 @@ use crate::base::limits::{MKV_STRIPPED_BYTES_MAX, TRACK_CONFIG_BYTES_MAX};
 use crate::base::time::Ticks;
 use crate::codec::access_unit::{AacConfig, AvcConfig, ConfigRecord, Track, TrackConfig};
 use crate::codec::container::{FileError, ReadAt, Remedy};
-use crate::codec::nal_lengths::take_length_bytes;
 use crate::codec::window::Window;
 
 use super::element::{self, Element};
@@ -229,14 +228,13 @@ impl Entry {
         Some(ticks).filter(|ticks| (Ticks(1)..=FRAME_MAX).contains(ticks))
     }
 
-    fn video(mut self) -> Result<Carried, Refused> {
+    fn video(self) -> Result<Carried, Refused> {
         if self.codec != "V_MPEG4/ISO/AVC" {
             return Err(Refused::Codec(video_codec(&self.codec)));
         }
         let stripped = self.stripped()?;
-        let length_bytes = take_length_bytes(&mut self.private);
-        let config = AvcConfig::from_record(&self.private).ok().filter(|_| self.private_fits);
-        let config = config.ok_or(Refused::Record { at: self.at })?;
+        let read = AvcConfig::with_length_size(&self.private).ok().filter(|_| self.private_fits);
+        let (config, length_bytes) = read.ok_or(Refused::Record { at: self.at })?;
         Ok(Carried {
             number: self.number,
             length_bytes,
@@ -346,11 +344,7 @@ fn read_encoding(
 fn reordered(config: &AvcConfig) -> usize {
     use h264_reader::nal::sps::SeqParameterSet;
     use h264_reader::rbsp::{BitReader, ByteReader};
-    const SPS_AT: usize = 8;
-    let record = config.record.as_slice();
-    let length = record.get(SPS_AT - 2..).and_then(<[u8]>::first_chunk).copied();
-    let length = usize::from(u16::from_be_bytes(length.unwrap_or_default()));
-    let Some(sps) = record.get(SPS_AT..SPS_AT + length) else { return 0 };
+    let Some(sps) = config.parameter_sets().next() else { return 0 };
     let bits = BitReader::new(ByteReader::skipping_h264_header(sps));
     let set = SeqParameterSet::from_bits(bits).ok();
     let limits = set.and_then(|set| set.vui_parameters?.bitstream_restrictions);

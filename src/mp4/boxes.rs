@@ -4,7 +4,7 @@
 use crate::base::limits::MP4_BOXES_MAX;
 use crate::codec::container::FileError;
 
-use super::window::View;
+use super::view::View;
 
 const HEAD_BYTES: u64 = 8;
 const LARGE_HEAD_BYTES: u64 = 16;

@@ -7,7 +7,7 @@ use crate::base::limits::MP4_EDITS_MAX;
 use crate::codec::container::FileError;
 
 use super::boxes::BoxHead;
-use super::window::View;
+use super::view::View;
 
 /// Normal speed, 16.16.
 const NORMAL_RATE: u32 = 0x1_0000;

@@ -4,11 +4,12 @@
 
 use crate::base::limits::MP4_STEPS_MAX;
 use crate::codec::container::{FileError, ReadAt};
+use crate::codec::window::Window;
 
 use super::boxes::{self, BoxHead, Children};
 use super::movie::Defaults;
 use super::tables::Sample;
-use super::window::{View, Window};
+use super::view::{self, View};
 
 /// Flags of `tfhd` (8.8.7.1).
 const BASE_DATA_OFFSET: u32 = 0x1;
@@ -107,7 +108,7 @@ pub(super) struct Fragments {
 
 impl Fragments {
     pub(super) fn new(track: u32, defaults: Defaults) -> Fragments {
-        Fragments { track, defaults, window: Window::new(), place: Place::new(0, 0) }
+        Fragments { track, defaults, window: view::window(), place: Place::new(0, 0) }
     }
 
     /// Whether a fragment, or what may stand before one, stands at a place.

@@ -7,7 +7,7 @@ use crate::base::limits::{MP4_LANDMARKS_MAX, MP4_STEPS_MAX};
 use crate::codec::container::FileError;
 
 use super::boxes::{self, BoxHead, FullBox};
-use super::window::View;
+use super::view::View;
 
 /// A place to begin at: the track's samples from there on are not decoded before `dts`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use crate::codec::AvcRecordError;
 
 use super::boxes::BoxHead;
 use super::descriptor;
-use super::window::View;
+use super::view::View;
 
 /// Bytes of a VisualSampleEntry before its boxes.
 const VISUAL_BYTES: u64 = 78;
@@ -20,7 +20,8 @@ const AUDIO_V2_BYTES: u64 = 36;
 
 /// A kind of samples that is carried.
 pub(super) struct Description {
-    pub(super) config: TrackConfig,
+    /// `None` when it stands among the pictures.
+    pub(super) config: Option<TrackConfig>,
     /// Bytes of the length words before NAL units; 4 for audio, which has none.
     pub(super) length_bytes: u8,
 }
@@ -42,16 +43,13 @@ pub(super) fn video(view: &mut View<'_>, stsd: &BoxHead) -> Result<Media, FileEr
         let mut boxes = entry.children(VISUAL_BYTES);
         while let Some(child) = boxes.next(view)? {
             if child.kind == *b"avcC" {
-                let read = AvcConfig::with_length_size(body(view, &child)?);
-                return match read {
-                    Ok((config, length_bytes)) => {
-                        Ok(Ok(Description { config: TrackConfig::Avc(config), length_bytes }))
-                    }
-                    Err(AvcRecordError::Incomplete) => {
-                        Ok(Err("H.264 video with its parameter sets only among the pictures"))
-                    }
-                    Err(_) => Err(child.broken("its H.264 configuration cannot be read")),
+                let record = body(view, &child)?;
+                let (config, length_bytes) = match AvcConfig::with_length_size(record) {
+                    Ok((config, length_bytes)) => (Some(TrackConfig::Avc(config)), length_bytes),
+                    Err(AvcRecordError::Incomplete) => (None, AvcConfig::length_size(record)),
+                    Err(_) => return Err(child.broken("its H.264 configuration cannot be read")),
                 };
+                return Ok(Ok(Description { config, length_bytes }));
             }
         }
         Err(entry.broken("its H.264 track has no configuration"))
@@ -95,7 +93,7 @@ fn aac(specific: &[u8]) -> Result<Description, &'static str> {
     let config =
         AacConfig::from_record(specific).map_err(|_| "AAC audio of a configuration unknown")?;
     match config.object_type {
-        1..=5 | 29 => Ok(Description { config: TrackConfig::Aac(config), length_bytes: 4 }),
+        1..=5 | 29 => Ok(Description { config: Some(TrackConfig::Aac(config)), length_bytes: 4 }),
         32..=34 => Err("MP3 audio"),
         36 => Err("MPEG-4 ALS audio"),
         42 => Err("xHE-AAC audio"),

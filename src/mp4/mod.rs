@@ -5,15 +5,17 @@ mod boxes;
 mod clock;
 mod descriptor;
 mod edits;
+pub mod file;
 mod fragments;
 mod index;
+mod lane;
 mod media;
 mod movie;
-mod payload;
-pub mod reader;
+#[cfg(test)]
+mod odd_tests;
 mod run;
 mod tables;
+#[cfg(test)]
+mod testing;
 mod track;
-mod window;
-
-pub use reader::{is_mp4, Mp4Reader};
+mod view;

@@ -5,10 +5,13 @@
 use crate::base::limits::MP4_TRACKS_MAX;
 use crate::codec::container::{FileError, Remedy};
 
-use super::boxes::BoxHead;
+use super::boxes::{self, BoxHead};
 use super::edits::{self, Edit, Scales};
 use super::media::{self, Description, Media};
-use super::window::View;
+use super::view::View;
+
+/// Boxes looked at in search of the header.
+const TOP_BOXES_MAX: usize = 65_536;
 
 /// What fragments of a track have where they say nothing (`trex`, 8.8.3).
 #[derive(Clone, Copy, Debug, Default)]
@@ -51,6 +54,27 @@ struct Found {
     other_video: Option<&'static str>,
     other_audio: Option<&'static str>,
     cut: bool,
+}
+
+/// The header, wherever it stands.
+pub(super) fn find(view: &mut View<'_>) -> Result<BoxHead, FileError> {
+    let (mut at, mut has_fragments) = (0, false);
+    for _ in 0..TOP_BOXES_MAX {
+        let Some(head) = boxes::top(view, at)? else { break };
+        let size = view.file.size();
+        match &head.kind {
+            b"moov" if head.end <= size => return Ok(head),
+            b"moov" => return Err(FileError::Unfinished),
+            b"moof" => has_fragments = true,
+            _ => {}
+        }
+        at = head.end;
+    }
+    if has_fragments {
+        let what = "fragments without the beginning they belong to".to_owned();
+        return Err(FileError::Unsupported { what, remedy: Remedy::Remux });
+    }
+    Err(FileError::Unfinished)
 }
 
 /// Reads `moov`.

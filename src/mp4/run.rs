@@ -3,9 +3,10 @@
 
 use crate::base::limits::MP4_STEPS_MAX;
 use crate::codec::container::{FileError, ReadAt};
+use crate::codec::window::Window;
 
 use super::boxes::BoxHead;
-use super::window::{View, Window};
+use super::view::{self, View};
 
 /// A row of entries of one size.
 pub(super) struct Table {
@@ -39,7 +40,7 @@ impl Table {
         if at.saturating_add(bytes) > head.end {
             return Err(head.broken("a table announces more entries than it has"));
         }
-        Ok(Table { window: Window::new(), at, entry_bytes, count })
+        Ok(Table { window: view::window(), at, entry_bytes, count })
     }
 
     pub(super) const fn count(&self) -> u32 {
@@ -59,7 +60,7 @@ impl Table {
     ) -> Result<[u8; N], FileError> {
         let offset = u64::from(index).saturating_mul(u64::from(self.entry_bytes));
         let at = self.at.saturating_add(offset);
-        let bytes = self.window.bytes(file, at, N)?;
+        let bytes = self.window.exact(file, at, N)?;
         bytes.first_chunk().copied().ok_or(FileError::Truncated { at })
     }
 

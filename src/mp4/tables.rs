@@ -8,7 +8,7 @@ use crate::codec::container::{FileError, ReadAt};
 
 use super::boxes::BoxHead;
 use super::run::{Runs, Table};
-use super::window::View;
+use super::view::View;
 
 /// A sample, as the file tells of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -14,7 +14,7 @@ use super::fragments::{Found, Fragments, Place};
 use super::index::{self, Landmark, Landmarks};
 use super::movie::TrackInfo;
 use super::tables::{Sample, Tables};
-use super::window::View;
+use super::view::View;
 
 /// A cursor over a track.
 pub(super) struct TrackCursor {

@@ -9,11 +9,11 @@
 
 use super::clock::PERIOD;
 use super::demux::Demux;
+use super::grid::{Grid, Packets};
 use super::packet::Packet;
-use super::window::{Grid, Window};
 use crate::base::limits::{
-    TS_FILE_BACK_BYTES_MAX, TS_FILE_HEAD_BYTES_MAX, TS_FILE_PROBE_BYTES_MAX,
-    TS_FILE_TABLE_BYTES_MAX, TS_FILE_WINDOW_BYTES,
+    FILE_WINDOW_BYTES, TS_FILE_BACK_BYTES_MAX, TS_FILE_HEAD_BYTES_MAX, TS_FILE_PROBE_BYTES_MAX,
+    TS_FILE_TABLE_BYTES_MAX,
 };
 use crate::base::time::{Ticks, TICKS_PER_S};
 use crate::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
@@ -39,7 +39,7 @@ pub fn is_ts(head: &[u8]) -> bool {
 /// Reads an MPEG-TS file.
 pub struct TsFile {
     demux: Demux,
-    window: Window,
+    packets: Packets,
     gate: Gate,
     contents: Contents,
     /// Where the PES packet of the latest video unit begins, bytes.
@@ -71,11 +71,11 @@ impl TsFile {
     /// It is no MPEG-TS, has no H.264 video with a key unit within [`TS_FILE_HEAD_BYTES_MAX`], or
     /// cannot be read.
     pub fn open(file: &mut dyn ReadAt) -> Result<TsFile, FileError> {
-        let mut window = Window::new();
-        let grid = window.find_grid(file)?.ok_or(FileError::NotRecognised)?;
+        let mut packets = Packets::new();
+        let grid = packets.find_grid(file)?.ok_or(FileError::NotRecognised)?;
         let mut reader = TsFile {
             demux: Demux::new(None),
-            window,
+            packets,
             gate: Gate::default(),
             contents: Contents::default(),
             unit_at: grid.start,
@@ -102,7 +102,7 @@ impl TsFile {
 
     /// The first key unit, by the wire's own clock.
     fn first_key(&mut self, file: &mut dyn ReadAt) -> Result<Option<Found>, FileError> {
-        let start = self.window.grid().start;
+        let start = self.packets.grid().start;
         let mut first = None;
         for end in [TS_FILE_TABLE_BYTES_MAX, TS_FILE_HEAD_BYTES_MAX] {
             self.look(file, start, end, &mut |found| {
@@ -122,9 +122,9 @@ impl TsFile {
 
     /// Reads on until the audio track's configuration has come, if there is such a track.
     fn wait_for_audio(&mut self, file: &mut dyn ReadAt) -> Result<(), FileError> {
-        let end = self.window.at().saturating_add(TS_FILE_PROBE_BYTES_MAX);
+        let end = self.packets.at().saturating_add(TS_FILE_PROBE_BYTES_MAX);
         while self.demux.has_audio() && self.gate.config(Track::Audio).is_none() {
-            if self.window.at() >= end || self.feed(file, &mut Nothing)? == Progress::End {
+            if self.packets.at() >= end || self.feed(file, &mut Nothing)? == Progress::End {
                 break;
             }
         }
@@ -147,7 +147,7 @@ impl TsFile {
             }
             Some(_) => FileError::NoVideo,
             None if self.demux.programmes() == 0 => {
-                let at = self.window.grid().start;
+                let at = self.packets.grid().start;
                 FileError::Broken { what: "no programme table (PAT) comes", at }
             }
             None => FileError::NoVideo,
@@ -188,7 +188,7 @@ impl TsFile {
     fn go(&mut self, at: u64, sink: &mut dyn UnitSink) {
         self.demux.jump(&mut self.gate.through(sink));
         self.gate.jump();
-        self.window.go(at);
+        self.packets.go(at);
         self.has_ended = false;
     }
 
@@ -198,9 +198,9 @@ impl TsFile {
         file: &mut dyn ReadAt,
         sink: &mut dyn UnitSink,
     ) -> Result<Progress, FileError> {
-        let TsFile { demux, window, gate, unit_at, .. } = self;
+        let TsFile { demux, packets, gate, unit_at, .. } = self;
         let mut sink = gate.through(sink);
-        let (at, piece) = match window.next(file) {
+        let (at, piece) = match packets.next(file) {
             Ok(Some(piece)) => piece,
             Ok(None) => {
                 demux.finish(&mut sink);
@@ -229,7 +229,7 @@ impl TsFile {
     ) -> Result<(), FileError> {
         self.go(from, &mut Nothing);
         self.gate.open();
-        while self.window.at() < to {
+        while self.packets.at() < to {
             let mut seen = Seen::default();
             let progress = self.feed(file, &mut seen)?;
             if let Some(UnitStart { dts, key, .. }) = seen.0 {
@@ -247,10 +247,10 @@ impl TsFile {
     /// The last key unit at or before a time; `None` when the first is later, or the last too far
     /// back.
     fn find_key(&mut self, file: &mut dyn ReadAt, to: Ticks) -> Result<Option<Found>, FileError> {
-        let start = self.window.grid().start;
+        let start = self.packets.grid().start;
         let (mut low, mut high) = (start, file.size().max(start));
         while high - low > HALVED_BYTES {
-            let middle = self.window.grid().aligned(low + (high - low) / 2);
+            let middle = self.packets.grid().aligned(low + (high - low) / 2);
             let end = high.min(middle.saturating_add(TS_FILE_PROBE_BYTES_MAX));
             let mut first = None;
             self.look(file, middle, end, &mut |found| {
@@ -280,7 +280,7 @@ impl TsFile {
             }
             end = begin;
             let step = (high - begin).max(HALVED_BYTES);
-            begin = self.window.grid().aligned(begin.saturating_sub(step).max(start));
+            begin = self.packets.grid().aligned(begin.saturating_sub(step).max(start));
         }
     }
 }
@@ -295,8 +295,7 @@ impl ContainerReader for TsFile {
         file: &mut dyn ReadAt,
         sink: &mut dyn UnitSink,
     ) -> Result<Progress, FileError> {
-        let packets = TS_FILE_WINDOW_BYTES / self.window.grid().stride;
-        for _ in 0..packets {
+        for _ in 0..FILE_WINDOW_BYTES / self.packets.grid().stride {
             if self.has_ended {
                 return Ok(Progress::End);
             }
@@ -314,7 +313,7 @@ impl ContainerReader for TsFile {
         to: Ticks,
         sink: &mut dyn UnitSink,
     ) -> Result<Ticks, FileError> {
-        let start = self.window.grid().start;
+        let start = self.packets.grid().start;
         self.go(start, sink);
         let found = if to > Ticks(0) { self.find_key(file, to)? } else { None };
         self.go(found.map_or(start, |found| found.at), &mut Nothing);

@@ -31,6 +31,7 @@ mod counters;
 pub mod demux;
 mod early_end;
 pub mod file;
+mod grid;
 pub mod packet;
 mod pes;
 pub mod plausible;
@@ -41,7 +42,6 @@ mod rtp;
 pub mod streams;
 pub mod sync;
 mod video;
-mod window;
 
 #[cfg(test)]
 mod bench;

@@ -185,6 +185,9 @@ fn what_cannot_be_played_says_why_and_what_would_help() {
         &[&silent[..], &["-c:v", "libvpx-vp9", "-deadline", "realtime"]].concat(),
     );
     folder.ffmpeg("raw.h264", &[&silent[..], &ENCODED].concat());
+    folder.ffmpeg("whole.mp4", &[&silent[..], &ENCODED].concat());
+    let whole = fs::read(folder.path("whole.mp4")).expect("the file made");
+    folder.write("recording.mp4", &whole[..whole.len() * 3 / 4]);
     folder.write("empty.mp4", b"");
     folder.write("notes.txt", b"not a video");
     folder.write("fake.ts", &[0x47; 9_400]);
@@ -197,6 +200,7 @@ fn what_cannot_be_played_says_why_and_what_would_help() {
         ("vp9.webm", "VP9"),
         ("raw.h264", "raw H.264"),
         ("empty.mp4", "cut short"),
+        ("recording.mp4", "it was never finished"),
         ("notes.txt", "no MP4"),
         ("fake.ts", "no programme table"),
     ] {
@@ -204,6 +208,8 @@ fn what_cannot_be_played_says_why_and_what_would_help() {
         let refused = matches!(library.open(name), Err(LibraryError::Refused(_)));
         assert!(refused, "{name} cannot be opened either");
     }
+    let unfinished = library.entry("recording.mp4").expect("the entry");
+    assert_eq!(unfinished.remedy(), None, "nothing would help");
     // What is told mends the file.
     let entry = library.entry("old film.avi").expect("the entry");
     let command = entry.remedy().expect("a remedy");

@@ -1,3 +1,5 @@
+//! A publisher's session: who may, what flows, how it ends.
+
 use super::*;
 use crate::rtmp::media::MediaKind;
 use crate::rtmp::message::{TYPE_ACKNOWLEDGEMENT, TYPE_AUDIO};

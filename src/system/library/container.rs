@@ -4,7 +4,7 @@
 use crate::codec::container::{ContainerReader, FileError, ReadAt, Remedy};
 use crate::flv::file::{is_flv, FlvFile};
 use crate::mkv::file::{is_mkv, MkvFile};
-use crate::mp4::{is_mp4, Mp4Reader};
+use crate::mp4::file::{is_mp4, Mp4File};
 use crate::ts::file::{is_ts, TsFile};
 
 /// What is looked at of a file's beginning: five packets of the longest kind.
@@ -16,7 +16,7 @@ type Open = fn(&mut dyn ReadAt) -> Result<Box<dyn ContainerReader>, FileError>;
 /// The containers that are read: how each is recognised, and opened. Those that are recognised by
 /// a magic number come before the one that is recognised by a pattern.
 const CONTAINERS: [(Sniff, Open); 4] = [
-    (is_mp4, |file| Ok(Box::new(Mp4Reader::open(file)?))),
+    (is_mp4, |file| Ok(Box::new(Mp4File::open(file)?))),
     (is_flv, |file| Ok(Box::new(FlvFile::open(file)?))),
     (is_mkv, |file| Ok(Box::new(MkvFile::open(file)?))),
     (is_ts, |file| Ok(Box::new(TsFile::open(file)?))),

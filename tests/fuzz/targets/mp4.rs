@@ -3,11 +3,11 @@
 
 use std::io;
 
-use streamcaster::base::limits::MP4_PIECE_BYTES;
+use streamcaster::base::limits::FILE_WINDOW_BYTES;
 use streamcaster::base::time::Ticks;
 use streamcaster::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
 use streamcaster::codec::container::{ContainerReader, Progress, ReadAt};
-use streamcaster::mp4::{is_mp4, Mp4Reader};
+use streamcaster::mp4::file::{is_mp4, Mp4File};
 
 /// Calls of `next` between two seeks.
 const CALLS: usize = 400;
@@ -25,7 +25,7 @@ impl ReadAt for File<'_> {
     }
 
     fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        assert!(into.len() <= MP4_PIECE_BYTES, "a read of {} bytes", into.len());
+        assert!(into.len() <= FILE_WINDOW_BYTES, "a read of {} bytes", into.len());
         self.reads += 1;
         let offset = usize::try_from(offset).unwrap_or(usize::MAX);
         let from = self.bytes.get(offset..).unwrap_or_default();
@@ -75,7 +75,7 @@ impl UnitSink for Judge {
 pub fn run(input: &[u8]) {
     is_mp4(input);
     let mut file = File { bytes: input, reads: 0 };
-    let mut reader = match Mp4Reader::open(&mut file) {
+    let mut reader = match Mp4File::open(&mut file) {
         Ok(reader) => reader,
         Err(error) => {
             assert!(!error.to_string().is_empty());
@@ -96,7 +96,7 @@ pub fn run(input: &[u8]) {
     }
 }
 
-fn walk(reader: &mut Mp4Reader, file: &mut File<'_>, judge: &mut Judge) {
+fn walk(reader: &mut Mp4File, file: &mut File<'_>, judge: &mut Judge) {
     for _ in 0..CALLS {
         let before = file.reads;
         let progress = reader.next(file, judge);

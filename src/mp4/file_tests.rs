@@ -5,6 +5,7 @@ use std::io;
 use super::*;
 use crate::codec::collector::{hex, Collector, Random};
 use crate::codec::container::Remedy;
+use crate::mp4::testing::{avcc, boxed, numbers, picture, SPS};
 
 const SAMPLE_BYTES: u32 = 12;
 const SPACING: u64 = 24_000;
@@ -46,17 +47,6 @@ impl ReadAt for Sparse {
     }
 }
 
-fn boxed(kind: &[u8; 4], body: &[u8]) -> Vec<u8> {
-    let size = u32::try_from(body.len() + 8).unwrap();
-    [&size.to_be_bytes(), kind.as_slice(), body].concat()
-}
-
-/// A full box of version 0 with 32-bit numbers.
-fn numbers(kind: &[u8; 4], numbers: &[u32]) -> Vec<u8> {
-    let fields: Vec<u8> = numbers.iter().flat_map(|number| number.to_be_bytes()).collect();
-    boxed(kind, &[&[0; 4], fields.as_slice()].concat())
-}
-
 /// The tables of a video track at 25 frames per second, `count` samples, one in a chunk.
 #[derive(Clone)]
 struct Plan {
@@ -90,12 +80,7 @@ impl Plan {
     }
 
     fn entry(&self) -> Vec<u8> {
-        let sps = hex("6742c00ada11ec0440000003004000000f03c489a8");
-        let mut avcc = vec![1, 0x42, 0xc0, 10, 0xfb + self.length_bytes, 0xe1, 0, 21];
-        avcc.extend(sps);
-        avcc.extend([1, 0, 4]);
-        avcc.extend(hex("68ce0fc8"));
-        boxed(&self.codec, &[vec![0; 78], boxed(b"avcC", &avcc)].concat())
+        picture(&self.codec, &avcc(SPS, self.length_bytes))
     }
 
     /// The file's header, and the whole file's size.
@@ -136,7 +121,7 @@ impl Plan {
 
     fn refused(&self) -> FileError {
         let mut file = self.build();
-        let mut reader = match Mp4Reader::open(&mut file) {
+        let mut reader = match Mp4File::open(&mut file) {
             Ok(reader) => reader,
             Err(error) => return error,
         };
@@ -152,9 +137,9 @@ impl Plan {
     }
 }
 
-fn read(plan: &Plan) -> (Mp4Reader, Collector) {
+fn read(plan: &Plan) -> (Mp4File, Collector) {
     let mut file = plan.build();
-    let mut reader = Mp4Reader::open(&mut file).unwrap();
+    let mut reader = Mp4File::open(&mut file).unwrap();
     let mut sink = Collector::default();
     while reader.next(&mut file, &mut sink).unwrap() == Progress::More {}
     (reader, sink)
@@ -169,7 +154,7 @@ fn a_file_of_twenty_gigabytes_costs_no_more_than_a_short_one() {
     let mut costs = Vec::new();
     for count in [800, 864_000] {
         let mut file = Plan::new(count).build();
-        let mut reader = Mp4Reader::open(&mut file).unwrap();
+        let mut reader = Mp4File::open(&mut file).unwrap();
         assert_eq!(reader.contents().duration, Some(ticks(i64::from(count))));
         let opened = file.reads;
         let mut sink = Collector::default();
@@ -183,7 +168,7 @@ fn a_file_of_twenty_gigabytes_costs_no_more_than_a_short_one() {
         assert_eq!(units[0].0.dts, ticks(key));
         assert!(units[0].0.key && !units[1].0.key);
         assert_eq!(units[0].1, hex("000000086565656565656565"));
-        assert!(file.largest <= MP4_PIECE_BYTES);
+        assert!(file.largest <= FILE_WINDOW_BYTES);
         costs.push((file.size, opened));
     }
     assert!(costs[1].0 > 20_000_000_000, "{costs:?}");
@@ -193,7 +178,7 @@ fn a_file_of_twenty_gigabytes_costs_no_more_than_a_short_one() {
 #[test]
 fn every_key_can_be_gone_to() {
     let mut file = Plan::new(200).build();
-    let mut reader = Mp4Reader::open(&mut file).unwrap();
+    let mut reader = Mp4File::open(&mut file).unwrap();
     for to in [-100, 0, 1, 49, 50, 51, 99, 100, 149, 150, 199, 200, 100_000] {
         let mut sink = Collector::default();
         let key = (to / 50 * 50).clamp(0, 150);
@@ -227,6 +212,17 @@ fn lengths_that_do_not_add_up_cost_the_unit() {
         plan.stsz = vec![0, 4, 12, bytes, 12, 12];
         let (reader, sink) = read(&plan);
         assert_eq!((reader.broken(), sink.units().len()), (1, 3), "{bytes} bytes");
+    }
+    // As many in a row as a scratch may cost; one more, and it is no file to play.
+    for (count, is_scratch) in [(32, true), (33, false)] {
+        let mut plan = Plan::new(40);
+        plan.stsz = [vec![0, 40], vec![11; count], vec![12; 40 - count]].concat();
+        if is_scratch {
+            assert_eq!(read(&plan).0.broken(), 32);
+        } else {
+            let error = plan.refused();
+            assert!(error.to_string().contains("access units are damaged"), "{error}");
+        }
     }
 }
 
@@ -298,17 +294,25 @@ fn tables_that_lie_are_told() {
 #[test]
 fn a_file_cut_anywhere_is_told_at_once() {
     let whole = Plan::new(20).build();
+    // Behind it stands the head of a large box.
+    let moov_end = whole.head.len() as u64 - 16;
     for size in
         (0..whole.head.len() as u64).chain([whole.size - SPACING, whole.size - SPACING + 11])
     {
         let mut cut = Sparse::new(whole.head.clone(), size);
         cut.head.truncate(usize::try_from(size).unwrap());
-        let error = Mp4Reader::open(&mut cut).err().expect("cut");
-        let is_told = matches!(error, FileError::Truncated { .. } | FileError::Broken { .. });
+        let error = Mp4File::open(&mut cut).err().expect("cut");
+        let is_told = match error {
+            FileError::Unfinished => size < moov_end,
+            // Whether it was cut there or never had media, it does not tell.
+            FileError::Broken { .. } => size == moov_end,
+            FileError::Truncated { at } => size > moov_end && at >= size,
+            _ => false,
+        };
         assert!(is_told, "{size}: {error}");
     }
     let mut enough = Sparse::new(whole.head, whole.size - SPACING + 12);
-    assert!(Mp4Reader::open(&mut enough).is_ok());
+    assert!(Mp4File::open(&mut enough).is_ok());
 }
 
 #[test]
@@ -329,7 +333,7 @@ fn mutated_headers_do_no_harm() {
             let place = random.below(file.head.len());
             file.head[place] = [random.byte(), 0, 0xff][random.below(3)];
         }
-        let Ok(mut reader) = Mp4Reader::open(&mut file) else { continue };
+        let Ok(mut reader) = Mp4File::open(&mut file) else { continue };
         let mut sink = Collector::default();
         for _ in 0..50 {
             let before = file.reads;

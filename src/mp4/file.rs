@@ -3,26 +3,23 @@
 //! track. Bound: `MP4_READER_BYTES`, whatever the file's length; a call of `next` reads one piece
 //! and looks at `MP4_STEPS_MAX` boxes or table entries a track.
 
-use crate::base::limits::{MP4_PIECE_BYTES, MP4_STEPS_MAX, MP4_WALK_STEPS_MAX, MP4_WINDOW_BYTES};
+use crate::base::limits::{FILE_BROKEN_UNITS_MAX, FILE_WINDOW_BYTES, MP4_WINDOW_BYTES};
 use crate::base::time::Ticks;
 use crate::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
-use crate::codec::container::{ContainerReader, Contents, FileError, Progress, ReadAt, Remedy};
+use crate::codec::container::{ContainerReader, Contents, FileError, Progress, ReadAt};
+use crate::codec::nal_lengths::NalLengths;
+use crate::codec::window::Window;
 
-use super::boxes::{self, BoxHead};
-use super::fragments::Found;
-use super::media::Description;
-use super::movie::{self, Movie, TrackInfo};
-use super::payload::Lengths;
+use super::clock;
+use super::lane::Lane;
+use super::movie::{self, Movie};
 use super::tables::Sample;
-use super::track::TrackCursor;
-use super::window::{View, Window};
+use super::view::{self, View};
 
 /// Audio up to this long before the first picture is kept: what a decoder is primed with.
 const AUDIO_AHEAD: Ticks = Ticks::from_ms(1000);
 /// Key pictures gone back at the beginning, for one that is shown no later than time 0.
 const KEYS_BACK_MAX: usize = 16;
-/// Boxes looked at in search of the header.
-const TOP_BOXES_MAX: usize = 65_536;
 
 /// Whether a file that begins like this is an MP4 file or one of its relatives: by the type of
 /// its first box (ISO/IEC 14496-12, 4.3; QuickTime files may begin with any). 8 bytes suffice.
@@ -37,7 +34,7 @@ pub fn is_mp4(head: &[u8]) -> bool {
 }
 
 /// Reads a file.
-pub struct Mp4Reader {
+pub struct Mp4File {
     contents: Contents,
     video: Lane,
     audio: Option<Lane>,
@@ -45,25 +42,13 @@ pub struct Mp4Reader {
     open: Option<OpenUnit>,
     /// The description last told, per track.
     told: [Option<u32>; 2],
-    piece: Box<[u8]>,
+    /// A piece of a picture.
+    pictures: Window,
     /// Audio samples are short and stand together.
     sounds: Window,
     broken: u64,
-}
-
-/// A track on its way into the programme.
-struct Lane {
-    cursor: TrackCursor,
-    descriptions: Vec<Description>,
-    head: Head,
-}
-
-/// A track's next sample.
-#[derive(Clone, Copy)]
-enum Head {
-    Unknown,
-    Known(Sample),
-    End,
+    /// Units left out since the last whole one.
+    broken_in_a_row: u32,
 }
 
 /// A sample that is being handed over.
@@ -73,45 +58,49 @@ struct OpenUnit {
     at: u64,
     left: u32,
     /// `None` for audio.
-    lengths: Option<Lengths>,
+    lengths: Option<NalLengths>,
 }
 
-impl Mp4Reader {
+impl Mp4File {
     /// Reads a file's header, and looks whether what it tells of is there.
     ///
     /// # Errors
-    /// Truncated without a header (a recording that was not finished) or without its last
-    /// samples; what cannot be carried, or contradicts itself.
-    pub fn open(file: &mut dyn ReadAt) -> Result<Mp4Reader, FileError> {
-        let mut window = Window::new();
+    /// Unfinished without a header, truncated without its last samples; what cannot be carried, or
+    /// contradicts itself.
+    pub fn open(file: &mut dyn ReadAt) -> Result<Mp4File, FileError> {
+        let (mut window, mut pictures) = (view::window(), Window::new());
+        // Pictures stand among sounds: no more is read than is asked for.
+        pictures.set_stride(0);
         let mut view = View { file, window: &mut window };
-        let moov = find_header(&mut view)?;
+        let moov = movie::find(&mut view)?;
         let ends_with_header = moov.end >= view.file.size();
         let Movie { video, audio, left_out, fragments_duration } = movie::read(&mut view, &moov)?;
-        let stated = fragments_duration.map(|units| super::clock::span(units, video.scales.movie));
+        let stated = fragments_duration.map(|units| clock::span(units, video.scales.movie));
         let mut end = stated;
         let mut contents = Contents { left_out, ..Contents::default() };
-        let video = Lane::open(&mut view, video, ends_with_header, &mut end)?;
+        let mut video = Lane::open(&mut view, video, ends_with_header, &mut end)?;
+        video.learn_config(view.file, &mut pictures)?;
         let audio = match audio {
             Some(audio) => Some(Lane::open(&mut view, audio, ends_with_header, &mut end)?),
             None => None,
         };
-        if let Some(TrackConfig::Avc(avc)) = video.config() {
+        if let Some(TrackConfig::Avc(avc)) = video.config(0) {
             contents.video = Some(avc.clone());
         }
-        if let Some(TrackConfig::Aac(aac)) = audio.as_ref().and_then(|audio| audio.config()) {
+        if let Some(TrackConfig::Aac(aac)) = audio.as_ref().and_then(|audio| audio.config(0)) {
             contents.audio = Some(aac.clone());
         }
         contents.duration = end.filter(|end| *end > Ticks(0));
-        let mut reader = Mp4Reader {
+        let mut reader = Mp4File {
             contents,
             video,
             audio,
             open: None,
             told: [None; 2],
-            piece: vec![0; MP4_PIECE_BYTES].into_boxed_slice(),
+            pictures,
             sounds: window,
             broken: 0,
+            broken_in_a_row: 0,
         };
         reader.begin(file)?;
         Ok(reader)
@@ -124,7 +113,7 @@ impl Mp4Reader {
 
     /// Goes to where what is shown begins. Media before it that no picture needs is passed over.
     fn begin(&mut self, file: &mut dyn ReadAt) -> Result<(), FileError> {
-        let start = self.video.cursor.clock().cut_at();
+        let start = self.video.clock().cut_at();
         if !self.video.seek_key(file, start.unwrap_or(Ticks(i64::MIN)))? {
             return Err(FileError::NoVideo);
         }
@@ -174,21 +163,20 @@ impl Mp4Reader {
     ) -> Result<(), FileError> {
         let told = self.told.get(track.index()).copied().flatten();
         let Some(lane) = self.lane(track) else { return Ok(()) };
-        lane.head = Head::Unknown;
-        let (dts, pts) = lane.cursor.clock().times(sample);
+        lane.take();
+        let (dts, pts) = lane.clock().times(sample);
         let at = sample.offset;
-        let Some(description) = lane.description(sample.description) else {
+        let Some(config) = lane.config(sample.description) else {
             let what = "a picture or sound is of a kind that is not described";
             return Err(FileError::Broken { what, at });
         };
+        if told.and_then(|told| lane.config(told)) != Some(config) {
+            sink.config(config);
+        }
         let lengths = match track {
-            Track::Video => Some(Lengths::new(description.length_bytes, sample.bytes)),
+            Track::Video => Some(lane.lengths(sample)),
             Track::Audio => None,
         };
-        let before = told.and_then(|told| lane.description(told));
-        if before.is_none_or(|before| before.config != description.config) {
-            sink.config(&description.config);
-        }
         if let Some(told) = self.told.get_mut(track.index()) {
             *told = Some(sample.description);
         }
@@ -212,8 +200,8 @@ impl Mp4Reader {
         let track = unit.track;
         let wanted = usize::try_from(unit.left).unwrap_or(usize::MAX);
         let read = match track {
-            Track::Video => fill(file, unit.at, wanted, &mut self.piece),
-            Track::Audio => self.sounds.bytes(file, unit.at, wanted.min(MP4_WINDOW_BYTES)),
+            Track::Video => self.pictures.exact(file, unit.at, wanted.min(FILE_WINDOW_BYTES)),
+            Track::Audio => self.sounds.exact(file, unit.at, wanted.min(MP4_WINDOW_BYTES)),
         };
         let bytes = match read {
             Ok(bytes) => bytes,
@@ -226,7 +214,7 @@ impl Mp4Reader {
         unit.at = unit.at.saturating_add(u64::from(count));
         unit.left = unit.left.saturating_sub(count);
         let fits = match &mut unit.lengths {
-            Some(lengths) => lengths.pass(bytes, sink).is_ok(),
+            Some(lengths) => lengths.data(bytes, sink).is_ok(),
             None => {
                 sink.write(track, bytes);
                 true
@@ -236,15 +224,23 @@ impl Mp4Reader {
             self.open = Some(unit);
         } else if fits && unit.lengths.is_none_or(|lengths| lengths.is_whole()) {
             sink.commit(track);
+            self.broken_in_a_row = 0;
         } else {
             self.broken += 1;
+            self.broken_in_a_row += 1;
             sink.abort(track);
+            if self.broken_in_a_row > FILE_BROKEN_UNITS_MAX {
+                return Err(FileError::Broken {
+                    what: "its access units are damaged",
+                    at: unit.at,
+                });
+            }
         }
         Ok(())
     }
 }
 
-impl ContainerReader for Mp4Reader {
+impl ContainerReader for Mp4File {
     fn contents(&self) -> &Contents {
         &self.contents
     }
@@ -282,6 +278,7 @@ impl ContainerReader for Mp4Reader {
             sink.abort(unit.track);
         }
         self.told = [None; 2];
+        self.broken_in_a_row = 0;
         if !self.video.seek_key(file, to)? {
             return Err(FileError::NoVideo);
         }
@@ -293,116 +290,6 @@ impl ContainerReader for Mp4Reader {
     }
 }
 
-impl Lane {
-    /// Opens a track; `end` becomes the later of the tracks' ends.
-    fn open(
-        view: &mut View<'_>,
-        info: TrackInfo,
-        ends_with_header: bool,
-        end: &mut Option<Ticks>,
-    ) -> Result<Lane, FileError> {
-        let mut cursor = TrackCursor::open(view, &info, ends_with_header)?;
-        let counted = if cursor.is_fragmented() {
-            cursor.survey_fragments(view.file)?
-        } else {
-            cursor.stated_end(&info)
-        };
-        *end = (*end).max(counted);
-        Ok(Lane { cursor, descriptions: info.descriptions, head: Head::Unknown })
-    }
-
-    fn description(&self, number: u32) -> Option<&Description> {
-        self.descriptions.get(usize::try_from(number).ok()?)
-    }
-
-    fn config(&self) -> Option<&TrackConfig> {
-        self.description(0).map(|description| &description.config)
-    }
-
-    /// Looks for the next sample; false when it has to be asked again.
-    fn look(&mut self, file: &mut dyn ReadAt) -> Result<bool, FileError> {
-        if matches!(self.head, Head::Unknown) {
-            self.head = match self.cursor.next(file)? {
-                Found::Sample(sample) => Head::Known(sample),
-                Found::Searching => Head::Unknown,
-                Found::End => Head::End,
-            };
-        }
-        Ok(!matches!(self.head, Head::Unknown))
-    }
-
-    /// The next sample and its DTS, if it is known.
-    fn known(&self) -> Option<(Ticks, Sample)> {
-        match self.head {
-            Head::Known(sample) => Some((self.cursor.clock().times(&sample).0, sample)),
-            Head::Unknown | Head::End => None,
-        }
-    }
-
-    /// Looks for the next sample until it is known, and tells its times.
-    fn peek(&mut self, file: &mut dyn ReadAt) -> Result<Option<(Ticks, Ticks)>, FileError> {
-        let mut left = MP4_WALK_STEPS_MAX / MP4_STEPS_MAX;
-        while !self.look(file)? && left > 0 {
-            left -= 1;
-        }
-        Ok(self.known().map(|(_, sample)| self.cursor.clock().times(&sample)))
-    }
-
-    fn rewind(&mut self, file: &mut dyn ReadAt) -> Result<(), FileError> {
-        self.head = Head::Unknown;
-        self.cursor.rewind(file)
-    }
-
-    fn seek_key(&mut self, file: &mut dyn ReadAt, to: Ticks) -> Result<bool, FileError> {
-        self.head = Head::Unknown;
-        self.cursor.seek_key(file, to)
-    }
-
-    fn seek_from(&mut self, file: &mut dyn ReadAt, from: Ticks) -> Result<(), FileError> {
-        self.head = Head::Unknown;
-        self.cursor.seek_from(file, from)
-    }
-}
-
-/// The header, wherever it stands.
-fn find_header(view: &mut View<'_>) -> Result<BoxHead, FileError> {
-    let (mut at, mut has_fragments) = (0, false);
-    for _ in 0..TOP_BOXES_MAX {
-        let Some(head) = boxes::top(view, at)? else { break };
-        let size = view.file.size();
-        match &head.kind {
-            b"moov" if head.end <= size => return Ok(head),
-            b"moov" => return Err(FileError::Truncated { at: size }),
-            b"moof" => has_fragments = true,
-            _ => {}
-        }
-        at = head.end;
-    }
-    if has_fragments {
-        let what = "fragments without the beginning they belong to".to_owned();
-        return Err(FileError::Unsupported { what, remedy: Remedy::Remux });
-    }
-    // The header is written last: without one, the recording was not finished.
-    Err(FileError::Truncated { at: at.max(view.file.size()) })
-}
-
-/// The next bytes, as many as are wanted and fit.
-fn fill<'a>(
-    file: &mut dyn ReadAt,
-    at: u64,
-    wanted: usize,
-    piece: &'a mut [u8],
-) -> Result<&'a [u8], FileError> {
-    let count = wanted.min(piece.len());
-    let place = piece.get_mut(..count).unwrap_or_default();
-    let read = file.read_at(at, place)?;
-    if read < count {
-        let missing = at.saturating_add(u64::try_from(read).unwrap_or(u64::MAX));
-        return Err(FileError::Truncated { at: missing });
-    }
-    Ok(place)
-}
-
 #[cfg(test)]
-#[path = "reader_tests.rs"]
+#[path = "file_tests.rs"]
 mod tests;

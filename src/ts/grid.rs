@@ -1,12 +1,13 @@
-//! The packets of a file, from any place on. Purpose: bounded reads, each byte once. Non-goal:
-//! finding the grid again where it breaks; the demultiplexer does, for packets without a prefix.
-//! Bound: [`TS_FILE_WINDOW_BYTES`].
+//! The packets of a file, from any place on. Purpose: they come one by one, whatever stands
+//! between them. Non-goal: finding the grid again where it breaks; the demultiplexer does, for
+//! packets without a prefix. Bound: one window.
 
 use std::io;
 
 use super::packet::{PACKET_BYTES, SYNC_BYTE};
-use crate::base::limits::TS_FILE_WINDOW_BYTES;
+use crate::base::limits::FILE_WINDOW_BYTES;
 use crate::codec::container::ReadAt;
+use crate::codec::window::Window;
 
 /// Packets whose sync bytes must agree, or fewer in a shorter file.
 const AGREEING: usize = 5;
@@ -53,32 +54,27 @@ impl Grid {
     }
 }
 
-/// A part of the file.
-pub(super) struct Window {
+/// The packets, one after the other.
+pub(super) struct Packets {
     grid: Grid,
-    bytes: Box<[u8]>,
-    /// Where its first byte stands in the file.
-    begin: u64,
-    held: usize,
-    used: usize,
+    window: Window,
+    /// The place of the next packet in the file, bytes.
+    at: u64,
 }
 
-impl Window {
-    pub(super) fn new() -> Window {
+impl Packets {
+    pub(super) fn new() -> Packets {
         let grid = Grid { start: 0, stride: PACKET_BYTES, prefix: 0 };
-        let bytes = vec![0; TS_FILE_WINDOW_BYTES].into_boxed_slice();
-        Window { grid, bytes, begin: 0, held: 0, used: 0 }
+        Packets { grid, window: Window::new(), at: 0 }
     }
 
     /// Finds the grid at the file's beginning, and goes to its first packet.
     pub(super) fn find_grid(&mut self, file: &mut dyn ReadAt) -> io::Result<Option<Grid>> {
-        self.go(0);
-        self.fill(file)?;
-        let Some(grid) = Grid::find(self.bytes.get(..self.held).unwrap_or_default()) else {
+        let Some(grid) = Grid::find(self.window.get(file, 0, FILE_WINDOW_BYTES)?) else {
             return Ok(None);
         };
         self.grid = grid;
-        self.go(grid.start);
+        self.at = grid.start;
         Ok(Some(grid))
     }
 
@@ -87,38 +83,24 @@ impl Window {
     }
 
     /// The place of the next packet in the file, bytes.
-    pub(super) fn at(&self) -> u64 {
-        self.begin.saturating_add(u64::try_from(self.used).unwrap_or(0))
+    pub(super) const fn at(&self) -> u64 {
+        self.at
     }
 
     /// The next packet is the one at this place.
-    pub(super) fn go(&mut self, at: u64) {
-        let kept = at.checked_sub(self.begin).and_then(|ahead| usize::try_from(ahead).ok());
-        match kept.filter(|ahead| *ahead < self.held) {
-            Some(ahead) => self.used = ahead,
-            None => (self.begin, self.held, self.used) = (at, 0, 0),
-        }
+    pub(super) const fn go(&mut self, at: u64) {
+        self.at = at;
     }
 
     /// The next packet, its prefix left out, and the place of its beginning; what is left of one
     /// at the end of the file; `None` behind it.
     pub(super) fn next(&mut self, file: &mut dyn ReadAt) -> io::Result<Option<(u64, &[u8])>> {
-        if self.held.saturating_sub(self.used) < self.grid.stride {
-            self.begin = self.at();
-            self.fill(file)?;
+        let at = self.at;
+        let packet = self.window.get(file, at, self.grid.stride)?;
+        if packet.is_empty() {
+            return Ok(None);
         }
-        let at = self.at();
-        let end = self.held.min(self.used.saturating_add(self.grid.stride));
-        let from = self.used.saturating_add(self.grid.prefix).min(end);
-        let is_over = self.used == end;
-        self.used = end;
-        let piece = self.bytes.get(from..end).unwrap_or_default();
-        Ok(if is_over { None } else { Some((at, piece)) })
-    }
-
-    fn fill(&mut self, file: &mut dyn ReadAt) -> io::Result<()> {
-        (self.held, self.used) = (0, 0);
-        self.held = file.read_at(self.begin, &mut self.bytes)?.min(self.bytes.len());
-        Ok(())
+        self.at = at.saturating_add(u64::try_from(packet.len()).unwrap_or(u64::MAX));
+        Ok(Some((at, packet.get(self.grid.prefix..).unwrap_or_default())))
     }
 }

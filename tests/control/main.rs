@@ -1,0 +1,119 @@
+//! The control plane over real sockets, met as strangers meet it. Every read has a timeout, as a
+//! guard against hanging only: no test hopes for time to pass.
+
+use std::io::{ErrorKind, Read, Write};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::time::{Duration, Instant};
+
+use socket2::{Domain, SockAddr, Socket, Type};
+use streamcaster::base::limits::{
+    HTTP_BODY_BYTES_MAX, HTTP_COMMANDS_MAX, HTTP_CONNECTIONS_MAX, HTTP_FIELDS_MAX,
+    HTTP_HEAD_BYTES_MAX, HTTP_IDLE_MS_MAX, HTTP_VIEWERS_LISTED_MAX,
+};
+use streamcaster::base::time::Mono;
+use streamcaster::control::{start, ControlHandle, ControlOptions};
+use streamcaster::system::commands::{self, Command, Desk, Inbox, Selection};
+use streamcaster::system::library::Library;
+use streamcaster::system::snapshot::{Board, Snapshot, Source, Text, ViewerStatus};
+
+mod orders;
+mod strangers;
+
+const GUARD: Duration = Duration::from_secs(30);
+const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+/// A snapshot that does not go stale while the tests run.
+fn snapshot() -> Snapshot {
+    let mut snapshot = Snapshot { taken: Mono::from_ms(u64::MAX / 2000), ..Snapshot::default() };
+    snapshot.programme.on_air = Source::Udp;
+    snapshot.programme.video_bps = 3_000_000;
+    snapshot.udp.sender = Text::try_from("192.0.2.7:5000").ok();
+    snapshot
+}
+
+/// An empty library, the same for all tests.
+fn library() -> Library {
+    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("control-videos");
+    Library::start(folder).expect("a thread")
+}
+
+fn options(http: SocketAddr, stat: SocketAddr, board: Board) -> ControlOptions {
+    // Nobody takes commands, unless a test does.
+    let (desk, _) = commands::channel();
+    ControlOptions { http, stat, board, desk, library: library(), state: std::env::temp_dir() }
+}
+
+fn control_with(snapshot: Snapshot) -> ControlHandle {
+    let board = Board::default();
+    board.publish(snapshot);
+    start(options(ANY, ANY, board)).expect("two free ports")
+}
+
+/// A control plane whose commands the test takes.
+fn control_and_inbox() -> (ControlHandle, Inbox) {
+    let board = Board::default();
+    board.publish(snapshot());
+    let (desk, inbox): (Desk, Inbox) = commands::channel();
+    let control = start(ControlOptions { desk, ..options(ANY, ANY, board) });
+    (control.expect("two free ports"), inbox)
+}
+
+/// A command with a body.
+fn post(path: &str, fields: &str, body: &str) -> String {
+    format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+         Content-Type: application/json\r\n{fields}Content-Length: {}\r\n\r\n{body}",
+        body.len()
+    )
+}
+
+fn control() -> ControlHandle {
+    control_with(snapshot())
+}
+
+fn connect(to: SocketAddr) -> TcpStream {
+    connect_from([127, 0, 0, 1], to)
+}
+
+/// Connects from another address of this machine.
+fn connect_from(from: [u8; 4], to: SocketAddr) -> TcpStream {
+    let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    socket.bind(&SockAddr::from(SocketAddr::from((from, 0)))).expect("a loopback address");
+    socket.connect_timeout(&SockAddr::from(to), GUARD).expect("the gate accepts");
+    socket.set_read_timeout(Some(GUARD)).expect("a timeout");
+    socket.set_write_timeout(Some(GUARD)).expect("a timeout");
+    socket.into()
+}
+
+/// What comes until the other side closes; a reset ends it too.
+fn rest(stream: &mut TcpStream) -> Vec<u8> {
+    let mut all = Vec::new();
+    match stream.read_to_end(&mut all) {
+        Err(e) if e.kind() != ErrorKind::ConnectionReset => {
+            unreachable!("{e} after {}", String::from_utf8_lossy(&all))
+        }
+        _ => all,
+    }
+}
+
+/// Sends a request and reads the answer until the close.
+fn say(to: SocketAddr, request: &[u8]) -> String {
+    let mut stream = connect(to);
+    stream.write_all(request).expect("room in the socket");
+    String::from_utf8_lossy(&rest(&mut stream)).into_owned()
+}
+
+fn get(to: SocketAddr, path: &str, fields: &str) -> String {
+    let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{fields}\r\n");
+    say(to, request.as_bytes())
+}
+
+fn status(answer: &str) -> u16 {
+    let number = answer.split(' ').nth(1).and_then(|word| word.parse().ok());
+    assert!(number.is_some(), "no status in {answer:?}");
+    number.unwrap_or_default()
+}
+
+fn body(answer: &str) -> &str {
+    answer.split_once("\r\n\r\n").expect("a head and a body").1
+}
