@@ -12,7 +12,8 @@ use smol::channel::{bounded, Receiver, Sender};
 
 use crate::base::limits::{DECKS_MAX, PARCELS_PER_DECK, THREAD_STACK_BYTES};
 use crate::base::time::Ticks;
-use crate::codec::container::{ContainerReader, FileError, Progress, ReadAt};
+use crate::codec::access_unit::{TrackConfig, UnitSink};
+use crate::codec::container::{ContainerReader, Contents, FileError, Progress, ReadAt};
 use crate::program::parcel::{Ending, Exchange, Parcel, Recorder};
 use crate::system::commands::{Declined, DeclinedKind, FileName};
 
@@ -210,6 +211,12 @@ fn play(
     hurried: &AtomicBool,
 ) -> Result<(), FileError> {
     let OpenedFile { mut bytes, mut reader } = opened;
+    // Readers tell a configuration before its first unit; of sound that comes late (a transport
+    // stream has it up to a second behind its picture) nothing would be known until then, and
+    // silence would take its place.
+    let Contents { video, audio, .. } = reader.contents().clone();
+    let configs = [video.map(TrackConfig::Avc), audio.map(TrackConfig::Aac)];
+    configs.iter().flatten().for_each(|config| recorder.config(config));
     if at > Ticks(0) {
         reader.seek(bytes.as_mut(), at, recorder)?;
     }

@@ -121,6 +121,8 @@ fn find(folder: &Path) -> Vec<Found> {
 pub(super) struct Film<D: Decks> {
     decks: D,
     card: Card,
+    /// When standby went on air, as far as it was seen.
+    since: Option<Mono>,
     /// The card is on air.
     shows_card: bool,
     /// The file is.
@@ -141,13 +143,22 @@ impl<D: Decks> Film<D> {
     pub(super) fn new(decks: D) -> Film<D> {
         let (on, next, told) = (None, None, String::new());
         let (found, refused) = (Vec::new(), Vec::new());
-        Film { decks, card: Card::new(), shows_card: false, on, next, found, refused, told }
+        let (card, since, shows_card) = (Card::new(), None, false);
+        Film { decks, card, since, shows_card, on, next, found, refused, told }
     }
 
     /// Does everything that is due.
     pub(super) fn advance(&mut self, now: Mono, programme: &Programme) {
-        if programme.switcher().on_air() != Source::Standby {
+        let since = {
+            let switcher = programme.switcher();
+            (switcher.on_air() == Source::Standby).then_some(switcher.on_air_since())
+        };
+        // Something else may have come and gone since the last time: it begins anew then too.
+        if since != self.since {
             (self.on, self.next, self.shows_card) = (None, None, false);
+        }
+        self.since = since;
+        if since.is_none() {
             return;
         }
         for reel in self.on.iter_mut().chain(&mut self.next) {

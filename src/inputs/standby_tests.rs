@@ -66,6 +66,18 @@ impl World {
         self.now = until;
     }
 
+    /// A live input is chosen and has a key frame.
+    fn live_takes_over(&mut self) {
+        use crate::codec::access_unit::{UnitSink, UnitStart};
+        self.programme.choose(Some(Source::Udp), self.now);
+        self.programme.feed(Source::Udp, self.now, |sink| {
+            crate::program::testing::configs().iter().for_each(|config| sink.config(config));
+            sink.begin(UnitStart { track: Track::Video, dts: Ticks(0), pts: Ticks(0), key: true });
+            sink.write(Track::Video, &[1; 40]);
+            sink.commit(Track::Video);
+        });
+    }
+
     fn shows(&self) -> Option<&str> {
         self.film.on.as_ref().map(|on| on.file.name.as_str())
     }
@@ -137,15 +149,22 @@ fn nothing_is_open_while_something_else_is_on_air() {
     world.film.found = vec![found("s 5", 1)];
     world.run(2_000);
     assert_eq!(world.shelf.open.get(), 1);
-    world.programme.choose(Some(Source::Udp), world.now);
-    let now = world.now;
-    world.programme.feed(Source::Udp, now, |sink| {
-        use crate::codec::access_unit::{UnitSink, UnitStart};
-        crate::program::testing::configs().iter().for_each(|config| sink.config(config));
-        sink.begin(UnitStart { track: Track::Video, dts: Ticks(0), pts: Ticks(0), key: true });
-        sink.write(Track::Video, &[1; 40]);
-        sink.commit(Track::Video);
-    });
-    world.film.advance(now, &world.programme);
+    world.live_takes_over();
+    world.film.advance(world.now, &world.programme);
     assert_eq!(world.shelf.open.get(), 0);
+}
+
+#[test]
+fn it_begins_anew_when_something_else_was_on_air_for_a_moment() {
+    for file in [None, Some(found("s 60", 1))] {
+        let mut world = World::new();
+        world.film.found.extend(file);
+        world.run(1_500);
+        // Between two of the card's frames, so that it does not look meanwhile.
+        world.live_takes_over();
+        world.now = world.now + Duration::from_millis(1);
+        world.programme.choose(Some(Source::Standby), world.now);
+        world.run(3_000);
+        world.holds(100);
+    }
 }

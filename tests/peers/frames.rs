@@ -17,19 +17,24 @@ pub struct Frame {
     pub bytes: usize,
     /// Digest of its payload.
     pub digest: u64,
+    /// Digest of its picture: the payload without delimiters and parameter sets, which may be
+    /// added or left out where nothing else may.
+    pub picture: u64,
 }
 
 impl Frame {
     /// A video frame with these NAL units, each behind its length.
     pub fn video(key: bool, dts_ms: i64, pts_ms: i64, unit: &[u8]) -> Frame {
         let nal_units = nal_units(unit).expect("an access unit of whole NAL units");
-        Frame { key, dts_ms, pts_ms, bytes: unit.len(), digest: digest(&nal_units) }
+        let is_picture = |nal: &&&[u8]| !matches!(nal.first().map(|first| first & 31), Some(7..=9));
+        let picture = digest(nal_units.iter().filter(is_picture).collect::<Vec<_>>());
+        Frame { key, dts_ms, pts_ms, bytes: unit.len(), digest: digest(&nal_units), picture }
     }
 
     /// An audio frame.
     pub fn audio(dts_ms: i64, payload: &[u8]) -> Frame {
-        let bytes = payload.len();
-        Frame { key: false, dts_ms, pts_ms: dts_ms, bytes, digest: digest(payload) }
+        let (bytes, digest) = (payload.len(), digest(payload));
+        Frame { key: false, dts_ms, pts_ms: dts_ms, bytes, digest, picture: digest }
     }
 }
 

@@ -109,7 +109,7 @@ pub fn standby() -> Recording {
 
 /// Runs ffmpeg into a temporary name first, so that a run cut short leaves nothing that looks
 /// finished.
-fn make(arguments: &[&str], into: &Path) {
+pub fn make(arguments: &[&str], into: &Path) {
     let draft = into.with_extension(format!("draft-{}", std::process::id()));
     let mut ffmpeg = Command::new("ffmpeg");
     ffmpeg.args(["-nostdin", "-v", "error", "-y"]).args(arguments).arg(&draft);

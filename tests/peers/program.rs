@@ -40,6 +40,12 @@ impl Folder {
     }
 }
 
+impl Default for Folder {
+    fn default() -> Folder {
+        Folder::new()
+    }
+}
+
 impl Drop for Folder {
     fn drop(&mut self) {
         if !std::thread::panicking() {
@@ -60,7 +66,7 @@ pub fn command(arguments: &[&str]) -> Command {
 pub struct Program {
     child: Child,
     printed: Arc<Mutex<String>>,
-    folder: Folder,
+    folder: Arc<Folder>,
     /// Where it takes MPEG-TS.
     pub udp: SocketAddr,
     /// Where it serves viewers.
@@ -88,7 +94,17 @@ impl Program {
     }
 
     fn launch(rtmp: &str, config: &str, more: &[&str], environment: &[(&str, &str)]) -> Program {
-        let folder = Folder::new();
+        Program::start_in(Arc::default(), rtmp, config, more, environment)
+    }
+
+    /// Starts it with the data it finds in a folder, of an earlier run for example.
+    pub fn start_in(
+        folder: Arc<Folder>,
+        rtmp: &str,
+        config: &str,
+        more: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Program {
         let data = folder.file("data");
         fs::create_dir_all(&data).expect("the data folder");
         fs::write(data.join("config.toml"), config).expect("the config file");
@@ -215,14 +231,25 @@ pub fn get(address: SocketAddr, path: &str) -> String {
 }
 
 fn try_get(address: SocketAddr, path: &str) -> Option<String> {
+    request(address, "GET", path, "").map(|(_, body)| body)
+}
+
+/// Asks for something, with a JSON body unless it is empty; the answer's status and body.
+pub fn request(address: SocketAddr, method: &str, path: &str, json: &str) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(seconds(10))).ok()?;
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").ok()?;
+    let length = json.len();
+    let fields = match length {
+        0 => String::new(),
+        _ => format!("Content-Type: application/json\r\nContent-Length: {length}\r\n"),
+    };
+    write!(stream, "{method} {path} HTTP/1.0\r\nHost: localhost\r\n{fields}\r\n{json}").ok()?;
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).ok()?;
     let answer = String::from_utf8_lossy(&answer);
-    let (_, body) = answer.split_once("\r\n\r\n")?;
-    Some(body.to_owned())
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some((status, body.to_owned()))
 }
 
 /// A text in a JSON value by its pointer; empty when absent.

@@ -86,14 +86,16 @@ impl Playout {
     /// Plays for ever.
     pub async fn run(&self, programme: &Programme) {
         let mut deaf = false;
-        let mut was_on_air = programme.switcher().on_air();
+        let since = || programme.switcher().on_air_since();
+        let mut was_since = since();
         loop {
             let now = clock::mono();
             self.machine.borrow_mut().advance(now, programme);
-            if programme.switcher().on_air() != was_on_air {
+            // What is on air may have changed and changed back since the last time.
+            if since() != was_since {
                 self.standby.ring();
             }
-            was_on_air = programme.switcher().on_air();
+            was_since = since();
             let due = self.machine.borrow().due(now).unwrap_or(now + LOOK).min(now + LOOK);
             let time = async {
                 Sleep::after(due.since(clock::mono())).await;
