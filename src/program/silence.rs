@@ -4,9 +4,10 @@
 //! Non-goals: the frames themselves ([`SilentFrame`]), storing them. Bound: [`FILL_MAX`] at once.
 //!
 //! Audio is missing when the video has gone on for a while without any. How long a while depends
-//! on the source: one that has told an audio configuration may well deliver in bursts (ffmpeg
-//! packs up to 350 ms of it into a PES packet, and ISO/IEC 13818-1, 2.4.2.6 allows a second), and
-//! silence put in front of those would push them out, for they would overlap.
+//! on the source: one that has told an audio configuration, or is live and may be about to, may well
+//! deliver in bursts (ffmpeg packs up to 350 ms of it into a PES packet, and ISO/IEC 13818-1,
+//! 2.4.2.6 allows a second), and silence put in front of those would push them out, for they would
+//! overlap.
 
 use crate::base::time::{Ticks, TICKS_PER_S};
 use crate::codec::aac_silence::SilentFrame;
@@ -24,7 +25,7 @@ pub enum FillAudio {
 
 /// Video without audio is believed to have none after this, where none was announced.
 const MISSING: Ticks = Ticks::from_ms(300);
-/// The same, where audio was announced.
+/// The same, where audio was announced or may have been.
 const MISSING_ANNOUNCED: Ticks = Ticks(TICKS_PER_S);
 /// The longest silence put in at once; of a longer gap the beginning stays.
 const FILL_MAX: Ticks = Ticks(3 * TICKS_PER_S);

@@ -19,7 +19,8 @@ fn a_source_without_audio_for_hours_is_silent_without_a_gap() {
     world.run(3 * 3_600_000);
     assert_eq!((world.on_air(), world.seen.ids), (Source::Udp, [2, 0]));
     assert!(world.seen.audio_gap <= 4, "{} ticks", world.seen.audio_gap);
-    assert!(world.seen.without_audio <= 27_000 + 3600 + 90, "{}", world.seen.without_audio);
+    // A live input may have announced audio that comes late; one second is the longest.
+    assert!(world.seen.without_audio <= 90_000 + 3600 + 90, "{}", world.seen.without_audio);
     let due = 3 * 3600 * 48_000 / 1024;
     assert!(world.seen.silent.abs_diff(due) <= 2, "{} of {due}", world.seen.silent);
     let behind = world.seen.last[0].zip(world.seen.audio_end).map(|(video, end)| video - end);
@@ -35,6 +36,7 @@ fn the_first_source_of_all_may_be_silent() {
     let due = 5 * 48_000 / 1024;
     assert!(world.seen.silent.abs_diff(due) <= 2, "{} of {due}", world.seen.silent);
     assert!(world.seen.audio_gap <= 4);
+    assert!(world.seen.without_audio <= 27_000 + 3600 + 90, "{}", world.seen.without_audio);
 }
 
 #[test]

@@ -139,8 +139,11 @@ pub struct Switcher {
     silence: Duration,
     cut: Option<Cut>,
     moved: Option<Track>,
-    /// Bytes of parameter sets in front of what the source has written to the open video unit.
-    sets_bytes: usize,
+    /// The next video unit is to begin with parameter sets, unless its source brings them.
+    owes_sets: bool,
+    /// Bytes of parameter sets in front of what the source has written to the open video unit,
+    /// once it has written something.
+    sets_bytes: Option<usize>,
     counters: Counters,
 }
 
@@ -166,7 +169,8 @@ impl Switcher {
             silence,
             cut: None,
             moved: None,
-            sets_bytes: 0,
+            owes_sets: false,
+            sets_bytes: None,
             counters: Counters::default(),
         }
     }
@@ -343,7 +347,8 @@ impl Switcher {
             let pts = (pts + self.timeline.offset()).max(dts);
             open_unit(&mut self.ring, UnitStart { track, dts, pts, key });
             if track == Track::Video {
-                self.sets_bytes = if new_sets { sets::write(&mut self.ring) } else { 0 };
+                self.owes_sets |= new_sets;
+                self.sets_bytes = None;
             }
         }
     }
@@ -354,6 +359,14 @@ impl Switcher {
         let before = self.ring.newest_config(Track::Video).cloned();
         Track::ALL.into_iter().for_each(|track| self.apply_config(track));
         before.is_some() && self.ring.newest_config(Track::Video) != before.as_ref()
+    }
+
+    /// The open video unit's first bytes come.
+    fn settle_sets(&mut self, bytes: &[u8]) {
+        if self.sets_bytes.is_none() {
+            let adds = self.owes_sets && !sets::are_in([bytes, &[]], 0);
+            self.sets_bytes = Some(if adds { sets::write(&mut self.ring) } else { 0 });
+        }
     }
 
     fn apply_config(&mut self, track: Track) {
@@ -374,7 +387,7 @@ impl Switcher {
         self.note(&unit);
         match track {
             Track::Video => {
-                self.shows_key = false;
+                (self.shows_key, self.owes_sets) = (false, false);
                 self.completed = now;
                 self.fill_beside_video(now);
             }
@@ -437,7 +450,8 @@ impl Switcher {
 
     /// Stores silence up to the newest video unit if the source on air has no audio beside it.
     fn fill_beside_video(&mut self, now: Mono) {
-        let announced = self.has_config(self.on_air, Track::Audio);
+        // A live input may have announced its audio without a word of how it is configured.
+        let announced = self.on_air.is_live() || self.has_config(self.on_air, Track::Audio);
         if !self.filler.is_missing(announced) {
             return;
         }

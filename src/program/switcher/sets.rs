@@ -5,7 +5,6 @@
 //! Non-goal: sources that bring them anyway. Bound: the sets of one configuration.
 
 use crate::codec::access_unit::{Track, TrackConfig};
-use crate::flv::tag::VIDEO_HEADER_BYTES;
 
 use super::super::ring::Ring;
 
@@ -33,11 +32,12 @@ pub(super) fn write(ring: &mut Ring) -> usize {
     bytes
 }
 
-/// Whether a stored access unit, tag header and all, brings an SPS in front of its slices.
-pub(super) fn are_in(payload: [&[u8]; 2]) -> bool {
+/// Whether an access unit whose first NAL unit stands at `at` brings an SPS in front of its
+/// slices, as far as can be seen: of one that is still being written, perhaps with its lengths to
+/// come, that may be nothing.
+pub(super) fn are_in(payload: [&[u8]; 2], mut at: usize) -> bool {
     let [first, second] = payload;
     let byte = |at: usize| first.get(at).or_else(|| second.get(at - first.len())).copied();
-    let mut at = VIDEO_HEADER_BYTES;
     for _ in 0..UNITS_MAX {
         let length = (at..at + LENGTH_BYTES)
             .try_fold(0, |length: usize, at| Some((length << 8) | usize::from(byte(at)?)));
@@ -73,9 +73,11 @@ mod tests {
             let unit = unit(types);
             for middle in 0..=unit.len() {
                 let (first, second) = unit.split_at(middle);
-                assert_eq!(are_in([first, second]), expected, "{types:?} at {middle}");
+                assert_eq!(are_in([first, second], 5), expected, "{types:?} at {middle}");
             }
         }
-        assert!(!are_in([&[0x17, 1, 0, 0, 0, 0xff, 0xff, 0xff, 0xff, 9], &[]]));
+        assert!(!are_in([&[0xff, 0xff, 0xff, 0xff, 9], &[]], 0));
+        // Lengths to come.
+        assert!(are_in([&[0, 0, 0, 0, 0x67], &[]], 0) && !are_in([&[0; 12], &[]], 0));
     }
 }

@@ -70,6 +70,9 @@ impl UnitSink for SourceSink<'_> {
     }
 
     fn write(&mut self, track: Track, bytes: &[u8]) {
+        if track == Track::Video && self.is_on_air() {
+            self.switcher.settle_sets(bytes);
+        }
         if let Some(ring) = self.ring() {
             ring.write(track, bytes);
         }
@@ -85,7 +88,7 @@ impl UnitSink for SourceSink<'_> {
 
     fn patch(&mut self, track: Track, offset: usize, bytes: [u8; 4]) {
         // The tag's header stands in front of what a source has written, and perhaps sets.
-        let sets_bytes = if self.is_on_air() { self.switcher.sets_bytes } else { 0 };
+        let sets_bytes = self.switcher.sets_bytes.filter(|_| self.is_on_air()).unwrap_or(0);
         if let Some(ring) = self.ring() {
             ring.patch(track, VIDEO_HEADER_BYTES + sets_bytes + offset, bytes);
         }

@@ -76,7 +76,8 @@ impl Switcher {
         for seq in self.staging.tail()..self.staging.head() {
             let Lookup::Unit(unit) = self.staging.get(seq) else { continue };
             let first = follows_cut && unit.track == Track::Video;
-            let add_sets = first && new_sets && !sets::are_in(self.staging.payload(&unit));
+            let add_sets =
+                first && new_sets && !sets::are_in(self.staging.payload(&unit), VIDEO_HEADER_BYTES);
             if self.copy_staged(&unit, now, follows_cut, add_sets) {
                 self.commit_on_air(unit.track, now);
             }
