@@ -4,6 +4,8 @@
 use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
+use streamcaster::codec::aac_silence::{usual_config, SilentFrame};
+
 /// An access unit or an AAC frame: enough of it to tell whether two are the same.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Frame {
@@ -146,10 +148,12 @@ pub fn only_grows(what: &str, frames: &[Frame]) {
     }
 }
 
-/// Asserts that every frame is one of the source, in its order, or of the card; counts the
-/// source's.
+/// Asserts that every frame is one of the source, in its order, or of the card, or silence where
+/// the one's sound ends before the other's begins; counts the source's.
 pub fn in_order(track: &str, seen: &[Frame], source: &[Frame], standby: &[Frame]) -> usize {
-    let card: HashSet<u64> = standby.iter().map(|frame| frame.digest).collect();
+    let silence = SilentFrame::of(&usual_config()).expect("48 kHz, stereo");
+    let silence = Frame::audio(0, silence.payload()).digest;
+    let card: HashSet<u64> = standby.iter().map(|frame| frame.digest).chain([silence]).collect();
     let mut expected = source.iter();
     let mut from_source = 0;
     for (at, frame) in seen.iter().enumerate().filter(|(_, frame)| !card.contains(&frame.digest)) {
