@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::limits::PLAYLISTS_MAX;
 use crate::base::time::{Mono, Ticks};
 use crate::program::playlist::{Place, Walk};
 use crate::program::switcher::Source;
@@ -111,10 +112,20 @@ impl<D: Decks> Machine<D> {
         Arc::clone(&self.lists)
     }
 
-    /// Goes on where an earlier run of the program was.
+    /// Goes on where an earlier run of the program was. What the operator has asked for before the
+    /// disk gave that back stands: his lists, and what he has put on air.
     pub fn restore(&mut self, lists: Lists, place: Option<SavedPlace>, now: Mono) {
-        self.lists = Arc::new(lists);
-        let Some(SavedPlace { file, position_ms, looped, list }) = place else { return };
+        let was_asked = self.changed || self.on.is_some() || self.next.is_some();
+        let kept = Arc::make_mut(&mut self.lists);
+        for (name, list) in lists {
+            if kept.len() < PLAYLISTS_MAX {
+                kept.entry(name).or_insert(list);
+            }
+        }
+        let Some(SavedPlace { file, position_ms, looped, list }) = place.filter(|_| !was_asked)
+        else {
+            return;
+        };
         let Ok(file) = FileName::try_from(file.as_str()) else { return };
         let list = list.and_then(|SavedWalk { name, place }| {
             let list = self.lists.get(&name)?;
