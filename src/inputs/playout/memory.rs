@@ -2,6 +2,7 @@
 //! as the JSON that stands on the disk. Non-goals: reading and writing it. Bounds: those of the
 //! lists; a stranger's file that exceeds them is not understood.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -18,14 +19,26 @@ use super::super::deck::Decks;
 use super::machine::{Item, Lists, Machine};
 use super::orders::{check, rules};
 
+/// What stands around a file's name in the text: its line and its quotes.
+const LINE_BYTES: usize = 10;
+/// A list's name, its other fields, and what stands around them.
+const LIST_BYTES: usize = 256;
+
 /// A list, as it is written down.
 #[derive(Serialize, Deserialize)]
-struct SavedList {
-    files: Vec<String>,
+struct SavedList<'a> {
+    files: Vec<Cow<'a, str>>,
     #[serde(default)]
     repeat: bool,
     #[serde(default)]
     shuffle: bool,
+}
+
+impl SavedList<'_> {
+    fn of(list: &Playlist) -> SavedList<'_> {
+        let files = list.files.iter().map(|file| Cow::Borrowed(file.as_str())).collect();
+        SavedList { files, repeat: list.repeat, shuffle: list.shuffle }
+    }
 }
 
 /// What was on air, as it is written down.
@@ -46,14 +59,16 @@ struct SavedWalk {
 
 /// The lists as text.
 pub fn lists_to_json(lists: &Lists) -> Vec<u8> {
-    let saved = |list: &Playlist| SavedList {
-        files: list.files.iter().map(|file| file.to_string()).collect(),
-        repeat: list.repeat,
-        shuffle: list.shuffle,
-    };
-    let lists: BTreeMap<&String, SavedList> =
-        lists.iter().map(|(name, list)| (name, saved(list))).collect();
-    serde_json::to_vec_pretty(&lists).unwrap_or_default()
+    let lists: BTreeMap<&String, SavedList<'_>> =
+        lists.iter().map(|(name, list)| (name, SavedList::of(list))).collect();
+    // A buffer that doubles would hold three times what it needs.
+    let names = lists.values().flat_map(|list| &list.files);
+    let bytes: usize = names.map(|name| name.len() + LINE_BYTES).sum();
+    let mut text = Vec::with_capacity(bytes + lists.len() * LIST_BYTES);
+    match serde_json::to_writer_pretty(&mut text, &lists) {
+        Ok(()) => text,
+        Err(_) => Vec::new(),
+    }
 }
 
 /// The lists out of a text, or why it is none.
@@ -61,16 +76,16 @@ pub fn lists_to_json(lists: &Lists) -> Vec<u8> {
 /// # Errors
 /// What is wrong with it, for a person.
 pub fn lists_from_json(bytes: &[u8]) -> Result<Lists, String> {
-    let saved: BTreeMap<String, SavedList> =
+    let saved: BTreeMap<String, SavedList<'_>> =
         serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     let mut lists = Lists::new();
     for (name, SavedList { files, repeat, shuffle }) in saved {
         let names: Option<Vec<FileName>> =
-            files.iter().map(|file| FileName::try_from(file.as_str()).ok()).collect();
+            files.iter().map(|file| FileName::try_from(file.as_ref()).ok()).collect();
         let files = names.ok_or("a file's name is too long")?;
         let list = Playlist { files, repeat, shuffle };
         check(&name, &list, &lists)?;
-        lists.insert(name, list);
+        lists.insert(name, Arc::new(list));
     }
     Ok(lists)
 }
