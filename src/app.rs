@@ -1,6 +1,8 @@
 //! The whole, put together. Purpose: binds every port, starts the control plane and the data
 //! plane, and ends both in order. Threads: the one that calls [`run`] is the data plane (one
-//! executor); the others are the log's, the control plane's, and the pool for name look-ups.
+//! executor); the others are the log's, the library's, the control plane's, one for each file that
+//! is open for playing, and the pool for name look-ups and remembered state:
+//! [`THREADS_MAX`](crate::base::limits::THREADS_MAX) at most.
 
 use std::fmt;
 use std::future::Future;
@@ -15,7 +17,7 @@ use async_signal::{Signal, Signals};
 use log::{error, info, warn};
 use smol::future::FutureExt;
 use smol::stream::StreamExt;
-use smol::LocalExecutor;
+use smol::{LocalExecutor, Task};
 
 use crate::base::budget::{Budget, Demand, Owner};
 use crate::base::limits::{
@@ -223,53 +225,23 @@ impl Plane {
     /// Starts every task, waits for a signal, and ends what must end politely.
     async fn live(self: Rc<Self>, board: Board, mut signals: Signals) {
         let Context { executor, shutdown, .. } = self.context.clone();
-        let plane = Rc::clone(&self);
-        executor
-            .spawn(kept_alive("standby", move || {
-                let plane = Rc::clone(&plane);
-                let open = open_file(plane.library.clone());
-                let folder = plane.library.folder().to_owned();
-                let standby =
-                    Standby::new(open, plane.readers.clone(), folder, Rc::clone(&plane.standby));
-                async move { standby.run(&plane.context.programme).await }
-            }))
+        self.start("standby", Plane::stand_by).detach();
+        self.start("files", |plane| async move {
+            plane.playout.run(&plane.context.programme).await;
+        })
+        .detach();
+        self.start("state", |plane| async move {
+            plane.playout.remember(&plane.context.programme).await;
+        })
+        .detach();
+        self.start("udp", |plane| async move { plane.udp.run(&plane.context.programme).await })
             .detach();
-        let plane = Rc::clone(&self);
-        executor
-            .spawn(kept_alive("files", move || {
-                let plane = Rc::clone(&plane);
-                async move { plane.playout.run(&plane.context.programme).await }
-            }))
-            .detach();
-        let plane = Rc::clone(&self);
-        executor
-            .spawn(kept_alive("state", move || {
-                let plane = Rc::clone(&plane);
-                async move { plane.playout.remember(&plane.context.programme).await }
-            }))
-            .detach();
-        let plane = Rc::clone(&self);
-        executor
-            .spawn(kept_alive("udp", move || {
-                let plane = Rc::clone(&plane);
-                async move { plane.udp.run(&plane.context.programme).await }
-            }))
-            .detach();
-        let port = Rc::clone(&self.port);
-        let context = self.context.clone();
-        let accepting = move || Rc::clone(&port).run(context.clone());
-        executor.spawn(kept_alive("rtmp", accepting)).detach();
-        let plane = Rc::clone(&self);
-        let telling = move || Rc::clone(&plane).tell(board.clone());
-        executor.spawn(kept_alive("status", telling)).detach();
-        let plane = Rc::clone(&self);
-        executor.spawn(kept_alive("pull", move || Rc::clone(&plane).pull())).detach();
-        let pushes: Vec<_> = (0..self.destinations.len())
-            .map(|index| {
-                let plane = Rc::clone(&self);
-                executor.spawn(kept_alive("destination", move || Rc::clone(&plane).push(index)))
-            })
-            .collect();
+        self.start("rtmp", |plane| Rc::clone(&plane.port).run(plane.context.clone())).detach();
+        self.start("status", move |plane| plane.tell(board.clone())).detach();
+        self.start("pull", Plane::pull).detach();
+        let pushes = 0..self.destinations.len();
+        let pushes: Vec<_> =
+            pushes.map(|index| self.start("destination", move |plane| plane.push(index))).collect();
         info!("ready");
         // In a task of its own: what the thread waits for here is looked at with every wake-up.
         let stop = Rc::clone(&shutdown);
@@ -289,6 +261,23 @@ impl Plane {
             Sleep::after(Duration::from_millis(FAREWELL_MS_MAX + 500)).await;
         };
         farewells.or(late).await;
+    }
+
+    /// Starts a task that is begun again when it runs into a bug.
+    fn start<F: Future<Output = ()> + 'static>(
+        self: &Rc<Self>,
+        name: &'static str,
+        task: impl Fn(Rc<Plane>) -> F + 'static,
+    ) -> Task<()> {
+        let plane = Rc::clone(self);
+        self.context.executor.spawn(kept_alive(name, move || task(Rc::clone(&plane))))
+    }
+
+    async fn stand_by(self: Rc<Self>) {
+        let open = open_file(self.library.clone());
+        let folder = self.library.folder().to_owned();
+        let (readers, called) = (self.readers.clone(), Rc::clone(&self.standby));
+        Standby::new(open, readers, folder, called).run(&self.context.programme).await;
     }
 
     async fn push(self: Rc<Self>, index: usize) {

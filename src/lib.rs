@@ -5,18 +5,19 @@
 //! ```text
 //! main, app                     arguments; builds everything from the config; ordered shutdown
 //! ports  control                what strangers connect to: RTMP 1935, HTTP 8080 and 8081
-//! inputs  outputs  system       the other shells: UDP, files, pushes, clock, disk, threads
+//! inputs  outputs               the other shells: UDP, publishers, pull, files; viewers, pushes
+//! system                        the machine: clock, disk, library, threads, configuration
 //! program                       switcher, timeline, ring, reader: pure policy
-//! rtmp  flv  ts  mp4  mkv  codec formats and protocols, sans-I/O
+//! rtmp  flv  ts  mp4  mkv       formats and protocols, sans-I/O
+//! codec                         access units, H.264, AAC: what those have in common
 //! base                          limits, time, events, redaction
 //! ```
 //!
 //! Nothing in `program` or below imports smol, tiny_http, `std::net`, `std::fs`, `std::thread`,
 //! or reads a clock: bytes and `now` come in, bytes, events and a deadline go out. `rtmp`, `flv`,
-//! `ts`, `mp4` and `mkv` do not import each other. `inputs` and `outputs` do not import each other: they meet
-//! in `program`. `control` talks to the data plane by
-//! bounded commands and a snapshot. `cargo xtask ci` holds
-//! the code to these rules.
+//! `ts`, `mp4` and `mkv` do not import each other. `inputs` and `outputs` do not import each other:
+//! they meet in `program`. `control` talks to the data plane by bounded commands and a snapshot.
+//! `cargo xtask ci` holds the code to these rules.
 
 pub mod app;
 pub mod base;

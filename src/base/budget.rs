@@ -9,10 +9,10 @@ use super::limits::{
     HTTP_SOCKET_BUFFER_BYTES, LIBRARY_ENTRY_BYTES, LIBRARY_FILES_MAX, LIBRARY_NAMES_BYTES_MAX,
     LIBRARY_SCAN_BYTES, LOG_LINES_MAX, LOG_LINE_BYTES_MAX, MEDIA_RECEIVE_BUFFER_BYTES,
     PARCELS_PER_DECK, PARCEL_BYTES, PARCEL_CALLS_MAX, PARCEL_CALL_BYTES, PARCEL_CONFIGS_MAX,
-    PARCEL_CONFIG_BYTES, PROGRAM_BYTES, RING_UNITS_MAX, RTMP_LOBBY_BYTES, RTMP_LOBBY_MAX,
-    RTMP_PENDING_MAX, RTMP_RECEIVE_BUFFER_BYTES, SMALL_HEAP_BYTES, SOCKET_SEND_BUFFER_BYTES,
-    STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX, THREADS_MAX, THREAD_STACK_BYTES, TRACK_CONFIGS_MAX,
-    TRACK_CONFIG_BYTES_MAX, VIEWER_BYTES,
+    PARCEL_CONFIG_BYTES, PLAYLISTS_MAX, PLAYLIST_BYTES, PLAYLIST_COPIES_MAX, PROGRAM_BYTES,
+    RING_UNITS_MAX, RTMP_LOBBY_BYTES, RTMP_LOBBY_MAX, RTMP_PENDING_MAX, RTMP_RECEIVE_BUFFER_BYTES,
+    SMALL_HEAP_BYTES, SOCKET_SEND_BUFFER_BYTES, STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX,
+    THREADS_MAX, THREAD_STACK_BYTES, TRACK_CONFIGS_MAX, TRACK_CONFIG_BYTES_MAX, VIEWER_BYTES,
 };
 
 /// Linux grants twice what SO_SNDBUF or SO_RCVBUF ask for, the half of it for its own bookkeeping
@@ -103,6 +103,8 @@ impl Budget {
         self.heap("library: files listed", LIBRARY_FILES_MAX, "files", entry_bytes);
         self.one(Owner::Heap, "library: their names", 2 * LIBRARY_NAMES_BYTES_MAX);
         self.heap("video files: readers", FILE_READERS_MAX, "files", FILE_READER_BYTES_MAX);
+        let lists = 2 * PLAYLISTS_MAX + PLAYLIST_COPIES_MAX;
+        self.heap("playlists, and as they are written down", lists, "lists", PLAYLIST_BYTES);
         self.heap("log ring", LOG_LINES_MAX, "lines", LOG_LINE_BYTES_MAX);
         self.one(Owner::Heap, "everything small", SMALL_HEAP_BYTES);
         self.one(Owner::Process, "program and its static data", PROGRAM_BYTES);
@@ -234,7 +236,7 @@ mod tests {
     #[test]
     fn the_defaults_fit_a_small_machine() {
         let budget = Budget::of(&demand(VIEWERS_DEFAULT, DESTINATIONS_DEFAULT));
-        assert!(budget.total(Owner::Heap) < 48 << 20, "{}", budget.total(Owner::Heap));
+        assert!(budget.total(Owner::Heap) < 54 << 20, "{}", budget.total(Owner::Heap));
     }
 
     #[test]

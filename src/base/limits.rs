@@ -257,6 +257,11 @@ pub const PLAYLISTS_MAX: usize = 16;
 pub const PLAYLIST_FILES_MAX: usize = 500;
 /// Length of a playlist's name.
 pub const PLAYLIST_NAME_BYTES_MAX: usize = 64;
+/// What one playlist holds when it is full, in memory or as the text that is written down.
+pub const PLAYLIST_BYTES: usize = PLAYLIST_FILES_MAX * (FILE_NAME_BYTES_MAX + 10) + 512;
+/// Copies of playlists besides those kept: of what plays, of what follows, of what is paused, of
+/// one that is just being replaced.
+pub const PLAYLIST_COPIES_MAX: usize = 4;
 /// Files open for playing at once, each with a thread of its own that may hang on its disk: the one
 /// on air, the one that follows, and the standby file.
 pub const DECKS_MAX: usize = 3;
@@ -372,9 +377,12 @@ pub const DESCRIPTORS_BESIDES: usize = 64;
 // ── Threads ─────────────────────────────────────────────────────────────────────────────────
 /// Threads of the pool for name look-ups and for state written to the disk.
 pub const BLOCKING_THREADS_MAX: usize = 4;
-/// Threads of the process: data plane, log, library, name look-ups, the control plane's, and the
-/// files'.
-pub const THREADS_MAX: usize = 15 + DECKS_MAX;
+/// Threads of the control plane: its gate, its workers, and tiny_http's, which are one that accepts,
+/// four that wait for work, and one more for each lane that connects before those wait.
+pub const HTTP_THREADS_MAX: usize = 1 + HTTP_WORKERS + 1 + 4 + HTTP_LANES;
+/// Threads of the process: data plane, log, library, the control plane's sockets (async-io), and
+/// those counted above; one for each file that is open for playing.
+pub const THREADS_MAX: usize = 4 + BLOCKING_THREADS_MAX + HTTP_THREADS_MAX + DECKS_MAX;
 /// Stack of each thread the program starts itself.
 pub const THREAD_STACK_BYTES: usize = 256 << 10;
 

@@ -9,12 +9,13 @@
 //!
 //! Bounds: [`HTTP_CONNECTIONS_MAX`](crate::base::limits::HTTP_CONNECTIONS_MAX) connections, each
 //! with at most one request of limited size, and all answers together by
-//! [`HTTP_ANSWERS_BYTES_MAX`](crate::base::limits::HTTP_ANSWERS_BYTES_MAX). Threads: one gate,
-//! [`HTTP_WORKERS`] workers; tiny_http's accept thread and its pool. The pool starts with 4 and
-//! grows only when a connection comes while none of them is idle; since all it ever sees is
+//! [`HTTP_ANSWERS_BYTES_MAX`](crate::base::limits::HTTP_ANSWERS_BYTES_MAX). Threads:
+//! [`HTTP_THREADS_MAX`](crate::base::limits::HTTP_THREADS_MAX): one gate, [`HTTP_WORKERS`] workers;
+//! tiny_http's accept thread and its pool. The pool starts with 4 and grows only when a connection
+//! comes while none of them is idle; since all it ever sees is
 //! [`HTTP_LANES`](crate::base::limits::HTTP_LANES) kept connections, it ends up with at most
-//! 4 + `HTTP_LANES` (when the lanes connect before its threads have begun to wait). That is 12
-//! threads at most; 2 + `HTTP_WORKERS` + 4 = 9 is what is usually seen. A command may keep its
+//! 4 + `HTTP_LANES` (when the lanes connect before its threads have begun to wait), and gives the
+//! surplus up again. async-io's thread, which wakes the gate, comes on top. A command may keep its
 //! lane and its worker waiting for seconds: there is one more of each than commands under way, so
 //! that the state can always be told, and two commands, so that a stop gets past a switch that
 //! waits for a slow disk.

@@ -165,8 +165,9 @@ fn the_largest_answers_fit() {
         destination.detail = Text::try_from("'".repeat(TEXT_BYTES_MAX).as_str()).unwrap();
     }
     let name = FileName::try_from("\"".repeat(120).as_str()).unwrap();
-    let list = Playlist { files: vec![name; PLAYLIST_FILES_MAX], ..Playlist::default() };
-    let lists = (0..PLAYLISTS_MAX).map(|n| (format!("{n:064}"), list.clone()));
+    let files = vec![name; PLAYLIST_FILES_MAX];
+    let list = Arc::new(Playlist { files, ..Playlist::default() });
+    let lists = (0..PLAYLISTS_MAX).map(|n| (format!("{n:064}"), Arc::clone(&list)));
     snapshot.playout.playlists = Arc::new(lists.collect());
     for (port, target) in
         [(Port::Http, "/api/status"), (Port::Http, "/api/playlists"), (Port::Stat, "/stat")]
@@ -329,7 +330,7 @@ fn playlists_are_kept_and_removed() {
 #[test]
 fn a_playlist_too_many_is_refused_and_one_that_is_there_is_not() {
     let mut snapshot = sample::on_air();
-    let lists = (0..PLAYLISTS_MAX).map(|n| (format!("list {n}"), Playlist::default()));
+    let lists = (0..PLAYLISTS_MAX).map(|n| (format!("list {n}"), Arc::default()));
     snapshot.playout.playlists = Arc::new(lists.collect::<BTreeMap<_, _>>());
     let put = |target| {
         let asked = asked(Port::Http, "PUT", target, br#"{"files":["a"]}"#);

@@ -1,4 +1,7 @@
-//! The sources' shells: what receives or paces bytes and feeds them to the programme.
+//! The sources' shells: what receives or paces bytes and feeds them to the programme. `udp`,
+//! `publisher` and `pull` receive; the latter two share an `intake`, and all three are held to real
+//! time by `pace`. `playout` and `standby` pace files, each a `tape` off a `deck`; behind standby
+//! stands the built-in `card`. Bounds: those of each.
 
 mod card;
 pub mod deck;

@@ -1,7 +1,8 @@
 //! What the control plane may ask of the data plane. Purpose: a bounded way down, and one answer
 //! back. The data plane takes commands when it comes to them; who asked waits, with a deadline,
-//! and the programme never waits for anyone. Non-goals: reading the state (the snapshot). Bound:
-//! [`COMMANDS_MAX`] commands under way; one more is refused at once.
+//! and the programme never waits for anyone. Also the words both sides use for what is commanded: a
+//! file's name, a playlist. Non-goals: reading the state (the snapshot). Bound: [`COMMANDS_MAX`]
+//! commands wait to be taken; one more is refused at once.
 
 use std::fmt;
 use std::sync::mpsc;

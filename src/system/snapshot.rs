@@ -1,5 +1,5 @@
-//! The state of the whole, as the data plane last told it. Purpose: the control plane reads this
-//! and nothing else; neither side ever waits for the other. Bounds: viewers and destinations by
+//! The state of the whole, as the data plane last told it. Purpose: what the control plane knows of
+//! the data plane it reads here; neither side ever waits for the other. Bounds: viewers and destinations by
 //! their limits; texts by [`TEXT_BYTES_MAX`]. No secret is ever put in here.
 
 use std::collections::BTreeMap;
@@ -202,7 +202,7 @@ pub struct PlayoutStatus {
     /// Units left out because they were broken.
     pub left_out: u64,
     /// The lists there are.
-    pub playlists: Arc<BTreeMap<String, Playlist>>,
+    pub playlists: Arc<BTreeMap<String, Arc<Playlist>>>,
 }
 
 /// The RTMP server as a whole.

@@ -3,7 +3,7 @@
 //! ADTS frames tell their own length, and may go on in the next. Bound: no payload is kept.
 
 use super::clock::Clock;
-use super::continuity::{Continuity, ContinuityCheck};
+use super::continuity::ContinuityCheck;
 use super::counters::Counters;
 use super::packet::Packet;
 use super::pes::PesReader;
@@ -45,25 +45,11 @@ impl AudioStream {
         counters: &mut Counters,
         sink: &mut S,
     ) {
-        let continuity = self.continuity.check(packet);
-        let Some(payload) = packet.payload else { return };
-        match continuity {
-            Continuity::Repeats => {
-                counters.duplicate_packets += 1;
-                return;
-            }
-            Continuity::Broken => {
-                counters.continuity_errors += 1;
-                self.give_up(counters, sink);
-            }
-            Continuity::Restarts => self.give_up(counters, sink),
-            Continuity::Follows => {}
-        }
-        if packet.scrambled {
-            counters.unusable_packets += 1;
+        let arrival = self.continuity.arrival(packet, counters);
+        if arrival.gap {
             self.give_up(counters, sink);
-            return;
         }
+        let Some(payload) = arrival.payload else { return };
         let broken = self.assembler.counters().broken;
         match self.pes.payload(packet.unit_start, payload) {
             Ok(part) => {

@@ -10,6 +10,7 @@
 //! before a break counts as a break too. The price is a frame more now and then after a loss,
 //! which has spoilt the frames that refer to it anyway.
 
+use super::counters::Counters;
 use super::packet::{Packet, PAYLOAD_BYTES_MAX};
 
 /// How a packet follows the one before it on its PID.
@@ -23,6 +24,14 @@ pub(super) enum Continuity {
     Broken,
     /// The counter jumps, and the multiplexer says that it means to.
     Restarts,
+}
+
+/// What an elementary stream has of a packet.
+pub(super) struct Arrival<'p> {
+    /// What came before does not go on.
+    pub(super) gap: bool,
+    /// Its payload, if that is to be read.
+    pub(super) payload: Option<&'p [u8]>,
 }
 
 /// Datagrams after a break in which one may come late, or what came late may end.
@@ -91,6 +100,25 @@ impl ContinuityCheck {
             self.remember(packet.counter, payload);
         }
         verdict
+    }
+
+    /// What an elementary stream has of a packet; what is wrong with it is counted.
+    pub(super) fn arrival<'p>(
+        &mut self,
+        packet: &Packet<'p>,
+        counters: &mut Counters,
+    ) -> Arrival<'p> {
+        let continuity = self.check(packet);
+        if packet.payload.is_none() || continuity == Continuity::Repeats {
+            counters.duplicate_packets += u64::from(continuity == Continuity::Repeats);
+            return Arrival { gap: false, payload: None };
+        }
+        counters.continuity_errors += u64::from(continuity == Continuity::Broken);
+        counters.unusable_packets += u64::from(packet.scrambled);
+        Arrival {
+            gap: continuity != Continuity::Follows || packet.scrambled,
+            payload: packet.payload.filter(|_| !packet.scrambled),
+        }
     }
 
     fn is_last(&self, payload: &[u8]) -> bool {

@@ -3,7 +3,7 @@
 //! assembler's), several units in a PES packet (likewise). Bound: no payload is kept.
 
 use super::clock::{Clock, Stated, VideoTimes};
-use super::continuity::{Continuity, ContinuityCheck};
+use super::continuity::ContinuityCheck;
 use super::counters::Counters;
 use super::early_end::{LengthEnd, StatedBody, StuffingEnd};
 use super::packet::Packet;
@@ -63,25 +63,11 @@ impl VideoStream {
         counters: &mut Counters,
         sink: &mut S,
     ) {
-        let continuity = self.continuity.check(packet);
-        let Some(payload) = packet.payload else { return };
-        match continuity {
-            Continuity::Repeats => {
-                counters.duplicate_packets += 1;
-                return;
-            }
-            Continuity::Broken => {
-                counters.continuity_errors += 1;
-                self.give_up(counters, sink);
-            }
-            Continuity::Restarts => self.give_up(counters, sink),
-            Continuity::Follows => {}
-        }
-        if packet.scrambled {
-            counters.unusable_packets += 1;
+        let arrival = self.continuity.arrival(packet, counters);
+        if arrival.gap {
             self.give_up(counters, sink);
-            return;
         }
+        let Some(payload) = arrival.payload else { return };
         if packet.unit_start {
             self.end_at_start(counters, sink);
         } else if payload.iter().any(|byte| *byte != 0) {

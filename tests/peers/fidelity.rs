@@ -28,10 +28,7 @@ fn every_frame_comes_out(recipe: Recipe) {
     let media = Media::of(recipe);
     let _machine = machine::shared();
     let nginx = Nginx::start();
-    let mut program = Program::start(&format!(
-        "[[destination]]\nname = \"nginx\"\nurl = \"{}\"\nkey = \"pushed\"\n",
-        nginx.url()
-    ));
+    let mut program = Program::start(&nginx.as_destination());
     program.wait_destination("live", seconds(10));
     let sender = Sender::start(Schedule::of(&media.path), program.udp);
     program.wait_on_air("udp", seconds(3));

@@ -67,6 +67,12 @@ impl Nginx {
         self.running = None;
     }
 
+    /// The program's configuration with this server as its one destination.
+    pub fn as_destination(&self) -> String {
+        let url = self.url();
+        format!("[[destination]]\nname = \"nginx\"\nurl = \"{url}\"\nkey = \"pushed\"\n")
+    }
+
     /// Where one pushes to; a stream key follows.
     pub fn url(&self) -> String {
         format!("rtmp://{}/live", self.address)

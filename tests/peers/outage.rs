@@ -80,10 +80,7 @@ fn a_server_that_comes_back_is_pushed_to_again_and_viewers_notice_nothing() {
     let media = Media::of(PLAIN);
     let _machine = machine::shared();
     let mut nginx = Nginx::start();
-    let mut program = Program::start(&format!(
-        "[[destination]]\nname = \"nginx\"\nurl = \"{}\"\nkey = \"pushed\"\n",
-        nginx.url()
-    ));
+    let mut program = Program::start(&nginx.as_destination());
     program.wait_destination("live", seconds(10));
     let sender = Sender::start(Schedule::of(&media.path), program.udp);
     program.wait_on_air("udp", seconds(3));

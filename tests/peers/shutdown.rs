@@ -27,10 +27,7 @@ fn with_nothing_configured_the_card_is_on_air_and_the_ports_answer() {
 fn sigterm_ends_pushes_and_viewers_in_order() {
     let _machine = machine::shared();
     let nginx = Nginx::start();
-    let mut program = Program::start(&format!(
-        "[[destination]]\nname = \"nginx\"\nurl = \"{}\"\nkey = \"pushed\"\n",
-        nginx.url()
-    ));
+    let mut program = Program::start(&nginx.as_destination());
     program.wait_destination("live", seconds(10));
     let player = Player::start(program.rtmp, "stream");
     let _dump = Viewer::rtmpdump(&program);

@@ -28,7 +28,7 @@ const LATE_MAX: Duration = Duration::from_millis(50);
 const PRELOAD: Duration = Duration::from_millis(PRELOAD_MS);
 
 /// The lists there are, by their names.
-pub type Lists = BTreeMap<String, Playlist>;
+pub type Lists = BTreeMap<String, Arc<Playlist>>;
 
 /// A file, and what it is played for.
 #[derive(Clone)]

@@ -379,3 +379,57 @@ fn what_played_is_found_again_after_a_restart() {
     let long = format!("{{\"l\": {{\"files\": [\"{}\"]}}}}", "x".repeat(300));
     assert!(super::super::lists_from_json(long.as_bytes()).is_err());
 }
+
+#[test]
+fn full_lists_are_as_large_as_the_budget_says_and_can_be_read_again() {
+    use crate::base::limits::{
+        FILE_NAME_BYTES_MAX, PLAYLISTS_MAX, PLAYLIST_BYTES, PLAYLIST_FILES_MAX,
+    };
+    let mut world = World::new();
+    let file = FileName::try_from("x".repeat(FILE_NAME_BYTES_MAX).as_str()).expect("the longest");
+    let files = vec![file; PLAYLIST_FILES_MAX];
+    assert!(std::mem::size_of_val(files.as_slice()) <= PLAYLIST_BYTES);
+    for n in 0..PLAYLISTS_MAX {
+        let list = Playlist { files: files.clone(), repeat: true, shuffle: true };
+        world.told(Command::SetPlaylist(format!("{n:064}"), list), 0).expect("kept");
+    }
+    let before = world.machine.lists();
+    world.told(Command::SetPlaylist("0".repeat(64), Playlist::default()), 0).expect("kept");
+    let shared = before.iter().filter(|(name, list)| {
+        world.machine.lists().get(*name).is_some_and(|now| Arc::ptr_eq(now, list))
+    });
+    assert_eq!(shared.count(), PLAYLISTS_MAX - 1, "only the list that changes is made anew");
+    let text = super::super::lists_to_json(&before);
+    assert!(text.capacity() <= PLAYLISTS_MAX * PLAYLIST_BYTES, "{}", text.capacity());
+    assert_eq!(super::super::lists_from_json(&text).as_ref(), Ok(&*before));
+}
+
+#[test]
+fn what_was_asked_for_before_the_disk_answered_stands() {
+    let mut before = World::new();
+    before.list(&["a 60", "b 60"], true);
+    let switched = Selection::Playlist("l".to_owned());
+    assert!(before.told(Command::Switch(switched), 1_000).is_ok());
+    let place = before.machine.place(&before.programme);
+    assert!(place.is_some());
+    let mut lists = Lists::clone(&before.machine.lists());
+    lists.insert("day".to_owned(), Arc::default());
+    for (asks, plays) in [(true, "c 60"), (false, "a 60")] {
+        let mut next = World::new();
+        if asks {
+            next.list(&["c 60"], false);
+            assert!(next.play("c 60").is_ok());
+        }
+        next.machine.restore(lists.clone(), place.clone(), next.now);
+        next.run(1_000);
+        assert_eq!(next.playing(), plays);
+        let own = next.machine.lists().get("l").map(|list| list.files.len());
+        assert_eq!(own, Some(if asks { 1 } else { 2 }), "the operator's own list stays");
+        assert!(next.machine.lists().contains_key("day"));
+    }
+    let mut stopped = World::new();
+    assert!(stopped.told(Command::Stop, 10).is_ok());
+    stopped.machine.restore(lists, place, stopped.now);
+    stopped.run(1_000);
+    assert_eq!(stopped.playing(), "", "a stop is a choice too");
+}

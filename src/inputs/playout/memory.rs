@@ -2,11 +2,13 @@
 //! as the JSON that stands on the disk. Non-goals: reading and writing it. Bounds: those of the
 //! lists; a stranger's file that exceeds them is not understood.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::base::limits::PLAYLISTS_MAX;
 use crate::base::time::{Mono, Ticks};
 use crate::program::playlist::{Place, Walk};
 use crate::program::switcher::Source;
@@ -17,14 +19,26 @@ use super::super::deck::Decks;
 use super::machine::{Item, Lists, Machine};
 use super::orders::{check, rules};
 
+/// What stands around a file's name in the text: its line and its quotes.
+const LINE_BYTES: usize = 10;
+/// A list's name, its other fields, and what stands around them.
+const LIST_BYTES: usize = 256;
+
 /// A list, as it is written down.
 #[derive(Serialize, Deserialize)]
-struct SavedList {
-    files: Vec<String>,
+struct SavedList<'a> {
+    files: Vec<Cow<'a, str>>,
     #[serde(default)]
     repeat: bool,
     #[serde(default)]
     shuffle: bool,
+}
+
+impl SavedList<'_> {
+    fn of(list: &Playlist) -> SavedList<'_> {
+        let files = list.files.iter().map(|file| Cow::Borrowed(file.as_str())).collect();
+        SavedList { files, repeat: list.repeat, shuffle: list.shuffle }
+    }
 }
 
 /// What was on air, as it is written down.
@@ -45,14 +59,16 @@ struct SavedWalk {
 
 /// The lists as text.
 pub fn lists_to_json(lists: &Lists) -> Vec<u8> {
-    let saved = |list: &Playlist| SavedList {
-        files: list.files.iter().map(|file| file.to_string()).collect(),
-        repeat: list.repeat,
-        shuffle: list.shuffle,
-    };
-    let lists: BTreeMap<&String, SavedList> =
-        lists.iter().map(|(name, list)| (name, saved(list))).collect();
-    serde_json::to_vec_pretty(&lists).unwrap_or_default()
+    let lists: BTreeMap<&String, SavedList<'_>> =
+        lists.iter().map(|(name, list)| (name, SavedList::of(list))).collect();
+    // A buffer that doubles would hold three times what it needs.
+    let names = lists.values().flat_map(|list| &list.files);
+    let bytes: usize = names.map(|name| name.len() + LINE_BYTES).sum();
+    let mut text = Vec::with_capacity(bytes + lists.len() * LIST_BYTES);
+    match serde_json::to_writer_pretty(&mut text, &lists) {
+        Ok(()) => text,
+        Err(_) => Vec::new(),
+    }
 }
 
 /// The lists out of a text, or why it is none.
@@ -60,16 +76,16 @@ pub fn lists_to_json(lists: &Lists) -> Vec<u8> {
 /// # Errors
 /// What is wrong with it, for a person.
 pub fn lists_from_json(bytes: &[u8]) -> Result<Lists, String> {
-    let saved: BTreeMap<String, SavedList> =
+    let saved: BTreeMap<String, SavedList<'_>> =
         serde_json::from_slice(bytes).map_err(|error| error.to_string())?;
     let mut lists = Lists::new();
     for (name, SavedList { files, repeat, shuffle }) in saved {
         let names: Option<Vec<FileName>> =
-            files.iter().map(|file| FileName::try_from(file.as_str()).ok()).collect();
+            files.iter().map(|file| FileName::try_from(file.as_ref()).ok()).collect();
         let files = names.ok_or("a file's name is too long")?;
         let list = Playlist { files, repeat, shuffle };
         check(&name, &list, &lists)?;
-        lists.insert(name, list);
+        lists.insert(name, Arc::new(list));
     }
     Ok(lists)
 }
@@ -111,10 +127,20 @@ impl<D: Decks> Machine<D> {
         Arc::clone(&self.lists)
     }
 
-    /// Goes on where an earlier run of the program was.
+    /// Goes on where an earlier run of the program was. What the operator has asked for before the
+    /// disk gave that back stands: his lists, and what he has put on air.
     pub fn restore(&mut self, lists: Lists, place: Option<SavedPlace>, now: Mono) {
-        self.lists = Arc::new(lists);
-        let Some(SavedPlace { file, position_ms, looped, list }) = place else { return };
+        let was_asked = self.changed || self.on.is_some() || self.next.is_some();
+        let kept = Arc::make_mut(&mut self.lists);
+        for (name, list) in lists {
+            if kept.len() < PLAYLISTS_MAX {
+                kept.entry(name).or_insert(list);
+            }
+        }
+        let Some(SavedPlace { file, position_ms, looped, list }) = place.filter(|_| !was_asked)
+        else {
+            return;
+        };
         let Ok(file) = FileName::try_from(file.as_str()) else { return };
         let list = list.and_then(|SavedWalk { name, place }| {
             let list = self.lists.get(&name)?;

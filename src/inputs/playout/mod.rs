@@ -134,10 +134,14 @@ impl Playout {
         .await;
         let place = place.flatten();
         let mut place_written = place.clone();
+        // The lists as they stand on the disk; `None`: others do.
+        let mut lists_written = None;
         if !self.recalled.replace(true) {
-            self.machine.borrow_mut().restore(lists.unwrap_or_default(), place, clock::mono());
+            let mut machine = self.machine.borrow_mut();
+            let had_none = machine.lists().is_empty();
+            machine.restore(lists.unwrap_or_default(), place, clock::mono());
+            lists_written = had_none.then(|| machine.lists());
         }
-        let mut lists_written = self.machine.borrow().lists();
         let mut saved = clock::mono();
         let mut refused = Repeat::default();
         loop {
@@ -151,7 +155,8 @@ impl Playout {
             saved = now;
             let place = self.machine.borrow().place(programme);
             let lists = self.machine.borrow().lists();
-            let lists_changed = !Arc::ptr_eq(&lists, &lists_written);
+            let written = lists_written.as_ref();
+            let lists_changed = !written.is_some_and(|written| Arc::ptr_eq(&lists, written));
             if place == place_written && !lists_changed {
                 continue;
             }
@@ -164,7 +169,7 @@ impl Playout {
                 store::write(&place_path, &place_to_json(place_then.as_ref()))
             });
             match outcome.await {
-                Ok(()) => (lists_written, place_written) = (lists, place),
+                Ok(()) => (lists_written, place_written) = (Some(lists), place),
                 Err(error) => {
                     if let Some(more) = refused.say(now) {
                         let folder = self.folder.display();

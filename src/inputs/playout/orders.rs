@@ -1,6 +1,8 @@
 //! The operator's commands. Purpose: each is done or declined with a sentence. A switch to a file
 //! is answered when the file is on air; everything else at once. Non-goal: who may give them.
 
+use std::sync::Arc;
+
 use crate::base::limits::{PLAYLISTS_MAX, PLAYLIST_FILES_MAX, PLAYLIST_NAME_BYTES_MAX};
 use crate::base::time::{Mono, Ticks};
 use crate::program::playlist::{Rules, Walk};
@@ -153,13 +155,13 @@ impl<D: Decks> Machine<D> {
         }
         self.reconsider();
         let words = format!("The playlist “{name}” has {} files.", list.files.len());
-        std::sync::Arc::make_mut(&mut self.lists).insert(name, list);
+        Arc::make_mut(&mut self.lists).insert(name, Arc::new(list));
         self.changed = true;
         done(&words)
     }
 
     fn remove_playlist(&mut self, name: &str) -> Step {
-        if std::sync::Arc::make_mut(&mut self.lists).remove(name).is_none() {
+        if Arc::make_mut(&mut self.lists).remove(name).is_none() {
             return Step::Answered(Err(unknown(name)));
         }
         for item in self.items() {
