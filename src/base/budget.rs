@@ -10,9 +10,10 @@ use super::limits::{
     LIBRARY_SCAN_BYTES, LOG_LINES_MAX, LOG_LINE_BYTES_MAX, MEDIA_RECEIVE_BUFFER_BYTES,
     PARCELS_PER_DECK, PARCEL_BYTES, PARCEL_CALLS_MAX, PARCEL_CALL_BYTES, PARCEL_CONFIGS_MAX,
     PARCEL_CONFIG_BYTES, PLAYLISTS_MAX, PLAYLIST_BYTES, PLAYLIST_COPIES_MAX, PROGRAM_BYTES,
-    RING_UNITS_MAX, RTMP_LOBBY_BYTES, RTMP_LOBBY_MAX, RTMP_PENDING_MAX, RTMP_RECEIVE_BUFFER_BYTES,
-    SMALL_HEAP_BYTES, SOCKET_SEND_BUFFER_BYTES, STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX,
-    THREADS_MAX, THREAD_STACK_BYTES, TRACK_CONFIGS_MAX, TRACK_CONFIG_BYTES_MAX, VIEWER_BYTES,
+    RING_UNITS_MAX, RTMP_ARRIVAL_BUFFER_BYTES, RTMP_LOBBY_BYTES, RTMP_LOBBY_MAX, RTMP_PENDING_MAX,
+    RTMP_RECEIVE_BUFFER_BYTES, RTMP_ROOMY_MAX, SMALL_HEAP_BYTES, SOCKET_SEND_BUFFER_BYTES,
+    STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX, THREADS_MAX, THREAD_STACK_BYTES, TRACK_CONFIGS_MAX,
+    TRACK_CONFIG_BYTES_MAX, VIEWER_BYTES,
 };
 
 /// Linux grants twice what SO_SNDBUF or SO_RCVBUF ask for, the half of it for its own bookkeeping
@@ -131,6 +132,8 @@ impl Budget {
         let heard = readers.saturating_add(RTMP_LOBBY_MAX);
         let bytes = RTMP_RECEIVE_BUFFER_BYTES;
         self.owned(Owner::Kernel, "RTMP receive buffers", heard, "sockets", bytes);
+        let bytes = RTMP_ARRIVAL_BUFFER_BYTES;
+        self.owned(Owner::Kernel, "RTMP arrivals", RTMP_ROOMY_MAX, "sockets", bytes);
         let bytes = MEDIA_RECEIVE_BUFFER_BYTES;
         self.owned(Owner::Kernel, "publisher and pull", 2, "sockets", bytes);
         self.owned(Owner::Kernel, "UDP receive buffer", 1, "socket", demand.receive_buffer_bytes);

@@ -92,11 +92,13 @@ pub(super) async fn push(
         })
         .await?;
     let (url, key) = (config.url.clone(), config.key.clone());
+    let link = Link::new(socket).map_err(LinkEnd::Io)?;
+    link.expect_little().map_err(LinkEnd::Io)?;
     let mut push = Push {
         config,
         record,
         programme,
-        link: Link::new(socket).map_err(LinkEnd::Io)?,
+        link,
         session: ClientSession::new(url, key, clock::mono()).map_err(LinkEnd::Session)?,
         publishing: None,
     };

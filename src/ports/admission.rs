@@ -77,6 +77,11 @@ impl<T> Admission<T> {
         }
     }
 
+    /// Connections that have not yet said what they want, seated or waiting.
+    pub(super) fn undecided(&self) -> usize {
+        self.waiting.len() + self.seated.len()
+    }
+
     /// Whether somebody waits for a seat.
     pub(super) fn is_waited_for(&self) -> bool {
         !self.waiting.is_empty()

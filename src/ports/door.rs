@@ -1,6 +1,7 @@
 //! The listener and who stands before it. Purpose: hands over connections in the order of
 //! [`admission`](super::admission), and closes those that have to make room. Non-goal: a word with
-//! anybody. Bounds: that module's, and [`BACKLOG`] connections in the kernel's queue.
+//! anybody. Bounds: that module's, [`BACKLOG`] connections in the kernel's queue until the next
+//! look, and [`RTMP_ROOMY_MAX`] behind it with a receive buffer fit for a publisher.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -12,10 +13,12 @@ use std::time::Duration;
 use log::warn;
 use smol::future::{yield_now, FutureExt};
 use smol::Task;
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
 use crate::base::events::Repeat;
-use crate::base::limits::{RTMP_LOBBY_MAX, RTMP_RECEIVE_BUFFER_BYTES};
+use crate::base::limits::{
+    RTMP_ARRIVAL_BUFFER_BYTES, RTMP_LOBBY_MAX, RTMP_RECEIVE_BUFFER_BYTES, RTMP_ROOMY_MAX,
+};
 use crate::program::bell::{Bell, Listener};
 use crate::system::clock;
 use crate::system::reactor::{Sleep, Watched};
@@ -23,7 +26,7 @@ use crate::system::sockets::{descriptors_max, source};
 
 use super::admission::{Admission, Ticket, Turn};
 
-/// Connections the kernel keeps for us until we accept them.
+/// Connections the kernel keeps for us until we accept them, which we do at every wake-up.
 const BACKLOG: i32 = 1024;
 /// Pause after an error of the listener itself, such as no file descriptors left.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
@@ -80,8 +83,8 @@ impl Door {
     pub(super) fn bind(listen: SocketAddr) -> io::Result<Door> {
         let socket = Socket::new(Domain::for_address(listen), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
-        // What is accepted inherits it: those who wait unheard cost the kernel little.
-        socket.set_recv_buffer_size(RTMP_RECEIVE_BUFFER_BYTES)?;
+        // What is accepted inherits it, and the window scale that comes of it.
+        socket.set_recv_buffer_size(RTMP_ARRIVAL_BUFFER_BYTES)?;
         socket.bind(&listen.into())?;
         socket.listen(BACKLOG)?;
         let listener = Watched::new(TcpListener::from(socket))?;
@@ -187,7 +190,11 @@ impl Door {
                     Ok((socket, peer)) => {
                         self.accepted.set(self.accepted.get() + 1);
                         let mut admission = self.admission.borrow_mut();
-                        admission.arrive(source(peer.ip()), clock::mono(), (socket, peer));
+                        let is_crowded = admission.undecided() >= RTMP_ROOMY_MAX;
+                        // One that cannot be confined is dropped, and closed thereby.
+                        if !is_crowded || confine(&socket).is_ok() {
+                            admission.arrive(source(peer.ip()), clock::mono(), (socket, peer));
+                        }
                     }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                     // Its peer was gone before it was accepted.
@@ -209,5 +216,19 @@ impl Door {
             }
         };
         left.heard().or(look).await;
+    }
+}
+
+/// Takes back the receive buffer of one who comes in a crowd. What lies in it already stays, so
+/// that whoever has said more than a handshake unheard is refused.
+fn confine(socket: &TcpStream) -> io::Result<()> {
+    SockRef::from(socket).set_recv_buffer_size(RTMP_RECEIVE_BUFFER_BYTES)?;
+    socket.set_nonblocking(true)?;
+    let mut said = [0; RTMP_RECEIVE_BUFFER_BYTES];
+    match socket.peek(&mut said) {
+        Ok(RTMP_RECEIVE_BUFFER_BYTES) => Err(ErrorKind::InvalidData.into()),
+        Ok(_) => Ok(()),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(()),
+        Err(error) => Err(error),
     }
 }

@@ -155,7 +155,7 @@ impl RtmpPort {
             self.refuse(link, session, Refusal::Full).await;
             return;
         };
-        if session.accept_play(clock::mono()).is_err() {
+        if link.expect_little().is_err() || session.accept_play(clock::mono()).is_err() {
             return;
         }
         drop(undecided);

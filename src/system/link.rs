@@ -111,12 +111,13 @@ pub struct Link {
 }
 
 impl Link {
-    /// Takes over a connected socket and bounds its memory in the kernel.
+    /// Takes over a connected socket and bounds what it may hold unsent. Its receive buffer stays
+    /// as it is until it is known what comes over it: to Linux 6.6 and later the buffer at the
+    /// first full segment bounds the window for good (`tcp_measure_rcv_mss`).
     pub fn new(socket: Watched<TcpStream>) -> io::Result<Link> {
         let raw = SockRef::from(socket.get_ref());
         raw.set_tcp_nodelay(true)?;
         raw.set_send_buffer_size(SOCKET_SEND_BUFFER_BYTES)?;
-        raw.set_recv_buffer_size(RTMP_RECEIVE_BUFFER_BYTES)?;
         raw.set_tcp_notsent_lowat(SOCKET_SEND_BUFFER_BYTES as u32 / 4)?;
         // A peer that vanished without a word is noticed by what it does not acknowledge. Later
         // than any stall of our own, which is told by name: to Linux a peer that acknowledges
@@ -128,6 +129,12 @@ impl Link {
     /// The socket, for writing.
     pub fn socket(&self) -> &Watched<TcpStream> {
         &self.socket
+    }
+
+    /// Only control messages will come over it: bounds its receive buffer to that.
+    pub fn expect_little(&self) -> io::Result<()> {
+        let raw = SockRef::from(self.socket.get_ref());
+        raw.set_recv_buffer_size(RTMP_RECEIVE_BUFFER_BYTES)
     }
 
     /// Media will come over it: gives it a receive buffer for that, and looks at its deadlines
