@@ -71,11 +71,17 @@ struct Open {
     too_large: bool,
 }
 
-/// The last configurations of a track; `newest` counts all there were.
-#[derive(Default)]
+/// The last configurations of a track; `newest` counts all there were. In a box: a ring is moved
+/// about while the program starts, and what lies in it by value stays behind on the stack for good.
 struct Configs {
-    slots: [Option<TrackConfig>; TRACK_CONFIGS_MAX],
+    slots: Box<[Option<TrackConfig>]>,
     newest: Generation,
+}
+
+impl Configs {
+    fn new() -> Configs {
+        Configs { slots: vec![None; TRACK_CONFIGS_MAX].into_boxed_slice(), newest: 0 }
+    }
 }
 
 impl Ring {
@@ -90,7 +96,7 @@ impl Ring {
             newest_key: None,
             payloads: [video_bytes, audio_bytes].map(|bytes| Payload::new(bytes.max(1))),
             open: [None, None],
-            configs: Default::default(),
+            configs: [Configs::new(), Configs::new()],
             oversized: 0,
         }
     }
