@@ -1,5 +1,5 @@
 use super::*;
-use crate::codec::collector::{hex, Collector, Random};
+use crate::codec::collector::{hex, play, Collector, Random};
 use crate::codec::container::Remedy;
 use crate::codec::window::InMemory;
 
@@ -89,19 +89,6 @@ fn clip(seconds: u64, bytes: u32) -> Vec<u8> {
 
 fn open(bytes: &[u8]) -> Result<MkvFile, FileError> {
     MkvFile::open(&mut InMemory { bytes, reads: 0 })
-}
-
-fn play(reader: &mut MkvFile, bytes: &[u8]) -> (Collector, Option<FileError>) {
-    let mut file = InMemory { bytes, reads: 0 };
-    let mut sink = Collector::default();
-    for _ in 0..bytes.len() + 1000 {
-        match reader.next(&mut file, &mut sink) {
-            Ok(Progress::More) => {}
-            Ok(Progress::End) => return (sink, None),
-            Err(error) => return (sink, Some(error)),
-        }
-    }
-    panic!("it does not end");
 }
 
 fn played(bytes: &[u8]) -> Collector {
