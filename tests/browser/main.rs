@@ -1,0 +1,18 @@
+//! The control page in a real Chromium, driven end to end against the real program: what an
+//! operator sees and does, by mouse and by keyboard, in both languages, on a phone and on a desk.
+#![cfg(test)]
+
+mod hands;
+mod page;
+mod pipe;
+mod watch;
+
+// What the tests with friendly peers have; not all of it is needed here.
+#[expect(dead_code, reason = "shared with tests/peers")]
+#[path = "../peers/child.rs"]
+mod child;
+#[expect(dead_code, reason = "shared with tests/peers")]
+#[path = "../peers/program.rs"]
+mod program;
+#[path = "../peers/wait.rs"]
+mod wait;
