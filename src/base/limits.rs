@@ -380,6 +380,12 @@ pub const PREVIEWS_MAX: usize = 4;
 pub const UPLOADS_ACTIVE_MAX: usize = 2;
 /// Time the client of a long stream has to take what it is sent next.
 pub const STREAM_SEND_MS_MAX: u64 = 10_000;
+/// How often the state is told by server-sent events.
+pub const EVENT_PERIOD_MS: u64 = 1_000;
+/// Lines of the log in one event.
+pub const EVENT_LOG_LINES_MAX: usize = 64;
+/// The state as an event: viewers as many as are listed, destinations as many as there may be.
+pub const EVENT_STATUS_BYTES_MAX: usize = 192 << 10;
 /// Bytes of a piece of a file read and thrown away behind an answer that does not take it.
 pub const UPLOAD_LINGER_BYTES_MAX: usize = 8 << 20;
 

@@ -81,7 +81,7 @@ pub async fn serve(wire: Wire, door: Door, behind: Rc<Behind>, seat: impl Seat) 
             Ok(false) => break,
             Err(End::Silent) => return,
             Err(End::Refused(refusal)) => {
-                behind.sources.meter.refuse();
+                behind.sources.meter.refuse(door.peer, &refusal);
                 client.refuse(refusal).await;
                 break;
             }
@@ -133,7 +133,7 @@ impl Client {
         let keep_alive = head.keep_alive && whole;
         let reply = ask(&head, &body, door, &behind.jobs).await?;
         if let Some(stream) = reply.stream {
-            self.carry(stream, head.expects_continue, &behind.sources).await?;
+            self.carry(stream, head.expects_continue, door, &behind.sources).await?;
             return Ok(false);
         }
         let last = if keep_alive { "keep-alive" } else { "close" };
@@ -147,9 +147,11 @@ impl Client {
         &mut self,
         stream: Stream,
         expects_continue: bool,
+        door: Door,
         sources: &Sources,
     ) -> io::Result<()> {
-        let mut carrier = Carrier::new(&mut self.wire, &mut self.input, expects_continue);
+        let mut carrier =
+            Carrier::new(&mut self.wire, &mut self.input, expects_continue, door.peer);
         match stream::serve(stream, &mut carrier, sources).await? {
             Some(answer) => self.send(&[&answer_bytes(&answer)]).await,
             None => Ok(()),

@@ -110,7 +110,7 @@ fn admit(
         house.enter(entry);
         return;
     }
-    house.behind.sources.meter.refuse();
+    house.behind.sources.meter.refuse(from.ip(), &"all places are taken");
     if house.refusing.get() < HTTP_REFUSALS_MAX {
         let refused = Refused::new(house);
         let told = async move {
@@ -256,6 +256,10 @@ impl Drop for Refused {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::events::Newsroom;
+    use crate::system::library::Library;
+    use crate::system::logs::LogReader;
+    use crate::system::snapshot::Board;
     use std::os::unix::net::UnixListener;
     use std::thread::JoinHandle;
 
@@ -303,6 +307,18 @@ mod tests {
         assert_eq!(room(&each_one, address("192.0.2.3")), Room::None);
     }
 
+    fn sources() -> Sources {
+        let folder = std::env::temp_dir().join(format!("streamcaster-gate-{}", std::process::id()));
+        let news = Newsroom::new(
+            Board::default(),
+            Library::start(folder).unwrap(),
+            LogReader::default(),
+            std::sync::Arc::new(String::new),
+            Box::new(|| crate::control::sample::MOMENT),
+        );
+        Sources { meter: std::sync::Arc::default(), news }
+    }
+
     /// A gate before a server that takes connections and never answers.
     fn gate_before_silence() -> (SocketAddr, UnixListener, Sender<()>, JoinHandle<()>) {
         let (dir, listener) =
@@ -312,8 +328,7 @@ mod tests {
         let at = http.get_ref().local_addr().unwrap();
         let (open, stop) = bounded(1);
         let gate = std::thread::spawn(move || {
-            let sources = Sources { meter: std::sync::Arc::default() };
-            run(http, stat, &dir.socket(), sources, stop);
+            run(http, stat, &dir.socket(), sources(), stop);
         });
         (at, listener, open, gate)
     }

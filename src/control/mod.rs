@@ -27,6 +27,7 @@ pub mod routes;
 mod api;
 mod caller;
 mod connection;
+mod events;
 mod fields;
 mod gate;
 mod inputs;
@@ -61,13 +62,16 @@ use socket2::SockRef;
 use crate::base::limits::{HTTP_SOCKET_BUFFER_BYTES, HTTP_WORKERS, THREAD_STACK_BYTES};
 use crate::system::commands::Desk;
 use crate::system::library::Library;
+use crate::system::logs::LogReader;
 use crate::system::snapshot::Board;
+use events::Newsroom;
 use meter::Meter;
 use socket_dir::SocketDir;
 use stream::Sources;
 use worker::Shop;
 
 pub use build_info::BUILD;
+pub use events::Revision;
 
 /// How long stopping waits for a thread that does not end.
 const STOP_MS_MAX: Duration = Duration::from_millis(1_000);
@@ -84,6 +88,10 @@ pub struct ControlOptions {
     pub desk: Desk,
     /// The library.
     pub library: Library,
+    /// The log's newest lines.
+    pub logs: LogReader,
+    /// The revision of the settings; asked on the gate's thread, so it must not wait.
+    pub revision: Revision,
     /// Takes the private socket where there is neither `/run` nor a folder for temporary files.
     pub state: PathBuf,
 }
@@ -135,7 +143,7 @@ pub fn start(options: ControlOptions) -> io::Result<ControlHandle> {
     let (dir, listener) = SocketDir::create(&options.state)?;
     let server = tiny_http::Server::from_listener(listener, None).map_err(io::Error::other)?;
     let meter = Arc::<Meter>::default();
-    let sources = Sources { meter: Arc::clone(&meter) };
+    let sources = sources(&options, &meter);
     let shop = Arc::new(Shop::new(server, options.board, options.desk, options.library, meter));
     let (stay, ended) = mpsc::channel::<()>();
     let (gate, stop) = smol::channel::bounded(1);
@@ -158,6 +166,19 @@ pub fn start(options: ControlOptions) -> io::Result<ControlHandle> {
     })?;
     log::info!("control: page on http://{http_addr}, statistics on http://{stat_addr}/stat");
     Ok(handle)
+}
+
+/// What the gate's side serves itself.
+fn sources(options: &ControlOptions, meter: &Arc<Meter>) -> Sources {
+    let numbers = Arc::clone(meter);
+    let news = Newsroom::new(
+        options.board.clone(),
+        options.library.clone(),
+        options.logs.clone(),
+        Arc::clone(&options.revision),
+        Box::new(move || worker::moment(numbers.read())),
+    );
+    Sources { meter: Arc::clone(meter), news }
 }
 
 fn spawn(
