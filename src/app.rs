@@ -80,6 +80,7 @@ pub fn demand(config: &Config) -> Demand {
         viewers: config.rtmp.viewers_max,
         destinations: config.rtmp.destinations_max,
         receive_buffer_bytes: config.udp.receive_buffer_bytes,
+        tls_connections: if config.http.tls.is_some() { HTTP_CONNECTIONS_MAX } else { 0 },
     }
 }
 
@@ -119,6 +120,7 @@ pub fn run(config: &Config, data: &Path, logs: LogReader) -> Result<(), StartErr
     let options = ControlOptions {
         http: config.http.listen,
         stat: config.stat.listen,
+        tls: config.http.tls.clone(),
         board: board.clone(),
         desk,
         library,

@@ -13,7 +13,8 @@ use super::limits::{
     PLAYLIST_BYTES, PLAYLIST_COPIES_MAX, PROGRAM_BYTES, RING_UNITS_MAX, RTMP_ARRIVAL_BUFFER_BYTES,
     RTMP_LOBBY_BYTES, RTMP_LOBBY_MAX, RTMP_PENDING_MAX, RTMP_RECEIVE_BUFFER_BYTES, RTMP_ROOMY_MAX,
     SMALL_HEAP_BYTES, SOCKET_SEND_BUFFER_BYTES, STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX,
-    THREADS_MAX, THREAD_STACK_BYTES, TRACK_CONFIGS_MAX, TRACK_CONFIG_BYTES_MAX, VIEWER_BYTES,
+    THREADS_MAX, THREAD_STACK_BYTES, TLS_CONNECTION_BYTES, TRACK_CONFIGS_MAX,
+    TRACK_CONFIG_BYTES_MAX, VIEWER_BYTES,
 };
 
 /// Linux grants twice what SO_SNDBUF or SO_RCVBUF ask for, the half of it for its own bookkeeping
@@ -33,6 +34,8 @@ pub struct Demand {
     pub destinations: usize,
     /// Receive buffer of the UDP input, bytes asked for.
     pub receive_buffer_bytes: usize,
+    /// Connections of the control port that may speak TLS.
+    pub tls_connections: usize,
 }
 
 /// Whose memory it is.
@@ -122,6 +125,10 @@ impl Budget {
         self.heap("publisher and pull", 2, "sessions", DESTINATION_BYTES);
         self.heap("HTTP connections", HTTP_CONNECTIONS_MAX, "connections", http);
         self.one(Owner::Heap, "HTTP answers under way", HTTP_ANSWERS_BYTES_MAX);
+        if demand.tls_connections > 0 {
+            let count = demand.tls_connections;
+            self.heap("HTTPS connections", count, "connections", TLS_CONNECTION_BYTES);
+        }
         let clients = EVENT_CLIENTS_MAX;
         let event = EVENT_STATUS_BYTES_MAX + 2 * EVENT_LOG_LINES_MAX * LOG_LINE_BYTES_MAX;
         self.heap("HTTP: events being sent", clients, "clients", event);
@@ -203,6 +210,7 @@ mod tests {
             viewers,
             destinations,
             receive_buffer_bytes: UDP_RECEIVE_BUFFER_BYTES_DEFAULT,
+            tls_connections: HTTP_CONNECTIONS_MAX,
         }
     }
 
@@ -235,6 +243,7 @@ mod tests {
             viewers: usize::MAX,
             destinations: usize::MAX,
             receive_buffer_bytes: usize::MAX,
+            tls_connections: usize::MAX,
         });
         assert_eq!(budget.total(Owner::Heap), u64::MAX);
     }

@@ -28,6 +28,7 @@ use crate::control::connection::{self, Behind, Door, Seat};
 use crate::control::lane::{self, Job, Purse};
 use crate::control::routes::Port;
 use crate::control::stream::Sources;
+use crate::control::tls::Tls;
 use crate::control::wire::Wire;
 use crate::system::clock;
 use crate::system::sockets::source;
@@ -41,6 +42,7 @@ pub fn run(
     stat: Async<TcpListener>,
     socket: &Path,
     sources: Sources,
+    tls: Option<Tls>,
     stop: Receiver<()>,
 ) {
     let executor = LocalExecutor::new();
@@ -50,7 +52,14 @@ pub fn run(
     for _ in 0..HTTP_LANES {
         executor.spawn(lane::run(socket.to_owned(), to_do.clone(), purse.clone())).detach();
     }
-    let house = Rc::new(House::new(jobs, sources));
+    let house = Rc::new(House::new(jobs, sources, tls));
+    let behind = Rc::clone(&house.behind);
+    let follow = async move {
+        if let Some(tls) = &behind.tls {
+            tls.follow().await;
+        }
+    };
+    executor.spawn(follow).detach();
     let open = async {
         let doors = zip(
             accept(http, Port::Http, &executor, &house),
@@ -102,9 +111,9 @@ fn admit(
     if house.make_room(source(from.ip())) {
         let id = house.ticket();
         let chair = Chair { house: Rc::clone(house), id };
-        let door = Door { port, peer: from.ip() };
+        let door = Door { port, peer: from.ip(), secure: false };
         let behind = Rc::clone(&house.behind);
-        let task = executor.spawn(connection::serve(Wire::Plain(stream), door, behind, chair));
+        let task = executor.spawn(connection::serve(stream, door, behind, chair));
         let waiting_since = Some(id);
         let entry = Entry { id, source: source(from.ip()), waiting_since, _task: task };
         house.enter(entry);
@@ -114,6 +123,7 @@ fn admit(
     if house.refusing.get() < HTTP_REFUSALS_MAX {
         let refused = Refused::new(house);
         let told = async move {
+            // In plain HTTP even where TLS is spoken: a handshake is what there is no room for.
             connection::turn_away(Wire::Plain(stream)).await;
             drop(refused);
         };
@@ -141,8 +151,8 @@ struct House {
 }
 
 impl House {
-    fn new(jobs: Sender<Job>, sources: Sources) -> House {
-        let behind = Rc::new(Behind { jobs, sources });
+    fn new(jobs: Sender<Job>, sources: Sources, tls: Option<Tls>) -> House {
+        let behind = Rc::new(Behind { jobs, sources, tls });
         let (seats, tickets, refusing) = Default::default();
         House { seats, behind, tickets, refusing }
     }
@@ -328,7 +338,7 @@ mod tests {
         let at = http.get_ref().local_addr().unwrap();
         let (open, stop) = bounded(1);
         let gate = std::thread::spawn(move || {
-            run(http, stat, &dir.socket(), sources(), stop);
+            run(http, stat, &dir.socket(), sources(), None, stop);
         });
         (at, listener, open, gate)
     }

@@ -59,6 +59,7 @@ fn options(http: SocketAddr, stat: SocketAddr, board: Board) -> ControlOptions {
     ControlOptions {
         http,
         stat,
+        tls: None,
         board,
         desk,
         library: library(),
