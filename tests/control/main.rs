@@ -19,6 +19,7 @@ use streamcaster::system::library::Library;
 use streamcaster::system::logs::{self, LogHandle, LogOptions, LogReader};
 use streamcaster::system::snapshot::{Board, Snapshot, Source, Text, ViewerStatus};
 
+mod https;
 mod orders;
 mod strangers;
 mod streams;
