@@ -210,7 +210,7 @@ mod tests {
             viewers,
             destinations,
             receive_buffer_bytes: UDP_RECEIVE_BUFFER_BYTES_DEFAULT,
-            tls_connections: HTTP_CONNECTIONS_MAX,
+            tls_connections: 0,
         }
     }
 
@@ -249,9 +249,17 @@ mod tests {
     }
 
     #[test]
+    fn tls_is_paid_for_where_it_is_spoken() {
+        let plain = demand(1, 1);
+        let secure = Demand { tls_connections: HTTP_CONNECTIONS_MAX, ..plain };
+        let more = Budget::of(&secure).total(Owner::Heap) - Budget::of(&plain).total(Owner::Heap);
+        assert_eq!(more, (HTTP_CONNECTIONS_MAX * TLS_CONNECTION_BYTES) as u64);
+    }
+
+    #[test]
     fn the_defaults_fit_a_small_machine() {
         let budget = Budget::of(&demand(VIEWERS_DEFAULT, DESTINATIONS_DEFAULT));
-        assert!(budget.total(Owner::Heap) < 54 << 20, "{}", budget.total(Owner::Heap));
+        assert!(budget.total(Owner::Heap) < 57 << 20, "{}", budget.total(Owner::Heap));
     }
 
     #[test]

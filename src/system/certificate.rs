@@ -191,7 +191,7 @@ mod tests {
 
     fn wrong(certificate: &Path, key: &Path) -> (Which, String) {
         let files = TlsFiles { certificate: certificate.to_owned(), key: key.to_owned() };
-        let error = files.load().err().expect("refused");
+        let error = files.load().expect_err("refused");
         (error.which, error.to_string())
     }
 
