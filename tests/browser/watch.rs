@@ -14,7 +14,9 @@ impl Watch {
     pub fn note(&mut self, event: &Value) {
         let about = &event["params"];
         match event["method"].as_str().unwrap_or_default() {
-            "Runtime.exceptionThrown" => self.complaints.push(about["exceptionDetails"].to_string()),
+            "Runtime.exceptionThrown" => {
+                self.complaints.push(about["exceptionDetails"].to_string())
+            }
             "Runtime.consoleAPICalled" if about["type"] == "error" => {
                 self.complaints.push(about["args"].to_string());
             }
