@@ -57,7 +57,7 @@ function pull(state) {
     state: p.state,
     word: t(`state_${p.state}`),
     line: [p.url, p.state === "live" ? rate(p.bps) : ""],
-    why: p.state === "live" ? [] : [p.detail, again],
+    why: p.state === "live" ? [] : [[p.detail, again].filter(Boolean).join(" · ")],
   };
 }
 

@@ -89,8 +89,8 @@ function make() {
       button(t("rename_dots"), () => rename(current())),
       button(t("delete_dots"), (node) => remove(current(), node), "danger")));
   item.more = more.firstElementChild;
-  item.about.append(item.warnings, item.remedy, more);
-  item.append(item.play);
+  item.about.append(item.warnings, item.remedy);
+  item.append(item.play, more);
   item.parts.lamp.remove();
   return item;
 }

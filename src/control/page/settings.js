@@ -118,7 +118,7 @@ function render(settings) {
     if (!groups.has(group)) groups.set(group, []);
     groups.get(group).push(row.node);
   }
-  byId("settings").replaceChildren(...[...groups].map(([group, nodes]) => {
+  byId("settings-form").replaceChildren(...[...groups].map(([group, nodes]) => {
     const name = `group_${keyOf(group)}`;
     return h("fieldset", { class: "card" }, h("legend", { text: has(name) ? t(name) : group }), ...nodes);
   }));
@@ -219,7 +219,7 @@ export function setInView(visible) {
 }
 
 export function init() {
-  byId("settings").addEventListener("submit", save);
+  byId("settings-form").addEventListener("submit", save);
   byId("settings-undo").addEventListener("click", load);
   byId("change-password").addEventListener("click", changePassword);
   byId("logout").addEventListener("click", ({ currentTarget }) => run(currentTarget, logout));

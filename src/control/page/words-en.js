@@ -34,7 +34,7 @@ export const words = {
   mono: "mono", stereo: "stereo", channels: "{0} channels",
 
   // Picture
-  preview_label: "The programme, live", preview_show: "Show the picture", preview_hide: "Hide the picture",
+  preview_label: "The programme, live", preview_show: "Show picture", preview_hide: "Hide picture",
   sound_on: "Sound on", sound_off: "Sound off", behind_s: "{0} s behind",
   preview_opens: "The picture is coming …", preview_again: "The picture stopped; it comes back by itself.",
   preview_off: "The picture is off. It costs as much transfer as a viewer.",
