@@ -127,10 +127,10 @@ function make() {
   item.turn = button("", turn);
   item.restart = button(t("restart_dots"), restart);
   item.edit = button(t("edit_dots"), edit);
-  item.remove = button(t("remove_dots"), remove, "danger");
+  item.removal = button(t("remove_dots"), remove, "danger");
   item.elsewhere = h("p", { class: "line" });
   item.about.append(item.spark, item.sent, item.warnings, item.elsewhere,
-    h("div", { class: "buttons" }, item.turn, item.restart, item.edit, item.remove));
+    h("div", { class: "buttons" }, item.turn, item.restart, item.edit, item.removal));
   return item;
 }
 
@@ -159,11 +159,11 @@ function showOne(item, one) {
   const elsewhere = one.set_by === "environment";
   say(item.elsewhere, elsewhere ? t("set_by_environment") : "");
   set(item.turn, one.enabled ? t("disable") : t("enable"));
-  const labels = { turn: item.turn.textContent, restart: t("restart"), edit: t("edit"), remove: t("remove") };
+  const labels = { turn: item.turn.textContent, restart: t("restart"), edit: t("edit"), removal: t("remove") };
   for (const [name, label] of Object.entries(labels)) attribute(item[name], "aria-label", `${label}: ${one.name}`);
   item.turn.disabled = elsewhere;
   item.edit.disabled = elsewhere;
-  item.remove.disabled = elsewhere;
+  item.removal.disabled = elsewhere;
   item.restart.hidden = !one.enabled;
 }
 
