@@ -31,12 +31,12 @@ function fits({ level, target, text }) {
 function render(fresh) {
   const log = byId("log");
   if (!fresh) log.replaceChildren();
-  const made = (fresh || lines).filter(fits).map((line) => h("li", { "data-level": line.level },
+  const made = (fresh || lines).filter(fits).map((line) => h("p", { "data-level": line.level },
     h("time", { datetime: line.time, text: line.time ? timeOf(line.time) : "" }), " ",
     h("b", { text: t(`level_name_${line.level}`) }), " ", h("span", { text: line.text })));
   log.append(...made);
   while (log.children.length > LINES_MAX) log.firstElementChild.remove();
-  if (log.children.length === 0) log.append(h("li", { class: "none", text: t("log_none") }));
+  if (log.children.length === 0) log.append(h("p", { class: "none", text: t("log_none") }));
   else if (log.children.length > 1) log.querySelector(".none")?.remove();
   if (following) log.scrollTop = log.scrollHeight;
 }
@@ -62,7 +62,7 @@ async function load() {
       render();
     }
   } catch {
-    if (lines.length === 0) byId("log").replaceChildren(h("li", { class: "none", text: t("log_unknown") }));
+    if (lines.length === 0) byId("log").replaceChildren(h("p", { class: "none", text: t("log_unknown") }));
   }
 }
 

@@ -140,7 +140,7 @@ export const words = {
   restart_needed: "Some settings take effect after a restart.", restart_program: "Restart the program…",
   restart_title: "Restart the program?",
   restart_text: "Viewers are disconnected, and every push ends and begins anew. It takes a few seconds.",
-  undo_changes: "Undo", changes: "{0} changed", saved: "Saved.", to_default: "Default", not_set: "not set",
+  undo_changes: "Undo", changes: "{0} changed", saved: "Saved.", to_default: "Use the default", not_set: "not set",
   range: "{0} to {1}", default_is: "default {0}", one_per_line: "one per line", needs_restart: "takes effect after a restart",
   by_environment: "set by the environment", by_argument: "set on the command line",
   changed_meanwhile: "Somebody else changed the settings meanwhile. They are shown anew; please make your change again.",

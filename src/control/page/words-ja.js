@@ -140,7 +140,7 @@ export const words = {
   restart_needed: "再起動後に有効になる設定があります。", restart_program: "プログラムを再起動…",
   restart_title: "プログラムを再起動しますか？",
   restart_text: "視聴者は切断され、すべての送信がいったん終了してからやり直されます。数秒かかります。",
-  undo_changes: "元に戻す", changes: "{0} 件の変更", saved: "保存しました。", to_default: "既定値", not_set: "未設定",
+  undo_changes: "元に戻す", changes: "{0} 件の変更", saved: "保存しました。", to_default: "既定値に戻す", not_set: "未設定",
   range: "{0}～{1}", default_is: "既定値 {0}", one_per_line: "1 行に 1 件", needs_restart: "再起動後に有効",
   by_environment: "環境変数で設定", by_argument: "コマンドラインで設定",
   changed_meanwhile: "その間に別の人が設定を変更しました。最新の内容を表示しましたので、もう一度変更してください。",
