@@ -2,10 +2,12 @@
 //! operator sees and does, by mouse and by keyboard, in both languages, on a phone and on a desk.
 #![cfg(test)]
 
+mod access;
 mod hands;
 mod page;
 mod pipe;
 mod watch;
+mod world;
 
 // What the tests with friendly peers have; not all of it is needed here.
 #[expect(dead_code, reason = "shared with tests/peers")]
