@@ -256,6 +256,7 @@ impl Drop for Refused {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::system::library::clerk::Clerk;
     use std::os::unix::net::UnixListener;
     use std::thread::JoinHandle;
 
@@ -312,7 +313,7 @@ mod tests {
         let at = http.get_ref().local_addr().unwrap();
         let (open, stop) = bounded(1);
         let gate = std::thread::spawn(move || {
-            let sources = Sources { meter: std::sync::Arc::default() };
+            let sources = Sources { meter: std::sync::Arc::default(), clerk: Clerk::absent() };
             run(http, stat, &dir.socket(), sources, stop);
         });
         (at, listener, open, gate)

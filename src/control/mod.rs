@@ -60,6 +60,7 @@ use socket2::SockRef;
 
 use crate::base::limits::{HTTP_SOCKET_BUFFER_BYTES, HTTP_WORKERS, THREAD_STACK_BYTES};
 use crate::system::commands::Desk;
+use crate::system::library::clerk::Clerk;
 use crate::system::library::Library;
 use crate::system::snapshot::Board;
 use meter::Meter;
@@ -84,6 +85,8 @@ pub struct ControlOptions {
     pub desk: Desk,
     /// The library.
     pub library: Library,
+    /// Who changes it.
+    pub clerk: Clerk,
     /// Takes the private socket where there is neither `/run` nor a folder for temporary files.
     pub state: PathBuf,
 }
@@ -135,8 +138,15 @@ pub fn start(options: ControlOptions) -> io::Result<ControlHandle> {
     let (dir, listener) = SocketDir::create(&options.state)?;
     let server = tiny_http::Server::from_listener(listener, None).map_err(io::Error::other)?;
     let meter = Arc::<Meter>::default();
-    let sources = Sources { meter: Arc::clone(&meter) };
-    let shop = Arc::new(Shop::new(server, options.board, options.desk, options.library, meter));
+    let sources = Sources { meter: Arc::clone(&meter), clerk: options.clerk.clone() };
+    let shop = Arc::new(Shop::new(
+        server,
+        options.board,
+        options.desk,
+        options.library,
+        options.clerk,
+        meter,
+    ));
     let (stay, ended) = mpsc::channel::<()>();
     let (gate, stop) = smol::channel::bounded(1);
     // From here on an error drops the handle, and that stops what has begun.

@@ -20,6 +20,7 @@ use crate::control::meter::Meter;
 use crate::control::routes::{self, Answer, COMMON_FIELDS};
 use crate::control::wire::Wire;
 use crate::control::{preview, uploads};
+use crate::system::library::clerk::Clerk;
 
 /// The field by which an answer says that it is a stream; it never reaches a client.
 pub const STREAM_FIELD: &str = "X-Streamcaster-Stream";
@@ -76,6 +77,8 @@ impl Stream {
 pub struct Sources {
     /// The gate's numbers.
     pub meter: Arc<Meter>,
+    /// Where uploads go.
+    pub clerk: Clerk,
 }
 
 /// A connection that a stream has taken over, its request's head read and answered for.

@@ -3,6 +3,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -13,6 +14,7 @@ use streamcaster::base::limits::{
 use streamcaster::base::time::Mono;
 use streamcaster::control::{start, ControlHandle, ControlOptions};
 use streamcaster::system::commands::{self, Command, Desk, Inbox, Selection};
+use streamcaster::system::library::clerk::Clerk;
 use streamcaster::system::library::Library;
 use streamcaster::system::snapshot::{Board, Snapshot, Source, Text, ViewerStatus};
 
@@ -34,14 +36,17 @@ fn snapshot() -> Snapshot {
 
 /// An empty library, the same for all tests.
 fn library() -> Library {
-    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("control-videos");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("control-videos");
     Library::start(folder).expect("a thread")
 }
 
 fn options(http: SocketAddr, stat: SocketAddr, board: Board) -> ControlOptions {
     // Nobody takes commands, unless a test does.
     let (desk, _) = commands::channel();
-    ControlOptions { http, stat, board, desk, library: library(), state: std::env::temp_dir() }
+    let (library, state) = (library(), std::env::temp_dir());
+    let parts = Path::new(env!("CARGO_TARGET_TMPDIR")).join("control-uploads");
+    let clerk = Clerk::start(parts, library.clone(), board.clone()).expect("a thread");
+    ControlOptions { http, stat, board, desk, library, clerk, state }
 }
 
 fn control_with(snapshot: Snapshot) -> ControlHandle {

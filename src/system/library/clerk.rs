@@ -97,6 +97,7 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub struct Seat {
     clerk: Clerk,
     id: UploadId,
+    size: u64,
 }
 
 impl fmt::Debug for Seat {
@@ -125,6 +126,12 @@ impl Clerk {
             .stack_size(THREAD_STACK_BYTES)
             .spawn(move || office.work(&inbox))?;
         Ok(Clerk { orders, view })
+    }
+
+    /// One who knows of nothing and does nothing.
+    #[cfg(test)]
+    pub fn absent() -> Clerk {
+        Clerk { orders: mpsc::sync_channel(1).0, view: Arc::default() }
     }
 
     /// The uploads there are, the one that waits longest first.
@@ -166,7 +173,7 @@ impl Clerk {
             return Err(UploadError::Crowded);
         }
         active.push(id);
-        Ok(Seat { clerk: self.clone(), id })
+        Ok(Seat { clerk: self.clone(), id, size })
     }
 
     fn send(&self, order: Order) -> Result<(), UploadError> {
@@ -200,9 +207,9 @@ impl Seat {
         Ok(outcome)
     }
 
-    /// The length the upload shall have, bytes, if it is still there.
-    pub fn size(&self) -> Option<u64> {
-        self.clerk.known().iter().find(|upload| upload.id == self.id).map(|upload| upload.size)
+    /// The length the upload's file shall have, bytes.
+    pub const fn size(&self) -> u64 {
+        self.size
     }
 }
 
