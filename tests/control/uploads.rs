@@ -239,8 +239,9 @@ fn what_makes_no_sense_is_refused_before_the_disk_is_looked_at() {
 fn names_that_are_taken_or_on_air_are_left_alone() {
     let mut house = House::new("taken");
     let videos = house.folder.join("videos");
-    let put = |name: &str| fs::write(videos.join(name), "old").expect("a file");
-    ["air.mp4", "a.mp4", "b.mp4"].map(put);
+    for name in ["air.mp4", "a.mp4", "b.mp4"] {
+        fs::write(videos.join(name), "old").expect("a file");
+    }
     let mut playing = snapshot();
     playing.playout.file = Some("air.mp4".try_into().expect("short"));
     let files = vec!["a.mp4".try_into().expect("short")];
