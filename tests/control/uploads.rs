@@ -52,8 +52,8 @@ impl House {
     fn begin(&self, name: &str, size: usize) -> String {
         let wanted = format!(r#"{{"filename":"{name}","size":{size}}}"#);
         let (status, told) = self.ask("POST", "/api/uploads", &wanted);
-        assert_eq!((status, &told["offset"]), (201, &0.into()), "{told}");
-        told["id"].as_str().expect("an id").to_owned()
+        assert_eq!((status, told.pointer("/offset")), (201, Some(&0.into())), "{told}");
+        told.pointer("/id").and_then(Value::as_str).expect("an id").to_owned()
     }
 
     fn send(&self, id: &str, offset: u64, bytes: &[u8]) -> (u16, Value) {
@@ -66,8 +66,9 @@ impl House {
     fn offset(&self, id: &str) -> Option<u64> {
         let answer = get(self.http(), "/api/uploads", "");
         let uploads: Value = serde_json::from_str(body(&answer)).expect("JSON");
-        let uploads = uploads["uploads"].as_array().expect("a list").clone();
-        uploads.iter().find(|upload| upload["id"] == id)?["offset"].as_u64()
+        let uploads = uploads.pointer("/uploads").and_then(Value::as_array).expect("a list");
+        let found = uploads.iter().find(|upload| upload.get("id").is_some_and(|it| it == id))?;
+        found.get("offset")?.as_u64()
     }
 
     fn wait_for_offset(&self, id: &str, offset: u64) {

@@ -27,6 +27,7 @@ use crate::system::snapshot::Board;
 
 /// A change of the library that takes no bytes from the network.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::large_enum_variant, reason = "a handful at a time; a name has its bound inside")]
 pub enum Change {
     /// Begin an upload.
     Begin {
@@ -70,7 +71,7 @@ pub struct Written {
 
 /// What the thread is asked.
 enum Order {
-    Change(Change, SyncSender<Result<Changed, UploadError>>),
+    Change(Box<Change>, SyncSender<Result<Changed, UploadError>>),
     Piece { id: UploadId, offset: u64, bytes: Vec<u8>, written: channel::Sender<Written> },
     Finish { id: UploadId, finished: channel::Sender<Result<FileName, UploadError>> },
 }
@@ -145,7 +146,7 @@ impl Clerk {
     /// It was refused, or the disk did not answer in time; then it may still be done later.
     pub fn ask(&self, change: Change) -> Result<Changed, UploadError> {
         let (answer, outcome) = mpsc::sync_channel(1);
-        self.send(Order::Change(change, answer))?;
+        self.send(Order::Change(Box::new(change), answer))?;
         let outcome = outcome.recv_timeout(Duration::from_millis(COMMAND_MS_MAX));
         outcome.unwrap_or(Err(UploadError::Busy))
     }
@@ -262,7 +263,7 @@ impl Office {
     fn carry_out(&self, order: Order, store: &mut Store) {
         let done = catch_unwind(AssertUnwindSafe(|| match order {
             Order::Change(change, answer) => {
-                let outcome = self.change(change, store);
+                let outcome = self.change(*change, store);
                 self.show(store);
                 let _ = answer.try_send(outcome);
             }
