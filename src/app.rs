@@ -46,6 +46,7 @@ use crate::system::clock;
 use crate::system::commands::{self, Declined, DeclinedKind, Inbox};
 use crate::system::config::Config;
 use crate::system::heap;
+use crate::system::library::clerk::Clerk;
 use crate::system::library::{Library, LibraryError};
 use crate::system::logs::LogReader;
 use crate::system::reactor::{self, Sleep};
@@ -115,6 +116,10 @@ pub fn run(config: &Config, data: &Path, logs: LogReader) -> Result<(), StartErr
         hint: "",
         cause,
     })?;
+    let clerk =
+        Clerk::start(data.join("uploads"), library.clone(), board.clone()).map_err(|cause| {
+            StartError { what: "the thread of uploads cannot start".to_owned(), hint: "", cause }
+        })?;
     let (desk, inbox) = commands::channel();
     let plane = Plane::bind(config, data, library.clone(), inbox)?;
     let options = ControlOptions {
@@ -126,6 +131,7 @@ pub fn run(config: &Config, data: &Path, logs: LogReader) -> Result<(), StartErr
         library,
         logs,
         revision: Arc::new(String::new),
+        clerk,
         state: data.join("state"),
     };
     let control = control::start(options).map_err(|cause| StartError {

@@ -14,7 +14,8 @@ use super::limits::{
     RTMP_LOBBY_BYTES, RTMP_LOBBY_MAX, RTMP_PENDING_MAX, RTMP_RECEIVE_BUFFER_BYTES, RTMP_ROOMY_MAX,
     SMALL_HEAP_BYTES, SOCKET_SEND_BUFFER_BYTES, STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX,
     THREADS_MAX, THREAD_STACK_BYTES, TLS_CONNECTION_BYTES, TRACK_CONFIGS_MAX,
-    TRACK_CONFIG_BYTES_MAX, VIEWER_BYTES,
+    TRACK_CONFIG_BYTES_MAX, UPLOADS_ACTIVE_MAX, UPLOAD_PIECES_MAX, UPLOAD_PIECE_BYTES,
+    VIEWER_BYTES,
 };
 
 /// Linux grants twice what SO_SNDBUF or SO_RCVBUF ask for, the half of it for its own bookkeeping
@@ -124,6 +125,8 @@ impl Budget {
         self.heap("destinations", demand.destinations, "destinations", DESTINATION_BYTES);
         self.heap("publisher and pull", 2, "sessions", DESTINATION_BYTES);
         self.heap("HTTP connections", HTTP_CONNECTIONS_MAX, "connections", http);
+        let pieces = UPLOADS_ACTIVE_MAX * UPLOAD_PIECES_MAX;
+        self.heap("uploads on their way to the disk", pieces, "pieces", UPLOAD_PIECE_BYTES);
         self.one(Owner::Heap, "HTTP answers under way", HTTP_ANSWERS_BYTES_MAX);
         if demand.tls_connections > 0 {
             let count = demand.tls_connections;

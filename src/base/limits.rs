@@ -330,6 +330,37 @@ pub const MP4_LANDMARKS_MAX: usize = 256;
 /// Samples and boxes of a fragmented MP4 file gone over when it is opened, to know how long it
 /// plays, or in a seek.
 pub const MP4_WALK_STEPS_MAX: usize = 8_000_000;
+/// Uploads known at once: under way, broken off, or waiting for their name to become free.
+pub const UPLOADS_KNOWN_MAX: usize = 16;
+/// Uploads whose bytes come in at once.
+pub const UPLOADS_ACTIVE_MAX: usize = 2;
+/// The largest file uploaded.
+pub const UPLOAD_BYTES_MAX: u64 = 1 << 40;
+/// A piece of an upload on its way from the network to the disk.
+pub const UPLOAD_PIECE_BYTES: usize = 256 << 10;
+/// Pieces of one upload in memory: one is filled while the other is written.
+pub const UPLOAD_PIECES_MAX: usize = 2;
+/// How much of a file clients are advised to send in one request.
+pub const UPLOAD_REQUEST_BYTES: u64 = 8 << 20;
+/// What uploads leave free on the disk: logs, settings and remembered state are written there too.
+pub const UPLOAD_RESERVE_BYTES: u64 = 64 << 20;
+/// Bytes after which an upload is handed to the disk itself: what is written and not yet there is
+/// memory that the kernel lends.
+pub const UPLOAD_SYNC_BYTES: u64 = 8 << 20;
+/// An upload without a new byte for so long is given up.
+pub const UPLOAD_KEPT_MS_MAX: u64 = 24 * 3_600_000;
+/// How often uploads that are to be given up are looked for.
+pub const UPLOAD_SWEEP_MS: u64 = 600_000;
+/// What may wait for the uploads' thread: two pieces of each upload, and commands.
+pub const UPLOAD_ORDERS_MAX: usize = 16;
+/// Time an uploading client has for the next [`UPLOAD_STEP_BYTES_MIN`].
+pub const UPLOAD_STEP_MS_MAX: u64 = 30_000;
+/// What it must send in that time.
+pub const UPLOAD_STEP_BYTES_MIN: usize = 16 << 10;
+/// Time the disk has to take a piece of an upload.
+pub const UPLOAD_DISK_MS_MAX: u64 = 20_000;
+/// Time it has to take the last of a file and give it its name.
+pub const UPLOAD_FINISH_MS_MAX: u64 = 60_000;
 /// Commands from the control plane under way.
 pub const COMMANDS_MAX: usize = 8;
 /// Time who gives a command waits for what comes of it. Less than the control plane's own.
@@ -376,8 +407,6 @@ pub const HTTP_VIEWERS_LISTED_MAX: usize = 500;
 pub const EVENT_CLIENTS_MAX: usize = 8;
 /// Clients of the preview at once.
 pub const PREVIEWS_MAX: usize = 4;
-/// Uploads that send at once.
-pub const UPLOADS_ACTIVE_MAX: usize = 2;
 /// Time the client of a long stream has to take what it is sent next.
 pub const STREAM_SEND_MS_MAX: u64 = 10_000;
 /// How often the state is told by server-sent events.
@@ -416,9 +445,9 @@ pub const BLOCKING_THREADS_MAX: usize = 4;
 /// Threads of the control plane: its gate, its workers, and tiny_http's, which are one that accepts,
 /// four that wait for work, and one more for each lane that connects before those wait.
 pub const HTTP_THREADS_MAX: usize = 1 + HTTP_WORKERS + 1 + 4 + HTTP_LANES;
-/// Threads of the process: data plane, log, library, the control plane's sockets (async-io), and
-/// those counted above; one for each file that is open for playing.
-pub const THREADS_MAX: usize = 4 + BLOCKING_THREADS_MAX + HTTP_THREADS_MAX + DECKS_MAX;
+/// Threads of the process: data plane, log, library, uploads, the control plane's sockets
+/// (async-io), and those counted above; one for each file that is open for playing.
+pub const THREADS_MAX: usize = 5 + BLOCKING_THREADS_MAX + HTTP_THREADS_MAX + DECKS_MAX;
 /// Stack of each thread the program starts itself.
 pub const THREAD_STACK_BYTES: usize = 256 << 10;
 

@@ -63,6 +63,7 @@ use socket2::SockRef;
 use crate::base::limits::{HTTP_SOCKET_BUFFER_BYTES, HTTP_WORKERS, THREAD_STACK_BYTES};
 use crate::system::certificate::TlsFiles;
 use crate::system::commands::Desk;
+use crate::system::library::clerk::Clerk;
 use crate::system::library::Library;
 use crate::system::logs::LogReader;
 use crate::system::snapshot::Board;
@@ -97,6 +98,8 @@ pub struct ControlOptions {
     pub logs: LogReader,
     /// The revision of the settings; asked on the gate's thread, so it must not wait.
     pub revision: Revision,
+    /// Who changes it.
+    pub clerk: Clerk,
     /// Takes the private socket where there is neither `/run` nor a folder for temporary files.
     pub state: PathBuf,
 }
@@ -151,7 +154,14 @@ pub fn start(options: ControlOptions) -> io::Result<ControlHandle> {
     let server = tiny_http::Server::from_listener(listener, None).map_err(io::Error::other)?;
     let meter = Arc::<Meter>::default();
     let sources = sources(&options, &meter);
-    let shop = Arc::new(Shop::new(server, options.board, options.desk, options.library, meter));
+    let shop = Arc::new(Shop::new(
+        server,
+        options.board,
+        options.desk,
+        options.library,
+        options.clerk,
+        meter,
+    ));
     let (stay, ended) = mpsc::channel::<()>();
     let (gate, stop) = smol::channel::bounded(1);
     // From here on an error drops the handle, and that stops what has begun.
@@ -185,7 +195,7 @@ fn sources(options: &ControlOptions, meter: &Arc<Meter>) -> Sources {
         Arc::clone(&options.revision),
         Box::new(move || worker::moment(numbers.read())),
     );
-    Sources { meter: Arc::clone(meter), news }
+    Sources { meter: Arc::clone(meter), news, clerk: options.clerk.clone() }
 }
 
 fn spawn(

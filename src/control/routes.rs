@@ -13,11 +13,14 @@ use crate::control::orders;
 use crate::control::page;
 use crate::control::stat;
 use crate::control::stream::Stream;
+use crate::control::uploads;
 use crate::control::videos;
 use crate::system::commands::{Command, Outcome};
 use crate::system::health::{judge, Verdict};
+use crate::system::library::clerk::{Change, Changed};
 use crate::system::library::listing::Listing;
 use crate::system::library::objections::OnAir;
+use crate::system::library::upload::{Upload, UploadError};
 use crate::system::snapshot::Snapshot;
 
 /// The two TCP ports.
@@ -63,6 +66,8 @@ pub struct Asked<'a> {
     pub body: &'a [u8],
     /// Length of a body that the gate reads itself if the answer is a [`Stream`], bytes.
     pub piece_bytes: Option<u64>,
+    /// Upload-Offset as sent; empty when absent.
+    pub upload_offset: &'a str,
     /// Last-Event-ID as sent; empty when absent.
     pub last_event_id: &'a str,
 }
@@ -78,6 +83,10 @@ pub struct World<'a> {
     pub ask: &'a dyn Fn(Command) -> Outcome,
     /// The library.
     pub listing: &'a Listing,
+    /// Has the library changed and waits for what comes of it.
+    pub change: &'a dyn Fn(Change) -> Result<Changed, UploadError>,
+    /// The uploads under way or broken off.
+    pub uploads: &'a [Upload],
 }
 
 /// An answer.
@@ -165,6 +174,11 @@ enum Route<'a> {
     Playlists,
     /// One list, by its name as it stands in the path.
     Playlist(&'a str),
+    /// One file of the library, likewise.
+    Video(&'a str),
+    Uploads,
+    /// One upload, by its id.
+    Upload(&'a str),
     /// A file of the page.
     Page,
     Stat,
@@ -183,10 +197,16 @@ impl<'a> Route<'a> {
             (Port::Http, "/api/stop") => Route::Stop,
             (Port::Http, "/api/playout") => Route::Playout,
             (Port::Http, "/api/playlists") => Route::Playlists,
+            (Port::Http, "/api/uploads") => Route::Uploads,
             (Port::Http, path) if page::has(path) => Route::Page,
             (Port::Http, path) => {
-                let name = path.strip_prefix("/api/playlists/")?;
-                Route::Playlist(Some(name).filter(|name| !name.contains('/'))?)
+                let (collection, name) = path.strip_prefix("/api/")?.split_once('/')?;
+                match (collection, Some(name).filter(|name| !name.contains('/'))?) {
+                    ("playlists", name) => Route::Playlist(name),
+                    ("uploads", id) => Route::Upload(id),
+                    ("videos", name) => Route::Video(name),
+                    _ => return None,
+                }
             }
             (Port::Stat, "/stat") => Route::Stat,
             (Port::Stat, "/health") => Route::PlainHealth,
@@ -201,6 +221,8 @@ impl<'a> Route<'a> {
             // A stream has nothing to say to HEAD.
             Route::Events => "GET",
             Route::Playlist(_) => "GET, HEAD, PUT, DELETE",
+            Route::Uploads => "GET, HEAD, POST",
+            Route::Upload(_) | Route::Video(_) => "PATCH, DELETE",
             _ => "GET, HEAD",
         }
     }
@@ -208,7 +230,7 @@ impl<'a> Route<'a> {
 
 /// Whether the answer to this target may be far larger than others.
 pub fn may_be_large(target: &str) -> bool {
-    target.starts_with("/api/videos")
+    target.split(['?', '#']).next() == Some("/api/videos")
 }
 
 /// The state of the whole in JSON, as `GET /api/status` and the events tell it.
@@ -264,6 +286,7 @@ fn tell(
         }
         Route::Events => streamed(Stream::Events { after: asked.last_event_id.parse().ok() }),
         Route::Playlists => orders::playlists(world),
+        Route::Uploads => uploads::list(world.uploads),
         Route::Playlist(name) => orders::playlist(name, world)?,
         Route::Stat => text(200, "text/xml", stat::document(snapshot, moment)),
         Route::PlainHealth => match health().verdict {
@@ -271,9 +294,12 @@ fn tell(
             Verdict::Healthy | Verdict::Degraded => text(200, "text/plain", "healthy\n"),
         },
         // The others take no GET, which was seen to before.
-        Route::Page | Route::Switch | Route::Stop | Route::Playout => {
-            page::answer(path, asked.gzip, asked.if_none_match)
-        }
+        Route::Page
+        | Route::Switch
+        | Route::Stop
+        | Route::Playout
+        | Route::Upload(_)
+        | Route::Video(_) => page::answer(path, asked.gzip, asked.if_none_match),
     })
 }
 
@@ -299,6 +325,13 @@ fn command(asked: Asked<'_>, route: Route<'_>, world: &World<'_>) -> Result<Answ
             orders::put_playlist(name, asked.body, world)
         }
         Route::Playlist(name) => orders::delete_playlist(name, world),
+        Route::Uploads => uploads::begin(asked.body, world),
+        Route::Upload(id) if asked.method == "PATCH" => uploads::go_on(id, asked),
+        Route::Upload(id) => uploads::give_up(id, world),
+        Route::Video(name) if asked.method == "PATCH" => {
+            uploads::rename_video(name, asked.body, world)
+        }
+        Route::Video(name) => uploads::remove_video(name, world),
         // Only what takes other methods than GET and HEAD comes here.
         _ => orders::stop(world),
     }

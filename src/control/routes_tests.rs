@@ -43,13 +43,22 @@ fn asked<'a>(port: Port, method: &'a str, target: &'a str, body: &'a [u8]) -> As
         content_type: "application/json; charset=utf-8",
         body,
         piece_bytes: None,
+        upload_offset: "",
         last_event_id: "",
     }
 }
 
+/// Nothing of the library is changed.
+fn idle(_: Change) -> Result<Changed, UploadError> {
+    Err(UploadError::Busy)
+}
+
 fn answer_at(asked: Asked<'_>, snapshot: &Snapshot, moment: Moment) -> Answer {
     let ask = |_| Ok("done".to_owned());
-    answer(asked, &World { snapshot, moment, ask: &ask, listing: &one_file() })
+    answer(
+        asked,
+        &World { snapshot, moment, ask: &ask, listing: &one_file(), change: &idle, uploads: &[] },
+    )
 }
 
 fn ask(port: Port, method: &str, target: &str) -> Answer {
@@ -71,7 +80,9 @@ fn order_with(
         *seen.borrow_mut() = Some(command);
         outcome.clone()
     };
-    let world = World { snapshot, moment: sample::MOMENT, ask: &ask, listing: &one_file() };
+    let listing = &one_file();
+    let moment = sample::MOMENT;
+    let world = World { snapshot, moment, ask: &ask, listing, change: &idle, uploads: &[] };
     let answer = answer(asked, &world);
     (seen.into_inner(), answer)
 }

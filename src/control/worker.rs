@@ -18,6 +18,8 @@ use crate::control::page;
 use crate::control::routes::{self, Answer, Asked, Port, World, COMMON_FIELDS};
 use crate::control::stream::STREAM_FIELD;
 use crate::system::commands::{Command, Declined, DeclinedKind, Desk, Outcome};
+use crate::system::library::clerk::{Change, Changed, Clerk};
+use crate::system::library::upload::UploadError;
 use crate::system::library::Library;
 use crate::system::snapshot::Board;
 use crate::system::{clock, heap, memory};
@@ -43,6 +45,7 @@ pub struct Shop {
     board: Board,
     desk: Desk,
     library: Library,
+    clerk: Clerk,
     meter: Arc<Meter>,
     /// Commands under way.
     commands: AtomicUsize,
@@ -57,17 +60,24 @@ impl Shop {
         board: Board,
         desk: Desk,
         library: Library,
+        clerk: Clerk,
         meter: Arc<Meter>,
     ) -> Shop {
         let (commands, listing) = (AtomicUsize::new(0), Mutex::default());
         let closed = AtomicBool::new(false);
-        Shop { server, closed, board, desk, library, meter, commands, listing }
+        Shop { server, closed, board, desk, library, clerk, meter, commands, listing }
     }
 
     /// Gives a command, if not too many are under way.
     fn ask(&self, command: Command) -> Outcome {
         let _counted = Counted::new(&self.commands)?;
         self.desk.ask(command)
+    }
+
+    /// Has the library changed, if not too many commands are under way.
+    fn change(&self, change: Change) -> Result<Changed, UploadError> {
+        let _counted = Counted::new(&self.commands).map_err(|_| UploadError::Busy)?;
+        self.clerk.ask(change)
     }
 }
 
@@ -152,6 +162,7 @@ fn answer(request: &mut Request, shop: &Shop) -> Answer {
         content_type: field("Content-Type"),
         body: &body,
         piece_bytes: field(LENGTH_FIELD).parse().ok(),
+        upload_offset: field("Upload-Offset"),
         last_event_id: field("Last-Event-ID"),
     };
     let world = World {
@@ -159,6 +170,8 @@ fn answer(request: &mut Request, shop: &Shop) -> Answer {
         moment: moment(shop.meter.read()),
         ask: &|command| shop.ask(command),
         listing: &shop.library.listing(),
+        change: &|change| shop.change(change),
+        uploads: &shop.clerk.known(),
     };
     routes::answer(asked, &world)
 }
