@@ -9,7 +9,7 @@ use super::limits::{
     HTTP_SOCKET_BUFFER_BYTES, LIBRARY_ENTRY_BYTES, LIBRARY_FILES_MAX, LIBRARY_NAMES_BYTES_MAX,
     LIBRARY_SCAN_BYTES, LOG_LINES_MAX, LOG_LINE_BYTES_MAX, MEDIA_RECEIVE_BUFFER_BYTES,
     PARCELS_PER_DECK, PARCEL_BYTES, PARCEL_CALLS_MAX, PARCEL_CALL_BYTES, PARCEL_CONFIGS_MAX,
-    PARCEL_CONFIG_BYTES, PLAYLISTS_MAX, PLAYLIST_BYTES, PLAYLIST_COPIES_MAX, PROGRAM_BYTES,
+    PARCEL_CONFIG_BYTES, PASSWORD_HASH_KIB, PLAYLISTS_MAX, PLAYLIST_BYTES, PLAYLIST_COPIES_MAX, PROGRAM_BYTES,
     RING_UNITS_MAX, RTMP_ARRIVAL_BUFFER_BYTES, RTMP_LOBBY_BYTES, RTMP_LOBBY_MAX, RTMP_PENDING_MAX,
     RTMP_RECEIVE_BUFFER_BYTES, RTMP_ROOMY_MAX, SMALL_HEAP_BYTES, SOCKET_SEND_BUFFER_BYTES,
     STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX, THREADS_MAX, THREAD_STACK_BYTES, TRACK_CONFIGS_MAX,
@@ -33,6 +33,8 @@ pub struct Demand {
     pub destinations: usize,
     /// Receive buffer of the UDP input, bytes asked for.
     pub receive_buffer_bytes: usize,
+    /// Memory that checking the configured password takes, bytes.
+    pub password_bytes: usize,
 }
 
 /// Whose memory it is.
@@ -123,6 +125,9 @@ impl Budget {
         self.heap("HTTP connections", HTTP_CONNECTIONS_MAX, "connections", http);
         self.one(Owner::Heap, "HTTP answers under way", HTTP_ANSWERS_BYTES_MAX);
         self.one(Owner::Heap, "HTTP: a list of the library being made", HTTP_ANSWER_BYTES_MAX);
+        // A new password is hashed with the memory that is usual here.
+        let hash = demand.password_bytes.max(PASSWORD_HASH_KIB as usize * 1024);
+        self.one(Owner::Heap, "a password being checked", hash);
     }
 
     fn kernel(&mut self, demand: &Demand) {
@@ -200,6 +205,7 @@ mod tests {
             viewers,
             destinations,
             receive_buffer_bytes: UDP_RECEIVE_BUFFER_BYTES_DEFAULT,
+            password_bytes: 0,
         }
     }
 
@@ -232,6 +238,7 @@ mod tests {
             viewers: usize::MAX,
             destinations: usize::MAX,
             receive_buffer_bytes: usize::MAX,
+            password_bytes: usize::MAX,
         });
         assert_eq!(budget.total(Owner::Heap), u64::MAX);
     }

@@ -20,7 +20,7 @@ use crate::base::limits::{
 };
 use crate::control::head::{self, Head, Refusal};
 use crate::control::lane::{Job, Reply};
-use crate::control::routes::{self, Port, COMMON_FIELDS};
+use crate::control::routes::{self, Port};
 use crate::control::worker::{PEER_FIELD, PORT_FIELD};
 
 /// How a connection tells the gate that it could be given up for another.
@@ -241,7 +241,7 @@ async fn ask(head: &Head, body: &[u8], door: Door, jobs: &Sender<Job>) -> Result
 fn refusal_bytes(refusal: Refusal) -> Vec<u8> {
     let answer = routes::error(refusal.status(), refusal.code(), &refusal.to_string());
     let mut bytes = format!("HTTP/1.1 {} {}\r\n", answer.status, reason(answer.status));
-    for (name, value) in COMMON_FIELDS.iter().chain(&answer.fields) {
+    for (name, value) in answer.all_fields() {
         bytes.extend([name, ": ", value, "\r\n"]);
     }
     bytes += &format!("Content-Length: {}\r\nConnection: close\r\n\r\n", answer.body.len());

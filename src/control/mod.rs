@@ -1,7 +1,7 @@
 //! The control plane: the page and API on one TCP port, `/stat` and `/health` on another.
 //! Purpose: tell the state, take the operator's commands, and stand everything that strangers send,
 //! beside a data plane that it can never hurt: it reads snapshots, and hands commands to a bounded
-//! desk. Non-goals for now: log-in, TLS.
+//! desk. Non-goals for now: TLS.
 //!
 //! ```text
 //! TCP ─ gate (admission, strict HTTP, deadlines) ─ lanes ─ unix socket ─ tiny_http ─ workers
@@ -20,11 +20,13 @@
 //! that the state can always be told, and two commands, so that a stop gets past a switch that
 //! waits for a slow disk.
 
+pub mod auth;
 pub mod build_info;
 pub mod head;
 pub mod routes;
 
 mod api;
+mod audit;
 mod caller;
 mod connection;
 mod fields;
@@ -57,6 +59,8 @@ use crate::base::limits::{HTTP_SOCKET_BUFFER_BYTES, HTTP_WORKERS, THREAD_STACK_B
 use crate::system::commands::Desk;
 use crate::system::library::Library;
 use crate::system::snapshot::Board;
+use auth::calls::StoreHash;
+use auth::Auth;
 use socket_dir::SocketDir;
 use worker::Shop;
 
@@ -77,6 +81,10 @@ pub struct ControlOptions {
     pub desk: Desk,
     /// The library.
     pub library: Library,
+    /// Who may.
+    pub auth: Arc<Auth>,
+    /// Writes the hash of a new password down.
+    pub store_hash: Box<StoreHash>,
     /// Takes the private socket where there is neither `/run` nor a folder for temporary files.
     pub state: PathBuf,
 }
@@ -127,7 +135,7 @@ pub fn start(options: ControlOptions) -> io::Result<ControlHandle> {
     let (http_addr, stat_addr) = (http.get_ref().local_addr()?, stat.get_ref().local_addr()?);
     let (dir, listener) = SocketDir::create(&options.state)?;
     let server = tiny_http::Server::from_listener(listener, None).map_err(io::Error::other)?;
-    let shop = Arc::new(Shop::new(server, options.board, options.desk, options.library));
+    let shop = Arc::new(Shop::new(server, options));
     let (stay, ended) = mpsc::channel::<()>();
     let (gate, stop) = smol::channel::bounded(1);
     // From here on an error drops the handle, and that stops what has begun.

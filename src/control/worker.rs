@@ -12,9 +12,13 @@ use tiny_http::{Header, Request, Response, Server, StatusCode};
 
 use crate::base::limits::{HTTP_BODY_BYTES_MAX, HTTP_COMMANDS_MAX, HTTP_LANES, HTTP_WORKERS};
 use crate::control::api::Moment;
-use crate::control::caller::Caller;
+use crate::control::audit::Audit;
+use crate::control::auth::calls::StoreHash;
+use crate::control::auth::Auth;
+use crate::control::caller::{Caller, Credentials};
 use crate::control::page;
-use crate::control::routes::{self, Answer, Asked, Port, World, COMMON_FIELDS};
+use crate::control::routes::{self, Answer, Asked, Port, World};
+use crate::control::ControlOptions;
 use crate::system::commands::{Command, Declined, DeclinedKind, Desk, Outcome};
 use crate::system::library::Library;
 use crate::system::snapshot::Board;
@@ -25,6 +29,8 @@ use crate::system::{clock, heap, memory};
 pub const PORT_FIELD: &str = "X-Streamcaster-Port";
 /// The field by which the gate says from which address, likewise.
 pub const PEER_FIELD: &str = "X-Streamcaster-Peer";
+/// The field by which the gate says, with `1`, that it came over TLS, likewise.
+pub const SECURE_FIELD: &str = "X-Streamcaster-Secure";
 
 const _: () = assert!(HTTP_COMMANDS_MAX < HTTP_LANES && HTTP_COMMANDS_MAX < HTTP_WORKERS);
 
@@ -37,6 +43,9 @@ pub struct Shop {
     board: Board,
     desk: Desk,
     library: Library,
+    auth: Arc<Auth>,
+    audit: Audit,
+    store_hash: Box<StoreHash>,
     /// Commands under way.
     commands: AtomicUsize,
     /// Held while a list of the library is made and handed on: it may be large.
@@ -45,9 +54,20 @@ pub struct Shop {
 
 impl Shop {
     /// All of it.
-    pub fn new(server: Server, board: Board, desk: Desk, library: Library) -> Shop {
-        let (commands, listing) = (AtomicUsize::new(0), Mutex::default());
-        Shop { server, closed: AtomicBool::new(false), board, desk, library, commands, listing }
+    pub fn new(server: Server, options: ControlOptions) -> Shop {
+        let ControlOptions { board, desk, library, auth, store_hash, .. } = options;
+        Shop {
+            server,
+            closed: AtomicBool::new(false),
+            board,
+            desk,
+            library,
+            auth,
+            audit: Audit::default(),
+            store_hash,
+            commands: AtomicUsize::new(0),
+            listing: Mutex::default(),
+        }
     }
 
     /// Gives a command, if not too many are under way.
@@ -134,7 +154,14 @@ fn answer(request: &mut Request, shop: &Shop) -> Answer {
             host: field("Host"),
             origin: field("Origin"),
             fetch_site: field("Sec-Fetch-Site"),
+            fetch_mode: field("Sec-Fetch-Mode"),
+            agent: field("User-Agent"),
+            credentials: Credentials {
+                cookie: field("Cookie"),
+                authorization: field("Authorization"),
+            },
         },
+        secure: field(SECURE_FIELD) == "1",
         content_type: field("Content-Type"),
         body: &body,
     };
@@ -143,6 +170,9 @@ fn answer(request: &mut Request, shop: &Shop) -> Answer {
         moment: moment(),
         ask: &|command| shop.ask(command),
         listing: &shop.library.listing(),
+        auth: &shop.auth,
+        audit: &shop.audit,
+        store_hash: &*shop.store_hash,
     };
     routes::answer(asked, &world)
 }
@@ -158,13 +188,13 @@ fn moment() -> Moment {
 }
 
 fn response(answer: Answer) -> Response<Cursor<std::borrow::Cow<'static, [u8]>>> {
-    let fields = COMMON_FIELDS.iter().chain(&answer.fields);
-    let headers = fields.filter_map(|(name, value)| Header::from_bytes(*name, *value).ok());
+    let fields = answer.all_fields();
+    let headers = fields.filter_map(|(name, value)| Header::from_bytes(name, value).ok()).collect();
     let length = answer.body.len();
     let status = StatusCode(answer.status);
     let body = Cursor::new(answer.body);
     // Always with a Content-Length: the gate does not take chunks.
-    Response::new(status, headers.collect(), body, Some(length), None)
+    Response::new(status, headers, body, Some(length), None)
         .with_chunked_threshold(usize::MAX)
 }
 

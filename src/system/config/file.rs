@@ -233,6 +233,10 @@ impl Reading<'_> {
 
     fn http(&mut self, section: &Section<'_>) {
         self.listen(section, Listen::Http);
+        let hash = |value: &DeValue<'_>| values::password_hash(values::text(value)?);
+        if let Some((hash, _)) = self.value(section, "password_hash", Show::Nothing, hash) {
+            self.build.config.http.password_hash = Some(hash);
+        }
     }
 
     fn stat(&mut self, section: &Section<'_>) {

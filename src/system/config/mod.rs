@@ -33,6 +33,7 @@ use crate::base::limits::{
     SILENCE_MS_DEFAULT, UDP_RECEIVE_BUFFER_BYTES_DEFAULT, VIEWERS_DEFAULT,
 };
 use crate::base::redact::{register, Secret};
+use crate::system::password::PasswordHash;
 
 /// Name of the file in the data directory.
 pub const FILE_NAME: &str = "config.toml";
@@ -104,6 +105,8 @@ pub struct RtmpConfig {
 pub struct HttpConfig {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Who knows the password may look and command; without one, this machine only.
+    pub password_hash: Option<PasswordHash>,
 }
 
 /// The statistics for existing tools.
@@ -161,7 +164,7 @@ impl Default for RtmpConfig {
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        HttpConfig { listen: everywhere(8080) }
+        HttpConfig { listen: everywhere(8080), password_hash: None }
     }
 }
 
@@ -296,6 +299,7 @@ impl Build {
         let given = self.drafts.iter().filter_map(|draft| draft.key.as_ref());
         given.chain(&self.config.rtmp.play_key).for_each(register);
         self.config.publish.key.iter().for_each(register);
+        self.config.http.password_hash.iter().for_each(|hash| register(hash.secret()));
         self.pull.iter().filter_map(|pull| pull.key.as_ref()).for_each(register);
         self.config
             .pull
