@@ -46,7 +46,8 @@ impl Audit {
 }
 
 fn line(asked: &Asked<'_>, who: Who, answer: &Answer) -> String {
-    let from = asked.caller.peer.map_or("nowhere".to_owned(), |peer| peer.to_canonical().to_string());
+    let from =
+        asked.caller.peer.map_or("nowhere".to_owned(), |peer| peer.to_canonical().to_string());
     // Who logs in is nobody before and has a session afterwards.
     let by = match who {
         Who::Nobody if answer.status < 400 => "session".to_owned(),
@@ -147,7 +148,12 @@ mod tests {
             ("POST", "/api/playout", r#"{"action":"next"}"#, "playout: next"),
             ("PUT", "/api/playlists/night%20one", "{}", "PUT /api/playlists/night one"),
             ("DELETE", "/api/x%0Ay", "", "DELETE /api/x\u{fffd}y"),
-            ("POST", "/api/password", r#"{"current":"s3cret","new":"t0psecret"}"#, "change the password"),
+            (
+                "POST",
+                "/api/password",
+                r#"{"current":"s3cret","new":"t0psecret"}"#,
+                "change the password",
+            ),
         ] {
             let told = line(&asked(method, target, body), Who::Basic, &ok());
             assert_eq!(told, format!("audit: {what} by basic from 192.0.2.7: done"));

@@ -139,7 +139,8 @@ mod tests {
         for near in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
             assert!(here(near), "{near}");
         }
-        let far = ["10.1.2.3", "192.168.1.2", "8.8.8.8", "fe80::1", "::", "0.0.0.0", "", "localhost"];
+        let far =
+            ["10.1.2.3", "192.168.1.2", "8.8.8.8", "fe80::1", "::", "0.0.0.0", "", "localhost"];
         for far in far {
             assert!(!here(far), "{far}");
         }
@@ -147,9 +148,8 @@ mod tests {
 
     #[test]
     fn pages_of_other_sites_are_told_apart() {
-        let own = |host, origin, fetch_site| {
-            Caller { host, origin, fetch_site, ..NOBODY }.is_own_page()
-        };
+        let own =
+            |host, origin, fetch_site| Caller { host, origin, fetch_site, ..NOBODY }.is_own_page();
         for (host, origin, site) in [
             ("10.0.0.5:8080", "http://10.0.0.5:8080", "same-origin"),
             ("10.0.0.5:8080", "http://10.0.0.5:8080", ""),

@@ -194,8 +194,7 @@ fn response(answer: Answer) -> Response<Cursor<std::borrow::Cow<'static, [u8]>>>
     let status = StatusCode(answer.status);
     let body = Cursor::new(answer.body);
     // Always with a Content-Length: the gate does not take chunks.
-    Response::new(status, headers, body, Some(length), None)
-        .with_chunked_threshold(usize::MAX)
+    Response::new(status, headers, body, Some(length), None).with_chunked_threshold(usize::MAX)
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, SockAddr, Socket, Type};
@@ -11,11 +12,13 @@ use streamcaster::base::limits::{
     HTTP_HEAD_BYTES_MAX, HTTP_IDLE_MS_MAX, HTTP_VIEWERS_LISTED_MAX,
 };
 use streamcaster::base::time::Mono;
+use streamcaster::control::auth::Auth;
 use streamcaster::control::{start, ControlHandle, ControlOptions};
 use streamcaster::system::commands::{self, Command, Desk, Inbox, Selection};
 use streamcaster::system::library::Library;
 use streamcaster::system::snapshot::{Board, Snapshot, Source, Text, ViewerStatus};
 
+mod auth;
 mod orders;
 mod strangers;
 
@@ -40,7 +43,18 @@ fn library() -> Library {
 fn options(http: SocketAddr, stat: SocketAddr, board: Board) -> ControlOptions {
     // Nobody takes commands, unless a test does.
     let (desk, _) = commands::channel();
-    ControlOptions { http, stat, board, desk, library: library(), state: std::env::temp_dir() }
+    let auth = Arc::new(Auth::new(None, None).expect("random bytes"));
+    let (library, state) = (library(), std::env::temp_dir());
+    ControlOptions {
+        http,
+        stat,
+        board,
+        desk,
+        library,
+        auth,
+        store_hash: Box::new(|_| Ok(())),
+        state,
+    }
 }
 
 fn control_with(snapshot: Snapshot) -> ControlHandle {

@@ -88,11 +88,7 @@ pub fn logout(asked: &Asked<'_>, world: &World<'_>, who: Who) -> Answer {
 }
 
 /// `POST /api/password` `{"current", "new"}`. Ends all sessions but the one that asks.
-pub fn change_password(
-    asked: &Asked<'_>,
-    world: &World<'_>,
-    who: Who,
-) -> Result<Answer, Answer> {
+pub fn change_password(asked: &Asked<'_>, world: &World<'_>, who: Who) -> Result<Answer, Answer> {
     let auth = world.auth;
     let fields = Fields::read(asked.body, &["current", "new"])?;
     let new = fields.text("new")?.ok_or_else(|| wrong("`new` must be the new password."))?;

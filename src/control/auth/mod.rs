@@ -144,12 +144,7 @@ impl Auth {
         }
     }
 
-    fn identify(
-        &self,
-        caller: &Caller<'_>,
-        password_set: bool,
-        now: Mono,
-    ) -> Result<Who, Refused> {
+    fn identify(&self, caller: &Caller<'_>, password_set: bool, now: Mono) -> Result<Who, Refused> {
         let authorization = Authorization::read(caller.credentials.authorization);
         match &authorization {
             Some(Authorization::Bearer(token)) if self.is_probe(caller, token) => {

@@ -42,7 +42,8 @@ mod tests {
         let seal = Seal([7; 32]);
         let one = seal.digest(1, "text");
         assert_eq!(one, seal.digest(1, "text"));
-        for other in [seal.digest(1, "Text"), seal.digest(2, "text"), Seal([8; 32]).digest(1, "text")]
+        for other in
+            [seal.digest(1, "Text"), seal.digest(2, "text"), Seal([8; 32]).digest(1, "text")]
         {
             assert_ne!(one, other);
         }

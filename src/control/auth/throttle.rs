@@ -186,7 +186,10 @@ mod tests {
                 .filter(|&(n, ms)| throttle.begin(address(n), true, Mono::from_ms(ms)).is_ok());
             taken.count() as u64
         };
-        assert_eq!(tries(&mut throttle, 100, 10), STRANGER_TRIES_BURST - 1 + 10_000 / STRANGER_TRY_MS);
+        assert_eq!(
+            tries(&mut throttle, 100, 10),
+            STRANGER_TRIES_BURST - 1 + 10_000 / STRANGER_TRY_MS
+        );
         assert_eq!(tries(&mut throttle, 110, 10), 10_000 / STRANGER_TRY_MS);
         let now = Mono::from_ms(120_000);
         throttle.begin(address(7), true, now).ok();

@@ -76,6 +76,7 @@ fn the_reference_configuration_is_the_defaults() {
         "interface",
         "programme =",
         "play_key",
+        "password_hash",
         "[input.pull]",
         "[[destination]]",
         "name",
