@@ -59,7 +59,8 @@ fn a_session_goes_before_a_wrong_password() {
     let cookie = format!("a=b; {}={token}", cookie::NAME);
     let who = known(&auth, &caller("192.0.2.1", &cookie, WRONG), NOON);
     assert!(matches!(who, Ok(Who::Session(_))), "{who:?}");
-    auth.set_password(Some(auth.lock().password.clone().unwrap()));
+    let same = auth.lock().password.clone();
+    auth.set_password(same);
     let who = known(&auth, &caller("192.0.2.1", &cookie, ""), NOON);
     assert_eq!(who, Err(Refused::LoginNeeded), "another password ends all sessions");
 }
