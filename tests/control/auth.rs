@@ -4,7 +4,7 @@ use std::process::{Command as Process, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use streamcaster::base::redact::Secret;
-use streamcaster::control::auth::calls::NotStored;
+use streamcaster::control::auth::calls::{NotStored, StoreHash};
 use streamcaster::system::password::PasswordHash;
 
 use super::*;
@@ -27,9 +27,7 @@ fn guarded() -> ControlHandle {
     guarded_with(Box::new(|_| Ok(())))
 }
 
-fn guarded_with(
-    store_hash: Box<dyn Fn(&str) -> Result<(), NotStored> + Send + Sync>,
-) -> ControlHandle {
+fn guarded_with(store_hash: Box<StoreHash>) -> ControlHandle {
     let board = Board::default();
     board.publish(snapshot());
     let hash = PasswordHash::parse(HASH).expect("a hash");
@@ -51,8 +49,9 @@ fn cookie(answer: &str) -> String {
 
 fn code(answer: &str) -> String {
     let told: serde_json::Value = serde_json::from_str(body(answer)).expect("JSON");
-    assert_eq!(told["success"], false, "{told}");
-    told["code"].as_str().unwrap_or_default().to_owned()
+    assert_eq!(told.pointer("/success"), Some(&false.into()), "{told}");
+    let code = told.pointer("/code").and_then(serde_json::Value::as_str);
+    code.unwrap_or_default().to_owned()
 }
 
 fn session(control: &ControlHandle, fields: &str) -> String {

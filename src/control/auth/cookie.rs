@@ -63,7 +63,7 @@ mod tests {
             format!("xstreamcaster_session={one}"),
             format!("streamcaster_session ={one}"),
             format!("streamcaster_session={one}0"),
-            format!("streamcaster_session={}", &one[1..]),
+            format!("streamcaster_session={}", one.replacen("0a", "a", 1)),
             format!("streamcaster_session={}", one.to_uppercase()),
             format!("streamcaster_session={one},"),
             format!("a=streamcaster_session={one}"),
