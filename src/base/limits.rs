@@ -431,6 +431,57 @@ pub const TLS_CONNECTION_BYTES: usize = (64 << 10) + TLS_UNSENT_BYTES_MAX + (18 
 /// Bytes of a piece of a file read and thrown away behind an answer that does not take it.
 pub const UPLOAD_LINGER_BYTES_MAX: usize = 8 << 20;
 
+// ── Passwords and sessions ──────────────────────────────────────────────────────────────────
+/// Memory of a hash that is made here, KiB: argon2id with little memory, as OWASP's password
+/// storage cheat sheet has it.
+pub const PASSWORD_HASH_KIB: u32 = 7_168;
+/// Passes over that memory.
+pub const PASSWORD_HASH_PASSES: u32 = 5;
+/// The most memory a configured hash may ask for, KiB.
+pub const PASSWORD_HASH_KIB_MAX: u32 = 64 << 10;
+/// The most passes a configured hash may ask for.
+pub const PASSWORD_HASH_PASSES_MAX: u32 = 20;
+/// The most lanes a configured hash may ask for.
+pub const PASSWORD_HASH_LANES_MAX: u32 = 4;
+/// Length of a configured hash.
+pub const PASSWORD_HASH_TEXT_BYTES_MAX: usize = 256;
+/// The shortest password, characters.
+pub const PASSWORD_CHARS_MIN: usize = 8;
+/// The longest password.
+pub const PASSWORD_BYTES_MAX: usize = 128;
+/// Time a request waits for the one hash that may be computed at a time.
+pub const PASSWORD_WAIT_MS_MAX: u64 = 2_000;
+/// Requests that wait for it: with the one that computes, fewer than there are workers.
+pub const PASSWORD_WAITING_MAX: usize = 1;
+/// Wrong passwords of one address (an IPv6 /64 counts as one) before it has to wait.
+pub const TRIES_FREE: u32 = 3;
+/// The first such wait; it doubles with each further wrong one.
+pub const TRY_PAUSE_MS_MIN: u64 = 1_000;
+/// The longest such wait.
+pub const TRY_PAUSE_MS_MAX: u64 = 60_000;
+/// An address that tried nothing for so long begins anew.
+pub const TRIES_FORGOTTEN_MS: u64 = 15 * 60_000;
+/// Addresses remembered that sent a wrong password.
+pub const TRIES_ADDRESSES_MAX: usize = 64;
+/// Pause between two passwords of strangers from anywhere, on average.
+pub const STRANGER_TRY_MS: u64 = 500;
+/// Passwords of strangers taken at once on top of that.
+pub const STRANGER_TRIES_BURST: u64 = 4;
+/// Right passwords of HTTP Basic remembered, one for each address.
+pub const REMEMBERED_MAX: usize = 8;
+/// Time such a one is remembered.
+pub const REMEMBERED_MS_MAX: u64 = 10 * 60_000;
+/// Sessions open at once; one more ends the one that was idle longest.
+pub const SESSIONS_MAX: usize = 32;
+/// Time a session may be idle.
+pub const SESSION_IDLE_MS_MAX: u64 = 12 * 3_600_000;
+/// Time a session lasts at most.
+pub const SESSION_MS_MAX: u64 = 7 * 86_400_000;
+/// Cookies of our name looked at in one request: another server of this host may set one too.
+pub const SESSION_COOKIES_MAX: usize = 4;
+/// Characters of a caller's words in a line of the audit.
+pub const AUDIT_WORDS_CHARS_MAX: usize = 120;
+
 // ── The event queue ─────────────────────────────────────────────────────────────────────────
 /// Events taken from the kernel at once.
 pub const REACTOR_EVENTS_MAX: usize = 256;

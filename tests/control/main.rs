@@ -14,6 +14,7 @@ use streamcaster::base::limits::{
     HTTP_HEAD_BYTES_MAX, HTTP_IDLE_MS_MAX, HTTP_VIEWERS_LISTED_MAX,
 };
 use streamcaster::base::time::Mono;
+use streamcaster::control::auth::Auth;
 use streamcaster::control::{start, ControlHandle, ControlOptions};
 use streamcaster::system::commands::{self, Command, Desk, Inbox, Selection};
 use streamcaster::system::library::clerk::Clerk;
@@ -21,6 +22,7 @@ use streamcaster::system::library::Library;
 use streamcaster::system::logs::{self, LogHandle, LogOptions, LogReader};
 use streamcaster::system::snapshot::{Board, Snapshot, Source, Text, ViewerStatus};
 
+mod auth;
 mod https;
 mod orders;
 mod strangers;
@@ -60,6 +62,7 @@ fn logs() -> LogReader {
 fn options(http: SocketAddr, stat: SocketAddr, board: Board) -> ControlOptions {
     // Nobody takes commands, unless a test does.
     let (desk, _) = commands::channel();
+    let auth = Arc::new(Auth::new(None, None).expect("random bytes"));
     let (library, state) = (library(), std::env::temp_dir());
     let parts = Path::new(env!("CARGO_TARGET_TMPDIR")).join("control-uploads");
     let clerk = Clerk::start(parts, library.clone(), board.clone()).expect("a thread");
@@ -73,6 +76,8 @@ fn options(http: SocketAddr, stat: SocketAddr, board: Board) -> ControlOptions {
         clerk,
         logs: logs(),
         revision: Arc::new(|| "r1".to_owned()),
+        auth,
+        store_hash: Box::new(|_| Ok(())),
         state,
     }
 }
