@@ -11,7 +11,31 @@ use std::process::Command;
 use flate2::{write::GzEncoder, Compression};
 
 const PAGE_DIR: &str = "src/control/page";
-const PAGE_FILES: [&str; 4] = ["index.html", "page.css", "page.js", "desk.js"];
+/// The page's files, in the order of their names.
+const PAGE_FILES: [&str; 22] = [
+    "api.js",
+    "app.js",
+    "destinations.js",
+    "dialogs.js",
+    "dom.js",
+    "index.html",
+    "inputs.js",
+    "library.js",
+    "live.js",
+    "log.js",
+    "login.js",
+    "machine.js",
+    "onair.js",
+    "page.css",
+    "playlists.js",
+    "preview.js",
+    "settings.js",
+    "upload.js",
+    "viewers.js",
+    "words-en.js",
+    "words-ja.js",
+    "words.js",
+];
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
@@ -20,10 +44,12 @@ fn main() -> io::Result<()> {
     println!("cargo:rerun-if-env-changed=SOURCE_DATE_EPOCH");
     describe_build();
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
+    let mut table = String::from("[\n");
     for name in PAGE_FILES {
-        compress(name, &out)?;
+        table.push_str(&compress(name, &out)?);
     }
-    Ok(())
+    table.push_str("]\n");
+    fs::write(out.join("page_files.rs"), table)
 }
 
 /// Sets `STREAMCASTER_GIT`, `STREAMCASTER_BUILT` and `STREAMCASTER_COMPILER`.
@@ -95,8 +121,8 @@ fn year_days(year: u64) -> u64 {
     365 + u64::from(leap)
 }
 
-/// Writes `<name>.gz` into `out` and sets `STREAMCASTER_TAG_<NAME>`, a hash of the file.
-fn compress(name: &str, out: &Path) -> io::Result<()> {
+/// Writes `<name>.gz` into `out`; the file's line in the table of the binary's files.
+fn compress(name: &str, out: &Path) -> io::Result<String> {
     let source = Path::new(PAGE_DIR).join(name);
     println!("cargo:rerun-if-changed={}", source.display());
     let bytes = fs::read(&source)?;
@@ -104,9 +130,13 @@ fn compress(name: &str, out: &Path) -> io::Result<()> {
     let mut encoder = GzEncoder::new(file, Compression::best());
     encoder.write_all(&bytes)?;
     encoder.finish()?;
-    let variable = name.replace('.', "_").to_uppercase();
-    println!("cargo:rustc-env=STREAMCASTER_TAG_{variable}={:016x}", fnv_1a(&bytes));
-    Ok(())
+    let (path, kind) = match name.rsplit_once('.') {
+        Some((_, "html")) => ("/".to_owned(), "text/html"),
+        Some((_, "css")) => (format!("/{name}"), "text/css"),
+        _ => (format!("/{name}"), "text/javascript"),
+    };
+    let tag = fnv_1a(&bytes);
+    Ok(format!("    file!({path:?}, \"{kind}; charset=utf-8\", {name:?}, \"{tag:016x}\"),\n"))
 }
 
 /// FNV-1a, 64 bits: tells one build's file from another's; nothing here is a secret.

@@ -21,20 +21,16 @@ macro_rules! file {
         File {
             path: $path,
             kind: $kind,
-            plain: include_bytes!(concat!("page/", $name)),
+            plain: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/control/page/", $name)),
             gzip: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".gz")),
-            plain_tag: concat!("\"", env!($tag), "\""),
-            gzip_tag: concat!("\"", env!($tag), "-gz\""),
+            plain_tag: concat!("\"", $tag, "\""),
+            gzip_tag: concat!("\"", $tag, "-gz\""),
         }
     };
 }
 
-const FILES: [File; 4] = [
-    file!("/", "text/html; charset=utf-8", "index.html", "STREAMCASTER_TAG_INDEX_HTML"),
-    file!("/page.css", "text/css; charset=utf-8", "page.css", "STREAMCASTER_TAG_PAGE_CSS"),
-    file!("/page.js", "text/javascript; charset=utf-8", "page.js", "STREAMCASTER_TAG_PAGE_JS"),
-    file!("/desk.js", "text/javascript; charset=utf-8", "desk.js", "STREAMCASTER_TAG_DESK_JS"),
-];
+/// All of them; the table is made by `build.rs`.
+const FILES: &[File] = &include!(concat!(env!("OUT_DIR"), "/page_files.rs"));
 
 /// Whether `path` is a file of the page.
 pub fn has(path: &str) -> bool {
@@ -108,7 +104,7 @@ mod tests {
 
     #[test]
     fn the_page_asks_nobody_else_and_inserts_no_markup() {
-        for file in &FILES {
+        for file in FILES {
             let text = String::from_utf8_lossy(file.plain);
             assert!(!text.is_empty());
             for word in [
@@ -126,5 +122,64 @@ mod tests {
                 assert!(!text.replace(allowed, "").contains(word), "{}: {word}", file.path);
             }
         }
+    }
+
+    /// What a browser fetches for the page, compressed.
+    const PAGE_BYTES_MAX: usize = 60 << 10;
+
+    #[test]
+    fn the_page_is_small() {
+        let bytes = |files: &mut dyn Iterator<Item = &File>| -> usize {
+            files.map(|file| file.gzip.len()).sum()
+        };
+        // A browser fetches one of the languages.
+        for other in ["/words-en.js", "/words-ja.js"] {
+            let fetched = bytes(&mut FILES.iter().filter(|file| file.path != other));
+            assert!(fetched <= PAGE_BYTES_MAX, "{fetched} without {other}");
+        }
+    }
+
+    fn text(path: &str) -> &'static str {
+        let file = FILES.iter().find(|file| file.path == path).unwrap();
+        std::str::from_utf8(file.plain).unwrap()
+    }
+
+    /// The names before the texts of a file of words: `name: "text",`, several on a line.
+    fn names(path: &str) -> Vec<&'static str> {
+        let text = text(path);
+        let pieces = text.match_indices(": \"").map(|(at, _)| text.get(..at).unwrap());
+        let name = |before: &'static str| {
+            let start = before.rfind(|c: char| !(c.is_ascii_alphanumeric() || c == '_'));
+            before.get(start.map_or(0, |at| at + 1)..).unwrap()
+        };
+        pieces.map(name).filter(|name| !name.is_empty()).collect()
+    }
+
+    #[test]
+    fn both_languages_have_the_same_words() {
+        let (english, japanese) = (names("/words-en.js"), names("/words-ja.js"));
+        assert!(english.len() > 300, "{}", english.len());
+        let own = |name: &&str| !name.starts_with("error_") && !name.starts_with("warn_");
+        // The English of errors and warnings comes with them.
+        let of_the_page =
+            japanese.iter().copied().filter(|name| own(name) || english.contains(name));
+        assert!(of_the_page.eq(english.iter().copied()));
+    }
+
+    #[test]
+    fn no_word_is_wanting() {
+        let known = names("/words-en.js");
+        let mut asked = 0;
+        for file in FILES {
+            let text = text(file.path);
+            for before in ["data-t=\"", "data-t-label=\"", " t(\"", "(t(\"", "[t(\"", "{t(\""] {
+                for piece in text.split(before).skip(1) {
+                    let name = piece.split('"').next().unwrap();
+                    assert!(known.contains(&name), "{}: {name}", file.path);
+                    asked += 1;
+                }
+            }
+        }
+        assert!(asked > 200, "{asked}");
     }
 }

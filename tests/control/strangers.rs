@@ -23,11 +23,11 @@ fn the_page_comes_with_its_guards() {
     assert!(page.contains("X-Content-Type-Options: nosniff\r\n"));
     assert!(page.contains("Content-Type: text/html; charset=utf-8\r\n"));
     assert!(page.contains("<title>StreamCaster</title>"));
-    let packed = get(control.http(), "/page.js", "Accept-Encoding: gzip, br\r\n");
+    let packed = get(control.http(), "/app.js", "Accept-Encoding: gzip, br\r\n");
     assert!(packed.contains("Content-Encoding: gzip\r\n"));
     let tag = packed.split("ETag: ").nth(1).unwrap().split("\r\n").next().unwrap();
     let fields = format!("Accept-Encoding: gzip\r\nIf-None-Match: {tag}\r\n");
-    let known = get(control.http(), "/page.js", &fields);
+    let known = get(control.http(), "/app.js", &fields);
     assert_eq!((status(&known), body(&known)), (304, ""));
 }
 

@@ -1,0 +1,56 @@
+// Asking the API. An answer that says no becomes an ApiError, whose words are for the operator.
+import { coded, t } from "./words.js";
+
+const PATIENCE_MS = 10000;
+
+// "login" when the session is over, "locked" when only loopback is answered.
+export const gate = new EventTarget();
+
+export class ApiError extends Error {
+  constructor(status, told, retryAfter) {
+    super(told.error || t("error_status", status));
+    Object.assign(this, { status, told, code: told.code || "", retryAfter: Number(retryAfter) || 0 });
+  }
+}
+
+export async function ask(path, { method = "GET", body, headers = {}, patience = PATIENCE_MS } = {}) {
+  const timer = new AbortController();
+  const handle = setTimeout(() => timer.abort(), patience);
+  try {
+    const json = body === undefined ? {} : { "Content-Type": "application/json" };
+    const answer = await fetch(path, {
+      method,
+      headers: { Accept: "application/json", ...json, ...headers },
+      body: body === undefined ? undefined : JSON.stringify(body),
+      cache: "no-store",
+      signal: timer.signal,
+    });
+    const told = await answer.json().catch(() => ({}));
+    if (answer.ok) return told;
+    const error = new ApiError(answer.status, told, answer.headers.get("Retry-After"));
+    announce(error);
+    // A health that is bad is an answer as well.
+    if (path === "/api/health" && told.checks) return told;
+    throw error;
+  } finally {
+    clearTimeout(handle);
+  }
+}
+
+function announce(error) {
+  if (error.code === "LOGIN_NEEDED") gate.dispatchEvent(new Event("login"));
+  if (error.code === "PASSWORD_NOT_SET") {
+    gate.dispatchEvent(new CustomEvent("locked", { detail: error.message }));
+  }
+}
+
+export const send = (method, path, body, headers) => ask(path, { method, body, headers });
+
+// What to tell the operator.
+export function explain(error) {
+  if (!(error instanceof ApiError)) return t("no_answer");
+  const text = coded("error", error.code, error.message);
+  const more = (error.told.errors || []).map((one) => [one.key, one.error].filter(Boolean).join(": "));
+  if (error.told.remedy) more.push(t("in_the_folder", error.told.remedy));
+  return [text, ...more].join("\n");
+}

@@ -1,0 +1,48 @@
+// Who watches over RTMP, and what the port has seen.
+import { attribute, byId, facts, h, list, say, set } from "./dom.js";
+import { live } from "./live.js";
+import { number, portOf, rate, since, size, t } from "./words.js";
+
+let shown = false;
+
+function showTable(state) {
+  const heads = [...byId("viewers").parentElement.tHead.rows[0].cells];
+  const make = () => h("tr", {}, ...heads.map((head, at) => h("td", {
+    class: at > 1 ? "number" : null, "data-label": head.textContent,
+  })));
+  list(byId("viewers"), state.viewers, (viewer) => viewer.id, make, (line, v) => {
+    const texts = [v.address, v.agent || "–", since(state, v.since), size(v.bytes_out),
+      v.paused ? t("paused") : `${number(v.lag_ms)} ms`, number(v.dropped)];
+    texts.forEach((text, at) => set(line.cells[at], text));
+  });
+}
+
+function show(state) {
+  const none = state.viewer_count === 0;
+  const { rtmp } = state;
+  const port = portOf(rtmp.listen, "1935");
+  const address = `rtmp://${location.hostname}${port === "1935" ? "" : `:${port}`}/live/stream`;
+  say(byId("no-viewers"), none ? t("no_viewers", address) : "");
+  byId("viewers-box").hidden = none;
+  showTable(state);
+  const more = state.viewer_count - state.viewers.length;
+  say(byId("more-viewers"), more > 0 ? t("more_viewers", number(more)) : "");
+  facts(byId("rtmp-facts"), [
+    [t("listening_on"), rtmp.listen || "–"],
+    [t("sent_to_viewers"), rate(rtmp.bps_out)],
+    [t("connections"), number(rtmp.accepted)],
+    [t("refused_full"), number(rtmp.refused_full), rtmp.refused_full > 0],
+    [t("refused"), number(rtmp.refused), rtmp.refused > 0],
+    [t("closed_slow"), number(rtmp.closed_slow), rtmp.closed_slow > 0],
+  ]);
+  attribute(byId("viewers-box"), "aria-label", t("viewers_title"));
+}
+
+export function setInView(visible) {
+  shown = visible;
+  if (shown && live.state) show(live.state);
+}
+
+export function init() {
+  live.addEventListener("status", ({ detail }) => shown && show(detail));
+}
