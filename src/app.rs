@@ -27,6 +27,8 @@ use crate::base::limits::{
 use crate::base::rate::Rate;
 use crate::base::time::Mono;
 use crate::codec::access_unit::{Track, TrackConfig};
+use crate::control::auth::calls::NotStored;
+use crate::control::auth::{self, Auth};
 use crate::control::{self, ControlHandle, ControlOptions};
 use crate::inputs::deck::{OpenFile, OpenedFile, Readers};
 use crate::inputs::playout::Playout;
@@ -46,8 +48,10 @@ use crate::system::clock;
 use crate::system::commands::{self, Declined, DeclinedKind, Inbox};
 use crate::system::config::Config;
 use crate::system::heap;
+use crate::system::library::clerk::Clerk;
 use crate::system::library::{Library, LibraryError};
 use crate::system::logs::LogReader;
+use crate::system::password::PasswordHash;
 use crate::system::reactor::{self, Sleep};
 use crate::system::snapshot::{Board, ProgrammeStatus, Snapshot};
 use crate::system::sockets::{descriptors_max, raise_descriptors};
@@ -81,6 +85,7 @@ pub fn demand(config: &Config) -> Demand {
         destinations: config.rtmp.destinations_max,
         receive_buffer_bytes: config.udp.receive_buffer_bytes,
         tls_connections: if config.http.tls.is_some() { HTTP_CONNECTIONS_MAX } else { 0 },
+        password_bytes: config.http.password_hash.as_ref().map_or(0, PasswordHash::bytes),
     }
 }
 
@@ -115,6 +120,10 @@ pub fn run(config: &Config, data: &Path, logs: LogReader) -> Result<(), StartErr
         hint: "",
         cause,
     })?;
+    let clerk =
+        Clerk::start(data.join("uploads"), library.clone(), board.clone()).map_err(|cause| {
+            StartError { what: "the thread of uploads cannot start".to_owned(), hint: "", cause }
+        })?;
     let (desk, inbox) = commands::channel();
     let plane = Plane::bind(config, data, library.clone(), inbox)?;
     let options = ControlOptions {
@@ -126,6 +135,13 @@ pub fn run(config: &Config, data: &Path, logs: LogReader) -> Result<(), StartErr
         library,
         logs,
         revision: Arc::new(String::new),
+        clerk,
+        auth: Arc::new(who_may(config, &data.join("state"))?),
+        store_hash: Box::new(|_| {
+            let words = "The password cannot be changed from here; put the line that \
+                         `streamcaster hash-password` prints into config.toml and restart.";
+            Err(NotStored::Elsewhere(words.to_owned()))
+        }),
         state: data.join("state"),
     };
     let control = control::start(options).map_err(|cause| StartError {
@@ -144,6 +160,27 @@ pub fn run(config: &Config, data: &Path, logs: LogReader) -> Result<(), StartErr
     control.stop();
     info!("ended");
     Ok(())
+}
+
+/// Who may use the control page. Without the probe's token the program goes on: the probe then
+/// asks as a stranger.
+fn who_may(config: &Config, state: &Path) -> Result<Auth, StartError> {
+    let probe = auth::issue_probe_token(state);
+    let probe = probe.map_err(|error| {
+        warn!("state/{} cannot be written: {error}", auth::PROBE_TOKEN_FILE);
+    });
+    let password = config.http.password_hash.clone();
+    if password.is_none() {
+        info!(
+            "control: no password is set, so only this machine is answered; \
+             `streamcaster hash-password` makes one"
+        );
+    }
+    Auth::new(password, probe.ok()).map_err(|cause| StartError {
+        what: "there are no random numbers for the control page's sessions".to_owned(),
+        hint: "",
+        cause,
+    })
 }
 
 /// Sees to it that every connection there may be can have a descriptor.

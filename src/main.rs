@@ -1,4 +1,4 @@
-//! The command line: `streamcaster run | check | version`.
+//! The command line: `streamcaster run | check | hash-password | version`.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,7 +12,8 @@ use streamcaster::control::BUILD;
 use streamcaster::system::config::{self, Arguments, Config};
 use streamcaster::system::heap::CountedHeap;
 use streamcaster::system::logs::{self, LogOptions};
-use streamcaster::system::{clock, memory};
+use streamcaster::system::password::{self, PasswordHash};
+use streamcaster::system::{clock, memory, terminal};
 
 #[global_allocator]
 static HEAP: CountedHeap = CountedHeap;
@@ -29,6 +30,7 @@ struct Command {
 enum Verb {
     Run(Run),
     Check(Check),
+    HashPassword(HashPassword),
     Version(Version),
 }
 
@@ -65,6 +67,11 @@ struct Check {
     data: PathBuf,
 }
 
+/// Ask for a password and print the line for config.toml. Reads one line when it is piped in.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "hash-password")]
+struct HashPassword {}
+
 /// Print the version.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "version")]
@@ -88,6 +95,7 @@ fn main() -> ExitCode {
     match argh::from_env::<Command>().verb {
         Verb::Run(run) => start(run),
         Verb::Check(check) => examine(&check.data),
+        Verb::HashPassword(HashPassword {}) => hash_password(),
         Verb::Version(Version {}) => {
             println!("streamcaster {} ({})", BUILD.version, BUILD.git);
             ExitCode::SUCCESS
@@ -138,6 +146,24 @@ fn examine(data: &Path) -> ExitCode {
     println!();
     print!("{}", memory::table(&Budget::of(&app::demand(&config))));
     ExitCode::SUCCESS
+}
+
+fn hash_password() -> ExitCode {
+    let hash = terminal::new_password().and_then(|password| {
+        password::fit(&password).map_err(|unfit| unfit.to_string())?;
+        PasswordHash::of(&password).map_err(|why| why.to_string())
+    });
+    match hash {
+        Ok(hash) => {
+            eprintln!("Put this line into config.toml, under [http]:");
+            println!("password_hash = \"{}\"", hash.secret().expose());
+            ExitCode::SUCCESS
+        }
+        Err(why) => {
+            eprintln!("{why}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 fn load(data: &Path, arguments: &Arguments) -> Result<Config, ExitCode> {

@@ -9,12 +9,13 @@ use super::limits::{
     HTTP_CONNECTIONS_MAX, HTTP_CONNECTION_BYTES, HTTP_HEAD_BYTES_MAX, HTTP_SOCKET_BUFFER_BYTES,
     LIBRARY_ENTRY_BYTES, LIBRARY_FILES_MAX, LIBRARY_NAMES_BYTES_MAX, LIBRARY_SCAN_BYTES,
     LOG_LINES_MAX, LOG_LINE_BYTES_MAX, MEDIA_RECEIVE_BUFFER_BYTES, PARCELS_PER_DECK, PARCEL_BYTES,
-    PARCEL_CALLS_MAX, PARCEL_CALL_BYTES, PARCEL_CONFIGS_MAX, PARCEL_CONFIG_BYTES, PLAYLISTS_MAX,
-    PLAYLIST_BYTES, PLAYLIST_COPIES_MAX, PROGRAM_BYTES, RING_UNITS_MAX, RTMP_ARRIVAL_BUFFER_BYTES,
-    RTMP_LOBBY_BYTES, RTMP_LOBBY_MAX, RTMP_PENDING_MAX, RTMP_RECEIVE_BUFFER_BYTES, RTMP_ROOMY_MAX,
-    SMALL_HEAP_BYTES, SOCKET_SEND_BUFFER_BYTES, STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX,
-    THREADS_MAX, THREAD_STACK_BYTES, TLS_CONNECTION_BYTES, TRACK_CONFIGS_MAX,
-    TRACK_CONFIG_BYTES_MAX, VIEWER_BYTES,
+    PARCEL_CALLS_MAX, PARCEL_CALL_BYTES, PARCEL_CONFIGS_MAX, PARCEL_CONFIG_BYTES,
+    PASSWORD_HASH_KIB, PLAYLISTS_MAX, PLAYLIST_BYTES, PLAYLIST_COPIES_MAX, PROGRAM_BYTES,
+    RING_UNITS_MAX, RTMP_ARRIVAL_BUFFER_BYTES, RTMP_LOBBY_BYTES, RTMP_LOBBY_MAX, RTMP_PENDING_MAX,
+    RTMP_RECEIVE_BUFFER_BYTES, RTMP_ROOMY_MAX, SMALL_HEAP_BYTES, SOCKET_SEND_BUFFER_BYTES,
+    STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX, THREADS_MAX, THREAD_STACK_BYTES,
+    TLS_CONNECTION_BYTES, TRACK_CONFIGS_MAX, TRACK_CONFIG_BYTES_MAX, UPLOADS_ACTIVE_MAX,
+    UPLOAD_PIECES_MAX, UPLOAD_PIECE_BYTES, VIEWER_BYTES,
 };
 
 /// Linux grants twice what SO_SNDBUF or SO_RCVBUF ask for, the half of it for its own bookkeeping
@@ -36,6 +37,8 @@ pub struct Demand {
     pub receive_buffer_bytes: usize,
     /// Connections of the control port that may speak TLS.
     pub tls_connections: usize,
+    /// Memory that checking the configured password takes, bytes.
+    pub password_bytes: usize,
 }
 
 /// Whose memory it is.
@@ -124,6 +127,8 @@ impl Budget {
         self.heap("destinations", demand.destinations, "destinations", DESTINATION_BYTES);
         self.heap("publisher and pull", 2, "sessions", DESTINATION_BYTES);
         self.heap("HTTP connections", HTTP_CONNECTIONS_MAX, "connections", http);
+        let pieces = UPLOADS_ACTIVE_MAX * UPLOAD_PIECES_MAX;
+        self.heap("uploads on their way to the disk", pieces, "pieces", UPLOAD_PIECE_BYTES);
         self.one(Owner::Heap, "HTTP answers under way", HTTP_ANSWERS_BYTES_MAX);
         if demand.tls_connections > 0 {
             let count = demand.tls_connections;
@@ -133,6 +138,9 @@ impl Budget {
         let event = EVENT_STATUS_BYTES_MAX + 2 * EVENT_LOG_LINES_MAX * LOG_LINE_BYTES_MAX;
         self.heap("HTTP: events being sent", clients, "clients", event);
         self.one(Owner::Heap, "HTTP: a list of the library being made", HTTP_ANSWER_BYTES_MAX);
+        // A new password is hashed with the memory that is usual here.
+        let hash = demand.password_bytes.max(PASSWORD_HASH_KIB as usize * 1024);
+        self.one(Owner::Heap, "a password being checked", hash);
     }
 
     fn kernel(&mut self, demand: &Demand) {
@@ -211,6 +219,7 @@ mod tests {
             destinations,
             receive_buffer_bytes: UDP_RECEIVE_BUFFER_BYTES_DEFAULT,
             tls_connections: 0,
+            password_bytes: 0,
         }
     }
 
@@ -244,6 +253,7 @@ mod tests {
             destinations: usize::MAX,
             receive_buffer_bytes: usize::MAX,
             tls_connections: usize::MAX,
+            password_bytes: usize::MAX,
         });
         assert_eq!(budget.total(Owner::Heap), u64::MAX);
     }
@@ -259,7 +269,7 @@ mod tests {
     #[test]
     fn the_defaults_fit_a_small_machine() {
         let budget = Budget::of(&demand(VIEWERS_DEFAULT, DESTINATIONS_DEFAULT));
-        assert!(budget.total(Owner::Heap) < 57 << 20, "{}", budget.total(Owner::Heap));
+        assert!(budget.total(Owner::Heap) < 62 << 20, "{}", budget.total(Owner::Heap));
     }
 
     #[test]

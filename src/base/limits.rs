@@ -330,6 +330,37 @@ pub const MP4_LANDMARKS_MAX: usize = 256;
 /// Samples and boxes of a fragmented MP4 file gone over when it is opened, to know how long it
 /// plays, or in a seek.
 pub const MP4_WALK_STEPS_MAX: usize = 8_000_000;
+/// Uploads known at once: under way, broken off, or waiting for their name to become free.
+pub const UPLOADS_KNOWN_MAX: usize = 16;
+/// Uploads whose bytes come in at once.
+pub const UPLOADS_ACTIVE_MAX: usize = 2;
+/// The largest file uploaded.
+pub const UPLOAD_BYTES_MAX: u64 = 1 << 40;
+/// A piece of an upload on its way from the network to the disk.
+pub const UPLOAD_PIECE_BYTES: usize = 256 << 10;
+/// Pieces of one upload in memory: one is filled while the other is written.
+pub const UPLOAD_PIECES_MAX: usize = 2;
+/// How much of a file clients are advised to send in one request.
+pub const UPLOAD_REQUEST_BYTES: u64 = 8 << 20;
+/// What uploads leave free on the disk: logs, settings and remembered state are written there too.
+pub const UPLOAD_RESERVE_BYTES: u64 = 64 << 20;
+/// Bytes after which an upload is handed to the disk itself: what is written and not yet there is
+/// memory that the kernel lends.
+pub const UPLOAD_SYNC_BYTES: u64 = 8 << 20;
+/// An upload without a new byte for so long is given up.
+pub const UPLOAD_KEPT_MS_MAX: u64 = 24 * 3_600_000;
+/// How often uploads that are to be given up are looked for.
+pub const UPLOAD_SWEEP_MS: u64 = 600_000;
+/// What may wait for the uploads' thread: two pieces of each upload, and commands.
+pub const UPLOAD_ORDERS_MAX: usize = 16;
+/// Time an uploading client has for the next [`UPLOAD_STEP_BYTES_MIN`].
+pub const UPLOAD_STEP_MS_MAX: u64 = 30_000;
+/// What it must send in that time.
+pub const UPLOAD_STEP_BYTES_MIN: usize = 16 << 10;
+/// Time the disk has to take a piece of an upload.
+pub const UPLOAD_DISK_MS_MAX: u64 = 20_000;
+/// Time it has to take the last of a file and give it its name.
+pub const UPLOAD_FINISH_MS_MAX: u64 = 60_000;
 /// Commands from the control plane under way.
 pub const COMMANDS_MAX: usize = 8;
 /// Time who gives a command waits for what comes of it. Less than the control plane's own.
@@ -376,8 +407,6 @@ pub const HTTP_VIEWERS_LISTED_MAX: usize = 500;
 pub const EVENT_CLIENTS_MAX: usize = 8;
 /// Clients of the preview at once.
 pub const PREVIEWS_MAX: usize = 4;
-/// Uploads that send at once.
-pub const UPLOADS_ACTIVE_MAX: usize = 2;
 /// Time the client of a long stream has to take what it is sent next.
 pub const STREAM_SEND_MS_MAX: u64 = 10_000;
 /// How often the state is told by server-sent events.
@@ -402,6 +431,57 @@ pub const TLS_CONNECTION_BYTES: usize = (64 << 10) + TLS_UNSENT_BYTES_MAX + (18 
 /// Bytes of a piece of a file read and thrown away behind an answer that does not take it.
 pub const UPLOAD_LINGER_BYTES_MAX: usize = 8 << 20;
 
+// ── Passwords and sessions ──────────────────────────────────────────────────────────────────
+/// Memory of a hash that is made here, KiB: argon2id with little memory, as OWASP's password
+/// storage cheat sheet has it.
+pub const PASSWORD_HASH_KIB: u32 = 7_168;
+/// Passes over that memory.
+pub const PASSWORD_HASH_PASSES: u32 = 5;
+/// The most memory a configured hash may ask for, KiB.
+pub const PASSWORD_HASH_KIB_MAX: u32 = 64 << 10;
+/// The most passes a configured hash may ask for.
+pub const PASSWORD_HASH_PASSES_MAX: u32 = 20;
+/// The most lanes a configured hash may ask for.
+pub const PASSWORD_HASH_LANES_MAX: u32 = 4;
+/// Length of a configured hash.
+pub const PASSWORD_HASH_TEXT_BYTES_MAX: usize = 256;
+/// The shortest password, characters.
+pub const PASSWORD_CHARS_MIN: usize = 8;
+/// The longest password.
+pub const PASSWORD_BYTES_MAX: usize = 128;
+/// Time a request waits for the one hash that may be computed at a time.
+pub const PASSWORD_WAIT_MS_MAX: u64 = 2_000;
+/// Requests that wait for it: with the one that computes, fewer than there are workers.
+pub const PASSWORD_WAITING_MAX: usize = 1;
+/// Wrong passwords of one address (an IPv6 /64 counts as one) before it has to wait.
+pub const TRIES_FREE: u32 = 3;
+/// The first such wait; it doubles with each further wrong one.
+pub const TRY_PAUSE_MS_MIN: u64 = 1_000;
+/// The longest such wait.
+pub const TRY_PAUSE_MS_MAX: u64 = 60_000;
+/// An address that tried nothing for so long begins anew.
+pub const TRIES_FORGOTTEN_MS: u64 = 15 * 60_000;
+/// Addresses remembered that sent a wrong password.
+pub const TRIES_ADDRESSES_MAX: usize = 64;
+/// Pause between two passwords of strangers from anywhere, on average.
+pub const STRANGER_TRY_MS: u64 = 500;
+/// Passwords of strangers taken at once on top of that.
+pub const STRANGER_TRIES_BURST: u64 = 4;
+/// Right passwords of HTTP Basic remembered, one for each address.
+pub const REMEMBERED_MAX: usize = 8;
+/// Time such a one is remembered.
+pub const REMEMBERED_MS_MAX: u64 = 10 * 60_000;
+/// Sessions open at once; one more ends the one that was idle longest.
+pub const SESSIONS_MAX: usize = 32;
+/// Time a session may be idle.
+pub const SESSION_IDLE_MS_MAX: u64 = 12 * 3_600_000;
+/// Time a session lasts at most.
+pub const SESSION_MS_MAX: u64 = 7 * 86_400_000;
+/// Cookies of our name looked at in one request: another server of this host may set one too.
+pub const SESSION_COOKIES_MAX: usize = 4;
+/// Characters of a caller's words in a line of the audit.
+pub const AUDIT_WORDS_CHARS_MAX: usize = 120;
+
 // ── The event queue ─────────────────────────────────────────────────────────────────────────
 /// Events taken from the kernel at once.
 pub const REACTOR_EVENTS_MAX: usize = 256;
@@ -416,9 +496,9 @@ pub const BLOCKING_THREADS_MAX: usize = 4;
 /// Threads of the control plane: its gate, its workers, and tiny_http's, which are one that accepts,
 /// four that wait for work, and one more for each lane that connects before those wait.
 pub const HTTP_THREADS_MAX: usize = 1 + HTTP_WORKERS + 1 + 4 + HTTP_LANES;
-/// Threads of the process: data plane, log, library, the control plane's sockets (async-io), and
-/// those counted above; one for each file that is open for playing.
-pub const THREADS_MAX: usize = 4 + BLOCKING_THREADS_MAX + HTTP_THREADS_MAX + DECKS_MAX;
+/// Threads of the process: data plane, log, library, uploads, the control plane's sockets
+/// (async-io), and those counted above; one for each file that is open for playing.
+pub const THREADS_MAX: usize = 5 + BLOCKING_THREADS_MAX + HTTP_THREADS_MAX + DECKS_MAX;
 /// Stack of each thread the program starts itself.
 pub const THREAD_STACK_BYTES: usize = 256 << 10;
 

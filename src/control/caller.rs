@@ -1,77 +1,84 @@
-//! Who may give commands. Purpose: until there are passwords, commands are taken from this machine
-//! and its own networks only, and from no web page but our own. Non-goals: reading the state,
-//! which stays open to all; passwords. Bound: looks at four texts and keeps nothing.
+//! Who asks, as far as the request itself tells. Purpose: whether it comes from this machine, from
+//! our own page, from a browser's script, under a name of our own. Non-goals: passwords and
+//! sessions (`auth`). Bound: looks at a few texts and keeps nothing.
 //!
 //! A page of somebody else's that the operator has open could have the operator's browser send a
-//! command. Three things stand in its way: browsers say where a request comes from
-//! (`Sec-Fetch-Site`, W3C Fetch Metadata 2.1, and `Origin`, RFC 6454, 7), commands with a body
-//! must be `application/json`, which no page may send elsewhere without asking first (Fetch
-//! Standard, 2.2.2), and a Host that is a name of the public DNS is not ours: a name that was made
-//! to point here (DNS rebinding) would have the origin it claims.
+//! command. Four things stand in its way: browsers say where a request comes from
+//! (`Sec-Fetch-Site`, W3C Fetch Metadata 2.1, and `Origin`, RFC 6454, 7), the session's cookie goes
+//! with requests of our own page only, commands with a body must be `application/json`, which no
+//! page may send elsewhere without asking first (Fetch Standard, 2.2.2), and while there is no
+//! password, a Host that is a name of the public DNS is not ours: a name that was made to point here
+//! (DNS rebinding) would have the origin it claims.
 
 use std::fmt;
-use std::net::IpAddr;
+use std::net::{IpAddr, Ipv4Addr};
 
-/// Where a request comes from, as far as it is told. Texts are empty when absent.
+use crate::base::redact::MASK;
+use crate::system::sockets;
+
+/// What a request tells of whoever sent it. Texts are as sent, and empty when absent.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller<'a> {
     /// The peer's address; nothing when the gate did not say.
     pub peer: Option<IpAddr>,
-    /// Host as sent.
+    /// Host.
     pub host: &'a str,
-    /// Origin as sent.
+    /// Origin.
     pub origin: &'a str,
-    /// Sec-Fetch-Site as sent.
+    /// Sec-Fetch-Site.
     pub fetch_site: &'a str,
+    /// Sec-Fetch-Mode.
+    pub fetch_mode: &'a str,
+    /// User-Agent.
+    pub agent: &'a str,
+    /// What may prove who it is.
+    pub credentials: Credentials<'a>,
 }
 
-/// Why a command is not taken.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Stranger {
-    /// The peer is neither this machine nor in a private network.
-    Peer,
-    /// Another site's page sent it.
-    CrossSite,
-    /// The Host is a name of the public DNS.
-    Host,
+/// Secrets of a caller, as sent; `Debug` shows none of them.
+#[derive(Clone, Copy, Default)]
+pub struct Credentials<'a> {
+    /// Cookie.
+    pub cookie: &'a str,
+    /// Authorization.
+    pub authorization: &'a str,
 }
 
-impl fmt::Display for Stranger {
+impl fmt::Debug for Credentials<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Stranger::Peer => {
-                "Commands are taken only from this machine and from private networks; \
-                 send it from there, for example through ssh -L 8080:127.0.0.1:8080."
-            }
-            Stranger::CrossSite => {
-                "A page of another site sent this; commands are taken from this machine's own \
-                 page only."
-            }
-            Stranger::Host => {
-                "Commands are taken only under an IP address, localhost or a local name; \
-                 open the page by the machine's IP address."
-            }
-        })
+        f.write_str(MASK)
     }
 }
 
 impl Caller<'_> {
-    /// Whether this caller may give commands.
-    ///
-    /// # Errors
-    /// The first reason why not.
-    pub fn may_command(&self) -> Result<(), Stranger> {
-        if !self.peer.is_some_and(is_near) {
-            return Err(Stranger::Peer);
-        }
-        let own_page = matches!(self.fetch_site, "" | "same-origin" | "none");
-        if !own_page || !(self.origin.is_empty() || self.is_own_origin()) {
-            return Err(Stranger::CrossSite);
-        }
-        if is_local_name(host_of(self.host)) {
-            Ok(())
-        } else {
-            Err(Stranger::Host)
+    /// It is on this machine.
+    pub fn is_here(&self) -> bool {
+        self.peer.is_some_and(|peer| peer.to_canonical().is_loopback())
+    }
+
+    /// Whom its tries count for.
+    pub fn source(&self) -> IpAddr {
+        self.peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), sockets::source)
+    }
+
+    /// No page of another site sent it.
+    pub fn is_own_page(&self) -> bool {
+        let same = matches!(self.fetch_site, "" | "same-origin" | "none");
+        same && (self.origin.is_empty() || self.is_own_origin())
+    }
+
+    /// The Host is an address or a name that the public DNS cannot hold.
+    pub fn uses_local_name(&self) -> bool {
+        is_local_name(host_of(self.host))
+    }
+
+    /// A browser's script sent it, which would have the browser ask for a password in a window of
+    /// its own if it were challenged. Over plain HTTP browsers say nothing of how they fetch, so
+    /// there what calls itself Mozilla, as all of them do, counts as one.
+    pub fn is_script(&self) -> bool {
+        match self.fetch_mode {
+            "" => !self.fetch_site.is_empty() || self.agent.starts_with("Mozilla/"),
+            mode => mode != "navigate",
         }
     }
 
@@ -81,14 +88,6 @@ impl Caller<'_> {
         let scheme = ["http://", "https://"].into_iter();
         let authority = scheme.filter_map(|scheme| self.origin.strip_prefix(scheme)).next();
         authority.is_some_and(|authority| authority.eq_ignore_ascii_case(self.host))
-    }
-}
-
-/// Loopback, private (RFC 1918, RFC 4193) or link-local (RFC 3927; RFC 4291, 2.5.6).
-fn is_near(address: IpAddr) -> bool {
-    match address.to_canonical() {
-        IpAddr::V4(v4) => v4.is_loopback() || v4.is_private() || v4.is_link_local(),
-        IpAddr::V6(v6) => v6.is_loopback() || v6.is_unique_local() || v6.is_unicast_link_local(),
     }
 }
 
@@ -124,47 +123,33 @@ fn is_local_name(host: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn caller<'a>(peer: &str, host: &'a str, origin: &'a str, fetch_site: &'a str) -> Caller<'a> {
-        Caller { peer: peer.parse().ok(), host, origin, fetch_site }
-    }
+    const NOBODY: Caller<'static> = Caller {
+        peer: None,
+        host: "",
+        origin: "",
+        fetch_site: "",
+        fetch_mode: "",
+        agent: "",
+        credentials: Credentials { cookie: "", authorization: "" },
+    };
 
     #[test]
-    fn only_near_peers_may_command() {
-        let judged = |peer| caller(peer, "10.0.0.5:8080", "", "").may_command();
-        for near in [
-            "127.0.0.1",
-            "127.9.9.9",
-            "::1",
-            "10.1.2.3",
-            "172.16.0.1",
-            "172.31.255.255",
-            "192.168.1.2",
-            "169.254.7.7",
-            "::ffff:192.168.1.2",
-            "fd00::1",
-            "fe80::1",
-        ] {
-            assert_eq!(judged(near), Ok(()), "{near}");
+    fn only_loopback_is_here() {
+        let here = |peer: &str| Caller { peer: peer.parse().ok(), ..NOBODY }.is_here();
+        for near in ["127.0.0.1", "127.9.9.9", "::1", "::ffff:127.0.0.1"] {
+            assert!(here(near), "{near}");
         }
-        for far in [
-            "8.8.8.8",
-            "172.32.0.1",
-            "172.15.0.1",
-            "192.167.0.1",
-            "100.64.0.1",
-            "2001:db8::1",
-            "::ffff:8.8.8.8",
-            "0.0.0.0",
-            "",
-            "localhost",
-        ] {
-            assert_eq!(judged(far), Err(Stranger::Peer), "{far}");
+        let far =
+            ["10.1.2.3", "192.168.1.2", "8.8.8.8", "fe80::1", "::", "0.0.0.0", "", "localhost"];
+        for far in far {
+            assert!(!here(far), "{far}");
         }
     }
 
     #[test]
-    fn pages_of_other_sites_may_not_command() {
-        let judged = |host, origin, site| caller("127.0.0.1", host, origin, site).may_command();
+    fn pages_of_other_sites_are_told_apart() {
+        let own =
+            |host, origin, fetch_site| Caller { host, origin, fetch_site, ..NOBODY }.is_own_page();
         for (host, origin, site) in [
             ("10.0.0.5:8080", "http://10.0.0.5:8080", "same-origin"),
             ("10.0.0.5:8080", "http://10.0.0.5:8080", ""),
@@ -173,7 +158,7 @@ mod tests {
             ("[fd00::1]:8080", "http://[fd00::1]:8080", "same-origin"),
             ("localhost", "", ""),
         ] {
-            assert_eq!(judged(host, origin, site), Ok(()), "{host} {origin} {site}");
+            assert!(own(host, origin, site), "{host} {origin} {site}");
         }
         for (host, origin, site) in [
             ("10.0.0.5:8080", "http://evil.example", ""),
@@ -187,15 +172,14 @@ mod tests {
             ("10.0.0.5:8080", "http://10.0.0.5:8080", "cross-site"),
             ("10.0.0.5:8080", "", "Same-Origin, none"),
         ] {
-            let told = judged(host, origin, site);
-            assert_eq!(told, Err(Stranger::CrossSite), "{host} {origin} {site}");
+            assert!(!own(host, origin, site), "{host} {origin} {site}");
         }
     }
 
     #[test]
     fn a_name_that_was_made_to_point_here_is_not_ours() {
-        let judged = |host| caller("192.168.1.9", host, "", "").may_command();
-        for local in [
+        let local = |host| Caller { host, ..NOBODY }.uses_local_name();
+        for name in [
             "192.168.1.5",
             "192.168.1.5:8080",
             "8.8.8.8:80",
@@ -213,9 +197,9 @@ mod tests {
             "my_box",
             "a.localhost",
         ] {
-            assert_eq!(judged(local), Ok(()), "{local}");
+            assert!(local(name), "{name}");
         }
-        for foreign in [
+        for name in [
             "evil.example",
             "evil.example:8080",
             "local.evil.example",
@@ -231,11 +215,31 @@ mod tests {
             "box.local@evil.example",
             "::1",
         ] {
-            assert_eq!(judged(foreign), Err(Stranger::Host), "{foreign}");
+            assert!(!local(name), "{name}");
         }
-        // What a rebinding page's browser would send.
-        let page =
-            caller("127.0.0.1", "evil.example:8080", "http://evil.example:8080", "same-origin");
-        assert_eq!(page.may_command(), Err(Stranger::Host));
+    }
+
+    #[test]
+    fn scripts_of_browsers_are_told_apart() {
+        let firefox = "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0";
+        for (fetch_mode, fetch_site, agent, script) in [
+            ("", "", "curl/8.5.0", false),
+            ("", "", "", false),
+            ("", "", firefox, true),
+            ("navigate", "none", firefox, false),
+            ("cors", "same-origin", firefox, true),
+            ("same-origin", "", firefox, true),
+            ("", "same-origin", "", true),
+        ] {
+            let caller = Caller { fetch_mode, fetch_site, agent, ..NOBODY };
+            assert_eq!(caller.is_script(), script, "{caller:?}");
+        }
+    }
+
+    #[test]
+    fn credentials_are_not_shown() {
+        let credentials = Credentials { cookie: "c00kie", authorization: "Basic cGFzcw==" };
+        let shown = format!("{:?}", Caller { credentials, ..NOBODY });
+        assert!(!shown.contains("c00kie") && !shown.contains("cGFzcw"), "{shown}");
     }
 }

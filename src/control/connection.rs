@@ -348,7 +348,7 @@ fn refusal_bytes(refusal: Refusal) -> Vec<u8> {
 /// An answer that is the last of its connection.
 fn answer_bytes(answer: &Answer) -> Vec<u8> {
     let mut bytes = format!("HTTP/1.1 {} {}\r\n", answer.status, reason(answer.status));
-    for (name, value) in COMMON_FIELDS.iter().chain(&answer.fields) {
+    for (name, value) in answer.all_fields() {
         bytes.extend([name, ": ", value, "\r\n"]);
     }
     bytes += &format!("Content-Length: {}\r\nConnection: close\r\n\r\n", answer.body.len());

@@ -85,6 +85,19 @@ impl Fields {
         }
     }
 
+    /// A whole number, 0 or more, as far as JSON's numbers are exact (RFC 8259, 6).
+    pub fn whole(&self, name: &str) -> Result<Option<u64>, Wrong> {
+        const EXACT: f64 = 9_007_199_254_740_991.0;
+        match self.get(name) {
+            Value::Null => Ok(None),
+            // The range makes the conversion exact.
+            Value::Number(n) if (0.0..=EXACT).contains(n) && n.fract() == 0.0 => {
+                Ok(Some(*n as u64))
+            }
+            _ => Err(Wrong(format!("`{name}` must be a whole number, 0 or more."))),
+        }
+    }
+
     /// A time in seconds, in milliseconds. No file is longer than a year.
     pub fn seconds(&self, name: &str) -> Result<Option<u64>, Wrong> {
         const YEAR_S: f64 = 366.0 * 86_400.0;

@@ -267,6 +267,7 @@ impl Drop for Refused {
 mod tests {
     use super::*;
     use crate::control::events::Newsroom;
+    use crate::system::library::clerk::Clerk;
     use crate::system::library::Library;
     use crate::system::logs::LogReader;
     use crate::system::snapshot::Board;
@@ -326,7 +327,7 @@ mod tests {
             std::sync::Arc::new(String::new),
             Box::new(|| crate::control::sample::MOMENT),
         );
-        Sources { meter: std::sync::Arc::default(), news }
+        Sources { meter: std::sync::Arc::default(), news, clerk: Clerk::absent() }
     }
 
     /// A gate before a server that takes connections and never answers.

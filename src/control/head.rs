@@ -13,7 +13,7 @@ const METHOD_BYTES_MAX: usize = 16;
 
 /// Fields that are passed on. All others stay at the gate: hop-by-hop ones (RFC 9110, 7.6.1) are
 /// its own business, and nobody can forge the names it adds itself.
-const PASSED_ON: [&str; 9] = [
+const PASSED_ON: [&str; 13] = [
     "host",
     "accept",
     "accept-encoding",
@@ -23,6 +23,10 @@ const PASSED_ON: [&str; 9] = [
     "origin",
     "upload-offset",
     "sec-fetch-site",
+    "sec-fetch-mode",
+    "user-agent",
+    "cookie",
+    "authorization",
 ];
 
 /// Where pieces of files are sent to.
@@ -315,7 +319,7 @@ mod tests {
     #[test]
     fn only_listed_fields_are_passed_on() {
         let head =
-            get("X-Streamcaster-Port: stat\r\nX-Streamcaster-Peer: ::1\r\nCookie: a=b\r\nUpgrade: h2c\r\n");
+            get("X-Streamcaster-Port: stat\r\nX-Streamcaster-Peer: ::1\r\nForwarded: a=b\r\nUpgrade: h2c\r\n");
         assert_eq!(head.unwrap().passed_on, "host: a\r\n");
         let head = parse(b"GET / HTTP/1.1\r\nHost: a\r\nAccept: \xc3\xa4\r\n\r\n").unwrap();
         assert_eq!(head.passed_on, "host: a\r\n");

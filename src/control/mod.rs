@@ -1,7 +1,7 @@
 //! The control plane: the page and API on one TCP port, `/stat` and `/health` on another.
 //! Purpose: tell the state, take the operator's commands, and stand everything that strangers send,
 //! beside a data plane that it can never hurt: it reads snapshots, and hands commands to a bounded
-//! desk. Non-goals for now: log-in.
+//! desk.
 //!
 //! ```text
 //! TCP ─ gate (admission, strict HTTP, deadlines) ─ lanes ─ unix socket ─ tiny_http ─ workers
@@ -20,11 +20,13 @@
 //! that the state can always be told, and two commands, so that a stop gets past a switch that
 //! waits for a slow disk.
 
+pub mod auth;
 pub mod build_info;
 pub mod head;
 pub mod routes;
 
 mod api;
+mod audit;
 mod caller;
 mod connection;
 mod events;
@@ -63,9 +65,12 @@ use socket2::SockRef;
 use crate::base::limits::{HTTP_SOCKET_BUFFER_BYTES, HTTP_WORKERS, THREAD_STACK_BYTES};
 use crate::system::certificate::TlsFiles;
 use crate::system::commands::Desk;
+use crate::system::library::clerk::Clerk;
 use crate::system::library::Library;
 use crate::system::logs::LogReader;
 use crate::system::snapshot::Board;
+use auth::calls::StoreHash;
+use auth::Auth;
 use events::Newsroom;
 use meter::Meter;
 use socket_dir::SocketDir;
@@ -97,6 +102,12 @@ pub struct ControlOptions {
     pub logs: LogReader,
     /// The revision of the settings; asked on the gate's thread, so it must not wait.
     pub revision: Revision,
+    /// Who changes it.
+    pub clerk: Clerk,
+    /// Who may.
+    pub auth: Arc<Auth>,
+    /// Writes the hash of a new password down.
+    pub store_hash: Box<StoreHash>,
     /// Takes the private socket where there is neither `/run` nor a folder for temporary files.
     pub state: PathBuf,
 }
@@ -151,7 +162,7 @@ pub fn start(options: ControlOptions) -> io::Result<ControlHandle> {
     let server = tiny_http::Server::from_listener(listener, None).map_err(io::Error::other)?;
     let meter = Arc::<Meter>::default();
     let sources = sources(&options, &meter);
-    let shop = Arc::new(Shop::new(server, options.board, options.desk, options.library, meter));
+    let shop = Arc::new(Shop::new(server, options, meter));
     let (stay, ended) = mpsc::channel::<()>();
     let (gate, stop) = smol::channel::bounded(1);
     // From here on an error drops the handle, and that stops what has begun.
@@ -185,7 +196,7 @@ fn sources(options: &ControlOptions, meter: &Arc<Meter>) -> Sources {
         Arc::clone(&options.revision),
         Box::new(move || worker::moment(numbers.read())),
     );
-    Sources { meter: Arc::clone(meter), news }
+    Sources { meter: Arc::clone(meter), news, clerk: options.clerk.clone() }
 }
 
 fn spawn(

@@ -43,16 +43,19 @@ pub fn answer(path: &str, gzip: bool, if_none_match: &str) -> Answer {
         return crate::control::routes::error(404, "NOT_FOUND", "There is nothing at this path.");
     };
     let (body, tag) = if gzip { (file.gzip, file.gzip_tag) } else { (file.plain, file.plain_tag) };
-    let mut fields =
-        vec![("ETag", tag), ("Cache-Control", "no-cache"), ("Vary", "Accept-Encoding")];
+    let mut fields = vec![
+        ("ETag", tag.into()),
+        ("Cache-Control", "no-cache".into()),
+        ("Vary", "Accept-Encoding".into()),
+    ];
     // A weak comparison is what If-None-Match asks for (RFC 9110, 13.1.2).
     let known = |known: &str| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag;
     if if_none_match.split(',').map(str::trim).any(known) {
         return Answer { status: 304, fields, body: Cow::Borrowed(&[]), stream: None };
     }
-    fields.push(("Content-Type", file.kind));
+    fields.push(("Content-Type", file.kind.into()));
     if gzip {
-        fields.push(("Content-Encoding", "gzip"));
+        fields.push(("Content-Encoding", "gzip".into()));
     }
     Answer { status: 200, fields, body: Cow::Borrowed(body), stream: None }
 }
@@ -73,8 +76,8 @@ pub fn allows_gzip(accept_encoding: &str) -> bool {
 mod tests {
     use super::*;
 
-    fn field(answer: &Answer, name: &str) -> Option<&'static str> {
-        answer.fields.iter().find(|field| field.0 == name).map(|field| field.1)
+    fn field<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
+        answer.fields.iter().find(|field| field.0 == name).map(|field| field.1.as_ref())
     }
 
     #[test]

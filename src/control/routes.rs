@@ -8,16 +8,22 @@ use std::borrow::Cow;
 use serde::Serialize;
 
 use crate::control::api::{self, Moment};
+use crate::control::audit::Audit;
+use crate::control::auth::calls::{self, StoreHash};
+use crate::control::auth::{Auth, Right, Who};
 use crate::control::caller::Caller;
 use crate::control::orders;
 use crate::control::page;
 use crate::control::stat;
 use crate::control::stream::Stream;
+use crate::control::uploads;
 use crate::control::videos;
 use crate::system::commands::{Command, Outcome};
 use crate::system::health::{judge, Verdict};
+use crate::system::library::clerk::{Change, Changed};
 use crate::system::library::listing::Listing;
 use crate::system::library::objections::OnAir;
+use crate::system::library::upload::{Upload, UploadError};
 use crate::system::snapshot::Snapshot;
 
 /// The two TCP ports.
@@ -57,12 +63,16 @@ pub struct Asked<'a> {
     pub if_none_match: &'a str,
     /// Who asks.
     pub caller: Caller<'a>,
+    /// It came in over TLS.
+    pub secure: bool,
     /// Content-Type as sent; empty when absent.
     pub content_type: &'a str,
     /// The body; empty when absent.
     pub body: &'a [u8],
     /// Length of a body that the gate reads itself if the answer is a [`Stream`], bytes.
     pub piece_bytes: Option<u64>,
+    /// Upload-Offset as sent; empty when absent.
+    pub upload_offset: &'a str,
     /// Last-Event-ID as sent; empty when absent.
     pub last_event_id: &'a str,
 }
@@ -78,6 +88,16 @@ pub struct World<'a> {
     pub ask: &'a dyn Fn(Command) -> Outcome,
     /// The library.
     pub listing: &'a Listing,
+    /// Has the library changed and waits for what comes of it.
+    pub change: &'a dyn Fn(Change) -> Result<Changed, UploadError>,
+    /// The uploads under way or broken off.
+    pub uploads: &'a [Upload],
+    /// Who may.
+    pub auth: &'a Auth,
+    /// Where changes are noted.
+    pub audit: &'a Audit,
+    /// Writes the hash of a new password down.
+    pub store_hash: &'a StoreHash,
 }
 
 /// An answer.
@@ -86,11 +106,19 @@ pub struct Answer {
     /// The status code.
     pub status: u16,
     /// Fields besides those that every answer has.
-    pub fields: Vec<(&'static str, &'static str)>,
+    pub fields: Vec<(&'static str, Cow<'static, str>)>,
     /// The body.
     pub body: Cow<'static, [u8]>,
     /// What the gate serves instead of this answer.
     pub stream: Option<Stream>,
+}
+
+impl Answer {
+    /// Its own fields behind those of every answer.
+    pub fn all_fields(&self) -> impl Iterator<Item = (&'static str, &str)> {
+        let own = self.fields.iter().map(|(name, value)| (*name, value.as_ref()));
+        COMMON_FIELDS.iter().copied().chain(own)
+    }
 }
 
 /// Fields of every answer: no guessing of types, no referrer, no frame, nothing loaded from
@@ -106,8 +134,9 @@ pub const COMMON_FIELDS: [(&str, &str); 4] = [
     ),
 ];
 
-const FRESH: (&str, &str) = ("Cache-Control", "no-store");
-const JSON: (&str, &str) = ("Content-Type", "application/json; charset=utf-8");
+const FRESH: (&str, Cow<'static, str>) = ("Cache-Control", Cow::Borrowed("no-store"));
+const JSON: (&str, Cow<'static, str>) =
+    ("Content-Type", Cow::Borrowed("application/json; charset=utf-8"));
 
 /// The API's form of an error.
 #[derive(Serialize)]
@@ -150,7 +179,7 @@ fn text(status: u16, kind: &'static str, body: impl Into<Cow<'static, str>>) -> 
         Cow::Borrowed(body) => Cow::Borrowed(body.as_bytes()),
         Cow::Owned(body) => Cow::Owned(body.into_bytes()),
     };
-    Answer { status, fields: vec![("Content-Type", kind), FRESH], body, stream: None }
+    Answer { status, fields: vec![("Content-Type", kind.into()), FRESH], body, stream: None }
 }
 
 /// What is at a path.
@@ -165,6 +194,15 @@ enum Route<'a> {
     Playlists,
     /// One list, by its name as it stands in the path.
     Playlist(&'a str),
+    /// One file of the library, likewise.
+    Video(&'a str),
+    Uploads,
+    /// One upload, by its id.
+    Upload(&'a str),
+    Login,
+    Logout,
+    Session,
+    Password,
     /// A file of the page.
     Page,
     Stat,
@@ -183,10 +221,20 @@ impl<'a> Route<'a> {
             (Port::Http, "/api/stop") => Route::Stop,
             (Port::Http, "/api/playout") => Route::Playout,
             (Port::Http, "/api/playlists") => Route::Playlists,
+            (Port::Http, "/api/uploads") => Route::Uploads,
+            (Port::Http, "/api/login") => Route::Login,
+            (Port::Http, "/api/logout") => Route::Logout,
+            (Port::Http, "/api/session") => Route::Session,
+            (Port::Http, "/api/password") => Route::Password,
             (Port::Http, path) if page::has(path) => Route::Page,
             (Port::Http, path) => {
-                let name = path.strip_prefix("/api/playlists/")?;
-                Route::Playlist(Some(name).filter(|name| !name.contains('/'))?)
+                let (collection, name) = path.strip_prefix("/api/")?.split_once('/')?;
+                match (collection, Some(name).filter(|name| !name.contains('/'))?) {
+                    ("playlists", name) => Route::Playlist(name),
+                    ("uploads", id) => Route::Upload(id),
+                    ("videos", name) => Route::Video(name),
+                    _ => return None,
+                }
             }
             (Port::Stat, "/stat") => Route::Stat,
             (Port::Stat, "/health") => Route::PlainHealth,
@@ -200,15 +248,27 @@ impl<'a> Route<'a> {
             Route::Switch | Route::Stop | Route::Playout => "POST",
             // A stream has nothing to say to HEAD.
             Route::Events => "GET",
+            Route::Login | Route::Logout | Route::Password => "POST",
             Route::Playlist(_) => "GET, HEAD, PUT, DELETE",
+            Route::Uploads => "GET, HEAD, POST",
+            Route::Upload(_) | Route::Video(_) => "PATCH, DELETE",
             _ => "GET, HEAD",
+        }
+    }
+
+    /// Whom it is for, on the port of page and API.
+    const fn right(self) -> Right {
+        match self {
+            Route::Page | Route::Login => Right::Public,
+            Route::Health | Route::Session | Route::Logout => Right::Open,
+            _ => Right::Known,
         }
     }
 }
 
 /// Whether the answer to this target may be far larger than others.
 pub fn may_be_large(target: &str) -> bool {
-    target.starts_with("/api/videos")
+    target.split(['?', '#']).next() == Some("/api/videos")
 }
 
 /// The state of the whole in JSON, as `GET /api/status` and the events tell it.
@@ -228,15 +288,41 @@ pub fn answer(asked: Asked<'_>, world: &World<'_>) -> Answer {
     if !methods.split(", ").any(|method| method == asked.method) {
         let words = format!("This path only takes {}.", methods.replace(", ", " and "));
         let mut refused = error(405, "INVALID_REQUEST", &words);
-        refused.fields.push(("Allow", methods));
+        refused.fields.push(("Allow", methods.into()));
         return refused;
     }
-    let answered = if matches!(asked.method, "GET" | "HEAD") {
-        tell(asked, route, path, world)
-    } else {
-        may_command(asked).and_then(|()| command(asked, route, world))
-    };
-    answered.unwrap_or_else(|refused| refused)
+    let changes = !matches!(asked.method, "GET" | "HEAD");
+    let judged = may(&asked, route, changes, world);
+    let who = *judged.as_ref().unwrap_or(&Who::Nobody);
+    let answered = judged.and_then(|who| match changes {
+        true => command(asked, route, world, who),
+        false => tell(asked, route, path, world, who),
+    });
+    let answer = answered.unwrap_or_else(|refused| refused);
+    if changes {
+        world.audit.note(&asked, who, &answer, world.moment.now);
+    }
+    answer
+}
+
+/// Who asks, if they may have what they ask for, in this form. The port for tools is open to all.
+fn may(
+    asked: &Asked<'_>,
+    route: Route<'_>,
+    changes: bool,
+    world: &World<'_>,
+) -> Result<Who, Answer> {
+    if asked.port == Port::Stat {
+        return Ok(Who::Nobody);
+    }
+    let judged = world.auth.judge(&asked.caller, route.right(), changes, world.moment.now);
+    let who = judged.map_err(|refused| refused.answer(!asked.caller.is_script()))?;
+    let kind = asked.content_type.split(';').next().unwrap_or_default().trim();
+    if asked.body.is_empty() || kind.eq_ignore_ascii_case("application/json") {
+        return Ok(who);
+    }
+    let words = "Send the body as JSON, with Content-Type: application/json.";
+    Err(error(415, "INVALID_REQUEST", words))
 }
 
 /// Tells something.
@@ -245,6 +331,7 @@ fn tell(
     route: Route<'_>,
     path: &str,
     world: &World<'_>,
+    who: Who,
 ) -> Result<Answer, Answer> {
     let World { snapshot, moment, .. } = *world;
     let health = || judge(snapshot, moment.now);
@@ -264,41 +351,43 @@ fn tell(
         }
         Route::Events => streamed(Stream::Events { after: asked.last_event_id.parse().ok() }),
         Route::Playlists => orders::playlists(world),
+        Route::Uploads => uploads::list(world.uploads),
         Route::Playlist(name) => orders::playlist(name, world)?,
         Route::Stat => text(200, "text/xml", stat::document(snapshot, moment)),
         Route::PlainHealth => match health().verdict {
             Verdict::Unhealthy => text(503, "text/plain", "unhealthy\n"),
             Verdict::Healthy | Verdict::Degraded => text(200, "text/plain", "healthy\n"),
         },
+        Route::Session => calls::session(&asked, world, who),
         // The others take no GET, which was seen to before.
-        Route::Page | Route::Switch | Route::Stop | Route::Playout => {
-            page::answer(path, asked.gzip, asked.if_none_match)
-        }
+        _ => page::answer(path, asked.gzip, asked.if_none_match),
     })
 }
 
-/// Whether the one who asks may give commands, in this form.
-fn may_command(asked: Asked<'_>) -> Result<(), Answer> {
-    let judged = asked.caller.may_command();
-    judged.map_err(|stranger| error(403, "FORBIDDEN", &stranger.to_string()))?;
-    let kind = asked.content_type.split(';').next().unwrap_or_default().trim();
-    if asked.body.is_empty() || kind.eq_ignore_ascii_case("application/json") {
-        Ok(())
-    } else {
-        let words = "Send the body as JSON, with Content-Type: application/json.";
-        Err(error(415, "INVALID_REQUEST", words))
-    }
-}
-
 /// Changes something.
-fn command(asked: Asked<'_>, route: Route<'_>, world: &World<'_>) -> Result<Answer, Answer> {
+fn command(
+    asked: Asked<'_>,
+    route: Route<'_>,
+    world: &World<'_>,
+    who: Who,
+) -> Result<Answer, Answer> {
     match route {
+        Route::Login => calls::login(&asked, world),
+        Route::Logout => Ok(calls::logout(&asked, world, who)),
+        Route::Password => calls::change_password(&asked, world, who),
         Route::Switch => orders::switch(asked.body, world),
         Route::Playout => orders::playout(asked.body, world),
         Route::Playlist(name) if asked.method == "PUT" => {
             orders::put_playlist(name, asked.body, world)
         }
         Route::Playlist(name) => orders::delete_playlist(name, world),
+        Route::Uploads => uploads::begin(asked.body, world),
+        Route::Upload(id) if asked.method == "PATCH" => uploads::go_on(id, asked),
+        Route::Upload(id) => uploads::give_up(id, world),
+        Route::Video(name) if asked.method == "PATCH" => {
+            uploads::rename_video(name, asked.body, world)
+        }
+        Route::Video(name) => uploads::remove_video(name, world),
         // Only what takes other methods than GET and HEAD comes here.
         _ => orders::stop(world),
     }

@@ -10,6 +10,7 @@ use crate::base::limits::{
 };
 use crate::base::time::Mono;
 use crate::codec::container::Remedy;
+use crate::control::caller::Credentials;
 use crate::control::sample;
 use crate::system::commands::{Declined, DeclinedKind, FileName, Playlist, Selection};
 use crate::system::library::listing::{Entry, State};
@@ -21,7 +22,39 @@ const OWN_PAGE: Caller<'static> = Caller {
     host: "localhost:8080",
     origin: "http://localhost:8080",
     fetch_site: "same-origin",
+    fetch_mode: "",
+    agent: "",
+    credentials: Credentials { cookie: "", authorization: "" },
 };
+
+/// Without a password.
+fn open() -> Auth {
+    Auth::new(None, None).unwrap()
+}
+
+/// What becomes of a request, whoever may.
+fn answer_with(
+    auth: &Auth,
+    asked: Asked<'_>,
+    snapshot: &Snapshot,
+    moment: Moment,
+    ask: &dyn Fn(Command) -> Outcome,
+) -> Answer {
+    let (listing, audit) = (one_file(), Audit::default());
+    let (audit, store_hash) = (&audit, &|_: &str| Ok(()));
+    let world = World {
+        snapshot,
+        moment,
+        ask,
+        listing: &listing,
+        change: &idle,
+        uploads: &[],
+        auth,
+        audit,
+        store_hash,
+    };
+    answer(asked, &world)
+}
 
 /// A library with one file, which is broken.
 fn one_file() -> Listing {
@@ -40,16 +73,22 @@ fn asked<'a>(port: Port, method: &'a str, target: &'a str, body: &'a [u8]) -> As
         gzip: false,
         if_none_match: "",
         caller: OWN_PAGE,
+        secure: false,
         content_type: "application/json; charset=utf-8",
         body,
         piece_bytes: None,
+        upload_offset: "",
         last_event_id: "",
     }
 }
 
+/// Nothing of the library is changed.
+fn idle(_: Change) -> Result<Changed, UploadError> {
+    Err(UploadError::Busy)
+}
+
 fn answer_at(asked: Asked<'_>, snapshot: &Snapshot, moment: Moment) -> Answer {
-    let ask = |_| Ok("done".to_owned());
-    answer(asked, &World { snapshot, moment, ask: &ask, listing: &one_file() })
+    answer_with(&open(), asked, snapshot, moment, &|_| Ok("done".to_owned()))
 }
 
 fn ask(port: Port, method: &str, target: &str) -> Answer {
@@ -71,8 +110,7 @@ fn order_with(
         *seen.borrow_mut() = Some(command);
         outcome.clone()
     };
-    let world = World { snapshot, moment: sample::MOMENT, ask: &ask, listing: &one_file() };
-    let answer = answer(asked, &world);
+    let answer = answer_with(&open(), asked, snapshot, sample::MOMENT, &ask);
     (seen.into_inner(), answer)
 }
 
@@ -132,7 +170,7 @@ fn errors_have_the_form_of_the_api() {
     ] {
         let refused = ask(Port::Http, method, path);
         assert_eq!((refused.status, &value(&refused)["code"]), (405, &"INVALID_REQUEST".into()));
-        assert!(refused.fields.contains(&("Allow", allowed)), "{method} {path}");
+        assert!(refused.fields.contains(&("Allow", allowed.into())), "{method} {path}");
     }
 }
 
@@ -349,27 +387,113 @@ fn a_playlist_too_many_is_refused_and_one_that_is_there_is_not() {
     assert_eq!(get("/api/playlists/none").status, 404);
 }
 
+/// Of each route one request, and what it is without a password when this machine asks.
+const ALL: [(&str, &str, &str); 13] = [
+    ("GET", "/", ""),
+    ("GET", "/api/status", ""),
+    ("GET", "/api/health", ""),
+    ("GET", "/api/videos", ""),
+    ("GET", "/api/playlists", ""),
+    ("GET", "/api/session", ""),
+    ("POST", "/api/switch", r#"{"video":"a"}"#),
+    ("POST", "/api/stop", ""),
+    ("POST", "/api/playout", r#"{"action":"next"}"#),
+    ("PUT", "/api/playlists/a", r#"{"files":["a"]}"#),
+    ("DELETE", "/api/playlists/a", ""),
+    ("POST", "/api/logout", ""),
+    ("POST", "/api/password", r#"{"new":"x"}"#),
+];
+
+fn order_by(auth: &Auth, caller: Caller<'_>, request: (&str, &str, &str)) -> (bool, Answer) {
+    let (method, target, body) = request;
+    let seen = RefCell::new(false);
+    let ask = |_| {
+        *seen.borrow_mut() = true;
+        well()
+    };
+    let asked = Asked { caller, ..asked(Port::Http, method, target, body.as_bytes()) };
+    let answer = answer_with(auth, asked, &sample::on_air(), sample::MOMENT, &ask);
+    (seen.into_inner(), answer)
+}
+
 #[test]
-fn strangers_may_look_but_not_command() {
+fn without_a_password_only_this_machine_is_answered() {
     let far = Caller { peer: "203.0.113.9".parse().ok(), ..OWN_PAGE };
-    let foreign = Caller { origin: "http://evil.example", fetch_site: "cross-site", ..OWN_PAGE };
-    let rebound = Caller { host: "evil.example", origin: "http://evil.example", ..OWN_PAGE };
+    let near = Caller { peer: "192.168.1.9".parse().ok(), ..OWN_PAGE };
     let unknown = Caller { peer: None, ..OWN_PAGE };
-    for caller in [far, foreign, rebound, unknown] {
-        for (method, target) in [
-            ("POST", "/api/switch"),
-            ("POST", "/api/stop"),
-            ("POST", "/api/playout"),
-            ("PUT", "/api/playlists/a"),
-            ("DELETE", "/api/playlists/a"),
-        ] {
-            let asked = Asked { caller, ..asked(Port::Http, method, target, br#"{"video":"a"}"#) };
-            let (command, answer) = order_with(asked, &sample::on_air(), &well());
-            assert_eq!((command, answer.status), (None, 403), "{method} {target} {caller:?}");
-            assert_eq!(value(&answer)["code"], "FORBIDDEN");
+    let rebound = Caller { host: "evil.example", origin: "http://evil.example", ..OWN_PAGE };
+    for (caller, code) in [
+        (far, "PASSWORD_NOT_SET"),
+        (near, "PASSWORD_NOT_SET"),
+        (unknown, "PASSWORD_NOT_SET"),
+        (rebound, "FORBIDDEN"),
+    ] {
+        for request in ALL {
+            let (ordered, answer) = order_by(&open(), caller, request);
+            assert_eq!((ordered, answer.status), (false, 403), "{request:?} {caller:?}");
+            assert_eq!(value(&answer)["code"], code);
+            assert!(value(&answer)["error"].as_str().unwrap().contains("hash-password"));
         }
-        let look = Asked { caller, ..asked(Port::Http, "GET", "/api/status", b"") };
-        assert_eq!(order_with(look, &sample::on_air(), &well()).1.status, 200);
+        // Tools read the other port.
+        let stat = Asked { caller, ..asked(Port::Stat, "GET", "/health", b"") };
+        assert_eq!(order_with(stat, &sample::on_air(), &well()).1.status, 200);
+    }
+    for request in ALL {
+        let status = order_by(&open(), OWN_PAGE, request).1.status;
+        let wanted = if request.1 == "/api/password" { 400 } else { 200 };
+        assert_eq!(status, wanted, "{request:?}");
+    }
+}
+
+#[test]
+fn with_a_password_strangers_see_the_page_and_whether_it_is_well() {
+    let (hash, _alone) = crate::system::password::cheap("correct horse");
+    let auth = Auth::new(Some(hash), None).unwrap();
+    for peer in ["127.0.0.1", "203.0.113.9"] {
+        let caller = Caller { peer: peer.parse().ok(), ..OWN_PAGE };
+        for request in ALL {
+            let (ordered, answer) = order_by(&auth, caller, request);
+            let open = ["/", "/api/health", "/api/session", "/api/logout"].contains(&request.1);
+            let wanted = if open { 200 } else { 401 };
+            assert_eq!((ordered, answer.status), (false, wanted), "{request:?}");
+            assert!(open || value(&answer)["code"] == "LOGIN_NEEDED");
+        }
+    }
+    // `Basic u:correct horse`, from under any name.
+    let credentials = Credentials { cookie: "", authorization: "Basic dTpjb3JyZWN0IGhvcnNl" };
+    let caller = Caller {
+        peer: "203.0.113.9".parse().ok(),
+        host: "cast.example",
+        origin: "https://cast.example",
+        credentials,
+        ..OWN_PAGE
+    };
+    for request in ALL {
+        let wanted = if request.1 == "/api/password" { 400 } else { 200 };
+        assert_eq!(order_by(&auth, caller, request).1.status, wanted, "{request:?}");
+    }
+}
+
+#[test]
+fn pages_of_other_sites_change_nothing() {
+    let (hash, _alone) = crate::system::password::cheap("correct horse");
+    let guarded = Auth::new(Some(hash), None).unwrap();
+    let credentials = Credentials { cookie: "", authorization: "Basic dTpjb3JyZWN0IGhvcnNl" };
+    let own = Caller { credentials, ..OWN_PAGE };
+    for caller in [
+        Caller { origin: "http://evil.example", ..own },
+        Caller { fetch_site: "cross-site", ..own },
+        Caller { fetch_site: "same-site", origin: "", ..own },
+    ] {
+        for auth in [&open(), &guarded] {
+            for request in ALL.into_iter().filter(|request| request.0 != "GET") {
+                let (ordered, answer) = order_by(auth, caller, request);
+                assert_eq!((ordered, answer.status), (false, 403), "{request:?} {caller:?}");
+                assert_eq!(value(&answer)["code"], "FORBIDDEN");
+            }
+            let login = ("POST", "/api/login", r#"{"password":"correct horse"}"#);
+            assert_eq!(order_by(auth, caller, login).1.status, 403);
+        }
     }
 }
 

@@ -22,6 +22,7 @@ use crate::control::meter::Meter;
 use crate::control::routes::{self, Answer, COMMON_FIELDS};
 use crate::control::wire::Wire;
 use crate::control::{preview, uploads};
+use crate::system::library::clerk::Clerk;
 
 /// The field by which an answer says that it is a stream; it never reaches a client.
 pub const STREAM_FIELD: &str = "X-Streamcaster-Stream";
@@ -88,6 +89,8 @@ pub struct Sources {
     pub meter: Arc<Meter>,
     /// The events.
     pub news: Newsroom,
+    /// Where uploads go.
+    pub clerk: Clerk,
 }
 
 /// A connection that a stream has taken over, its request's head read and answered for.

@@ -12,12 +12,18 @@ use tiny_http::{Header, Request, Response, Server, StatusCode};
 
 use crate::base::limits::{HTTP_BODY_BYTES_MAX, HTTP_COMMANDS_MAX, HTTP_LANES, HTTP_WORKERS};
 use crate::control::api::Moment;
-use crate::control::caller::Caller;
+use crate::control::audit::Audit;
+use crate::control::auth::calls::StoreHash;
+use crate::control::auth::Auth;
+use crate::control::caller::{Caller, Credentials};
 use crate::control::meter::{HttpUse, Meter};
 use crate::control::page;
-use crate::control::routes::{self, Answer, Asked, Port, World, COMMON_FIELDS};
+use crate::control::routes::{self, Answer, Asked, Port, World};
 use crate::control::stream::STREAM_FIELD;
+use crate::control::ControlOptions;
 use crate::system::commands::{Command, Declined, DeclinedKind, Desk, Outcome};
+use crate::system::library::clerk::{Change, Changed, Clerk};
+use crate::system::library::upload::UploadError;
 use crate::system::library::Library;
 use crate::system::snapshot::Board;
 use crate::system::{clock, heap, memory};
@@ -27,7 +33,7 @@ use crate::system::{clock, heap, memory};
 pub const PORT_FIELD: &str = "X-Streamcaster-Port";
 /// The field by which the gate says from which address, likewise.
 pub const PEER_FIELD: &str = "X-Streamcaster-Peer";
-/// The field by which the gate says that it came by TLS.
+/// The field by which the gate says, with `1`, that it came by TLS.
 pub const SECURE_FIELD: &str = "X-Streamcaster-Secure";
 /// The field by which the gate says how long the body is that it has not read.
 pub const LENGTH_FIELD: &str = "X-Streamcaster-Length";
@@ -43,7 +49,11 @@ pub struct Shop {
     board: Board,
     desk: Desk,
     library: Library,
+    clerk: Clerk,
     meter: Arc<Meter>,
+    auth: Arc<Auth>,
+    audit: Audit,
+    store_hash: Box<StoreHash>,
     /// Commands under way.
     commands: AtomicUsize,
     /// Held while a list of the library is made and handed on: it may be large.
@@ -52,22 +62,34 @@ pub struct Shop {
 
 impl Shop {
     /// All of it.
-    pub fn new(
-        server: Server,
-        board: Board,
-        desk: Desk,
-        library: Library,
-        meter: Arc<Meter>,
-    ) -> Shop {
-        let (commands, listing) = (AtomicUsize::new(0), Mutex::default());
-        let closed = AtomicBool::new(false);
-        Shop { server, closed, board, desk, library, meter, commands, listing }
+    pub fn new(server: Server, options: ControlOptions, meter: Arc<Meter>) -> Shop {
+        let ControlOptions { board, desk, library, clerk, auth, store_hash, .. } = options;
+        Shop {
+            server,
+            closed: AtomicBool::new(false),
+            board,
+            desk,
+            library,
+            clerk,
+            meter,
+            auth,
+            audit: Audit::default(),
+            store_hash,
+            commands: AtomicUsize::new(0),
+            listing: Mutex::default(),
+        }
     }
 
     /// Gives a command, if not too many are under way.
     fn ask(&self, command: Command) -> Outcome {
         let _counted = Counted::new(&self.commands)?;
         self.desk.ask(command)
+    }
+
+    /// Has the library changed, if not too many commands are under way.
+    fn change(&self, change: Change) -> Result<Changed, UploadError> {
+        let _counted = Counted::new(&self.commands).map_err(|_| UploadError::Busy)?;
+        self.clerk.ask(change)
     }
 }
 
@@ -148,10 +170,18 @@ fn answer(request: &mut Request, shop: &Shop) -> Answer {
             host: field("Host"),
             origin: field("Origin"),
             fetch_site: field("Sec-Fetch-Site"),
+            fetch_mode: field("Sec-Fetch-Mode"),
+            agent: field("User-Agent"),
+            credentials: Credentials {
+                cookie: field("Cookie"),
+                authorization: field("Authorization"),
+            },
         },
+        secure: field(SECURE_FIELD) == "1",
         content_type: field("Content-Type"),
         body: &body,
         piece_bytes: field(LENGTH_FIELD).parse().ok(),
+        upload_offset: field("Upload-Offset"),
         last_event_id: field("Last-Event-ID"),
     };
     let world = World {
@@ -159,6 +189,11 @@ fn answer(request: &mut Request, shop: &Shop) -> Answer {
         moment: moment(shop.meter.read()),
         ask: &|command| shop.ask(command),
         listing: &shop.library.listing(),
+        change: &|change| shop.change(change),
+        uploads: &shop.clerk.known(),
+        auth: &shop.auth,
+        audit: &shop.audit,
+        store_hash: &*shop.store_hash,
     };
     routes::answer(asked, &world)
 }
@@ -176,17 +211,16 @@ pub fn moment(http: HttpUse) -> Moment {
 }
 
 fn response(answer: Answer) -> Response<Cursor<std::borrow::Cow<'static, [u8]>>> {
-    let fields = COMMON_FIELDS.iter().chain(&answer.fields);
     let stream =
         answer.stream.and_then(|stream| Header::from_bytes(STREAM_FIELD, stream.to_string()).ok());
-    let headers = fields.filter_map(|(name, value)| Header::from_bytes(*name, *value).ok());
-    let headers = headers.chain(stream);
+    let fields = answer.all_fields();
+    let headers = fields.filter_map(|(name, value)| Header::from_bytes(name, value).ok());
+    let headers = headers.chain(stream).collect();
     let length = answer.body.len();
     let status = StatusCode(answer.status);
     let body = Cursor::new(answer.body);
     // Always with a Content-Length: the gate does not take chunks.
-    Response::new(status, headers.collect(), body, Some(length), None)
-        .with_chunked_threshold(usize::MAX)
+    Response::new(status, headers, body, Some(length), None).with_chunked_threshold(usize::MAX)
 }
 
 #[cfg(test)]

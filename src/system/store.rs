@@ -4,8 +4,9 @@
 //! what stands in them, when. Bound: [`STATE_BYTES_MAX`]. May wait for the disk: never called on
 //! the data plane's thread.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, Permissions};
 use std::io::{self, ErrorKind, Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::base::limits::STATE_BYTES_MAX;
@@ -15,11 +16,26 @@ use crate::base::limits::STATE_BYTES_MAX;
 /// # Errors
 /// The disk's own. The old file is untouched then.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace(path, |file| file.write_all(bytes))
+}
+
+/// The same, for a file that only its owner may read.
+///
+/// # Errors
+/// The disk's own. The old file is untouched then.
+pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace(path, |file| {
+        file.set_permissions(Permissions::from_mode(0o600))?;
+        file.write_all(bytes)
+    })
+}
+
+fn replace(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let temporary = beside(path, ".new");
-    let written = write_through(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    let written = write_through(&temporary, fill).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         // What is half written helps nobody; that it cannot be removed changes nothing.
         let _ = fs::remove_file(&temporary);
@@ -28,9 +44,9 @@ pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     File::open(folder)?.sync_all()
 }
 
-fn write_through(path: &Path, bytes: &[u8]) -> io::Result<()> {
+fn write_through(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
     let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
-    file.write_all(bytes)?;
+    fill(&mut file)?;
     file.sync_all()
 }
 

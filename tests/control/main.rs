@@ -3,6 +3,7 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::path::Path;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -13,16 +14,20 @@ use streamcaster::base::limits::{
     HTTP_HEAD_BYTES_MAX, HTTP_IDLE_MS_MAX, HTTP_VIEWERS_LISTED_MAX,
 };
 use streamcaster::base::time::Mono;
+use streamcaster::control::auth::Auth;
 use streamcaster::control::{start, ControlHandle, ControlOptions};
 use streamcaster::system::commands::{self, Command, Desk, Inbox, Selection};
+use streamcaster::system::library::clerk::Clerk;
 use streamcaster::system::library::Library;
 use streamcaster::system::logs::{self, LogHandle, LogOptions, LogReader};
 use streamcaster::system::snapshot::{Board, Snapshot, Source, Text, ViewerStatus};
 
+mod auth;
 mod https;
 mod orders;
 mod strangers;
 mod streams;
+mod uploads;
 
 const GUARD: Duration = Duration::from_secs(30);
 const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -38,7 +43,7 @@ fn snapshot() -> Snapshot {
 
 /// An empty library, the same for all tests.
 fn library() -> Library {
-    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("control-videos");
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("control-videos");
     Library::start(folder).expect("a thread")
 }
 
@@ -57,16 +62,23 @@ fn logs() -> LogReader {
 fn options(http: SocketAddr, stat: SocketAddr, board: Board) -> ControlOptions {
     // Nobody takes commands, unless a test does.
     let (desk, _) = commands::channel();
+    let auth = Arc::new(Auth::new(None, None).expect("random bytes"));
+    let (library, state) = (library(), std::env::temp_dir());
+    let parts = Path::new(env!("CARGO_TARGET_TMPDIR")).join("control-uploads");
+    let clerk = Clerk::start(parts, library.clone(), board.clone()).expect("a thread");
     ControlOptions {
         http,
         stat,
         tls: None,
         board,
         desk,
-        library: library(),
+        library,
+        clerk,
         logs: logs(),
         revision: Arc::new(|| "r1".to_owned()),
-        state: std::env::temp_dir(),
+        auth,
+        store_hash: Box::new(|_| Ok(())),
+        state,
     }
 }
 

@@ -24,5 +24,6 @@ mod secrets;
 mod sender;
 mod shutdown;
 mod udp;
+mod uploads;
 mod viewer;
 mod wait;

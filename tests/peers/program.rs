@@ -120,6 +120,34 @@ impl Program {
         }
         let mut command = command(&arguments);
         command.args(more).envs(environment.iter().copied());
+        Program::run(command, folder)
+    }
+
+    /// Starts it with its data on a disk of its own of so many MiB, which [`Program::on_disk`]
+    /// leads to.
+    pub fn start_on_disk(mib: u32) -> Program {
+        let folder = Arc::<Folder>::default();
+        let data = folder.file("data");
+        fs::create_dir_all(&data).expect("the data folder");
+        let script = format!("mount -t tmpfs -o size={mib}m none \"$1\" && shift && exec \"$@\"");
+        let mut command = Command::new("/usr/bin/unshare");
+        command.args(["--map-root-user", "--mount", "/bin/sh", "-c", &script, "sh"]).arg(&data);
+        command.args([env!("CARGO_BIN_EXE_streamcaster"), "run", "--data"]).arg(&data);
+        for port in ["--udp", "--rtmp", "--http", "--stat"] {
+            command.args([port, "127.0.0.1:0"]);
+        }
+        command.env_clear().stdin(Stdio::null());
+        Program::run(command, folder)
+    }
+
+    /// A path in its data, as the program itself finds it.
+    pub fn on_disk(&self, path: &str) -> PathBuf {
+        let data = fs::canonicalize(self.folder.file("data")).expect("the data folder");
+        let data = data.strip_prefix("/").expect("an absolute path");
+        Path::new("/proc").join(self.pid().to_string()).join("root").join(data).join(path)
+    }
+
+    fn run(mut command: Command, folder: Arc<Folder>) -> Program {
         let mut child = command
             .stdout(Stdio::null())
             .stderr(Stdio::piped())

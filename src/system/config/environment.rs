@@ -54,6 +54,7 @@ impl Build {
         if let Some((level, _)) = self.variable(environment, "LOG_LEVEL", values::level) {
             self.config.log.level = level;
         }
+        self.password_hash(environment);
         self.server_and_key(environment);
         self.relay_target(environment);
     }
@@ -89,6 +90,15 @@ impl Build {
         if let Some((port, origin)) = self.variable(environment, name, values::port) {
             let ip = self.listen_mut(which).ip();
             self.listen(which, SocketAddr::new(ip, port), origin);
+        }
+    }
+
+    /// `HTTP_PASSWORD_HASH`, in the words of the file's `password_hash`.
+    fn password_hash(&mut self, environment: &dyn Fn(&str) -> Option<OsString>) {
+        let Some(hash) = self.raw(environment, "HTTP_PASSWORD_HASH") else { return };
+        match values::password_hash(&hash.value) {
+            Ok(hash) => self.config.http.password_hash = Some(hash),
+            Err(expected) => self.fail(hash.hidden(), expected),
         }
     }
 

@@ -240,6 +240,10 @@ impl Reading<'_> {
             Some((folder.join(path), origin))
         });
         self.build.tls = files;
+        let hash = |value: &DeValue<'_>| values::password_hash(values::text(value)?);
+        if let Some((hash, _)) = self.value(section, "password_hash", Show::Nothing, hash) {
+            self.build.config.http.password_hash = Some(hash);
+        }
     }
 
     fn stat(&mut self, section: &Section<'_>) {

@@ -35,6 +35,7 @@ use crate::base::limits::{
 };
 use crate::base::redact::{register, Secret};
 use crate::system::certificate::TlsFiles;
+use crate::system::password::PasswordHash;
 
 /// Name of the file in the data directory.
 pub const FILE_NAME: &str = "config.toml";
@@ -108,6 +109,8 @@ pub struct HttpConfig {
     pub listen: SocketAddr,
     /// Its certificate; without one it speaks plain HTTP.
     pub tls: Option<TlsFiles>,
+    /// Who knows the password may look and command; without one, this machine only.
+    pub password_hash: Option<PasswordHash>,
 }
 
 /// The statistics for existing tools.
@@ -165,7 +168,7 @@ impl Default for RtmpConfig {
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        HttpConfig { listen: everywhere(8080), tls: None }
+        HttpConfig { listen: everywhere(8080), tls: None, password_hash: None }
     }
 }
 
@@ -303,6 +306,7 @@ impl Build {
         let given = self.drafts.iter().filter_map(|draft| draft.key.as_ref());
         given.chain(&self.config.rtmp.play_key).for_each(register);
         self.config.publish.key.iter().for_each(register);
+        self.config.http.password_hash.iter().for_each(|hash| register(hash.secret()));
         self.pull.iter().filter_map(|pull| pull.key.as_ref()).for_each(register);
         self.config
             .pull

@@ -77,6 +77,7 @@ fn the_reference_configuration_is_the_defaults() {
         "programme =",
         "play_key",
         "tls_",
+        "password_hash",
         "[input.pull]",
         "[[destination]]",
         "name",

@@ -14,6 +14,7 @@ use crate::base::limits::{
     RTMP_NAME_BYTES_MAX,
 };
 use crate::base::redact::Secret;
+use crate::system::password::PasswordHash;
 
 /// A value, or the words after which a person knows what to write.
 pub(super) type Parsed<T> = Result<T, String>;
@@ -59,6 +60,10 @@ pub(super) fn port(text: &str) -> Parsed<u16> {
     let digits = text.bytes().all(|byte| byte.is_ascii_digit());
     let port = text.parse().ok().filter(|port| digits && *port > 0);
     port.ok_or_else(|| "expected a port from 1 to 65535".to_owned())
+}
+
+pub(super) fn password_hash(text: &str) -> Parsed<PasswordHash> {
+    PasswordHash::parse(text).map_err(|error| error.to_string())
 }
 
 pub(super) fn level(text: &str) -> Parsed<LevelFilter> {

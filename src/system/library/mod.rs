@@ -7,6 +7,8 @@
 //! [`listing`], [`open`] opens without leaving it, [`container`] finds the reader, [`survey`]
 //! measures, [`objections`] compares with what is on air.
 
+pub mod change;
+pub mod clerk;
 pub mod container;
 pub mod listing;
 pub mod names;
@@ -15,6 +17,7 @@ pub mod open;
 mod scan;
 mod scout;
 pub mod survey;
+pub mod upload;
 
 use std::fmt;
 use std::fs;

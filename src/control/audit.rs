@@ -1,0 +1,193 @@
+//! The audit: one line of the log, target [`TARGET`], for each change that was carried out or
+//! refused: what, by whom, from where, and what came of it. Purpose: the operator can read later who
+//! did what. Non-goals: what was only looked at; secrets, which never stand in it. Bounds:
+//! [`AUDIT_WORDS_CHARS_MAX`] characters of a caller's words in a line; refusals of strangers are
+//! told as often as other news of strangers are.
+
+use std::fmt::Write;
+use std::sync::{Mutex, PoisonError};
+
+use crate::base::events::News;
+use crate::base::limits::AUDIT_WORDS_CHARS_MAX;
+use crate::base::time::Mono;
+use crate::control::auth::Who;
+use crate::control::fields::Fields;
+use crate::control::names::decoded;
+use crate::control::routes::{Answer, Asked};
+
+/// The log's target of these lines.
+pub const TARGET: &str = "audit";
+
+/// How often strangers are told of.
+#[derive(Default)]
+pub struct Audit {
+    strangers: Mutex<News>,
+}
+
+impl Audit {
+    /// Notes a change that was asked for, and what came of it.
+    pub fn note(&self, asked: &Asked<'_>, who: Who, answer: &Answer, now: Mono) {
+        let Some(left_out) = self.left_out(who, answer, now) else { return };
+        let mut line = line(asked, who, answer);
+        if left_out > 0 {
+            // A String takes whatever is written.
+            let _ = write!(line, " ({left_out} others like it were left out)");
+        }
+        log::info!(target: TARGET, "{line}");
+    }
+
+    /// How many were left out before this one; `None` when this one is.
+    fn left_out(&self, who: Who, answer: &Answer, now: Mono) -> Option<u64> {
+        if who != Who::Nobody || answer.status < 400 {
+            return Some(0);
+        }
+        self.strangers.lock().unwrap_or_else(PoisonError::into_inner).say(now)
+    }
+}
+
+fn line(asked: &Asked<'_>, who: Who, answer: &Answer) -> String {
+    let from =
+        asked.caller.peer.map_or("nowhere".to_owned(), |peer| peer.to_canonical().to_string());
+    // Who logs in is nobody before and has a session afterwards.
+    let by = match who {
+        Who::Nobody if answer.status < 400 => "session".to_owned(),
+        who => who.to_string(),
+    };
+    format!("audit: {} by {by} from {from}: {}", clean(&deed(asked)), outcome(answer))
+}
+
+/// What was asked for, in a person's words where they are known. A password's change is told by its
+/// path alone.
+fn deed(asked: &Asked<'_>) -> String {
+    const NAMES: &[&str] = &["video", "source", "action"];
+    let path = asked.target.split(['?', '#']).next().unwrap_or_default();
+    let named = |name| {
+        let fields = Fields::read(asked.body, NAMES).ok();
+        fields.and_then(|fields| fields.text(name).ok().flatten().map(str::to_owned))
+    };
+    let known = match (asked.method, path) {
+        ("POST", "/api/login") => Some("log in".to_owned()),
+        ("POST", "/api/logout") => Some("log out".to_owned()),
+        ("POST", "/api/password") => Some("change the password".to_owned()),
+        ("POST", "/api/stop") => Some("stop what is on air".to_owned()),
+        ("POST", "/api/switch") => {
+            let video = named("video").filter(|video| !video.is_empty());
+            video.or_else(|| named("source")).map(|what| format!("put {what} on air"))
+        }
+        ("POST", "/api/playout") => named("action").map(|action| format!("playout: {action}")),
+        _ => None,
+    };
+    known.unwrap_or_else(|| {
+        let path = decoded(path, false).unwrap_or_else(|| path.to_owned());
+        format!("{} {path}", asked.method)
+    })
+}
+
+/// A caller's words, cut, without what could make them look like another line.
+fn clean(words: &str) -> String {
+    let mut out: String = words
+        .chars()
+        .take(AUDIT_WORDS_CHARS_MAX)
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect();
+    if words.chars().nth(AUDIT_WORDS_CHARS_MAX).is_some() {
+        out.push('…');
+    }
+    out
+}
+
+/// `done`, or the status and the code of the refusal.
+fn outcome(answer: &Answer) -> String {
+    if answer.status < 400 {
+        return "done".to_owned();
+    }
+    let code = Fields::read(&answer.body, &["code"]).ok();
+    let code = code.and_then(|fields| fields.text("code").ok().flatten().map(str::to_owned));
+    format!("refused ({} {})", answer.status, code.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::control::caller::{Caller, Credentials};
+    use crate::control::routes::{self, Port};
+
+    fn asked<'a>(method: &'a str, target: &'a str, body: &'a str) -> Asked<'a> {
+        Asked {
+            port: Port::Http,
+            method,
+            target,
+            gzip: false,
+            if_none_match: "",
+            caller: Caller {
+                peer: "::ffff:192.0.2.7".parse().ok(),
+                host: "box",
+                origin: "",
+                fetch_site: "",
+                fetch_mode: "",
+                agent: "",
+                credentials: Credentials::default(),
+            },
+            secure: false,
+            piece_bytes: None,
+            upload_offset: "",
+            last_event_id: "",
+            content_type: "application/json",
+            body: body.as_bytes(),
+        }
+    }
+
+    fn ok() -> Answer {
+        routes::json(200, &true)
+    }
+
+    #[test]
+    fn a_line_says_what_by_whom_from_where_and_what_came_of_it() {
+        for (method, target, body, what) in [
+            ("POST", "/api/switch", r#"{"video":"clip.mp4"}"#, "put clip.mp4 on air"),
+            ("POST", "/api/switch", r#"{"source":"udp","video":""}"#, "put udp on air"),
+            ("POST", "/api/switch", "{", "POST /api/switch"),
+            ("POST", "/api/stop?x=y", "", "stop what is on air"),
+            ("POST", "/api/playout", r#"{"action":"next"}"#, "playout: next"),
+            ("PUT", "/api/playlists/night%20one", "{}", "PUT /api/playlists/night one"),
+            ("DELETE", "/api/x%0Ay", "", "DELETE /api/x\u{fffd}y"),
+            (
+                "POST",
+                "/api/password",
+                r#"{"current":"s3cret","new":"t0psecret"}"#,
+                "change the password",
+            ),
+        ] {
+            let told = line(&asked(method, target, body), Who::Basic, &ok());
+            assert_eq!(told, format!("audit: {what} by basic from 192.0.2.7: done"));
+        }
+        let refused = routes::error(409, "VIDEO_UNPLAYABLE", "It cannot be played.");
+        let told = line(&asked("POST", "/api/stop", ""), Who::Probe, &refused);
+        let wanted = "stop what is on air by probe from 192.0.2.7: refused (409 VIDEO_UNPLAYABLE)";
+        assert_eq!(told, format!("audit: {wanted}"));
+        let told = line(&asked("POST", "/api/login", ""), Who::Nobody, &ok());
+        assert_eq!(told, "audit: log in by session from 192.0.2.7: done");
+    }
+
+    #[test]
+    fn long_words_are_cut() {
+        let body = format!(r#"{{"video":"{}"}}"#, "ä".repeat(3000));
+        let told = line(&asked("POST", "/api/switch", &body), Who::Basic, &ok());
+        assert!(told.chars().count() < AUDIT_WORDS_CHARS_MAX + 60, "{told}");
+        assert!(told.contains('…') && told.ends_with(": done"));
+    }
+
+    #[test]
+    fn strangers_do_not_flood_the_log_and_the_known_are_all_told_of() {
+        let audit = Audit::default();
+        let refused = routes::error(401, "LOGIN_NEEDED", "Log in.");
+        let told = |who| {
+            let notes = (0..1000).filter(|_| audit.left_out(who, &refused, Mono(0)).is_some());
+            notes.count()
+        };
+        assert!(told(Who::Nobody) < 100);
+        assert_eq!(told(Who::Basic), 1000);
+        assert_eq!(audit.left_out(Who::Nobody, &ok(), Mono(0)), Some(0), "a log-in");
+        assert!(audit.left_out(Who::Nobody, &refused, Mono::from_ms(60_000)) > Some(900));
+    }
+}

@@ -1,0 +1,139 @@
+//! The calls about who it is: `POST /api/login`, `POST /api/logout`, `GET /api/session`,
+//! `POST /api/password`. Non-goals: who may call them, which is judged before; where a new password
+//! is written down. Bound: the body's, which the gate keeps.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::{cookie, Refused, Who};
+use crate::control::fields::Fields;
+use crate::control::routes::{self, Answer, Asked, World};
+use crate::system::password::{self, PasswordHash};
+
+/// Writes the hash of a new password down, where it is found at the next start.
+pub type StoreHash = dyn Fn(&str) -> Result<(), NotStored> + Send + Sync;
+
+/// Why a new password could not be written down, in words for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotStored {
+    /// It is set in a place that goes before the file, or the file must be put right first.
+    Elsewhere(String),
+    /// The disk would not take it.
+    Failed(String),
+}
+
+impl fmt::Display for NotStored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotStored::Elsewhere(words) | NotStored::Failed(words) => f.write_str(words),
+        }
+    }
+}
+
+/// What is told of a session.
+#[derive(Serialize)]
+struct Session {
+    authenticated: bool,
+    password_set: bool,
+    secure: bool,
+}
+
+/// What came of a change.
+#[derive(Serialize)]
+struct Done {
+    success: bool,
+    message: &'static str,
+}
+
+fn done(message: &'static str) -> Answer {
+    routes::json(200, &Done { success: true, message })
+}
+
+fn wrong(words: &str) -> Answer {
+    routes::error(400, "INVALID_REQUEST", words)
+}
+
+/// `GET /api/session`.
+pub fn session(asked: &Asked<'_>, world: &World<'_>, who: Who) -> Answer {
+    let told = Session {
+        authenticated: who != Who::Nobody,
+        password_set: world.auth.is_password_set(),
+        secure: asked.secure,
+    };
+    routes::json(200, &told)
+}
+
+/// `POST /api/login` `{"password"}`: a session, its token in a cookie.
+pub fn login(asked: &Asked<'_>, world: &World<'_>) -> Result<Answer, Answer> {
+    if !world.auth.is_password_set() {
+        let words = "No password is set, so this machine needs none.";
+        return Err(routes::error(409, "PASSWORD_NOT_SET", words));
+    }
+    let fields = Fields::read(asked.body, &["password"])?;
+    let password = fields.text("password")?.ok_or_else(|| wrong("`password` is missing."))?;
+    let checked = world.auth.check(Some(password), asked.caller.source(), true, world.moment.now);
+    checked.map_err(|refused| refused.answer(false))?;
+    with_session(done("You are logged in."), asked, world)
+}
+
+/// `POST /api/logout`. Who has no session has none afterwards either.
+pub fn logout(asked: &Asked<'_>, world: &World<'_>, who: Who) -> Answer {
+    if let Who::Session(id) = who {
+        world.auth.close_session(id);
+    }
+    let mut answer = done("You are logged out.");
+    answer.fields.push(("Set-Cookie", cookie::clear(asked.secure).into()));
+    answer
+}
+
+/// `POST /api/password` `{"current", "new"}`. Ends all sessions but the one that asks.
+pub fn change_password(asked: &Asked<'_>, world: &World<'_>, who: Who) -> Result<Answer, Answer> {
+    let auth = world.auth;
+    let fields = Fields::read(asked.body, &["current", "new"])?;
+    let new = fields.text("new")?.ok_or_else(|| wrong("`new` must be the new password."))?;
+    password::fit(new).map_err(|unfit| wrong(&unfit.to_string()))?;
+    if auth.is_password_set() {
+        let current = fields.text("current")?.ok_or_else(|| wrong("`current` is missing."))?;
+        let checked = auth.check(Some(current), asked.caller.source(), false, world.moment.now);
+        checked.map_err(|refused| refused.answer(false))?;
+    }
+    let hash = PasswordHash::of(new).map_err(|why| Refused::Unavailable(why).answer(false))?;
+    (world.store_hash)(hash.secret().expose()).map_err(|why| {
+        let (status, code) = match why {
+            NotStored::Elsewhere(_) => (409, "SET_ELSEWHERE"),
+            NotStored::Failed(_) => (500, "SYSTEM_ERROR"),
+        };
+        routes::error(status, code, &why.to_string())
+    })?;
+    let answer = done("The password is changed; all other sessions are logged out.");
+    match who {
+        Who::Session(id) => {
+            auth.replace_password(Some(hash), Some(id));
+            Ok(answer)
+        }
+        // This machine was let in without one, and would now be logged out.
+        Who::Loopback => {
+            auth.set_password(Some(hash));
+            with_session(answer, asked, world)
+        }
+        Who::Basic | Who::Probe | Who::Nobody => {
+            auth.set_password(Some(hash));
+            Ok(answer)
+        }
+    }
+}
+
+/// The same answer, with the cookie of a new session.
+fn with_session(
+    mut answer: Answer,
+    asked: &Asked<'_>,
+    world: &World<'_>,
+) -> Result<Answer, Answer> {
+    let token = world.auth.open_session(world.moment.now).map_err(|_| {
+        let words = "The system has no random numbers for a session; try again later.";
+        routes::error(503, "SYSTEM_ERROR", words)
+    })?;
+    answer.fields.push(("Set-Cookie", cookie::set(&token, asked.secure).into()));
+    Ok(answer)
+}

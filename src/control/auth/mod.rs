@@ -1,0 +1,259 @@
+//! Who may. Purpose: tells who sent a request, and whether what it wants is theirs to have. Without
+//! a password this machine may do everything and nobody else anything; with one, whoever proves to
+//! know it: by a session's cookie, by HTTP Basic, or, on this machine only, by the probe's token.
+//! Non-goals: which route needs what (`routes`); users, of whom there is one; sessions that survive
+//! a restart; TLS. Bounds: those of its tables, and one password checked at a time.
+
+mod authorization;
+mod cookie;
+mod probe;
+mod refused;
+mod remembered;
+mod seal;
+mod sessions;
+mod throttle;
+
+pub mod calls;
+
+use std::fmt;
+use std::io;
+use std::net::IpAddr;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+pub use self::probe::{issue as issue_probe_token, FILE_NAME as PROBE_TOKEN_FILE};
+pub use self::refused::Refused;
+pub use self::sessions::SessionId;
+
+use self::authorization::Authorization;
+use self::remembered::Remembered;
+use self::seal::Seal;
+use self::sessions::Sessions;
+use self::throttle::Throttle;
+use crate::base::redact::{register, Secret};
+use crate::base::time::Mono;
+use crate::control::caller::Caller;
+use crate::system::password::PasswordHash;
+
+/// What remembered passwords are sealed for.
+const REMEMBERED: u8 = 2;
+
+/// Who sent a request.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// Nothing was proved.
+    Nobody,
+    /// This machine, while there is no password.
+    Loopback,
+    /// Who logged in.
+    Session(SessionId),
+    /// Who sent the password along.
+    Basic,
+    /// Who could read the probe's token on this machine.
+    Probe,
+}
+
+impl fmt::Display for Who {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Who::Nobody => "nobody",
+            Who::Loopback => "loopback",
+            Who::Session(_) => "session",
+            Who::Basic => "basic",
+            Who::Probe => "probe",
+        })
+    }
+}
+
+/// Who a route is for, once there is a password. Without one, all are for this machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Right {
+    /// Everybody; nobody asks who it is.
+    Public,
+    /// Everybody, but who proves to be somebody may be told more.
+    Open,
+    /// Somebody.
+    Known,
+}
+
+/// Everything that is known of who may.
+pub struct Auth {
+    seal: Seal,
+    probe: Option<Secret>,
+    state: Mutex<State>,
+}
+
+#[derive(Default)]
+struct State {
+    password: Option<PasswordHash>,
+    /// How often the password changed: a check of the one before counts for nothing.
+    changes: u64,
+    sessions: Sessions,
+    throttle: Throttle,
+    remembered: Remembered,
+}
+
+impl Auth {
+    /// With the configured password, if there is one, and the probe's token, if it could be
+    /// written down.
+    ///
+    /// # Errors
+    /// The kernel has no random bytes.
+    pub fn new(password: Option<PasswordHash>, probe: Option<Secret>) -> io::Result<Auth> {
+        let state = Mutex::new(State { password, ..State::default() });
+        Ok(Auth { seal: Seal::new()?, probe, state })
+    }
+
+    /// Takes another password, or none. Ends all sessions; those who know the new one log in again.
+    pub fn set_password(&self, password: Option<PasswordHash>) {
+        self.replace_password(password, None);
+    }
+
+    /// Whether there is one.
+    pub fn is_password_set(&self) -> bool {
+        self.lock().password.is_some()
+    }
+
+    /// Who it is, if they may. `changes`: the request is not only a look.
+    ///
+    /// # Errors
+    /// Why they may not.
+    pub fn judge(
+        &self,
+        caller: &Caller<'_>,
+        right: Right,
+        changes: bool,
+        now: Mono,
+    ) -> Result<Who, Refused> {
+        let password_set = self.is_password_set();
+        if !password_set && !caller.is_here() {
+            return Err(Refused::PasswordNotSet);
+        }
+        if !password_set && !caller.uses_local_name() {
+            return Err(Refused::ForeignName);
+        }
+        if changes && !caller.is_own_page() {
+            return Err(Refused::CrossSite);
+        }
+        if password_set && right == Right::Public {
+            return Ok(Who::Nobody);
+        }
+        match self.identify(caller, password_set, now)? {
+            Who::Nobody if !password_set => Ok(Who::Loopback),
+            Who::Nobody if right == Right::Known => Err(Refused::LoginNeeded),
+            who => Ok(who),
+        }
+    }
+
+    fn identify(&self, caller: &Caller<'_>, password_set: bool, now: Mono) -> Result<Who, Refused> {
+        let authorization = Authorization::read(caller.credentials.authorization);
+        match &authorization {
+            Some(Authorization::Bearer(token)) if self.is_probe(caller, token) => {
+                return Ok(Who::Probe);
+            }
+            _ if !password_set => return Ok(Who::Nobody),
+            _ => {}
+        }
+        if let Some(id) = self.session(caller, now) {
+            return Ok(Who::Session(id));
+        }
+        match authorization {
+            Some(Authorization::Basic(password)) => {
+                self.check_basic(password.as_deref(), caller.source(), now).map(|()| Who::Basic)
+            }
+            Some(Authorization::Bearer(_)) | None => Ok(Who::Nobody),
+        }
+    }
+
+    fn is_probe(&self, caller: &Caller<'_>, token: &str) -> bool {
+        caller.is_here() && self.probe.as_ref().is_some_and(|probe| probe.matches(token))
+    }
+
+    fn session(&self, caller: &Caller<'_>, now: Mono) -> Option<SessionId> {
+        let mut state = self.lock();
+        let mut tokens = cookie::tokens(caller.credentials.cookie);
+        tokens.find_map(|token| state.sessions.find(&self.seal, token, now))
+    }
+
+    /// Checks a password of HTTP Basic, which comes with every request.
+    fn check_basic(
+        &self,
+        password: Option<&str>,
+        source: IpAddr,
+        now: Mono,
+    ) -> Result<(), Refused> {
+        let sealed = password.map(|password| self.seal.digest(REMEMBERED, password));
+        {
+            let mut state = self.lock();
+            // Before the look at what is remembered, or that would be the place to guess.
+            state.throttle.may_try(source, now).map_err(Refused::TooManyTries)?;
+            if sealed.is_some_and(|sealed| state.remembered.knows(source, &sealed, now)) {
+                return Ok(());
+            }
+        }
+        let changes = self.check(password, source, true, now)?;
+        let mut state = self.lock();
+        if let (Some(sealed), true) = (sealed, state.changes == changes) {
+            state.remembered.keep(source, sealed, now);
+        }
+        Ok(())
+    }
+
+    /// Checks a password, which takes a while; which password it was checked against.
+    /// `stranger`: nothing but this password speaks for who sent it.
+    fn check(
+        &self,
+        password: Option<&str>,
+        source: IpAddr,
+        stranger: bool,
+        now: Mono,
+    ) -> Result<u64, Refused> {
+        let (hash, changes) = {
+            let mut state = self.lock();
+            // A tunnel to this machine stays open to the operator whatever strangers do.
+            let stranger = stranger && !source.is_loopback();
+            let hash = state.password.clone().ok_or(Refused::PasswordNotSet)?;
+            state.throttle.begin(source, stranger, now).map_err(Refused::TooManyTries)?;
+            (hash, state.changes)
+        };
+        let judged = password.map_or(Ok(false), |password| hash.verify(password));
+        let mut state = self.lock();
+        match judged {
+            Ok(true) if state.changes == changes => {
+                state.throttle.right(source);
+                Ok(changes)
+            }
+            Ok(_) => Err(Refused::WrongPassword),
+            Err(why) => {
+                state.throttle.take_back(source, now);
+                Err(Refused::Unavailable(why))
+            }
+        }
+    }
+
+    /// Opens a session; its token.
+    fn open_session(&self, now: Mono) -> io::Result<String> {
+        self.lock().sessions.open(&self.seal, now)
+    }
+
+    fn close_session(&self, id: SessionId) {
+        self.lock().sessions.close(id);
+    }
+
+    fn replace_password(&self, password: Option<PasswordHash>, stays: Option<SessionId>) {
+        password.iter().for_each(|hash| register(hash.secret()));
+        let mut state = self.lock();
+        state.password = password;
+        state.changes += 1;
+        state.remembered.forget();
+        state.sessions.close_others(stays);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // No step of it leaves the tables half changed.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+#[path = "tests.rs"]
+mod tests;

@@ -1,0 +1,114 @@
+//! Why somebody may not, and the answer that says what to do. Non-goals: deciding it. Bound: one
+//! short answer.
+
+use crate::control::routes::{self, Answer};
+use crate::system::password::Unavailable;
+
+/// Why somebody may not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// There is no password, and the peer is not this machine.
+    PasswordNotSet,
+    /// There is no password, and the Host is a name of the public DNS.
+    ForeignName,
+    /// Another site's page sent it.
+    CrossSite,
+    /// Nobody said who it is.
+    LoginNeeded,
+    /// The password is another.
+    WrongPassword,
+    /// Too many were; the seconds to wait.
+    TooManyTries(u64),
+    /// The password cannot be checked now.
+    Unavailable(Unavailable),
+}
+
+/// The challenge of HTTP Basic (RFC 7617, 2 and 2.1).
+const CHALLENGE: &str = "Basic realm=\"StreamCaster\", charset=\"UTF-8\"";
+
+impl Refused {
+    /// The answer. `challenge`: a client that is told so may ask its user for the password.
+    pub fn answer(self, challenge: bool) -> Answer {
+        let mut answer = routes::error(self.status(), self.code(), &self.words());
+        match self {
+            Refused::LoginNeeded | Refused::WrongPassword if challenge => {
+                answer.fields.push(("WWW-Authenticate", CHALLENGE.into()));
+            }
+            Refused::TooManyTries(s) => answer.fields.push(("Retry-After", s.to_string().into())),
+            Refused::Unavailable(_) => answer.fields.push(("Retry-After", "1".into())),
+            _ => {}
+        }
+        answer
+    }
+
+    const fn status(self) -> u16 {
+        match self {
+            Refused::PasswordNotSet | Refused::ForeignName | Refused::CrossSite => 403,
+            Refused::LoginNeeded | Refused::WrongPassword => 401,
+            Refused::TooManyTries(_) => 429,
+            Refused::Unavailable(_) => 503,
+        }
+    }
+
+    const fn code(self) -> &'static str {
+        match self {
+            Refused::PasswordNotSet => "PASSWORD_NOT_SET",
+            Refused::ForeignName | Refused::CrossSite => "FORBIDDEN",
+            Refused::LoginNeeded => "LOGIN_NEEDED",
+            Refused::WrongPassword => "WRONG_PASSWORD",
+            Refused::TooManyTries(_) => "TOO_MANY_TRIES",
+            Refused::Unavailable(_) => "BUSY",
+        }
+    }
+
+    fn words(self) -> String {
+        let words = match self {
+            Refused::PasswordNotSet => {
+                "No password is set, so only the machine itself is answered. Run `streamcaster \
+                 hash-password` there, put the line it prints under [http] in config.toml and \
+                 restart; or open the page through a tunnel: ssh -L 8080:127.0.0.1:8080."
+            }
+            Refused::ForeignName => {
+                "While no password is set, this port answers only under an IP address, localhost \
+                 or a local name; open the page as http://localhost, or set a password with \
+                 `streamcaster hash-password`."
+            }
+            Refused::CrossSite => {
+                "A page of another site sent this; commands are taken from this machine's own \
+                 page only."
+            }
+            Refused::LoginNeeded => {
+                "Log in first: on the page, by POST /api/login, or with HTTP Basic and any user \
+                 name."
+            }
+            Refused::WrongPassword => "This is not the password.",
+            Refused::TooManyTries(1) => {
+                return "Too many passwords were tried; try again in a second.".to_owned();
+            }
+            Refused::TooManyTries(s) => {
+                return format!("Too many passwords were tried; try again in {s} seconds.");
+            }
+            Refused::Unavailable(why) => return why.to_string(),
+        };
+        words.to_owned()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_may_be_asked_for_a_password_is_challenged_and_others_are_not() {
+        let has = |refused: Refused, challenge, name| {
+            refused.answer(challenge).fields.iter().any(|field| field.0 == name)
+        };
+        for refused in [Refused::LoginNeeded, Refused::WrongPassword] {
+            assert!(has(refused, true, "WWW-Authenticate"));
+            assert!(!has(refused, false, "WWW-Authenticate"));
+        }
+        assert!(!has(Refused::PasswordNotSet, true, "WWW-Authenticate"));
+        assert!(has(Refused::TooManyTries(7), false, "Retry-After"));
+        assert!(has(Refused::Unavailable(Unavailable::Busy), false, "Retry-After"));
+    }
+}

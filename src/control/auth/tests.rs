@@ -1,0 +1,129 @@
+use super::*;
+use crate::base::limits::{REMEMBERED_MS_MAX, TRIES_FREE};
+use crate::control::caller::Credentials;
+use crate::system::password::cheap;
+
+const WORD: &str = "correct horse";
+/// `u:correct horse`, and `u:wrong`.
+const RIGHT: &str = "Basic dTpjb3JyZWN0IGhvcnNl";
+const WRONG: &str = "Basic dTp3cm9uZw==";
+const TOKEN: &str = "00112233";
+const NOON: Mono = Mono::from_ms(43_200_000);
+
+fn caller<'a>(peer: &str, cookie: &'a str, authorization: &'a str) -> Caller<'a> {
+    Caller {
+        peer: peer.parse().ok(),
+        host: "box.local:8080",
+        origin: "",
+        fetch_site: "",
+        fetch_mode: "",
+        agent: "",
+        credentials: Credentials { cookie, authorization },
+    }
+}
+
+fn guarded() -> (Auth, MutexGuard<'static, ()>) {
+    let (hash, alone) = cheap(WORD);
+    (Auth::new(Some(hash), Some(Secret::new(TOKEN))).unwrap(), alone)
+}
+
+fn known(auth: &Auth, caller: &Caller<'_>, now: Mono) -> Result<Who, Refused> {
+    auth.judge(caller, Right::Known, true, now)
+}
+
+#[test]
+fn the_probes_token_counts_on_this_machine_only() {
+    let (auth, _alone) = guarded();
+    let bearer = format!("Bearer {TOKEN}");
+    for (peer, authorization, wanted) in [
+        ("127.0.0.1", bearer.as_str(), Ok(Who::Probe)),
+        ("::1", &bearer, Ok(Who::Probe)),
+        ("192.168.1.2", &bearer, Err(Refused::LoginNeeded)),
+        ("127.0.0.1", "Bearer 00112234", Err(Refused::LoginNeeded)),
+        ("127.0.0.1", "Bearer ", Err(Refused::LoginNeeded)),
+        ("127.0.0.1", "Basic 00112233", Err(Refused::WrongPassword)),
+    ] {
+        assert_eq!(known(&auth, &caller(peer, "", authorization), NOON), wanted, "{authorization}");
+    }
+    let open = Auth::new(None, Some(Secret::new(TOKEN))).unwrap();
+    assert_eq!(known(&open, &caller("127.0.0.1", "", &bearer), NOON), Ok(Who::Probe));
+    assert_eq!(known(&open, &caller("127.0.0.1", "", RIGHT), NOON), Ok(Who::Loopback));
+    let without = Auth::new(None, None).unwrap();
+    assert_eq!(known(&without, &caller("127.0.0.1", "", "Bearer "), NOON), Ok(Who::Loopback));
+}
+
+#[test]
+fn a_session_goes_before_a_wrong_password() {
+    let (auth, _alone) = guarded();
+    let token = auth.open_session(NOON).unwrap();
+    let cookie = format!("a=b; {}={token}", cookie::NAME);
+    let who = known(&auth, &caller("192.0.2.1", &cookie, WRONG), NOON);
+    assert!(matches!(who, Ok(Who::Session(_))), "{who:?}");
+    let same = auth.lock().password.clone();
+    auth.set_password(same);
+    let who = known(&auth, &caller("192.0.2.1", &cookie, ""), NOON);
+    assert_eq!(who, Err(Refused::LoginNeeded), "another password ends all sessions");
+}
+
+#[test]
+fn a_wrong_password_of_basic_makes_wait_and_remembered_ones_are_no_way_round() {
+    let (auth, _alone) = guarded();
+    let ask = |peer, field, now| known(&auth, &caller(peer, "", field), now);
+    assert_eq!(ask("192.0.2.1", RIGHT, NOON), Ok(Who::Basic));
+    for _ in 0..TRIES_FREE {
+        assert_eq!(ask("192.0.2.1", WRONG, NOON), Err(Refused::WrongPassword));
+    }
+    // What is remembered from there does not tell either whether a guess was right.
+    for field in [WRONG, RIGHT] {
+        assert_eq!(ask("192.0.2.1", field, NOON), Err(Refused::TooManyTries(1)));
+    }
+    let later = NOON + std::time::Duration::from_secs(1);
+    assert_eq!(ask("192.0.2.1", RIGHT, later), Ok(Who::Basic));
+    assert_eq!(ask("192.0.2.1", WRONG, later), Err(Refused::WrongPassword));
+    let wait = ask("192.0.2.1", RIGHT, later);
+    assert_eq!(wait, Err(Refused::TooManyTries(2)), "a remembered one takes nothing back");
+}
+
+#[test]
+fn a_right_password_is_not_computed_again_for_a_while() {
+    let (auth, _alone) = guarded();
+    let ask = |field, now| known(&auth, &caller("127.0.0.1", "", field), now);
+    assert_eq!(ask(RIGHT, NOON), Ok(Who::Basic));
+    // With another hash in its place, which sessions and memory do not hear of.
+    let other = PasswordHash::parse(
+        "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4",
+    );
+    auth.lock().password = other.ok();
+    let last = Mono::from_ms(NOON.to_ms() + REMEMBERED_MS_MAX - 1);
+    assert_eq!(ask(RIGHT, last), Ok(Who::Basic));
+    let after = Mono::from_ms(NOON.to_ms() + REMEMBERED_MS_MAX);
+    assert_eq!(ask(RIGHT, after), Err(Refused::WrongPassword));
+    let again = Auth::new(auth.lock().password.clone(), None).unwrap();
+    assert_eq!(known(&again, &caller("127.0.0.1", "", RIGHT), NOON), Err(Refused::WrongPassword));
+}
+
+#[test]
+fn a_change_of_the_password_forgets_the_one_before() {
+    let (auth, alone) = guarded();
+    assert_eq!(known(&auth, &caller("127.0.0.1", "", RIGHT), NOON), Ok(Who::Basic));
+    drop(alone);
+    let (hash, _alone) = cheap("another one");
+    auth.set_password(Some(hash));
+    let who = known(&auth, &caller("127.0.0.1", "", RIGHT), NOON);
+    assert_eq!(who, Err(Refused::WrongPassword));
+}
+
+#[test]
+fn a_botnet_does_not_keep_sessions_nor_this_machine_out() {
+    let (auth, _alone) = guarded();
+    let token = auth.open_session(NOON).unwrap();
+    let cookie = format!("{}={token}", cookie::NAME);
+    let tried =
+        (1..=50).map(|n| known(&auth, &caller(&format!("198.51.100.{n}"), "", WRONG), NOON));
+    let computed = tried.filter(|who| *who == Err(Refused::WrongPassword)).count();
+    assert!((1..10).contains(&computed), "{computed}");
+    assert!(known(&auth, &caller("192.0.2.1", &cookie, ""), NOON).is_ok());
+    assert_eq!(known(&auth, &caller("127.0.0.1", "", RIGHT), NOON), Ok(Who::Basic));
+    let stranger = known(&auth, &caller("192.0.2.1", "", RIGHT), NOON);
+    assert_eq!(stranger, Err(Refused::TooManyTries(1)));
+}

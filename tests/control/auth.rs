@@ -1,0 +1,250 @@
+//! Who may: the password, sessions, HTTP Basic, over real sockets.
+
+use std::process::{Command as Process, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use streamcaster::base::redact::Secret;
+use streamcaster::control::auth::calls::{NotStored, StoreHash};
+use streamcaster::system::password::PasswordHash;
+
+use super::*;
+
+/// The reference implementation's: cheap, and its password is `password`.
+const HASH: &str =
+    "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
+/// `u:password`.
+const BASIC: &str = "Authorization: Basic dTpwYXNzd29yZA==\r\n";
+/// `u:wrong`.
+const WRONG: &str = "Authorization: Basic dTp3cm9uZw==\r\n";
+
+/// One password is checked at a time in a process: the tests that do so take turns.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn guarded() -> ControlHandle {
+    guarded_with(Box::new(|_| Ok(())))
+}
+
+fn guarded_with(store_hash: Box<StoreHash>) -> ControlHandle {
+    let board = Board::default();
+    board.publish(snapshot());
+    let hash = PasswordHash::parse(HASH).expect("a hash");
+    let auth = Auth::new(Some(hash), Some(Secret::new("a-token-of-the-probe"))).expect("random");
+    let options = ControlOptions { auth: Arc::new(auth), store_hash, ..options(ANY, ANY, board) };
+    start(options).expect("two free ports")
+}
+
+fn log_in(control: &ControlHandle, password: &str) -> String {
+    let body = format!("{{\"password\":\"{password}\"}}");
+    say(control.http(), post("/api/login", "", &body).as_bytes())
+}
+
+/// The cookie that an answer sets, as a field of the next request.
+fn cookie(answer: &str) -> String {
+    let set = answer.split("Set-Cookie: ").nth(1).expect("a cookie");
+    format!("Cookie: {}\r\n", set.split(';').next().expect("a pair"))
+}
+
+fn code(answer: &str) -> String {
+    let told: serde_json::Value = serde_json::from_str(body(answer)).expect("JSON");
+    assert_eq!(told.pointer("/success"), Some(&false.into()), "{told}");
+    let code = told.pointer("/code").and_then(serde_json::Value::as_str);
+    code.unwrap_or_default().to_owned()
+}
+
+fn session(control: &ControlHandle, fields: &str) -> String {
+    body(&get(control.http(), "/api/session", fields)).to_owned()
+}
+
+#[test]
+fn a_session_lasts_from_log_in_to_log_out() {
+    let (control, _alone) = (guarded(), alone());
+    let refused = get(control.http(), "/api/status", "");
+    assert_eq!((status(&refused), code(&refused).as_str()), (401, "LOGIN_NEEDED"));
+    assert_eq!(status(&get(control.http(), "/", "")), 200, "the page itself is open");
+    assert_eq!(status(&get(control.http(), "/api/health", "")), 200);
+    let out = r#"{"authenticated":false,"password_set":true,"secure":false}"#;
+    assert_eq!(session(&control, ""), out);
+
+    let wrong = log_in(&control, "Password");
+    assert_eq!((status(&wrong), code(&wrong).as_str()), (401, "WRONG_PASSWORD"));
+    assert!(!wrong.contains("Set-Cookie") && !wrong.contains("WWW-Authenticate"));
+
+    let answer = log_in(&control, "password");
+    assert_eq!(status(&answer), 200, "{answer}");
+    let set = answer.split("Set-Cookie: ").nth(1).unwrap().split("\r\n").next().unwrap();
+    assert!(set.contains("; HttpOnly; SameSite=Strict; Path=/;") && !set.contains("Secure"));
+    let field = cookie(&answer);
+    assert_eq!(status(&get(control.http(), "/api/status", &field)), 200);
+    assert_eq!(session(&control, &field), out.replacen("false", "true", 1));
+    let forged = field.replace(|c: char| c.is_ascii_digit(), "0");
+    assert_eq!(status(&get(control.http(), "/api/status", &forged)), 401);
+
+    let logout = post("/api/logout", &field, "");
+    let answer = say(control.http(), logout.as_bytes());
+    assert!(status(&answer) == 200 && answer.contains("Max-Age=0"), "{answer}");
+    assert_eq!(status(&get(control.http(), "/api/status", &field)), 401);
+}
+
+#[test]
+fn basic_is_for_scripts_and_challenges_only_them() {
+    let (control, _alone) = (guarded(), alone());
+    assert_eq!(status(&get(control.http(), "/api/status", BASIC)), 200);
+    assert_eq!(session(&control, BASIC).matches("true").count(), 2);
+    for (fields, challenged) in [
+        ("", true),
+        ("Sec-Fetch-Mode: navigate\r\nSec-Fetch-Site: none\r\n", true),
+        ("Sec-Fetch-Mode: cors\r\nSec-Fetch-Site: same-origin\r\n", false),
+        ("User-Agent: Mozilla/5.0 (X11; Linux x86_64)\r\n", false),
+    ] {
+        let refused = get(control.http(), "/api/status", fields);
+        assert_eq!(status(&refused), 401);
+        let challenge = "WWW-Authenticate: Basic realm=\"StreamCaster\"";
+        assert_eq!(refused.contains(challenge), challenged, "{fields}");
+    }
+    let bearer = "Authorization: Bearer a-token-of-the-probe\r\n";
+    assert_eq!(status(&get(control.http(), "/api/status", bearer)), 200);
+}
+
+#[test]
+fn who_guesses_has_to_wait() {
+    let (control, _alone) = (guarded(), alone());
+    let field = cookie(&log_in(&control, "password"));
+    for _ in 0..3 {
+        assert_eq!(status(&get(control.http(), "/api/status", WRONG)), 401);
+    }
+    // A second is longer than these take; should it not be, the next wait is longer.
+    let waits = (0..20).find_map(|_| {
+        let answer = log_in(&control, "wrong");
+        (status(&answer) == 429).then_some(answer)
+    });
+    let answer = waits.expect("a wait");
+    assert_eq!(code(&answer), "TOO_MANY_TRIES");
+    assert!(answer.contains("\r\nRetry-After: "), "{answer}");
+    assert_eq!(status(&get(control.http(), "/api/status", &field)), 200, "sessions do not wait");
+}
+
+#[test]
+fn two_wrong_ones_at_once_are_both_answered() {
+    let (control, _alone) = (guarded(), alone());
+    let mut streams = [connect(control.http()), connect(control.http())];
+    let request = post("/api/login", "", r#"{"password":"wrong"}"#);
+    for stream in &mut streams {
+        stream.write_all(request.as_bytes()).unwrap();
+    }
+    for stream in &mut streams {
+        assert_eq!(status(&String::from_utf8_lossy(&rest(stream))), 401);
+    }
+}
+
+#[test]
+fn log_ins_of_any_shape_are_answered() {
+    let (control, _alone) = (guarded(), alone());
+    let long = format!("{{\"password\":\"{}\"}}", "x".repeat(60_000));
+    for (body, wanted) in
+        [("", 400), ("{}", 400), ("[]", 400), (r#"{"password":7}"#, 400), (long.as_str(), 401)]
+    {
+        let answer = say(control.http(), post("/api/login", "", body).as_bytes());
+        assert_eq!(status(&answer), wanted, "{body:.60}");
+    }
+    let cross = post("/api/login", "Sec-Fetch-Site: cross-site\r\n", r#"{"password":"password"}"#);
+    assert_eq!(status(&say(control.http(), cross.as_bytes())), 403);
+    let text = post("/api/login", "", r#"{"password":"password"}"#);
+    let text = text.replace("application/json", "text/plain");
+    assert_eq!(status(&say(control.http(), text.as_bytes())), 415);
+    let open = control_with(snapshot());
+    let needless = log_in(&open, "password");
+    assert_eq!((status(&needless), code(&needless).as_str()), (409, "PASSWORD_NOT_SET"));
+}
+
+#[test]
+fn a_new_password_is_stored_and_ends_the_other_sessions() {
+    let stored = Arc::new(Mutex::new(String::new()));
+    let store = Arc::clone(&stored);
+    let control = guarded_with(Box::new(move |hash| {
+        hash.clone_into(&mut store.lock().unwrap());
+        Ok(())
+    }));
+    let _alone = alone();
+    let own = cookie(&log_in(&control, "password"));
+    let other = cookie(&log_in(&control, "password"));
+    let change = |fields: &str, body: &str| {
+        say(control.http(), post("/api/password", fields, body).as_bytes())
+    };
+    let body = r#"{"current":"password","new":"a longer one"}"#;
+    assert_eq!(status(&change("", body)), 401);
+    assert_eq!(status(&change(&own, r#"{"current":"password","new":"short"}"#)), 400);
+    assert_eq!(status(&change(&own, r#"{"new":"a longer one"}"#)), 400);
+    let wrong = change(&own, r#"{"current":"passw0rd","new":"a longer one"}"#);
+    assert_eq!((status(&wrong), code(&wrong).as_str()), (401, "WRONG_PASSWORD"));
+    assert!(stored.lock().unwrap().is_empty());
+
+    let changed = change(&own, body);
+    assert_eq!(status(&changed), 200, "{changed}");
+    let hash = stored.lock().unwrap().clone();
+    let known = PasswordHash::parse(&hash).expect("a hash").verify("a longer one");
+    assert_eq!(known, Ok(true));
+    assert_eq!(status(&get(control.http(), "/api/status", &own)), 200);
+    assert_eq!(status(&get(control.http(), "/api/status", &other)), 401);
+    assert_eq!(status(&log_in(&control, "password")), 401);
+    assert_eq!(status(&log_in(&control, "a longer one")), 200);
+    assert!(!changed.contains("longer") && !changed.contains("argon2"), "{changed}");
+}
+
+#[test]
+fn a_password_that_cannot_be_stored_is_not_changed() {
+    let elsewhere = |_: &str| Err(NotStored::Elsewhere("It is set elsewhere.".to_owned()));
+    let control = guarded_with(Box::new(elsewhere));
+    let _alone = alone();
+    let own = cookie(&log_in(&control, "password"));
+    let body = r#"{"current":"password","new":"a longer one"}"#;
+    let answer = say(control.http(), post("/api/password", &own, body).as_bytes());
+    assert_eq!((status(&answer), code(&answer).as_str()), (409, "SET_ELSEWHERE"));
+    assert_eq!(status(&log_in(&control, "password")), 200);
+}
+
+#[test]
+fn this_machine_sets_the_first_password_and_stays_logged_in() {
+    let (control, _alone) = (control(), alone());
+    let out = r#"{"authenticated":true,"password_set":false,"secure":false}"#;
+    assert_eq!(session(&control, ""), out);
+    let set = post("/api/password", "", r#"{"new":"the first one"}"#);
+    let answer = say(control.http(), set.as_bytes());
+    assert_eq!(status(&answer), 200, "{answer}");
+    assert_eq!(status(&get(control.http(), "/api/status", &cookie(&answer))), 200);
+    assert_eq!(status(&get(control.http(), "/api/status", "")), 401);
+}
+
+/// `streamcaster` with something on its standard input: its status, output and errors.
+fn hash_password(input: &[u8]) -> (bool, String, String) {
+    let mut process = Process::new(env!("CARGO_BIN_EXE_streamcaster"))
+        .arg("hash-password")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("it runs");
+    // One that refuses early may not read it all.
+    let _ = process.stdin.take().expect("a pipe").write_all(input);
+    let output = process.wait_with_output().expect("it ends");
+    let text = |bytes| String::from_utf8(bytes).expect("UTF-8");
+    (output.status.success(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn hash_password_prints_the_line_for_the_configuration() {
+    let (done, line, _) = hash_password(b"w0rds of mine\n");
+    assert!(done && !line.contains("w0rds"), "{line}");
+    let config = streamcaster::system::config::parse(&format!("[http]\n{line}")).expect("valid");
+    let _alone = alone();
+    let hash = config.http.password_hash.expect("a hash");
+    assert_eq!(hash.verify("w0rds of mine"), Ok(true));
+    for input in
+        [&b""[..], b"\n", b"short77\n", b"\xff\xff\xff\xff\xff\xff\xff\xff\n", &[b'x'; 129]]
+    {
+        let (done, out, words) = hash_password(input);
+        assert!(!done && out.is_empty() && words.ends_with(".\n"), "{out} {words}");
+    }
+}

@@ -1,0 +1,159 @@
+//! Uploads into the running program: viewers miss nothing of the programme, memory stays as it
+//! is, a disk that fills stops the upload and nothing else.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use crate::frames::{one_run, only_grows};
+use crate::machine;
+use crate::media::{Media, PLAIN};
+use crate::player::Player;
+use crate::program::{number, request, text, Program};
+use crate::sender::{Schedule, Sender};
+use crate::wait::{self, seconds};
+
+const MIB: usize = 1 << 20;
+
+fn begin(program: &Program, name: &str, size: usize) -> (u16, Value) {
+    let wanted = format!(r#"{{"filename":"{name}","size":{size}}}"#);
+    let (status, told) = request(program.http, "POST", "/api/uploads", &wanted).expect("an answer");
+    (status, serde_json::from_str(&told).expect("JSON"))
+}
+
+/// Sends `bytes` at `offset`; `between` is called after each MiB.
+fn send(
+    to: SocketAddr,
+    id: &str,
+    offset: usize,
+    bytes: &[u8],
+    mut between: impl FnMut(),
+) -> (u16, Value) {
+    let mut stream = TcpStream::connect(to).expect("the page's port accepts");
+    stream.set_read_timeout(Some(seconds(60))).expect("a timeout");
+    let head = format!(
+        "PATCH /api/uploads/{id} HTTP/1.1\r\nHost: localhost\r\nUpload-Offset: {offset}\r\n\
+         Content-Type: application/octet-stream\r\nContent-Length: {}\r\n\r\n",
+        bytes.len()
+    );
+    stream.write_all(head.as_bytes()).expect("sent");
+    for piece in bytes.chunks(MIB) {
+        // It may have been refused meanwhile: the answer tells.
+        if stream.write_all(piece).is_err() {
+            break;
+        }
+        between();
+    }
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    let status = answer.split(' ').nth(1).and_then(|word| word.parse().ok());
+    let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
+    (status.expect("a status"), serde_json::from_str(body).expect("JSON"))
+}
+
+/// Bytes that are nowhere alike.
+fn bytes(length: usize) -> Vec<u8> {
+    let mut random = fastrand::Rng::with_seed(11);
+    let mut bytes = vec![0; length];
+    random.fill(&mut bytes);
+    bytes
+}
+
+#[test]
+fn who_watches_sees_every_frame_while_files_come_in() {
+    let media = Media::of(PLAIN);
+    let _machine = machine::shared();
+    let file = bytes(64 * MIB);
+    let mut program = Program::start("");
+    let sender = Sender::start(Schedule::of(&media.path), program.udp);
+    program.wait_on_air("udp", seconds(3));
+    let player = Player::start(program.rtmp, "stream");
+    let used = || number(&program.status(), "/memory/heap_used_bytes");
+    let (before, mut most) = (used(), 0);
+    let (status, told) = begin(&program, "large.mp4", file.len());
+    assert_eq!(status, 201, "{told}");
+    let id = text(&told, "/id");
+    let (first, second) = file.split_at(file.len() / 2);
+    let (status, told) = send(program.http, &id, 0, first, || most = most.max(used()));
+    assert_eq!((status, number(&told, "/offset")), (200, first.len() as u64), "{told}");
+    let (status, told) = send(program.http, &id, first.len(), second, || most = most.max(used()));
+    assert_eq!((status, &told["complete"]), (200, &true.into()), "{told}");
+    // Two pieces, and what the connection itself holds.
+    assert!(most < before + (MIB as u64), "{before} bytes of heap grew to {most}");
+    let video = program.folder().file("data/videos/large.mp4");
+    assert!(fs::read(video).expect("the file") == file, "it is not what was sent");
+    let (status, told) =
+        request(program.http, "DELETE", "/api/videos/large.mp4", "").expect("an answer");
+    assert_eq!(status, 200, "{told}");
+    sender.finish();
+    program.wait_on_air("standby", seconds(3));
+    let seen = player.stop().frames;
+    program.assert_well();
+    one_run("player", &seen.video, &media.frames.video, 1000);
+    only_grows("player", &seen.video);
+    only_grows("player", &seen.audio);
+}
+
+#[test]
+fn half_an_upload_goes_on_in_the_next_run() {
+    let _machine = machine::shared();
+    let file = bytes(3 * MIB + 7);
+    let folder = Arc::default();
+    let start = || {
+        Program::start_in(Arc::clone(&folder), "127.0.0.1:0", "", &["--udp", "127.0.0.1:0"], &[])
+    };
+    let mut program = start();
+    let (status, told) = begin(&program, "a.mp4", file.len());
+    assert_eq!(status, 201, "{told}");
+    let id = text(&told, "/id");
+    let (first, second) = file.split_at(MIB + 1);
+    assert_eq!(send(program.http, &id, 0, first, || ()).0, 200);
+    program.terminate(seconds(5)).expect("it ends on SIGTERM");
+    let program = start();
+    let listed = || {
+        let (_, told) = request(program.http, "GET", "/api/uploads", "")?;
+        let told: Value = serde_json::from_str(&told).ok()?;
+        (text(&told, "/uploads/0/id") == id).then(|| number(&told, "/uploads/0/offset"))
+    };
+    assert_eq!(wait::poll(seconds(5), listed), Some(first.len() as u64), "{}", program.told());
+    let (status, told) = send(program.http, &id, first.len(), second, || ());
+    assert_eq!((status, &told["complete"]), (200, &true.into()), "{told}");
+    let video = program.folder().file("data/videos/a.mp4");
+    assert!(fs::read(video).expect("the file") == file, "it is not what was sent");
+}
+
+#[test]
+fn a_full_disk_stops_an_upload_and_nothing_else() {
+    let _machine = machine::shared();
+    // What uploads leave free, and 8 MiB.
+    let mut program = Program::start_on_disk(72);
+    let player = Player::start(program.rtmp, "stream");
+    let (status, told) = begin(&program, "huge.mp4", 20 * MIB);
+    assert_eq!((status, text(&told, "/code")), (507, "DISK_FULL".to_owned()), "{told}");
+    let file = bytes(4 * MIB);
+    let (status, told) = begin(&program, "a.mp4", file.len());
+    assert_eq!(status, 201, "{told}");
+    let id = text(&told, "/id");
+    let (first, second) = file.split_at(MIB);
+    assert_eq!(send(program.http, &id, 0, first, || ()).0, 200);
+    let filler = program.on_disk("filler");
+    fs::write(&filler, bytes(6 * MIB)).expect("room for it");
+    let (status, told) = send(program.http, &id, MIB, second, || ());
+    assert_eq!((status, text(&told, "/code")), (507, "DISK_FULL".to_owned()), "{told}");
+    let there = number(&told, "/offset") as usize;
+    assert!((MIB..file.len()).contains(&there), "{told}");
+    let frames = player.video_frames();
+    let goes_on = || player.video_frames() > frames + 25;
+    assert!(wait::holds(seconds(5), goes_on), "{}", program.told());
+    fs::remove_file(&filler).expect("removed");
+    let rest = file.get(there..).expect("the rest");
+    let (status, told) = send(program.http, &id, there, rest, || ());
+    assert_eq!((status, &told["complete"]), (200, &true.into()), "{told}");
+    let video = program.on_disk("videos/a.mp4");
+    assert!(fs::read(video).expect("the file") == file, "it is not what was sent");
+    only_grows("player", &player.stop().frames.video);
+    program.assert_well();
+}
