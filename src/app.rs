@@ -35,6 +35,7 @@ use crate::inputs::pull::Pull;
 use crate::inputs::standby::Standby;
 use crate::inputs::udp::UdpInput;
 use crate::outputs::destinations::Destination;
+use crate::outputs::preview::{self, PreviewInbox};
 use crate::outputs::viewers::Viewers;
 use crate::ports::rtmp::{Context, RtmpPort};
 use crate::program::bell::Bell;
@@ -88,6 +89,7 @@ struct Plane {
     udp: UdpInput,
     port: Rc<RtmpPort>,
     viewers: Rc<Viewers>,
+    previews: PreviewInbox,
     publishers: Rc<Publishers>,
     pull: Option<Pull>,
     destinations: Vec<Destination>,
@@ -113,12 +115,14 @@ pub fn run(config: &Config, data: &Path) -> Result<(), StartError> {
         cause,
     })?;
     let (desk, inbox) = commands::channel();
-    let plane = Rc::new(Plane::bind(config, data, library.clone(), inbox)?);
+    let (previews, asked) = preview::channel();
+    let plane = Rc::new(Plane::bind(config, data, library.clone(), inbox, asked)?);
     let options = ControlOptions {
         http: config.http.listen,
         stat: config.stat.listen,
         board: board.clone(),
         desk,
+        previews,
         library,
         state: data.join("state"),
     };
@@ -165,6 +169,7 @@ impl Plane {
         data: &Path,
         library: Library,
         inbox: Inbox,
+        previews: PreviewInbox,
     ) -> Result<Plane, StartError> {
         let ring = Ring::new(capacity(config.programme.ring_bytes));
         let fill = if config.programme.fill_audio { FillAudio::Yes } else { FillAudio::No };
@@ -198,6 +203,7 @@ impl Plane {
             udp,
             port,
             viewers,
+            previews,
             publishers,
             pull,
             destinations,
@@ -237,6 +243,11 @@ impl Plane {
         self.start("udp", |plane| async move { plane.udp.run(&plane.context.programme).await })
             .detach();
         self.start("rtmp", |plane| Rc::clone(&plane.port).run(plane.context.clone())).detach();
+        self.start("previews", |plane| async move {
+            let Context { executor, programme, .. } = &plane.context;
+            plane.previews.run(executor, programme).await;
+        })
+        .detach();
         self.start("status", move |plane| plane.tell(board.clone())).detach();
         self.start("pull", Plane::pull).detach();
         let pushes = 0..self.destinations.len();
@@ -317,6 +328,7 @@ impl Plane {
             rtmp,
             viewers: self.viewers.status(),
             destinations: self.destinations.iter().map(|each| each.status(now)).collect(),
+            previews: self.previews.status(),
         }
     }
 }

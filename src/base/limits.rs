@@ -373,6 +373,29 @@ pub const HTTP_SOCKET_BUFFER_BYTES: usize = 64 << 10;
 /// Viewers named one by one in an answer; more are only counted.
 pub const HTTP_VIEWERS_LISTED_MAX: usize = 500;
 
+// ── Previews ────────────────────────────────────────────────────────────────────────────────
+/// Previews watched at once.
+pub const PREVIEWS_MAX: usize = 4;
+/// Pieces of a preview that wait to be sent; what comes after them waits in the ring.
+pub const PREVIEW_PIECES_MAX: usize = 4;
+/// The largest such piece.
+pub const PREVIEW_PIECE_BYTES_MAX: usize = 64 << 10;
+/// Media time in one movie fragment.
+pub const PREVIEW_FRAGMENT_TICKS_MAX: Ticks = Ticks::from_ms(250);
+/// Units of a track in one movie fragment: 250 a second.
+pub const PREVIEW_UNITS_MAX: usize = 64;
+/// A preview is skipped to a key frame that lies further ahead than this.
+pub const PREVIEW_LAG_TICKS_MAX: Ticks = Ticks(TICKS_PER_S);
+/// A preview has no sound if none comes within so much of the picture.
+pub const PREVIEW_TRACK_TICKS: Ticks = Ticks(TICKS_PER_S);
+/// Its sound is gone if none has come for so long.
+pub const PREVIEW_TRACK_GONE_TICKS: Ticks = Ticks(2 * TICKS_PER_S);
+/// Time without one byte accepted by who watches a preview before it is closed, and without one
+/// piece to send.
+pub const PREVIEW_STALL_MS_MAX: u64 = 10_000;
+/// A preview in user space, its pieces not counted: task, channel, units that wait.
+pub const PREVIEW_BYTES: usize = 32 << 10;
+
 // ── The event queue ─────────────────────────────────────────────────────────────────────────
 /// Events taken from the kernel at once.
 pub const REACTOR_EVENTS_MAX: usize = 256;

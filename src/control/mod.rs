@@ -75,6 +75,8 @@ pub struct ControlOptions {
     pub board: Board,
     /// Where commands are given.
     pub desk: Desk,
+    /// Where previews are asked for.
+    pub previews: PreviewDesk,
     /// The library.
     pub library: Library,
     /// Takes the private socket where there is neither `/run` nor a folder for temporary files.
