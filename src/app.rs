@@ -116,7 +116,7 @@ pub fn run(config: &Config, data: &Path) -> Result<(), StartError> {
     })?;
     let (desk, inbox) = commands::channel();
     let (previews, asked) = preview::channel();
-    let plane = Rc::new(Plane::bind(config, data, library.clone(), inbox, asked)?);
+    let plane = Plane::bind(config, data, library.clone(), inbox, asked)?;
     let options = ControlOptions {
         http: config.http.listen,
         stat: config.stat.listen,
@@ -164,13 +164,16 @@ fn allow_descriptors(config: &Config) {
 }
 
 impl Plane {
+    /// Not inlined: its temporaries are the largest there are, and the data plane's stack would
+    /// keep room for them for ever.
+    #[inline(never)]
     fn bind(
         config: &Config,
         data: &Path,
         library: Library,
         inbox: Inbox,
         previews: PreviewInbox,
-    ) -> Result<Plane, StartError> {
+    ) -> Result<Rc<Plane>, StartError> {
         let ring = Ring::new(capacity(config.programme.ring_bytes));
         let fill = if config.programme.fill_audio { FillAudio::Yes } else { FillAudio::No };
         let switcher = Switcher::new(ring, config.programme.silence, fill);
@@ -198,7 +201,7 @@ impl Plane {
         let open = open_file(library.clone());
         let playout =
             Playout::new(open, readers.clone(), inbox, &data.join("state"), Rc::clone(&standby));
-        Ok(Plane {
+        Ok(Rc::new(Plane {
             context,
             udp,
             port,
@@ -211,7 +214,7 @@ impl Plane {
             playout,
             readers,
             standby,
-        })
+        }))
     }
 
     fn announce(&self, control: &ControlHandle) {

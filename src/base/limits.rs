@@ -372,6 +372,14 @@ pub const HTTP_COMMANDS_MAX: usize = 2;
 pub const HTTP_SOCKET_BUFFER_BYTES: usize = 64 << 10;
 /// Viewers named one by one in an answer; more are only counted.
 pub const HTTP_VIEWERS_LISTED_MAX: usize = 500;
+/// Clients of the server-sent events at once.
+pub const EVENT_CLIENTS_MAX: usize = 8;
+/// Uploads that send at once.
+pub const UPLOADS_ACTIVE_MAX: usize = 2;
+/// Time the client of a long stream has to take what it is sent next.
+pub const STREAM_SEND_MS_MAX: u64 = 10_000;
+/// Bytes of a piece of a file read and thrown away behind an answer that does not take it.
+pub const UPLOAD_LINGER_BYTES_MAX: usize = 8 << 20;
 
 // ── Previews ────────────────────────────────────────────────────────────────────────────────
 /// Previews watched at once.
@@ -390,9 +398,8 @@ pub const PREVIEW_LAG_TICKS_MAX: Ticks = Ticks(TICKS_PER_S);
 pub const PREVIEW_TRACK_TICKS: Ticks = Ticks(TICKS_PER_S);
 /// Its sound is gone if none has come for so long.
 pub const PREVIEW_TRACK_GONE_TICKS: Ticks = Ticks(2 * TICKS_PER_S);
-/// Time without one byte accepted by who watches a preview before it is closed, and without one
-/// piece to send.
-pub const PREVIEW_STALL_MS_MAX: u64 = 10_000;
+/// Time who asks for a preview waits for its beginning; afterwards, without a piece, for the next.
+pub const PREVIEW_IDLE_MS_MAX: u64 = 10_000;
 /// A preview in user space, its pieces not counted: task, channel, units that wait.
 pub const PREVIEW_BYTES: usize = 32 << 10;
 

@@ -31,14 +31,19 @@ mod fields;
 mod gate;
 mod inputs;
 mod lane;
+mod meter;
 mod names;
 mod orders;
 mod page;
+mod preview;
 #[cfg(test)]
 mod sample;
 mod socket_dir;
 mod stat;
+mod stream;
+mod uploads;
 mod videos;
+mod wire;
 mod worker;
 
 use std::io;
@@ -54,10 +59,13 @@ use smol::channel::Sender;
 use socket2::SockRef;
 
 use crate::base::limits::{HTTP_SOCKET_BUFFER_BYTES, HTTP_WORKERS, THREAD_STACK_BYTES};
+use crate::outputs::preview::PreviewDesk;
 use crate::system::commands::Desk;
 use crate::system::library::Library;
 use crate::system::snapshot::Board;
+use meter::Meter;
 use socket_dir::SocketDir;
+use stream::Sources;
 use worker::Shop;
 
 pub use build_info::BUILD;
@@ -129,7 +137,9 @@ pub fn start(options: ControlOptions) -> io::Result<ControlHandle> {
     let (http_addr, stat_addr) = (http.get_ref().local_addr()?, stat.get_ref().local_addr()?);
     let (dir, listener) = SocketDir::create(&options.state)?;
     let server = tiny_http::Server::from_listener(listener, None).map_err(io::Error::other)?;
-    let shop = Arc::new(Shop::new(server, options.board, options.desk, options.library));
+    let meter = Arc::<Meter>::default();
+    let sources = Sources { meter: Arc::clone(&meter), previews: options.previews };
+    let shop = Arc::new(Shop::new(server, options.board, options.desk, options.library, meter));
     let (stay, ended) = mpsc::channel::<()>();
     let (gate, stop) = smol::channel::bounded(1);
     // From here on an error drops the handle, and that stops what has begun.
@@ -146,7 +156,9 @@ pub fn start(options: ControlOptions) -> io::Result<ControlHandle> {
         spawn(format!("control-{number}"), &stay, move || worker::work(&shop))?;
     }
     let socket = handle.dir.socket();
-    spawn("control-gate".to_owned(), &stay, move || gate::run(http, stat, &socket, stop))?;
+    spawn("control-gate".to_owned(), &stay, move || {
+        gate::run(http, stat, &socket, sources, stop);
+    })?;
     log::info!("control: page on http://{http_addr}, statistics on http://{stat_addr}/stat");
     Ok(handle)
 }

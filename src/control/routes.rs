@@ -12,6 +12,7 @@ use crate::control::caller::Caller;
 use crate::control::orders;
 use crate::control::page;
 use crate::control::stat;
+use crate::control::stream::Stream;
 use crate::control::videos;
 use crate::system::commands::{Command, Outcome};
 use crate::system::health::{judge, Verdict};
@@ -60,6 +61,10 @@ pub struct Asked<'a> {
     pub content_type: &'a str,
     /// The body; empty when absent.
     pub body: &'a [u8],
+    /// Length of a body that the gate reads itself if the answer is a [`Stream`], bytes.
+    pub piece_bytes: Option<u64>,
+    /// Last-Event-ID as sent; empty when absent.
+    pub last_event_id: &'a str,
 }
 
 /// What an answer is made from.
@@ -84,6 +89,8 @@ pub struct Answer {
     pub fields: Vec<(&'static str, &'static str)>,
     /// The body.
     pub body: Cow<'static, [u8]>,
+    /// What the gate serves instead of this answer.
+    pub stream: Option<Stream>,
 }
 
 /// Fields of every answer: no guessing of types, no referrer, no frame, nothing loaded from
@@ -130,7 +137,12 @@ pub fn json(status: u16, value: &impl Serialize) -> Answer {
 
 /// An answer that is JSON already.
 pub fn json_bytes(status: u16, body: Vec<u8>) -> Answer {
-    Answer { status, fields: vec![JSON, FRESH], body: Cow::Owned(body) }
+    Answer { status, fields: vec![JSON, FRESH], body: Cow::Owned(body), stream: None }
+}
+
+/// An answer that the gate's side gives.
+pub fn streamed(stream: Stream) -> Answer {
+    Answer { status: 200, fields: Vec::new(), body: Cow::Borrowed(&[]), stream: Some(stream) }
 }
 
 fn text(status: u16, kind: &'static str, body: impl Into<Cow<'static, str>>) -> Answer {
@@ -138,7 +150,7 @@ fn text(status: u16, kind: &'static str, body: impl Into<Cow<'static, str>>) -> 
         Cow::Borrowed(body) => Cow::Borrowed(body.as_bytes()),
         Cow::Owned(body) => Cow::Owned(body.into_bytes()),
     };
-    Answer { status, fields: vec![("Content-Type", kind), FRESH], body }
+    Answer { status, fields: vec![("Content-Type", kind), FRESH], body, stream: None }
 }
 
 /// What is at a path.
@@ -157,6 +169,8 @@ enum Route<'a> {
     Page,
     Stat,
     PlainHealth,
+    Events,
+    Preview,
 }
 
 impl<'a> Route<'a> {
@@ -165,6 +179,8 @@ impl<'a> Route<'a> {
             (Port::Http, "/api/status") => Route::Status,
             (Port::Http, "/api/health") => Route::Health,
             (Port::Http, "/api/videos") => Route::Videos,
+            (Port::Http, "/api/events") => Route::Events,
+            (Port::Http, "/api/preview.mp4") => Route::Preview,
             (Port::Http, "/api/switch") => Route::Switch,
             (Port::Http, "/api/stop") => Route::Stop,
             (Port::Http, "/api/playout") => Route::Playout,
@@ -184,6 +200,8 @@ impl<'a> Route<'a> {
     const fn methods(self) -> &'static str {
         match self {
             Route::Switch | Route::Stop | Route::Playout => "POST",
+            // A stream has nothing to say to HEAD.
+            Route::Events | Route::Preview => "GET",
             Route::Playlist(_) => "GET, HEAD, PUT, DELETE",
             _ => "GET, HEAD",
         }
@@ -239,6 +257,8 @@ fn tell(
             };
             videos::answer(asked.target, world.listing, on_air)
         }
+        Route::Events => streamed(Stream::Events { after: asked.last_event_id.parse().ok() }),
+        Route::Preview => streamed(Stream::Preview),
         Route::Playlists => orders::playlists(world),
         Route::Playlist(name) => orders::playlist(name, world)?,
         Route::Stat => text(200, "text/xml", stat::document(snapshot, moment)),

@@ -42,6 +42,8 @@ fn asked<'a>(port: Port, method: &'a str, target: &'a str, body: &'a [u8]) -> As
         caller: OWN_PAGE,
         content_type: "application/json; charset=utf-8",
         body,
+        piece_bytes: None,
+        last_event_id: "",
     }
 }
 

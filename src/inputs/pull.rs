@@ -7,7 +7,6 @@
 
 use std::cell::RefCell;
 use std::convert::Infallible;
-use std::fmt;
 use std::time::Duration;
 
 use log::{info, warn};
@@ -20,13 +19,12 @@ use crate::program::switcher::Source;
 use crate::program::Programme;
 use crate::rtmp::client::{ClientEvent, ClientSession};
 use crate::rtmp::Session;
-use crate::system::backoff::{Backoff, Reason};
 use crate::system::clock;
 use crate::system::config::PullConfig;
-use crate::system::connect::{connect, ConnectError};
 use crate::system::link::{Link, LinkEnd, Wake};
 use crate::system::reactor::Sleep;
 use crate::system::record::{Phase, Record};
+use crate::system::retry::{connect_until, End, Retry};
 use crate::system::shutdown::Shutdown;
 use crate::system::snapshot::{text, PullStatus, Text};
 
@@ -35,48 +33,8 @@ use super::log_cut;
 
 /// Pause of a server that sends more than is taken.
 const FLOOD_PAUSE: Duration = Duration::from_millis(20);
-
-/// Why a try ended.
-enum End {
-    /// No connection came about.
-    Connect(ConnectError),
-    /// The connection.
-    Link(LinkEnd),
-    /// The server closed instead of giving this answer.
-    Wordless(&'static str),
-    /// The server said no.
-    Refused(String),
-    /// The server says that the stream is over.
-    Over,
-    /// It brought no media for too long.
-    Silent,
-    /// The program ends.
-    Shutdown,
-}
-
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            End::Connect(error) => write!(f, "{error}"),
-            End::Link(end) => write!(f, "{end}"),
-            End::Wordless(answer) => write!(
-                f,
-                "it closed the connection instead of giving {answer}; \
-                 its URL's application, the stream's name or the key may be wrong"
-            ),
-            End::Refused(words) => write!(f, "refused: {words}"),
-            End::Over => write!(f, "the stream is over, says the server"),
-            End::Silent => write!(f, "it sent no media for {MEDIA_IDLE_MS_MAX} ms"),
-            End::Shutdown => write!(f, "the program ends"),
-        }
-    }
-}
-
-impl From<LinkEnd> for End {
-    fn from(end: LinkEnd) -> End {
-        End::Link(end)
-    }
-}
+/// What may be wrong when the server closes without a word.
+const SUSPECTS: &str = "its URL's application, the stream's name or the key";
 
 /// The server pulled from.
 pub struct Pull {
@@ -97,36 +55,15 @@ impl Pull {
         if !self.config.enabled {
             return;
         }
-        let mut backoff = Backoff::new(fastrand::Rng::new());
-        while !shutdown.is_asked() {
-            self.enter(Phase::Connecting);
-            let end = match self.pull(programme, shutdown).await {
-                Ok(never) => match never {},
-                Err(end) => end,
-            };
-            self.restart(programme);
-            let reason = match end {
-                End::Shutdown => break,
-                End::Refused(_) => Reason::Refused,
-                _ => Reason::Away,
-            };
-            if self.record.borrow().was_steady() {
-                backoff.reset();
-            }
-            let pause = backoff.pause(reason);
-            let until = clock::mono() + pause;
-            let words = text(&end);
-            if self.record.borrow_mut().failed(words.clone(), clock::mono()) {
-                let url = &self.config.url;
-                warn!("pull {url}: {words}; tried again in {} ms", pause.as_millis());
-            }
-            self.enter(Phase::Waiting { until, reason });
-            let wait = async {
-                Sleep::after(pause).await;
-            };
-            wait.or(shutdown.asked()).await;
-        }
-        self.enter(Phase::Idle);
+        let who = format!("pull {}", self.config.url);
+        let retry = Retry { who: &who, hidden: &[], record: &self.record };
+        retry
+            .run(shutdown, || async {
+                let ended = self.pull(programme, shutdown).await;
+                self.restart(programme);
+                ended
+            })
+            .await;
     }
 
     /// Its state.
@@ -147,10 +84,6 @@ impl Pull {
         }
     }
 
-    fn enter(&self, phase: Phase) {
-        self.record.borrow_mut().enter(phase, clock::mono());
-    }
-
     fn restart(&self, programme: &Programme) {
         let now = clock::mono();
         let mut intake = self.intake.borrow_mut();
@@ -162,12 +95,7 @@ impl Pull {
 
     /// One try: returns only when it has ended.
     async fn pull(&self, programme: &Programme, shutdown: &Shutdown) -> Result<Infallible, End> {
-        let socket = async { connect(&self.config.url).await.map_err(End::Connect) }
-            .or(async {
-                shutdown.asked().await;
-                Err(End::Shutdown)
-            })
-            .await?;
+        let socket = connect_until(&self.config.url, shutdown).await?;
         let mut link = Link::new(socket).map_err(LinkEnd::Io)?;
         link.expect_media().map_err(LinkEnd::Io)?;
         let (url, name) = (self.config.url.clone(), self.config.name.clone());
@@ -183,11 +111,8 @@ impl Pull {
                 }
                 Err(End::Shutdown)
             }
-            Err(End::Link(LinkEnd::Closed)) => {
-                let awaited = playback.session.awaited();
-                Err(awaited.map_or(End::Link(LinkEnd::Closed), End::Wordless))
-            }
-            ended => ended,
+            Err(end) => Err(end.instead_of(playback.session.awaited(), SUSPECTS)),
+            Ok(never) => match never {},
         }
     }
 }
@@ -259,7 +184,7 @@ impl Playback<'_> {
                 Ok(())
             }
             Some(ClientEvent::Refused { code, description }) => {
-                Err(End::Refused(format!("{code} {description}")))
+                Err(End::refused(&code, &description))
             }
             Some(ClientEvent::Closed) => Err(End::Over),
             // We did not ask to publish.

@@ -13,6 +13,7 @@ pub mod logs;
 pub mod memory;
 pub mod reactor;
 pub mod record;
+pub mod retry;
 pub mod shutdown;
 pub mod snapshot;
 pub mod sockets;

@@ -18,6 +18,7 @@ use streamcaster::system::snapshot::{Board, Snapshot, Source, Text, ViewerStatus
 
 mod orders;
 mod strangers;
+mod streams;
 
 const GUARD: Duration = Duration::from_secs(30);
 const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);

@@ -351,7 +351,12 @@ fn sounds(
 fn sample(pending: &Pending, key: bool) -> Sample {
     let Pending { unit, composition } = pending;
     let bytes = unit.len.saturating_sub(header_bytes(unit.track));
-    Sample { bytes: u32::try_from(bytes).unwrap_or_default(), duration: 0, composition: *composition, key }
+    Sample {
+        bytes: u32::try_from(bytes).unwrap_or_default(),
+        duration: 0,
+        composition: *composition,
+        key,
+    }
 }
 
 /// Composition time of a picture, 90 kHz; `None` if it is none.
