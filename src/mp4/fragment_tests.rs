@@ -182,10 +182,10 @@ fn an_empty_run_is_not_told() {
 
 #[test]
 fn more_than_32_bits_of_media_are_refused() {
-    let sample = Sample { bytes: u32::MAX / 2, ..Sample::default() };
+    let samples = [Sample { bytes: u32::MAX / 2, ..Sample::default() }; 3];
     let run = |samples| Run { track: Track::Video, start: 0, samples };
-    assert!(head(1, &[run(&[sample; 1])]).is_some());
-    assert!(head(1, &[run(&[sample; 3])]).is_none());
+    assert!(head(1, &[run(&samples[..1])]).is_some());
+    assert!(head(1, &[run(&samples)]).is_none());
 }
 
 #[test]
