@@ -12,6 +12,7 @@ use streamcaster::base::limits::{
 };
 use streamcaster::base::time::Mono;
 use streamcaster::control::{start, ControlHandle, ControlOptions};
+use streamcaster::outputs::preview;
 use streamcaster::system::commands::{self, Command, Desk, Inbox, Selection};
 use streamcaster::system::library::Library;
 use streamcaster::system::snapshot::{Board, Snapshot, Source, Text, ViewerStatus};
@@ -41,7 +42,9 @@ fn library() -> Library {
 fn options(http: SocketAddr, stat: SocketAddr, board: Board) -> ControlOptions {
     // Nobody takes commands, unless a test does.
     let (desk, _) = commands::channel();
-    ControlOptions { http, stat, board, desk, library: library(), state: std::env::temp_dir() }
+    let (previews, _) = preview::channel();
+    let state = std::env::temp_dir();
+    ControlOptions { http, stat, board, desk, previews, library: library(), state }
 }
 
 fn control_with(snapshot: Snapshot) -> ControlHandle {

@@ -63,7 +63,12 @@ impl World {
             let key = self.frame % 25 == 0;
             self.feed(|sink| {
                 for (track, bytes) in [(Track::Video, bytes.as_slice()), (Track::Audio, &[9; 50])] {
-                    sink.begin(UnitStart { track, dts, pts: dts, key: key && track == Track::Video });
+                    sink.begin(UnitStart {
+                        track,
+                        dts,
+                        pts: dts,
+                        key: key && track == Track::Video,
+                    });
                     sink.write(track, bytes);
                     sink.commit(track);
                 }
