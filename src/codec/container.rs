@@ -133,6 +133,11 @@ pub enum FileError {
         /// What would help.
         remedy: Remedy,
     },
+    /// It is encrypted, and its key is not in it.
+    Encrypted {
+        /// What of it, for a person ("encrypted video").
+        what: &'static str,
+    },
     /// It contradicts itself or the rules of its format.
     Broken {
         /// What is wrong, for a person.
@@ -185,8 +190,8 @@ impl FileError {
             FileError::NotRecognised | FileError::NoVideo => Some(Remedy::Both),
             FileError::Unsupported { remedy, .. } => Some(*remedy),
             FileError::Broken { .. } | FileError::Truncated { .. } => Some(Remedy::Remux),
-            // Without the header no program can make anything of it.
-            FileError::Unfinished | FileError::Disk(_) => None,
+            // Without the header, or the key, no program can make anything of it.
+            FileError::Unfinished | FileError::Encrypted { .. } | FileError::Disk(_) => None,
         }
     }
 }
@@ -206,6 +211,11 @@ impl fmt::Display for FileError {
             FileError::Unsupported { what, .. } => {
                 write!(f, "it holds {what}, which cannot be carried")
             }
+            FileError::Encrypted { what } => write!(
+                f,
+                "it holds {what}, which nobody can play without the key; \
+                 what is wanted is a copy without protection"
+            ),
             FileError::Broken { what, at } => write!(f, "it is broken at byte {at}: {what}"),
             FileError::Truncated { at } => {
                 write!(f, "it is cut short: what should stand at byte {at} is missing")

@@ -112,8 +112,7 @@ impl FlvFile {
             return Err(FileError::Truncated { at: size });
         }
         if tag.encrypted {
-            let what = "encrypted tags".to_owned();
-            return Err(FileError::Unsupported { what, remedy: Remedy::Both });
+            return Err(FileError::Encrypted { what: "encrypted tags" });
         }
         let Some(kind) = tag.kind else {
             // A type yet to come, or no tag at all: what stands behind it tells.

@@ -9,8 +9,8 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::time::Duration;
 
-use log::{info, warn};
-use smol::future::{yield_now, FutureExt};
+use log::info;
+use smol::future::FutureExt;
 
 use crate::base::limits::{MEDIA_BPS_MAX, MEDIA_BURST_BYTES_MAX, MEDIA_IDLE_MS_MAX};
 use crate::base::rate::Allowance;
@@ -22,17 +22,13 @@ use crate::rtmp::Session;
 use crate::system::clock;
 use crate::system::config::PullConfig;
 use crate::system::link::{Link, LinkEnd, Wake};
-use crate::system::reactor::Sleep;
 use crate::system::record::{Phase, Record};
 use crate::system::retry::{connect_until, End, Retry};
 use crate::system::shutdown::Shutdown;
 use crate::system::snapshot::{text, PullStatus, Text};
 
-use super::intake::Intake;
-use super::log_cut;
+use super::entry::{pace, Entry};
 
-/// Pause of a server that sends more than is taken.
-const FLOOD_PAUSE: Duration = Duration::from_millis(20);
 /// What may be wrong when the server closes without a word.
 const SUSPECTS: &str = "its URL's application, the stream's name or the key";
 
@@ -40,14 +36,14 @@ const SUSPECTS: &str = "its URL's application, the stream's name or the key";
 pub struct Pull {
     config: PullConfig,
     record: RefCell<Record>,
-    intake: RefCell<Intake>,
+    entry: Entry,
 }
 
 impl Pull {
     /// A pull that has not been tried yet.
     pub fn new(config: PullConfig) -> Pull {
         let record = RefCell::new(Record::new(clock::mono()));
-        Pull { config, record, intake: RefCell::new(Intake::new()) }
+        Pull { config, record, entry: Entry::new(Source::Pull) }
     }
 
     /// Pulls until the program ends.
@@ -60,7 +56,7 @@ impl Pull {
         retry
             .run(shutdown, || async {
                 let ended = self.pull(programme, shutdown).await;
-                self.restart(programme);
+                self.entry.restart(programme, clock::mono());
                 ended
             })
             .await;
@@ -70,7 +66,7 @@ impl Pull {
     pub fn status(&self, now: Mono) -> PullStatus {
         let url = text(&self.config.url);
         let status = self.record.borrow().status(Text::new(), url, now);
-        let intake = self.intake.borrow();
+        let intake = self.entry.intake();
         let complaint = intake.detail();
         PullStatus {
             url: status.url,
@@ -84,15 +80,6 @@ impl Pull {
         }
     }
 
-    fn restart(&self, programme: &Programme) {
-        let now = clock::mono();
-        let mut intake = self.intake.borrow_mut();
-        log_cut(programme.feed(Source::Pull, now, |sink| {
-            intake.restart(sink, now);
-            sink.restart();
-        }));
-    }
-
     /// One try: returns only when it has ended.
     async fn pull(&self, programme: &Programme, shutdown: &Shutdown) -> Result<Infallible, End> {
         let socket = connect_until(&self.config.url, shutdown).await?;
@@ -100,7 +87,7 @@ impl Pull {
         link.expect_media().map_err(LinkEnd::Io)?;
         let (url, name) = (self.config.url.clone(), self.config.name.clone());
         let session = ClientSession::play(url, name, clock::mono()).map_err(LinkEnd::Session)?;
-        self.restart(programme);
+        self.entry.restart(programme, clock::mono());
         let allowance = Allowance::new(MEDIA_BPS_MAX, MEDIA_BURST_BYTES_MAX);
         let mut playback = Playback { pull: self, programme, link, session, allowance };
         match playback.run(shutdown).await {
@@ -149,30 +136,16 @@ impl Playback<'_> {
     async fn receive(&mut self) -> Result<(), End> {
         let now = clock::mono();
         let Playback { pull, programme, link, session, .. } = self;
-        let mut received = Ok(0);
-        let fresh = {
-            let mut intake = pull.intake.borrow_mut();
-            let before = intake.bytes();
-            let cut = programme.feed(Source::Pull, now, |sink| {
-                received = link.receive_media(session, now, &mut intake.feed(sink, now));
-            });
-            log_cut(cut);
-            if let Some(words) = intake.news() {
-                warn!("pull {}: {words}", pull.config.url);
-            }
-            intake.bytes() - before
-        };
+        let who = format_args!("pull {}", pull.config.url);
+        let before = pull.entry.intake().bytes();
+        let received = pull.entry.receive(link, session, programme, now, who);
+        let fresh = pull.entry.intake().bytes() - before;
         if fresh > 0 && pull.record.borrow_mut().flowed(fresh, now) {
-            info!("pull {}: live", pull.config.url);
+            info!("{who}: live");
         }
         // What the server said before it closed counts for more than that it closed.
         self.hear(now)?;
-        let count = received?;
-        // The readers go first; what comes too fast waits in its socket.
-        yield_now().await;
-        while !self.allowance.take(clock::mono(), count as u64) {
-            Sleep::after(FLOOD_PAUSE).await;
-        }
+        pace(&mut self.allowance, received?).await;
         Ok(())
     }
 
@@ -180,7 +153,7 @@ impl Playback<'_> {
         match self.session.event() {
             Some(ClientEvent::Playing) => {
                 self.pull.record.borrow_mut().enter(Phase::Agreed, now);
-                self.pull.intake.borrow_mut().expect(now);
+                self.pull.entry.expect(now);
                 Ok(())
             }
             Some(ClientEvent::Refused { code, description }) => {
@@ -195,7 +168,7 @@ impl Playback<'_> {
     fn look_at_deadlines(&mut self, now: Mono) -> Result<(), End> {
         let idle = Duration::from_millis(MEDIA_IDLE_MS_MAX);
         let agreed = self.session.awaited().is_none();
-        if agreed && now.since(self.pull.intake.borrow().flowed()) >= idle {
+        if agreed && now.since(self.pull.entry.intake().flowed()) >= idle {
             return Err(End::Silent);
         }
         self.session.on_deadline(now).map_err(LinkEnd::Session)?;

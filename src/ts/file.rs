@@ -136,7 +136,7 @@ impl TsFile {
         let picture = self.demux.streams().find(|stream| stream.is_picture());
         match picture {
             Some(picture) if picture.carried && self.demux.counters().unusable_packets > 0 => {
-                FileError::Unsupported { what: "scrambled video".to_owned(), remedy: Remedy::Remux }
+                FileError::Encrypted { what: "scrambled video" }
             }
             Some(picture) if !picture.carried => {
                 let what = match picture.codec {
