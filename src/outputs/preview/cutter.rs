@@ -44,8 +44,8 @@ pub(super) enum Cut {
 pub(super) struct Fragment {
     /// What stands before the media.
     pub(super) head: Vec<u8>,
-    /// The units whose payloads follow it, in this order.
-    pub(super) units: heapless::Vec<Unit, { 2 * PREVIEW_UNITS_MAX }>,
+    /// The units whose payloads follow it, in this order: [`PREVIEW_UNITS_MAX`] of each track.
+    pub(super) units: Vec<Unit>,
 }
 
 /// Bytes of a unit's payload that are FLV's and not the sample's.
@@ -265,7 +265,7 @@ impl Cutter {
             Run { track: Track::Video, start: time(video_start), samples: &pictures },
             Run { track: Track::Audio, start: time(sounds_start), samples: &sounds },
         ];
-        let units: heapless::Vec<Unit, _> =
+        let units: Vec<Unit> =
             video.iter().chain(audio.iter()).map(|pending| pending.unit).collect();
         video.clear();
         audio.clear();
