@@ -17,7 +17,7 @@ use crate::child::output_of;
 use crate::flv;
 use crate::frames::{one_run, only_grows, same_distances};
 use crate::machine;
-use crate::media::{Media, Recipe, SMALL};
+use crate::media::{Media, SMALL_B_FRAMES};
 use crate::player::Player;
 use crate::program::Program;
 use crate::sender::{Schedule, Sender};
@@ -95,7 +95,7 @@ fn to_flv(movie: &Path, into: &Path) {
 
 #[test]
 fn what_goes_in_comes_out_as_fragments() {
-    let media = Media::of(Recipe { b_frames: "2", ..SMALL });
+    let media = Media::of(SMALL_B_FRAMES);
     let _machine = machine::shared();
     let mut program = Program::start("");
     let sender = Sender::start(Schedule::of(&media.path), program.udp);
