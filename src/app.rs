@@ -48,6 +48,7 @@ use crate::system::commands::{self, Declined, DeclinedKind, Inbox};
 use crate::system::config::Config;
 use crate::system::heap;
 use crate::system::library::{Library, LibraryError};
+use crate::system::logs::LogReader;
 use crate::system::reactor::{self, Sleep};
 use crate::system::snapshot::{Board, ProgrammeStatus, Snapshot};
 use crate::system::sockets::{descriptors_max, raise_descriptors};
@@ -80,6 +81,7 @@ pub fn demand(config: &Config) -> Demand {
         viewers: config.rtmp.viewers_max,
         destinations: config.rtmp.destinations_max,
         receive_buffer_bytes: config.udp.receive_buffer_bytes,
+        tls_connections: if config.http.tls.is_some() { HTTP_CONNECTIONS_MAX } else { 0 },
     }
 }
 
@@ -100,11 +102,12 @@ struct Plane {
     standby: Rc<Bell>,
 }
 
-/// Runs until a signal asks to end. `data` is the folder for what it writes.
+/// Runs until a signal asks to end. `data` is the folder for what it writes, `logs` what was
+/// logged.
 ///
 /// # Errors
 /// A port that cannot be bound, a thread that cannot be started.
-pub fn run(config: &Config, data: &Path) -> Result<(), StartError> {
+pub fn run(config: &Config, data: &Path, logs: LogReader) -> Result<(), StartError> {
     let heap_bytes = Budget::of(&demand(config)).total(Owner::Heap);
     heap::set_limit(usize::try_from(heap_bytes).unwrap_or(usize::MAX));
     allow_descriptors(config);
@@ -120,10 +123,13 @@ pub fn run(config: &Config, data: &Path) -> Result<(), StartError> {
     let options = ControlOptions {
         http: config.http.listen,
         stat: config.stat.listen,
+        tls: config.http.tls.clone(),
         board: board.clone(),
         desk,
         previews,
         library,
+        logs,
+        revision: Arc::new(String::new),
         state: data.join("state"),
     };
     let control = control::start(options).map_err(|cause| StartError {

@@ -115,7 +115,7 @@ fn start(run: Run) -> ExitCode {
         }
     };
     log::info!("streamcaster {} ({}), data in {}", BUILD.version, BUILD.git, data.display());
-    let outcome = app::run(&config, &data);
+    let outcome = app::run(&config, &data, log.reader());
     if let Err(error) = &outcome {
         log::error!("{error}");
     }

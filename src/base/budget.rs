@@ -4,16 +4,17 @@
 
 use super::limits::{
     ACCESS_UNIT_BYTES_MAX, DATAGRAM_BYTES_MAX, DECKS_MAX, DEMULTIPLEXER_BYTES, DESTINATION_BYTES,
-    FILE_READERS_MAX, FILE_READER_BYTES_MAX, HTTP_ANSWERS_BYTES_MAX, HTTP_ANSWER_BYTES_MAX,
-    HTTP_BODY_BYTES_MAX, HTTP_CONNECTIONS_MAX, HTTP_CONNECTION_BYTES, HTTP_HEAD_BYTES_MAX,
-    HTTP_SOCKET_BUFFER_BYTES, LIBRARY_ENTRY_BYTES, LIBRARY_FILES_MAX, LIBRARY_NAMES_BYTES_MAX,
-    LIBRARY_SCAN_BYTES, LOG_LINES_MAX, LOG_LINE_BYTES_MAX, MEDIA_RECEIVE_BUFFER_BYTES,
-    PARCELS_PER_DECK, PARCEL_BYTES, PARCEL_CALLS_MAX, PARCEL_CALL_BYTES, PARCEL_CONFIGS_MAX,
-    PARCEL_CONFIG_BYTES, PLAYLISTS_MAX, PLAYLIST_BYTES, PLAYLIST_COPIES_MAX, PREVIEWS_MAX,
-    PREVIEW_BYTES, PREVIEW_PIECES_MAX, PREVIEW_PIECE_BYTES_MAX, PROGRAM_BYTES, RING_UNITS_MAX,
-    RTMP_ARRIVAL_BUFFER_BYTES, RTMP_LOBBY_BYTES, RTMP_LOBBY_MAX, RTMP_PENDING_MAX,
-    RTMP_RECEIVE_BUFFER_BYTES, RTMP_ROOMY_MAX, SMALL_HEAP_BYTES, SOCKET_SEND_BUFFER_BYTES,
-    STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX, THREADS_MAX, THREAD_STACK_BYTES, TRACK_CONFIGS_MAX,
+    EVENT_CLIENTS_MAX, EVENT_LOG_LINES_MAX, EVENT_STATUS_BYTES_MAX, FILE_READERS_MAX,
+    FILE_READER_BYTES_MAX, HTTP_ANSWERS_BYTES_MAX, HTTP_ANSWER_BYTES_MAX, HTTP_BODY_BYTES_MAX,
+    HTTP_CONNECTIONS_MAX, HTTP_CONNECTION_BYTES, HTTP_HEAD_BYTES_MAX, HTTP_SOCKET_BUFFER_BYTES,
+    LIBRARY_ENTRY_BYTES, LIBRARY_FILES_MAX, LIBRARY_NAMES_BYTES_MAX, LIBRARY_SCAN_BYTES,
+    LOG_LINES_MAX, LOG_LINE_BYTES_MAX, MEDIA_RECEIVE_BUFFER_BYTES, PARCELS_PER_DECK, PARCEL_BYTES,
+    PARCEL_CALLS_MAX, PARCEL_CALL_BYTES, PARCEL_CONFIGS_MAX, PARCEL_CONFIG_BYTES, PLAYLISTS_MAX,
+    PLAYLIST_BYTES, PLAYLIST_COPIES_MAX, PREVIEWS_MAX, PREVIEW_BYTES, PREVIEW_PIECES_MAX,
+    PREVIEW_PIECE_BYTES_MAX, PROGRAM_BYTES, RING_UNITS_MAX, RTMP_ARRIVAL_BUFFER_BYTES,
+    RTMP_LOBBY_BYTES, RTMP_LOBBY_MAX, RTMP_PENDING_MAX, RTMP_RECEIVE_BUFFER_BYTES, RTMP_ROOMY_MAX,
+    SMALL_HEAP_BYTES, SOCKET_SEND_BUFFER_BYTES, STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX,
+    THREADS_MAX, THREAD_STACK_BYTES, TLS_CONNECTION_BYTES, TRACK_CONFIGS_MAX,
     TRACK_CONFIG_BYTES_MAX, VIEWER_BYTES,
 };
 
@@ -34,6 +35,8 @@ pub struct Demand {
     pub destinations: usize,
     /// Receive buffer of the UDP input, bytes asked for.
     pub receive_buffer_bytes: usize,
+    /// Connections of the control port that may speak TLS.
+    pub tls_connections: usize,
 }
 
 /// Whose memory it is.
@@ -126,6 +129,13 @@ impl Budget {
         // Besides the pieces that wait: one in the making, one at the socket.
         let preview = (PREVIEW_PIECES_MAX + 2) * PREVIEW_PIECE_BYTES_MAX + PREVIEW_BYTES;
         self.heap("previews", PREVIEWS_MAX, "previews", preview);
+        if demand.tls_connections > 0 {
+            let count = demand.tls_connections;
+            self.heap("HTTPS connections", count, "connections", TLS_CONNECTION_BYTES);
+        }
+        let clients = EVENT_CLIENTS_MAX;
+        let event = EVENT_STATUS_BYTES_MAX + 2 * EVENT_LOG_LINES_MAX * LOG_LINE_BYTES_MAX;
+        self.heap("HTTP: events being sent", clients, "clients", event);
         self.one(Owner::Heap, "HTTP: a list of the library being made", HTTP_ANSWER_BYTES_MAX);
     }
 
@@ -204,6 +214,7 @@ mod tests {
             viewers,
             destinations,
             receive_buffer_bytes: UDP_RECEIVE_BUFFER_BYTES_DEFAULT,
+            tls_connections: 0,
         }
     }
 
@@ -236,14 +247,23 @@ mod tests {
             viewers: usize::MAX,
             destinations: usize::MAX,
             receive_buffer_bytes: usize::MAX,
+            tls_connections: usize::MAX,
         });
         assert_eq!(budget.total(Owner::Heap), u64::MAX);
     }
 
     #[test]
+    fn tls_is_paid_for_where_it_is_spoken() {
+        let plain = demand(1, 1);
+        let secure = Demand { tls_connections: HTTP_CONNECTIONS_MAX, ..plain };
+        let more = Budget::of(&secure).total(Owner::Heap) - Budget::of(&plain).total(Owner::Heap);
+        assert_eq!(more, (HTTP_CONNECTIONS_MAX * TLS_CONNECTION_BYTES) as u64);
+    }
+
+    #[test]
     fn the_defaults_fit_a_small_machine() {
         let budget = Budget::of(&demand(VIEWERS_DEFAULT, DESTINATIONS_DEFAULT));
-        assert!(budget.total(Owner::Heap) < 54 << 20, "{}", budget.total(Owner::Heap));
+        assert!(budget.total(Owner::Heap) < 57 << 20, "{}", budget.total(Owner::Heap));
     }
 
     #[test]

@@ -378,6 +378,25 @@ pub const EVENT_CLIENTS_MAX: usize = 8;
 pub const UPLOADS_ACTIVE_MAX: usize = 2;
 /// Time the client of a long stream has to take what it is sent next.
 pub const STREAM_SEND_MS_MAX: u64 = 10_000;
+/// How often the state is told by server-sent events.
+pub const EVENT_PERIOD_MS: u64 = 1_000;
+/// Lines of the log in one event.
+pub const EVENT_LOG_LINES_MAX: usize = 64;
+/// The state as an event: viewers as many as are listed, destinations as many as there may be.
+pub const EVENT_STATUS_BYTES_MAX: usize = 192 << 10;
+/// A file with a certificate or a key.
+pub const TLS_FILE_BYTES_MAX: u64 = 64 << 10;
+/// TLS handshakes at once; more wait for their turn.
+pub const TLS_HANDSHAKES_MAX: usize = 8;
+/// Time a client has for the handshake.
+pub const TLS_HANDSHAKE_MS_MAX: u64 = 5_000;
+/// How often the certificate's files are looked at.
+pub const TLS_LOOK_MS: u64 = 10_000;
+/// What a TLS connection of the control port has encrypted and not sent, at most, bytes.
+pub const TLS_UNSENT_BYTES_MAX: usize = 32 << 10;
+/// A TLS connection of the control port: handshake messages that came in pieces (64 KiB), what is
+/// unsent, a record that was read, keys and state.
+pub const TLS_CONNECTION_BYTES: usize = (64 << 10) + TLS_UNSENT_BYTES_MAX + (18 << 10) + (14 << 10);
 /// Bytes of a piece of a file read and thrown away behind an answer that does not take it.
 pub const UPLOAD_LINGER_BYTES_MAX: usize = 8 << 20;
 

@@ -5,11 +5,11 @@
 //! request at a time.
 
 use std::io;
-use std::net::IpAddr;
+use std::net::{IpAddr, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
 
-use async_io::Timer;
+use async_io::{Async, Timer};
 use smol::channel::{bounded, Sender};
 use smol::future::{or, Future};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
@@ -22,8 +22,9 @@ use crate::control::head::{self, Body, Head, Refusal};
 use crate::control::lane::{Job, Reply};
 use crate::control::routes::{self, Answer, Port, COMMON_FIELDS};
 use crate::control::stream::{self, Carrier, Sources, Stream};
+use crate::control::tls::{Speech, Tls};
 use crate::control::wire::Wire;
-use crate::control::worker::{LENGTH_FIELD, PEER_FIELD, PORT_FIELD};
+use crate::control::worker::{LENGTH_FIELD, PEER_FIELD, PORT_FIELD, SECURE_FIELD};
 
 /// How a connection tells the gate that it could be given up for another.
 pub trait Seat {
@@ -60,6 +61,8 @@ pub struct Door {
     pub port: Port,
     /// Its address.
     pub peer: IpAddr,
+    /// It came by TLS.
+    pub secure: bool,
 }
 
 /// What answers, behind the gate.
@@ -68,10 +71,28 @@ pub struct Behind {
     pub jobs: Sender<Job>,
     /// Long streams.
     pub sources: Sources,
+    /// The certificate, if page and API have one.
+    pub tls: Option<Tls>,
 }
 
 /// Serves a client until the connection ends.
-pub async fn serve(wire: Wire, door: Door, behind: Rc<Behind>, seat: impl Seat) {
+pub async fn serve(stream: Async<TcpStream>, mut door: Door, behind: Rc<Behind>, seat: impl Seat) {
+    seat.waits();
+    let wire = match behind.tls.as_ref().filter(|_| door.port == Port::Http) {
+        None => Wire::Plain(stream),
+        Some(tls) => match tls.open(stream).await {
+            Speech::Secure(wire) => {
+                door.secure = true;
+                wire
+            }
+            Speech::Plain(wire) if door.peer.to_canonical().is_loopback() => wire,
+            Speech::Plain(wire) => {
+                behind.sources.meter.refuse(door.peer, &"plain HTTP, where HTTPS is spoken");
+                return send_to_https(wire).await;
+            }
+            Speech::Gone => return,
+        },
+    };
     let mut client = Client::new(wire);
     let mut kept = false;
     loop {
@@ -81,7 +102,7 @@ pub async fn serve(wire: Wire, door: Door, behind: Rc<Behind>, seat: impl Seat) 
             Ok(false) => break,
             Err(End::Silent) => return,
             Err(End::Refused(refusal)) => {
-                behind.sources.meter.refuse();
+                behind.sources.meter.refuse(door.peer, &refusal);
                 client.refuse(refusal).await;
                 break;
             }
@@ -96,6 +117,41 @@ pub async fn turn_away(wire: Wire) {
     let mut client = Client::new(wire);
     client.refuse(Refusal::Unavailable).await;
     client.linger().await;
+}
+
+/// Tells who speaks plain HTTP where to go. A request other than to look at something is not sent
+/// elsewhere: what was in it has travelled in the open, and its sender shall notice.
+async fn send_to_https(wire: Wire) {
+    let mut client = Client::new(wire);
+    let answer = match client.read_head(false).await {
+        Ok(head) => https_bytes(&head),
+        Err(End::Refused(refusal)) => refusal_bytes(refusal),
+        Err(End::Silent) => return,
+    };
+    // A client that does not take it is about to be closed anyway.
+    let _ = client.send(&[&answer]).await;
+    client.linger().await;
+}
+
+/// The answer to a plain request where HTTPS is spoken (RFC 9110, 15.4.9).
+fn https_bytes(head: &Head) -> Vec<u8> {
+    let host = head.passed_on.split("\r\n").find_map(|field| field.strip_prefix("host: "));
+    let looks = matches!(head.method.as_str(), "GET" | "HEAD");
+    match host.filter(|host| looks && !host.is_empty() && !host.contains([' ', '/', '@', '\\'])) {
+        Some(host) => {
+            let mut bytes = "HTTP/1.1 308 Permanent Redirect\r\n".to_owned();
+            for (name, value) in COMMON_FIELDS {
+                bytes.extend([name, ": ", value, "\r\n"]);
+            }
+            bytes.extend(["Location: https://", host, &head.target, "\r\n"]);
+            bytes += "Content-Length: 0\r\nConnection: close\r\n\r\n";
+            bytes.into_bytes()
+        }
+        None => {
+            let words = "This port speaks HTTPS; send the request to https:// instead.";
+            answer_bytes(&routes::error(400, "INVALID_REQUEST", words))
+        }
+    }
 }
 
 struct Client {
@@ -133,7 +189,7 @@ impl Client {
         let keep_alive = head.keep_alive && whole;
         let reply = ask(&head, &body, door, &behind.jobs).await?;
         if let Some(stream) = reply.stream {
-            self.carry(stream, head.expects_continue, &behind.sources).await?;
+            self.carry(stream, head.expects_continue, door, &behind.sources).await?;
             return Ok(false);
         }
         let last = if keep_alive { "keep-alive" } else { "close" };
@@ -147,9 +203,11 @@ impl Client {
         &mut self,
         stream: Stream,
         expects_continue: bool,
+        door: Door,
         sources: &Sources,
     ) -> io::Result<()> {
-        let mut carrier = Carrier::new(&mut self.wire, &mut self.input, expects_continue);
+        let mut carrier =
+            Carrier::new(&mut self.wire, &mut self.input, expects_continue, door.peer);
         match stream::serve(stream, &mut carrier, sources).await? {
             Some(answer) => self.send(&[&answer_bytes(&answer)]).await,
             None => Ok(()),
@@ -264,6 +322,9 @@ async fn ask(head: &Head, body: &[u8], door: Door, jobs: &Sender<Job>) -> Result
         door.peer,
         body.len()
     );
+    if door.secure {
+        own += &format!("{SECURE_FIELD}: 1\r\n");
+    }
     if let Body::Piece(bytes) = head.body {
         own += &format!("{LENGTH_FIELD}: {bytes}\r\n");
     }

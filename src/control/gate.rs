@@ -28,6 +28,7 @@ use crate::control::connection::{self, Behind, Door, Seat};
 use crate::control::lane::{self, Job, Purse};
 use crate::control::routes::Port;
 use crate::control::stream::Sources;
+use crate::control::tls::Tls;
 use crate::control::wire::Wire;
 use crate::system::clock;
 use crate::system::sockets::source;
@@ -41,6 +42,7 @@ pub fn run(
     stat: Async<TcpListener>,
     socket: &Path,
     sources: Sources,
+    tls: Option<Tls>,
     stop: Receiver<()>,
 ) {
     let executor = LocalExecutor::new();
@@ -50,7 +52,14 @@ pub fn run(
     for _ in 0..HTTP_LANES {
         executor.spawn(lane::run(socket.to_owned(), to_do.clone(), purse.clone())).detach();
     }
-    let house = Rc::new(House::new(jobs, sources));
+    let house = Rc::new(House::new(jobs, sources, tls));
+    let behind = Rc::clone(&house.behind);
+    let follow = async move {
+        if let Some(tls) = &behind.tls {
+            tls.follow().await;
+        }
+    };
+    executor.spawn(follow).detach();
     let open = async {
         let doors = zip(
             accept(http, Port::Http, &executor, &house),
@@ -102,18 +111,19 @@ fn admit(
     if house.make_room(source(from.ip())) {
         let id = house.ticket();
         let chair = Chair { house: Rc::clone(house), id };
-        let door = Door { port, peer: from.ip() };
+        let door = Door { port, peer: from.ip(), secure: false };
         let behind = Rc::clone(&house.behind);
-        let task = executor.spawn(connection::serve(Wire::Plain(stream), door, behind, chair));
+        let task = executor.spawn(connection::serve(stream, door, behind, chair));
         let waiting_since = Some(id);
         let entry = Entry { id, source: source(from.ip()), waiting_since, _task: task };
         house.enter(entry);
         return;
     }
-    house.behind.sources.meter.refuse();
+    house.behind.sources.meter.refuse(from.ip(), &"all places are taken");
     if house.refusing.get() < HTTP_REFUSALS_MAX {
         let refused = Refused::new(house);
         let told = async move {
+            // In plain HTTP even where TLS is spoken: a handshake is what there is no room for.
             connection::turn_away(Wire::Plain(stream)).await;
             drop(refused);
         };
@@ -141,8 +151,8 @@ struct House {
 }
 
 impl House {
-    fn new(jobs: Sender<Job>, sources: Sources) -> House {
-        let behind = Rc::new(Behind { jobs, sources });
+    fn new(jobs: Sender<Job>, sources: Sources, tls: Option<Tls>) -> House {
+        let behind = Rc::new(Behind { jobs, sources, tls });
         let (seats, tickets, refusing) = Default::default();
         House { seats, behind, tickets, refusing }
     }
@@ -256,6 +266,10 @@ impl Drop for Refused {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::events::Newsroom;
+    use crate::system::library::Library;
+    use crate::system::logs::LogReader;
+    use crate::system::snapshot::Board;
     use std::os::unix::net::UnixListener;
     use std::thread::JoinHandle;
 
@@ -303,6 +317,19 @@ mod tests {
         assert_eq!(room(&each_one, address("192.0.2.3")), Room::None);
     }
 
+    fn sources() -> Sources {
+        let folder = std::env::temp_dir().join(format!("streamcaster-gate-{}", std::process::id()));
+        let news = Newsroom::new(
+            Board::default(),
+            Library::start(folder).unwrap(),
+            LogReader::default(),
+            std::sync::Arc::new(String::new),
+            Box::new(|| crate::control::sample::MOMENT),
+        );
+        let (previews, _) = crate::outputs::preview::channel();
+        Sources { meter: std::sync::Arc::default(), news, previews }
+    }
+
     /// A gate before a server that takes connections and never answers.
     fn gate_before_silence() -> (SocketAddr, UnixListener, Sender<()>, JoinHandle<()>) {
         let (dir, listener) =
@@ -312,9 +339,7 @@ mod tests {
         let at = http.get_ref().local_addr().unwrap();
         let (open, stop) = bounded(1);
         let gate = std::thread::spawn(move || {
-            let (previews, _) = crate::outputs::preview::channel();
-            let sources = Sources { meter: std::sync::Arc::default(), previews };
-            run(http, stat, &dir.socket(), sources, stop);
+            run(http, stat, &dir.socket(), sources(), None, stop);
         });
         (at, listener, open, gate)
     }

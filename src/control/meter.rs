@@ -1,14 +1,21 @@
 //! What the gate counts, for those who tell it. Purpose: the gate's thread writes, the workers
-//! read, nobody waits. Bound: a few numbers.
+//! read, nobody waits. Bound: a few numbers, and one line a second in the log.
 
+use std::fmt::Display;
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
+
+use crate::base::events::Repeat;
+use crate::system::clock;
 
 /// The gate's numbers.
 #[derive(Debug, Default)]
 pub struct Meter {
     refused: AtomicU64,
+    complaint: Mutex<Repeat>,
     /// Connections that have a seat.
     pub connections: Gauge,
     /// Clients of `/api/events`.
@@ -35,9 +42,17 @@ pub struct HttpUse {
 }
 
 impl Meter {
-    /// Counts something turned away.
-    pub fn refuse(&self) {
+    /// Counts a connection or request that was turned away, and says so.
+    pub fn refuse(&self, peer: IpAddr, why: &dyn Display) {
         self.refused.fetch_add(1, Ordering::Relaxed);
+        let mut complaint = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
+        match complaint.say(clock::mono()) {
+            Some(0) => log::info!("control: {peer} was turned away: {why}"),
+            Some(more) => {
+                log::info!("control: {peer} was turned away: {why} (and {more} others before)");
+            }
+            None => {}
+        }
     }
 
     /// All numbers, now.
@@ -95,7 +110,7 @@ mod tests {
         let held: Vec<_> = (0..3).map(|_| meter.events.take(3)).collect();
         assert!(held.iter().all(Option::is_some));
         assert!(meter.events.take(3).is_none());
-        meter.refuse();
+        meter.refuse([192, 0, 2, 1].into(), &"a test");
         assert_eq!(meter.read(), HttpUse { refused: 1, events: 3, ..HttpUse::default() });
         drop(held);
         assert_eq!(meter.read().events, 0);

@@ -1,7 +1,7 @@
 //! The control plane: the page and API on one TCP port, `/stat` and `/health` on another.
 //! Purpose: tell the state, take the operator's commands, and stand everything that strangers send,
 //! beside a data plane that it can never hurt: it reads snapshots, and hands commands to a bounded
-//! desk. Non-goals for now: log-in, TLS.
+//! desk. Non-goals for now: log-in.
 //!
 //! ```text
 //! TCP ─ gate (admission, strict HTTP, deadlines) ─ lanes ─ unix socket ─ tiny_http ─ workers
@@ -27,6 +27,7 @@ pub mod routes;
 mod api;
 mod caller;
 mod connection;
+mod events;
 mod fields;
 mod gate;
 mod inputs;
@@ -41,6 +42,7 @@ mod sample;
 mod socket_dir;
 mod stat;
 mod stream;
+mod tls;
 mod uploads;
 mod videos;
 mod wire;
@@ -60,15 +62,20 @@ use socket2::SockRef;
 
 use crate::base::limits::{HTTP_SOCKET_BUFFER_BYTES, HTTP_WORKERS, THREAD_STACK_BYTES};
 use crate::outputs::preview::PreviewDesk;
+use crate::system::certificate::TlsFiles;
 use crate::system::commands::Desk;
 use crate::system::library::Library;
+use crate::system::logs::LogReader;
 use crate::system::snapshot::Board;
+use events::Newsroom;
 use meter::Meter;
 use socket_dir::SocketDir;
 use stream::Sources;
+use tls::Tls;
 use worker::Shop;
 
 pub use build_info::BUILD;
+pub use events::Revision;
 
 /// How long stopping waits for a thread that does not end.
 const STOP_MS_MAX: Duration = Duration::from_millis(1_000);
@@ -79,6 +86,8 @@ pub struct ControlOptions {
     pub http: SocketAddr,
     /// Where `/stat` and `/health` listen; port 0 takes any.
     pub stat: SocketAddr,
+    /// The certificate of page and API; without it they speak plain HTTP.
+    pub tls: Option<TlsFiles>,
     /// Where the state hangs.
     pub board: Board,
     /// Where commands are given.
@@ -87,6 +96,10 @@ pub struct ControlOptions {
     pub previews: PreviewDesk,
     /// The library.
     pub library: Library,
+    /// The log's newest lines.
+    pub logs: LogReader,
+    /// The revision of the settings; asked on the gate's thread, so it must not wait.
+    pub revision: Revision,
     /// Takes the private socket where there is neither `/run` nor a folder for temporary files.
     pub state: PathBuf,
 }
@@ -135,10 +148,12 @@ pub fn start(options: ControlOptions) -> io::Result<ControlHandle> {
     let http = listen("page and API", options.http)?;
     let stat = listen("statistics", options.stat)?;
     let (http_addr, stat_addr) = (http.get_ref().local_addr()?, stat.get_ref().local_addr()?);
+    let tls = options.tls.clone().map(Tls::new).transpose().map_err(io::Error::other)?;
+    let scheme = if tls.is_some() { "https" } else { "http" };
     let (dir, listener) = SocketDir::create(&options.state)?;
     let server = tiny_http::Server::from_listener(listener, None).map_err(io::Error::other)?;
     let meter = Arc::<Meter>::default();
-    let sources = Sources { meter: Arc::clone(&meter), previews: options.previews };
+    let sources = sources(&options, &meter);
     let shop = Arc::new(Shop::new(server, options.board, options.desk, options.library, meter));
     let (stay, ended) = mpsc::channel::<()>();
     let (gate, stop) = smol::channel::bounded(1);
@@ -157,10 +172,23 @@ pub fn start(options: ControlOptions) -> io::Result<ControlHandle> {
     }
     let socket = handle.dir.socket();
     spawn("control-gate".to_owned(), &stay, move || {
-        gate::run(http, stat, &socket, sources, stop);
+        gate::run(http, stat, &socket, sources, tls, stop);
     })?;
-    log::info!("control: page on http://{http_addr}, statistics on http://{stat_addr}/stat");
+    log::info!("control: page on {scheme}://{http_addr}, statistics on http://{stat_addr}/stat");
     Ok(handle)
+}
+
+/// What the gate's side serves itself.
+fn sources(options: &ControlOptions, meter: &Arc<Meter>) -> Sources {
+    let numbers = Arc::clone(meter);
+    let news = Newsroom::new(
+        options.board.clone(),
+        options.library.clone(),
+        options.logs.clone(),
+        Arc::clone(&options.revision),
+        Box::new(move || worker::moment(numbers.read())),
+    );
+    Sources { meter: Arc::clone(meter), news, previews: options.previews.clone() }
 }
 
 fn spawn(

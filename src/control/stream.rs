@@ -7,6 +7,7 @@
 
 use std::fmt;
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +17,7 @@ use crate::base::limits::{
     EVENT_CLIENTS_MAX, HTTP_IDLE_MS_MAX, PREVIEWS_MAX, STREAM_SEND_MS_MAX, UPLOADS_ACTIVE_MAX,
 };
 use crate::control::connection::within;
+use crate::control::events::{self, Newsroom};
 use crate::control::meter::Meter;
 use crate::control::routes::{self, Answer, COMMON_FIELDS};
 use crate::control::wire::Wire;
@@ -58,6 +60,14 @@ impl fmt::Display for Stream {
 }
 
 impl Stream {
+    const fn name(self) -> &'static str {
+        match self {
+            Stream::Events { .. } => "clients of the events",
+            Stream::Preview => "previews",
+            Stream::Upload { .. } => "uploads",
+        }
+    }
+
     /// Reads what [`Display`](fmt::Display) wrote.
     pub fn parse(text: &str) -> Option<Stream> {
         let mut words = text.split(' ');
@@ -79,6 +89,8 @@ pub struct Sources {
     pub meter: Arc<Meter>,
     /// Where previews are asked for.
     pub previews: PreviewDesk,
+    /// The events.
+    pub news: Newsroom,
 }
 
 /// A connection that a stream has taken over, its request's head read and answered for.
@@ -87,13 +99,19 @@ pub struct Carrier<'a> {
     /// What came behind the head and is not used yet.
     input: &'a mut Vec<u8>,
     expects_continue: bool,
+    peer: IpAddr,
 }
 
 impl<'a> Carrier<'a> {
-    /// Takes over; `expects_continue` when the client waits before it sends its body.
-    pub fn new(wire: &'a mut Wire, input: &'a mut Vec<u8>, expects_continue: bool) -> Carrier<'a> {
+    /// Takes over `peer`'s connection; `expects_continue` when the client waits before it sends its body.
+    pub fn new(
+        wire: &'a mut Wire,
+        input: &'a mut Vec<u8>,
+        expects_continue: bool,
+        peer: IpAddr,
+    ) -> Carrier<'a> {
         wire.give_up_after(Duration::from_millis(STREAM_SEND_MS_MAX));
-        Carrier { wire, input, expects_continue }
+        Carrier { wire, input, expects_continue, peer }
     }
 
     /// Sends the head of an answer that ends with the connection (RFC 9112, 6.3).
@@ -173,11 +191,13 @@ pub async fn serve(
         Stream::Upload { .. } => (&meter.uploads, UPLOADS_ACTIVE_MAX),
     };
     let Some(_place) = gauge.take(most) else {
-        meter.refuse();
+        meter.refuse(carrier.peer, &format_args!("too many {} at once", stream.name()));
         return Ok(Some(full(stream)));
     };
     match stream {
-        Stream::Events { .. } => Ok(Some(unavailable("There are no events yet."))),
+        Stream::Events { after } => {
+            events::serve(carrier, &sources.news, after).await.map(|()| None)
+        }
         Stream::Preview => preview::serve(carrier, sources).await,
         Stream::Upload { id, offset, bytes } => {
             uploads::receive(carrier, sources, id, offset, bytes).await.map(Some)

@@ -8,6 +8,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use async_io::Async;
+use futures_rustls::server::TlsStream;
 use smol::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use socket2::SockRef;
 
@@ -15,6 +16,8 @@ use socket2::SockRef;
 pub enum Wire {
     /// Bare TCP.
     Plain(Async<TcpStream>),
+    /// TLS over it.
+    Tls(Box<TlsStream<Async<TcpStream>>>),
 }
 
 impl Wire {
@@ -22,6 +25,7 @@ impl Wire {
     pub fn socket(&self) -> &TcpStream {
         match self {
             Wire::Plain(stream) => stream.get_ref(),
+            Wire::Tls(stream) => stream.get_ref().0.get_ref(),
         }
     }
 
@@ -30,7 +34,8 @@ impl Wire {
     /// # Errors
     /// The connection is gone.
     pub async fn finish(&mut self) -> io::Result<()> {
-        self.flush().await?;
+        // To TLS this is its farewell (RFC 8446, 6.1); to bare TCP it means nothing yet.
+        self.close().await?;
         self.socket().shutdown(Shutdown::Write)
     }
 
@@ -55,6 +60,7 @@ impl AsyncRead for Wire {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Wire::Plain(stream) => Pin::new(stream).poll_read(cx, piece),
+            Wire::Tls(stream) => Pin::new(stream).poll_read(cx, piece),
         }
     }
 }
@@ -67,18 +73,21 @@ impl AsyncWrite for Wire {
     ) -> Poll<io::Result<usize>> {
         match self.get_mut() {
             Wire::Plain(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Wire::Tls(stream) => Pin::new(stream).poll_write(cx, bytes),
         }
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Wire::Plain(stream) => Pin::new(stream).poll_flush(cx),
+            Wire::Tls(stream) => Pin::new(stream).poll_flush(cx),
         }
     }
 
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.get_mut() {
             Wire::Plain(stream) => Pin::new(stream).poll_close(cx),
+            Wire::Tls(stream) => Pin::new(stream).poll_close(cx),
         }
     }
 }

@@ -27,6 +27,8 @@ use crate::system::{clock, heap, memory};
 pub const PORT_FIELD: &str = "X-Streamcaster-Port";
 /// The field by which the gate says from which address, likewise.
 pub const PEER_FIELD: &str = "X-Streamcaster-Peer";
+/// The field by which the gate says that it came by TLS.
+pub const SECURE_FIELD: &str = "X-Streamcaster-Secure";
 /// The field by which the gate says how long the body is that it has not read.
 pub const LENGTH_FIELD: &str = "X-Streamcaster-Length";
 

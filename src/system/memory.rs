@@ -56,6 +56,7 @@ mod tests {
             viewers: 250,
             destinations: 8,
             receive_buffer_bytes: 4 << 20,
+            tls_connections: 0,
         };
         let text = table(&Budget::of(&demand));
         let lines: Vec<&str> = text.lines().filter(|line| !line.is_empty()).collect();

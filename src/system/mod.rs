@@ -1,6 +1,7 @@
 //! The machine below: clock, disk, logs, configuration, and the snapshot others look at.
 
 pub mod backoff;
+pub mod certificate;
 pub mod clock;
 pub mod commands;
 pub mod config;

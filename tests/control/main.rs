@@ -3,8 +3,10 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use log::LevelFilter;
 use socket2::{Domain, SockAddr, Socket, Type};
 use streamcaster::base::limits::{
     HTTP_BODY_BYTES_MAX, HTTP_COMMANDS_MAX, HTTP_CONNECTIONS_MAX, HTTP_FIELDS_MAX,
@@ -15,8 +17,10 @@ use streamcaster::control::{start, ControlHandle, ControlOptions};
 use streamcaster::outputs::preview;
 use streamcaster::system::commands::{self, Command, Desk, Inbox, Selection};
 use streamcaster::system::library::Library;
+use streamcaster::system::logs::{self, LogHandle, LogOptions, LogReader};
 use streamcaster::system::snapshot::{Board, Snapshot, Source, Text, ViewerStatus};
 
+mod https;
 mod orders;
 mod strangers;
 mod streams;
@@ -39,12 +43,34 @@ fn library() -> Library {
     Library::start(folder).expect("a thread")
 }
 
+/// The log of all tests, with a line in it.
+fn logs() -> LogReader {
+    static LOG: OnceLock<LogHandle> = OnceLock::new();
+    let log = LOG.get_or_init(|| {
+        let options = LogOptions { dir: None, file_bytes: 0, files: 0 };
+        let log = logs::install(LevelFilter::Info, options).expect("the only log");
+        log::info!(target: "control", "said before");
+        log
+    });
+    log.reader()
+}
+
 fn options(http: SocketAddr, stat: SocketAddr, board: Board) -> ControlOptions {
     // Nobody takes commands, unless a test does.
     let (desk, _) = commands::channel();
     let (previews, _) = preview::channel();
-    let state = std::env::temp_dir();
-    ControlOptions { http, stat, board, desk, previews, library: library(), state }
+    ControlOptions {
+        http,
+        stat,
+        tls: None,
+        board,
+        desk,
+        previews,
+        library: library(),
+        logs: logs(),
+        revision: Arc::new(|| "r1".to_owned()),
+        state: std::env::temp_dir(),
+    }
 }
 
 fn control_with(snapshot: Snapshot) -> ControlHandle {

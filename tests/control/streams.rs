@@ -1,5 +1,10 @@
 //! Long streams: what the gate serves itself.
 
+use std::io::{BufRead, BufReader};
+
+use socket2::SockRef;
+use streamcaster::base::limits::EVENT_CLIENTS_MAX;
+
 use super::*;
 
 #[test]
@@ -35,4 +40,143 @@ fn a_preview_needs_a_programme() {
     assert!(answer.contains("SYSTEM_ERROR"), "{answer}");
     let posted = say(control.http(), post("/api/preview.mp4", "", "").as_bytes());
     assert_eq!(status(&posted), 405, "{posted}");
+}
+
+/// Opens the events; what comes behind the answer's head.
+fn listen(to: SocketAddr, fields: &str) -> BufReader<TcpStream> {
+    let mut stream = connect(to);
+    let request = format!("GET /api/events HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
+    stream.write_all(request.as_bytes()).expect("room in the socket");
+    let mut stream = BufReader::new(stream);
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        let taken = stream.read_line(&mut head).expect("an answer");
+        assert!(taken > 0, "{head}");
+    }
+    assert_eq!(status(&head), 200, "{head}");
+    assert!(head.contains("Content-Type: text/event-stream; charset=utf-8\r\n"), "{head}");
+    assert!(head.contains("Cache-Control: no-store\r\nConnection: close\r\n"), "{head}");
+    assert!(!head.contains("Content-Length") && !head.contains("X-Streamcaster"), "{head}");
+    stream
+}
+
+/// The next event, without the empty line that ends it.
+fn event(stream: &mut BufReader<TcpStream>) -> String {
+    let mut event = String::new();
+    while !event.ends_with("\n\n") {
+        assert!(stream.read_line(&mut event).expect("the stream goes on") > 0, "{event}");
+    }
+    event
+}
+
+/// The first event of this name, and the JSON in it.
+fn awaited(stream: &mut BufReader<TcpStream>, name: &str) -> (String, serde_json::Value) {
+    loop {
+        let event = event(stream);
+        if event.contains(&format!("event: {name}\n")) {
+            let data = event.lines().find_map(|line| line.strip_prefix("data: "));
+            let value = serde_json::from_str(data.expect("data")).expect("JSON in one line");
+            return (event, value);
+        }
+    }
+}
+
+#[test]
+fn the_state_comes_at_once_and_again_as_get_tells_it() {
+    let control = control();
+    let mut events = listen(control.http(), "");
+    assert_eq!(event(&mut events), "retry: 2000\n\n");
+    let first = event(&mut events);
+    assert!(first.starts_with("event: status\ndata: {"), "{first}");
+    let (_, library) = awaited(&mut events, "library");
+    assert!(library["version"].is_u64());
+    let (_, config) = awaited(&mut events, "config");
+    assert_eq!(config["revision"], "r1");
+    let begun = Instant::now();
+    let (_, told) = awaited(&mut events, "status");
+    assert!(begun.elapsed() < Duration::from_secs(3), "once a second");
+    let asked: serde_json::Value =
+        serde_json::from_str(body(&get(control.http(), "/api/status", ""))).expect("JSON");
+    let names = |value: &serde_json::Value| -> Vec<String> {
+        value.as_object().expect("an object").keys().cloned().collect()
+    };
+    assert_eq!(names(&told), names(&asked));
+    assert_eq!(told["programme"]["video_bps"], asked["programme"]["video_bps"]);
+    assert_eq!((&told["http"]["events"], &told["http"]["previews"]), (&1.into(), &0.into()));
+}
+
+#[test]
+fn a_client_that_comes_again_has_the_lines_it_missed() {
+    let control = control();
+    let mut events = listen(control.http(), "");
+    let (event, value) = awaited(&mut events, "log");
+    let last = value["lines"].as_array().expect("lines").last().expect("one").clone();
+    let newest = last["id"].clone();
+    assert!(event.starts_with(&format!("event: log\nid: {newest}\n")), "{event}");
+    let after = newest.as_u64().expect("a number") - 1;
+    let mut again = listen(control.http(), &format!("Last-Event-ID: {after}\r\n"));
+    let (_, value) = awaited(&mut again, "log");
+    let line = &value["lines"][0];
+    assert_eq!(line["id"], newest);
+    assert_eq!((line, &line["level"]), (&last, &"info".into()));
+    assert!(line["time"].as_str().is_some_and(|time| time.ends_with('Z')));
+}
+
+#[test]
+fn who_comes_when_all_places_are_taken_is_told_and_a_place_is_free_again() {
+    let control = control();
+    let mut held: Vec<_> = (0..EVENT_CLIENTS_MAX).map(|_| listen(control.http(), "")).collect();
+    let answer = get(control.http(), "/api/events", "");
+    assert_eq!(status(&answer), 503, "{answer}");
+    assert!(answer.contains("\"success\":false") && answer.contains("Too many"), "{answer}");
+    assert_eq!(awaited(&mut held[0], "status").1["http"]["refused"], 0);
+    let (_, told) = awaited(&mut held[0], "status");
+    assert_eq!((&told["http"]["refused"], &told["http"]["events"]), (&1.into(), &8.into()));
+    drop(held.pop());
+    let begun = Instant::now();
+    while status(&get(control.http(), "/api/health", "")) != 200
+        || awaited(&mut held[0], "status").1["http"]["events"] != 7
+    {
+        assert!(begun.elapsed() < GUARD, "a client that left is noticed");
+    }
+    listen(control.http(), "");
+}
+
+#[test]
+fn a_client_that_does_not_read_is_cut_and_the_others_go_on() {
+    // Large events fill what the sockets hold before they are not taken any more.
+    let mut large = snapshot();
+    large.viewers = vec![ViewerStatus::default(); HTTP_VIEWERS_LISTED_MAX];
+    let control = control_with(large);
+    let mut deaf = listen(control.http(), "");
+    let small = SockRef::from(deaf.get_ref()).set_recv_buffer_size(4096);
+    small.expect("a small window");
+    let mut other = listen(control.http(), "");
+    let mut most = 0;
+    let begun = Instant::now();
+    loop {
+        let (_, told) = awaited(&mut other, "status");
+        let events = told["http"]["events"].as_u64().expect("a number");
+        most = most.max(events);
+        if most == 2 && events == 1 {
+            break;
+        }
+        assert!(begun.elapsed() < 2 * GUARD, "{events} still there");
+    }
+    let mut rest = Vec::new();
+    let end = deaf.read_to_end(&mut rest);
+    assert!(end.is_err() || !rest.ends_with(b"\n\n"), "cut, not ended politely");
+}
+
+#[test]
+fn head_and_post_have_no_events() {
+    let control = control();
+    let head = say(
+        control.http(),
+        b"HEAD /api/events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
+    );
+    assert_eq!(status(&head), 405);
+    assert!(head.contains("\r\nAllow: GET\r\n"), "{head}");
+    assert_eq!(status(&say(control.http(), post("/api/events", "", "").as_bytes())), 405);
+    assert_eq!(status(&get(control.stat(), "/api/events", "")), 404);
 }

@@ -233,6 +233,13 @@ impl Reading<'_> {
 
     fn http(&mut self, section: &Section<'_>) {
         self.listen(section, Listen::Http);
+        // Beside the configuration, unless they say otherwise.
+        let folder = self.path.parent().unwrap_or(Path::new("")).to_owned();
+        let files = ["tls_certificate", "tls_key"].map(|key| {
+            let (path, origin) = self.text(section, key, values::path)?;
+            Some((folder.join(path), origin))
+        });
+        self.build.tls = files;
     }
 
     fn stat(&mut self, section: &Section<'_>) {

@@ -12,11 +12,12 @@ mod file;
 mod inputs;
 mod network;
 mod suggest;
+mod tls;
 mod values;
 
 use std::ffi::OsString;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use log::LevelFilter;
@@ -33,6 +34,7 @@ use crate::base::limits::{
     SILENCE_MS_DEFAULT, UDP_RECEIVE_BUFFER_BYTES_DEFAULT, VIEWERS_DEFAULT,
 };
 use crate::base::redact::{register, Secret};
+use crate::system::certificate::TlsFiles;
 
 /// Name of the file in the data directory.
 pub const FILE_NAME: &str = "config.toml";
@@ -104,6 +106,8 @@ pub struct RtmpConfig {
 pub struct HttpConfig {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Its certificate; without one it speaks plain HTTP.
+    pub tls: Option<TlsFiles>,
 }
 
 /// The statistics for existing tools.
@@ -161,7 +165,7 @@ impl Default for RtmpConfig {
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        HttpConfig { listen: everywhere(8080) }
+        HttpConfig { listen: everywhere(8080), tls: None }
     }
 }
 
@@ -218,6 +222,8 @@ struct Build {
     listens: Vec<(Listen, Origin)>,
     /// Where the multicast interface was said.
     interface: Option<Origin>,
+    /// Where `[http] tls_certificate` and `tls_key` lead, as they were said.
+    tls: [Option<(PathBuf, Origin)>; 2],
     /// `[input.pull]` as it was said.
     pull: Option<inputs::Draft>,
     errors: ConfigErrors,
@@ -292,6 +298,7 @@ impl Build {
     fn finish(mut self) -> Result<Config, ConfigErrors> {
         self.resolve_destinations();
         self.resolve_pull();
+        self.resolve_tls();
         self.check();
         let given = self.drafts.iter().filter_map(|draft| draft.key.as_ref());
         given.chain(&self.config.rtmp.play_key).for_each(register);

@@ -7,7 +7,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 9] = [
     ("input.rtmp", &["enabled", "key", "allow"]),
     ("input.pull", &["enabled", "url", "key"]),
     ("rtmp", &["listen", "viewers_max", "destinations_max", "play_key"]),
-    ("http", &["listen"]),
+    ("http", &["listen", "tls_certificate", "tls_key"]),
     ("stat", &["listen"]),
     ("log", &["level", "file_kib", "files"]),
     ("destination", &["name", "url", "key", "enabled"]),

@@ -76,6 +76,7 @@ fn the_reference_configuration_is_the_defaults() {
         "interface",
         "programme =",
         "play_key",
+        "tls_",
         "[input.pull]",
         "[[destination]]",
         "name",
@@ -91,7 +92,8 @@ fn the_reference_configuration_is_the_defaults() {
 #[test]
 fn the_reference_configuration_names_every_key() {
     let text = uncommented(REFERENCE, |_| true);
-    let config = from_text(&text).unwrap();
+    // The certificate's files would have to be there.
+    let config = from_text(&uncommented(REFERENCE, |line| !line.starts_with("tls_"))).unwrap();
     assert_eq!(names(&config), ["twitch"]);
     for (section, keys) in suggest::SECTIONS {
         let heading = format!("{}\n", suggest::heading(section));

@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::str::FromStr;
 
 use log::LevelFilter;
@@ -43,6 +44,11 @@ pub(super) fn bytes(value: &DeValue<'_>, shift: u32, min: usize, max: usize) -> 
 pub(super) fn listen(text: &str) -> Parsed<SocketAddr> {
     text.parse()
         .map_err(|_| "expected an address and port such as 0.0.0.0:1935 or [::]:1935".to_owned())
+}
+
+pub(super) fn path(text: &str) -> Parsed<PathBuf> {
+    let fits = !text.is_empty() && !text.contains('\0');
+    fits.then(|| PathBuf::from(text)).ok_or_else(|| "expected a path to a file".to_owned())
 }
 
 pub(super) fn host(text: &str) -> Parsed<IpAddr> {

@@ -13,7 +13,7 @@ use crate::base::time::Utc;
 use crate::codec::container::{FileError, Remedy};
 
 /// The library's files.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Listing {
     /// The files, sorted by name.
     pub entries: Vec<Arc<Entry>>,

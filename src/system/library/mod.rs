@@ -58,6 +58,8 @@ struct Shared {
 #[derive(Default)]
 struct Board {
     listing: Arc<Listing>,
+    /// Counts the listings that differ from the one before.
+    version: u64,
     is_asked: bool,
     is_ending: bool,
 }
@@ -119,6 +121,11 @@ impl Library {
     /// The newest listing.
     pub fn listing(&self) -> Arc<Listing> {
         Arc::clone(&self.0 .0.board().listing)
+    }
+
+    /// Counts the changes of the listing.
+    pub fn version(&self) -> u64 {
+        self.0 .0.board().version
     }
 
     /// What is known of the file of this name.

@@ -153,7 +153,13 @@ fn judge(folder: &Path, entry: &Entry) -> (Identity, State) {
 
 fn show(shared: &Shared, listing: &Listing) {
     let fresh = Arc::new(listing.clone());
-    let stale = std::mem::replace(&mut shared.board().listing, fresh);
+    let stale = {
+        let before = Arc::clone(&shared.board().listing);
+        let differs = *before != *fresh;
+        let mut board = shared.board();
+        board.version += u64::from(differs);
+        std::mem::replace(&mut board.listing, fresh)
+    };
     // Freed outside the lock.
     drop(stale);
 }

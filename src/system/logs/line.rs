@@ -36,6 +36,10 @@ impl Line {
         line
     }
 
+    pub(super) fn time(&self) -> Utc {
+        self.time
+    }
+
     pub(super) fn level(&self) -> Level {
         self.level
     }

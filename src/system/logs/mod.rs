@@ -23,6 +23,7 @@ use self::file::{LogFile, Outcome};
 use self::line::Line;
 use self::ring::Ring;
 use crate::base::limits::{LOG_FLUSH_MS_MAX, THREAD_STACK_BYTES};
+use crate::base::time::Utc;
 use crate::system::clock;
 
 /// Name of the thread that writes.
@@ -69,9 +70,55 @@ impl LogHandle {
         self.ring.flush(deadline)
     }
 
+    /// What reads the newest lines.
+    pub fn reader(&self) -> LogReader {
+        LogReader(Arc::clone(&self.ring))
+    }
+
     /// The newest `lines` lines, oldest first.
     pub fn last(&self, lines: usize) -> Vec<String> {
         self.ring.last(lines)
+    }
+}
+
+/// The newest lines, for whoever shows them; without a log behind it there are none.
+#[derive(Clone)]
+pub struct LogReader(Arc<Ring>);
+
+impl Default for LogReader {
+    fn default() -> LogReader {
+        LogReader(Arc::new(Ring::new()))
+    }
+}
+
+/// A line of the log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LogLine {
+    /// Counted from 1 since the start of the program.
+    pub number: u64,
+    /// When it was said.
+    pub time: Utc,
+    /// How grave it is.
+    pub level: Level,
+    /// Which part of the program speaks.
+    pub target: String,
+    /// What it says, without secrets and control characters.
+    pub text: String,
+}
+
+impl LogReader {
+    /// The lines after number `after`, oldest first, at most `most`; lines that are no longer kept
+    /// are passed over. Without `after`, or with one that was never reached (it is from before
+    /// this start), the newest `most`.
+    pub fn since(&self, after: Option<u64>, most: usize) -> Vec<LogLine> {
+        let lines = self.0.since(after, most).into_iter().map(|(number, line)| LogLine {
+            number,
+            time: line.time(),
+            level: line.level(),
+            target: line.target().to_owned(),
+            text: line.message().to_owned(),
+        });
+        lines.collect()
     }
 }
 

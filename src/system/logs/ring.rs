@@ -96,6 +96,18 @@ impl Ring {
         state.lines.iter().skip(skipped).map(ToString::to_string).collect()
     }
 
+    /// The lines after number `after` (the first ever has number 1), oldest first, at most `most`,
+    /// each with its number. Without `after`, or after one from before this start, the newest.
+    pub(super) fn since(&self, after: Option<u64>, most: usize) -> Vec<(u64, Line)> {
+        let state = self.lock();
+        let oldest = state.pushed - state.lines.len() as u64;
+        let newest = state.pushed.saturating_sub(most as u64);
+        let from = after.filter(|after| *after <= state.pushed).unwrap_or(newest).max(oldest);
+        let skipped = usize::try_from(from - oldest).unwrap_or(usize::MAX);
+        let lines = state.lines.iter().skip(skipped).take(most);
+        (from + 1..).zip(lines.cloned()).collect()
+    }
+
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

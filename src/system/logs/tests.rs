@@ -184,3 +184,28 @@ fn the_end_writes_what_is_left() {
     drop(handle);
     assert_eq!(printed.lock().unwrap().len(), 50);
 }
+
+#[test]
+fn a_reader_goes_on_where_it_stopped() {
+    let reader = LogReader::default();
+    let push = |text: &str| {
+        reader.0.push(Line::new(clock::utc(), Level::Info, "a", format_args!("{text}")));
+    };
+    let numbers = |after, most| {
+        reader.since(after, most).iter().map(|line| line.number).collect::<Vec<u64>>()
+    };
+    assert!(reader.since(None, 9).is_empty() && reader.since(Some(7), 9).is_empty());
+    for text in ["one", "two", "three"] {
+        push(text);
+    }
+    assert_eq!(numbers(Some(0), 9), [1, 2, 3]);
+    assert_eq!(numbers(Some(1), 1), [2]);
+    assert!(numbers(Some(3), 9).is_empty());
+    assert_eq!(numbers(None, 2), [2, 3]);
+    assert_eq!(numbers(Some(900), 2), [2, 3], "a number from before this start");
+    assert_eq!(reader.since(Some(1), 1).first().map(|line| &*line.text), Some("two"));
+    for _ in 0..LOG_LINES_MAX {
+        push("more");
+    }
+    assert_eq!(numbers(Some(1), 1), [4], "what is gone is passed over");
+}

@@ -1,0 +1,157 @@
+//! HTTPS: a certificate as an operator makes one, and curl as the client.
+
+use std::fs;
+use std::net::UdpSocket;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use streamcaster::system::certificate::TlsFiles;
+
+use super::*;
+
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    // What an earlier run left behind.
+    let _ = fs::remove_dir_all(&folder);
+    fs::create_dir_all(&folder).expect("a folder");
+    folder
+}
+
+/// Makes a certificate for localhost that signs itself.
+fn certificate(folder: &Path, name: &str) -> TlsFiles {
+    let files = TlsFiles {
+        certificate: folder.join(format!("{name}.crt")),
+        key: folder.join(format!("{name}.key")),
+    };
+    let made = Command::new("openssl")
+        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
+        .args(["-nodes", "-days", "2", "-subj", "/CN=localhost"])
+        .args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout"])
+        .arg(&files.key)
+        .arg("-out")
+        .arg(&files.certificate)
+        .stderr(Stdio::null())
+        .status();
+    assert!(made.expect("openssl").success());
+    files
+}
+
+fn https(http: SocketAddr, files: &TlsFiles) -> ControlHandle {
+    let board = Board::default();
+    board.publish(snapshot());
+    let tls = Some(files.clone());
+    start(ControlOptions { tls, ..options(http, ANY, board) }).expect("two free ports")
+}
+
+/// curl, which believes this certificate only.
+fn curl(trusted: &Path, to: SocketAddr, path: &str, more: &[&str]) -> Output {
+    Command::new("curl")
+        .args(["--silent", "--show-error", "--max-time", "20", "--noproxy", "*", "--cacert"])
+        .arg(trusted)
+        .args(more)
+        .arg(format!("https://127.0.0.1:{}{path}", to.port()))
+        .output()
+        .expect("curl")
+}
+
+#[test]
+fn page_and_api_come_by_tls_1_3_only() {
+    let folder = folder("https-serves");
+    let files = certificate(&folder, "own");
+    let control = https(ANY, &files);
+    let told = curl(&files.certificate, control.http(), "/api/status", &["--include"]);
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(told.starts_with("HTTP/1.1 200 OK\r\n"), "{told}");
+    assert!(told.contains("\"stream_status\":\"streaming\""), "{told}");
+    let page = curl(&files.certificate, control.http(), "/page.js", &[]);
+    assert!(page.status.success() && !page.stdout.is_empty(), "{page:?}");
+    let old = curl(&files.certificate, control.http(), "/", &["--tls-max", "1.2"]);
+    assert!(!old.status.success(), "TLS 1.2 is not spoken");
+    // A stream: curl is still being sent events when its time is over.
+    let events = curl(&files.certificate, control.http(), "/api/events", &["--max-time", "3"]);
+    let events = String::from_utf8_lossy(&events.stdout).into_owned();
+    assert!(events.matches("event: status\n").count() >= 2, "{events}");
+    // Plain HTTP: from this machine, and on the other port.
+    assert_eq!(status(&get(control.http(), "/api/status", "")), 200);
+    assert_eq!(status(&get(control.stat(), "/health", "")), 200);
+}
+
+#[test]
+fn who_speaks_plainly_from_elsewhere_is_sent_to_https() {
+    let folder = folder("https-plain");
+    let control = https(([0, 0, 0, 0], 0).into(), &certificate(&folder, "own"));
+    // To an address of this machine's that is not loopback, a connection comes from there.
+    let socket = UdpSocket::bind("0.0.0.0:0").expect("a socket");
+    socket.connect("198.51.100.1:9").expect("a route");
+    let own = socket.local_addr().expect("an address").ip();
+    let to = SocketAddr::new(own, control.http().port());
+    let plainly = |request: &str| {
+        let mut stream = TcpStream::connect_timeout(&to, GUARD).expect("the gate accepts");
+        stream.set_read_timeout(Some(GUARD)).expect("a timeout");
+        stream.write_all(request.as_bytes()).expect("room in the socket");
+        String::from_utf8_lossy(&rest(&mut stream)).into_owned()
+    };
+    let sent = plainly("GET /api/status?a=b HTTP/1.1\r\nHost: box.local:8080\r\n\r\n");
+    assert_eq!(status(&sent), 308, "{sent}");
+    assert!(sent.contains("\r\nLocation: https://box.local:8080/api/status?a=b\r\n"), "{sent}");
+    assert!(!sent.contains("stream_status"), "{sent}");
+    let told = plainly("POST /api/stop HTTP/1.1\r\nHost: box\r\n\r\n");
+    assert_eq!(status(&told), 400, "{told}");
+    assert!(told.contains("https://") && !told.contains("Location"), "{told}");
+    for host in ["a@b", "a/b", "", "a b"] {
+        let told = plainly(&format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        assert_eq!(status(&told), 400, "{told}");
+    }
+    assert_eq!(status(&plainly("GET / HTTP/9\r\n\r\n")), 505);
+}
+
+#[test]
+fn what_is_no_handshake_harms_nobody() {
+    let folder = folder("https-noise");
+    let files = certificate(&folder, "own");
+    let control = https(ANY, &files);
+    let mut silent: Vec<_> = (0..12).map(|_| connect(control.http())).collect();
+    for stream in &mut silent {
+        // The head of a record that never comes.
+        stream.write_all(&[0x16, 3, 1, 2, 0]).expect("room in the socket");
+    }
+    let mut noise = connect(control.http());
+    noise.write_all(&[0x16; 600]).expect("room in the socket");
+    let alert = rest(&mut noise);
+    assert!(!alert.starts_with(b"HTTP"), "{alert:?}");
+    let begun = Instant::now();
+    for stream in &mut silent {
+        rest(stream);
+    }
+    assert!(begun.elapsed() < GUARD, "none is waited for without end");
+    assert!(curl(&files.certificate, control.http(), "/api/status", &[]).status.success());
+}
+
+#[test]
+fn a_new_certificate_is_taken_and_a_broken_one_is_not() {
+    let folder = folder("https-renewed");
+    let (files, renewed) = (certificate(&folder, "own"), certificate(&folder, "renewed"));
+    let old = folder.join("old.crt");
+    fs::copy(&files.certificate, &old).expect("a copy");
+    let control = https(ANY, &files);
+    let serves =
+        |trusted: &Path| curl(trusted, control.http(), "/api/health", &[]).status.success();
+    assert!(serves(&old));
+    let warned =
+        || logs().since(None, 512).iter().filter(|l| l.text.contains("stays in force")).count();
+    assert_eq!(warned(), 0);
+    fs::write(&files.key, "no key\n").expect("written");
+    let begun = Instant::now();
+    while warned() == 0 {
+        assert!(begun.elapsed() < GUARD, "a broken key is told");
+        assert!(serves(&old), "the one before stays in force");
+    }
+    fs::copy(&renewed.key, &files.key).expect("copied");
+    fs::copy(&renewed.certificate, &files.certificate).expect("copied");
+    let begun = Instant::now();
+    while !serves(&renewed.certificate) {
+        assert!(begun.elapsed() < GUARD, "a new certificate is taken");
+    }
+    assert!(!serves(&old));
+    assert!(serves(&renewed.certificate), "told {} times", warned());
+}
