@@ -37,6 +37,7 @@ use crate::inputs::pull::Pull;
 use crate::inputs::standby::Standby;
 use crate::inputs::udp::UdpInput;
 use crate::outputs::destinations::Destination;
+use crate::outputs::preview::{self, PreviewInbox};
 use crate::outputs::viewers::Viewers;
 use crate::ports::rtmp::{Context, RtmpPort};
 use crate::program::bell::Bell;
@@ -95,6 +96,7 @@ struct Plane {
     udp: UdpInput,
     port: Rc<RtmpPort>,
     viewers: Rc<Viewers>,
+    previews: PreviewInbox,
     publishers: Rc<Publishers>,
     pull: Option<Pull>,
     destinations: Vec<Destination>,
@@ -125,13 +127,15 @@ pub fn run(config: &Config, data: &Path, logs: LogReader) -> Result<(), StartErr
             StartError { what: "the thread of uploads cannot start".to_owned(), hint: "", cause }
         })?;
     let (desk, inbox) = commands::channel();
-    let plane = Plane::bind(config, data, library.clone(), inbox)?;
+    let (previews, asked) = preview::channel();
+    let plane = Plane::bind(config, data, library.clone(), inbox, asked)?;
     let options = ControlOptions {
         http: config.http.listen,
         stat: config.stat.listen,
         tls: config.http.tls.clone(),
         board: board.clone(),
         desk,
+        previews,
         library,
         logs,
         revision: Arc::new(String::new),
@@ -211,6 +215,7 @@ impl Plane {
         data: &Path,
         library: Library,
         inbox: Inbox,
+        previews: PreviewInbox,
     ) -> Result<Rc<Plane>, StartError> {
         let ring = Ring::new(capacity(config.programme.ring_bytes));
         let fill = if config.programme.fill_audio { FillAudio::Yes } else { FillAudio::No };
@@ -244,6 +249,7 @@ impl Plane {
             udp,
             port,
             viewers,
+            previews,
             publishers,
             pull,
             destinations,
@@ -283,6 +289,11 @@ impl Plane {
         self.start("udp", |plane| async move { plane.udp.run(&plane.context.programme).await })
             .detach();
         self.start("rtmp", |plane| Rc::clone(&plane.port).run(plane.context.clone())).detach();
+        self.start("previews", |plane| async move {
+            let Context { executor, programme, .. } = &plane.context;
+            plane.previews.run(executor, programme).await;
+        })
+        .detach();
         self.start("status", move |plane| plane.tell(board.clone())).detach();
         self.start("pull", Plane::pull).detach();
         let pushes = 0..self.destinations.len();
@@ -363,6 +374,7 @@ impl Plane {
             rtmp,
             viewers: self.viewers.status(),
             destinations: self.destinations.iter().map(|each| each.status(now)).collect(),
+            previews: self.previews.status(),
         }
     }
 }

@@ -405,8 +405,6 @@ pub const HTTP_SOCKET_BUFFER_BYTES: usize = 64 << 10;
 pub const HTTP_VIEWERS_LISTED_MAX: usize = 500;
 /// Clients of the server-sent events at once.
 pub const EVENT_CLIENTS_MAX: usize = 8;
-/// Clients of the preview at once.
-pub const PREVIEWS_MAX: usize = 4;
 /// Time the client of a long stream has to take what it is sent next.
 pub const STREAM_SEND_MS_MAX: u64 = 10_000;
 /// How often the state is told by server-sent events.
@@ -481,6 +479,27 @@ pub const SESSION_MS_MAX: u64 = 7 * 86_400_000;
 pub const SESSION_COOKIES_MAX: usize = 4;
 /// Characters of a caller's words in a line of the audit.
 pub const AUDIT_WORDS_CHARS_MAX: usize = 120;
+// ── Previews ────────────────────────────────────────────────────────────────────────────────
+/// Previews watched at once.
+pub const PREVIEWS_MAX: usize = 4;
+/// Pieces of a preview that wait to be sent; what comes after them waits in the ring.
+pub const PREVIEW_PIECES_MAX: usize = 4;
+/// The largest such piece.
+pub const PREVIEW_PIECE_BYTES_MAX: usize = 64 << 10;
+/// Media time in one movie fragment.
+pub const PREVIEW_FRAGMENT_TICKS_MAX: Ticks = Ticks::from_ms(250);
+/// Units of a track in one movie fragment: 250 a second.
+pub const PREVIEW_UNITS_MAX: usize = 64;
+/// A preview is skipped to a key frame that lies further ahead than this.
+pub const PREVIEW_LAG_TICKS_MAX: Ticks = Ticks(TICKS_PER_S);
+/// A preview has no sound if none comes within so much of the picture.
+pub const PREVIEW_TRACK_TICKS: Ticks = Ticks(TICKS_PER_S);
+/// Its sound is gone if none has come for so long.
+pub const PREVIEW_TRACK_GONE_TICKS: Ticks = Ticks(2 * TICKS_PER_S);
+/// Time who asks for a preview waits for its beginning; afterwards, without a piece, for the next.
+pub const PREVIEW_IDLE_MS_MAX: u64 = 10_000;
+/// A preview in user space, its pieces not counted: task, channel, units that wait.
+pub const PREVIEW_BYTES: usize = 32 << 10;
 
 // ── The event queue ─────────────────────────────────────────────────────────────────────────
 /// Events taken from the kernel at once.

@@ -327,7 +327,8 @@ mod tests {
             std::sync::Arc::new(String::new),
             Box::new(|| crate::control::sample::MOMENT),
         );
-        Sources { meter: std::sync::Arc::default(), news, clerk: Clerk::absent() }
+        let (previews, _) = crate::outputs::preview::channel();
+        Sources { meter: std::sync::Arc::default(), news, previews, clerk: Clerk::absent() }
     }
 
     /// A gate before a server that takes connections and never answers.

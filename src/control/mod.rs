@@ -63,6 +63,7 @@ use smol::channel::Sender;
 use socket2::SockRef;
 
 use crate::base::limits::{HTTP_SOCKET_BUFFER_BYTES, HTTP_WORKERS, THREAD_STACK_BYTES};
+use crate::outputs::preview::PreviewDesk;
 use crate::system::certificate::TlsFiles;
 use crate::system::commands::Desk;
 use crate::system::library::clerk::Clerk;
@@ -96,6 +97,8 @@ pub struct ControlOptions {
     pub board: Board,
     /// Where commands are given.
     pub desk: Desk,
+    /// Where previews are asked for.
+    pub previews: PreviewDesk,
     /// The library.
     pub library: Library,
     /// The log's newest lines.
@@ -196,7 +199,8 @@ fn sources(options: &ControlOptions, meter: &Arc<Meter>) -> Sources {
         Arc::clone(&options.revision),
         Box::new(move || worker::moment(numbers.read())),
     );
-    Sources { meter: Arc::clone(meter), news, clerk: options.clerk.clone() }
+    let (previews, clerk) = (options.previews.clone(), options.clerk.clone());
+    Sources { meter: Arc::clone(meter), news, previews, clerk }
 }
 
 fn spawn(

@@ -208,6 +208,7 @@ enum Route<'a> {
     Stat,
     PlainHealth,
     Events,
+    Preview,
 }
 
 impl<'a> Route<'a> {
@@ -217,6 +218,7 @@ impl<'a> Route<'a> {
             (Port::Http, "/api/health") => Route::Health,
             (Port::Http, "/api/videos") => Route::Videos,
             (Port::Http, "/api/events") => Route::Events,
+            (Port::Http, "/api/preview.mp4") => Route::Preview,
             (Port::Http, "/api/switch") => Route::Switch,
             (Port::Http, "/api/stop") => Route::Stop,
             (Port::Http, "/api/playout") => Route::Playout,
@@ -247,7 +249,7 @@ impl<'a> Route<'a> {
         match self {
             Route::Switch | Route::Stop | Route::Playout => "POST",
             // A stream has nothing to say to HEAD.
-            Route::Events => "GET",
+            Route::Events | Route::Preview => "GET",
             Route::Login | Route::Logout | Route::Password => "POST",
             Route::Playlist(_) => "GET, HEAD, PUT, DELETE",
             Route::Uploads => "GET, HEAD, POST",
@@ -350,6 +352,7 @@ fn tell(
             videos::answer(asked.target, world.listing, on_air)
         }
         Route::Events => streamed(Stream::Events { after: asked.last_event_id.parse().ok() }),
+        Route::Preview => streamed(Stream::Preview),
         Route::Playlists => orders::playlists(world),
         Route::Uploads => uploads::list(world.uploads),
         Route::Playlist(name) => orders::playlist(name, world)?,

@@ -6,8 +6,8 @@ use crate::control::api::Moment;
 use crate::control::meter::HttpUse;
 use crate::system::heap::HeapUse;
 use crate::system::snapshot::{
-    DestinationState, DestinationStatus, PlayoutStatus, ProgrammeStatus, PublisherStatus,
-    PullStatus, RtmpServerStatus, Snapshot, Source, Text, UdpStatus, ViewerStatus,
+    DestinationState, DestinationStatus, PlayoutStatus, PreviewsStatus, ProgrammeStatus,
+    PublisherStatus, PullStatus, RtmpServerStatus, Snapshot, Source, Text, UdpStatus, ViewerStatus,
 };
 
 /// One hour after the start.
@@ -57,6 +57,7 @@ pub fn on_air() -> Snapshot {
         pull: PullStatus::default(),
         playout: PlayoutStatus::default(),
         viewers: (1..=3).map(viewer).collect(),
+        previews: PreviewsStatus::default(),
         destinations: vec![
             destination("twitch", DestinationState::Live),
             destination("backup", DestinationState::BackingOff),

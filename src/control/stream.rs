@@ -22,6 +22,7 @@ use crate::control::meter::Meter;
 use crate::control::routes::{self, Answer, COMMON_FIELDS};
 use crate::control::wire::Wire;
 use crate::control::{preview, uploads};
+use crate::outputs::preview::PreviewDesk;
 use crate::system::library::clerk::Clerk;
 
 /// The field by which an answer says that it is a stream; it never reaches a client.
@@ -87,6 +88,8 @@ impl Stream {
 pub struct Sources {
     /// The gate's numbers.
     pub meter: Arc<Meter>,
+    /// Where previews are asked for.
+    pub previews: PreviewDesk,
     /// The events.
     pub news: Newsroom,
     /// Where uploads go.

@@ -1,5 +1,5 @@
-//! Boxes: the nested pieces a file is made of (ISO/IEC 14496-12, 4.2). Non-goals: what is in
-//! them. Bound: nothing is kept; `MP4_BOXES_MAX` are looked at on one level.
+//! Boxes: the nested pieces a file is made of (ISO/IEC 14496-12, 4.2), read and written. Non-goals:
+//! what is in them. Bound: nothing is kept; `MP4_BOXES_MAX` are looked at on one level.
 
 use crate::base::limits::MP4_BOXES_MAX;
 use crate::codec::container::FileError;
@@ -122,4 +122,35 @@ fn read(view: &mut View<'_>, at: u64) -> Result<(BoxHead, bool), FileError> {
     let end = at.checked_add(size).filter(|_| open || size >= head_bytes);
     let end = end.ok_or(FileError::Broken { what: "a box has an impossible size", at })?;
     Ok((BoxHead { kind, at, body: at.saturating_add(head_bytes), end }, open))
+}
+
+/// Appends a box to `out`; `fill` appends what is in it.
+pub(super) fn put(out: &mut Vec<u8>, kind: &[u8; 4], fill: impl FnOnce(&mut Vec<u8>)) {
+    let at = out.len();
+    out.extend_from_slice(&[0; 4]);
+    out.extend_from_slice(kind);
+    fill(out);
+    let size = u32::try_from(out.len() - at).expect("headers of a few kilobytes are written");
+    if let Some(place) = out.get_mut(at..).and_then(|head| head.first_chunk_mut::<4>()) {
+        *place = size.to_be_bytes();
+    }
+}
+
+/// Appends a full box (4.2.2).
+pub(super) fn put_full(
+    out: &mut Vec<u8>,
+    kind: &[u8; 4],
+    version: u8,
+    flags: u32,
+    fill: impl FnOnce(&mut Vec<u8>),
+) {
+    put(out, kind, |out| {
+        put_u32(out, u32::from(version) << 24 | flags);
+        fill(out);
+    });
+}
+
+/// Appends 32 bits.
+pub(super) fn put_u32(out: &mut Vec<u8>, value: u32) {
+    out.extend_from_slice(&value.to_be_bytes());
 }

@@ -1,9 +1,17 @@
-//! The elementary stream descriptor of an `esds` box (ISO/IEC 14496-1, 7.2.6; 14496-14, 5.6).
-//! Bound: the caller's slice; nothing is copied.
+//! The elementary stream descriptor of an `esds` box (ISO/IEC 14496-1, 7.2.6; 14496-14, 5.6), read
+//! and written. Bound: the caller's slice; nothing is copied.
 
 const ES: u8 = 3;
 const DECODER_CONFIG: u8 = 4;
 const DECODER_SPECIFIC_INFO: u8 = 5;
+const SYNC_LAYER_CONFIG: u8 = 6;
+
+/// objectTypeIndication of MPEG-4 audio (14496-1, table 5).
+pub(super) const MPEG4_AUDIO: u8 = 0x40;
+/// streamType audio (table 6), in the upper six bits; the lowest is reserved and 1.
+const AUDIO_STREAM: u8 = 0x05 << 2 | 1;
+/// The sync layer's `predefined` for MP4 files (14496-14, 3.1.2).
+const PREDEFINED_MP4: u8 = 2;
 
 /// Bytes a descriptor's length may be written with (7.2.2.2, `expandable`).
 const LENGTH_BYTES_MAX: usize = 4;
@@ -11,7 +19,7 @@ const LENGTH_BYTES_MAX: usize = 4;
 /// What the stream is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Stream<'a> {
-    /// objectTypeIndication (table 5): 0x40 is MPEG-4 audio.
+    /// objectTypeIndication: [`MPEG4_AUDIO`] or another.
     pub(super) object_type: u8,
     /// The decoder's own configuration; empty when there is none.
     pub(super) specific: &'a [u8],
@@ -59,6 +67,32 @@ fn find(mut bytes: &[u8], wanted: u8) -> Option<&[u8]> {
     None
 }
 
+/// Appends the descriptor of an MPEG-4 audio stream whose decoder has this configuration.
+pub(super) fn put(out: &mut Vec<u8>, specific: &[u8]) {
+    // Type, stream type, and eleven bytes for a buffer's size and bit rates that are not told.
+    let config = 13 + DESCRIPTOR_HEAD_BYTES + specific.len();
+    let stream = 3 + DESCRIPTOR_HEAD_BYTES + config + DESCRIPTOR_HEAD_BYTES + 1;
+    put_head(out, ES, stream);
+    // ES_ID is 0 in files (14496-14, 3.1.2), and so are flags and priority.
+    out.extend_from_slice(&[0; 3]);
+    put_head(out, DECODER_CONFIG, config);
+    out.extend_from_slice(&[MPEG4_AUDIO, AUDIO_STREAM]);
+    out.extend_from_slice(&[0; 11]);
+    put_head(out, DECODER_SPECIFIC_INFO, specific.len());
+    out.extend_from_slice(specific);
+    put_head(out, SYNC_LAYER_CONFIG, 1);
+    out.push(PREDEFINED_MP4);
+}
+
+/// A tag and a length of four bytes, as all writers do.
+const DESCRIPTOR_HEAD_BYTES: usize = 1 + LENGTH_BYTES_MAX;
+
+fn put_head(out: &mut Vec<u8>, tag: u8, length: usize) {
+    out.push(tag);
+    let septet = |shift: u32| u8::try_from((length >> shift) & 0x7f).unwrap_or_default();
+    out.extend_from_slice(&[septet(21) | 0x80, septet(14) | 0x80, septet(7) | 0x80, septet(0)]);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +108,18 @@ mod tests {
         for bytes in [short, long] {
             let stream = parse(&bytes).unwrap();
             assert_eq!(stream, Stream { object_type: 0x40, specific: &[0x11, 0x90] });
+        }
+    }
+
+    #[test]
+    fn what_is_written_is_read_back() {
+        for length in [0, 2, 5, 127, 128, 2048] {
+            let specific = vec![0x11; length];
+            let mut bytes = Vec::new();
+            put(&mut bytes, &specific);
+            let stream = parse(&bytes).unwrap();
+            assert_eq!(stream, Stream { object_type: MPEG4_AUDIO, specific: &specific });
+            assert!(bytes.ends_with(&[6, 0x80, 0x80, 0x80, 1, 2]));
         }
     }
 

@@ -16,19 +16,19 @@ const BASE_DATA_OFFSET: u32 = 0x1;
 const DESCRIPTION: u32 = 0x2;
 const DEFAULT_DURATION: u32 = 0x8;
 const DEFAULT_SIZE: u32 = 0x10;
-const DEFAULT_FLAGS: u32 = 0x20;
-const BASE_IS_MOOF: u32 = 0x2_0000;
+pub(super) const DEFAULT_FLAGS: u32 = 0x20;
+pub(super) const BASE_IS_MOOF: u32 = 0x2_0000;
 
 /// Flags of `trun` (8.8.8.1).
-const DATA_OFFSET: u32 = 0x1;
+pub(super) const DATA_OFFSET: u32 = 0x1;
 const FIRST_FLAGS: u32 = 0x4;
-const DURATION: u32 = 0x100;
-const SIZE: u32 = 0x200;
-const FLAGS: u32 = 0x400;
-const COMPOSITION: u32 = 0x800;
+pub(super) const DURATION: u32 = 0x100;
+pub(super) const SIZE: u32 = 0x200;
+pub(super) const FLAGS: u32 = 0x400;
+pub(super) const COMPOSITION: u32 = 0x800;
 
 /// Of a sample's flags (8.8.3.1): that it is no sync sample, that it depends on others.
-const NO_KEY: u32 = 0x101_0000;
+pub(super) const NO_KEY: u32 = 0x101_0000;
 
 /// What the cursor came upon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -78,7 +78,7 @@ pub(super) fn audio(view: &mut View<'_>, stsd: &BoxHead) -> Result<Media, FileEr
         let stream = bytes.get(4..).and_then(descriptor::parse);
         let Some(stream) = stream else { return Ok(Err("AAC audio without a configuration")) };
         Ok(match stream.object_type {
-            0x40 | 0x66..=0x68 => aac(stream.specific),
+            descriptor::MPEG4_AUDIO | 0x66..=0x68 => aac(stream.specific),
             0x69 | 0x6b => Err("MP3 audio"),
             0xa5 => Err("AC-3 audio"),
             0xa6 => Err("E-AC-3 audio"),

@@ -1,6 +1,7 @@
-//! The readers' shells: what carries the programme to viewers and platforms.
+//! The readers' shells: what carries the programme to viewers, platforms and previews.
 
 pub mod destinations;
 mod feeder;
+pub mod preview;
 mod push;
 pub mod viewers;

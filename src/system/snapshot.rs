@@ -50,6 +50,8 @@ pub struct Snapshot {
     pub viewers: Vec<ViewerStatus>,
     /// Each destination, in the order of the configuration.
     pub destinations: Vec<DestinationStatus>,
+    /// The previews.
+    pub previews: PreviewsStatus,
 }
 
 /// The programme.
@@ -253,6 +255,23 @@ pub struct ViewerStatus {
     pub dropped: u64,
     /// It asked to pause.
     pub paused: bool,
+}
+
+/// The previews, all together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct PreviewsStatus {
+    /// Being watched now.
+    pub count: usize,
+    /// Begun since the start.
+    pub served: u64,
+    /// Refused because as many were being watched as may be, or memory was short.
+    pub refused: u64,
+    /// Times one was skipped to the newest key frame.
+    pub skips: u64,
+    /// Ended because the ring overtook them in the middle of a fragment.
+    pub closed_slow: u64,
+    /// Bytes handed to the control plane.
+    pub bytes_out: u64,
 }
 
 /// What a destination is doing.

@@ -16,6 +16,7 @@ use streamcaster::base::limits::{
 use streamcaster::base::time::Mono;
 use streamcaster::control::auth::Auth;
 use streamcaster::control::{start, ControlHandle, ControlOptions};
+use streamcaster::outputs::preview;
 use streamcaster::system::commands::{self, Command, Desk, Inbox, Selection};
 use streamcaster::system::library::clerk::Clerk;
 use streamcaster::system::library::Library;
@@ -66,12 +67,14 @@ fn options(http: SocketAddr, stat: SocketAddr, board: Board) -> ControlOptions {
     let (library, state) = (library(), std::env::temp_dir());
     let parts = Path::new(env!("CARGO_TARGET_TMPDIR")).join("control-uploads");
     let clerk = Clerk::start(parts, library.clone(), board.clone()).expect("a thread");
+    let (previews, _) = preview::channel();
     ControlOptions {
         http,
         stat,
         tls: None,
         board,
         desk,
+        previews,
         library,
         clerk,
         logs: logs(),

@@ -32,6 +32,16 @@ fn the_private_field_never_leaves() {
     assert!(!answer.to_ascii_lowercase().contains("x-streamcaster"), "{answer}");
 }
 
+#[test]
+fn a_preview_needs_a_programme() {
+    let control = control();
+    let answer = get(control.http(), "/api/preview.mp4", "");
+    assert_eq!(status(&answer), 503, "{answer}");
+    assert!(answer.contains("SYSTEM_ERROR"), "{answer}");
+    let posted = say(control.http(), post("/api/preview.mp4", "", "").as_bytes());
+    assert_eq!(status(&posted), 405, "{posted}");
+}
+
 /// Opens the events; what comes behind the answer's head.
 fn listen(to: SocketAddr, fields: &str) -> BufReader<TcpStream> {
     let mut stream = connect(to);

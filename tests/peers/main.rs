@@ -17,6 +17,7 @@ mod media;
 mod nginx;
 mod outage;
 mod player;
+mod preview;
 mod program;
 mod publish;
 mod refusals;

@@ -42,6 +42,9 @@ pub const SMALL: Recipe = Recipe {
     ..PLAIN
 };
 
+/// The same with frames that are shown in another order than they are sent.
+pub const SMALL_B_FRAMES: Recipe = Recipe { b_frames: "2", ..SMALL };
+
 /// Another picture, to tell two senders apart.
 pub const OTHER: Recipe =
     Recipe { picture: "testsrc=size=320x240:rate=25", gop_frames: "25", seconds: "20", ..SMALL };
