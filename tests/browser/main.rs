@@ -3,9 +3,16 @@
 #![cfg(test)]
 
 mod access;
+mod axe;
 mod hands;
+mod keyboard;
+mod library;
+mod outputs;
 mod page;
 mod pipe;
+mod programme;
+mod settings;
+mod views;
 mod watch;
 mod world;
 
@@ -13,6 +20,15 @@ mod world;
 #[expect(dead_code, reason = "shared with tests/peers")]
 #[path = "../peers/child.rs"]
 mod child;
+#[expect(dead_code, reason = "shared with tests/peers")]
+#[path = "../peers/flv.rs"]
+mod flv;
+#[expect(dead_code, reason = "shared with tests/peers")]
+#[path = "../peers/frames.rs"]
+mod frames;
+#[expect(dead_code, reason = "shared with tests/peers")]
+#[path = "../peers/nginx.rs"]
+mod nginx;
 #[expect(dead_code, reason = "shared with tests/peers")]
 #[path = "../peers/program.rs"]
 mod program;
