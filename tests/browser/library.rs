@@ -43,7 +43,7 @@ fn a_file_is_uploaded_by_button_and_by_drop_and_put_on_air() {
         let arrived = fs::read(world.data().join("videos").join(name)).expect("it is there");
         assert!(arrived == fs::read(clip(name)).expect("the clip"), "{name} is another file");
     }
-    page.click_named(&row("dropped.ts"), "Put dropped.ts on air");
+    page.click_named(&row("dropped.ts"), "Put on air: dropped.ts");
     page.wait_text("#tally-what", "dropped.ts");
     assert_eq!(world.status()["current_video"], "dropped.ts");
     // The same name again: the page asks before it replaces.
@@ -112,7 +112,7 @@ fn a_playlist_is_made_and_ordered_by_keyboard_and_put_on_air() {
     let kept = || world.ask("GET", "/api/playlists", &Value::Null).1["playlists"][0].clone();
     let order = json!(["c.ts", "a.mp4", "b.mp4"]);
     assert!(wait::holds(seconds(10), || kept()["files"] == order), "{:#}", kept());
-    page.click_named("#playlists", "Put evening on air");
+    page.click_named("#playlists", "Put on air: evening");
     page.wait_text("#tally-what", "c.ts");
     page.view("onair");
     page.wait_text("#deck-note", "evening");

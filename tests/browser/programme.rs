@@ -59,7 +59,7 @@ fn the_picture_goes_on_over_a_change_of_what_is_on_air() {
     let mut page = world.enter(DESK);
     page.wait_moving();
     page.view("library");
-    page.click_named("#videos", "Put film.mp4 on air");
+    page.click_named("#videos", "Put on air: film.mp4");
     page.wait_text("#tally-what", "film.mp4");
     page.view("onair");
     page.wait_text("#what", "film.mp4");

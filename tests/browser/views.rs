@@ -117,10 +117,9 @@ fn questions_and_answers_are_open_to_all() {
     page.click("#add-destination");
     page.wait_for("document.querySelector('dialog[open]')");
     judge(&mut page, "dialog-destination", look);
-    page.press("Enter");
-    page.press("Escape");
+    page.click_named("dialog[open]", "Cancel");
     page.view("library");
-    page.click_named("#videos", "Put film.mp4 on air");
+    page.click_named("#videos", "Put on air: film.mp4");
     page.wait_text("#toasts", "film.mp4");
     judge(&mut page, "toast", look);
 }

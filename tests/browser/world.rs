@@ -161,8 +161,8 @@ fn clock_box(bit: u32) -> String {
 /// The line that `hash-password` prints for a password.
 pub fn hash(password: &str) -> String {
     let mut child = command(&["hash-password"]);
-    let mut child =
-        child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("the program");
+    let child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = child.spawn().expect("the program");
     let stdin = child.stdin.take().expect("its stdin is piped");
     { stdin }.write_all(format!("{password}\n").as_bytes()).expect("it reads");
     let output = child.wait_with_output().expect("it ends");

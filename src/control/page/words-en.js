@@ -43,8 +43,8 @@ export const words = {
   preview_unsupported: "This browser cannot play live pictures. Everything else works.",
 
   // Inputs
-  inputs: "Inputs", put_on_air: "Put on air", put_named_on_air: "Put {0} on air", is_on_air: "On air",
-  named_is_on_air: "{0} is on air", receiving_from: "receiving from {0}", nothing_comes_in: "nothing comes in",
+  inputs: "Inputs", put_on_air: "Put on air", put_named_on_air: "Put on air: {0}", is_on_air: "On air",
+  named_is_on_air: "On air: {0}", receiving_from: "receiving from {0}", nothing_comes_in: "nothing comes in",
   nobody_publishes: "nobody publishes", listens_on: "listens on {0}", no_loss: "no loss",
   packets_lost: "{0} packets lost", left_out: "{0} frames left out", not_carried: "{0} left out ({1})",
   programme_absent: "Programme {0} is not in this stream; change the number in the settings.",
