@@ -14,8 +14,10 @@ use crate::base::time::{Mono, Utc};
 use crate::codec::access_unit::{AacConfig, AvcConfig};
 use crate::control::build_info::BUILD;
 use crate::control::inputs::{self, Playout, Publisher, Pull};
-use crate::system::health::{self, Health};
+use crate::control::machine::{machine, Machine};
+use crate::system::health::{self, Figures, Health, Thresholds};
 use crate::system::heap::HeapUse;
+use crate::system::machine::MachineStatus;
 use crate::system::snapshot::{
     DestinationStatus, ProgrammeStatus, RtmpServerStatus, Snapshot, UdpStatus, ViewerStatus,
 };
@@ -34,12 +36,24 @@ pub struct Moment {
     pub resident_bytes: u64,
     /// Its heap against the budget.
     pub heap: HeapUse,
+    /// What it may occupy, bytes; 0 when unknown.
+    pub budget_bytes: u64,
+    /// The machine.
+    pub machine: MachineStatus,
+    /// What health is measured against.
+    pub thresholds: Thresholds,
 }
 
 impl Moment {
     /// Whole seconds from now until `at`, begun ones counted.
     pub(super) fn seconds_until(&self, at: Mono) -> u64 {
         u64::try_from(at.since(self.now).as_millis().div_ceil(1000)).unwrap_or(u64::MAX)
+    }
+
+    /// What is judged besides the snapshot.
+    pub(super) fn figures(&self) -> Figures {
+        let Moment { heap, resident_bytes, budget_bytes, machine, thresholds, .. } = *self;
+        Figures { heap, resident_bytes, budget_bytes, machine, thresholds }
     }
 
     /// Civil time of a point on the monotonic clock.
@@ -56,31 +70,46 @@ pub struct HealthAnswer<'a> {
     status: &'static str,
     udp_process: bool,
     timestamp: String,
-    checks: Vec<CheckAnswer<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    checks: Option<Vec<CheckAnswer<'a>>>,
 }
 
 #[derive(Serialize)]
 struct CheckAnswer<'a> {
-    name: &'static str,
+    name: &'a str,
     status: &'static str,
+    value: Option<f64>,
+    unit: &'static str,
+    threshold: Option<f64>,
+    #[serde(skip_serializing_if = "str::is_empty")]
+    state: &'static str,
     detail: &'a str,
 }
 
-/// Tells the verdict.
-pub fn health<'a>(snapshot: &Snapshot, health: &'a Health, moment: Moment) -> HealthAnswer<'a> {
+/// Tells the verdict; `whole`: and each check, which is not for everybody.
+pub fn health<'a>(
+    snapshot: &Snapshot,
+    health: &'a Health,
+    moment: Moment,
+    whole: bool,
+) -> HealthAnswer<'a> {
     HealthAnswer {
         status: health.verdict.name(),
         udp_process: health::is_running(snapshot, moment.now),
         timestamp: moment.utc.to_string(),
-        checks: checks(health),
+        checks: whole.then(|| checks(health)),
     }
 }
 
 fn checks(health: &Health) -> Vec<CheckAnswer<'_>> {
-    let answer = |check: &'_ health::Check| (check.name, check.verdict.name());
-    let answers = health.checks.iter().map(|check| {
-        let (name, status) = answer(check);
-        CheckAnswer { name, status, detail: &check.detail }
+    let answers = health.checks.iter().map(|check| CheckAnswer {
+        name: &check.name,
+        status: check.verdict.name(),
+        value: check.value,
+        unit: check.unit,
+        threshold: check.threshold,
+        state: check.state,
+        detail: &check.detail,
     });
     answers.collect()
 }
@@ -98,6 +127,7 @@ pub struct StatusAnswer<'a> {
     git: &'static str,
     uptime_s: u64,
     memory: Memory,
+    machine: Machine,
     health: &'static str,
     checks: Vec<CheckAnswer<'a>>,
     programme: Programme,
@@ -165,6 +195,7 @@ pub fn status<'a>(snapshot: &'a Snapshot, health: &'a Health, moment: Moment) ->
         git: BUILD.git,
         uptime_s: moment.now.to_ms() / 1000,
         memory: memory(moment),
+        machine: machine(moment),
         health: health.verdict.name(),
         checks: checks(health),
         programme: programme(&snapshot.programme, moment),
@@ -447,7 +478,7 @@ mod tests {
     use serde_json::{json, Value};
 
     fn told(snapshot: &Snapshot, moment: Moment) -> Value {
-        let health = judge(snapshot, moment.now);
+        let health = judge(snapshot, &moment.figures(), moment.now);
         serde_json::to_value(status(snapshot, &health, moment)).unwrap()
     }
 

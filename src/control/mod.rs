@@ -31,6 +31,10 @@ mod fields;
 mod gate;
 mod inputs;
 mod lane;
+mod logs;
+mod machine;
+mod maintenance;
+mod metrics;
 mod names;
 mod orders;
 mod page;
@@ -56,6 +60,7 @@ use socket2::SockRef;
 use crate::base::limits::{HTTP_SOCKET_BUFFER_BYTES, HTTP_WORKERS, THREAD_STACK_BYTES};
 use crate::system::commands::Desk;
 use crate::system::library::Library;
+use crate::system::machine::Gauges;
 use crate::system::snapshot::Board;
 use socket_dir::SocketDir;
 use worker::Shop;
@@ -77,6 +82,8 @@ pub struct ControlOptions {
     pub desk: Desk,
     /// The library.
     pub library: Library,
+    /// The machine, and what health is measured against.
+    pub gauges: Gauges,
     /// Takes the private socket where there is neither `/run` nor a folder for temporary files.
     pub state: PathBuf,
 }
@@ -127,7 +134,8 @@ pub fn start(options: ControlOptions) -> io::Result<ControlHandle> {
     let (http_addr, stat_addr) = (http.get_ref().local_addr()?, stat.get_ref().local_addr()?);
     let (dir, listener) = SocketDir::create(&options.state)?;
     let server = tiny_http::Server::from_listener(listener, None).map_err(io::Error::other)?;
-    let shop = Arc::new(Shop::new(server, options.board, options.desk, options.library));
+    let shop =
+        Arc::new(Shop::new(server, options.board, options.desk, options.library, options.gauges));
     let (stay, ended) = mpsc::channel::<()>();
     let (gate, stop) = smol::channel::bounded(1);
     // From here on an error drops the handle, and that stops what has begun.

@@ -9,6 +9,9 @@ use serde::Serialize;
 
 use crate::control::api::{self, Moment};
 use crate::control::caller::Caller;
+use crate::control::logs;
+use crate::control::maintenance;
+use crate::control::metrics;
 use crate::control::orders;
 use crate::control::page;
 use crate::control::stat;
@@ -17,6 +20,7 @@ use crate::system::commands::{Command, Outcome};
 use crate::system::health::{judge, Verdict};
 use crate::system::library::listing::Listing;
 use crate::system::library::objections::OnAir;
+use crate::system::logs::LogBook;
 use crate::system::snapshot::Snapshot;
 
 /// The two TCP ports.
@@ -73,6 +77,8 @@ pub struct World<'a> {
     pub ask: &'a dyn Fn(Command) -> Outcome,
     /// The library.
     pub listing: &'a Listing,
+    /// The log, when there is one.
+    pub log: Option<&'a LogBook>,
 }
 
 /// An answer.
@@ -133,7 +139,7 @@ pub fn json_bytes(status: u16, body: Vec<u8>) -> Answer {
     Answer { status, fields: vec![JSON, FRESH], body: Cow::Owned(body) }
 }
 
-fn text(status: u16, kind: &'static str, body: impl Into<Cow<'static, str>>) -> Answer {
+pub(super) fn text(status: u16, kind: &'static str, body: impl Into<Cow<'static, str>>) -> Answer {
     let body = match body.into() {
         Cow::Borrowed(body) => Cow::Borrowed(body.as_bytes()),
         Cow::Owned(body) => Cow::Owned(body.into_bytes()),
@@ -151,11 +157,18 @@ enum Route<'a> {
     Stop,
     Playout,
     Playlists,
+    Logs,
+    Maintenance,
+    /// Opening an input anew, by its name as it stands in the path.
+    InputRestart(&'a str),
     /// One list, by its name as it stands in the path.
     Playlist(&'a str),
     /// A file of the page.
     Page,
     Stat,
+    /// What shows `/stat` to a person: its style sheets.
+    StatStyle,
+    Metrics,
     PlainHealth,
 }
 
@@ -170,11 +183,19 @@ impl<'a> Route<'a> {
             (Port::Http, "/api/playout") => Route::Playout,
             (Port::Http, "/api/playlists") => Route::Playlists,
             (Port::Http, path) if page::has(path) => Route::Page,
+            (Port::Http, "/api/logs") => Route::Logs,
+            (Port::Http, "/api/maintenance") => Route::Maintenance,
             (Port::Http, path) => {
+                if let Some(rest) = path.strip_prefix("/api/inputs/") {
+                    let name = rest.strip_suffix("/restart")?;
+                    return Some(name).filter(|name| !name.contains('/')).map(Route::InputRestart);
+                }
                 let name = path.strip_prefix("/api/playlists/")?;
                 Route::Playlist(Some(name).filter(|name| !name.contains('/'))?)
             }
             (Port::Stat, "/stat") => Route::Stat,
+            (Port::Stat, path) if stat::has_style(path) => Route::StatStyle,
+            (Port::Stat, "/metrics") => Route::Metrics,
             (Port::Stat, "/health") => Route::PlainHealth,
             (Port::Stat, _) => return None,
         })
@@ -184,6 +205,7 @@ impl<'a> Route<'a> {
     const fn methods(self) -> &'static str {
         match self {
             Route::Switch | Route::Stop | Route::Playout => "POST",
+            Route::Maintenance | Route::InputRestart(_) => "POST",
             Route::Playlist(_) => "GET, HEAD, PUT, DELETE",
             _ => "GET, HEAD",
         }
@@ -224,13 +246,13 @@ fn tell(
     world: &World<'_>,
 ) -> Result<Answer, Answer> {
     let World { snapshot, moment, .. } = *world;
-    let health = || judge(snapshot, moment.now);
+    let health = || judge(snapshot, &moment.figures(), moment.now);
     Ok(match route {
         Route::Status => json(200, &api::status(snapshot, &health(), moment)),
         Route::Health => {
             let health = health();
             let status = if health.verdict == Verdict::Unhealthy { 503 } else { 200 };
-            json(status, &api::health(snapshot, &health, moment))
+            json(status, &api::health(snapshot, &health, moment, true))
         }
         Route::Videos => {
             let on_air = OnAir {
@@ -242,14 +264,23 @@ fn tell(
         Route::Playlists => orders::playlists(world),
         Route::Playlist(name) => orders::playlist(name, world)?,
         Route::Stat => text(200, "text/xml", stat::document(snapshot, moment)),
+        Route::StatStyle => stat::style(path),
+        Route::Metrics => {
+            let body = metrics::document(snapshot, &health(), moment);
+            text(200, metrics::CONTENT_TYPE, body)
+        }
+        Route::Logs => logs::answer(asked.target, world.log)?,
         Route::PlainHealth => match health().verdict {
             Verdict::Unhealthy => text(503, "text/plain", "unhealthy\n"),
             Verdict::Healthy | Verdict::Degraded => text(200, "text/plain", "healthy\n"),
         },
         // The others take no GET, which was seen to before.
-        Route::Page | Route::Switch | Route::Stop | Route::Playout => {
-            page::answer(path, asked.gzip, asked.if_none_match)
-        }
+        Route::Page
+        | Route::Switch
+        | Route::Stop
+        | Route::Playout
+        | Route::Maintenance
+        | Route::InputRestart(_) => page::answer(path, asked.gzip, asked.if_none_match),
     })
 }
 
@@ -271,6 +302,8 @@ fn command(asked: Asked<'_>, route: Route<'_>, world: &World<'_>) -> Result<Answ
     match route {
         Route::Switch => orders::switch(asked.body, world),
         Route::Playout => orders::playout(asked.body, world),
+        Route::Maintenance => maintenance::answer(asked.body, world),
+        Route::InputRestart(name) => orders::reopen(name, world),
         Route::Playlist(name) if asked.method == "PUT" => {
             orders::put_playlist(name, asked.body, world)
         }

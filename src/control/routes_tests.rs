@@ -47,7 +47,7 @@ fn asked<'a>(port: Port, method: &'a str, target: &'a str, body: &'a [u8]) -> As
 
 fn answer_at(asked: Asked<'_>, snapshot: &Snapshot, moment: Moment) -> Answer {
     let ask = |_| Ok("done".to_owned());
-    answer(asked, &World { snapshot, moment, ask: &ask, listing: &one_file() })
+    answer(asked, &World { snapshot, moment, ask: &ask, listing: &one_file(), log: None })
 }
 
 fn ask(port: Port, method: &str, target: &str) -> Answer {
@@ -69,7 +69,8 @@ fn order_with(
         *seen.borrow_mut() = Some(command);
         outcome.clone()
     };
-    let world = World { snapshot, moment: sample::MOMENT, ask: &ask, listing: &one_file() };
+    let world =
+        World { snapshot, moment: sample::MOMENT, ask: &ask, listing: &one_file(), log: None };
     let answer = answer(asked, &world);
     (seen.into_inner(), answer)
 }

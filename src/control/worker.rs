@@ -17,8 +17,9 @@ use crate::control::page;
 use crate::control::routes::{self, Answer, Asked, Port, World, COMMON_FIELDS};
 use crate::system::commands::{Command, Declined, DeclinedKind, Desk, Outcome};
 use crate::system::library::Library;
+use crate::system::machine::Gauges;
 use crate::system::snapshot::Board;
-use crate::system::{clock, heap, memory};
+use crate::system::{clock, heap, logs, memory};
 
 /// The field by which the gate says on which port a request came in; a peer's own one never
 /// passes the gate.
@@ -37,6 +38,7 @@ pub struct Shop {
     board: Board,
     desk: Desk,
     library: Library,
+    gauges: Gauges,
     /// Commands under way.
     commands: AtomicUsize,
     /// Held while a list of the library is made and handed on: it may be large.
@@ -45,9 +47,10 @@ pub struct Shop {
 
 impl Shop {
     /// All of it.
-    pub fn new(server: Server, board: Board, desk: Desk, library: Library) -> Shop {
+    pub fn new(server: Server, board: Board, desk: Desk, library: Library, gauges: Gauges) -> Shop {
         let (commands, listing) = (AtomicUsize::new(0), Mutex::default());
-        Shop { server, closed: AtomicBool::new(false), board, desk, library, commands, listing }
+        let closed = AtomicBool::new(false);
+        Shop { server, closed, board, desk, library, gauges, commands, listing }
     }
 
     /// Gives a command, if not too many are under way.
@@ -138,22 +141,27 @@ fn answer(request: &mut Request, shop: &Shop) -> Answer {
         content_type: field("Content-Type"),
         body: &body,
     };
+    let log = logs::book();
     let world = World {
         snapshot: &shop.board.read(),
-        moment: moment(),
+        moment: moment(&shop.gauges),
         ask: &|command| shop.ask(command),
         listing: &shop.library.listing(),
+        log: log.as_ref(),
     };
     routes::answer(asked, &world)
 }
 
-fn moment() -> Moment {
+fn moment(gauges: &Gauges) -> Moment {
     Moment {
         now: clock::mono(),
         utc: clock::utc(),
         pid: std::process::id(),
         resident_bytes: memory::rss_bytes().unwrap_or(0),
         heap: heap::usage(),
+        budget_bytes: gauges.budget_bytes(),
+        machine: gauges.machine(),
+        thresholds: gauges.thresholds(),
     }
 }
 

@@ -14,6 +14,7 @@ use streamcaster::base::time::Mono;
 use streamcaster::control::{start, ControlHandle, ControlOptions};
 use streamcaster::system::commands::{self, Command, Desk, Inbox, Selection};
 use streamcaster::system::library::Library;
+use streamcaster::system::machine::Gauges;
 use streamcaster::system::snapshot::{Board, Snapshot, Source, Text, ViewerStatus};
 
 mod orders;
@@ -40,7 +41,15 @@ fn library() -> Library {
 fn options(http: SocketAddr, stat: SocketAddr, board: Board) -> ControlOptions {
     // Nobody takes commands, unless a test does.
     let (desk, _) = commands::channel();
-    ControlOptions { http, stat, board, desk, library: library(), state: std::env::temp_dir() }
+    ControlOptions {
+        http,
+        stat,
+        board,
+        desk,
+        library: library(),
+        gauges: Gauges::default(),
+        state: std::env::temp_dir(),
+    }
 }
 
 fn control_with(snapshot: Snapshot) -> ControlHandle {

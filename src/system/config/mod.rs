@@ -9,6 +9,7 @@ mod destinations;
 mod environment;
 mod errors;
 mod file;
+mod health;
 mod inputs;
 mod network;
 mod suggest;
@@ -33,6 +34,7 @@ use crate::base::limits::{
     SILENCE_MS_DEFAULT, UDP_RECEIVE_BUFFER_BYTES_DEFAULT, VIEWERS_DEFAULT,
 };
 use crate::base::redact::{register, Secret};
+use crate::system::health::Thresholds;
 
 /// Name of the file in the data directory.
 pub const FILE_NAME: &str = "config.toml";
@@ -56,6 +58,8 @@ pub struct Config {
     pub stat: StatConfig,
     /// `[log]`
     pub log: LogConfig,
+    /// `[health]`
+    pub health: Thresholds,
     /// `[[destination]]`, with those of the environment; their names differ.
     pub destinations: Vec<Destination>,
 }
