@@ -406,6 +406,8 @@ pub const LOG_ROTATE_MS_MAX: u64 = 2_000;
 pub const PROBE_ANSWER_BYTES_MAX: u64 = 256 << 10;
 /// Characters of the line it prints.
 pub const PROBE_LINE_CHARS_MAX: usize = 400;
+/// Time a probe waits for its answer, unless told otherwise.
+pub const PROBE_TIMEOUT_S_DEFAULT: u64 = 5;
 /// The longest a probe may be told to wait for its answer.
 pub const PROBE_TIMEOUT_S_MAX: u64 = 60;
 /// Probes in a row without an answer, or with memory above its threshold, before a restart.

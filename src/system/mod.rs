@@ -13,6 +13,7 @@ pub mod logs;
 pub mod machine;
 pub mod memory;
 pub mod pid_file;
+pub mod probe;
 pub mod reactor;
 pub mod record;
 pub mod shutdown;
