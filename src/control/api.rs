@@ -13,6 +13,7 @@ use crate::base::limits::HTTP_VIEWERS_LISTED_MAX;
 use crate::base::time::{Mono, Utc};
 use crate::codec::access_unit::{AacConfig, AvcConfig};
 use crate::control::build_info::BUILD;
+use crate::control::checks::{checks, CheckAnswer};
 use crate::control::inputs::{self, Playout, Publisher, Pull};
 use crate::control::machine::{machine, Machine};
 use crate::system::health::{self, Figures, Health, Thresholds};
@@ -62,56 +63,6 @@ impl Moment {
         let utc_ms = self.utc.0.saturating_sub(now_ms).saturating_add(at_ms);
         Utc(utc_ms).to_string()
     }
-}
-
-/// `GET /api/health`.
-#[derive(Serialize)]
-pub struct HealthAnswer<'a> {
-    status: &'static str,
-    udp_process: bool,
-    timestamp: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    checks: Option<Vec<CheckAnswer<'a>>>,
-}
-
-#[derive(Serialize)]
-struct CheckAnswer<'a> {
-    name: &'a str,
-    status: &'static str,
-    value: Option<f64>,
-    unit: &'static str,
-    threshold: Option<f64>,
-    #[serde(skip_serializing_if = "str::is_empty")]
-    state: &'static str,
-    detail: &'a str,
-}
-
-/// Tells the verdict; `whole`: and each check, which is not for everybody.
-pub fn health<'a>(
-    snapshot: &Snapshot,
-    health: &'a Health,
-    moment: Moment,
-    whole: bool,
-) -> HealthAnswer<'a> {
-    HealthAnswer {
-        status: health.verdict.name(),
-        udp_process: health::is_running(snapshot, moment.now),
-        timestamp: moment.utc.to_string(),
-        checks: whole.then(|| checks(health)),
-    }
-}
-
-fn checks(health: &Health) -> Vec<CheckAnswer<'_>> {
-    let answers = health.checks.iter().map(|check| CheckAnswer {
-        name: &check.name,
-        status: check.verdict.name(),
-        value: check.value,
-        unit: check.unit,
-        threshold: check.threshold,
-        state: check.state,
-        detail: &check.detail,
-    });
-    answers.collect()
 }
 
 /// `GET /api/status`.

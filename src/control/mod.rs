@@ -26,6 +26,7 @@ pub mod routes;
 
 mod api;
 mod caller;
+mod checks;
 mod connection;
 mod fields;
 mod gate;

@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::control::api::{self, Moment};
 use crate::control::caller::Caller;
+use crate::control::checks;
 use crate::control::logs;
 use crate::control::maintenance;
 use crate::control::metrics;
@@ -252,7 +253,7 @@ fn tell(
         Route::Health => {
             let health = health();
             let status = if health.verdict == Verdict::Unhealthy { 503 } else { 200 };
-            json(status, &api::health(snapshot, &health, moment, true))
+            json(status, &checks::health(snapshot, &health, moment, true))
         }
         Route::Videos => {
             let on_air = OnAir {
