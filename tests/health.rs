@@ -69,7 +69,12 @@ fn server(answer: impl Fn(String, &mut dyn Write) + Send + Sync + 'static) -> St
             while !request.ends_with(b"\r\n\r\n") && stream.read(&mut byte).unwrap_or(0) > 0 {
                 request.push(byte[0]);
             }
-            answer(String::from_utf8_lossy(&request).into_owned(), &mut stream);
+            let request = String::from_utf8_lossy(&request).into_owned();
+            // What is not read of a request is answered by a reset.
+            let length = request.split("Content-Length: ").nth(1);
+            let length = length.and_then(|rest| rest.lines().next()?.parse().ok()).unwrap_or(0);
+            let _ = stream.read_exact(&mut vec![0; length]);
+            answer(request, &mut stream);
         }
     });
     url
