@@ -37,6 +37,7 @@ struct State {
 pub(super) type Rotation = SyncSender<io::Result<u64>>;
 
 /// What the writer has to do next.
+#[expect(clippy::large_enum_variant, reason = "one at a time, on the writer's own stack")]
 pub(super) enum Job {
     /// Write a line, of which so many before it were overwritten unwritten.
     Write(u64, Line),
