@@ -269,17 +269,23 @@ fn an_input_can_be_opened_anew_and_goes_on() {
     let _running = Running::start(&folder);
     let address = fs::read_to_string(folder.0.join("state/http.address")).expect("a file");
     let address: SocketAddr = address.trim().parse().expect("an address");
-    let post = |path: &str| {
+    let ask = |method: &str, path: &str| {
         let mut stream = std::net::TcpStream::connect(address).expect("it listens");
-        write!(stream, "POST {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").expect("sent");
+        write!(stream, "{method} {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").expect("sent");
         let mut answer = String::new();
         stream.read_to_string(&mut answer).expect("an answer");
         answer
     };
+    let post = |path: &str| ask("POST", path);
+    let began = Instant::now();
+    // The state is first told after the input's task has begun: before, nothing is to be opened.
+    while !ask("GET", "/api/status").contains("\"listen\":\"127.0.0.1:") {
+        assert!(began.elapsed() < Duration::from_secs(20), "the state is not told");
+        thread::sleep(Duration::from_millis(20));
+    }
     assert!(post("/api/inputs/udp/restart").starts_with("HTTP/1.1 200 "));
     assert!(post("/api/inputs/pull/restart").contains("INPUT_NOT_FOUND"));
     let log = folder.0.join("logs/streamcaster.log");
-    let began = Instant::now();
     let opened = || fs::read_to_string(&log).unwrap_or_default().contains("opened anew");
     while !opened() && began.elapsed() < Duration::from_secs(20) {
         thread::sleep(Duration::from_millis(20));
