@@ -30,6 +30,7 @@ use crate::codec::access_unit::{Track, TrackConfig};
 use crate::control::auth::calls::NotStored;
 use crate::control::auth::{self, Auth};
 use crate::control::{self, ControlHandle, ControlOptions};
+use crate::inputs::again::anew;
 use crate::inputs::deck::{OpenFile, OpenedFile, Readers};
 use crate::inputs::playout::Playout;
 use crate::inputs::publisher::Publishers;
@@ -46,13 +47,15 @@ use crate::program::switcher::{FillAudio, Switcher};
 use crate::program::unit::Unit;
 use crate::program::Programme;
 use crate::system::clock;
-use crate::system::commands::{self, Declined, DeclinedKind, Inbox};
+use crate::system::commands::{self, Declined, DeclinedKind, Inbox, LiveInput};
 use crate::system::config::Config;
 use crate::system::heap;
 use crate::system::library::clerk::Clerk;
 use crate::system::library::{Library, LibraryError};
-use crate::system::logs::LogReader;
+use crate::system::logs::LogBook;
+use crate::system::machine::Gauges;
 use crate::system::password::PasswordHash;
+use crate::system::pid_file::PidFile;
 use crate::system::reactor::{self, Sleep};
 use crate::system::snapshot::{Board, ProgrammeStatus, Snapshot};
 use crate::system::sockets::{descriptors_max, raise_descriptors};
@@ -112,8 +115,9 @@ struct Plane {
 ///
 /// # Errors
 /// A port that cannot be bound, a thread that cannot be started.
-pub fn run(config: &Config, data: &Path, logs: LogReader) -> Result<(), StartError> {
-    let heap_bytes = Budget::of(&demand(config)).total(Owner::Heap);
+pub fn run(config: &Config, data: &Path, logs: LogBook) -> Result<(), StartError> {
+    let budget = Budget::of(&demand(config));
+    let heap_bytes = budget.total(Owner::Heap);
     heap::set_limit(usize::try_from(heap_bytes).unwrap_or(usize::MAX));
     allow_descriptors(config);
     let board = Board::default();
@@ -126,6 +130,13 @@ pub fn run(config: &Config, data: &Path, logs: LogReader) -> Result<(), StartErr
         Clerk::start(data.join("uploads"), library.clone(), board.clone()).map_err(|cause| {
             StartError { what: "the thread of uploads cannot start".to_owned(), hint: "", cause }
         })?;
+    let occupied_bytes = heap_bytes.saturating_add(budget.total(Owner::Process));
+    let gauges = Gauges::start(data, config.health, occupied_bytes);
+    let gauges = gauges.map_err(|cause| StartError {
+        what: "the machine cannot be looked at".to_owned(),
+        hint: "",
+        cause,
+    })?;
     let (desk, inbox) = commands::channel();
     let (previews, asked) = preview::channel();
     let plane = Plane::bind(config, data, library.clone(), inbox, asked)?;
@@ -146,6 +157,7 @@ pub fn run(config: &Config, data: &Path, logs: LogReader) -> Result<(), StartErr
                          `streamcaster hash-password` prints into config.toml and restart.";
             Err(NotStored::Elsewhere(words.to_owned()))
         }),
+        gauges,
         state: data.join("state"),
     };
     let control = control::start(options).map_err(|cause| StartError {
@@ -158,6 +170,7 @@ pub fn run(config: &Config, data: &Path, logs: LogReader) -> Result<(), StartErr
         hint: "",
         cause,
     })?;
+    let _pid_file = PidFile::take(&data.join("state"), control.http());
     plane.announce(&control);
     let executor = Rc::clone(&plane.context.executor);
     reactor::run(executor.run(Rc::clone(&plane).live(board, signals)));
@@ -286,8 +299,7 @@ impl Plane {
             plane.playout.remember(&plane.context.programme).await;
         })
         .detach();
-        self.start("udp", |plane| async move { plane.udp.run(&plane.context.programme).await })
-            .detach();
+        self.start("udp", Plane::receive).detach();
         self.start("rtmp", |plane| Rc::clone(&plane.port).run(plane.context.clone())).detach();
         self.start("previews", |plane| async move {
             let Context { executor, programme, .. } = &plane.context;
@@ -344,10 +356,16 @@ impl Plane {
         }
     }
 
+    async fn receive(self: Rc<Self>) {
+        let again = self.playout.again();
+        anew(again.bell(LiveInput::Udp), || self.udp.run(&self.context.programme)).await;
+    }
+
     async fn pull(self: Rc<Self>) {
         let Context { programme, shutdown, .. } = &self.context;
+        let again = self.playout.again();
         if let Some(pull) = &self.pull {
-            pull.run(programme, shutdown).await;
+            anew(again.bell(LiveInput::Pull), || pull.run(programme, shutdown)).await;
         }
     }
 

@@ -1,5 +1,6 @@
-//! The command line: `streamcaster run | check | hash-password | version`.
+//! The command line: `streamcaster run | probe | check | hash-password | version`.
 
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
@@ -7,13 +8,16 @@ use std::time::Duration;
 use argh::FromArgs;
 use streamcaster::app;
 use streamcaster::base::budget::Budget;
-use streamcaster::base::limits::{BLOCKING_THREADS_MAX, THREAD_STACK_BYTES};
+use streamcaster::base::limits::{
+    BLOCKING_THREADS_MAX, PROBE_TIMEOUT_S_DEFAULT, THREAD_STACK_BYTES,
+};
 use streamcaster::control::BUILD;
 use streamcaster::system::config::{self, Arguments, Config};
 use streamcaster::system::heap::CountedHeap;
 use streamcaster::system::logs::{self, LogOptions};
 use streamcaster::system::password::{self, PasswordHash};
-use streamcaster::system::{clock, memory, terminal};
+use streamcaster::system::probe::{self, Options, Target};
+use streamcaster::system::{clock, memory, pid_file, terminal};
 
 #[global_allocator]
 static HEAP: CountedHeap = CountedHeap;
@@ -29,6 +33,7 @@ struct Command {
 #[argh(subcommand)]
 enum Verb {
     Run(Run),
+    Probe(Probe),
     Check(Check),
     HashPassword(HashPassword),
     Version(Version),
@@ -56,6 +61,29 @@ struct Run {
     /// off, error, warn, info, debug or trace (default: info)
     #[argh(option)]
     log_level: Option<String>,
+}
+
+/// Ask the running program how it does: prints one line, and exits 0 healthy, 1 degraded,
+/// 2 unhealthy, 3 no answer. Made for cron.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "probe")]
+struct Probe {
+    /// the data directory of the program (default: ./data)
+    #[argh(option, default = "default_data()")]
+    data: PathBuf,
+    /// where its API is, http://ADDRESS:PORT (default: where it listens)
+    #[argh(option)]
+    url: Option<String>,
+    /// seconds it may take to answer (default: 5)
+    #[argh(option, default = "PROBE_TIMEOUT_S_DEFAULT")]
+    timeout_s: u64,
+    /// act: end it when it does not answer three times in a row, make room on the disk, begin dead
+    /// inputs and destinations anew
+    #[argh(switch)]
+    recover: bool,
+    /// say what --recover would do, and do nothing
+    #[argh(switch)]
+    dry_run: bool,
 }
 
 /// Check the configuration and print the memory budget.
@@ -94,6 +122,7 @@ fn main() -> ExitCode {
     std::env::set_var("RUST_MIN_STACK", THREAD_STACK_BYTES.to_string());
     match argh::from_env::<Command>().verb {
         Verb::Run(run) => start(run),
+        Verb::Probe(probe) => ask(probe),
         Verb::Check(check) => examine(&check.data),
         Verb::HashPassword(HashPassword {}) => hash_password(),
         Verb::Version(Version {}) => {
@@ -123,7 +152,7 @@ fn start(run: Run) -> ExitCode {
         }
     };
     log::info!("streamcaster {} ({}), data in {}", BUILD.version, BUILD.git, data.display());
-    let outcome = app::run(&config, &data, log.reader());
+    let outcome = app::run(&config, &data, log.book());
     if let Err(error) = &outcome {
         log::error!("{error}");
     }
@@ -133,6 +162,25 @@ fn start(run: Run) -> ExitCode {
     } else {
         ExitCode::FAILURE
     }
+}
+
+fn ask(probe: Probe) -> ExitCode {
+    let Probe { data, url, timeout_s, recover, dry_run } = probe;
+    let target = match url.as_deref().map(Target::from_url).transpose() {
+        Ok(target) => target,
+        Err(why) => {
+            eprintln!("--url: {why}");
+            return ExitCode::from(WRONG_CONFIGURATION);
+        }
+    };
+    // What is wrong with a configuration is the program's to tell.
+    let read = config::load(&data, &|name| std::env::var_os(name), &Arguments::default());
+    let configured = read.ok().map(|config| Target::at(pid_file::reachable(config.http.listen)));
+    let options = Options { data, target, configured, timeout_s, recover, dry_run };
+    let (outcome, line) = probe::run(&options);
+    // Nobody may read it, and then the exit code still counts.
+    let _ = writeln!(std::io::stdout(), "{line}");
+    ExitCode::from(outcome.code())
 }
 
 fn examine(data: &Path) -> ExitCode {

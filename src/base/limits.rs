@@ -501,6 +501,58 @@ pub const PREVIEW_IDLE_MS_MAX: u64 = 10_000;
 /// A preview in user space, its pieces not counted: task, channel, units that wait.
 pub const PREVIEW_BYTES: usize = 32 << 10;
 
+// ── The machine and its health ──────────────────────────────────────────────────────────────
+/// How often the machine is looked at.
+pub const MACHINE_SAMPLE_MS: u64 = 5_000;
+/// Processors are judged by their mean over this time.
+pub const CPU_MINUTE_MS: u64 = 60_000;
+/// A load that lasts is the mean over this time.
+pub const CPU_STEADY_MS: u64 = 600_000;
+/// Share of the processors above which the machine is called overloaded, percent of all cores.
+pub const CPU_PERCENT_DEFAULT: u64 = 80;
+/// Steady load above which burstable plans run out of credit, percent of one core.
+pub const CPU_BASELINE_PERCENT_DEFAULT: u64 = 10;
+/// Use of the memory budget that is too much, percent.
+pub const MEMORY_PERCENT_DEFAULT: u64 = 90;
+/// Use of the data folder's disk that is too much, percent.
+pub const DISK_PERCENT_DEFAULT: u64 = 80;
+/// Time standby may be on air before that counts.
+pub const STANDBY_S_DEFAULT: u64 = 60;
+/// Time a destination's first try may take before it counts as not served.
+pub const DESTINATION_GRACE_S_DEFAULT: u64 = 30;
+/// The longest such times.
+pub const HEALTH_S_MAX: u64 = 86_400;
+/// Lines of the log in one answer.
+pub const LOG_LINES_ANSWERED_MAX: usize = 500;
+/// Lines of the log in an answer that does not say how many it wants.
+pub const LOG_LINES_ANSWERED_DEFAULT: usize = 100;
+/// Time a rotation of the log that was asked for may take before it is told that it goes on.
+pub const LOG_ROTATE_MS_MAX: u64 = 2_000;
+
+// ── The probe ───────────────────────────────────────────────────────────────────────────────
+/// The largest answer a probe reads.
+pub const PROBE_ANSWER_BYTES_MAX: u64 = 256 << 10;
+/// Characters of the line it prints.
+pub const PROBE_LINE_CHARS_MAX: usize = 400;
+/// Time a probe waits for its answer, unless told otherwise.
+pub const PROBE_TIMEOUT_S_DEFAULT: u64 = 5;
+/// The longest a probe may be told to wait for its answer.
+pub const PROBE_TIMEOUT_S_MAX: u64 = 60;
+/// Probes in a row without an answer, or with memory above its threshold, before a restart.
+pub const PROBE_RESTART_STRIKES: u32 = 3;
+/// Time the program has to end politely before it is killed.
+pub const PROBE_FAREWELL_MS_MAX: u64 = 10_000;
+/// The same thing is done again no sooner than this.
+pub const PROBE_AGAIN_S_MIN: u64 = 300;
+/// A destination that fails this long is begun anew.
+pub const PROBE_DESTINATION_S_MIN: u64 = 300;
+/// An input that is dead this long is opened anew.
+pub const PROBE_INPUT_S_MIN: u64 = 120;
+/// Times an input is opened anew before it is believed that nobody sends.
+pub const PROBE_INPUT_TRIES_MAX: u32 = 3;
+/// Size at which the probe's own log is set aside.
+pub const PROBE_LOG_BYTES_MAX: u64 = 64 << 10;
+
 // ── The event queue ─────────────────────────────────────────────────────────────────────────
 /// Events taken from the kernel at once.
 pub const REACTOR_EVENTS_MAX: usize = 256;
@@ -515,9 +567,10 @@ pub const BLOCKING_THREADS_MAX: usize = 4;
 /// Threads of the control plane: its gate, its workers, and tiny_http's, which are one that accepts,
 /// four that wait for work, and one more for each lane that connects before those wait.
 pub const HTTP_THREADS_MAX: usize = 1 + HTTP_WORKERS + 1 + 4 + HTTP_LANES;
-/// Threads of the process: data plane, log, library, uploads, the control plane's sockets
-/// (async-io), and those counted above; one for each file that is open for playing.
-pub const THREADS_MAX: usize = 5 + BLOCKING_THREADS_MAX + HTTP_THREADS_MAX + DECKS_MAX;
+/// Threads of the process: data plane, log, library, uploads, the machine's gauges and its disk's,
+/// the control plane's sockets (async-io), and those counted above; one for each file that is open
+/// for playing.
+pub const THREADS_MAX: usize = 7 + BLOCKING_THREADS_MAX + HTTP_THREADS_MAX + DECKS_MAX;
 /// Stack of each thread the program starts itself.
 pub const THREAD_STACK_BYTES: usize = 256 << 10;
 

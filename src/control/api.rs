@@ -13,10 +13,13 @@ use crate::base::limits::HTTP_VIEWERS_LISTED_MAX;
 use crate::base::time::{Mono, Utc};
 use crate::codec::access_unit::{AacConfig, AvcConfig};
 use crate::control::build_info::BUILD;
+use crate::control::checks::{checks, CheckAnswer};
 use crate::control::inputs::{self, Playout, Publisher, Pull};
+use crate::control::machine::{machine, Machine};
 use crate::control::meter::HttpUse;
-use crate::system::health::{self, Health};
+use crate::system::health::{self, Figures, Health, Thresholds};
 use crate::system::heap::HeapUse;
+use crate::system::machine::MachineStatus;
 use crate::system::snapshot::{
     DestinationStatus, ProgrammeStatus, RtmpServerStatus, Snapshot, UdpStatus, ViewerStatus,
 };
@@ -37,6 +40,12 @@ pub struct Moment {
     pub heap: HeapUse,
     /// What the gate counts.
     pub http: HttpUse,
+    /// What it may occupy, bytes; 0 when unknown.
+    pub budget_bytes: u64,
+    /// The machine.
+    pub machine: MachineStatus,
+    /// What health is measured against.
+    pub thresholds: Thresholds,
 }
 
 impl Moment {
@@ -45,47 +54,18 @@ impl Moment {
         u64::try_from(at.since(self.now).as_millis().div_ceil(1000)).unwrap_or(u64::MAX)
     }
 
+    /// What is judged besides the snapshot.
+    pub(super) fn figures(&self) -> Figures {
+        let Moment { heap, resident_bytes, budget_bytes, machine, thresholds, .. } = *self;
+        Figures { heap, resident_bytes, budget_bytes, machine, thresholds }
+    }
+
     /// Civil time of a point on the monotonic clock.
     pub(super) fn civil(&self, at: Mono) -> String {
         let (now_ms, at_ms) = (self.now.to_ms(), at.to_ms());
         let utc_ms = self.utc.0.saturating_sub(now_ms).saturating_add(at_ms);
         Utc(utc_ms).to_string()
     }
-}
-
-/// `GET /api/health`.
-#[derive(Serialize)]
-pub struct HealthAnswer<'a> {
-    status: &'static str,
-    udp_process: bool,
-    timestamp: String,
-    checks: Vec<CheckAnswer<'a>>,
-}
-
-#[derive(Serialize)]
-struct CheckAnswer<'a> {
-    name: &'static str,
-    status: &'static str,
-    detail: &'a str,
-}
-
-/// Tells the verdict.
-pub fn health<'a>(snapshot: &Snapshot, health: &'a Health, moment: Moment) -> HealthAnswer<'a> {
-    HealthAnswer {
-        status: health.verdict.name(),
-        udp_process: health::is_running(snapshot, moment.now),
-        timestamp: moment.utc.to_string(),
-        checks: checks(health),
-    }
-}
-
-fn checks(health: &Health) -> Vec<CheckAnswer<'_>> {
-    let answer = |check: &'_ health::Check| (check.name, check.verdict.name());
-    let answers = health.checks.iter().map(|check| {
-        let (name, status) = answer(check);
-        CheckAnswer { name, status, detail: &check.detail }
-    });
-    answers.collect()
 }
 
 /// `GET /api/status`.
@@ -101,6 +81,7 @@ pub struct StatusAnswer<'a> {
     git: &'static str,
     uptime_s: u64,
     memory: Memory,
+    machine: Machine,
     health: &'static str,
     checks: Vec<CheckAnswer<'a>>,
     programme: Programme,
@@ -169,6 +150,7 @@ pub fn status<'a>(snapshot: &'a Snapshot, health: &'a Health, moment: Moment) ->
         git: BUILD.git,
         uptime_s: moment.now.to_ms() / 1000,
         memory: memory(moment),
+        machine: machine(moment),
         health: health.verdict.name(),
         checks: checks(health),
         programme: programme(&snapshot.programme, moment),
@@ -452,7 +434,7 @@ mod tests {
     use serde_json::{json, Value};
 
     fn told(snapshot: &Snapshot, moment: Moment) -> Value {
-        let health = judge(snapshot, moment.now);
+        let health = judge(snapshot, &moment.figures(), moment.now);
         serde_json::to_value(status(snapshot, &health, moment)).unwrap()
     }
 

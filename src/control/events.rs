@@ -27,7 +27,7 @@ use crate::control::api::Moment;
 use crate::control::routes;
 use crate::control::stream::Carrier;
 use crate::system::library::Library;
-use crate::system::logs::{LogLine, LogReader};
+use crate::system::logs::{LogBook, LogLine};
 use crate::system::snapshot::Board;
 
 /// How long a client waits before it connects again, ms.
@@ -41,7 +41,7 @@ pub type Revision = Arc<dyn Fn() -> String + Send + Sync>;
 pub struct Newsroom {
     board: Board,
     library: Library,
-    logs: LogReader,
+    logs: LogBook,
     revision: Revision,
     moment: Box<dyn Fn() -> Moment + Send>,
     newest: RefCell<Option<Edition>>,
@@ -91,7 +91,7 @@ impl Newsroom {
     pub fn new(
         board: Board,
         library: Library,
-        logs: LogReader,
+        logs: LogBook,
         revision: Revision,
         moment: Box<dyn Fn() -> Moment + Send>,
     ) -> Newsroom {
@@ -220,7 +220,7 @@ mod tests {
         let room = Newsroom::new(
             board,
             Library::start(folder).unwrap(),
-            LogReader::default(),
+            LogBook::default(),
             Arc::new(move || told.lock().unwrap().clone()),
             Box::new(move || {
                 asked.fetch_add(1, Ordering::Relaxed);

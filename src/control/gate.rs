@@ -269,7 +269,7 @@ mod tests {
     use crate::control::events::Newsroom;
     use crate::system::library::clerk::Clerk;
     use crate::system::library::Library;
-    use crate::system::logs::LogReader;
+    use crate::system::logs::LogBook;
     use crate::system::snapshot::Board;
     use std::os::unix::net::UnixListener;
     use std::thread::JoinHandle;
@@ -323,7 +323,7 @@ mod tests {
         let news = Newsroom::new(
             Board::default(),
             Library::start(folder).unwrap(),
-            LogReader::default(),
+            LogBook::default(),
             std::sync::Arc::new(String::new),
             Box::new(|| crate::control::sample::MOMENT),
         );

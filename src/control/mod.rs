@@ -28,13 +28,18 @@ pub mod routes;
 mod api;
 mod audit;
 mod caller;
+mod checks;
 mod connection;
 mod events;
 mod fields;
 mod gate;
 mod inputs;
 mod lane;
+mod logs;
+mod machine;
+mod maintenance;
 mod meter;
+mod metrics;
 mod names;
 mod orders;
 mod page;
@@ -68,7 +73,8 @@ use crate::system::certificate::TlsFiles;
 use crate::system::commands::Desk;
 use crate::system::library::clerk::Clerk;
 use crate::system::library::Library;
-use crate::system::logs::LogReader;
+use crate::system::logs::LogBook;
+use crate::system::machine::Gauges;
 use crate::system::snapshot::Board;
 use auth::calls::StoreHash;
 use auth::Auth;
@@ -102,7 +108,7 @@ pub struct ControlOptions {
     /// The library.
     pub library: Library,
     /// The log's newest lines.
-    pub logs: LogReader,
+    pub logs: LogBook,
     /// The revision of the settings; asked on the gate's thread, so it must not wait.
     pub revision: Revision,
     /// Who changes it.
@@ -111,6 +117,8 @@ pub struct ControlOptions {
     pub auth: Arc<Auth>,
     /// Writes the hash of a new password down.
     pub store_hash: Box<StoreHash>,
+    /// The machine, and what health is measured against.
+    pub gauges: Gauges,
     /// Takes the private socket where there is neither `/run` nor a folder for temporary files.
     pub state: PathBuf,
 }
@@ -191,13 +199,13 @@ pub fn start(options: ControlOptions) -> io::Result<ControlHandle> {
 
 /// What the gate's side serves itself.
 fn sources(options: &ControlOptions, meter: &Arc<Meter>) -> Sources {
-    let numbers = Arc::clone(meter);
+    let (numbers, gauges) = (Arc::clone(meter), options.gauges.clone());
     let news = Newsroom::new(
         options.board.clone(),
         options.library.clone(),
         options.logs.clone(),
         Arc::clone(&options.revision),
-        Box::new(move || worker::moment(numbers.read())),
+        Box::new(move || worker::moment(numbers.read(), &gauges)),
     );
     let (previews, clerk) = (options.previews.clone(), options.clerk.clone());
     Sources { meter: Arc::clone(meter), news, previews, clerk }

@@ -10,7 +10,7 @@ use crate::control::api;
 use crate::control::fields::{Fields, Wrong};
 use crate::control::names::decoded;
 use crate::control::routes::{self, Answer, World};
-use crate::system::commands::{Command, DeclinedKind, FileName, Playlist, Selection};
+use crate::system::commands::{Command, DeclinedKind, FileName, LiveInput, Playlist, Selection};
 use crate::system::library::names;
 
 /// What a command is about, for the code of a refusal.
@@ -140,6 +140,21 @@ pub fn playout(body: &[u8], world: &World<'_>) -> Result<Answer, Answer> {
         _ => return Err(wrong("`action` must be pause, resume, next, seek or loop.")),
     };
     let message = give(world, command, About::Programme)?;
+    Ok(done(world, message, None, None))
+}
+
+/// `POST /api/inputs/NAME/restart`.
+pub fn reopen(name: &str, world: &World<'_>) -> Result<Answer, Answer> {
+    let input = match name {
+        "udp" => LiveInput::Udp,
+        "pull" if !world.snapshot.pull.url.is_empty() => LiveInput::Pull,
+        _ => {
+            let why = "There is no input of this name that could be opened anew: udp always is \
+                       one, pull where [input.pull] is configured.";
+            return Err(routes::error(404, "INPUT_NOT_FOUND", why));
+        }
+    };
+    let message = give(world, Command::Reopen(input), About::Programme)?;
     Ok(done(world, message, None, None))
 }
 

@@ -12,6 +12,10 @@ use crate::control::audit::Audit;
 use crate::control::auth::calls::{self, StoreHash};
 use crate::control::auth::{Auth, Right, Who};
 use crate::control::caller::Caller;
+use crate::control::checks;
+use crate::control::logs;
+use crate::control::maintenance;
+use crate::control::metrics;
 use crate::control::orders;
 use crate::control::page;
 use crate::control::stat;
@@ -24,6 +28,7 @@ use crate::system::library::clerk::{Change, Changed};
 use crate::system::library::listing::Listing;
 use crate::system::library::objections::OnAir;
 use crate::system::library::upload::{Upload, UploadError};
+use crate::system::logs::LogBook;
 use crate::system::snapshot::Snapshot;
 
 /// The two TCP ports.
@@ -98,6 +103,8 @@ pub struct World<'a> {
     pub audit: &'a Audit,
     /// Writes the hash of a new password down.
     pub store_hash: &'a StoreHash,
+    /// The log.
+    pub log: &'a LogBook,
 }
 
 /// An answer.
@@ -174,7 +181,7 @@ pub fn streamed(stream: Stream) -> Answer {
     Answer { status: 200, fields: Vec::new(), body: Cow::Borrowed(&[]), stream: Some(stream) }
 }
 
-fn text(status: u16, kind: &'static str, body: impl Into<Cow<'static, str>>) -> Answer {
+pub(super) fn text(status: u16, kind: &'static str, body: impl Into<Cow<'static, str>>) -> Answer {
     let body = match body.into() {
         Cow::Borrowed(body) => Cow::Borrowed(body.as_bytes()),
         Cow::Owned(body) => Cow::Owned(body.into_bytes()),
@@ -192,6 +199,10 @@ enum Route<'a> {
     Stop,
     Playout,
     Playlists,
+    Logs,
+    Maintenance,
+    /// Opening an input anew, by its name as it stands in the path.
+    InputRestart(&'a str),
     /// One list, by its name as it stands in the path.
     Playlist(&'a str),
     /// One file of the library, likewise.
@@ -206,6 +217,9 @@ enum Route<'a> {
     /// A file of the page.
     Page,
     Stat,
+    /// What shows `/stat` to a person: its style sheets.
+    StatStyle,
+    Metrics,
     PlainHealth,
     Events,
     Preview,
@@ -229,16 +243,22 @@ impl<'a> Route<'a> {
             (Port::Http, "/api/session") => Route::Session,
             (Port::Http, "/api/password") => Route::Password,
             (Port::Http, path) if page::has(path) => Route::Page,
+            (Port::Http, "/api/logs") => Route::Logs,
+            (Port::Http, "/api/maintenance") => Route::Maintenance,
             (Port::Http, path) => {
                 let (collection, name) = path.strip_prefix("/api/")?.split_once('/')?;
-                match (collection, Some(name).filter(|name| !name.contains('/'))?) {
-                    ("playlists", name) => Route::Playlist(name),
-                    ("uploads", id) => Route::Upload(id),
-                    ("videos", name) => Route::Video(name),
+                let whole = |name: &'a str| Some(name).filter(|name| !name.contains('/'));
+                match collection {
+                    "playlists" => Route::Playlist(whole(name)?),
+                    "uploads" => Route::Upload(whole(name)?),
+                    "videos" => Route::Video(whole(name)?),
+                    "inputs" => Route::InputRestart(whole(name.strip_suffix("/restart")?)?),
                     _ => return None,
                 }
             }
             (Port::Stat, "/stat") => Route::Stat,
+            (Port::Stat, path) if stat::has_style(path) => Route::StatStyle,
+            (Port::Stat, "/metrics") => Route::Metrics,
             (Port::Stat, "/health") => Route::PlainHealth,
             (Port::Stat, _) => return None,
         })
@@ -251,6 +271,7 @@ impl<'a> Route<'a> {
             // A stream has nothing to say to HEAD.
             Route::Events | Route::Preview => "GET",
             Route::Login | Route::Logout | Route::Password => "POST",
+            Route::Maintenance | Route::InputRestart(_) => "POST",
             Route::Playlist(_) => "GET, HEAD, PUT, DELETE",
             Route::Uploads => "GET, HEAD, POST",
             Route::Upload(_) | Route::Video(_) => "PATCH, DELETE",
@@ -275,7 +296,7 @@ pub fn may_be_large(target: &str) -> bool {
 
 /// The state of the whole in JSON, as `GET /api/status` and the events tell it.
 pub fn status(snapshot: &Snapshot, moment: Moment) -> Vec<u8> {
-    let health = judge(snapshot, moment.now);
+    let health = judge(snapshot, &moment.figures(), moment.now);
     // Our own structs of numbers, texts and lists: there is nothing JSON could not say.
     serde_json::to_vec(&api::status(snapshot, &health, moment)).unwrap_or_default()
 }
@@ -336,13 +357,13 @@ fn tell(
     who: Who,
 ) -> Result<Answer, Answer> {
     let World { snapshot, moment, .. } = *world;
-    let health = || judge(snapshot, moment.now);
+    let health = || judge(snapshot, &moment.figures(), moment.now);
     Ok(match route {
         Route::Status => json_bytes(200, status(snapshot, moment)),
         Route::Health => {
             let health = health();
             let status = if health.verdict == Verdict::Unhealthy { 503 } else { 200 };
-            json(status, &api::health(snapshot, &health, moment))
+            json(status, &checks::health(snapshot, &health, moment, true))
         }
         Route::Videos => {
             let on_air = OnAir {
@@ -357,6 +378,12 @@ fn tell(
         Route::Uploads => uploads::list(world.uploads),
         Route::Playlist(name) => orders::playlist(name, world)?,
         Route::Stat => text(200, "text/xml", stat::document(snapshot, moment)),
+        Route::StatStyle => stat::style(path),
+        Route::Metrics => {
+            let body = metrics::document(snapshot, &health(), moment);
+            text(200, metrics::CONTENT_TYPE, body)
+        }
+        Route::Logs => logs::answer(asked.target, world.log)?,
         Route::PlainHealth => match health().verdict {
             Verdict::Unhealthy => text(503, "text/plain", "unhealthy\n"),
             Verdict::Healthy | Verdict::Degraded => text(200, "text/plain", "healthy\n"),
@@ -380,6 +407,8 @@ fn command(
         Route::Password => calls::change_password(&asked, world, who),
         Route::Switch => orders::switch(asked.body, world),
         Route::Playout => orders::playout(asked.body, world),
+        Route::Maintenance => maintenance::answer(asked.body, world),
+        Route::InputRestart(name) => orders::reopen(name, world),
         Route::Playlist(name) if asked.method == "PUT" => {
             orders::put_playlist(name, asked.body, world)
         }

@@ -52,6 +52,7 @@ fn answer_with(
         auth,
         audit,
         store_hash,
+        log: &LogBook::default(),
     };
     answer(asked, &world)
 }

@@ -4,7 +4,9 @@ use crate::base::time::{Mono, Utc};
 use crate::codec::access_unit::{AacConfig, AvcConfig, ConfigRecord};
 use crate::control::api::Moment;
 use crate::control::meter::HttpUse;
+use crate::system::health::Thresholds;
 use crate::system::heap::HeapUse;
+use crate::system::machine::{CpuShare, DiskStatus, MachineStatus, MemoryBytes, NetworkRates};
 use crate::system::snapshot::{
     DestinationState, DestinationStatus, PlayoutStatus, PreviewsStatus, ProgrammeStatus,
     PublisherStatus, PullStatus, RtmpServerStatus, Snapshot, Source, Text, UdpStatus, ViewerStatus,
@@ -18,6 +20,28 @@ pub const MOMENT: Moment = Moment {
     resident_bytes: 21 << 20,
     http: HttpUse { refused: 3, connections: 2, events: 1, previews: 0, uploads: 0 },
     heap: HeapUse { used_bytes: 12 << 20, peak_bytes: 13 << 20, limit_bytes: 31 << 20 },
+    budget_bytes: 44 << 20,
+    machine: MachineStatus {
+        cores: Some(2),
+        cpu: Some(CpuShare {
+            percent: 12.34,
+            core_percent: 24.68,
+            process_percent: 3.21,
+            stolen_percent: 0.0,
+        }),
+        cpu_minute: None,
+        cpu_steady: None,
+        load: Some([0.5, 0.25, 0.125]),
+        memory: Some(MemoryBytes { total: 1 << 30, available: 700 << 20 }),
+        disk: Some(DiskStatus {
+            taken: Mono::from_ms(3_599_000),
+            total_bytes: 20_000_000_000,
+            free_bytes: 15_000_000_000,
+            used_bytes: 5_000_000_000,
+        }),
+        network: Some(NetworkRates { bps_in: 3_300_000, bps_out: 9_900_000 }),
+    },
+    thresholds: Thresholds::DEFAULT,
 };
 
 /// UDP on air for 50 minutes, three viewers, two destinations.

@@ -1,8 +1,8 @@
 //! `/stat`: the state as nginx-rtmp's statistics page tells it, for the tools that scrape that.
 //! Purpose: same elements, same order, same units as nginx-rtmp-module 1.1.4's
 //! ngx_rtmp_stat_module.c; strict parsers (NOALBS, the Prometheus exporters) want `compiler`, a
-//! date they can parse, and whole numbers for `avsync` and `frame_rate`. Non-goals: its
-//! stylesheet. Bound: viewers are listed up to [`HTTP_VIEWERS_LISTED_MAX`], `nclients` counts all.
+//! date they can parse, and whole numbers for `avsync` and `frame_rate`. Non-goal:
+//! its stylesheet; ours is our own. Bound: viewers are listed up to [`HTTP_VIEWERS_LISTED_MAX`], `nclients` counts all.
 //!
 //! The programme is one stream, `live/stream`, that is always published; its publishing client is
 //! what is on air. A key is nowhere.
@@ -14,10 +14,35 @@ use crate::base::limits::HTTP_VIEWERS_LISTED_MAX;
 use crate::codec::access_unit::{AacConfig, AvcConfig};
 use crate::control::api::{aac_profile, avc_profile, Moment};
 use crate::control::build_info::BUILD;
+use crate::control::routes::{self, Answer};
 use crate::system::snapshot::{Snapshot, Source, ViewerStatus};
 
 /// The module whose page this is like.
 const NGINX_RTMP_VERSION: &str = "1.1.4";
+
+/// As nginx-rtmp writes it, with `rtmp_stat_stylesheet /stat.xsl`.
+const PROLOGUE: &str = "<?xml version=\"1.0\" encoding=\"utf-8\" ?>\r\n\
+    <?xml-stylesheet type=\"text/xsl\" href=\"/stat.xsl\" ?>\r\n";
+
+/// What shows the document to a person: path, type and text of each style sheet. The policy of
+/// every answer allows no style within the page.
+const STYLES: [(&str, &str, &str); 2] = [
+    ("/stat.xsl", "text/xsl; charset=utf-8", include_str!("stat.xsl")),
+    ("/stat.css", "text/css; charset=utf-8", include_str!("stat.css")),
+];
+
+/// Whether `path` is a style sheet.
+pub fn has_style(path: &str) -> bool {
+    STYLES.iter().any(|(at, ..)| *at == path)
+}
+
+/// Answers with the style sheet at `path`.
+pub fn style(path: &str) -> Answer {
+    match STYLES.iter().find(|(at, ..)| *at == path) {
+        Some((_, kind, body)) => routes::text(200, kind, *body),
+        None => routes::error(404, "NOT_FOUND", "There is nothing at this path."),
+    }
+}
 
 /// The whole document.
 pub fn document(snapshot: &Snapshot, moment: Moment) -> String {
@@ -32,7 +57,8 @@ fn write(xml: &mut String, snapshot: &Snapshot, moment: Moment) -> fmt::Result {
     let pushed = |of: fn(&crate::system::snapshot::DestinationStatus) -> u64| {
         snapshot.destinations.iter().map(of).fold(0, u64::saturating_add)
     };
-    xml.push_str("<?xml version=\"1.0\" encoding=\"utf-8\" ?>\n<rtmp>\n");
+    xml.push_str(PROLOGUE);
+    xml.push_str("<rtmp>\r\n");
     line(xml, "nginx_version", BUILD.version)?;
     line(xml, "nginx_rtmp_version", NGINX_RTMP_VERSION)?;
     line(xml, "compiler", BUILD.compiler)?;
@@ -44,10 +70,10 @@ fn write(xml: &mut String, snapshot: &Snapshot, moment: Moment) -> fmt::Result {
     line(xml, "bytes_in", udp.bytes.saturating_add(rtmp.bytes_in))?;
     line(xml, "bw_out", rtmp.bps_out.saturating_add(pushed(|d| d.bps)))?;
     line(xml, "bytes_out", rtmp.bytes_out.saturating_add(pushed(|d| d.bytes_out)))?;
-    xml.push_str("<server>\n<application>\n<name>live</name>\n<live>\n");
+    xml.push_str("<server>\r\n<application>\r\n<name>live</name>\r\n<live>\r\n");
     stream(xml, snapshot, moment)?;
     line(xml, "nclients", clients(snapshot))?;
-    xml.push_str("</live>\n</application>\n</server>\n</rtmp>\n");
+    xml.push_str("</live>\r\n</application>\r\n</server>\r\n</rtmp>\r\n");
     Ok(())
 }
 
@@ -58,7 +84,7 @@ fn clients(snapshot: &Snapshot) -> usize {
 
 fn stream(xml: &mut String, snapshot: &Snapshot, moment: Moment) -> fmt::Result {
     let (programme, rtmp) = (&snapshot.programme, &snapshot.rtmp);
-    xml.push_str("<stream>\n");
+    xml.push_str("<stream>\r\n");
     line(xml, "name", "stream")?;
     line(xml, "time", moment.now.to_ms())?;
     line(xml, "bw_in", programme.video_bps.saturating_add(programme.audio_bps))?;
@@ -78,9 +104,9 @@ fn stream(xml: &mut String, snapshot: &Snapshot, moment: Moment) -> fmt::Result 
     if let Some(config) = &programme.audio {
         audio(xml, config)?;
     }
-    xml.push_str("</meta>\n");
+    xml.push_str("</meta>\r\n");
     line(xml, "nclients", clients(snapshot))?;
-    xml.push_str("<publishing/>\n<active/>\n</stream>\n");
+    xml.push_str("<publishing/>\r\n<active/>\r\n</stream>\r\n");
     Ok(())
 }
 
@@ -105,7 +131,7 @@ fn publisher(xml: &mut String, snapshot: &Snapshot, moment: Moment) -> fmt::Resu
     element(xml, "avsync", 0)?;
     // RTMP's timestamps have 32 bits; tools keep them so.
     element(xml, "timestamp", programme.time_ms & u64::from(u32::MAX))?;
-    xml.push_str("<publishing/><active/></client>\n");
+    xml.push_str("<publishing/><active/></client>\r\n");
     Ok(())
 }
 
@@ -123,7 +149,7 @@ fn viewer(xml: &mut String, viewer: &ViewerStatus, moment: Moment) -> fmt::Resul
     if !viewer.paused {
         xml.push_str("<active/>");
     }
-    xml.push_str("</client>\n");
+    xml.push_str("</client>\r\n");
     Ok(())
 }
 
@@ -153,7 +179,7 @@ fn audio(xml: &mut String, config: &AacConfig) -> fmt::Result {
 
 fn line(xml: &mut String, name: &str, value: impl fmt::Display) -> fmt::Result {
     element(xml, name, value)?;
-    xml.write_char('\n')
+    xml.write_str("\r\n")
 }
 
 fn element(xml: &mut String, name: &str, value: impl fmt::Display) -> fmt::Result {
@@ -202,7 +228,7 @@ mod tests {
     /// The names of the elements in the order in which they begin; checks that they nest.
     fn elements(xml: &str) -> Vec<&str> {
         let (mut names, mut open) = (Vec::new(), Vec::new());
-        let body = xml.strip_prefix("<?xml version=\"1.0\" encoding=\"utf-8\" ?>\n").unwrap();
+        let body = xml.strip_prefix(PROLOGUE).unwrap();
         for tag in body.split('<').skip(1) {
             let (tag, text) = tag.split_once('>').unwrap();
             assert!(!text.contains('>'), "{text:?}");
@@ -261,7 +287,7 @@ mod tests {
         let plain = elements(&document(&sample::on_air(), sample::MOMENT)).len();
         let xml = document(&snapshot, sample::MOMENT);
         assert_eq!(elements(&xml).len(), plain);
-        assert!(!xml.chars().any(|c| c.is_control() && c != '\n'));
+        assert!(!xml.chars().any(|c| c.is_control() && !['\r', '\n'].contains(&c)));
         assert!(xml.contains("&lt;/flashver&gt;&lt;x a=&#39;&quot;&#39;&gt;&amp;amp;"));
     }
 

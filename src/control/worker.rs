@@ -25,6 +25,8 @@ use crate::system::commands::{Command, Declined, DeclinedKind, Desk, Outcome};
 use crate::system::library::clerk::{Change, Changed, Clerk};
 use crate::system::library::upload::UploadError;
 use crate::system::library::Library;
+use crate::system::logs::LogBook;
+use crate::system::machine::Gauges;
 use crate::system::snapshot::Board;
 use crate::system::{clock, heap, memory};
 
@@ -54,6 +56,8 @@ pub struct Shop {
     auth: Arc<Auth>,
     audit: Audit,
     store_hash: Box<StoreHash>,
+    gauges: Gauges,
+    log: LogBook,
     /// Commands under way.
     commands: AtomicUsize,
     /// Held while a list of the library is made and handed on: it may be large.
@@ -63,7 +67,8 @@ pub struct Shop {
 impl Shop {
     /// All of it.
     pub fn new(server: Server, options: ControlOptions, meter: Arc<Meter>) -> Shop {
-        let ControlOptions { board, desk, library, clerk, auth, store_hash, .. } = options;
+        let ControlOptions { board, desk, library, clerk, auth, store_hash, gauges, logs, .. } =
+            options;
         Shop {
             server,
             closed: AtomicBool::new(false),
@@ -75,6 +80,8 @@ impl Shop {
             auth,
             audit: Audit::default(),
             store_hash,
+            gauges,
+            log: logs,
             commands: AtomicUsize::new(0),
             listing: Mutex::default(),
         }
@@ -186,7 +193,7 @@ fn answer(request: &mut Request, shop: &Shop) -> Answer {
     };
     let world = World {
         snapshot: &shop.board.read(),
-        moment: moment(shop.meter.read()),
+        moment: moment(shop.meter.read(), &shop.gauges),
         ask: &|command| shop.ask(command),
         listing: &shop.library.listing(),
         change: &|change| shop.change(change),
@@ -194,12 +201,13 @@ fn answer(request: &mut Request, shop: &Shop) -> Answer {
         auth: &shop.auth,
         audit: &shop.audit,
         store_hash: &*shop.store_hash,
+        log: &shop.log,
     };
     routes::answer(asked, &world)
 }
 
 /// Now.
-pub fn moment(http: HttpUse) -> Moment {
+pub fn moment(http: HttpUse, gauges: &Gauges) -> Moment {
     Moment {
         http,
         now: clock::mono(),
@@ -207,6 +215,9 @@ pub fn moment(http: HttpUse) -> Moment {
         pid: std::process::id(),
         resident_bytes: memory::rss_bytes().unwrap_or(0),
         heap: heap::usage(),
+        budget_bytes: gauges.budget_bytes(),
+        machine: gauges.machine(),
+        thresholds: gauges.thresholds(),
     }
 }
 

@@ -3,6 +3,7 @@
 //! time by `pace`. `playout` and `standby` pace files, each a `tape` off a `deck`; behind standby
 //! stands the built-in `card`. Bounds: those of each.
 
+pub mod again;
 mod card;
 pub mod deck;
 mod entry;

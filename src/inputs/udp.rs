@@ -6,6 +6,7 @@
 use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind};
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::rc::Rc;
 use std::time::Duration;
 
 use log::{info, warn};
@@ -34,17 +35,22 @@ use super::pace::{Pace, Paced};
 
 /// Pause after an error of the socket itself, so that a broken one does not take the processor.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
+/// Pause before a socket that could not be opened anew is tried again.
+const REOPEN_PAUSE: Duration = Duration::from_secs(1);
 /// How often the kernel is asked what it dropped: at one viewer the asking would else be a part of
 /// the processor time one can measure.
 const KERNEL_DROPS_PERIOD: Duration = Duration::from_secs(5);
 
 /// The UDP input.
 pub struct UdpInput {
-    socket: Watched<UdpSocket>,
+    /// Nothing while it could not be opened again.
+    socket: RefCell<Option<Rc<Watched<UdpSocket>>>>,
     listen: SocketAddr,
     granted_bytes: usize,
     config: UdpConfig,
     state: RefCell<State>,
+    /// The socket that was bound at the start has been received from.
+    is_used: Cell<bool>,
     kernel_drops: Cell<(Mono, u64)>,
 }
 
@@ -77,6 +83,8 @@ impl UdpInput {
         let granted_bytes = socket.recv_buffer_size()?;
         let socket = Watched::new(UdpSocket::from(socket))?;
         let listen = socket.get_ref().local_addr()?;
+        // Opened anew it has the port it has now, whatever the configuration leaves open.
+        let config = &UdpConfig { listen, ..config.clone() };
         let state = State {
             demux: Box::new(Demux::new(config.programme)),
             lock: SourceLock::new(silence),
@@ -97,11 +105,12 @@ impl UdpInput {
         };
         let state = RefCell::new(state);
         Ok(UdpInput {
-            socket,
+            socket: RefCell::new(Some(Rc::new(socket))),
             listen,
             granted_bytes,
             config: config.clone(),
             state,
+            is_used: Cell::default(),
             kernel_drops: Cell::default(),
         })
     }
@@ -121,13 +130,15 @@ impl UdpInput {
         self.granted_bytes
     }
 
-    /// Receives for ever.
+    /// Receives for ever. Begun again, it closes its socket and opens another one: that mends a
+    /// lost membership of a multicast group, or an interface that was not there.
     pub async fn run(&self, programme: &Programme) {
+        let socket = self.opened().await;
         let mut buffer = vec![0; DATAGRAM_BYTES_MAX].into_boxed_slice();
         let mut errors = Repeat::default();
         loop {
-            self.socket.readable().await;
-            match self.receive(programme, &mut buffer) {
+            socket.readable().await;
+            match self.receive(&socket, programme, &mut buffer) {
                 // More may be waiting; the readers go first.
                 Ok(()) => smol::future::yield_now().await,
                 Err(error) => {
@@ -140,14 +151,47 @@ impl UdpInput {
         }
     }
 
+    /// The socket: the one that was bound, or the next one.
+    async fn opened(&self) -> Rc<Watched<UdpSocket>> {
+        if !self.is_used.replace(true) {
+            if let Some(bound) = self.socket.borrow().clone() {
+                return bound;
+            }
+        }
+        // Two sockets cannot have the port: the old one is closed first.
+        *self.socket.borrow_mut() = None;
+        let mut errors = Repeat::default();
+        loop {
+            let opened = open(&self.config).and_then(|fresh| Watched::new(UdpSocket::from(fresh)));
+            match opened.map(Rc::new) {
+                Ok(fresh) => {
+                    info!("udp {}: opened anew", self.listen);
+                    *self.socket.borrow_mut() = Some(Rc::clone(&fresh));
+                    return fresh;
+                }
+                Err(error) => {
+                    if let Some(more) = errors.say(clock::mono()) {
+                        warn!("udp {}: cannot be opened anew: {error} ({more} more)", self.listen);
+                    }
+                    Sleep::after(REOPEN_PAUSE).await;
+                }
+            }
+        }
+    }
+
     /// Takes what is there, at most one batch.
-    fn receive(&self, programme: &Programme, buffer: &mut [u8]) -> io::Result<()> {
+    fn receive(
+        &self,
+        socket: &Watched<UdpSocket>,
+        programme: &Programme,
+        buffer: &mut [u8],
+    ) -> io::Result<()> {
         let now = clock::mono();
         let mut state = self.state.borrow_mut();
         let mut outcome = Ok(());
         let cut = programme.feed(Source::Udp, now, |sink| {
             for _ in 0..UDP_BATCH_DATAGRAMS_MAX {
-                match self.socket.try_read(|socket| socket.recv_from(buffer)) {
+                match socket.try_read(|socket| socket.recv_from(buffer)) {
                     Ok((len, from)) => {
                         let datagram = buffer.get(..len).unwrap_or_default();
                         self.datagram(&mut state, datagram, from, now, sink);

@@ -37,6 +37,17 @@ pub enum Command {
     SetPlaylist(String, Playlist),
     /// Forget the list of this name; the file that plays goes on to its end.
     RemovePlaylist(String),
+    /// Open this input anew, as if the program had just begun.
+    Reopen(LiveInput),
+}
+
+/// An input that can be opened anew.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LiveInput {
+    /// The UDP input: its socket, and the multicast group it is in.
+    Udp,
+    /// The RTMP pull: its connection.
+    Pull,
 }
 
 /// What is to be on air.

@@ -20,7 +20,8 @@ use streamcaster::outputs::preview;
 use streamcaster::system::commands::{self, Command, Desk, Inbox, Selection};
 use streamcaster::system::library::clerk::Clerk;
 use streamcaster::system::library::Library;
-use streamcaster::system::logs::{self, LogHandle, LogOptions, LogReader};
+use streamcaster::system::logs::{self, LogBook, LogHandle, LogOptions};
+use streamcaster::system::machine::Gauges;
 use streamcaster::system::snapshot::{Board, Snapshot, Source, Text, ViewerStatus};
 
 mod auth;
@@ -49,7 +50,7 @@ fn library() -> Library {
 }
 
 /// The log of all tests, with a line in it.
-fn logs() -> LogReader {
+fn logs() -> LogBook {
     static LOG: OnceLock<LogHandle> = OnceLock::new();
     let log = LOG.get_or_init(|| {
         let options = LogOptions { dir: None, file_bytes: 0, files: 0 };
@@ -57,7 +58,7 @@ fn logs() -> LogReader {
         log::info!(target: "control", "said before");
         log
     });
-    log.reader()
+    log.book()
 }
 
 fn options(http: SocketAddr, stat: SocketAddr, board: Board) -> ControlOptions {
@@ -81,6 +82,7 @@ fn options(http: SocketAddr, stat: SocketAddr, board: Board) -> ControlOptions {
         revision: Arc::new(|| "r1".to_owned()),
         auth,
         store_hash: Box::new(|_| Ok(())),
+        gauges: Gauges::default(),
         state,
     }
 }

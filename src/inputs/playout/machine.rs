@@ -19,6 +19,7 @@ use crate::program::switcher::Source;
 use crate::program::Programme;
 use crate::system::commands::{Declined, DeclinedKind, FileName, Order, Playlist};
 
+use super::super::again::Again;
 use super::super::deck::Decks;
 use super::super::log_cut;
 use super::super::tape::Tape;
@@ -107,6 +108,8 @@ pub struct Machine<D: Decks> {
     pub(super) random: fastrand::Rng,
     /// Something worth writing down has happened.
     pub(super) changed: bool,
+    /// Inputs that are to be opened anew.
+    pub(super) again: Again,
 }
 
 impl<D: Decks> Machine<D> {
@@ -123,6 +126,7 @@ impl<D: Decks> Machine<D> {
             left_out: 0,
             random: fastrand::Rng::with_seed(seed),
             changed: false,
+            again: Again::default(),
         }
     }
 

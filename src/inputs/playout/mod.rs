@@ -34,6 +34,7 @@ pub use self::memory::{
 };
 
 use self::machine::Why;
+use super::again::Again;
 use super::deck::{Decks, FileDecks, News, OpenFile, Readers};
 
 /// How long nothing may happen before it is looked whether something else has taken the air.
@@ -179,6 +180,11 @@ impl Playout {
                 }
             }
         }
+    }
+
+    /// What is rung when an input is to be opened anew: commands come in here.
+    pub fn again(&self) -> Again {
+        self.machine.borrow().again.clone()
     }
 
     /// Its state.

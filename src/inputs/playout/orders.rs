@@ -9,7 +9,7 @@ use crate::program::playlist::{Rules, Walk};
 use crate::program::switcher::Source;
 use crate::program::Programme;
 use crate::system::commands::{
-    Command, Declined, DeclinedKind, FileName, Order, Outcome, Playlist, Selection,
+    Command, Declined, DeclinedKind, FileName, LiveInput, Order, Outcome, Playlist, Selection,
 };
 use crate::system::library::names;
 
@@ -52,6 +52,13 @@ impl<D: Decks> Machine<D> {
             Command::Loop(looped) => self.set_loop(looped),
             Command::SetPlaylist(name, list) => self.set_playlist(name, list),
             Command::RemovePlaylist(name) => self.remove_playlist(&name),
+            Command::Reopen(input) => {
+                self.again.bell(input).ring();
+                done(match input {
+                    LiveInput::Udp => "The UDP input is opened anew.",
+                    LiveInput::Pull => "The RTMP pull connects anew.",
+                })
+            }
         }
     }
 

@@ -20,6 +20,7 @@ use crate::base::limits::{
     RING_BYTES_MAX, RING_BYTES_MIN, SILENCE_MS_MAX, SILENCE_MS_MIN, UDP_RECEIVE_BUFFER_BYTES_MAX,
     UDP_RECEIVE_BUFFER_BYTES_MIN, VIEWERS_MAX,
 };
+use crate::system::health::Thresholds;
 
 /// Bytes in a KiB and a MiB, as shifts.
 const KIB: u32 = 10;
@@ -27,19 +28,19 @@ const MIB: u32 = 20;
 
 /// Whether a value may be repeated in an error.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Show {
+pub(super) enum Show {
     Value,
     Nothing,
 }
 
 /// A table of the document under the name its keys are known by.
-struct Section<'d> {
+pub(super) struct Section<'d> {
     name: &'static str,
     table: &'d DeTable<'d>,
 }
 
 /// A value that could be read, and where it stands.
-type Found<T> = Option<(T, Origin)>;
+pub(super) type Found<T> = Option<(T, Origin)>;
 
 impl Build {
     /// Reads the file; that there is none is no error.
@@ -92,7 +93,7 @@ fn contents(path: &Path) -> Result<Option<String>, String> {
 }
 
 /// A document being read.
-struct Reading<'b> {
+pub(super) struct Reading<'b> {
     build: &'b mut Build,
     path: &'b Path,
     text: &'b str,
@@ -108,6 +109,7 @@ impl Reading<'_> {
                 "http" => self.section("http", name, value, Self::http),
                 "stat" => self.section("stat", name, value, Self::stat),
                 "log" => self.section("log", name, value, Self::log),
+                "health" => self.section("health", name, value, Self::health),
                 "destination" => self.destinations(name, value),
                 unknown => self.fail_at(name, quoted(unknown), &suggest::for_section(unknown)),
             }
@@ -264,6 +266,11 @@ impl Reading<'_> {
         }
     }
 
+    /// What `[health]` says.
+    pub(super) fn thresholds_mut(&mut self) -> &mut Thresholds {
+        &mut self.build.config.health
+    }
+
     fn destinations(&mut self, name: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) {
         let expected = "expected [[destination]] in double brackets, once for each";
         let Some(list) = value.get_ref().as_array() else {
@@ -328,7 +335,7 @@ impl Reading<'_> {
     }
 
     /// Reads a key if it is there; what is wrong with its value is told.
-    fn value<T>(
+    pub(super) fn value<T>(
         &mut self,
         section: &Section<'_>,
         key: &'static str,

@@ -9,6 +9,7 @@ mod destinations;
 mod environment;
 mod errors;
 mod file;
+mod health;
 mod inputs;
 mod network;
 mod suggest;
@@ -35,6 +36,7 @@ use crate::base::limits::{
 };
 use crate::base::redact::{register, Secret};
 use crate::system::certificate::TlsFiles;
+use crate::system::health::Thresholds;
 use crate::system::password::PasswordHash;
 
 /// Name of the file in the data directory.
@@ -59,6 +61,8 @@ pub struct Config {
     pub stat: StatConfig,
     /// `[log]`
     pub log: LogConfig,
+    /// `[health]`
+    pub health: Thresholds,
     /// `[[destination]]`, with those of the environment; their names differ.
     pub destinations: Vec<Destination>,
 }

@@ -1,7 +1,7 @@
 //! What a person may have meant by a key that is not known.
 
 /// The known keys of each section, as they stand in the file; `destination` is a list of sections.
-pub(super) const SECTIONS: [(&str, &[&str]); 9] = [
+pub(super) const SECTIONS: [(&str, &[&str]); 10] = [
     ("programme", &["silence_ms", "fill_audio", "ring_mib"]),
     ("input.udp", &["listen", "interface", "allow", "programme", "receive_buffer_kib"]),
     ("input.rtmp", &["enabled", "key", "allow"]),
@@ -10,6 +10,17 @@ pub(super) const SECTIONS: [(&str, &[&str]); 9] = [
     ("http", &["listen", "password_hash", "tls_certificate", "tls_key"]),
     ("stat", &["listen"]),
     ("log", &["level", "file_kib", "files"]),
+    (
+        "health",
+        &[
+            "cpu_percent",
+            "cpu_baseline_percent",
+            "memory_percent",
+            "disk_percent",
+            "standby_s",
+            "destination_grace_s",
+        ],
+    ),
     ("destination", &["name", "url", "key", "enabled"]),
 ];
 

@@ -6,7 +6,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::PathBuf;
 
-use crate::base::limits::LOG_RETRY_MS_MIN;
+use crate::base::limits::{LOG_FILE_BYTES_MIN, LOG_RETRY_MS_MIN};
 use crate::base::time::Mono;
 
 /// Name of the newest file.
@@ -119,6 +119,29 @@ impl LogFile {
         Ok(())
     }
 
+    /// Rotates unless there is hardly anything to rotate, and removes all elders but the newest;
+    /// the bytes that are free again.
+    ///
+    /// # Errors
+    /// The disk's own, of the first file that cannot be moved or removed.
+    pub(super) fn make_room(&mut self) -> io::Result<u64> {
+        let size = |path: &PathBuf| fs::metadata(path).map_or(0, |metadata| metadata.len());
+        let paths: Vec<PathBuf> = (0..=self.files).map(|age| self.path(age)).collect();
+        let sum = || paths.iter().map(size).fold(0_u64, u64::saturating_add);
+        let before = sum();
+        if size(&self.path(0)) >= LOG_FILE_BYTES_MIN {
+            self.open = None;
+            self.rotate()?;
+        }
+        for path in paths.iter().skip(2) {
+            match fs::remove_file(path) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
+        }
+        Ok(before.saturating_sub(sum()))
+    }
+
     fn path(&self, age: usize) -> PathBuf {
         match age {
             0 => self.dir.join(NAME),
@@ -169,6 +192,26 @@ mod tests {
         assert!(matches!(log.append("another", Mono(0)), Outcome::Written));
         assert_eq!(read(&dir, NAME).as_deref(), Some("another\n"));
         assert_eq!(read(&dir, "streamcaster.log.1").as_deref(), Some("longer than that\n"));
+    }
+
+    #[test]
+    fn making_room_keeps_the_newest_elder() {
+        let dir = TempDir::new();
+        let mut log = LogFile::new(dir.path().join("logs"), 4 * LOG_FILE_BYTES_MIN, 4);
+        assert_eq!(log.make_room().unwrap(), 0, "nothing is there");
+        let line = "x".repeat(usize::try_from(LOG_FILE_BYTES_MIN).unwrap());
+        for age in 1..=4 {
+            fs::create_dir_all(dir.path().join("logs")).unwrap();
+            fs::write(dir.path().join("logs").join(format!("{NAME}.{age}")), [b'e'; 100]).unwrap();
+        }
+        assert!(matches!(log.append(&line, Mono(0)), Outcome::Written));
+        // What was the newest elder has moved on and goes with the rest.
+        assert_eq!(log.make_room().unwrap(), 400);
+        assert_eq!(read(&dir, "streamcaster.log.1").map(|text| text.len()), Some(line.len() + 1));
+        assert_eq!(read(&dir, "streamcaster.log.2"), None);
+        assert!(matches!(log.append("short", Mono(0)), Outcome::Written));
+        assert_eq!(log.make_room().unwrap(), 0, "a few lines are not worth a file");
+        assert_eq!(read(&dir, NAME).as_deref(), Some("short\n"));
     }
 
     #[test]

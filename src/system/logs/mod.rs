@@ -12,7 +12,7 @@ mod ring;
 use std::io;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
 use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::{mpsc, Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -21,8 +21,8 @@ use simple_logger::SimpleLogger;
 
 use self::file::{LogFile, Outcome};
 use self::line::Line;
-use self::ring::Ring;
-use crate::base::limits::{LOG_FLUSH_MS_MAX, THREAD_STACK_BYTES};
+use self::ring::{Job, Ring};
+use crate::base::limits::{LOG_FLUSH_MS_MAX, LOG_ROTATE_MS_MAX, THREAD_STACK_BYTES};
 use crate::base::time::Utc;
 use crate::system::clock;
 
@@ -48,7 +48,6 @@ pub struct LogOptions {
 /// # Errors
 /// The thread cannot be started, or the process has a log already.
 pub fn install(level: LevelFilter, options: LogOptions) -> io::Result<LogHandle> {
-    static LOGGER: OnceLock<Logger> = OnceLock::new();
     let console = SimpleLogger::new().with_level(LevelFilter::Trace).with_utc_timestamps();
     let handle = start(Box::new(console), options)?;
     let logger = LOGGER.get_or_init(|| Logger { level, ring: Arc::clone(&handle.ring) });
@@ -56,6 +55,71 @@ pub fn install(level: LevelFilter, options: LogOptions) -> io::Result<LogHandle>
     log::set_max_level(level);
     panic::set_hook(Box::new(log_panic));
     Ok(handle)
+}
+
+static LOGGER: OnceLock<Logger> = OnceLock::new();
+
+/// The lines in memory, and the files' rotation. One without a log behind it is empty.
+#[derive(Clone)]
+pub struct LogBook(Arc<Ring>);
+
+impl Default for LogBook {
+    fn default() -> LogBook {
+        LogBook(Arc::new(Ring::new()))
+    }
+}
+
+impl LogBook {
+    /// The lines after number `after`, oldest first, at most `most`; lines that are no longer kept
+    /// are passed over. Without `after`, or with one that was never reached (it is from before
+    /// this start), the newest `most`.
+    pub fn since(&self, after: Option<u64>, most: usize) -> Vec<LogLine> {
+        let lines = self.0.since(after, most).into_iter().map(|(number, line)| LogLine {
+            number,
+            time: line.time(),
+            level: line.level(),
+            target: line.target().to_owned(),
+            text: line.message().to_owned(),
+        });
+        lines.collect()
+    }
+
+    /// The newest lines of at least this level, at most `lines`, oldest first. `target`: only what
+    /// was said under this name.
+    pub fn last(&self, lines: usize, level: LevelFilter, target: Option<&str>) -> Vec<String> {
+        self.0.last(lines, |line| {
+            line.level() <= level && target.is_none_or(|target| line.target() == target)
+        })
+    }
+
+    /// Rotates the files now and removes all elders but the newest; the bytes that are free again.
+    ///
+    /// # Errors
+    /// The disk's own; `TimedOut` when it takes longer than [`LOG_ROTATE_MS_MAX`].
+    pub fn rotate(&self) -> io::Result<u64> {
+        let (told, won) = mpsc::sync_channel(1);
+        self.0.rotate(told);
+        let late = |_| {
+            let words = "the disk has not answered yet; the rotation goes on";
+            Err(io::Error::new(io::ErrorKind::TimedOut, words))
+        };
+        won.recv_timeout(Duration::from_millis(LOG_ROTATE_MS_MAX)).unwrap_or_else(late)
+    }
+
+    /// A book with these lines that nobody writes down.
+    #[cfg(test)]
+    pub(crate) fn of(lines: &[(Level, &str, &str)]) -> LogBook {
+        let ring = Ring::new();
+        for (level, target, words) in lines {
+            ring.push(Line::new(
+                crate::base::time::Utc(0),
+                *level,
+                target,
+                format_args!("{words}"),
+            ));
+        }
+        LogBook(Arc::new(ring))
+    }
 }
 
 /// Keeps the log's thread. Dropping it writes what is left, within [`LOG_FLUSH_MS_MAX`].
@@ -70,24 +134,14 @@ impl LogHandle {
         self.ring.flush(deadline)
     }
 
-    /// What reads the newest lines.
-    pub fn reader(&self) -> LogReader {
-        LogReader(Arc::clone(&self.ring))
+    /// For whoever looks at the log.
+    pub fn book(&self) -> LogBook {
+        LogBook(Arc::clone(&self.ring))
     }
 
     /// The newest `lines` lines, oldest first.
     pub fn last(&self, lines: usize) -> Vec<String> {
-        self.ring.last(lines)
-    }
-}
-
-/// The newest lines, for whoever shows them; without a log behind it there are none.
-#[derive(Clone)]
-pub struct LogReader(Arc<Ring>);
-
-impl Default for LogReader {
-    fn default() -> LogReader {
-        LogReader(Arc::new(Ring::new()))
+        self.ring.last(lines, |_| true)
     }
 }
 
@@ -104,22 +158,6 @@ pub struct LogLine {
     pub target: String,
     /// What it says, without secrets and control characters.
     pub text: String,
-}
-
-impl LogReader {
-    /// The lines after number `after`, oldest first, at most `most`; lines that are no longer kept
-    /// are passed over. Without `after`, or with one that was never reached (it is from before
-    /// this start), the newest `most`.
-    pub fn since(&self, after: Option<u64>, most: usize) -> Vec<LogLine> {
-        let lines = self.0.since(after, most).into_iter().map(|(number, line)| LogLine {
-            number,
-            time: line.time(),
-            level: line.level(),
-            target: line.target().to_owned(),
-            text: line.message().to_owned(),
-        });
-        lines.collect()
-    }
 }
 
 impl Drop for LogHandle {
@@ -179,12 +217,21 @@ struct Writer {
 
 impl Writer {
     fn run(&mut self) {
-        while let Some((lost, line)) = self.ring.next() {
-            if lost > 0 {
-                self.write(&own_line(Level::Warn, format_args!("… {lost} lines lost")));
+        while let Some(job) = self.ring.next() {
+            match job {
+                Job::Write(lost, line) => {
+                    if lost > 0 {
+                        self.write(&own_line(Level::Warn, format_args!("… {lost} lines lost")));
+                    }
+                    self.write(&line);
+                    self.ring.written();
+                }
+                Job::Rotate(told) => {
+                    let won = self.file.as_mut().map_or(Ok(0), LogFile::make_room);
+                    // Who asked may have stopped waiting.
+                    let _ = told.try_send(won);
+                }
             }
-            self.write(&line);
-            self.ring.written();
         }
     }
 

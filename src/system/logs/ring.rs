@@ -2,6 +2,8 @@
 //! lines stay for whoever asks. Bound: [`LOG_LINES_MAX`] lines, allocated once.
 
 use std::collections::VecDeque;
+use std::io;
+use std::sync::mpsc::SyncSender;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -27,12 +29,26 @@ struct State {
     /// Lines the writer is done with.
     done: u64,
     closed: bool,
+    /// Who asked for a rotation is told here what it won.
+    rotation: Option<Rotation>,
+}
+
+/// Where what came of a rotation is told: the bytes it won.
+pub(super) type Rotation = SyncSender<io::Result<u64>>;
+
+/// What the writer has to do next.
+#[expect(clippy::large_enum_variant, reason = "one at a time, on the writer's own stack")]
+pub(super) enum Job {
+    /// Write a line, of which so many before it were overwritten unwritten.
+    Write(u64, Line),
+    /// Rotate the files.
+    Rotate(Rotation),
 }
 
 impl Ring {
     pub(super) fn new() -> Ring {
         let lines = VecDeque::with_capacity(LOG_LINES_MAX);
-        let state = State { lines, pushed: 0, taken: 0, done: 0, closed: false };
+        let state = State { lines, pushed: 0, taken: 0, done: 0, closed: false, rotation: None };
         Ring { state: Mutex::new(state), came: Condvar::new(), went: Condvar::new() }
     }
 
@@ -48,20 +64,29 @@ impl Ring {
         self.came.notify_one();
     }
 
-    /// Waits for the next line to write, and tells how many before it were overwritten unwritten.
-    /// `None`: closed, nothing more will come. Each line is followed by [`Ring::written`].
-    pub(super) fn next(&self) -> Option<(u64, Line)> {
+    /// Waits for what is to be done. `None`: closed, nothing more will come. Each line is followed
+    /// by [`Ring::written`].
+    pub(super) fn next(&self) -> Option<Job> {
         let state = self.lock();
-        let mut state = self
-            .came
-            .wait_while(state, |state| state.taken == state.pushed && !state.closed)
-            .unwrap_or_else(PoisonError::into_inner);
+        let idle = |state: &mut State| {
+            state.taken == state.pushed && !state.closed && state.rotation.is_none()
+        };
+        let mut state = self.came.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
+        if let Some(rotation) = state.rotation.take() {
+            return Some(Job::Rotate(rotation));
+        }
         let oldest = state.pushed - state.lines.len() as u64;
         let lost = oldest.saturating_sub(state.taken);
         let next = state.taken + lost;
         let line = state.lines.get(usize::try_from(next - oldest).ok()?)?.clone();
         state.taken = next + 1;
-        Some((lost, line))
+        Some(Job::Write(lost, line))
+    }
+
+    /// Has the files rotated; whoever asked before and was not served is not any more.
+    pub(super) fn rotate(&self, rotation: Rotation) {
+        self.lock().rotation = Some(rotation);
+        self.came.notify_one();
     }
 
     /// The writer is done with what it took.
@@ -89,11 +114,13 @@ impl Ring {
         self.came.notify_one();
     }
 
-    /// The newest lines, at most `lines`, oldest first.
-    pub(super) fn last(&self, lines: usize) -> Vec<String> {
+    /// The newest lines that are wanted, at most `lines`, oldest first.
+    pub(super) fn last(&self, lines: usize, wanted: impl Fn(&Line) -> bool) -> Vec<String> {
         let state = self.lock();
-        let skipped = state.lines.len().saturating_sub(lines);
-        state.lines.iter().skip(skipped).map(ToString::to_string).collect()
+        let newest = state.lines.iter().rev().filter(|line| wanted(line)).take(lines);
+        let mut texts: Vec<String> = newest.map(ToString::to_string).collect();
+        texts.reverse();
+        texts
     }
 
     /// The lines after number `after` (the first ever has number 1), oldest first, at most `most`,

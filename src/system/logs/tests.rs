@@ -187,7 +187,7 @@ fn the_end_writes_what_is_left() {
 
 #[test]
 fn a_reader_goes_on_where_it_stopped() {
-    let reader = LogReader::default();
+    let reader = LogBook::default();
     let push = |text: &str| {
         reader.0.push(Line::new(clock::utc(), Level::Info, "a", format_args!("{text}")));
     };

@@ -1,0 +1,185 @@
+//! The families of `/metrics`, subject by subject.
+
+use crate::control::api::Moment;
+use crate::control::build_info::BUILD;
+use crate::system::health::{Check, Health, Verdict};
+use crate::system::snapshot::{
+    DestinationState, DestinationStatus, ProgrammeStatus, Snapshot, Source,
+};
+
+use super::page::{Kind, Page};
+
+/// A share in percent as a ratio, to four places.
+fn ratio(percent: f64) -> f64 {
+    (percent * 100.0).round() / 10_000.0
+}
+
+pub(super) fn whole(page: &mut Page, health: &Health, moment: Moment) {
+    let build = [("version", BUILD.version), ("git", BUILD.git)];
+    page.family(Kind::Gauge, "build_info", "What runs.", [(build, 1)]);
+    let uptime_s = moment.now.to_ms() / 1000;
+    page.one(Kind::Gauge, "uptime_seconds", "Time since the program began.", uptime_s);
+    let verdicts = [Verdict::Healthy, Verdict::Degraded, Verdict::Unhealthy];
+    let states =
+        verdicts.map(|verdict| ([("status", verdict.name())], u8::from(verdict == health.verdict)));
+    page.family(Kind::Gauge, "health", "The verdict on the whole, 1 for the one it is.", states);
+    let level = |check: &Check| match check.verdict {
+        Verdict::Healthy => 0,
+        Verdict::Degraded => 1,
+        Verdict::Unhealthy => 2,
+    };
+    let checks = health.checks.iter().map(|check| ([("check", &*check.name)], level(check)));
+    let help = "The verdict of each check: 0 healthy, 1 degraded, 2 unhealthy.";
+    page.family(Kind::Gauge, "check_status", help, checks);
+}
+
+pub(super) fn programme(page: &mut Page, status: &ProgrammeStatus) {
+    let sources = [Source::Udp, Source::Rtmp, Source::Pull, Source::File, Source::Standby];
+    let on_air =
+        sources.map(|source| ([("source", source.name())], u8::from(source == status.on_air)));
+    page.family(Kind::Gauge, "on_air", "What is on air, 1 for the one that is.", on_air);
+    let help = "Cuts from one source or file to another.";
+    page.one(Kind::Counter, "programme_cuts_total", help, status.cuts);
+    let help = "Access units of the programme.";
+    page.one(Kind::Counter, "programme_units_total", help, status.units);
+    page.one(Kind::Counter, "programme_bytes_total", "Payload of the programme.", status.bytes);
+    let rates =
+        [([("track", "video")], status.video_bps), ([("track", "audio")], status.audio_bps)];
+    let help = "Bit rate of the programme, mean over 10 s.";
+    page.family(Kind::Gauge, "programme_bits_per_second", help, rates);
+    let dropped = [
+        ([("reason", "overlap")], status.dropped_overlap),
+        ([("reason", "oversize")], status.dropped_oversize),
+        ([("reason", "time")], status.dropped_time),
+    ];
+    let help = "Access units left out.";
+    page.family(Kind::Counter, "programme_dropped_units_total", help, dropped);
+}
+
+pub(super) fn inputs(page: &mut Page, snapshot: &Snapshot) {
+    let (udp, publisher, pull) = (&snapshot.udp, &snapshot.publisher, &snapshot.pull);
+    let live = [
+        ([("input", "udp")], u8::from(udp.receiving)),
+        ([("input", "rtmp")], u8::from(publisher.present)),
+        ([("input", "pull")], u8::from(pull.state == DestinationState::Live)),
+    ];
+    page.family(Kind::Gauge, "input_up", "Whether media comes in by this input.", live);
+    let bytes = [
+        ([("input", "udp")], udp.bytes),
+        ([("input", "rtmp")], publisher.bytes),
+        ([("input", "pull")], pull.bytes),
+    ];
+    let help = "Bytes taken by each input, of a publisher since it began.";
+    page.family(Kind::Counter, "input_received_bytes_total", help, bytes);
+    let rates = [
+        ([("input", "udp")], udp.bps),
+        ([("input", "rtmp")], publisher.bps),
+        ([("input", "pull")], pull.bps),
+    ];
+    page.family(Kind::Gauge, "input_bits_per_second", "Bit rate taken, mean over 10 s.", rates);
+    page.one(Kind::Counter, "udp_datagrams_total", "Datagrams taken.", udp.datagrams);
+    let lost = [
+        ([("reason", "kernel")], udp.kernel_drops),
+        ([("reason", "network")], udp.refused_network),
+        ([("reason", "sender")], udp.ignored_sender),
+        ([("reason", "rate")], udp.over_rate),
+    ];
+    page.family(Kind::Counter, "udp_dropped_datagrams_total", "Datagrams not taken.", lost);
+    let help = "Publishers refused for a wrong or missing key.";
+    page.one(Kind::Counter, "publishers_refused_total", help, publisher.refused_key);
+}
+
+pub(super) fn viewers(page: &mut Page, snapshot: &Snapshot) {
+    let rtmp = &snapshot.rtmp;
+    page.one(Kind::Gauge, "viewers", "RTMP viewers.", snapshot.viewers.len());
+    let help = "RTMP connections accepted.";
+    page.one(Kind::Counter, "rtmp_connections_total", help, rtmp.accepted);
+    let ended = [
+        ([("reason", "full")], rtmp.refused_full),
+        ([("reason", "refused")], rtmp.refused),
+        ([("reason", "protocol")], rtmp.protocol_errors),
+        ([("reason", "slow")], rtmp.closed_slow),
+    ];
+    let help = "RTMP connections refused or closed.";
+    page.family(Kind::Counter, "rtmp_closed_total", help, ended);
+    let help = "Times a viewer was skipped to the newest keyframe.";
+    page.one(Kind::Counter, "viewer_skips_total", help, rtmp.skips);
+    let help = "Bytes received from viewers.";
+    page.one(Kind::Counter, "viewer_received_bytes_total", help, rtmp.bytes_in);
+    page.one(Kind::Counter, "viewer_sent_bytes_total", "Bytes sent to viewers.", rtmp.bytes_out);
+    let help = "Bit rate sent to viewers, mean over 10 s.";
+    page.one(Kind::Gauge, "viewer_bits_per_second", help, rtmp.bps_out);
+}
+
+pub(super) fn destinations(page: &mut Page, all: &[DestinationStatus]) {
+    let label = |each: &DestinationStatus| [("destination", each.name.clone())];
+    let labels: Vec<_> = all.iter().map(label).collect();
+    let mut tell = |kind, name, help, value: &dyn Fn(&DestinationStatus) -> f64| {
+        let samples = labels
+            .iter()
+            .zip(all)
+            .map(|([(label, text)], each)| ([(*label, text.as_str())], value(each)));
+        page.family(kind, name, help, samples);
+    };
+    let up = |each: &DestinationStatus| f64::from(u8::from(each.state == DestinationState::Live));
+    tell(Kind::Gauge, "destination_up", "Whether media flows to this destination.", &up);
+    let enabled =
+        |each: &DestinationStatus| f64::from(u8::from(each.state != DestinationState::Idle));
+    tell(Kind::Gauge, "destination_enabled", "Whether it is switched on.", &enabled);
+    let help = "Whether the server said no the last time.";
+    let refused =
+        |each: &DestinationStatus| f64::from(u8::from(each.state == DestinationState::Refused));
+    tell(Kind::Gauge, "destination_refused", help, &refused);
+    let help = "Media bytes sent to this destination.";
+    tell(Kind::Counter, "destination_sent_bytes_total", help, &|each| each.bytes_out as f64);
+    let help = "Bit rate sent to this destination, mean over 10 s.";
+    tell(Kind::Gauge, "destination_bits_per_second", help, &|each| each.bps as f64);
+    let help = "Times it went live.";
+    tell(Kind::Counter, "destination_sessions_total", help, &|each| each.sessions as f64);
+    let help = "Times it was skipped to the newest keyframe.";
+    tell(Kind::Counter, "destination_skips_total", help, &|each| each.skips as f64);
+    let help = "How far it is behind the programme.";
+    tell(Kind::Gauge, "destination_lag_seconds", help, &|each| each.lag_ms as f64 / 1000.0);
+}
+
+pub(super) fn memory(page: &mut Page, moment: Moment) {
+    let heap = moment.heap;
+    let known = |bytes: u64| (bytes > 0).then_some(bytes);
+    let help = "Memory the process occupies.";
+    page.maybe("process_resident_bytes", help, known(moment.resident_bytes));
+    page.maybe("process_budget_bytes", "Memory it may occupy.", known(moment.budget_bytes));
+    page.one(Kind::Gauge, "heap_used_bytes", "Heap in use.", heap.used_bytes);
+    page.one(Kind::Gauge, "heap_peak_bytes", "The most heap there was in use.", heap.peak_bytes);
+    page.one(Kind::Gauge, "heap_limit_bytes", "Heap there may be in use.", heap.limit_bytes);
+}
+
+pub(super) fn machine(page: &mut Page, moment: Moment) {
+    let seen = moment.machine;
+    let help = "Processors in use, share of all cores.";
+    page.maybe("machine_cpu_ratio", help, seen.cpu.map(|cpu| ratio(cpu.percent)));
+    let help = "Processor time withheld by the hypervisor, share of all cores.";
+    page.maybe("machine_cpu_stolen_ratio", help, seen.cpu.map(|cpu| ratio(cpu.stolen_percent)));
+    let help = "Processor time of this program, share of one core.";
+    page.maybe("process_cpu_ratio", help, seen.cpu.map(|cpu| ratio(cpu.process_percent)));
+    page.maybe("machine_cpu_cores", "Processor cores.", seen.cores);
+    let loads = seen.load.map(|[one, five, fifteen]| {
+        [([("minutes", "1")], one), ([("minutes", "5")], five), ([("minutes", "15")], fifteen)]
+    });
+    let help = "Processes that want to run.";
+    page.family(Kind::Gauge, "machine_load", help, loads.into_iter().flatten());
+    let help = "Memory of the machine.";
+    page.maybe("machine_memory_size_bytes", help, seen.memory.map(|memory| memory.total));
+    let help = "Memory that can be had without swapping.";
+    page.maybe("machine_memory_available_bytes", help, seen.memory.map(|memory| memory.available));
+    let help = "Size of the data folder's disk.";
+    page.maybe("machine_disk_size_bytes", help, seen.disk.map(|disk| disk.total_bytes));
+    let help = "Bytes that may still be written to it.";
+    page.maybe("machine_disk_free_bytes", help, seen.disk.map(|disk| disk.free_bytes));
+    let age_s = seen.disk.map(|disk| moment.now.since(disk.taken).as_secs());
+    page.maybe("machine_disk_age_seconds", "How old the disk's figures are.", age_s);
+    let rates = seen.network.map(|network| {
+        [([("direction", "in")], network.bps_in), ([("direction", "out")], network.bps_out)]
+    });
+    let help = "Bit rate over all networks but loopback.";
+    page.family(Kind::Gauge, "machine_network_bits_per_second", help, rates.into_iter().flatten());
+}

@@ -1,0 +1,156 @@
+//! What the program says of itself, as a probe reads it. Purpose: an answer of `/api/health`, or
+//! none, turned into one line and an exit code. Bound: the answer's and the line's.
+
+use serde::Deserialize;
+
+use crate::base::limits::PROBE_LINE_CHARS_MAX;
+
+/// What a probe found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// All is well.
+    Healthy,
+    /// The programme runs, not all as wanted.
+    Degraded,
+    /// Viewers get nothing.
+    Unhealthy,
+    /// Nobody answers.
+    Silent,
+}
+
+impl Outcome {
+    /// The exit code.
+    pub const fn code(self) -> u8 {
+        match self {
+            Outcome::Healthy => 0,
+            Outcome::Degraded => 1,
+            Outcome::Unhealthy => 2,
+            Outcome::Silent => 3,
+        }
+    }
+
+    /// The outcome of an exit code.
+    pub const fn of_code(code: u8) -> Outcome {
+        match code {
+            0 => Outcome::Healthy,
+            1 => Outcome::Degraded,
+            2 => Outcome::Unhealthy,
+            _ => Outcome::Silent,
+        }
+    }
+}
+
+/// A check as it was told.
+#[derive(Clone, Debug, Default, Deserialize, PartialEq)]
+#[serde(default)]
+pub struct Told {
+    /// What was looked at.
+    pub name: String,
+    status: String,
+    /// A destination's state, or which input.
+    pub state: String,
+    detail: String,
+}
+
+impl Told {
+    /// Whether it is not as it should be.
+    pub fn is_bad(&self) -> bool {
+        self.status != "healthy"
+    }
+}
+
+/// What was found, and why.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Finding {
+    /// The outcome.
+    pub outcome: Outcome,
+    /// One line for a person.
+    pub line: String,
+    /// The checks that were told.
+    pub checks: Vec<Told>,
+}
+
+#[derive(Deserialize)]
+struct Answer {
+    status: String,
+    #[serde(default)]
+    checks: Vec<Told>,
+}
+
+/// Reads an answer.
+pub fn read(status: u16, body: &[u8]) -> Finding {
+    let silent = |why: &str| silent(why);
+    if matches!(status, 401 | 403) {
+        return silent("the program answers, and does not let this probe ask; is DATA right?");
+    }
+    let Ok(Answer { status: verdict, checks }) = serde_json::from_slice(body) else {
+        return silent("what answers there is not this program");
+    };
+    let outcome = match (status, verdict.as_str()) {
+        (200, "healthy") => Outcome::Healthy,
+        (200, "degraded") => Outcome::Degraded,
+        (503, "unhealthy") => Outcome::Unhealthy,
+        _ => return silent("what answers there is not this program"),
+    };
+    let bad = checks.iter().filter(|check| check.is_bad()).map(|check| check.detail.as_str());
+    let details: Vec<&str> = bad.collect();
+    let line = match details.is_empty() {
+        true => verdict,
+        false => format!("{verdict}: {}", details.join("; ")),
+    };
+    Finding { outcome, line: one_line(&line), checks }
+}
+
+/// Nobody answered.
+pub fn silent(why: &str) -> Finding {
+    let line = one_line(&format!("no answer: {why}"));
+    Finding { outcome: Outcome::Silent, line, checks: Vec::new() }
+}
+
+/// One line, of bounded length, that moves no cursor.
+pub fn one_line(text: &str) -> String {
+    let plain = text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    plain.take(PROBE_LINE_CHARS_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verdicts_become_lines_and_codes() {
+        let healthy =
+            read(200, br#"{"status":"healthy","checks":[{"name":"a","status":"healthy"}]}"#);
+        assert_eq!((healthy.outcome.code(), &*healthy.line), (0, "healthy"));
+        let degraded = read(
+            200,
+            br#"{"status":"degraded","udp_process":true,"checks":[
+                {"name":"disk","status":"degraded","value":85,"detail":"disk 85 %"},
+                {"name":"cpu","status":"healthy","detail":"cpu"},
+                {"name":"destination:t","status":"degraded","state":"refused","detail":"t was\nrefused"}]}"#,
+        );
+        assert_eq!(degraded.outcome.code(), 1);
+        assert_eq!(degraded.line, "degraded: disk 85 %; t was refused");
+        assert_eq!(degraded.checks[2].state, "refused");
+        let unhealthy = read(503, br#"{"status":"unhealthy"}"#);
+        assert_eq!((unhealthy.outcome.code(), &*unhealthy.line), (2, "unhealthy"));
+    }
+
+    #[test]
+    fn what_is_not_ours_is_no_answer() {
+        for (status, body) in [
+            (200, &b"<html>"[..]),
+            (200, b"{}"),
+            (200, br#"{"status":"unhealthy"}"#),
+            (404, br#"{"status":"healthy"}"#),
+            (401, br#"{"status":"healthy"}"#),
+            (200, br#"{"status":"healthy","checks":7}"#),
+        ] {
+            assert_eq!(read(status, body).outcome, Outcome::Silent, "{status}");
+        }
+        assert_eq!(one_line(&"x".repeat(9999)).chars().count(), PROBE_LINE_CHARS_MAX);
+        for code in 0..=3 {
+            assert_eq!(Outcome::of_code(code).code(), code);
+        }
+    }
+}

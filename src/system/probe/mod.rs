@@ -1,0 +1,101 @@
+//! `streamcaster probe`: how the program does, asked over loopback, in one line and an exit code.
+//! Purpose: made for cron: bounded in time, quiet, safe to run twice at once; with `--recover` it
+//! acts on what it finds ([`plan`]). Non-goals: starting the program, which is its supervisor's;
+//! HTTPS. Bounds: one deadline over each request, a short file of memory.
+//!
+//! `judged` reads an answer of `/api/health`, `plan` decides, `recover` does it.
+
+mod http;
+mod judged;
+mod plan;
+mod recover;
+mod restart;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+pub use http::Target;
+pub use judged::Outcome;
+
+use crate::base::limits::PROBE_TIMEOUT_S_MAX;
+use crate::system::pid_file;
+use judged::Finding;
+
+/// The file with what lets a probe ask, made anew by each start of the program.
+const TOKEN: &str = "probe.token";
+/// The longest token read.
+const TOKEN_BYTES_MAX: u64 = 256;
+
+/// What a probe is told.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The data folder of the program that is asked.
+    pub data: PathBuf,
+    /// Where it is asked; `None`: where it says it listens, or else at `configured`.
+    pub target: Option<Target>,
+    /// Where the configuration says it listens.
+    pub configured: Option<Target>,
+    /// Seconds each request may take.
+    pub timeout_s: u64,
+    /// Act on what is found.
+    pub recover: bool,
+    /// Say what would be done, and do nothing.
+    pub dry_run: bool,
+}
+
+/// Probes; prints nothing: the line is handed back.
+pub fn run(options: &Options) -> (Outcome, String) {
+    let asker = Asker::new(options);
+    if options.recover || options.dry_run {
+        return recover::run(&asker, options.dry_run);
+    }
+    let Finding { outcome, line, .. } = asker.health();
+    (outcome, line)
+}
+
+/// Whom to ask, and how.
+struct Asker {
+    target: Option<Target>,
+    state: PathBuf,
+    logs: PathBuf,
+    token: Option<String>,
+    timeout: Duration,
+}
+
+impl Asker {
+    fn new(options: &Options) -> Asker {
+        let state = options.data.join("state");
+        let said = || pid_file::address(&state).map(Target::at);
+        let target = options.target.clone().or_else(said).or(options.configured.clone());
+        let timeout = Duration::from_secs(options.timeout_s.clamp(1, PROBE_TIMEOUT_S_MAX));
+        let token = token(&state);
+        Asker { target, state, logs: options.data.join("logs"), token, timeout }
+    }
+
+    fn ask(&self, method: &str, path: &str, body: &str) -> Result<(u16, Vec<u8>), String> {
+        let Some(target) = &self.target else {
+            return Err("the configuration cannot be read; say where with --url".to_owned());
+        };
+        let token = self.token.as_deref();
+        http::ask(target, (method, path), body, token, self.timeout)
+            .map_err(|error| error.to_string())
+    }
+
+    fn health(&self) -> Finding {
+        match self.ask("GET", "/api/health", "") {
+            Ok((status, body)) => judged::read(status, &body),
+            Err(why) => judged::silent(&why),
+        }
+    }
+}
+
+fn token(state: &Path) -> Option<String> {
+    let mut text = String::new();
+    let file = File::open(state.join(TOKEN)).ok()?;
+    file.take(TOKEN_BYTES_MAX).read_to_string(&mut text).ok()?;
+    let token = text.trim();
+    let plain = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
+    plain.then(|| token.to_owned())
+}
