@@ -16,6 +16,9 @@ use crate::watch::Watch;
 /// How long the page may take to show what it was told, on a busy machine.
 pub const SHOWN: Duration = Duration::from_secs(20);
 
+/// Height of a screen, CSS pixels.
+const SCREEN_HEIGHT: u64 = 844;
+
 /// Told by the browser as errors of the page, so that they are found among its complaints.
 const TELL_VIOLATIONS: &str = "document.addEventListener('securitypolicyviolation', (event) => \
      console.error(`CSP: ${event.violatedDirective} ${event.blockedURI} ${event.sourceFile}`))";
@@ -57,18 +60,21 @@ impl Page {
 
     /// Changes width and colours; the language is that of the next load.
     pub fn look(&mut self, look: Look) {
-        let phone = look.width < 600;
-        let height = if phone { 844 } else { 800 };
-        let metrics = json!({
-            "width": look.width, "height": height, "deviceScaleFactor": 1, "mobile": phone,
-        });
-        self.pipe.call("Emulation.setDeviceMetricsOverride", metrics);
+        self.screen(look, SCREEN_HEIGHT);
         let scheme = if look.dark { "dark" } else { "light" };
         let features = json!([
             {"name": "prefers-color-scheme", "value": scheme},
             {"name": "prefers-reduced-motion", "value": "reduce"},
         ]);
         self.pipe.call("Emulation.setEmulatedMedia", json!({"features": features}));
+    }
+
+    fn screen(&mut self, look: Look, height: u64) {
+        let phone = look.width < 600;
+        let metrics = json!({
+            "width": look.width, "height": height, "deviceScaleFactor": 1, "mobile": phone,
+        });
+        self.pipe.call("Emulation.setDeviceMetricsOverride", metrics);
     }
 
     /// Changes the browser's language, for the next load.
@@ -160,15 +166,22 @@ impl Page {
         self.wait_for(&shown);
     }
 
-    /// Keeps a picture of the whole page as a PNG file.
-    pub fn screenshot(&mut self, path: &Path) {
-        let ask = json!({"format": "png", "captureBeyondViewport": true});
+    /// Keeps a picture of the whole page as a PNG file, as a screen high enough would show it.
+    pub fn screenshot(&mut self, look: Look, path: &Path) {
+        let high = self.eval("document.documentElement.scrollHeight").as_u64();
+        self.screen(look, high.unwrap_or(0).clamp(SCREEN_HEIGHT, 8 * SCREEN_HEIGHT));
+        // Drawn anew, twice: once for the size, once for what it moved.
+        self.eval(
+            "new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))",
+        );
+        let ask = json!({"format": "png", "captureBeyondViewport": false});
         let told = self.pipe.call("Page.captureScreenshot", ask);
         let text = told["data"].as_str().expect("a picture");
         let png = Base64::decode_vec(text).expect("base64");
         let folder = path.parent().expect("a folder");
         fs::create_dir_all(folder).expect("a folder for pictures");
         fs::write(path, png).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        self.screen(look, SCREEN_HEIGHT);
     }
 
     /// Fails when the browser complained of anything, or asked anybody but the program.

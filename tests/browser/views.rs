@@ -33,16 +33,19 @@ fn busy(world: &mut World, nginx: &Nginx) {
 /// Waits until a view shows what it has to show.
 fn ready(page: &mut Page, view: &str) {
     let shown = match view {
-        "onair" => "document.querySelectorAll('#glance li[data-lamp=live]').length === 1",
+        "onair" => {
+            "document.querySelectorAll('#glance li[data-lamp=live]').length === 1 \
+            && document.querySelector('#screen-note').hidden"
+        }
         "library" => {
-            "document.querySelectorAll('#videos li').length === 4 && \
+            "document.querySelectorAll('#videos > li').length === 4 && \
              document.querySelectorAll('.entry').length === 3 && \
-             !document.querySelector('#videos').innerText.includes('…\\n')"
+             document.querySelectorAll('#videos > li > button:not([hidden])').length === 3"
         }
         "outputs" => "document.querySelectorAll('#destinations li').length === 2",
         "machine" => {
-            "document.querySelectorAll('#checks li').length > 3 && \
-             document.querySelectorAll('#log li').length > 3"
+            "document.querySelectorAll('#checks li').length >= 3 && \
+             document.querySelectorAll('#log > *').length > 3"
         }
         _ => "document.querySelectorAll('.setting').length > 10",
     };
@@ -58,7 +61,7 @@ fn judge(page: &mut Page, view: &str, look: Look) {
     let name = name(view, look);
     let wide = page.eval("document.documentElement.scrollWidth - innerWidth").as_i64();
     assert!(wide <= Some(0), "{name}: {wide:?} pixels stand out on the right");
-    page.screenshot(&Path::new(PICTURES).join(name.replace(' ', "-") + ".png"));
+    page.screenshot(look, &Path::new(PICTURES).join(name.replace(' ', "-") + ".png"));
     page.assert_open_to_all(&name);
 }
 
