@@ -15,5 +15,6 @@ pub mod reactor;
 pub mod record;
 pub mod shutdown;
 pub mod snapshot;
+pub mod settings;
 pub mod sockets;
 pub mod store;

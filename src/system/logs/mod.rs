@@ -50,11 +50,17 @@ pub fn install(level: LevelFilter, options: LogOptions) -> io::Result<LogHandle>
     static LOGGER: OnceLock<Logger> = OnceLock::new();
     let console = SimpleLogger::new().with_level(LevelFilter::Trace).with_utc_timestamps();
     let handle = start(Box::new(console), options)?;
-    let logger = LOGGER.get_or_init(|| Logger { level, ring: Arc::clone(&handle.ring) });
+    let ring = Arc::clone(&handle.ring);
+    let logger = LOGGER.get_or_init(|| Logger { level: log::max_level, ring });
     log::set_logger(logger).map_err(io::Error::other)?;
     log::set_max_level(level);
     panic::set_hook(Box::new(log_panic));
     Ok(handle)
+}
+
+/// What is worth a line from now on.
+pub fn set_level(level: LevelFilter) {
+    log::set_max_level(level);
 }
 
 /// Keeps the log's thread. Dropping it writes what is left, within [`LOG_FLUSH_MS_MAX`].
@@ -101,13 +107,14 @@ fn start(console: Box<dyn Log>, options: LogOptions) -> io::Result<LogHandle> {
 
 /// What the `log` macros call.
 struct Logger {
-    level: LevelFilter,
+    /// What is worth a line now.
+    level: fn() -> LevelFilter,
     ring: Arc<Ring>,
 }
 
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.level() <= self.level
+        metadata.level() <= (self.level)()
     }
 
     fn log(&self, record: &Record<'_>) {
