@@ -4,6 +4,7 @@
 //! is open for playing, and the pool for name look-ups and remembered state:
 //! [`THREADS_MAX`](crate::base::limits::THREADS_MAX) at most.
 
+use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -16,16 +17,18 @@ use std::time::Duration;
 use async_signal::{Signal, Signals};
 use log::{error, info, warn};
 use smol::future::FutureExt;
+use smol::channel::Receiver;
 use smol::stream::StreamExt;
 use smol::{LocalExecutor, Task};
 
 use crate::base::budget::{Budget, Demand, Owner};
 use crate::base::limits::{
-    ACCESS_UNIT_BYTES_MAX, DESCRIPTORS_BESIDES, FAREWELL_MS_MAX, HTTP_CONNECTIONS_MAX,
+    ACCESS_UNIT_BYTES_MAX, CONFIG_LOOK_MS, DESCRIPTORS_BESIDES, FAREWELL_MS_MAX, HTTP_CONNECTIONS_MAX,
     RING_AUDIO_SHARE, RING_UNITS_MAX, RTMP_LOBBY_MAX, RTMP_PENDING_MAX,
 };
+use crate::base::history::History;
 use crate::base::rate::Rate;
-use crate::base::time::Mono;
+use crate::base::time::{Mono, Ticks};
 use crate::codec::access_unit::{Track, TrackConfig};
 use crate::control::{self, ControlHandle, ControlOptions};
 use crate::inputs::deck::{OpenFile, OpenedFile, Readers};
@@ -35,19 +38,22 @@ use crate::inputs::pull::Pull;
 use crate::inputs::standby::Standby;
 use crate::inputs::udp::UdpInput;
 use crate::outputs::destinations::Destination;
+use crate::outputs::pushes::Pushes;
 use crate::outputs::viewers::Viewers;
 use crate::ports::rtmp::{Context, RtmpPort};
 use crate::program::bell::Bell;
-use crate::program::ring::{Capacity, Ring};
+use crate::program::ring::{Capacity, Lookup, Ring};
 use crate::program::switcher::{FillAudio, Switcher};
 use crate::program::unit::Unit;
 use crate::program::Programme;
 use crate::system::clock;
 use crate::system::commands::{self, Declined, DeclinedKind, Inbox};
-use crate::system::config::Config;
+use crate::system::config::{Arguments, Config};
 use crate::system::heap;
 use crate::system::library::{Library, LibraryError};
 use crate::system::reactor::{self, Sleep};
+use crate::system::settings::{Environment, Settings, Wishes};
+use crate::system::shutdown::Shutdown;
 use crate::system::snapshot::{Board, ProgrammeStatus, Snapshot};
 use crate::system::sockets::{descriptors_max, raise_descriptors};
 
@@ -90,19 +96,36 @@ struct Plane {
     viewers: Rc<Viewers>,
     publishers: Rc<Publishers>,
     pull: Option<Pull>,
-    destinations: Vec<Destination>,
+    pushes: Pushes,
     library: Library,
     playout: Playout,
     readers: Readers,
     /// Rings when standby has been put on air.
     standby: Rc<Bell>,
+    /// It is to begin anew when it has ended.
+    restart: Cell<bool>,
 }
 
-/// Runs until a signal asks to end. `data` is the folder for what it writes.
+/// What is to come when the program has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Nothing.
+    Stay,
+    /// The program again.
+    Restart,
+}
+
+/// Runs until a signal asks to end, or the operator to begin anew. `data` is the folder for what it
+/// writes; `environment` and `arguments` are those that `config` was made with.
 ///
 /// # Errors
 /// A port that cannot be bound, a thread that cannot be started.
-pub fn run(config: &Config, data: &Path) -> Result<(), StartError> {
+pub fn run(
+    config: &Config,
+    data: &Path,
+    environment: Environment,
+    arguments: Arguments,
+) -> Result<Ending, StartError> {
     let heap_bytes = Budget::of(&demand(config)).total(Owner::Heap);
     heap::set_limit(usize::try_from(heap_bytes).unwrap_or(usize::MAX));
     allow_descriptors(config);
@@ -114,12 +137,14 @@ pub fn run(config: &Config, data: &Path) -> Result<(), StartError> {
     })?;
     let (desk, inbox) = commands::channel();
     let plane = Rc::new(Plane::bind(config, data, library.clone(), inbox)?);
+    let (settings, wishes) = Settings::new(data, environment, arguments, config.clone());
     let options = ControlOptions {
         http: config.http.listen,
         stat: config.stat.listen,
         board: board.clone(),
         desk,
         library,
+        settings: settings.clone(),
         state: data.join("state"),
     };
     let control = control::start(options).map_err(|cause| StartError {
@@ -134,10 +159,11 @@ pub fn run(config: &Config, data: &Path) -> Result<(), StartError> {
     })?;
     plane.announce(&control);
     let executor = Rc::clone(&plane.context.executor);
-    reactor::run(executor.run(Rc::clone(&plane).live(board, signals)));
+    settings.begin();
+    reactor::run(executor.run(Rc::clone(&plane).live(board, signals, settings, wishes)));
     control.stop();
     info!("ended");
-    Ok(())
+    Ok(if plane.restart.get() { Ending::Restart } else { Ending::Stay })
 }
 
 /// Sees to it that every connection there may be can have a descriptor.
@@ -187,7 +213,6 @@ impl Plane {
             let what = format!("the RTMP port {} cannot be opened", config.rtmp.listen);
             StartError { what, hint, cause }
         })?);
-        let destinations = config.destinations.iter().cloned().map(Destination::new).collect();
         let pull = config.pull.clone().map(Pull::new);
         let (readers, standby) = (Readers::default(), Rc::<Bell>::default());
         let open = open_file(library.clone());
@@ -200,11 +225,12 @@ impl Plane {
             viewers,
             publishers,
             pull,
-            destinations,
+            pushes: Pushes::default(),
             library,
             playout,
             readers,
             standby,
+            restart: Cell::default(),
         })
     }
 
@@ -223,7 +249,13 @@ impl Plane {
     }
 
     /// Starts every task, waits for a signal, and ends what must end politely.
-    async fn live(self: Rc<Self>, board: Board, mut signals: Signals) {
+    async fn live(
+        self: Rc<Self>,
+        board: Board,
+        mut signals: Signals,
+        settings: Settings,
+        wishes: Receiver<Arc<Wishes>>,
+    ) {
         let Context { executor, shutdown, .. } = self.context.clone();
         self.start("standby", Plane::stand_by).detach();
         self.start("files", |plane| async move {
@@ -239,9 +271,8 @@ impl Plane {
         self.start("rtmp", |plane| Rc::clone(&plane.port).run(plane.context.clone())).detach();
         self.start("status", move |plane| plane.tell(board.clone())).detach();
         self.start("pull", Plane::pull).detach();
-        let pushes = 0..self.destinations.len();
-        let pushes: Vec<_> =
-            pushes.map(|index| self.start("destination", move |plane| plane.push(index))).collect();
+        self.start("settings", move |plane| plane.obey(wishes.clone())).detach();
+        self.start("configuration", move |_| Plane::follow(settings.clone())).detach();
         info!("ready");
         // In a task of its own: what the thread waits for here is looked at with every wake-up.
         let stop = Rc::clone(&shutdown);
@@ -252,11 +283,7 @@ impl Plane {
             })
             .detach();
         shutdown.asked().await;
-        let farewells = async {
-            for push in pushes {
-                push.await;
-            }
-        };
+        let farewells = self.pushes.end();
         let late = async {
             Sleep::after(Duration::from_millis(FAREWELL_MS_MAX + 500)).await;
         };
@@ -280,10 +307,39 @@ impl Plane {
         Standby::new(open, readers, folder, called).run(&self.context.programme).await;
     }
 
-    async fn push(self: Rc<Self>, index: usize) {
-        let Context { programme, shutdown, .. } = &self.context;
-        if let Some(destination) = self.destinations.get(index) {
-            destination.run(programme, shutdown).await;
+    /// Makes what runs what is wished, again and again.
+    async fn obey(self: Rc<Self>, wishes: Receiver<Arc<Wishes>>) {
+        while let Ok(wished) = wishes.recv().await {
+            self.grant(&wished);
+            if wished.restart {
+                info!("ending, to begin anew");
+                self.restart.set(true);
+                self.context.shutdown.ask();
+            }
+        }
+    }
+
+    fn grant(self: &Rc<Self>, wished: &Wishes) {
+        self.context.programme.set_silence(wished.silence);
+        self.udp.set_silence(wished.silence);
+        let plane = Rc::clone(self);
+        let push = move |destination: Rc<Destination>, stop: Rc<Shutdown>| {
+            let plane = Rc::clone(&plane);
+            kept_alive("destination", move || {
+                let (plane, destination) = (Rc::clone(&plane), Rc::clone(&destination));
+                let stop = Rc::clone(&stop);
+                async move { destination.run(&plane.context.programme, &stop).await }
+            })
+        };
+        self.pushes.set(&wished.destinations, &self.context.executor, push);
+    }
+
+    /// Looks whether somebody has edited the configuration, again and again.
+    async fn follow(settings: Settings) {
+        loop {
+            let settings = settings.clone();
+            smol::unblock(move || settings.follow()).await;
+            Sleep::after(Duration::from_millis(CONFIG_LOOK_MS)).await;
         }
     }
 
@@ -316,7 +372,7 @@ impl Plane {
             playout: self.playout.status(&self.context.programme),
             rtmp,
             viewers: self.viewers.status(),
-            destinations: self.destinations.iter().map(|each| each.status(now)).collect(),
+            destinations: self.pushes.status(now),
         }
     }
 }
@@ -348,8 +404,30 @@ fn tell_signal(signal: Option<io::Result<Signal>>) {
 #[derive(Default)]
 struct Meters {
     video: Meter,
+    history: History,
+    keys: KeyFrames,
     audio: Meter,
     sent: Meter,
+}
+
+/// The distance of key frames.
+#[derive(Default)]
+struct KeyFrames {
+    newest: Option<Ticks>,
+    interval: Option<Ticks>,
+}
+
+impl KeyFrames {
+    /// Looks at the ring; a distance shorter than the time between two looks is told as that.
+    fn look(&mut self, ring: &Ring) -> Option<u64> {
+        let found = ring.newest_key().map(|seq| ring.get(seq));
+        if let Some(Lookup::Unit(unit)) = found {
+            let before = self.newest.replace(unit.dts).filter(|before| *before != unit.dts);
+            self.interval = before.map(|before| unit.dts - before).or(self.interval);
+        }
+        let open = ring.newest()?.dts - self.newest?;
+        u64::try_from(self.interval?.max(open).to_ms()).ok()
+    }
 }
 
 /// A rate over a counter.
@@ -372,6 +450,8 @@ impl Meters {
         let switcher = programme.switcher();
         let (ring, counters) = (switcher.ring(), switcher.counters());
         let [video_bytes, audio_bytes] = counters.bytes;
+        let video_bps = self.video.at(now, video_bytes);
+        self.history.take(now, video_bps);
         ProgrammeStatus {
             on_air: switcher.on_air(),
             on_air_since: switcher.on_air_since(),
@@ -379,7 +459,9 @@ impl Meters {
             time_ms: ring.newest().map_or(0, |unit| unit.dts.to_ms().unsigned_abs()),
             units: counters.units,
             bytes: video_bytes + audio_bytes,
-            video_bps: self.video.at(now, video_bytes),
+            video_bps,
+            bps_history: self.history.samples(),
+            keyframe_interval_ms: self.keys.look(ring),
             audio_bps: self.audio.at(now, audio_bytes),
             video: match ring.newest_config(Track::Video) {
                 Some(TrackConfig::Avc(avc)) => Some(avc.clone()),

@@ -26,7 +26,9 @@ pub mod routes;
 
 mod api;
 mod caller;
+mod changes;
 mod connection;
+mod destinations;
 mod fields;
 mod gate;
 mod inputs;
@@ -36,6 +38,7 @@ mod orders;
 mod page;
 #[cfg(test)]
 mod sample;
+mod settings;
 mod socket_dir;
 mod stat;
 mod videos;
@@ -56,6 +59,7 @@ use socket2::SockRef;
 use crate::base::limits::{HTTP_SOCKET_BUFFER_BYTES, HTTP_WORKERS, THREAD_STACK_BYTES};
 use crate::system::commands::Desk;
 use crate::system::library::Library;
+use crate::system::settings::Settings;
 use crate::system::snapshot::Board;
 use socket_dir::SocketDir;
 use worker::Shop;
@@ -77,6 +81,8 @@ pub struct ControlOptions {
     pub desk: Desk,
     /// The library.
     pub library: Library,
+    /// The settings.
+    pub settings: Settings,
     /// Takes the private socket where there is neither `/run` nor a folder for temporary files.
     pub state: PathBuf,
 }
@@ -127,7 +133,7 @@ pub fn start(options: ControlOptions) -> io::Result<ControlHandle> {
     let (http_addr, stat_addr) = (http.get_ref().local_addr()?, stat.get_ref().local_addr()?);
     let (dir, listener) = SocketDir::create(&options.state)?;
     let server = tiny_http::Server::from_listener(listener, None).map_err(io::Error::other)?;
-    let shop = Arc::new(Shop::new(server, options.board, options.desk, options.library));
+    let shop = Arc::new(Shop::new(server, options.board, options.desk, options.library, options.settings));
     let (stay, ended) = mpsc::channel::<()>();
     let (gate, stop) = smol::channel::bounded(1);
     // From here on an error drops the handle, and that stops what has begun.

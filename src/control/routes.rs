@@ -9,14 +9,17 @@ use serde::Serialize;
 
 use crate::control::api::{self, Moment};
 use crate::control::caller::Caller;
+use crate::control::destinations;
 use crate::control::orders;
 use crate::control::page;
+use crate::control::settings;
 use crate::control::stat;
 use crate::control::videos;
 use crate::system::commands::{Command, Outcome};
 use crate::system::health::{judge, Verdict};
 use crate::system::library::listing::Listing;
 use crate::system::library::objections::OnAir;
+use crate::system::settings::Settings;
 use crate::system::snapshot::Snapshot;
 
 /// The two TCP ports.
@@ -54,6 +57,8 @@ pub struct Asked<'a> {
     pub gzip: bool,
     /// If-None-Match as sent; empty when absent.
     pub if_none_match: &'a str,
+    /// If-Match as sent; empty when absent.
+    pub if_match: &'a str,
     /// Who asks.
     pub caller: Caller<'a>,
     /// Content-Type as sent; empty when absent.
@@ -73,6 +78,8 @@ pub struct World<'a> {
     pub ask: &'a dyn Fn(Command) -> Outcome,
     /// The library.
     pub listing: &'a Listing,
+    /// The settings.
+    pub settings: &'a Settings,
 }
 
 /// An answer.
@@ -153,6 +160,12 @@ enum Route<'a> {
     Playlists,
     /// One list, by its name as it stands in the path.
     Playlist(&'a str),
+    Destinations,
+    /// One destination, by its name as it stands in the path.
+    Destination(&'a str),
+    DestinationRestart(&'a str),
+    Settings,
+    Restart,
     /// A file of the page.
     Page,
     Stat,
@@ -169,14 +182,25 @@ impl<'a> Route<'a> {
             (Port::Http, "/api/stop") => Route::Stop,
             (Port::Http, "/api/playout") => Route::Playout,
             (Port::Http, "/api/playlists") => Route::Playlists,
+            (Port::Http, "/api/destinations") => Route::Destinations,
+            (Port::Http, "/api/settings") => Route::Settings,
+            (Port::Http, "/api/restart") => Route::Restart,
             (Port::Http, path) if page::has(path) => Route::Page,
-            (Port::Http, path) => {
-                let name = path.strip_prefix("/api/playlists/")?;
-                Route::Playlist(Some(name).filter(|name| !name.contains('/'))?)
-            }
+            (Port::Http, path) => return Route::named(path),
             (Port::Stat, "/stat") => Route::Stat,
             (Port::Stat, "/health") => Route::PlainHealth,
             (Port::Stat, _) => return None,
+        })
+    }
+
+    /// What a path with a name in it stands for.
+    fn named(path: &'a str) -> Option<Route<'a>> {
+        let (kind, rest) = path.strip_prefix("/api/")?.split_once('/')?;
+        Some(match (kind, rest.split_once('/')) {
+            ("playlists", None) => Route::Playlist(rest),
+            ("destinations", None) => Route::Destination(rest),
+            ("destinations", Some((name, "restart"))) => Route::DestinationRestart(name),
+            _ => return None,
         })
     }
 
@@ -184,6 +208,10 @@ impl<'a> Route<'a> {
     const fn methods(self) -> &'static str {
         match self {
             Route::Switch | Route::Stop | Route::Playout => "POST",
+            Route::DestinationRestart(_) | Route::Restart => "POST",
+            Route::Destinations => "GET, HEAD, POST",
+            Route::Destination(_) => "PUT, DELETE",
+            Route::Settings => "GET, HEAD, PATCH",
             Route::Playlist(_) => "GET, HEAD, PUT, DELETE",
             _ => "GET, HEAD",
         }
@@ -193,6 +221,13 @@ impl<'a> Route<'a> {
 /// Whether the answer to this target may be far larger than others.
 pub fn may_be_large(target: &str) -> bool {
     target.starts_with("/api/videos")
+}
+
+/// Whether this changes what is on the disk.
+pub fn writes_settings(asked: &Asked<'_>) -> bool {
+    let paths = ["/api/destinations", "/api/settings"];
+    let reads = matches!(asked.method, "GET" | "HEAD");
+    !reads && paths.iter().any(|path| asked.target.starts_with(path))
 }
 
 /// Answers.
@@ -241,13 +276,15 @@ fn tell(
         }
         Route::Playlists => orders::playlists(world),
         Route::Playlist(name) => orders::playlist(name, world)?,
+        Route::Destinations => destinations::list(world)?,
+        Route::Settings => settings::list(world)?,
         Route::Stat => text(200, "text/xml", stat::document(snapshot, moment)),
         Route::PlainHealth => match health().verdict {
             Verdict::Unhealthy => text(503, "text/plain", "unhealthy\n"),
             Verdict::Healthy | Verdict::Degraded => text(200, "text/plain", "healthy\n"),
         },
         // The others take no GET, which was seen to before.
-        Route::Page | Route::Switch | Route::Stop | Route::Playout => {
+        _ => {
             page::answer(path, asked.gzip, asked.if_none_match)
         }
     })
@@ -275,6 +312,12 @@ fn command(asked: Asked<'_>, route: Route<'_>, world: &World<'_>) -> Result<Answ
             orders::put_playlist(name, asked.body, world)
         }
         Route::Playlist(name) => orders::delete_playlist(name, world),
+        Route::Destinations => destinations::add(asked, world),
+        Route::Destination(name) if asked.method == "PUT" => destinations::edit(name, asked, world),
+        Route::Destination(name) => destinations::remove(name, asked, world),
+        Route::DestinationRestart(name) => destinations::restart(name, world),
+        Route::Settings => settings::change(asked, world),
+        Route::Restart => settings::restart(world),
         // Only what takes other methods than GET and HEAD comes here.
         _ => orders::stop(world),
     }

@@ -17,6 +17,7 @@ use crate::control::page;
 use crate::control::routes::{self, Answer, Asked, Port, World, COMMON_FIELDS};
 use crate::system::commands::{Command, Declined, DeclinedKind, Desk, Outcome};
 use crate::system::library::Library;
+use crate::system::settings::Settings;
 use crate::system::snapshot::Board;
 use crate::system::{clock, heap, memory};
 
@@ -37,6 +38,7 @@ pub struct Shop {
     board: Board,
     desk: Desk,
     library: Library,
+    settings: Settings,
     /// Commands under way.
     commands: AtomicUsize,
     /// Held while a list of the library is made and handed on: it may be large.
@@ -45,9 +47,16 @@ pub struct Shop {
 
 impl Shop {
     /// All of it.
-    pub fn new(server: Server, board: Board, desk: Desk, library: Library) -> Shop {
+    pub fn new(
+        server: Server,
+        board: Board,
+        desk: Desk,
+        library: Library,
+        settings: Settings,
+    ) -> Shop {
         let (commands, listing) = (AtomicUsize::new(0), Mutex::default());
-        Shop { server, closed: AtomicBool::new(false), board, desk, library, commands, listing }
+        let closed = AtomicBool::new(false);
+        Shop { server, closed, board, desk, library, settings, commands, listing }
     }
 
     /// Gives a command, if not too many are under way.
@@ -129,6 +138,7 @@ fn answer(request: &mut Request, shop: &Shop) -> Answer {
         target: request.url(),
         gzip: page::allows_gzip(field("Accept-Encoding")),
         if_none_match: field("If-None-Match"),
+        if_match: field("If-Match"),
         caller: Caller {
             peer: field(PEER_FIELD).parse().ok(),
             host: field("Host"),
@@ -143,8 +153,15 @@ fn answer(request: &mut Request, shop: &Shop) -> Answer {
         moment: moment(),
         ask: &|command| shop.ask(command),
         listing: &shop.library.listing(),
+        settings: &shop.settings,
     };
-    routes::answer(asked, &world)
+    // What is written to the disk counts as a command, so that a slow one keeps no worker from
+    // telling the state.
+    let counted = routes::writes_settings(&asked).then(|| Counted::new(&shop.commands));
+    match counted {
+        Some(Err(busy)) => routes::error(503, "BUSY", &busy.words),
+        Some(Ok(_)) | None => routes::answer(asked, &world),
+    }
 }
 
 fn moment() -> Moment {

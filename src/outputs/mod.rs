@@ -3,4 +3,5 @@
 pub mod destinations;
 mod feeder;
 mod push;
+pub mod pushes;
 pub mod viewers;

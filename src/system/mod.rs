@@ -11,6 +11,7 @@ pub mod library;
 pub mod link;
 pub mod logs;
 pub mod memory;
+pub mod platforms;
 pub mod reactor;
 pub mod record;
 pub mod shutdown;

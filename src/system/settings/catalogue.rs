@@ -74,6 +74,8 @@ pub enum Value {
     Text(String),
     /// A list of texts.
     List(Vec<String>),
+    /// Something that no setting can be.
+    Other,
 }
 
 /// Who has said what a setting is.
@@ -227,6 +229,17 @@ pub static SETTINGS: [Setting; 23] = [
     }),
 ];
 
+/// Their keys.
+pub static KEYS: [&str; SETTINGS.len()] = {
+    let mut keys = [""; SETTINGS.len()];
+    let mut number = 0;
+    while number < SETTINGS.len() {
+        keys[number] = SETTINGS[number].key;
+        number += 1;
+    }
+    keys
+};
+
 fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
@@ -321,6 +334,8 @@ pub fn put(document: &mut DocumentMut, values: &[(String, Value)]) -> Result<(),
             }
             Value::Boolean(flag) => document::set(document, section, key, (*flag).into()),
             Value::Text(text) => document::set(document, section, key, text.as_str().into()),
+            // Of no setting's kind, which was seen to before.
+            Value::Other => {}
             Value::List(items) => {
                 let list: toml_edit::Array = items.iter().map(String::as_str).collect();
                 document::set(document, section, key, list.into());

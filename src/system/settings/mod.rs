@@ -133,6 +133,11 @@ impl Settings {
         (Settings(Arc::new(inner)), told)
     }
 
+    /// Tells the data plane what it was started for.
+    pub fn begin(&self) {
+        self.wish(&self.state());
+    }
+
     /// The file's version now: the same bytes have the same. Empty when it cannot be read.
     pub fn revision(&self) -> String {
         let found = self.lock().and_then(|_held| self.read());
