@@ -16,17 +16,17 @@ use std::time::Duration;
 
 use async_signal::{Signal, Signals};
 use log::{error, info, warn};
-use smol::future::FutureExt;
 use smol::channel::Receiver;
+use smol::future::FutureExt;
 use smol::stream::StreamExt;
 use smol::{LocalExecutor, Task};
 
 use crate::base::budget::{Budget, Demand, Owner};
-use crate::base::limits::{
-    ACCESS_UNIT_BYTES_MAX, CONFIG_LOOK_MS, DESCRIPTORS_BESIDES, FAREWELL_MS_MAX, HTTP_CONNECTIONS_MAX,
-    RING_AUDIO_SHARE, RING_UNITS_MAX, RTMP_LOBBY_MAX, RTMP_PENDING_MAX,
-};
 use crate::base::history::History;
+use crate::base::limits::{
+    ACCESS_UNIT_BYTES_MAX, CONFIG_LOOK_MS, DESCRIPTORS_BESIDES, FAREWELL_MS_MAX,
+    HTTP_CONNECTIONS_MAX, RING_AUDIO_SHARE, RING_UNITS_MAX, RTMP_LOBBY_MAX, RTMP_PENDING_MAX,
+};
 use crate::base::rate::Rate;
 use crate::base::time::{Mono, Ticks};
 use crate::codec::access_unit::{Track, TrackConfig};
@@ -136,7 +136,7 @@ pub fn run(
         cause,
     })?;
     let (desk, inbox) = commands::channel();
-    let plane = Rc::new(Plane::bind(config, data, library.clone(), inbox)?);
+    let plane = Plane::bind(config, data, library.clone(), inbox)?;
     let (settings, wishes) = Settings::new(data, environment, arguments, config.clone());
     let options = ControlOptions {
         http: config.http.listen,
@@ -186,12 +186,15 @@ fn allow_descriptors(config: &Config) {
 }
 
 impl Plane {
+    /// Not inlined: its temporaries are the largest there are, and the data plane's stack would
+    /// keep room for them for ever.
+    #[inline(never)]
     fn bind(
         config: &Config,
         data: &Path,
         library: Library,
         inbox: Inbox,
-    ) -> Result<Plane, StartError> {
+    ) -> Result<Rc<Plane>, StartError> {
         let ring = Ring::new(capacity(config.programme.ring_bytes));
         let fill = if config.programme.fill_audio { FillAudio::Yes } else { FillAudio::No };
         let switcher = Switcher::new(ring, config.programme.silence, fill);
@@ -218,7 +221,7 @@ impl Plane {
         let open = open_file(library.clone());
         let playout =
             Playout::new(open, readers.clone(), inbox, &data.join("state"), Rc::clone(&standby));
-        Ok(Plane {
+        Ok(Rc::new(Plane {
             context,
             udp,
             port,
@@ -231,7 +234,7 @@ impl Plane {
             readers,
             standby,
             restart: Cell::default(),
-        })
+        }))
     }
 
     fn announce(&self, control: &ControlHandle) {

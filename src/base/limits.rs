@@ -378,6 +378,16 @@ pub const HTTP_COMMANDS_MAX: usize = 2;
 pub const HTTP_SOCKET_BUFFER_BYTES: usize = 64 << 10;
 /// Viewers named one by one in an answer; more are only counted.
 pub const HTTP_VIEWERS_LISTED_MAX: usize = 500;
+/// Clients of the server-sent events at once.
+pub const EVENT_CLIENTS_MAX: usize = 8;
+/// Clients of the preview at once.
+pub const PREVIEWS_MAX: usize = 4;
+/// Uploads that send at once.
+pub const UPLOADS_ACTIVE_MAX: usize = 2;
+/// Time the client of a long stream has to take what it is sent next.
+pub const STREAM_SEND_MS_MAX: u64 = 10_000;
+/// Bytes of a piece of a file read and thrown away behind an answer that does not take it.
+pub const UPLOAD_LINGER_BYTES_MAX: usize = 8 << 20;
 
 // ── The event queue ─────────────────────────────────────────────────────────────────────────
 /// Events taken from the kernel at once.

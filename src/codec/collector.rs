@@ -2,6 +2,8 @@
 //! [`UnitSink`].
 
 use super::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
+use super::container::{ContainerReader, FileError, Progress};
+use super::window::InMemory;
 
 /// What a producer said, in order.
 #[derive(Clone, Debug, PartialEq)]
@@ -48,6 +50,23 @@ impl Collector {
         };
         self.units().into_iter().flat_map(video).collect()
     }
+}
+
+/// Reads a file on to its end or an error.
+pub(crate) fn play(
+    reader: &mut dyn ContainerReader,
+    bytes: &[u8],
+) -> (Collector, Option<FileError>) {
+    let mut file = InMemory { bytes, reads: 0 };
+    let mut sink = Collector::default();
+    for _ in 0..bytes.len() + 1000 {
+        match reader.next(&mut file, &mut sink) {
+            Ok(Progress::More) => {}
+            Ok(Progress::End) => return (sink, None),
+            Err(error) => return (sink, Some(error)),
+        }
+    }
+    panic!("it does not end");
 }
 
 /// The NAL units of an access unit, each behind its 4-byte length.

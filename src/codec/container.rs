@@ -6,6 +6,7 @@
 use std::fmt;
 use std::io;
 
+use crate::base::limits::FILE_BROKEN_UNITS_MAX;
 use crate::base::time::Ticks;
 
 use super::access_unit::{AacConfig, AvcConfig, UnitSink};
@@ -52,6 +53,19 @@ pub trait ContainerReader: Send {
     /// What the file holds.
     fn contents(&self) -> &Contents;
 
+    /// [`next`](ContainerReader::next), which may leave open what it failed in the middle of.
+    ///
+    /// # Errors
+    /// As for [`next`](ContainerReader::next).
+    fn step(
+        &mut self,
+        file: &mut dyn ReadAt,
+        sink: &mut dyn UnitSink,
+    ) -> Result<Progress, FileError>;
+
+    /// Aborts what the sink has open.
+    fn give_up(&mut self, sink: &mut dyn UnitSink);
+
     /// Hands the next piece to the sink: an access unit or a part of one, after its configuration
     /// when that is new. The work of one call is bounded. No unit is left open at the end.
     ///
@@ -61,7 +75,13 @@ pub trait ContainerReader: Send {
         &mut self,
         file: &mut dyn ReadAt,
         sink: &mut dyn UnitSink,
-    ) -> Result<Progress, FileError>;
+    ) -> Result<Progress, FileError> {
+        let progress = self.step(file, sink);
+        if progress.is_err() {
+            self.give_up(sink);
+        }
+        progress
+    }
 
     /// Goes to the last key unit at or before `to`, or else the first, and returns its DTS. What
     /// the sink has open is aborted; configurations are told again before the next unit.
@@ -76,6 +96,31 @@ pub trait ContainerReader: Send {
     ) -> Result<Ticks, FileError>;
 }
 
+/// How damaged a file's access units are. One given up now and then is a scratch; nothing else
+/// but them is no file to play.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Damage {
+    in_a_row: u64,
+}
+
+impl Damage {
+    /// So many units came whole, so many were given up.
+    pub fn count(&mut self, whole: u64, given_up: u64) {
+        self.in_a_row = if whole > 0 { 0 } else { self.in_a_row.saturating_add(given_up) };
+    }
+
+    /// Whether what was read up to `at`, bytes from the beginning of the file, is worth going on.
+    ///
+    /// # Errors
+    /// More than [`FILE_BROKEN_UNITS_MAX`] units in a row were given up.
+    pub fn judge(self, at: u64) -> Result<(), FileError> {
+        if self.in_a_row > u64::from(FILE_BROKEN_UNITS_MAX) {
+            return Err(FileError::Broken { what: "its access units are damaged", at });
+        }
+        Ok(())
+    }
+}
+
 /// Why a file cannot be played.
 #[derive(Debug)]
 pub enum FileError {
@@ -87,6 +132,11 @@ pub enum FileError {
         what: String,
         /// What would help.
         remedy: Remedy,
+    },
+    /// It is encrypted, and its key is not in it.
+    Encrypted {
+        /// What of it, for a person ("encrypted video").
+        what: &'static str,
     },
     /// It contradicts itself or the rules of its format.
     Broken {
@@ -140,8 +190,8 @@ impl FileError {
             FileError::NotRecognised | FileError::NoVideo => Some(Remedy::Both),
             FileError::Unsupported { remedy, .. } => Some(*remedy),
             FileError::Broken { .. } | FileError::Truncated { .. } => Some(Remedy::Remux),
-            // Without the header no program can make anything of it.
-            FileError::Unfinished | FileError::Disk(_) => None,
+            // Without the header, or the key, no program can make anything of it.
+            FileError::Unfinished | FileError::Encrypted { .. } | FileError::Disk(_) => None,
         }
     }
 }
@@ -161,6 +211,11 @@ impl fmt::Display for FileError {
             FileError::Unsupported { what, .. } => {
                 write!(f, "it holds {what}, which cannot be carried")
             }
+            FileError::Encrypted { what } => write!(
+                f,
+                "it holds {what}, which nobody can play without the key; \
+                 what is wanted is a copy without protection"
+            ),
             FileError::Broken { what, at } => write!(f, "it is broken at byte {at}: {what}"),
             FileError::Truncated { at } => {
                 write!(f, "it is cut short: what should stand at byte {at} is missing")
@@ -175,3 +230,21 @@ impl fmt::Display for FileError {
 }
 
 impl std::error::Error for FileError {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_damage_without_a_whole_unit_between_ends_a_file() {
+        let most = u64::from(FILE_BROKEN_UNITS_MAX);
+        let mut damage = Damage::default();
+        damage.count(0, most);
+        assert!(damage.judge(7).is_ok());
+        damage.count(1, 1);
+        damage.count(0, most);
+        assert!(damage.judge(7).is_ok());
+        damage.count(0, 1);
+        assert!(matches!(damage.judge(7), Err(FileError::Broken { at: 7, .. })));
+    }
+}

@@ -14,6 +14,7 @@ use crate::base::time::{Mono, Utc};
 use crate::codec::access_unit::{AacConfig, AvcConfig};
 use crate::control::build_info::BUILD;
 use crate::control::inputs::{self, Playout, Publisher, Pull};
+use crate::control::meter::HttpUse;
 use crate::system::health::{self, Health};
 use crate::system::heap::HeapUse;
 use crate::system::snapshot::{
@@ -34,6 +35,8 @@ pub struct Moment {
     pub resident_bytes: u64,
     /// Its heap against the budget.
     pub heap: HeapUse,
+    /// What the gate counts.
+    pub http: HttpUse,
 }
 
 impl Moment {
@@ -106,6 +109,7 @@ pub struct StatusAnswer<'a> {
     publisher: Publisher<'a>,
     pull: Option<Pull<'a>>,
     rtmp: Rtmp<'a>,
+    http: HttpUse,
     viewer_count: usize,
     viewers: Vec<Viewer<'a>>,
     destinations: Vec<Destination<'a>>,
@@ -173,6 +177,7 @@ pub fn status<'a>(snapshot: &'a Snapshot, health: &'a Health, moment: Moment) ->
         publisher: inputs::publisher(&snapshot.publisher, moment),
         pull: inputs::pull(&snapshot.pull, moment),
         rtmp: rtmp(&snapshot.rtmp),
+        http: moment.http,
         viewer_count: snapshot.viewers.len(),
         viewers: snapshot
             .viewers

@@ -5,23 +5,25 @@
 //! request at a time.
 
 use std::io;
-use std::net::{IpAddr, Shutdown, TcpStream};
+use std::net::IpAddr;
+use std::rc::Rc;
 use std::time::Duration;
 
-use async_io::{Async, Timer};
+use async_io::Timer;
 use smol::channel::{bounded, Sender};
 use smol::future::{or, Future};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
-use socket2::SockRef;
 
 use crate::base::limits::{
     HTTP_ANSWER_MS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_HEAD_MS_MAX, HTTP_IDLE_MS_MAX,
-    HTTP_LINGER_BYTES_MAX, HTTP_LINGER_MS_MAX,
+    HTTP_LINGER_BYTES_MAX, HTTP_LINGER_MS_MAX, UPLOAD_LINGER_BYTES_MAX,
 };
-use crate::control::head::{self, Head, Refusal};
+use crate::control::head::{self, Body, Head, Refusal};
 use crate::control::lane::{Job, Reply};
-use crate::control::routes::{self, Port, COMMON_FIELDS};
-use crate::control::worker::{PEER_FIELD, PORT_FIELD};
+use crate::control::routes::{self, Answer, Port, COMMON_FIELDS};
+use crate::control::stream::{self, Carrier, Sources, Stream};
+use crate::control::wire::Wire;
+use crate::control::worker::{LENGTH_FIELD, PEER_FIELD, PORT_FIELD};
 
 /// How a connection tells the gate that it could be given up for another.
 pub trait Seat {
@@ -60,17 +62,26 @@ pub struct Door {
     pub peer: IpAddr,
 }
 
+/// What answers, behind the gate.
+pub struct Behind {
+    /// Requests, to the lanes.
+    pub jobs: Sender<Job>,
+    /// Long streams.
+    pub sources: Sources,
+}
+
 /// Serves a client until the connection ends.
-pub async fn serve(stream: Async<TcpStream>, door: Door, jobs: Sender<Job>, seat: impl Seat) {
-    let mut client = Client { stream, input: Vec::new() };
+pub async fn serve(wire: Wire, door: Door, behind: Rc<Behind>, seat: impl Seat) {
+    let mut client = Client::new(wire);
     let mut kept = false;
     loop {
         seat.waits();
-        match client.exchange(kept, door, &jobs, &seat).await {
+        match client.exchange(kept, door, &behind, &seat).await {
             Ok(true) => kept = true,
             Ok(false) => break,
             Err(End::Silent) => return,
             Err(End::Refused(refusal)) => {
+                behind.sources.meter.refuse();
                 client.refuse(refusal).await;
                 break;
             }
@@ -81,37 +92,68 @@ pub async fn serve(stream: Async<TcpStream>, door: Door, jobs: Sender<Job>, seat
 }
 
 /// Tells a client that there is no room, and closes.
-pub async fn turn_away(stream: Async<TcpStream>) {
-    let mut client = Client { stream, input: Vec::new() };
+pub async fn turn_away(wire: Wire) {
+    let mut client = Client::new(wire);
     client.refuse(Refusal::Unavailable).await;
     client.linger().await;
 }
 
 struct Client {
-    stream: Async<TcpStream>,
+    wire: Wire,
     /// What was read and not yet used.
     input: Vec<u8>,
+    /// Bytes that may come behind the last answer.
+    linger_bytes: usize,
 }
 
 impl Client {
+    fn new(wire: Wire) -> Client {
+        Client { wire, input: Vec::new(), linger_bytes: HTTP_LINGER_BYTES_MAX }
+    }
+
     /// One request and its answer; whether another may follow.
     async fn exchange(
         &mut self,
         kept: bool,
         door: Door,
-        jobs: &Sender<Job>,
+        behind: &Behind,
         seat: &impl Seat,
     ) -> Result<bool, End> {
         let head = self.read_head(kept).await?;
-        let body = self.read_body(&head).await?;
+        let body = match head.body {
+            Body::Whole(length) => self.read_body(length, head.expects_continue).await?,
+            Body::Piece(_) => {
+                self.linger_bytes = UPLOAD_LINGER_BYTES_MAX;
+                Vec::new()
+            }
+        };
         seat.works();
         // Who sends more than it asked for has its answer and no other.
-        let keep_alive = head.keep_alive && self.input.is_empty();
-        let reply = ask(&head, &body, door, jobs).await?;
+        let whole = matches!(head.body, Body::Whole(_)) && self.input.is_empty();
+        let keep_alive = head.keep_alive && whole;
+        let reply = ask(&head, &body, door, &behind.jobs).await?;
+        if let Some(stream) = reply.stream {
+            self.carry(stream, head.expects_continue, &behind.sources).await?;
+            return Ok(false);
+        }
         let last = if keep_alive { "keep-alive" } else { "close" };
         let last = format!("Connection: {last}\r\n\r\n");
         self.send(&[&reply.head, last.as_bytes(), &reply.body]).await?;
         Ok(keep_alive)
+    }
+
+    /// Serves a long stream, the last thing on this connection.
+    async fn carry(
+        &mut self,
+        stream: Stream,
+        expects_continue: bool,
+        sources: &Sources,
+    ) -> io::Result<()> {
+        let mut carrier = Carrier::new(&mut self.wire, &mut self.input, expects_continue);
+        match stream::serve(stream, &mut carrier, sources).await? {
+            Some(answer) => self.send(&[&answer_bytes(&answer)]).await,
+            None => Ok(()),
+        }
     }
 
     async fn read_head(&mut self, kept: bool) -> Result<Head, End> {
@@ -141,15 +183,16 @@ impl Client {
         }
     }
 
-    async fn read_body(&mut self, head: &Head) -> Result<Vec<u8>, End> {
+    async fn read_body(&mut self, bytes: usize, expects_continue: bool) -> Result<Vec<u8>, End> {
         let whole = async {
-            if head.expects_continue && self.input.len() < head.body_bytes {
-                self.stream.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+            if expects_continue && self.input.len() < bytes {
+                self.wire.write_all(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+                self.wire.flush().await?;
             }
-            while self.input.len() < head.body_bytes {
+            while self.input.len() < bytes {
                 self.read_more().await?;
             }
-            let rest = self.input.split_off(head.body_bytes);
+            let rest = self.input.split_off(bytes);
             Ok(std::mem::replace(&mut self.input, rest))
         };
         within(HTTP_IDLE_MS_MAX, whole).await.unwrap_or(Err(Refusal::TooSlow.into()))
@@ -158,7 +201,7 @@ impl Client {
     /// Appends a piece of what has come to `input`.
     async fn read_more(&mut self) -> io::Result<()> {
         let mut piece = [0; 2048];
-        let taken = self.stream.read(&mut piece).await?;
+        let taken = self.wire.read(&mut piece).await?;
         if taken == 0 {
             return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
         }
@@ -170,13 +213,13 @@ impl Client {
     async fn send(&mut self, parts: &[&[u8]]) -> io::Result<()> {
         let all = async {
             for part in parts {
-                self.stream.write_all(part).await?;
+                self.wire.write_all(part).await?;
             }
-            Ok(())
+            self.wire.flush().await
         };
         let sent = within(HTTP_IDLE_MS_MAX, all).await;
         if sent.is_none() {
-            self.reset();
+            self.wire.reset();
         }
         sent.unwrap_or_else(|| Err(io::Error::from(io::ErrorKind::TimedOut)))
     }
@@ -190,27 +233,22 @@ impl Client {
     /// Closes so that the last answer arrives: a close with unread bytes pending would be a
     /// reset, and a reset throws away what the client has not read (RFC 9112, 9.6).
     async fn linger(&mut self) {
-        if self.stream.get_ref().shutdown(Shutdown::Write).is_err() {
-            return;
-        }
         let drained = async {
+            if self.wire.finish().await.is_err() {
+                return;
+            }
             let mut piece = [0; 4096];
             let mut bytes = 0;
-            while bytes < HTTP_LINGER_BYTES_MAX {
-                match self.stream.read(&mut piece).await {
+            while bytes < self.linger_bytes {
+                match self.wire.read(&mut piece).await {
                     Ok(0) | Err(_) => return,
                     Ok(taken) => bytes += taken,
                 }
             }
         };
         if within(HTTP_LINGER_MS_MAX, drained).await.is_none() {
-            self.reset();
+            self.wire.reset();
         }
-    }
-
-    fn reset(&self) {
-        // Without it the close is merely slower.
-        let _ = SockRef::from(self.stream.get_ref()).set_linger(Some(Duration::ZERO));
     }
 }
 
@@ -220,12 +258,16 @@ async fn ask(head: &Head, body: &[u8], door: Door, jobs: &Sender<Job>) -> Result
     for part in [&head.method, " ", &head.target, " HTTP/1.1\r\n", &head.passed_on] {
         request.extend_from_slice(part.as_bytes());
     }
-    let own = format!(
-        "{PORT_FIELD}: {}\r\n{PEER_FIELD}: {}\r\nContent-Length: {}\r\n\r\n",
+    let mut own = format!(
+        "{PORT_FIELD}: {}\r\n{PEER_FIELD}: {}\r\nContent-Length: {}\r\n",
         door.port.name(),
         door.peer,
         body.len()
     );
+    if let Body::Piece(bytes) = head.body {
+        own += &format!("{LENGTH_FIELD}: {bytes}\r\n");
+    }
+    own += "\r\n";
     request.extend_from_slice(own.as_bytes());
     request.extend_from_slice(body);
     let (reply, answered) = bounded(1);
@@ -239,7 +281,11 @@ async fn ask(head: &Head, body: &[u8], door: Door, jobs: &Sender<Job>) -> Result
 
 /// What the gate itself answers.
 fn refusal_bytes(refusal: Refusal) -> Vec<u8> {
-    let answer = routes::error(refusal.status(), refusal.code(), &refusal.to_string());
+    answer_bytes(&routes::error(refusal.status(), refusal.code(), &refusal.to_string()))
+}
+
+/// An answer that is the last of its connection.
+fn answer_bytes(answer: &Answer) -> Vec<u8> {
     let mut bytes = format!("HTTP/1.1 {} {}\r\n", answer.status, reason(answer.status));
     for (name, value) in COMMON_FIELDS.iter().chain(&answer.fields) {
         bytes.extend([name, ": ", value, "\r\n"]);
@@ -250,22 +296,30 @@ fn refusal_bytes(refusal: Refusal) -> Vec<u8> {
     bytes
 }
 
-/// The reason phrases of [`Refusal::status`] (RFC 9110, 15; RFC 6585, 5).
+/// The reason phrases of what the gate's side answers (RFC 9110, 15; RFC 6585, 5); others go
+/// without one.
 fn reason(status: u16) -> &'static str {
     match status {
+        200 => "OK",
         400 => "Bad Request",
         408 => "Request Timeout",
         411 => "Length Required",
         413 => "Content Too Large",
         417 => "Expectation Failed",
+        404 => "Not Found",
+        409 => "Conflict",
+        429 => "Too Many Requests",
         431 => "Request Header Fields Too Large",
+        500 => "Internal Server Error",
+        503 => "Service Unavailable",
         505 => "HTTP Version Not Supported",
-        _ => "Service Unavailable",
+        507 => "Insufficient Storage",
+        _ => "",
     }
 }
 
 /// What `work` gives within `ms`; nothing if it takes longer.
-async fn within<T>(ms: u64, work: impl Future<Output = T>) -> Option<T> {
+pub async fn within<T>(ms: u64, work: impl Future<Output = T>) -> Option<T> {
     let deadline = async {
         Timer::after(Duration::from_millis(ms)).await;
         None

@@ -24,9 +24,11 @@ use crate::base::limits::{
     REPEAT_MS_MIN,
 };
 use crate::base::time::Mono;
-use crate::control::connection::{self, Door, Seat};
+use crate::control::connection::{self, Behind, Door, Seat};
 use crate::control::lane::{self, Job, Purse};
 use crate::control::routes::Port;
+use crate::control::stream::Sources;
+use crate::control::wire::Wire;
 use crate::system::clock;
 use crate::system::sockets::source;
 
@@ -34,7 +36,13 @@ use crate::system::sockets::source;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// Runs the gate until `stop` is closed. `socket` is where the HTTP server listens.
-pub fn run(http: Async<TcpListener>, stat: Async<TcpListener>, socket: &Path, stop: Receiver<()>) {
+pub fn run(
+    http: Async<TcpListener>,
+    stat: Async<TcpListener>,
+    socket: &Path,
+    sources: Sources,
+    stop: Receiver<()>,
+) {
     let executor = LocalExecutor::new();
     // Every connection has at most one job under way.
     let (jobs, to_do) = bounded(HTTP_CONNECTIONS_MAX);
@@ -42,11 +50,11 @@ pub fn run(http: Async<TcpListener>, stat: Async<TcpListener>, socket: &Path, st
     for _ in 0..HTTP_LANES {
         executor.spawn(lane::run(socket.to_owned(), to_do.clone(), purse.clone())).detach();
     }
-    let house = Rc::new(House::default());
+    let house = Rc::new(House::new(jobs, sources));
     let open = async {
         let doors = zip(
-            accept(http, Port::Http, &executor, &house, &jobs),
-            accept(stat, Port::Stat, &executor, &house, &jobs),
+            accept(http, Port::Http, &executor, &house),
+            accept(stat, Port::Stat, &executor, &house),
         );
         doors.await;
     };
@@ -63,12 +71,11 @@ async fn accept(
     port: Port,
     executor: &LocalExecutor<'static>,
     house: &Rc<House>,
-    jobs: &Sender<Job>,
 ) {
     let mut quiet_until = Mono::default();
     loop {
         match listener.accept().await {
-            Ok((stream, from)) => admit(stream, from, port, executor, house, jobs),
+            Ok((stream, from)) => admit(stream, from, port, executor, house),
             Err(e) => {
                 let now = clock::mono();
                 if now >= quiet_until {
@@ -89,7 +96,6 @@ fn admit(
     port: Port,
     executor: &LocalExecutor<'static>,
     house: &Rc<House>,
-    jobs: &Sender<Job>,
 ) {
     // Answers leave whole; waiting for more to send would only delay their last packet.
     let _ = stream.get_ref().set_nodelay(true);
@@ -97,14 +103,18 @@ fn admit(
         let id = house.ticket();
         let chair = Chair { house: Rc::clone(house), id };
         let door = Door { port, peer: from.ip() };
-        let task = executor.spawn(connection::serve(stream, door, jobs.clone(), chair));
+        let behind = Rc::clone(&house.behind);
+        let task = executor.spawn(connection::serve(Wire::Plain(stream), door, behind, chair));
         let waiting_since = Some(id);
         let entry = Entry { id, source: source(from.ip()), waiting_since, _task: task };
-        house.seats.borrow_mut().push(entry);
-    } else if house.refusing.get() < HTTP_REFUSALS_MAX {
+        house.enter(entry);
+        return;
+    }
+    house.behind.sources.meter.refuse();
+    if house.refusing.get() < HTTP_REFUSALS_MAX {
         let refused = Refused::new(house);
         let told = async move {
-            connection::turn_away(stream).await;
+            connection::turn_away(Wire::Plain(stream)).await;
             drop(refused);
         };
         executor.spawn(told).detach();
@@ -122,15 +132,35 @@ struct Entry {
 }
 
 /// All connections.
-#[derive(Default)]
 struct House {
     seats: RefCell<Vec<Entry>>,
+    behind: Rc<Behind>,
     /// Counts what happens, to tell earlier from later.
     tickets: Cell<u64>,
     refusing: Cell<usize>,
 }
 
 impl House {
+    fn new(jobs: Sender<Job>, sources: Sources) -> House {
+        let behind = Rc::new(Behind { jobs, sources });
+        let (seats, tickets, refusing) = Default::default();
+        House { seats, behind, tickets, refusing }
+    }
+
+    fn enter(&self, entry: Entry) {
+        let mut seats = self.seats.borrow_mut();
+        seats.push(entry);
+        self.behind.sources.meter.connections.set(seats.len());
+    }
+
+    fn leave(&self, id: u64) {
+        // Whoever gives up the entry holds the list, and has taken it out already.
+        if let Ok(mut seats) = self.seats.try_borrow_mut() {
+            seats.retain(|entry| entry.id != id);
+            self.behind.sources.meter.connections.set(seats.len());
+        }
+    }
+
     fn ticket(&self) -> u64 {
         self.tickets.set(self.tickets.get() + 1);
         self.tickets.get()
@@ -203,10 +233,7 @@ impl Seat for Chair {
 
 impl Drop for Chair {
     fn drop(&mut self) {
-        // Whoever gives up the entry holds the list, and has taken it out already.
-        if let Ok(mut seats) = self.house.seats.try_borrow_mut() {
-            seats.retain(|entry| entry.id != self.id);
-        }
+        self.house.leave(self.id);
     }
 }
 
@@ -284,7 +311,10 @@ mod tests {
         let (http, stat) = (any(), any());
         let at = http.get_ref().local_addr().unwrap();
         let (open, stop) = bounded(1);
-        let gate = std::thread::spawn(move || run(http, stat, &dir.socket(), stop));
+        let gate = std::thread::spawn(move || {
+            let sources = Sources { meter: std::sync::Arc::default() };
+            run(http, stat, &dir.socket(), sources, stop);
+        });
         (at, listener, open, gate)
     }
 

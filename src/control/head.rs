@@ -13,16 +13,21 @@ const METHOD_BYTES_MAX: usize = 16;
 
 /// Fields that are passed on. All others stay at the gate: hop-by-hop ones (RFC 9110, 7.6.1) are
 /// its own business, and nobody can forge the names it adds itself.
-const PASSED_ON: [&str; 8] = [
+const PASSED_ON: [&str; 10] = [
     "host",
     "accept",
     "accept-encoding",
     "content-type",
     "if-match",
     "if-none-match",
+    "last-event-id",
     "origin",
+    "upload-offset",
     "sec-fetch-site",
 ];
+
+/// Where pieces of files are sent to.
+const UPLOADS: &str = "/api/uploads/";
 
 /// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,10 +118,19 @@ pub struct Head {
     pub keep_alive: bool,
     /// The client waits for `100 Continue` before it sends its body (RFC 9110, 10.1.1).
     pub expects_continue: bool,
-    /// Length of the body, bytes.
-    pub body_bytes: usize,
+    /// The body.
+    pub body: Body,
     /// The fields passed on, each `name: value` and CRLF.
     pub passed_on: String,
+}
+
+/// A request's body.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Body {
+    /// So many bytes, read before the request is passed on.
+    Whole(usize),
+    /// A piece of a file, of so many bytes: read when the answer to the head is a stream.
+    Piece(u64),
 }
 
 /// Where the first head in `input` ends (behind its empty line), if it does; the first `seen`
@@ -146,13 +160,13 @@ pub fn parse(head: &[u8]) -> Result<Head, Refusal> {
     for line in lines {
         fields.take(line.ok_or(Refusal::BadField)?)?;
     }
-    fields.judge(minor)?;
+    let body = fields.judge(minor, method == "PATCH" && target.starts_with(UPLOADS))?;
     Ok(Head {
         method,
         target,
         keep_alive: minor == 1 && !fields.close,
         expects_continue: minor == 1 && fields.expects_continue,
-        body_bytes: fields.length.unwrap_or(0),
+        body,
         passed_on: fields.passed_on,
     })
 }
@@ -186,8 +200,8 @@ fn request_line(line: &[u8]) -> Result<(String, String, u8), Refusal> {
 struct Fields {
     count: usize,
     hosts: usize,
-    length: Option<usize>,
-    too_large: bool,
+    length: Option<u64>,
+    octets: bool,
     coded: bool,
     close: bool,
     expects_continue: bool,
@@ -216,6 +230,7 @@ impl Fields {
             "connection" => self.close |= has_word(value, b"close"),
             "expect" if value.eq_ignore_ascii_case(b"100-continue") => self.expects_continue = true,
             "expect" => self.bad_expectation = true,
+            "content-type" => self.octets = value.eq_ignore_ascii_case(b"application/octet-stream"),
             _ => {}
         }
         if PASSED_ON.contains(&name.as_str()) && value.iter().all(is_printable) {
@@ -230,14 +245,12 @@ impl Fields {
         if !digits || self.length.is_some() {
             return Err(Refusal::BadLength);
         }
-        let length = String::from_utf8_lossy(value).parse().unwrap_or(usize::MAX);
-        self.too_large = length > HTTP_BODY_BYTES_MAX;
-        self.length = Some(length);
+        self.length = Some(String::from_utf8_lossy(value).parse().unwrap_or(u64::MAX));
         Ok(())
     }
 
-    /// What only all fields together tell.
-    fn judge(&self, minor: u8) -> Result<(), Refusal> {
+    /// What only all fields together tell; `uploads` when the body may be a piece of a file.
+    fn judge(&self, minor: u8, uploads: bool) -> Result<Body, Refusal> {
         if self.coded && self.length.is_some() {
             return Err(Refusal::BadLength);
         }
@@ -250,10 +263,12 @@ impl Fields {
         if self.bad_expectation {
             return Err(Refusal::BadExpectation);
         }
-        if self.too_large {
-            return Err(Refusal::BodyTooLarge);
+        let length = self.length.unwrap_or(0);
+        if uploads && self.octets {
+            return Ok(Body::Piece(length));
         }
-        Ok(())
+        let whole = usize::try_from(length).ok().filter(|bytes| *bytes <= HTTP_BODY_BYTES_MAX);
+        whole.map(Body::Whole).ok_or(Refusal::BodyTooLarge)
     }
 }
 
@@ -376,7 +391,7 @@ mod tests {
 
     #[test]
     fn lengths_are_one_plain_number() {
-        assert_eq!(get("Content-Length: 65536\r\n").unwrap().body_bytes, 65_536);
+        assert_eq!(get("Content-Length: 65536\r\n").unwrap().body, Body::Whole(65_536));
         assert_eq!(get("Content-Length: 65537\r\n"), Err(Refusal::BodyTooLarge));
         assert_eq!(get("Content-Length: 99999999999999999999999\r\n"), Err(Refusal::BodyTooLarge));
         for value in ["", "+5", "-5", "5, 5", "0x5", "5 5", "five"] {
@@ -390,6 +405,25 @@ mod tests {
         );
         assert_eq!(get("Transfer-Encoding: chunked\r\n"), Err(Refusal::LengthRequired));
         assert_eq!(get("Transfer-Encoding: xchunked\r\n"), Err(Refusal::LengthRequired));
+    }
+
+    #[test]
+    fn only_a_piece_of_a_file_may_be_larger() {
+        let octets = "Content-Type: application/octet-stream\r\n";
+        let head = |method: &str, target: &str, fields: &str| {
+            let length = "Content-Length: 8589934592\r\n";
+            let text = format!("{method} {target} HTTP/1.1\r\nHost: a\r\n{length}{fields}\r\n");
+            parse(text.as_bytes()).map(|head| head.body)
+        };
+        assert_eq!(head("PATCH", "/api/uploads/7", octets), Ok(Body::Piece(8 << 30)));
+        let too_large = Err(Refusal::BodyTooLarge);
+        assert_eq!(head("POST", "/api/uploads/7", octets), too_large);
+        assert_eq!(head("PATCH", "/api/uploads", octets), too_large);
+        assert_eq!(head("PATCH", "/api/uploads/7", ""), too_large);
+        let json = "Content-Type: application/json\r\n";
+        assert_eq!(head("PATCH", "/api/uploads/7", &format!("{octets}{json}")), too_large);
+        let coded = format!("{octets}Transfer-Encoding: chunked\r\n");
+        assert_eq!(head("PATCH", "/api/uploads/7", &coded), Err(Refusal::BadLength));
     }
 
     #[test]

@@ -17,6 +17,7 @@ use smol::io::{AsyncReadExt, AsyncWriteExt};
 use std::os::unix::net::UnixStream;
 
 use crate::base::limits::{HTTP_ANSWERS_BYTES_MAX, HTTP_ANSWER_BYTES_MAX, HTTP_HEAD_BYTES_MAX};
+use crate::control::stream::{Stream, STREAM_FIELD};
 
 /// A request on its way.
 pub struct Job {
@@ -34,6 +35,8 @@ pub struct Reply {
     pub head: Vec<u8>,
     /// The body.
     pub body: Vec<u8>,
+    /// What the gate serves instead.
+    pub stream: Option<Stream>,
     _share: Share,
 }
 
@@ -91,7 +94,7 @@ pub async fn run(socket: PathBuf, jobs: Receiver<Job>, purse: Purse) {
 
 async fn exchange(stream: &mut Async<UnixStream>, job: &Job, purse: &Purse) -> io::Result<Reply> {
     stream.write_all(&job.request).await?;
-    let (head, mut body) = read_head(stream).await?;
+    let (mut head, mut body) = read_head(stream).await?;
     let stated = body_bytes(&head).ok_or_else(malformed)?;
     let length = if job.bodiless { 0 } else { stated };
     if length > HTTP_ANSWER_BYTES_MAX || body.len() > length {
@@ -105,7 +108,8 @@ async fn exchange(stream: &mut Async<UnixStream>, job: &Job, purse: &Purse) -> i
     let have = body.len();
     body.resize(length, 0);
     stream.read_exact(body.get_mut(have..).unwrap_or_default()).await?;
-    Ok(Reply { head, body, _share: share })
+    let stream = take_stream(&mut head)?;
+    Ok(Reply { head, body, stream, _share: share })
 }
 
 /// The head without its empty line, and the bytes that came along behind it.
@@ -143,6 +147,20 @@ fn body_bytes(head: &[u8]) -> Option<usize> {
     })
 }
 
+/// Takes the private field out of `head`, and what it says.
+fn take_stream(head: &mut Vec<u8>) -> io::Result<Option<Stream>> {
+    let text = std::str::from_utf8(head).map_err(|_| malformed())?;
+    let of_field = |line: &str| {
+        let (name, value) = line.split_once(": ")?;
+        name.eq_ignore_ascii_case(STREAM_FIELD).then(|| value.trim_end().to_owned())
+    };
+    let Some(value) = text.split_inclusive("\r\n").find_map(of_field) else { return Ok(None) };
+    let rest: String =
+        text.split_inclusive("\r\n").filter(|line| of_field(line).is_none()).collect();
+    *head = rest.into_bytes();
+    Stream::parse(&value).map(Some).ok_or_else(malformed)
+}
+
 async fn discard(stream: &mut Async<UnixStream>, mut bytes: usize) -> io::Result<()> {
     let mut piece = [0; 4096];
     while bytes > 0 {
@@ -171,6 +189,20 @@ mod tests {
         assert_eq!(body_bytes(b"HTTP/1.1 200 OK\r\nDate: x\r\n"), None);
         assert_eq!(body_bytes(b"HTTP/1.1 200 OK\r\nContent-Length: -1\r\n"), None);
         assert_eq!(body_bytes(b""), None);
+    }
+
+    #[test]
+    fn the_private_field_is_taken_out() {
+        let take = |head: &str| {
+            let mut head = head.as_bytes().to_vec();
+            let taken = take_stream(&mut head);
+            (taken.map_err(|_| ()), String::from_utf8(head).unwrap())
+        };
+        let plain = "HTTP/1.1 200 OK\r\nServer: a\r\n".to_owned();
+        assert_eq!(take(&plain), (Ok(None), plain.clone()));
+        let streamed = "HTTP/1.1 200 OK\r\nX-StreamCaster-stream: events 5\r\nServer: a\r\n";
+        assert_eq!(take(streamed), (Ok(Some(Stream::Events { after: Some(5) })), plain.clone()));
+        assert_eq!(take(&streamed.replace("events 5", "?")), (Err(()), plain));
     }
 
     #[test]

@@ -33,15 +33,20 @@ mod fields;
 mod gate;
 mod inputs;
 mod lane;
+mod meter;
 mod names;
 mod orders;
 mod page;
+mod preview;
 #[cfg(test)]
 mod sample;
 mod settings;
 mod socket_dir;
 mod stat;
+mod stream;
+mod uploads;
 mod videos;
+mod wire;
 mod worker;
 
 use std::io;
@@ -61,7 +66,9 @@ use crate::system::commands::Desk;
 use crate::system::library::Library;
 use crate::system::settings::Settings;
 use crate::system::snapshot::Board;
+use meter::Meter;
 use socket_dir::SocketDir;
+use stream::Sources;
 use worker::Shop;
 
 pub use build_info::BUILD;
@@ -133,7 +140,10 @@ pub fn start(options: ControlOptions) -> io::Result<ControlHandle> {
     let (http_addr, stat_addr) = (http.get_ref().local_addr()?, stat.get_ref().local_addr()?);
     let (dir, listener) = SocketDir::create(&options.state)?;
     let server = tiny_http::Server::from_listener(listener, None).map_err(io::Error::other)?;
-    let shop = Arc::new(Shop::new(server, options.board, options.desk, options.library, options.settings));
+    let meter = Arc::<Meter>::default();
+    let sources = Sources { meter: Arc::clone(&meter) };
+    let ControlOptions { board, desk, library, settings, .. } = options;
+    let shop = Arc::new(Shop::new(server, board, desk, library, settings, meter));
     let (stay, ended) = mpsc::channel::<()>();
     let (gate, stop) = smol::channel::bounded(1);
     // From here on an error drops the handle, and that stops what has begun.
@@ -150,7 +160,9 @@ pub fn start(options: ControlOptions) -> io::Result<ControlHandle> {
         spawn(format!("control-{number}"), &stay, move || worker::work(&shop))?;
     }
     let socket = handle.dir.socket();
-    spawn("control-gate".to_owned(), &stay, move || gate::run(http, stat, &socket, stop))?;
+    spawn("control-gate".to_owned(), &stay, move || {
+        gate::run(http, stat, &socket, sources, stop);
+    })?;
     log::info!("control: page on http://{http_addr}, statistics on http://{stat_addr}/stat");
     Ok(handle)
 }

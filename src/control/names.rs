@@ -1,22 +1,5 @@
-//! Names in paths and queries. Purpose: percent-encoding undone (RFC 3986, 2.1), and what may be a
-//! playlist's name. Non-goals: files' names, which the library judges. Bound: the request's.
-
-use crate::base::limits::PLAYLIST_NAME_BYTES_MAX;
-use crate::system::library::names;
-
-/// A playlist's name: what could be a file's, only shorter.
-///
-/// # Errors
-/// What is wrong with it, one sentence.
-pub fn playlist_name(name: &str) -> Result<(), String> {
-    if name.len() > PLAYLIST_NAME_BYTES_MAX {
-        return Err(format!("A playlist's name has at most {PLAYLIST_NAME_BYTES_MAX} bytes."));
-    }
-    names::check(name).map(drop).map_err(|why| {
-        let rule = why.to_string();
-        format!("A playlist's name{}.", rule.strip_prefix("a file name").unwrap_or(&rule))
-    })
-}
+//! Names in paths and queries. Purpose: percent-encoding undone (RFC 3986, 2.1). Non-goals:
+//! which names may be, which the library judges. Bound: the request's.
 
 /// A part of a path or, where a plus sign is a blank, of a query; nothing when it is not UTF-8 in
 /// percent-encoding.
@@ -52,17 +35,6 @@ pub fn parameter<'a>(target: &'a str, name: &str) -> Option<&'a str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_playlists_name_could_be_a_files_only_shorter() {
-        for name in ["night", "ä ö", &"x".repeat(PLAYLIST_NAME_BYTES_MAX)] {
-            assert_eq!(playlist_name(name), Ok(()));
-        }
-        for name in ["", "..", "a/b", ".a", "a\0", &"x".repeat(PLAYLIST_NAME_BYTES_MAX + 1)] {
-            let why = playlist_name(name).unwrap_err();
-            assert!(why.starts_with("A playlist's name ") && why.ends_with('.'), "{why}");
-        }
-    }
 
     #[test]
     fn percent_encoding_is_undone_once() {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::base::limits::{PLAYLISTS_MAX, PLAYLIST_FILES_MAX};
 use crate::control::api;
 use crate::control::fields::{Fields, Wrong};
-use crate::control::names::{decoded, playlist_name};
+use crate::control::names::decoded;
 use crate::control::routes::{self, Answer, World};
 use crate::system::commands::{Command, DeclinedKind, FileName, Playlist, Selection};
 use crate::system::library::names;
@@ -76,32 +76,33 @@ pub fn switch(body: &[u8], world: &World<'_>) -> Result<Answer, Answer> {
     let video = fields.text("video")?.unwrap_or_default();
     let source = fields.text("source")?.unwrap_or("local");
     let live = |selection| (selection, About::Programme);
-    let (selection, about) =
-        match source {
-            "local" => {
-                let name = named_file(video)?;
-                let at_ms = fields.seconds("start_s")?.unwrap_or(0);
-                let looped = fields.flag("loop")?.unwrap_or(false);
-                (Selection::File { name, at_ms, looped }, About::File(video))
-            }
-            "playlist" => {
-                playlist_name(video).map_err(|why| wrong(format_args!("`video`: {why}")))?;
-                (Selection::Playlist(video.to_owned()), About::Playlist)
-            }
-            "udp" => live(Selection::Udp),
-            "rtmp" => live(Selection::Rtmp),
-            "pull" => live(Selection::Pull),
-            "standby" => live(Selection::Standby),
-            "googledrive" => {
-                return Err(wrong(
-                    "Google Drive is not set up here; put the file into the videos folder and use \
+    let (selection, about) = match source {
+        "local" => {
+            let name = named_file(video)?;
+            let at_ms = fields.seconds("start_s")?.unwrap_or(0);
+            let looped = fields.flag("loop")?.unwrap_or(false);
+            (Selection::File { name, at_ms, looped }, About::File(video))
+        }
+        "playlist" => {
+            names::check_playlist(video).map_err(|why| wrong(format_args!("`video`: {why}")))?;
+            (Selection::Playlist(video.to_owned()), About::Playlist)
+        }
+        "udp" => live(Selection::Udp),
+        "rtmp" => live(Selection::Rtmp),
+        "pull" => live(Selection::Pull),
+        "standby" => live(Selection::Standby),
+        "googledrive" => {
+            return Err(wrong(
+                "Google Drive is not set up here; put the file into the videos folder and use \
                  \"source\": \"local\".",
-                ))
-            }
-            _ => return Err(wrong(
+            ))
+        }
+        _ => {
+            return Err(wrong(
                 "`source` must be local, playlist, udp, rtmp, pull or standby; without it, local.",
-            )),
-        };
+            ))
+        }
+    };
     if matches!(about, About::Programme) && !video.is_empty() {
         named_file(video)?;
     }
@@ -231,6 +232,6 @@ pub fn delete_playlist(name: &str, world: &World<'_>) -> Result<Answer, Answer> 
 fn named_list(name: &str) -> Result<String, Answer> {
     let name = decoded(name, false)
         .ok_or_else(|| wrong("The playlist's name must be UTF-8 in percent-encoding."))?;
-    playlist_name(&name).map_err(wrong)?;
+    names::check_playlist(&name).map_err(wrong)?;
     Ok(name)
 }

@@ -52,13 +52,13 @@ pub fn answer(path: &str, gzip: bool, if_none_match: &str) -> Answer {
     // A weak comparison is what If-None-Match asks for (RFC 9110, 13.1.2).
     let known = |known: &str| known == "*" || known.strip_prefix("W/").unwrap_or(known) == tag;
     if if_none_match.split(',').map(str::trim).any(known) {
-        return Answer { status: 304, fields, body: Cow::Borrowed(&[]) };
+        return Answer { status: 304, fields, body: Cow::Borrowed(&[]), stream: None };
     }
     fields.push(("Content-Type", file.kind));
     if gzip {
         fields.push(("Content-Encoding", "gzip"));
     }
-    Answer { status: 200, fields, body: Cow::Borrowed(body) }
+    Answer { status: 200, fields, body: Cow::Borrowed(body), stream: None }
 }
 
 /// Whether an Accept-Encoding allows gzip (RFC 9110, 12.5.3).

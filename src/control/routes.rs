@@ -14,6 +14,7 @@ use crate::control::orders;
 use crate::control::page;
 use crate::control::settings;
 use crate::control::stat;
+use crate::control::stream::Stream;
 use crate::control::videos;
 use crate::system::commands::{Command, Outcome};
 use crate::system::health::{judge, Verdict};
@@ -65,6 +66,10 @@ pub struct Asked<'a> {
     pub content_type: &'a str,
     /// The body; empty when absent.
     pub body: &'a [u8],
+    /// Length of a body that the gate reads itself if the answer is a [`Stream`], bytes.
+    pub piece_bytes: Option<u64>,
+    /// Last-Event-ID as sent; empty when absent.
+    pub last_event_id: &'a str,
 }
 
 /// What an answer is made from.
@@ -91,6 +96,8 @@ pub struct Answer {
     pub fields: Vec<(&'static str, &'static str)>,
     /// The body.
     pub body: Cow<'static, [u8]>,
+    /// What the gate serves instead of this answer.
+    pub stream: Option<Stream>,
 }
 
 /// Fields of every answer: no guessing of types, no referrer, no frame, nothing loaded from
@@ -137,7 +144,12 @@ pub fn json(status: u16, value: &impl Serialize) -> Answer {
 
 /// An answer that is JSON already.
 pub fn json_bytes(status: u16, body: Vec<u8>) -> Answer {
-    Answer { status, fields: vec![JSON, FRESH], body: Cow::Owned(body) }
+    Answer { status, fields: vec![JSON, FRESH], body: Cow::Owned(body), stream: None }
+}
+
+/// An answer that the gate's side gives.
+pub fn streamed(stream: Stream) -> Answer {
+    Answer { status: 200, fields: Vec::new(), body: Cow::Borrowed(&[]), stream: Some(stream) }
 }
 
 fn text(status: u16, kind: &'static str, body: impl Into<Cow<'static, str>>) -> Answer {
@@ -145,7 +157,7 @@ fn text(status: u16, kind: &'static str, body: impl Into<Cow<'static, str>>) -> 
         Cow::Borrowed(body) => Cow::Borrowed(body.as_bytes()),
         Cow::Owned(body) => Cow::Owned(body.into_bytes()),
     };
-    Answer { status, fields: vec![("Content-Type", kind), FRESH], body }
+    Answer { status, fields: vec![("Content-Type", kind), FRESH], body, stream: None }
 }
 
 /// What is at a path.
@@ -170,6 +182,7 @@ enum Route<'a> {
     Page,
     Stat,
     PlainHealth,
+    Events,
 }
 
 impl<'a> Route<'a> {
@@ -178,6 +191,7 @@ impl<'a> Route<'a> {
             (Port::Http, "/api/status") => Route::Status,
             (Port::Http, "/api/health") => Route::Health,
             (Port::Http, "/api/videos") => Route::Videos,
+            (Port::Http, "/api/events") => Route::Events,
             (Port::Http, "/api/switch") => Route::Switch,
             (Port::Http, "/api/stop") => Route::Stop,
             (Port::Http, "/api/playout") => Route::Playout,
@@ -212,6 +226,8 @@ impl<'a> Route<'a> {
             Route::Destinations => "GET, HEAD, POST",
             Route::Destination(_) => "PUT, DELETE",
             Route::Settings => "GET, HEAD, PATCH",
+            // A stream has nothing to say to HEAD.
+            Route::Events => "GET",
             Route::Playlist(_) => "GET, HEAD, PUT, DELETE",
             _ => "GET, HEAD",
         }
@@ -274,6 +290,7 @@ fn tell(
             };
             videos::answer(asked.target, world.listing, on_air)
         }
+        Route::Events => streamed(Stream::Events { after: asked.last_event_id.parse().ok() }),
         Route::Playlists => orders::playlists(world),
         Route::Playlist(name) => orders::playlist(name, world)?,
         Route::Destinations => destinations::list(world)?,
@@ -284,9 +301,7 @@ fn tell(
             Verdict::Healthy | Verdict::Degraded => text(200, "text/plain", "healthy\n"),
         },
         // The others take no GET, which was seen to before.
-        _ => {
-            page::answer(path, asked.gzip, asked.if_none_match)
-        }
+        _ => page::answer(path, asked.gzip, asked.if_none_match),
     })
 }
 

@@ -12,6 +12,7 @@ use crate::base::time::Mono;
 use crate::codec::container::Remedy;
 use crate::control::sample;
 use crate::system::commands::{Declined, DeclinedKind, FileName, Playlist, Selection};
+use crate::system::config::{Arguments, Config};
 use crate::system::library::listing::{Entry, State};
 use crate::system::library::open::Identity;
 use crate::system::snapshot::{Text, TEXT_BYTES_MAX};
@@ -32,6 +33,12 @@ fn one_file() -> Listing {
     Listing { entries, ..Listing::default() }
 }
 
+/// Settings in a folder that there is not.
+fn no_settings() -> Settings {
+    let (data, arguments) = (std::path::Path::new("/nonexistent"), Arguments::default());
+    Settings::new(data, Box::new(|_| None), arguments, Config::default()).0
+}
+
 fn asked<'a>(port: Port, method: &'a str, target: &'a str, body: &'a [u8]) -> Asked<'a> {
     Asked {
         port,
@@ -39,15 +46,21 @@ fn asked<'a>(port: Port, method: &'a str, target: &'a str, body: &'a [u8]) -> As
         target,
         gzip: false,
         if_none_match: "",
+        if_match: "",
         caller: OWN_PAGE,
         content_type: "application/json; charset=utf-8",
         body,
+        piece_bytes: None,
+        last_event_id: "",
     }
 }
 
 fn answer_at(asked: Asked<'_>, snapshot: &Snapshot, moment: Moment) -> Answer {
     let ask = |_| Ok("done".to_owned());
-    answer(asked, &World { snapshot, moment, ask: &ask, listing: &one_file() })
+    answer(
+        asked,
+        &World { snapshot, moment, ask: &ask, listing: &one_file(), settings: &no_settings() },
+    )
 }
 
 fn ask(port: Port, method: &str, target: &str) -> Answer {
@@ -69,7 +82,13 @@ fn order_with(
         *seen.borrow_mut() = Some(command);
         outcome.clone()
     };
-    let world = World { snapshot, moment: sample::MOMENT, ask: &ask, listing: &one_file() };
+    let world = World {
+        snapshot,
+        moment: sample::MOMENT,
+        ask: &ask,
+        listing: &one_file(),
+        settings: &no_settings(),
+    };
     let answer = answer(asked, &world);
     (seen.into_inner(), answer)
 }

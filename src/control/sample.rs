@@ -3,6 +3,7 @@
 use crate::base::time::{Mono, Utc};
 use crate::codec::access_unit::{AacConfig, AvcConfig, ConfigRecord};
 use crate::control::api::Moment;
+use crate::control::meter::HttpUse;
 use crate::system::heap::HeapUse;
 use crate::system::snapshot::{
     DestinationState, DestinationStatus, PlayoutStatus, ProgrammeStatus, PublisherStatus,
@@ -15,6 +16,7 @@ pub const MOMENT: Moment = Moment {
     utc: Utc(1_795_350_474_018),
     pid: 4711,
     resident_bytes: 21 << 20,
+    http: HttpUse { refused: 3, connections: 2, events: 1, previews: 0, uploads: 0 },
     heap: HeapUse { used_bytes: 12 << 20, peak_bytes: 13 << 20, limit_bytes: 31 << 20 },
 };
 

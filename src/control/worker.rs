@@ -13,8 +13,10 @@ use tiny_http::{Header, Request, Response, Server, StatusCode};
 use crate::base::limits::{HTTP_BODY_BYTES_MAX, HTTP_COMMANDS_MAX, HTTP_LANES, HTTP_WORKERS};
 use crate::control::api::Moment;
 use crate::control::caller::Caller;
+use crate::control::meter::{HttpUse, Meter};
 use crate::control::page;
 use crate::control::routes::{self, Answer, Asked, Port, World, COMMON_FIELDS};
+use crate::control::stream::STREAM_FIELD;
 use crate::system::commands::{Command, Declined, DeclinedKind, Desk, Outcome};
 use crate::system::library::Library;
 use crate::system::settings::Settings;
@@ -26,6 +28,8 @@ use crate::system::{clock, heap, memory};
 pub const PORT_FIELD: &str = "X-Streamcaster-Port";
 /// The field by which the gate says from which address, likewise.
 pub const PEER_FIELD: &str = "X-Streamcaster-Peer";
+/// The field by which the gate says how long the body is that it has not read.
+pub const LENGTH_FIELD: &str = "X-Streamcaster-Length";
 
 const _: () = assert!(HTTP_COMMANDS_MAX < HTTP_LANES && HTTP_COMMANDS_MAX < HTTP_WORKERS);
 
@@ -39,6 +43,7 @@ pub struct Shop {
     desk: Desk,
     library: Library,
     settings: Settings,
+    meter: Arc<Meter>,
     /// Commands under way.
     commands: AtomicUsize,
     /// Held while a list of the library is made and handed on: it may be large.
@@ -53,10 +58,11 @@ impl Shop {
         desk: Desk,
         library: Library,
         settings: Settings,
+        meter: Arc<Meter>,
     ) -> Shop {
         let (commands, listing) = (AtomicUsize::new(0), Mutex::default());
         let closed = AtomicBool::new(false);
-        Shop { server, closed, board, desk, library, settings, commands, listing }
+        Shop { server, closed, board, desk, library, settings, meter, commands, listing }
     }
 
     /// Gives a command, if not too many are under way.
@@ -147,10 +153,12 @@ fn answer(request: &mut Request, shop: &Shop) -> Answer {
         },
         content_type: field("Content-Type"),
         body: &body,
+        piece_bytes: field(LENGTH_FIELD).parse().ok(),
+        last_event_id: field("Last-Event-ID"),
     };
     let world = World {
         snapshot: &shop.board.read(),
-        moment: moment(),
+        moment: moment(shop.meter.read()),
         ask: &|command| shop.ask(command),
         listing: &shop.library.listing(),
         settings: &shop.settings,
@@ -164,8 +172,10 @@ fn answer(request: &mut Request, shop: &Shop) -> Answer {
     }
 }
 
-fn moment() -> Moment {
+/// Now.
+pub fn moment(http: HttpUse) -> Moment {
     Moment {
+        http,
         now: clock::mono(),
         utc: clock::utc(),
         pid: std::process::id(),
@@ -176,7 +186,10 @@ fn moment() -> Moment {
 
 fn response(answer: Answer) -> Response<Cursor<std::borrow::Cow<'static, [u8]>>> {
     let fields = COMMON_FIELDS.iter().chain(&answer.fields);
+    let stream =
+        answer.stream.and_then(|stream| Header::from_bytes(STREAM_FIELD, stream.to_string()).ok());
     let headers = fields.filter_map(|(name, value)| Header::from_bytes(*name, *value).ok());
+    let headers = headers.chain(stream);
     let length = answer.body.len();
     let status = StatusCode(answer.status);
     let body = Cursor::new(answer.body);

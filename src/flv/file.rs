@@ -6,16 +6,18 @@
 
 use memchr::memmem;
 
-use crate::base::limits::{FILE_BROKEN_UNITS_MAX, FLV_OPENING_TAGS_MAX, TRACK_CONFIG_BYTES_MAX};
+use crate::base::limits::{FLV_OPENING_TAGS_MAX, TRACK_CONFIG_BYTES_MAX};
 use crate::base::time::Ticks;
 use crate::codec::access_unit::{AvcConfig, Track, TrackConfig, UnitSink, UnitStart};
-use crate::codec::container::{ContainerReader, Contents, FileError, Progress, ReadAt, Remedy};
+use crate::codec::container::{
+    ContainerReader, Contents, Damage, FileError, Progress, ReadAt, Remedy,
+};
 use crate::codec::window::Window;
 
 use super::reader::TagKind;
 use super::seek::{self, Place, BACK_POINTER_BYTES, TAG_HEADER_BYTES};
 use super::tag::VIDEO_HEADER_BYTES;
-use super::units::TagUnits;
+use super::units::{TagCounters, TagUnits};
 
 /// FLV header and the back pointer behind it.
 const FILE_HEADER_BYTES: usize = 13;
@@ -50,9 +52,9 @@ pub struct FlvFile {
     /// The next byte to read.
     at: u64,
     open: Option<OpenTag>,
-    /// Units whole, and given up since the last whole one.
-    whole: u64,
-    broken: u64,
+    /// Of the units, those that were judged.
+    judged: TagCounters,
+    damage: Damage,
 }
 
 impl FlvFile {
@@ -79,17 +81,16 @@ impl FlvFile {
         let last = last_ms(file, &mut window, data, base_ms)?;
         let duration = last.or(found.stated_ms).map(Ticks::from_ms);
         let units = found.give_units();
-        let counters = units.counters();
         Ok(FlvFile {
             contents: Contents { video: Some(video), audio, duration, left_out },
             window,
+            judged: units.counters(),
+            damage: Damage::default(),
             units,
             first_key,
             base_ms,
             at: data,
             open: None,
-            whole: counters.units,
-            broken: counters.broken,
         })
     }
 
@@ -111,8 +112,7 @@ impl FlvFile {
             return Err(FileError::Truncated { at: size });
         }
         if tag.encrypted {
-            let what = "encrypted tags".to_owned();
-            return Err(FileError::Unsupported { what, remedy: Remedy::Both });
+            return Err(FileError::Encrypted { what: "encrypted tags" });
         }
         let Some(kind) = tag.kind else {
             // A type yet to come, or no tag at all: what stands behind it tells.
@@ -163,16 +163,17 @@ impl FlvFile {
         self.open = None;
     }
 
-    /// A unit given up now and then is a scratch; nothing else but them is no file to play.
     fn judge(&mut self) -> Result<(), FileError> {
-        let counters = self.units.counters();
-        if counters.units > self.whole {
-            (self.whole, self.broken) = (counters.units, counters.broken);
-        }
-        if counters.broken - self.broken > u64::from(FILE_BROKEN_UNITS_MAX) {
-            return Err(FileError::Broken { what: "its access units are damaged", at: self.at });
-        }
-        Ok(())
+        let now = self.units.counters();
+        let before = std::mem::replace(&mut self.judged, now);
+        self.damage.count(now.units - before.units, now.broken - before.broken);
+        self.damage.judge(self.at)
+    }
+}
+
+impl ContainerReader for FlvFile {
+    fn contents(&self) -> &Contents {
+        &self.contents
     }
 
     fn step(
@@ -189,24 +190,10 @@ impl FlvFile {
         self.judge()?;
         Ok(Progress::More)
     }
-}
 
-impl ContainerReader for FlvFile {
-    fn contents(&self) -> &Contents {
-        &self.contents
-    }
-
-    fn next(
-        &mut self,
-        file: &mut dyn ReadAt,
-        sink: &mut dyn UnitSink,
-    ) -> Result<Progress, FileError> {
-        let progress = self.step(file, sink);
-        if progress.is_err() {
-            self.units.restart(sink);
-            self.open = None;
-        }
-        progress
+    fn give_up(&mut self, sink: &mut dyn UnitSink) {
+        self.units.restart(sink);
+        self.open = None;
     }
 
     fn seek(
@@ -215,8 +202,7 @@ impl ContainerReader for FlvFile {
         to: Ticks,
         sink: &mut dyn UnitSink,
     ) -> Result<Ticks, FileError> {
-        self.units.restart(sink);
-        self.open = None;
+        self.give_up(sink);
         let key = seek::find_key(file, &mut self.window, self.first_key, self.base_ms, to.to_ms())?;
         self.at = seek::with_headers(file, &mut self.window, key.at)?;
         Ok(Ticks::from_ms(seek::since(key.timestamp_ms, self.base_ms)))

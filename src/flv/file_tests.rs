@@ -1,5 +1,5 @@
 use super::*;
-use crate::codec::collector::{hex, Collector, Random};
+use crate::codec::collector::{hex, play, Collector, Random};
 use crate::codec::window::InMemory;
 
 const AVC: &str = "0142c00affe100156742c00ada11ec0440000003004000000f03c489a801000468ce0fc8";
@@ -43,20 +43,6 @@ fn file(seconds: u32, bytes: usize, start_ms: u32) -> Vec<u8> {
 
 fn open(bytes: &[u8]) -> Result<FlvFile, FileError> {
     FlvFile::open(&mut InMemory { bytes, reads: 0 })
-}
-
-/// Reads on to the end or an error.
-fn play(reader: &mut FlvFile, bytes: &[u8]) -> (Collector, Option<FileError>) {
-    let mut file = InMemory { bytes, reads: 0 };
-    let mut sink = Collector::default();
-    for _ in 0..bytes.len() + 1 {
-        match reader.next(&mut file, &mut sink) {
-            Ok(Progress::More) => {}
-            Ok(Progress::End) => return (sink, None),
-            Err(error) => return (sink, Some(error)),
-        }
-    }
-    panic!("it does not end");
 }
 
 #[test]

@@ -16,7 +16,7 @@ impl ContainerReader for Bad {
     fn contents(&self) -> &Contents {
         &self.contents
     }
-    fn next(
+    fn step(
         &mut self,
         _file: &mut dyn ReadAt,
         _sink: &mut dyn UnitSink,
@@ -29,6 +29,8 @@ impl ContainerReader for Bad {
         assert!(self.blocks.is_some(), "a bug in a reader");
         Ok(Progress::End)
     }
+    fn give_up(&mut self, _: &mut dyn UnitSink) {}
+
     fn seek(
         &mut self,
         _file: &mut dyn ReadAt,

@@ -5,6 +5,7 @@
 
 mod card;
 pub mod deck;
+mod entry;
 mod intake;
 mod lock;
 mod pace;

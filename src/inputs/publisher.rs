@@ -12,7 +12,6 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use log::{info, warn};
-use smol::future::yield_now;
 
 use crate::base::events::{News, Repeat};
 use crate::base::limits::{
@@ -27,20 +26,15 @@ use crate::rtmp::server::{Ending, ServerEvent, ServerSession};
 use crate::rtmp::Session;
 use crate::system::clock;
 use crate::system::link::{Link, LinkEnd, Wake};
-use crate::system::reactor::Sleep;
 use crate::system::shutdown::Shutdown;
 use crate::system::snapshot::{text, PublisherStatus, Text};
 
-use super::intake::Intake;
-use super::log_cut;
-
-/// Pause of a publisher that sends more than is taken.
-const FLOOD_PAUSE: Duration = Duration::from_millis(20);
+use super::entry::{pace, Entry};
 
 /// The place of the one publisher.
 pub struct Publishers {
     holder: RefCell<Option<Holder>>,
-    intake: RefCell<Intake>,
+    entry: Entry,
     refused_key: Cell<u64>,
     session_left_out: Cell<u64>,
     comings: RefCell<News>,
@@ -51,7 +45,7 @@ impl Default for Publishers {
     fn default() -> Publishers {
         Publishers {
             holder: RefCell::default(),
-            intake: RefCell::new(Intake::new()),
+            entry: Entry::new(Source::Rtmp),
             refused_key: Cell::new(0),
             session_left_out: Cell::new(0),
             comings: RefCell::default(),
@@ -147,7 +141,7 @@ impl Publishers {
         if let Some(gone) = holder.replace(fresh) {
             gone.replaced.ring();
         }
-        self.restart(programme, now);
+        self.entry.restart(programme, now);
         Some(claim)
     }
 
@@ -158,7 +152,7 @@ impl Publishers {
 
     /// Its state.
     pub fn status(&self, now: Mono) -> PublisherStatus {
-        let intake = self.intake.borrow();
+        let intake = self.entry.intake();
         let counted = PublisherStatus {
             left_out: intake.left_out() + self.session_left_out.get(),
             refused_key: self.refused_key.get(),
@@ -178,14 +172,6 @@ impl Publishers {
             detail: intake.detail(),
             ..counted
         }
-    }
-
-    fn restart(&self, programme: &Programme, now: Mono) {
-        let mut intake = self.intake.borrow_mut();
-        log_cut(programme.feed(Source::Rtmp, now, |sink| {
-            intake.restart(sink, now);
-            sink.restart();
-        }));
     }
 
     fn heard(&self, now: Mono) {
@@ -251,7 +237,7 @@ pub async fn publish(
     let left_out = publishers.session_left_out.get() + session.media_left_out();
     publishers.session_left_out.set(left_out);
     if claim.is_held() {
-        publishers.restart(programme, clock::mono());
+        publishers.entry.restart(programme, clock::mono());
     }
     publishers.say(format_args!("publisher {id} left: {end}"));
     match end {
@@ -293,20 +279,11 @@ impl Publication<'_> {
         let now = clock::mono();
         let Publication { claim, programme, link, session, .. } = self;
         let publishers = &*claim.publishers;
-        let mut received = Ok(0);
-        {
-            let mut intake = publishers.intake.borrow_mut();
-            let cut = programme.feed(Source::Rtmp, now, |sink| {
-                received = link.receive_media(session, now, &mut intake.feed(sink, now));
-            });
-            log_cut(cut);
-            if let Some(words) = intake.news() {
-                warn!("publisher {}: {words}", claim.id);
-            }
-            if intake.runs_away() {
-                if let Some(more) = publishers.hasty.borrow_mut().say(now) {
-                    warn!("publisher {} sends media faster than it plays and is left out until it does not ({more} more reads)", claim.id);
-                }
+        let (id, entry) = (claim.id, &publishers.entry);
+        let received = entry.receive(link, session, programme, now, format_args!("publisher {id}"));
+        if entry.intake().runs_away() {
+            if let Some(more) = publishers.hasty.borrow_mut().say(now) {
+                warn!("publisher {id} sends media faster than it plays and is left out until it does not ({more} more reads)");
             }
         }
         let count = received?;
@@ -318,17 +295,13 @@ impl Publication<'_> {
                 return Err(End::Stopped);
             }
         }
-        // The readers go first; what comes too fast waits in its socket.
-        yield_now().await;
-        while !self.allowance.take(clock::mono(), count as u64) {
-            Sleep::after(FLOOD_PAUSE).await;
-        }
+        pace(&mut self.allowance, count).await;
         Ok(())
     }
 
     fn look_at_deadlines(&mut self, now: Mono) -> Result<(), End> {
         let idle = Duration::from_millis(MEDIA_IDLE_MS_MAX);
-        if now.since(self.claim.publishers.intake.borrow().flowed()) >= idle {
+        if now.since(self.claim.publishers.entry.intake().flowed()) >= idle {
             return Err(End::Ended(Ending::Idle));
         }
         if self.session.deadline().is_some_and(|deadline| deadline <= now) {

@@ -1,16 +1,12 @@
-use super::super::testing::Shelf;
+use super::super::testing::{key_frame, programme, Pictures, Shelf};
 use super::*;
-use crate::codec::access_unit::Track;
-use crate::program::ring::{Capacity, Lookup, Ring};
-use crate::program::switcher::{FillAudio, Switcher};
 
 struct World {
     now: Mono,
     film: Film<Shelf>,
     shelf: Shelf,
     programme: Programme,
-    seq: u64,
-    video: Vec<(Mono, Ticks)>,
+    pictures: Pictures,
 }
 
 fn found(name: &str, change: i64) -> Found {
@@ -20,22 +16,13 @@ fn found(name: &str, change: i64) -> Found {
 
 impl World {
     fn new() -> World {
-        let capacity = Capacity {
-            video_bytes: 512 << 10,
-            audio_bytes: 128 << 10,
-            units: 4096,
-            unit_bytes_max: 64 << 10,
-        };
-        let silence = Duration::from_millis(500);
-        let switcher = Switcher::new(Ring::new(capacity), silence, FillAudio::Yes);
         let shelf = Shelf::default();
         World {
             now: Mono::from_ms(1000),
             film: Film::new(shelf.clone()),
             shelf,
-            programme: Programme::new(switcher),
-            seq: 0,
-            video: Vec::new(),
+            programme: programme(),
+            pictures: Pictures::default(),
         }
     }
 
@@ -45,16 +32,7 @@ impl World {
         loop {
             self.programme.tick(self.now);
             self.film.advance(self.now, &self.programme);
-            let ring = self.programme.ring();
-            for seq in self.seq..ring.head() {
-                if let Lookup::Unit(unit) = ring.get(seq) {
-                    if unit.track == Track::Video {
-                        self.video.push((self.now, unit.dts));
-                    }
-                }
-            }
-            self.seq = ring.head();
-            drop(ring);
+            self.pictures.look(&self.programme, self.now);
             let due = self.film.due(self.now, &self.programme);
             if due >= until {
                 break;
@@ -68,14 +46,8 @@ impl World {
 
     /// A live input is chosen and has a key frame.
     fn live_takes_over(&mut self) {
-        use crate::codec::access_unit::{UnitSink, UnitStart};
         self.programme.choose(Some(Source::Udp), self.now);
-        self.programme.feed(Source::Udp, self.now, |sink| {
-            crate::program::testing::configs().iter().for_each(|config| sink.config(config));
-            sink.begin(UnitStart { track: Track::Video, dts: Ticks(0), pts: Ticks(0), key: true });
-            sink.write(Track::Video, &[1; 40]);
-            sink.commit(Track::Video);
-        });
+        key_frame(&self.programme, self.now, Ticks(0));
     }
 
     fn shows(&self) -> Option<&str> {
@@ -84,7 +56,7 @@ impl World {
 
     /// No gap longer than two frames, whatever was shown; times only grow.
     fn holds(&self, wall_ms: u64) {
-        for pair in self.video.windows(2) {
+        for pair in self.pictures.seen.windows(2) {
             let wall = pair[1].0.since(pair[0].0).as_millis() as u64;
             assert!(wall <= wall_ms, "{wall} ms without a picture at {:?}", pair[0].0);
             let step = (pair[1].1 - pair[0].1).to_ms();

@@ -1,13 +1,18 @@
-//! A library for tests, without a disk and without threads.
+//! A library for tests, without a disk and without threads, and a programme to look at.
 
 use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
+use std::time::Duration;
 
-use crate::base::time::Ticks;
+use crate::base::time::{Mono, Ticks};
+use crate::codec::access_unit::{Track, UnitSink, UnitStart};
 use crate::codec::container::{ContainerReader, Progress};
 use crate::program::parcel::{Ending, Exchange, Parcel, Recorder};
-use crate::program::testing::{Nothing, Tape as Frames};
+use crate::program::ring::{Capacity, Lookup, Ring};
+use crate::program::switcher::{FillAudio, Source, Switcher};
+use crate::program::testing::{configs, Nothing, Tape as Frames};
+use crate::program::Programme;
 use crate::system::commands::{Declined, DeclinedKind, FileName};
 
 use super::deck::{Deck, Decks, Delivery};
@@ -111,5 +116,49 @@ impl Decks for Shelf {
         let (name, open) = (name.to_string(), Rc::clone(&self.open));
         let recorder = Some(recorder);
         Some(FakeDeck { reader, recorder, queue, under_way: 0, name, stalled, open })
+    }
+}
+
+/// A programme with room for some seconds.
+pub(super) fn programme() -> Programme {
+    let capacity = Capacity {
+        video_bytes: 512 << 10,
+        audio_bytes: 128 << 10,
+        units: 4096,
+        unit_bytes_max: 64 << 10,
+    };
+    let silence = Duration::from_millis(500);
+    Programme::new(Switcher::new(Ring::new(capacity), silence, FillAudio::Yes))
+}
+
+/// The live input sends a key frame.
+pub(super) fn key_frame(programme: &Programme, now: Mono, dts: Ticks) {
+    programme.feed(Source::Udp, now, |sink| {
+        configs().iter().for_each(|config| sink.config(config));
+        sink.begin(UnitStart { track: Track::Video, dts, pts: dts, key: true });
+        sink.write(Track::Video, &[1; 40]);
+        sink.commit(Track::Video);
+    });
+}
+
+/// When each video unit was stored, and where it stands.
+#[derive(Default)]
+pub(super) struct Pictures {
+    seq: u64,
+    pub(super) seen: Vec<(Mono, Ticks)>,
+}
+
+impl Pictures {
+    /// Takes note of what was stored since the last look.
+    pub(super) fn look(&mut self, programme: &Programme, now: Mono) {
+        let ring = programme.ring();
+        for seq in self.seq..ring.head() {
+            if let Lookup::Unit(unit) = ring.get(seq) {
+                if unit.track == Track::Video {
+                    self.seen.push((now, unit.dts));
+                }
+            }
+        }
+        self.seq = ring.head();
     }
 }

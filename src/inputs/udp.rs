@@ -49,7 +49,8 @@ pub struct UdpInput {
 }
 
 struct State {
-    demux: Demux,
+    /// In a box: by value it would leave touched stack behind wherever it is moved.
+    demux: Box<Demux>,
     lock: SourceLock,
     rate: Rate,
     datagrams: u64,
@@ -77,7 +78,7 @@ impl UdpInput {
         let socket = Watched::new(UdpSocket::from(socket))?;
         let listen = socket.get_ref().local_addr()?;
         let state = State {
-            demux: Demux::new(config.programme),
+            demux: Box::new(Demux::new(config.programme)),
             lock: SourceLock::new(silence),
             rate: Rate::default(),
             datagrams: 0,

@@ -4,9 +4,7 @@
 //! linked segments, chapters, attachments. Bound: a window of `FILE_WINDOW_BYTES`, two
 //! configuration records, the sizes of a lace.
 
-use crate::base::limits::{
-    FILE_BROKEN_UNITS_MAX, FILE_WINDOW_BYTES, MKV_LOOK_AHEAD_FRAMES_MAX, MKV_SEEK_ELEMENTS_MAX,
-};
+use crate::base::limits::{FILE_WINDOW_BYTES, MKV_LOOK_AHEAD_FRAMES_MAX, MKV_SEEK_ELEMENTS_MAX};
 use crate::base::time::Ticks;
 use crate::codec::access_unit::{Track, TrackConfig, UnitSink};
 use crate::codec::container::{ContainerReader, Contents, FileError, Progress, ReadAt};
@@ -101,23 +99,6 @@ impl MkvFile {
         })
     }
 
-    fn step(
-        &mut self,
-        file: &mut dyn ReadAt,
-        sink: &mut dyn UnitSink,
-    ) -> Result<Progress, FileError> {
-        if let Some(block) = self.open.take() {
-            self.open = self.frame(file, block, sink)?;
-            return Ok(Progress::More);
-        }
-        match self.cursor.step(file, &mut self.window)? {
-            Step::End => return Ok(Progress::End),
-            Step::Block(found) => self.open = self.block(file, &found)?,
-            Step::Passed | Step::Cluster { .. } | Step::Time(_) => {}
-        }
-        Ok(Progress::More)
-    }
-
     /// A block begins.
     fn block(
         &mut self,
@@ -176,10 +157,7 @@ impl MkvFile {
         if block.left.is_none() {
             self.frames.end(sink);
         }
-        if self.frames.broken_in_a_row > FILE_BROKEN_UNITS_MAX {
-            let what = "its access units are damaged";
-            return Err(FileError::Broken { what, at: block.at });
-        }
+        self.frames.damage().judge(block.at)?;
         Ok(Some(block))
     }
 }
@@ -189,17 +167,26 @@ impl ContainerReader for MkvFile {
         &self.contents
     }
 
-    fn next(
+    fn step(
         &mut self,
         file: &mut dyn ReadAt,
         sink: &mut dyn UnitSink,
     ) -> Result<Progress, FileError> {
-        let progress = self.step(file, sink);
-        if progress.is_err() {
-            self.open = None;
-            self.frames.abort(sink);
+        if let Some(block) = self.open.take() {
+            self.open = self.frame(file, block, sink)?;
+            return Ok(Progress::More);
         }
-        progress
+        match self.cursor.step(file, &mut self.window)? {
+            Step::End => return Ok(Progress::End),
+            Step::Block(found) => self.open = self.block(file, &found)?,
+            Step::Passed | Step::Cluster { .. } | Step::Time(_) => {}
+        }
+        Ok(Progress::More)
+    }
+
+    fn give_up(&mut self, sink: &mut dyn UnitSink) {
+        self.open = None;
+        self.frames.abort(sink);
     }
 
     fn seek(

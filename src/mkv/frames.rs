@@ -4,6 +4,7 @@
 
 use crate::base::time::Ticks;
 use crate::codec::access_unit::{Track, UnitSink, UnitStart};
+use crate::codec::container::Damage;
 use crate::codec::nal_lengths::NalLengths;
 
 use super::reorder::Reorder;
@@ -18,8 +19,7 @@ pub(super) struct Frames {
     begun: Option<Ticks>,
     told: [bool; 2],
     open: Option<Track>,
-    /// Units given up since the last whole one.
-    pub(super) broken_in_a_row: u32,
+    damage: Damage,
 }
 
 impl Frames {
@@ -30,8 +30,13 @@ impl Frames {
             begun: None,
             told: [false; 2],
             open: None,
-            broken_in_a_row: 0,
+            damage: Damage::default(),
         }
+    }
+
+    /// How damaged they were since the beginning, or the last restart.
+    pub(super) fn damage(&self) -> Damage {
+        self.damage
     }
 
     /// How long before its PTS a key frame that comes first is decoded.
@@ -45,7 +50,7 @@ impl Frames {
         self.reorder.restart();
         self.begun = None;
         self.told = [false; 2];
-        self.broken_in_a_row = 0;
+        self.damage = Damage::default();
     }
 
     /// A frame begins, with so many bytes stored. Whether it is wanted.
@@ -104,7 +109,7 @@ impl Frames {
             Some(track) => {
                 sink.commit(track);
                 self.open = None;
-                self.broken_in_a_row = 0;
+                self.damage.count(1, 0);
             }
             None => {}
         }
@@ -112,7 +117,7 @@ impl Frames {
 
     fn give_up(&mut self, sink: &mut dyn UnitSink) {
         self.abort(sink);
-        self.broken_in_a_row = self.broken_in_a_row.saturating_add(1);
+        self.damage.count(0, 1);
     }
 
     /// The open unit will not be finished.

@@ -163,7 +163,7 @@ impl Tracks {
             Some(Refused::Codec(what)) if audio_too => unsupported(what, Remedy::Both),
             Some(Refused::Codec(what)) => unsupported(what, Remedy::Video),
             Some(Refused::Compressed) => unsupported("compressed tracks", Remedy::Remux),
-            Some(Refused::Encrypted) => unsupported("encrypted tracks", Remedy::Both),
+            Some(Refused::Encrypted) => FileError::Encrypted { what: "encrypted tracks" },
             Some(Refused::Record { at }) => {
                 FileError::Broken { what: "its H.264 configuration cannot be used", at }
             }

@@ -3,10 +3,10 @@
 //! track. Bound: `MP4_READER_BYTES`, whatever the file's length; a call of `next` reads one piece
 //! and looks at `MP4_STEPS_MAX` boxes or table entries a track.
 
-use crate::base::limits::{FILE_BROKEN_UNITS_MAX, FILE_WINDOW_BYTES, MP4_WINDOW_BYTES};
+use crate::base::limits::{FILE_WINDOW_BYTES, MP4_WINDOW_BYTES};
 use crate::base::time::Ticks;
 use crate::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
-use crate::codec::container::{ContainerReader, Contents, FileError, Progress, ReadAt};
+use crate::codec::container::{ContainerReader, Contents, Damage, FileError, Progress, ReadAt};
 use crate::codec::nal_lengths::NalLengths;
 use crate::codec::window::Window;
 
@@ -47,8 +47,7 @@ pub struct Mp4File {
     /// Audio samples are short and stand together.
     sounds: Window,
     broken: u64,
-    /// Units left out since the last whole one.
-    broken_in_a_row: u32,
+    damage: Damage,
 }
 
 /// A sample that is being handed over.
@@ -100,7 +99,7 @@ impl Mp4File {
             pictures,
             sounds: window,
             broken: 0,
-            broken_in_a_row: 0,
+            damage: Damage::default(),
         };
         reader.begin(file)?;
         Ok(reader)
@@ -203,13 +202,7 @@ impl Mp4File {
             Track::Video => self.pictures.exact(file, unit.at, wanted.min(FILE_WINDOW_BYTES)),
             Track::Audio => self.sounds.exact(file, unit.at, wanted.min(MP4_WINDOW_BYTES)),
         };
-        let bytes = match read {
-            Ok(bytes) => bytes,
-            Err(error) => {
-                sink.abort(track);
-                return Err(error);
-            }
-        };
+        let bytes = read.inspect_err(|_| sink.abort(track))?;
         let count = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         unit.at = unit.at.saturating_add(u64::from(count));
         unit.left = unit.left.saturating_sub(count);
@@ -224,17 +217,12 @@ impl Mp4File {
             self.open = Some(unit);
         } else if fits && unit.lengths.is_none_or(|lengths| lengths.is_whole()) {
             sink.commit(track);
-            self.broken_in_a_row = 0;
+            self.damage.count(1, 0);
         } else {
             self.broken += 1;
-            self.broken_in_a_row += 1;
             sink.abort(track);
-            if self.broken_in_a_row > FILE_BROKEN_UNITS_MAX {
-                return Err(FileError::Broken {
-                    what: "its access units are damaged",
-                    at: unit.at,
-                });
-            }
+            self.damage.count(0, 1);
+            self.damage.judge(unit.at)?;
         }
         Ok(())
     }
@@ -245,7 +233,7 @@ impl ContainerReader for Mp4File {
         &self.contents
     }
 
-    fn next(
+    fn step(
         &mut self,
         file: &mut dyn ReadAt,
         sink: &mut dyn UnitSink,
@@ -268,17 +256,21 @@ impl ContainerReader for Mp4File {
         Ok(Progress::More)
     }
 
+    fn give_up(&mut self, sink: &mut dyn UnitSink) {
+        if let Some(unit) = self.open.take() {
+            sink.abort(unit.track);
+        }
+    }
+
     fn seek(
         &mut self,
         file: &mut dyn ReadAt,
         to: Ticks,
         sink: &mut dyn UnitSink,
     ) -> Result<Ticks, FileError> {
-        if let Some(unit) = self.open.take() {
-            sink.abort(unit.track);
-        }
+        self.give_up(sink);
         self.told = [None; 2];
-        self.broken_in_a_row = 0;
+        self.damage = Damage::default();
         if !self.video.seek_key(file, to)? {
             return Err(FileError::NoVideo);
         }

@@ -17,6 +17,8 @@ const AUDIO_BYTES: u64 = 28;
 /// What QuickTime's sound descriptions of version 1 and 2 have on top.
 const AUDIO_V1_BYTES: u64 = 16;
 const AUDIO_V2_BYTES: u64 = 36;
+/// Video behind Common Encryption (ISO/IEC 23001-7, 4.1).
+pub(super) const ENCRYPTED_VIDEO: &str = "encrypted video";
 
 /// A kind of samples that is carried.
 pub(super) struct Description {
@@ -164,7 +166,7 @@ fn video_name(kind: [u8; 4]) -> &'static str {
         b"png " => "PNG pictures",
         b"apch" | b"apcn" | b"apcs" | b"apco" | b"ap4h" | b"ap4x" => "ProRes video",
         b"AVdn" | b"AVdh" => "DNxHD video",
-        b"encv" => "encrypted video",
+        b"encv" => ENCRYPTED_VIDEO,
         _ => "video of an unknown kind",
     }
 }

@@ -7,7 +7,7 @@ use crate::codec::container::{FileError, Remedy};
 
 use super::boxes::{self, BoxHead};
 use super::edits::{self, Edit, Scales};
-use super::media::{self, Description, Media};
+use super::media::{self, Description, Media, ENCRYPTED_VIDEO};
 use super::view::View;
 
 /// Boxes looked at in search of the header.
@@ -112,6 +112,9 @@ fn why_no_video(found: &Found) -> FileError {
         return FileError::Unsupported { what, remedy: Remedy::Remux };
     }
     let Some(what) = found.other_video else { return FileError::NoVideo };
+    if what == ENCRYPTED_VIDEO {
+        return FileError::Encrypted { what };
+    }
     let audio_too = found.audio.is_none() && found.other_audio.is_some();
     let remedy = if audio_too { Remedy::Both } else { Remedy::Video };
     FileError::Unsupported { what: what.to_owned(), remedy }

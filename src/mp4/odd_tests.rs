@@ -160,7 +160,9 @@ fn sound_descriptions_of_all_versions_are_read() {
 fn what_is_encrypted_or_compressed_is_named() {
     let pictures = || Part::pictures(vec![avc1()]);
     let hidden = film(&[Part::pictures(vec![picture(b"encv", &avcc(SPS, 4))])], &[]);
-    assert!(refused(&hidden).to_string().contains("encrypted video"));
+    let error = refused(&hidden);
+    assert!(error.to_string().contains("encrypted video"), "{error}");
+    assert_eq!(error.remedy(), None, "ffmpeg has no key either");
     let both = [pictures(), Part::sounds(vec![sound(b"enca", 0, 0, &esds())])];
     let (reader, sink) = play(&film(&both, &[])).unwrap();
     assert_eq!(reader.contents().left_out, Some("encrypted audio"));

@@ -1,25 +1,22 @@
-//! Destinations: platforms the programme is pushed to. Purpose: each is one task that tries,
-//! pauses, and tries again. Non-goals: a single try (push), what is known of it (record). Bound:
-//! one connection per destination.
+//! Destinations: platforms the programme is pushed to. Purpose: each is one task that lasts as
+//! long as the program. Non-goals: a single try (push), trying again (retry), what is known of it
+//! (record). Bound: one connection per destination.
 
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use log::{info, warn};
-use smol::future::FutureExt;
+use log::info;
 
-use crate::base::redact::scrub;
 use crate::base::time::Mono;
 use crate::program::Programme;
 use crate::system::clock;
 use crate::system::config::Destination as Config;
-use crate::system::reactor::Sleep;
+use crate::system::record::Record;
+use crate::system::retry::Retry;
 use crate::system::shutdown::Shutdown;
 use crate::system::snapshot::{text, DestinationStatus};
 
-use super::push::{push, End};
-use crate::system::backoff::{Backoff, Reason};
-use crate::system::record::{Phase, Record};
+use super::push::push;
 
 /// One platform.
 pub struct Destination {
@@ -44,32 +41,11 @@ impl Destination {
         if !self.config.enabled {
             return;
         }
-        let mut backoff = Backoff::new(fastrand::Rng::new());
-        while !shutdown.is_asked() {
-            self.enter(Phase::Connecting);
-            let end = match push(&self.config, &self.record, programme, shutdown).await {
-                Ok(never) => match never {},
-                Err(end) => end,
-            };
-            let reason = match end {
-                End::Shutdown => break,
-                End::Refused(_) => Reason::Refused,
-                _ => Reason::Away,
-            };
-            if self.record.borrow().was_steady() {
-                backoff.reset();
-            }
-            let pause = backoff.pause(reason);
-            let until = clock::mono() + pause;
-            self.tell(&end, until);
-            self.enter(Phase::Waiting { until, reason });
-            let wait = async {
-                Sleep::after(pause).await;
-            };
-            wait.or(shutdown.asked()).await;
-        }
-        self.enter(Phase::Idle);
-        info!("destination {}: ended", self.config.name);
+        let who = format!("destination {}", self.config.name);
+        let hidden = [self.config.key.secret()];
+        let retry = Retry { who: &who, hidden: &hidden, record: &self.record };
+        retry.run(shutdown, || push(&self.config, &self.record, programme, shutdown)).await;
+        info!("{who}: ended");
     }
 
     /// Its state.
@@ -77,19 +53,5 @@ impl Destination {
         let (name, url) = (text(&self.config.name), text(&self.config.url));
         self.record.borrow_mut().sample(now);
         self.record.borrow().status(name, url, now)
-    }
-
-    fn enter(&self, phase: Phase) {
-        self.record.borrow_mut().enter(phase, clock::mono());
-    }
-
-    /// Keeps why a try ended, and logs it if it is news.
-    fn tell(&self, end: &End, until: Mono) {
-        let now = clock::mono();
-        let words = text(scrub(&end.to_string(), &[self.config.key.secret()]));
-        if self.record.borrow_mut().failed(words.clone(), now) {
-            let (name, pause_ms) = (&self.config.name, until.since(now).as_millis());
-            warn!("destination {name}: {words}; tried again in {pause_ms} ms");
-        }
     }
 }

@@ -6,11 +6,12 @@ use crate::codec::access_unit::{AacConfig, AvcConfig, ConfigRecord};
 use crate::program::ring::{Begin, Capacity};
 use crate::rtmp::chunk_reader::{ChunkEvent, ChunkReader};
 use crate::rtmp::media::MediaSink;
+use crate::rtmp::outbox::Outbox;
 use crate::rtmp::SessionError;
 
 /// A session that owes its peer some bytes: whole messages of one byte.
 #[derive(Default)]
-struct Owing(Vec<u8>);
+struct Owing(Outbox);
 
 impl Session for Owing {
     fn input_media(
@@ -21,11 +22,8 @@ impl Session for Owing {
     ) -> Result<(), SessionError> {
         Ok(())
     }
-    fn outbox(&self) -> &[u8] {
-        &self.0
-    }
-    fn sent(&mut self, bytes: usize) {
-        self.0.drain(..bytes);
+    fn owed(&mut self) -> &mut Outbox {
+        &mut self.0
     }
     fn is_closing(&self) -> bool {
         false
@@ -126,7 +124,9 @@ fn a_player_gets_metadata_and_configurations_before_the_first_unit() {
     store(&mut ring, Track::Audio, 1020, false, b"sound");
     let mut socket = Socket { taken: Vec::new(), room: usize::MAX, portion: usize::MAX };
     let mut feeder = Feeder::new(1, Audience::Platform, Mono(0));
-    let fed = feeder.feed(&ring, &mut Owing(ACK.to_vec()), &mut socket, Mono(1));
+    let mut session = Owing::default();
+    session.0.push(&ACK).expect("room for it");
+    let fed = feeder.feed(&ring, &mut session, &mut socket, Mono(1));
     assert!(matches!(fed, Ok(Fed::UpToDate)));
     let got = messages(&socket.taken, Audience::Platform.chunk_bytes());
     let kinds: Vec<(u8, u32)> = got.iter().map(|message| (message.0, message.1)).collect();
@@ -167,7 +167,7 @@ fn a_socket_that_takes_little_at_once_gets_the_same() {
         loop {
             socket.room = rng.usize(1..3000);
             if rng.u8(..10) == 0 {
-                session.0.extend_from_slice(&ACK);
+                session.0.push(&ACK).expect("room for it");
             }
             let fed = feeder.feed(&ring, &mut session, &mut socket, Mono(0)).expect("fed");
             if fed == Fed::UpToDate {
@@ -206,7 +206,7 @@ fn one_that_ends_finishes_its_message_and_takes_no_other() {
     let mut feeder = Feeder::new(1, Audience::Platform, Mono(0));
     let mut session = Owing::default();
     assert!(matches!(feeder.feed(&ring, &mut session, &mut socket, Mono(0)), Ok(Fed::Blocked)));
-    session.0.extend_from_slice(&ACK);
+    session.0.push(&ACK).expect("room for it");
     feeder.hold();
     socket.room = usize::MAX;
     assert!(matches!(feeder.feed(&ring, &mut session, &mut socket, Mono(0)), Ok(Fed::UpToDate)));
@@ -224,7 +224,7 @@ fn a_pause_waits_for_the_message_on_its_way_and_ends_at_a_keyframe() {
     let mut feeder = Feeder::new(1, Audience::Platform, Mono(0));
     let mut session = Owing::default();
     assert!(matches!(feeder.feed(&ring, &mut session, &mut socket, Mono(0)), Ok(Fed::Blocked)));
-    session.0.extend_from_slice(&ACK);
+    session.0.push(&ACK).expect("room for it");
     feeder.hold();
     socket.room = usize::MAX;
     store(&mut ring, Track::Video, 40, false, &[2; 100]);

@@ -1,11 +1,10 @@
 //! One try to push to a platform: connect, handshake, publish, feed from the ring, and a
 //! polite end. Purpose: every step has a deadline, everything the server sends is drained
-//! (MediaMTX #5776). Non-goals: trying again (destinations); RTMPS, which the configuration
+//! (MediaMTX #5776). Non-goals: trying again (retry); RTMPS, which the configuration
 //! refuses. Bounds: one connection, its session, its feeder.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
-use std::fmt;
 use std::net::Shutdown as Half;
 use std::time::Duration;
 
@@ -19,55 +18,16 @@ use crate::rtmp::client::{ClientEvent, ClientSession};
 use crate::rtmp::Session;
 use crate::system::clock;
 use crate::system::config::Destination;
-use crate::system::connect::{connect, ConnectError};
 use crate::system::link::{Link, LinkEnd, Wake};
 use crate::system::reactor::Sleep;
+use crate::system::record::{Phase, Record};
+use crate::system::retry::{connect_until, End};
 use crate::system::shutdown::Shutdown;
 
 use super::feeder::{Audience, Fed, FeedError, Feeder};
-use crate::system::record::{Phase, Record};
 
-/// Why a try ended.
-pub(super) enum End {
-    /// No connection came about.
-    Connect(ConnectError),
-    /// The connection.
-    Link(LinkEnd),
-    /// The server closed instead of giving this answer.
-    Wordless(&'static str),
-    /// The server said no.
-    Refused(String),
-    /// The ring overtook it in the middle of a message.
-    Overtaken,
-    /// It took no byte for too long.
-    Stalled,
-    /// The program ends.
-    Shutdown,
-}
-
-impl fmt::Display for End {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            End::Connect(error) => write!(f, "{error}"),
-            End::Link(end) => write!(f, "{end}"),
-            End::Wordless(answer) => write!(
-                f,
-                "it closed the connection instead of giving {answer}; \
-                 its URL's application or the stream key may be wrong"
-            ),
-            End::Refused(words) => write!(f, "refused: {words}"),
-            End::Overtaken => write!(f, "too slow: overtaken in the middle of a message"),
-            End::Stalled => write!(f, "it took no byte for {DESTINATION_STALL_MS_MAX} ms"),
-            End::Shutdown => write!(f, "the program ends"),
-        }
-    }
-}
-
-impl From<LinkEnd> for End {
-    fn from(end: LinkEnd) -> End {
-        End::Link(end)
-    }
-}
+/// What may be wrong when the server closes without a word.
+const SUSPECTS: &str = "its URL's application or the stream key";
 
 impl From<FeedError> for End {
     fn from(error: FeedError) -> End {
@@ -85,12 +45,7 @@ pub(super) async fn push(
     programme: &Programme,
     shutdown: &Shutdown,
 ) -> Result<Infallible, End> {
-    let socket = async { connect(&config.url).await.map_err(End::Connect) }
-        .or(async {
-            shutdown.asked().await;
-            Err(End::Shutdown)
-        })
-        .await?;
+    let socket = connect_until(&config.url, shutdown).await?;
     let (url, key) = (config.url.clone(), config.key.clone());
     let link = Link::new(socket).map_err(LinkEnd::Io)?;
     link.expect_little().map_err(LinkEnd::Io)?;
@@ -107,10 +62,8 @@ pub(super) async fn push(
             push.say_farewell().await;
             Err(End::Shutdown)
         }
-        Err(End::Link(LinkEnd::Closed)) => {
-            Err(push.session.awaited().map_or(End::Link(LinkEnd::Closed), End::Wordless))
-        }
-        ended => ended,
+        Err(end) => Err(end.instead_of(push.session.awaited(), SUSPECTS)),
+        Ok(never) => match never {},
     }
 }
 
@@ -186,7 +139,7 @@ impl Push<'_> {
                     self.record.borrow_mut().enter(Phase::Agreed, now);
                 }
                 ClientEvent::Refused { code, description } => {
-                    return Err(End::Refused(format!("{code} {description}")));
+                    return Err(End::refused(&code, &description));
                 }
                 // We did not ask to play.
                 ClientEvent::Playing => {}

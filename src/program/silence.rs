@@ -3,8 +3,8 @@
 //! without a gap, up to the newest video, and gives way to real audio as soon as there is some.
 //! Non-goals: the frames themselves ([`SilentFrame`]), storing them. Bound: [`FILL_MAX`] at once.
 //!
-//! Audio is missing when the video has gone on for a while without any. How long a while depends
-//! on the source: one that has told an audio configuration, or is live and may be about to, may well
+//! Audio is missing when the video has gone on for a while without any. How long a while depends on
+//! the source: one that has told an audio configuration, or is live and may be about to, may well
 //! deliver in bursts (ffmpeg packs up to 350 ms of it into a PES packet, and ISO/IEC 13818-1,
 //! 2.4.2.6 allows a second), and silence put in front of those would push them out, for they would
 //! overlap.

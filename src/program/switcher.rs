@@ -131,7 +131,9 @@ pub struct Switcher {
     /// The source whose IDR and what follows it are being kept for a cut.
     staging: Ring,
     staged: Option<Source>,
-    sources: [SourceState; SOURCES],
+    /// In a box, as much else on the way to the data plane: what is moved about by value leaves
+    /// touched stack behind.
+    sources: Box<[SourceState; SOURCES]>,
     /// When the last video byte on air came.
     flowed: Mono,
     /// When the last video unit on air became whole.

@@ -88,7 +88,7 @@ impl ContainerReader for Tape {
         &self.contents
     }
 
-    fn next(
+    fn step(
         &mut self,
         _file: &mut dyn ReadAt,
         sink: &mut dyn UnitSink,
@@ -116,6 +116,8 @@ impl ContainerReader for Tape {
         sink.commit(track);
         Ok(Progress::More)
     }
+
+    fn give_up(&mut self, _: &mut dyn UnitSink) {}
 
     fn seek(
         &mut self,

@@ -22,6 +22,7 @@ use super::connection::{Command, Connection, Incoming, SessionError};
 use super::handshake::Handshake;
 use super::media::MediaSink;
 use super::message::{buffer_length, TYPE_COMMAND};
+use super::outbox::Outbox;
 use super::url::{RtmpUrl, StreamKey};
 use super::words::without_secrets;
 use super::Session;
@@ -357,12 +358,8 @@ impl Session for ClientSession {
         self.connection.acknowledge()
     }
 
-    fn outbox(&self) -> &[u8] {
-        self.connection.outbox()
-    }
-
-    fn sent(&mut self, count: usize) {
-        self.connection.sent(count);
+    fn owed(&mut self) -> &mut Outbox {
+        self.connection.owed()
     }
 
     fn is_closing(&self) -> bool {

@@ -245,12 +245,8 @@ impl Connection {
         self.push(&write_message(id, message_stream, type_id, values, self.chunk_bytes))
     }
 
-    pub(super) fn outbox(&self) -> &[u8] {
-        self.outbox.unsent()
-    }
-
-    pub(super) fn sent(&mut self, count: usize) {
-        self.outbox.sent(count);
+    pub(super) fn owed(&mut self) -> &mut Outbox {
+        &mut self.outbox
     }
 }
 
@@ -268,15 +264,15 @@ mod tests {
             connection.next(&mut &hello[..], &mut NoMedia),
             Ok(Some(Incoming::HandshakeDone))
         ));
-        connection.sent(usize::MAX);
+        connection.owed().sent(usize::MAX);
         connection
     }
 
     fn take(connection: &mut Connection, mut wire: &[u8]) -> Vec<u8> {
         while connection.next(&mut wire, &mut NoMedia).unwrap().is_some() {}
         connection.acknowledge().unwrap();
-        let answer = connection.outbox().to_vec();
-        connection.sent(answer.len());
+        let answer = connection.owed().unsent().to_vec();
+        connection.owed().sent(answer.len());
         answer
     }
 

@@ -29,7 +29,7 @@ pub mod handshake;
 pub mod media;
 pub mod message;
 pub mod metadata;
-mod outbox;
+pub mod outbox;
 pub mod server;
 pub mod url;
 mod words;
@@ -39,6 +39,7 @@ use crate::base::time::Mono;
 pub use connection::SessionError;
 
 use media::{MediaSink, NoMedia};
+use outbox::Outbox;
 
 /// A session as a connection sees it: bytes in, bytes out, and a time to be looked at again.
 pub trait Session {
@@ -63,12 +64,19 @@ pub trait Session {
         media: &mut dyn MediaSink,
     ) -> Result<(), SessionError>;
 
+    /// What is owed to the peer.
+    fn owed(&mut self) -> &mut Outbox;
+
     /// Bytes to be sent: whole messages, so media may go before or after all of them, never
     /// between.
-    fn outbox(&self) -> &[u8];
+    fn outbox(&mut self) -> &[u8] {
+        self.owed().unsent()
+    }
 
     /// The first `count` bytes of the outbox have been sent.
-    fn sent(&mut self, count: usize);
+    fn sent(&mut self, count: usize) {
+        self.owed().sent(count);
+    }
 
     /// Whether the connection is to be closed once the outbox is empty.
     fn is_closing(&self) -> bool;

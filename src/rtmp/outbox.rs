@@ -6,16 +6,21 @@ use crate::base::limits::RTMP_OUTBOX_BYTES_MAX;
 
 /// The outbox is full: the peer does not read what it asks for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct OutboxFull;
+pub struct OutboxFull;
 
-#[derive(Default)]
-pub(super) struct Outbox {
+/// Messages not yet sent.
+#[derive(Debug, Default)]
+pub struct Outbox {
     bytes: Vec<u8>,
     sent: usize,
 }
 
 impl Outbox {
-    pub(super) fn push(&mut self, bytes: &[u8]) -> Result<(), OutboxFull> {
+    /// A whole message more.
+    ///
+    /// # Errors
+    /// With it more than [`RTMP_OUTBOX_BYTES_MAX`] bytes would be unsent.
+    pub fn push(&mut self, bytes: &[u8]) -> Result<(), OutboxFull> {
         if self.unsent().len() + bytes.len() > RTMP_OUTBOX_BYTES_MAX {
             return Err(OutboxFull);
         }
@@ -27,11 +32,13 @@ impl Outbox {
         Ok(())
     }
 
-    pub(super) fn unsent(&self) -> &[u8] {
+    /// What is still to be sent.
+    pub fn unsent(&self) -> &[u8] {
         self.bytes.get(self.sent..).unwrap_or_default()
     }
 
-    pub(super) fn sent(&mut self, count: usize) {
+    /// The first `count` bytes of that have been sent.
+    pub fn sent(&mut self, count: usize) {
         self.sent = self.sent.saturating_add(count).min(self.bytes.len());
         if self.sent == self.bytes.len() {
             *self = Outbox::default();

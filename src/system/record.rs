@@ -1,16 +1,16 @@
-//! What is known of a connection we make. Purpose: its state comes from bytes that flow, not from having
-//! connected: a push that sat at 0 kbit/s for eight hours was shown as streaming (MiBeeNvr #429).
-//! Pure: `now` comes in. Bound: this struct.
+//! What is known of a connection we make. Purpose: its state comes from bytes that flow, not from
+//! having connected: a push that sat at 0 kbit/s for eight hours was shown as streaming (MiBeeNvr
+//! #429). Pure: `now` comes in. Bound: this struct.
 
 use std::time::Duration;
 
-use super::snapshot::{text, DestinationState, DestinationStatus, Text};
-use crate::base::limits::{FLOWING_MS_MAX, STEADY_MS_MIN, TELL_AGAIN_MS_MIN};
 use crate::base::history::History;
+use crate::base::limits::{FLOWING_MS_MAX, STEADY_MS_MIN, TELL_AGAIN_MS_MIN};
 use crate::base::rate::Rate;
 use crate::base::time::Mono;
 
 use super::backoff::Reason;
+use super::snapshot::{text, DestinationState, DestinationStatus, Text};
 
 /// Where the work stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -32,7 +32,8 @@ fn write_as(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let folder = folder.unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let temporary = beside(path, ".new");
-    let written = write_through(&temporary, bytes, mode).and_then(|()| fs::rename(&temporary, path));
+    let written =
+        write_through(&temporary, bytes, mode).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         // What is half written helps nobody; that it cannot be removed changes nothing.
         let _ = fs::remove_file(&temporary);

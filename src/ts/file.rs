@@ -136,7 +136,7 @@ impl TsFile {
         let picture = self.demux.streams().find(|stream| stream.is_picture());
         match picture {
             Some(picture) if picture.carried && self.demux.counters().unusable_packets > 0 => {
-                FileError::Unsupported { what: "scrambled video".to_owned(), remedy: Remedy::Remux }
+                FileError::Encrypted { what: "scrambled video" }
             }
             Some(picture) if !picture.carried => {
                 let what = match picture.codec {
@@ -186,7 +186,7 @@ impl TsFile {
 
     /// Goes to a place in the file; what is open is aborted.
     fn go(&mut self, at: u64, sink: &mut dyn UnitSink) {
-        self.demux.jump(&mut self.gate.through(sink));
+        self.give_up(sink);
         self.gate.jump();
         self.packets.go(at);
         self.has_ended = false;
@@ -200,16 +200,9 @@ impl TsFile {
     ) -> Result<Progress, FileError> {
         let TsFile { demux, packets, gate, unit_at, .. } = self;
         let mut sink = gate.through(sink);
-        let (at, piece) = match packets.next(file) {
-            Ok(Some(piece)) => piece,
-            Ok(None) => {
-                demux.finish(&mut sink);
-                return Ok(Progress::End);
-            }
-            Err(error) => {
-                demux.jump(&mut sink);
-                return Err(error.into());
-            }
+        let Some((at, piece)) = packets.next(file)? else {
+            demux.finish(&mut sink);
+            return Ok(Progress::End);
         };
         let packet = piece.first_chunk().and_then(|packet| Packet::parse(packet).ok());
         if packet.is_some_and(|packet| packet.unit_start && demux.video_pid() == Some(packet.pid)) {
@@ -290,7 +283,7 @@ impl ContainerReader for TsFile {
         &self.contents
     }
 
-    fn next(
+    fn step(
         &mut self,
         file: &mut dyn ReadAt,
         sink: &mut dyn UnitSink,
@@ -305,6 +298,10 @@ impl ContainerReader for TsFile {
             }
         }
         Ok(if self.has_ended { Progress::End } else { Progress::More })
+    }
+
+    fn give_up(&mut self, sink: &mut dyn UnitSink) {
+        self.demux.jump(&mut self.gate.through(sink));
     }
 
     fn seek(

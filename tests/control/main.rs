@@ -13,11 +13,14 @@ use streamcaster::base::limits::{
 use streamcaster::base::time::Mono;
 use streamcaster::control::{start, ControlHandle, ControlOptions};
 use streamcaster::system::commands::{self, Command, Desk, Inbox, Selection};
+use streamcaster::system::config::{Arguments, Config};
 use streamcaster::system::library::Library;
+use streamcaster::system::settings::Settings;
 use streamcaster::system::snapshot::{Board, Snapshot, Source, Text, ViewerStatus};
 
 mod orders;
 mod strangers;
+mod streams;
 
 const GUARD: Duration = Duration::from_secs(30);
 const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
@@ -37,10 +40,24 @@ fn library() -> Library {
     Library::start(folder).expect("a thread")
 }
 
+/// Settings of a program without a file, in a folder that there is not.
+fn settings() -> Settings {
+    let (data, arguments) = (std::path::Path::new("/nonexistent"), Arguments::default());
+    Settings::new(data, Box::new(|_| None), arguments, Config::default()).0
+}
+
 fn options(http: SocketAddr, stat: SocketAddr, board: Board) -> ControlOptions {
     // Nobody takes commands, unless a test does.
     let (desk, _) = commands::channel();
-    ControlOptions { http, stat, board, desk, library: library(), state: std::env::temp_dir() }
+    ControlOptions {
+        http,
+        stat,
+        board,
+        desk,
+        library: library(),
+        settings: settings(),
+        state: std::env::temp_dir(),
+    }
 }
 
 fn control_with(snapshot: Snapshot) -> ControlHandle {

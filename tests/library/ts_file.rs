@@ -273,7 +273,7 @@ fn what_cannot_be_carried_is_named() {
         packet[3] |= 0x80;
     }
     match TsFile::open(&mut Bytes::new(scrambled)).err() {
-        Some(FileError::Unsupported { what, .. }) => assert_eq!(what, "scrambled video"),
+        Some(FileError::Encrypted { what }) => assert_eq!(what, "scrambled video"),
         other => panic!("{other:?}"),
     }
 }

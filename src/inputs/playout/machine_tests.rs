@@ -1,11 +1,8 @@
 use std::sync::mpsc::Receiver;
 
-use super::super::super::testing::Shelf;
+use super::super::super::testing::{key_frame, programme, Pictures, Shelf};
 use super::*;
-use crate::codec::access_unit::{Track, UnitSink, UnitStart};
-use crate::program::ring::{Capacity, Lookup, Ring};
-use crate::program::switcher::{FillAudio, Switcher};
-use crate::program::testing::{configs, FRAME};
+use crate::program::testing::FRAME;
 use crate::system::commands::{Command, Outcome, Selection};
 
 struct World {
@@ -13,9 +10,7 @@ struct World {
     machine: Machine<Shelf>,
     shelf: Shelf,
     programme: Programme,
-    seq: u64,
-    /// When each video unit was stored, and where it stands.
-    video: Vec<(Mono, Ticks)>,
+    pictures: Pictures,
     airs: Vec<(u64, Source)>,
     /// A live input that sends a key frame each time.
     live: bool,
@@ -24,22 +19,13 @@ struct World {
 
 impl World {
     fn new() -> World {
-        let capacity = Capacity {
-            video_bytes: 256 << 10,
-            audio_bytes: 128 << 10,
-            units: 4096,
-            unit_bytes_max: 64 << 10,
-        };
-        let silence = Duration::from_millis(500);
-        let switcher = Switcher::new(Ring::new(capacity), silence, FillAudio::Yes);
         let shelf = Shelf::default();
         World {
             now: Mono::from_ms(1000),
             machine: Machine::new(shelf.clone(), 1),
             shelf,
-            programme: Programme::new(switcher),
-            seq: 0,
-            video: Vec::new(),
+            programme: programme(),
+            pictures: Pictures::default(),
             airs: Vec::new(),
             live: false,
             live_due: Mono::default(),
@@ -54,12 +40,7 @@ impl World {
             if self.live && self.live_due <= self.now {
                 self.live_due = self.now + Duration::from_millis(40);
                 let dts = Ticks::from_duration(self.now.since(Mono::default()));
-                self.programme.feed(Source::Udp, self.now, |sink| {
-                    configs().iter().for_each(|config| sink.config(config));
-                    sink.begin(UnitStart { track: Track::Video, dts, pts: dts, key: true });
-                    sink.write(Track::Video, &[1; 40]);
-                    sink.commit(Track::Video);
-                });
+                key_frame(&self.programme, self.now, dts);
             }
             self.machine.advance(self.now, &self.programme);
             self.note();
@@ -83,15 +64,7 @@ impl World {
         if self.airs.last().is_none_or(|(_, last)| *last != on_air) {
             self.airs.push((self.now.to_ms(), on_air));
         }
-        let ring = self.programme.ring();
-        for seq in self.seq..ring.head() {
-            if let Lookup::Unit(unit) = ring.get(seq) {
-                if unit.track == Track::Video {
-                    self.video.push((self.now, unit.dts));
-                }
-            }
-        }
-        self.seq = ring.head();
+        self.pictures.look(&self.programme, self.now);
     }
 
     fn on_air(&self) -> Source {
@@ -129,7 +102,7 @@ impl World {
 
     /// The longest time between two video units since one, and between their times.
     fn gap(&self, since: usize) -> (u64, i64) {
-        let pairs = || self.video[since..].windows(2);
+        let pairs = || self.pictures.seen[since..].windows(2);
         let wall = pairs().map(|pair| pair[1].0.since(pair[0].0).as_millis() as u64);
         let media = pairs().map(|pair| (pair[1].1 - pair[0].1).to_ms());
         (wall.max().unwrap_or(0), media.max().unwrap_or(0))
@@ -149,7 +122,7 @@ fn a_file_plays_to_its_end_and_gives_way() {
     assert_eq!((status.duration_ms, status.choice), (Some(10_000), Some(Source::File)));
     world.run(6_000);
     assert_eq!((world.on_air(), world.playing().as_str()), (Source::Standby, ""));
-    assert_eq!(world.video.len(), 250);
+    assert_eq!(world.pictures.seen.len(), 250);
     assert_eq!(world.programme.switcher().choice(), None);
     assert_eq!(world.shelf.open.get(), 0, "its reader is gone");
 }
@@ -174,7 +147,8 @@ fn a_list_has_no_seams() {
     world.run(600_000);
     let (wall, media) = world.gap(0);
     assert!(wall <= FRAME_MS + 6 && media <= FRAME_MS as i64, "{wall} and {media} ms");
-    let (first, last) = (world.video[0], world.video[world.video.len() - 1]);
+    let (first, last) =
+        (world.pictures.seen[0], world.pictures.seen[world.pictures.seen.len() - 1]);
     let drift = (last.1 - first.1).to_ms() - last.0.since(first.0).as_millis() as i64;
     assert!(drift.abs() <= FRAME_MS as i64, "{drift} ms after ten minutes");
     assert_eq!(world.airs.len(), 2, "on air all the time");
@@ -222,7 +196,7 @@ fn a_switch_between_files_leaves_a_gap_of_two_frames_at_most() {
     world.play("a 60").expect("plays");
     for step in 0..50 {
         world.run(700 + step * 13);
-        let since = world.video.len() - 1;
+        let since = world.pictures.seen.len() - 1;
         world.play(["b 60", "c 60"][step as usize % 2]).expect("plays");
         let (wall, media) = world.gap(since);
         assert!(wall <= 2 * FRAME_MS && media <= 2 * FRAME_MS as i64, "{wall} and {media} ms");
@@ -298,7 +272,7 @@ fn seeking_lands_on_a_key_frame() {
     let mut world = World::new();
     world.play("a 60").expect("plays");
     world.run(1_000);
-    let since = world.video.len() - 1;
+    let since = world.pictures.seen.len() - 1;
     world.told(Command::Seek(30_700), 50).expect("done");
     let status = world.machine.status(&world.programme);
     assert!((30_000..30_200).contains(&status.position_ms), "{}", status.position_ms);
@@ -315,7 +289,7 @@ fn a_disk_that_stands_is_covered_and_the_file_goes_on() {
     world.shelf.stalled.set(true);
     world.run(60_000);
     assert_eq!(world.on_air(), Source::Standby);
-    let stood = world.video.len();
+    let stood = world.pictures.seen.len();
     world.shelf.stalled.set(false);
     // A deck says that it has something; here nobody does but the clock.
     world.run(0);

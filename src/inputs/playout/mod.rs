@@ -8,6 +8,7 @@ mod memory;
 mod orders;
 
 use std::cell::{Cell, RefCell};
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -191,7 +192,8 @@ const LISTS: &str = "playlists.json";
 /// The file of what plays.
 const PLACE: &str = "playout.json";
 
-/// Reads what was remembered. What cannot be understood is set aside.
+/// Reads what was remembered. What cannot be understood is set aside; what the disk does not give
+/// now stays where it is, for it may be whole.
 fn recall<T>(path: &Path, parse: impl Fn(&[u8]) -> Result<T, String>) -> Option<T> {
     let shown = path.display();
     let words = match store::read(path) {
@@ -200,7 +202,11 @@ fn recall<T>(path: &Path, parse: impl Fn(&[u8]) -> Result<T, String>) -> Option<
             Ok(parsed) => return Some(parsed),
             Err(words) => words,
         },
-        Err(error) => error.to_string(),
+        Err(error) if error.kind() == ErrorKind::InvalidData => error.to_string(),
+        Err(error) => {
+            warn!("{shown} cannot be read and is left as it is: {error}");
+            return None;
+        }
     };
     match store::set_aside(path) {
         Ok(aside) => warn!("{shown} is broken and now called {}: {words}", aside.display()),
@@ -249,5 +255,28 @@ impl<D: Decks> Machine<D> {
             (Some((_, walk)), false) => walk.next().cloned(),
             (None, false) => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    #[test]
+    fn only_what_cannot_be_understood_is_set_aside() {
+        let folder = std::env::temp_dir().join(format!("recall-{}", std::process::id()));
+        fs::create_dir_all(&folder).expect("a folder");
+        let path = folder.join(LISTS);
+        // The disk gives no bytes of this one.
+        fs::create_dir(&path).expect("a folder in the file's place");
+        assert!(recall(&path, lists_from_json).is_none());
+        assert!(path.is_dir());
+        fs::remove_dir(&path).expect("the place is free");
+        fs::write(&path, b"{ no lists").expect("a file");
+        assert!(recall(&path, lists_from_json).is_none());
+        assert!(!path.exists());
+        fs::remove_dir_all(&folder).expect("removed");
     }
 }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use crate::base::limits::{PLAYLISTS_MAX, PLAYLIST_FILES_MAX, PLAYLIST_NAME_BYTES_MAX};
+use crate::base::limits::{PLAYLISTS_MAX, PLAYLIST_FILES_MAX};
 use crate::base::time::{Mono, Ticks};
 use crate::program::playlist::{Rules, Walk};
 use crate::program::switcher::Source;
@@ -11,6 +11,7 @@ use crate::program::Programme;
 use crate::system::commands::{
     Command, Declined, DeclinedKind, FileName, Order, Outcome, Playlist, Selection,
 };
+use crate::system::library::names;
 
 use super::super::deck::Decks;
 use super::super::log_cut;
@@ -201,22 +202,15 @@ pub(super) fn rules(list: &Playlist) -> Rules {
 
 /// Whether a list may be kept.
 pub(super) fn check(name: &str, list: &Playlist, lists: &Lists) -> Result<(), String> {
-    let is_name = |name: &str, max: usize| {
-        !name.is_empty() && name.len() <= max && !name.chars().any(char::is_control)
-    };
-    if !is_name(name, PLAYLIST_NAME_BYTES_MAX) {
-        return Err(format!(
-            "A playlist's name has 1 to {PLAYLIST_NAME_BYTES_MAX} bytes and no control characters."
-        ));
-    }
+    names::check_playlist(name)?;
     if list.files.len() > PLAYLIST_FILES_MAX {
         return Err(format!("A playlist has {PLAYLIST_FILES_MAX} files at most."));
     }
     if lists.len() >= PLAYLISTS_MAX && !lists.contains_key(name) {
         return Err(format!("There are {PLAYLISTS_MAX} playlists; remove one first."));
     }
-    if list.files.iter().any(|file| !is_name(file, usize::MAX)) {
-        return Err("A file's name in the playlist is empty or has control characters.".to_owned());
+    if let Some(why) = list.files.iter().find_map(|file| names::check(file).err()) {
+        return Err(format!("A file's name in the playlist cannot be: {why}."));
     }
     Ok(())
 }

@@ -31,6 +31,7 @@ use super::media::MediaSink;
 use super::message::{
     control, peer_bandwidth, user_control, EVENT_PING_REQUEST, TYPE_COMMAND, TYPE_WINDOW_SIZE,
 };
+use super::outbox::Outbox;
 use super::words::{printable, without_query};
 use super::Session;
 
@@ -353,12 +354,8 @@ impl Session for ServerSession {
         self.connection.acknowledge()
     }
 
-    fn outbox(&self) -> &[u8] {
-        self.connection.outbox()
-    }
-
-    fn sent(&mut self, count: usize) {
-        self.connection.sent(count);
+    fn owed(&mut self) -> &mut Outbox {
+        self.connection.owed()
     }
 
     fn is_closing(&self) -> bool {

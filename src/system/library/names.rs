@@ -1,10 +1,10 @@
-//! Which names a file of the library may have. Purpose: what a stranger asks for by name is
+//! Which names a file of the library may have, and a playlist. Purpose: what a stranger asks for by name is
 //! judged before the disk is looked at, so that no answer tells what lies outside. Non-goals:
 //! whether the file is there; links, which opening holds back. Bound: [`FILE_NAME_BYTES_MAX`].
 
 use std::fmt;
 
-use crate::base::limits::FILE_NAME_BYTES_MAX;
+use crate::base::limits::{FILE_NAME_BYTES_MAX, PLAYLIST_NAME_BYTES_MAX};
 use crate::system::commands::FileName;
 
 /// Why a name is refused.
@@ -64,6 +64,20 @@ pub fn check(name: &str) -> Result<FileName, InvalidName> {
     FileName::try_from(name).map_err(|_| InvalidName::TooLong)
 }
 
+/// A playlist's name: what could be a file's, only shorter.
+///
+/// # Errors
+/// What is wrong with it, one sentence.
+pub fn check_playlist(name: &str) -> Result<(), String> {
+    if name.len() > PLAYLIST_NAME_BYTES_MAX {
+        return Err(format!("A playlist's name has at most {PLAYLIST_NAME_BYTES_MAX} bytes."));
+    }
+    check(name).map(drop).map_err(|why| {
+        let rule = why.to_string();
+        format!("A playlist's name{}.", rule.strip_prefix("a file name").unwrap_or(&rule))
+    })
+}
+
 /// The text as one word of a POSIX shell; a leading dash does not make it an option.
 pub fn quoted(name: &str) -> String {
     let name = match name.starts_with('-') {
@@ -108,6 +122,17 @@ mod tests {
         ];
         for (name, why) in cases {
             assert_eq!(check(name), Err(why), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn a_playlists_name_could_be_a_files_only_shorter() {
+        for name in ["night", "ä ö", &"x".repeat(PLAYLIST_NAME_BYTES_MAX)] {
+            assert_eq!(check_playlist(name), Ok(()));
+        }
+        for name in ["", "..", "a/b", ".a", "a\0", &"x".repeat(PLAYLIST_NAME_BYTES_MAX + 1)] {
+            let why = check_playlist(name).unwrap_err();
+            assert!(why.starts_with("A playlist's name ") && why.ends_with('.'), "{why}");
         }
     }
 

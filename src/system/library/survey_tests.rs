@@ -55,7 +55,7 @@ impl ContainerReader for Frames {
         &self.contents
     }
 
-    fn next(
+    fn step(
         &mut self,
         file: &mut dyn ReadAt,
         sink: &mut dyn UnitSink,
@@ -73,6 +73,8 @@ impl ContainerReader for Frames {
         self.next += 1;
         Ok(Progress::More)
     }
+
+    fn give_up(&mut self, _: &mut dyn UnitSink) {}
 
     fn seek(
         &mut self,

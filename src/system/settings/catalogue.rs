@@ -212,9 +212,7 @@ pub static SETTINGS: [Setting; 23] = [
         restart: false,
         environment: &["LOG_LEVEL"],
         argument: Some(|a| a.log_level.is_some()),
-        ..setting("log.level", LEVELS, |c| {
-            Value::Text(c.log.level.as_str().to_ascii_lowercase())
-        })
+        ..setting("log.level", LEVELS, |c| Value::Text(c.log.level.as_str().to_ascii_lowercase()))
     },
     Setting {
         unit: "KiB",

@@ -124,10 +124,9 @@ pub enum EditError {
 impl fmt::Display for EditError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            EditError::NotFound(name) => write!(
-                f,
-                "There is no destination {name}; GET /api/destinations lists them."
-            ),
+            EditError::NotFound(name) => {
+                write!(f, "There is no destination {name}; GET /api/destinations lists them.")
+            }
             EditError::Exists(name) => {
                 write!(f, "There is a destination {name} already; choose another name.")
             }

@@ -222,10 +222,8 @@ impl Settings {
         }
         let config = self.load(&text).map_err(SettingsError::Rejected)?;
         if text != found.text {
-            versions::keep(&self.0.backups, &found).map_err(|cause| SettingsError::Disk {
-                path: self.0.backups.clone(),
-                cause,
-            })?;
+            versions::keep(&self.0.backups, &found)
+                .map_err(|cause| SettingsError::Disk { path: self.0.backups.clone(), cause })?;
             versions::replace(&self.0.path, &text)?;
         }
         let revision = versions::revision(text.as_bytes());

@@ -1,0 +1,104 @@
+//! What the gate counts, for those who tell it. Purpose: the gate's thread writes, the workers
+//! read, nobody waits. Bound: a few numbers.
+
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use serde::Serialize;
+
+/// The gate's numbers.
+#[derive(Debug, Default)]
+pub struct Meter {
+    refused: AtomicU64,
+    /// Connections that have a seat.
+    pub connections: Gauge,
+    /// Clients of `/api/events`.
+    pub events: Gauge,
+    /// Clients of the preview.
+    pub previews: Gauge,
+    /// Uploads under way.
+    pub uploads: Gauge,
+}
+
+/// The numbers at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct HttpUse {
+    /// Connections and requests the gate has turned away since the start.
+    pub refused: u64,
+    /// Connections that have a seat.
+    pub connections: usize,
+    /// Clients of `/api/events`.
+    pub events: usize,
+    /// Clients of the preview.
+    pub previews: usize,
+    /// Uploads under way.
+    pub uploads: usize,
+}
+
+impl Meter {
+    /// Counts something turned away.
+    pub fn refuse(&self) {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// All numbers, now.
+    pub fn read(&self) -> HttpUse {
+        HttpUse {
+            refused: self.refused.load(Ordering::Relaxed),
+            connections: self.connections.read(),
+            events: self.events.read(),
+            previews: self.previews.read(),
+            uploads: self.uploads.read(),
+        }
+    }
+}
+
+/// How many hold a place.
+#[derive(Debug, Default)]
+pub struct Gauge(AtomicUsize);
+
+impl Gauge {
+    /// A place, given back when dropped; nothing when `most` are taken.
+    pub fn take(&self, most: usize) -> Option<Place<'_>> {
+        // Counted first and given back if too many: it is dropped either way.
+        let before = self.0.fetch_add(1, Ordering::AcqRel);
+        let place = Place(self);
+        (before < most).then_some(place)
+    }
+
+    /// So many hold one, counted elsewhere.
+    pub fn set(&self, count: usize) {
+        self.0.store(count, Ordering::Release);
+    }
+
+    fn read(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
+/// A place of a [`Gauge`].
+#[derive(Debug)]
+pub struct Place<'a>(&'a Gauge);
+
+impl Drop for Place<'_> {
+    fn drop(&mut self) {
+        self.0 .0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn places_are_limited_counted_and_given_back() {
+        let meter = Meter::default();
+        let held: Vec<_> = (0..3).map(|_| meter.events.take(3)).collect();
+        assert!(held.iter().all(Option::is_some));
+        assert!(meter.events.take(3).is_none());
+        meter.refuse();
+        assert_eq!(meter.read(), HttpUse { refused: 1, events: 3, ..HttpUse::default() });
+        drop(held);
+        assert_eq!(meter.read().events, 0);
+        assert!(meter.events.take(1).is_some());
+    }
+}

@@ -1,0 +1,217 @@
+//! Long streams: answers that do not end, and bodies too large to be held. Purpose: a route only
+//! says which stream an answer is, in [`STREAM_FIELD`]; the gate's side then serves it on the
+//! connection itself and closes it, so that no worker and no lane waits for a client. Non-goals:
+//! who may have one, which is the routes' business. Bounds: [`EVENT_CLIENTS_MAX`],
+//! [`PREVIEWS_MAX`] and [`UPLOADS_ACTIVE_MAX`] at once; a piece is sent within
+//! [`STREAM_SEND_MS_MAX`] or the connection is cut.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use smol::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::base::limits::{
+    EVENT_CLIENTS_MAX, HTTP_IDLE_MS_MAX, PREVIEWS_MAX, STREAM_SEND_MS_MAX, UPLOADS_ACTIVE_MAX,
+};
+use crate::control::connection::within;
+use crate::control::meter::Meter;
+use crate::control::routes::{self, Answer, COMMON_FIELDS};
+use crate::control::wire::Wire;
+use crate::control::{preview, uploads};
+
+/// The field by which an answer says that it is a stream; it never reaches a client.
+pub const STREAM_FIELD: &str = "X-Streamcaster-Stream";
+
+/// A long stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stream {
+    /// The server-sent events.
+    Events {
+        /// The number of the last log line the client has.
+        after: Option<u64>,
+    },
+    /// The picture as fragmented MP4.
+    Preview,
+    /// The body of a request that brings a piece of a file.
+    Upload {
+        /// Which upload.
+        id: u64,
+        /// Where in the file the body begins, bytes.
+        offset: u64,
+        /// Its length, bytes.
+        bytes: u64,
+    },
+}
+
+impl fmt::Display for Stream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Stream::Events { after: None } => f.write_str("events"),
+            Stream::Events { after: Some(number) } => write!(f, "events {number}"),
+            Stream::Preview => f.write_str("preview"),
+            Stream::Upload { id, offset, bytes } => write!(f, "upload {id} {offset} {bytes}"),
+        }
+    }
+}
+
+impl Stream {
+    /// Reads what [`Display`](fmt::Display) wrote.
+    pub fn parse(text: &str) -> Option<Stream> {
+        let mut words = text.split(' ');
+        let kind = words.next()?;
+        let numbers: Option<Vec<u64>> = words.map(|word| word.parse().ok()).collect();
+        match (kind, numbers?.as_slice()) {
+            ("events", []) => Some(Stream::Events { after: None }),
+            ("events", &[number]) => Some(Stream::Events { after: Some(number) }),
+            ("preview", []) => Some(Stream::Preview),
+            ("upload", &[id, offset, bytes]) => Some(Stream::Upload { id, offset, bytes }),
+            _ => None,
+        }
+    }
+}
+
+/// What streams are served from; each kind adds what it needs.
+pub struct Sources {
+    /// The gate's numbers.
+    pub meter: Arc<Meter>,
+}
+
+/// A connection that a stream has taken over, its request's head read and answered for.
+pub struct Carrier<'a> {
+    wire: &'a mut Wire,
+    /// What came behind the head and is not used yet.
+    input: &'a mut Vec<u8>,
+    expects_continue: bool,
+}
+
+impl<'a> Carrier<'a> {
+    /// Takes over; `expects_continue` when the client waits before it sends its body.
+    pub fn new(wire: &'a mut Wire, input: &'a mut Vec<u8>, expects_continue: bool) -> Carrier<'a> {
+        wire.give_up_after(Duration::from_millis(STREAM_SEND_MS_MAX));
+        Carrier { wire, input, expects_continue }
+    }
+
+    /// Sends the head of an answer that ends with the connection (RFC 9112, 6.3).
+    ///
+    /// # Errors
+    /// As [`Carrier::send`].
+    pub async fn begin(&mut self, content_type: &str) -> io::Result<()> {
+        let mut head = "HTTP/1.1 200 OK\r\n".to_owned();
+        for (name, value) in COMMON_FIELDS {
+            head.extend([name, ": ", value, "\r\n"]);
+        }
+        head.extend(["Content-Type: ", content_type, "\r\n"]);
+        head += "Cache-Control: no-store\r\nConnection: close\r\n\r\n";
+        self.send(head.as_bytes()).await
+    }
+
+    /// Sends all of `bytes` in time, or cuts the connection.
+    ///
+    /// # Errors
+    /// The client is gone, or was too slow; the stream is to end.
+    pub async fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
+        let all = async {
+            self.wire.write_all(bytes).await?;
+            self.wire.flush().await
+        };
+        let sent = within(STREAM_SEND_MS_MAX, all).await;
+        if sent.is_none() {
+            self.wire.reset();
+        }
+        sent.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Ready once the client has left, or says what it was not asked for. To be waited for beside
+    /// what is sent next.
+    pub async fn left(&mut self) {
+        if self.input.is_empty() {
+            // Whatever comes ends the stream.
+            let _ = self.wire.read(&mut [0]).await;
+        }
+    }
+
+    /// Reads the next bytes of the body, of any number; 0 when the client has left. The caller
+    /// knows how many belong to the body.
+    ///
+    /// # Errors
+    /// Nothing came in time, or the connection broke.
+    pub async fn read(&mut self, piece: &mut [u8]) -> io::Result<usize> {
+        if !self.input.is_empty() {
+            let taken = piece.len().min(self.input.len());
+            for (to, from) in piece.iter_mut().zip(self.input.drain(..taken)) {
+                *to = from;
+            }
+            return Ok(taken);
+        }
+        if std::mem::take(&mut self.expects_continue) {
+            self.send(b"HTTP/1.1 100 Continue\r\n\r\n").await?;
+        }
+        let read = within(HTTP_IDLE_MS_MAX, self.wire.read(piece)).await;
+        read.unwrap_or_else(|| Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+/// Serves a stream until it ends. An answer that comes of it is sent by the caller, who closes
+/// the connection either way.
+///
+/// # Errors
+/// The client is gone.
+pub async fn serve(
+    stream: Stream,
+    carrier: &mut Carrier<'_>,
+    sources: &Sources,
+) -> io::Result<Option<Answer>> {
+    let meter = &sources.meter;
+    let (gauge, most) = match stream {
+        Stream::Events { .. } => (&meter.events, EVENT_CLIENTS_MAX),
+        Stream::Preview => (&meter.previews, PREVIEWS_MAX),
+        Stream::Upload { .. } => (&meter.uploads, UPLOADS_ACTIVE_MAX),
+    };
+    let Some(_place) = gauge.take(most) else {
+        meter.refuse();
+        return Ok(Some(full(stream)));
+    };
+    match stream {
+        Stream::Events { .. } => Ok(Some(unavailable("There are no events yet."))),
+        Stream::Preview => preview::serve(carrier, sources).await,
+        Stream::Upload { id, offset, bytes } => {
+            uploads::receive(carrier, sources, id, offset, bytes).await.map(Some)
+        }
+    }
+}
+
+fn full(stream: Stream) -> Answer {
+    match stream {
+        Stream::Events { .. } => unavailable("Too many pages are open; ask for the state instead."),
+        Stream::Preview => unavailable("Too many previews are open; close one of them."),
+        Stream::Upload { .. } => unavailable("Other uploads are under way; try again later."),
+    }
+}
+
+/// There is no room, or nothing to serve.
+pub fn unavailable(words: &str) -> Answer {
+    routes::error(503, "SYSTEM_ERROR", words)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_written_is_read() {
+        for stream in [
+            Stream::Events { after: None },
+            Stream::Events { after: Some(u64::MAX) },
+            Stream::Preview,
+            Stream::Upload { id: 7, offset: 1 << 40, bytes: 0 },
+        ] {
+            assert_eq!(Stream::parse(&stream.to_string()), Some(stream), "{stream}");
+        }
+        for text in ["", "events x", "events 1 2", "preview 1", "upload 1 2", "upload 1 2 -3", " "]
+        {
+            assert_eq!(Stream::parse(text), None, "{text}");
+        }
+    }
+}
