@@ -20,6 +20,7 @@ mod player;
 mod program;
 mod publish;
 mod refusals;
+mod runtime;
 mod secrets;
 mod sender;
 mod shutdown;
