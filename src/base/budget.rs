@@ -3,17 +3,18 @@
 //! enforcing it, measuring it. Bound: one row per kind of buffer.
 
 use super::limits::{
-    ACCESS_UNIT_BYTES_MAX, DATAGRAM_BYTES_MAX, DECKS_MAX, DEMULTIPLEXER_BYTES, DESTINATION_BYTES,
-    FILE_READERS_MAX, FILE_READER_BYTES_MAX, HTTP_ANSWERS_BYTES_MAX, HTTP_ANSWER_BYTES_MAX,
-    HTTP_BODY_BYTES_MAX, HTTP_CONNECTIONS_MAX, HTTP_CONNECTION_BYTES, HTTP_HEAD_BYTES_MAX,
-    HTTP_SOCKET_BUFFER_BYTES, LIBRARY_ENTRY_BYTES, LIBRARY_FILES_MAX, LIBRARY_NAMES_BYTES_MAX,
-    LIBRARY_SCAN_BYTES, LOG_LINES_MAX, LOG_LINE_BYTES_MAX, MEDIA_RECEIVE_BUFFER_BYTES,
-    PARCELS_PER_DECK, PARCEL_BYTES, PARCEL_CALLS_MAX, PARCEL_CALL_BYTES, PARCEL_CONFIGS_MAX,
-    PARCEL_CONFIG_BYTES, PLAYLISTS_MAX, PLAYLIST_BYTES, PLAYLIST_COPIES_MAX, PROGRAM_BYTES,
-    RING_UNITS_MAX, RTMP_ARRIVAL_BUFFER_BYTES, RTMP_LOBBY_BYTES, RTMP_LOBBY_MAX, RTMP_PENDING_MAX,
-    RTMP_RECEIVE_BUFFER_BYTES, RTMP_ROOMY_MAX, SMALL_HEAP_BYTES, SOCKET_SEND_BUFFER_BYTES,
-    STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX, THREADS_MAX, THREAD_STACK_BYTES, TRACK_CONFIGS_MAX,
-    TRACK_CONFIG_BYTES_MAX, VIEWER_BYTES,
+    ACCESS_UNIT_BYTES_MAX, BPS_HISTORY_SAMPLES_MAX, CONFIG_CHANGED_BYTES_MAX,
+    CONFIG_CHANGED_FACTOR, DATAGRAM_BYTES_MAX, DECKS_MAX, DEMULTIPLEXER_BYTES,
+    DESTINATIONS_LEAVING_MAX, DESTINATION_BYTES, FILE_READERS_MAX, FILE_READER_BYTES_MAX,
+    HTTP_ANSWERS_BYTES_MAX, HTTP_ANSWER_BYTES_MAX, HTTP_BODY_BYTES_MAX, HTTP_CONNECTIONS_MAX,
+    HTTP_CONNECTION_BYTES, HTTP_HEAD_BYTES_MAX, HTTP_SOCKET_BUFFER_BYTES, LIBRARY_ENTRY_BYTES,
+    LIBRARY_FILES_MAX, LIBRARY_NAMES_BYTES_MAX, LIBRARY_SCAN_BYTES, LOG_LINES_MAX,
+    LOG_LINE_BYTES_MAX, MEDIA_RECEIVE_BUFFER_BYTES, PARCELS_PER_DECK, PARCEL_BYTES,
+    PARCEL_CALLS_MAX, PARCEL_CALL_BYTES, PARCEL_CONFIGS_MAX, PARCEL_CONFIG_BYTES, PLAYLISTS_MAX,
+    PLAYLIST_BYTES, PLAYLIST_COPIES_MAX, PROGRAM_BYTES, RING_UNITS_MAX, RTMP_ARRIVAL_BUFFER_BYTES,
+    RTMP_LOBBY_BYTES, RTMP_LOBBY_MAX, RTMP_PENDING_MAX, RTMP_RECEIVE_BUFFER_BYTES, RTMP_ROOMY_MAX,
+    SMALL_HEAP_BYTES, SOCKET_SEND_BUFFER_BYTES, STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX,
+    THREADS_MAX, THREAD_STACK_BYTES, TRACK_CONFIGS_MAX, TRACK_CONFIG_BYTES_MAX, VIEWER_BYTES,
 };
 
 /// Linux grants twice what SO_SNDBUF or SO_RCVBUF ask for, the half of it for its own bookkeeping
@@ -107,6 +108,12 @@ impl Budget {
         let lists = 2 * PLAYLISTS_MAX + PLAYLIST_COPIES_MAX;
         self.heap("playlists, and as they are written down", lists, "lists", PLAYLIST_BYTES);
         self.heap("log ring", LOG_LINES_MAX, "lines", LOG_LINE_BYTES_MAX);
+        let (bytes, factor) = (CONFIG_CHANGED_BYTES_MAX, CONFIG_CHANGED_FACTOR);
+        self.heap("configuration being changed", bytes, "bytes", factor);
+        let destinations = demand.destinations.saturating_add(1);
+        // In the record, in the state that is told and in the one before.
+        let samples = destinations.saturating_mul(3 * BPS_HISTORY_SAMPLES_MAX);
+        self.heap("bit rates remembered", samples, "samples", size_of::<u64>());
         self.one(Owner::Heap, "everything small", SMALL_HEAP_BYTES);
         self.one(Owner::Process, "program and its static data", PROGRAM_BYTES);
         self.owned(Owner::Process, "thread stacks", THREADS_MAX, "threads", THREAD_STACK_BYTES);
@@ -119,6 +126,8 @@ impl Budget {
         self.heap(undecided, RTMP_PENDING_MAX, "connections", VIEWER_BYTES);
         self.heap("RTMP lobby", RTMP_LOBBY_MAX, "connections", RTMP_LOBBY_BYTES);
         self.heap("destinations", demand.destinations, "destinations", DESTINATION_BYTES);
+        let leaving = DESTINATIONS_LEAVING_MAX;
+        self.heap("destinations saying farewell", leaving, "destinations", DESTINATION_BYTES);
         self.heap("publisher and pull", 2, "sessions", DESTINATION_BYTES);
         self.heap("HTTP connections", HTTP_CONNECTIONS_MAX, "connections", http);
         self.one(Owner::Heap, "HTTP answers under way", HTTP_ANSWERS_BYTES_MAX);

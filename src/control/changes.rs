@@ -45,9 +45,13 @@ struct Refused<'a> {
     revision: Option<&'a str>,
 }
 
-/// The errors of a configuration, each with its key.
+/// The errors of a file as it stands, each with its key and its place.
 pub fn key_errors(errors: &ConfigErrors) -> Vec<KeyError> {
-    errors.iter().map(key_error).collect()
+    let placed = |error: &ConfigError| {
+        let KeyError { key, error: expected } = key_error(error);
+        KeyError { key, error: format!("{} {expected}", error.place) }
+    };
+    errors.iter().map(placed).collect()
 }
 
 /// `[rtmp] viewers_max` is `rtmp.viewers_max` in the API.
@@ -57,7 +61,7 @@ fn key_error(error: &ConfigError) -> KeyError {
         Some((section, key)) => format!("{section}.{}", key.trim_start_matches(']').trim()),
         None => error.key.clone(),
     };
-    KeyError { key, error: format!("{}: {}", error.place, error.expected) }
+    KeyError { key, error: error.expected.clone() }
 }
 
 /// The version a change asks for; without the quotes of RFC 9110, 8.8.3.
@@ -84,7 +88,9 @@ pub fn refused(error: &SettingsError) -> Answer {
         SettingsError::Edit(edit) => return refused_edit(edit),
     };
     let errors = match error {
-        SettingsError::Invalid(errors) | SettingsError::Rejected(errors) => key_errors(errors),
+        SettingsError::Invalid(errors) => key_errors(errors),
+        // Lines of a file that was not written would help nobody.
+        SettingsError::Rejected(errors) => errors.iter().map(key_error).collect(),
         _ => Vec::new(),
     };
     let revision = match error {

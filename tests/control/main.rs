@@ -19,6 +19,7 @@ use streamcaster::system::settings::Settings;
 use streamcaster::system::snapshot::{Board, Snapshot, Source, Text, ViewerStatus};
 
 mod orders;
+mod settings;
 mod strangers;
 mod streams;
 

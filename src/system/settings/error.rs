@@ -54,7 +54,9 @@ impl fmt::Display for SettingsError {
                 first(errors)
             ),
             SettingsError::Rejected(errors) => {
-                write!(f, "This cannot be set: {}", first(errors))
+                let told = errors.iter().next();
+                let told = told.map(|error| format!("{}: {}", error.key, error.expected));
+                write!(f, "This cannot be set: {}.", told.unwrap_or_default())
             }
             SettingsError::Edit(error) => write!(f, "{error}"),
             SettingsError::TooLarge => write!(
