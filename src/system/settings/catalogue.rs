@@ -3,6 +3,7 @@
 //! configuration's; both take their limits from the same numbers. Destinations have calls of
 //! their own.
 
+use std::sync::LazyLock;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -228,15 +229,8 @@ pub static SETTINGS: [Setting; 23] = [
 ];
 
 /// Their keys.
-pub static KEYS: [&str; SETTINGS.len()] = {
-    let mut keys = [""; SETTINGS.len()];
-    let mut number = 0;
-    while number < SETTINGS.len() {
-        keys[number] = SETTINGS[number].key;
-        number += 1;
-    }
-    keys
-};
+pub static KEYS: LazyLock<Vec<&'static str>> =
+    LazyLock::new(|| SETTINGS.iter().map(|setting| setting.key).collect());
 
 fn ms(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
