@@ -4,6 +4,8 @@
 //! is open for playing, and the pool for name look-ups and remembered state:
 //! [`THREADS_MAX`](crate::base::limits::THREADS_MAX) at most.
 
+mod meters;
+
 use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
@@ -21,15 +23,13 @@ use smol::future::FutureExt;
 use smol::stream::StreamExt;
 use smol::{LocalExecutor, Task};
 
+use self::meters::Meters;
 use crate::base::budget::{Budget, Demand, Owner};
-use crate::base::history::History;
 use crate::base::limits::{
     ACCESS_UNIT_BYTES_MAX, CONFIG_LOOK_MS, DESCRIPTORS_BESIDES, FAREWELL_MS_MAX,
     HTTP_CONNECTIONS_MAX, RING_AUDIO_SHARE, RING_UNITS_MAX, RTMP_LOBBY_MAX, RTMP_PENDING_MAX,
 };
-use crate::base::rate::Rate;
-use crate::base::time::{Mono, Ticks};
-use crate::codec::access_unit::{Track, TrackConfig};
+use crate::base::time::Mono;
 use crate::control::{self, ControlHandle, ControlOptions};
 use crate::inputs::deck::{OpenFile, OpenedFile, Readers};
 use crate::inputs::playout::Playout;
@@ -42,7 +42,7 @@ use crate::outputs::pushes::Pushes;
 use crate::outputs::viewers::Viewers;
 use crate::ports::rtmp::{Context, RtmpPort};
 use crate::program::bell::Bell;
-use crate::program::ring::{Capacity, Lookup, Ring};
+use crate::program::ring::{Capacity, Ring};
 use crate::program::switcher::{FillAudio, Switcher};
 use crate::program::unit::Unit;
 use crate::program::Programme;
@@ -54,7 +54,7 @@ use crate::system::library::{Library, LibraryError};
 use crate::system::reactor::{self, Sleep};
 use crate::system::settings::{Environment, Settings, Wishes};
 use crate::system::shutdown::Shutdown;
-use crate::system::snapshot::{Board, ProgrammeStatus, Snapshot};
+use crate::system::snapshot::{Board, Snapshot};
 use crate::system::sockets::{descriptors_max, raise_descriptors};
 
 /// How often the state is told.
@@ -400,87 +400,6 @@ fn tell_signal(signal: Option<io::Result<Signal>>) {
         Some(Ok(signal)) => info!("ending, as {signal:?} asks"),
         Some(Err(error)) => warn!("ending: signals can no longer be received: {error}"),
         None => warn!("ending: signals can no longer be received"),
-    }
-}
-
-/// Bit rates of what is only counted elsewhere.
-#[derive(Default)]
-struct Meters {
-    video: Meter,
-    history: History,
-    keys: KeyFrames,
-    audio: Meter,
-    sent: Meter,
-}
-
-/// The distance of key frames.
-#[derive(Default)]
-struct KeyFrames {
-    newest: Option<Ticks>,
-    interval: Option<Ticks>,
-}
-
-impl KeyFrames {
-    /// Looks at the ring; a distance shorter than the time between two looks is told as that.
-    fn look(&mut self, ring: &Ring) -> Option<u64> {
-        let found = ring.newest_key().map(|seq| ring.get(seq));
-        if let Some(Lookup::Unit(unit)) = found {
-            let before = self.newest.replace(unit.dts).filter(|before| *before != unit.dts);
-            self.interval = before.map(|before| unit.dts - before).or(self.interval);
-        }
-        let open = ring.newest()?.dts - self.newest?;
-        u64::try_from(self.interval?.max(open).to_ms()).ok()
-    }
-}
-
-/// A rate over a counter.
-#[derive(Default)]
-struct Meter {
-    last: u64,
-    rate: Rate,
-}
-
-impl Meter {
-    fn at(&mut self, now: Mono, counter: u64) -> u64 {
-        self.rate.add(now, counter.saturating_sub(self.last));
-        self.last = counter;
-        self.rate.bps(now)
-    }
-}
-
-impl Meters {
-    fn programme(&mut self, programme: &Programme, now: Mono) -> ProgrammeStatus {
-        let switcher = programme.switcher();
-        let (ring, counters) = (switcher.ring(), switcher.counters());
-        let [video_bytes, audio_bytes] = counters.bytes;
-        let video_bps = self.video.at(now, video_bytes);
-        self.history.take(now, video_bps);
-        ProgrammeStatus {
-            on_air: switcher.on_air(),
-            on_air_since: switcher.on_air_since(),
-            cuts: counters.cuts,
-            time_ms: ring.newest().map_or(0, |unit| unit.dts.to_ms().unsigned_abs()),
-            units: counters.units,
-            bytes: video_bytes + audio_bytes,
-            video_bps,
-            bps_history: self.history.samples(),
-            keyframe_interval_ms: self.keys.look(ring),
-            audio_bps: self.audio.at(now, audio_bytes),
-            video: match ring.newest_config(Track::Video) {
-                Some(TrackConfig::Avc(avc)) => Some(avc.clone()),
-                _ => None,
-            },
-            audio: match ring.newest_config(Track::Audio) {
-                Some(TrackConfig::Aac(aac)) => Some(aac.clone()),
-                _ => None,
-            },
-            dropped_overlap: counters.dropped_overlap,
-            dropped_oversize: ring.oversized(),
-            dropped_time: counters.dropped_time,
-            filled_audio: counters.filled_audio,
-            ring_bytes: ring.capacity_bytes() as u64,
-            ring_ms: switcher.ring_span().to_ms().unsigned_abs(),
-        }
     }
 }
 
