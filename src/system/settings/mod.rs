@@ -144,6 +144,12 @@ impl Settings {
         found.map_or_else(|_| String::new(), |found| found.revision())
     }
 
+    /// The file's version at the last look or change, without a look now: for whoever must not
+    /// wait. Empty before the first one.
+    pub fn known_revision(&self) -> String {
+        self.state().seen.clone().unwrap_or_default()
+    }
+
     /// What is in force now, without a look at the file.
     pub fn current(&self) -> Arc<Config> {
         Arc::clone(&self.state().config)

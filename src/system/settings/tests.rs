@@ -185,6 +185,7 @@ fn an_edit_by_hand_is_followed_when_it_is_settled_and_valid() {
     data.write("[programme]\nsilence_ms = 650\n");
     settings.follow();
     assert!(wishes.is_empty(), "it may be half saved");
+    assert_eq!(settings.known_revision(), settings.revision());
     settings.follow();
     assert_eq!(wishes.try_recv().unwrap().silence, Duration::from_millis(650));
     data.write("[programme]\nsilence_ms = 1\n");
