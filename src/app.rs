@@ -59,6 +59,8 @@ use crate::system::sockets::{descriptors_max, raise_descriptors};
 
 /// How often the state is told.
 const SNAPSHOT_PERIOD: Duration = Duration::from_millis(250);
+/// Time who asked for a restart has to get his answer before the control plane ends.
+const ANSWER_PAUSE: Duration = Duration::from_millis(500);
 /// Pause before a task that ran into a bug is started again.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
@@ -316,6 +318,7 @@ impl Plane {
             self.grant(&wished);
             if wished.restart {
                 info!("ending, to begin anew");
+                Sleep::after(ANSWER_PAUSE).await;
                 self.restart.set(true);
                 self.context.shutdown.ask();
             }
