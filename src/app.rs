@@ -4,6 +4,10 @@
 //! is open for playing, and the pool for name look-ups and remembered state:
 //! [`THREADS_MAX`](crate::base::limits::THREADS_MAX) at most.
 
+mod front;
+mod meters;
+
+use std::cell::Cell;
 use std::fmt;
 use std::future::Future;
 use std::io;
@@ -15,20 +19,19 @@ use std::time::Duration;
 
 use async_signal::{Signal, Signals};
 use log::{error, info, warn};
+use smol::channel::Receiver;
 use smol::future::FutureExt;
 use smol::stream::StreamExt;
 use smol::{LocalExecutor, Task};
 
+use self::meters::Meters;
 use crate::base::budget::{Budget, Demand, Owner};
 use crate::base::limits::{
-    ACCESS_UNIT_BYTES_MAX, DESCRIPTORS_BESIDES, FAREWELL_MS_MAX, HTTP_CONNECTIONS_MAX,
-    RING_AUDIO_SHARE, RING_UNITS_MAX, RTMP_LOBBY_MAX, RTMP_PENDING_MAX,
+    ACCESS_UNIT_BYTES_MAX, CONFIG_LOOK_MS, DESCRIPTORS_BESIDES, FAREWELL_MS_MAX,
+    HTTP_CONNECTIONS_MAX, RING_AUDIO_SHARE, RING_UNITS_MAX, RTMP_LOBBY_MAX, RTMP_PENDING_MAX,
 };
-use crate::base::rate::Rate;
 use crate::base::time::Mono;
-use crate::codec::access_unit::{Track, TrackConfig};
-use crate::control::auth::calls::NotStored;
-use crate::control::auth::{self, Auth};
+use crate::control::auth::Auth;
 use crate::control::{self, ControlHandle, ControlOptions};
 use crate::inputs::again::anew;
 use crate::inputs::deck::{OpenFile, OpenedFile, Readers};
@@ -39,6 +42,7 @@ use crate::inputs::standby::Standby;
 use crate::inputs::udp::UdpInput;
 use crate::outputs::destinations::Destination;
 use crate::outputs::preview::{self, PreviewInbox};
+use crate::outputs::pushes::Pushes;
 use crate::outputs::viewers::Viewers;
 use crate::ports::rtmp::{Context, RtmpPort};
 use crate::program::bell::Bell;
@@ -48,7 +52,7 @@ use crate::program::unit::Unit;
 use crate::program::Programme;
 use crate::system::clock;
 use crate::system::commands::{self, Declined, DeclinedKind, Inbox, LiveInput};
-use crate::system::config::Config;
+use crate::system::config::{Arguments, Config};
 use crate::system::heap;
 use crate::system::library::clerk::Clerk;
 use crate::system::library::{Library, LibraryError};
@@ -57,11 +61,15 @@ use crate::system::machine::Gauges;
 use crate::system::password::PasswordHash;
 use crate::system::pid_file::PidFile;
 use crate::system::reactor::{self, Sleep};
-use crate::system::snapshot::{Board, ProgrammeStatus, Snapshot};
+use crate::system::settings::{Environment, Settings, Wishes};
+use crate::system::shutdown::Shutdown;
+use crate::system::snapshot::{Board, Snapshot};
 use crate::system::sockets::{descriptors_max, raise_descriptors};
 
 /// How often the state is told.
 const SNAPSHOT_PERIOD: Duration = Duration::from_millis(250);
+/// Time who asked for a restart has to get his answer before the control plane ends.
+const ANSWER_PAUSE: Duration = Duration::from_millis(500);
 /// Pause before a task that ran into a bug is started again.
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
@@ -102,20 +110,39 @@ struct Plane {
     previews: PreviewInbox,
     publishers: Rc<Publishers>,
     pull: Option<Pull>,
-    destinations: Vec<Destination>,
+    pushes: Pushes,
     library: Library,
     playout: Playout,
     readers: Readers,
     /// Rings when standby has been put on air.
     standby: Rc<Bell>,
+    gauges: Gauges,
+    /// It is to begin anew when it has ended.
+    restart: Cell<bool>,
 }
 
-/// Runs until a signal asks to end. `data` is the folder for what it writes, `logs` what was
-/// logged.
+/// What is to come when the program has ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ending {
+    /// Nothing.
+    Stay,
+    /// The program again.
+    Restart,
+}
+
+/// Runs until a signal asks to end, or the operator to begin anew. `data` is the folder for what it
+/// writes, `logs` what was logged; `environment` and `arguments` are those that `config` was made
+/// with.
 ///
 /// # Errors
 /// A port that cannot be bound, a thread that cannot be started.
-pub fn run(config: &Config, data: &Path, logs: LogBook) -> Result<(), StartError> {
+pub fn run(
+    config: &Config,
+    data: &Path,
+    environment: Environment,
+    arguments: Arguments,
+    logs: LogBook,
+) -> Result<Ending, StartError> {
     let budget = Budget::of(&demand(config));
     let heap_bytes = budget.total(Owner::Heap);
     heap::set_limit(usize::try_from(heap_bytes).unwrap_or(usize::MAX));
@@ -139,7 +166,9 @@ pub fn run(config: &Config, data: &Path, logs: LogBook) -> Result<(), StartError
     })?;
     let (desk, inbox) = commands::channel();
     let (previews, asked) = preview::channel();
-    let plane = Plane::bind(config, data, library.clone(), inbox, asked)?;
+    let plane = Plane::bind(config, data, library.clone(), inbox, asked, gauges.clone())?;
+    let auth = Arc::new(front::who_may(config, &data.join("state"))?);
+    let (settings, wishes) = Settings::new(data, environment, arguments, config.clone());
     let options = ControlOptions {
         http: config.http.listen,
         stat: config.stat.listen,
@@ -149,15 +178,12 @@ pub fn run(config: &Config, data: &Path, logs: LogBook) -> Result<(), StartError
         previews,
         library,
         logs,
-        revision: Arc::new(String::new),
+        revision: front::revision(&settings),
         clerk,
-        auth: Arc::new(who_may(config, &data.join("state"))?),
-        store_hash: Box::new(|_| {
-            let words = "The password cannot be changed from here; put the line that \
-                         `streamcaster hash-password` prints into config.toml and restart.";
-            Err(NotStored::Elsewhere(words.to_owned()))
-        }),
+        auth: Arc::clone(&auth),
+        store_hash: front::store_hash(&settings),
         gauges,
+        settings: settings.clone(),
         state: data.join("state"),
     };
     let control = control::start(options).map_err(|cause| StartError {
@@ -173,31 +199,11 @@ pub fn run(config: &Config, data: &Path, logs: LogBook) -> Result<(), StartError
     let _pid_file = PidFile::take(&data.join("state"), control.http());
     plane.announce(&control);
     let executor = Rc::clone(&plane.context.executor);
-    reactor::run(executor.run(Rc::clone(&plane).live(board, signals)));
+    settings.begin();
+    reactor::run(executor.run(Rc::clone(&plane).live(board, signals, (settings, auth), wishes)));
     control.stop();
     info!("ended");
-    Ok(())
-}
-
-/// Who may use the control page. Without the probe's token the program goes on: the probe then
-/// asks as a stranger.
-fn who_may(config: &Config, state: &Path) -> Result<Auth, StartError> {
-    let probe = auth::issue_probe_token(state);
-    let probe = probe.map_err(|error| {
-        warn!("state/{} cannot be written: {error}", auth::PROBE_TOKEN_FILE);
-    });
-    let password = config.http.password_hash.clone();
-    if password.is_none() {
-        info!(
-            "control: no password is set, so only this machine is answered; \
-             `streamcaster hash-password` makes one"
-        );
-    }
-    Auth::new(password, probe.ok()).map_err(|cause| StartError {
-        what: "there are no random numbers for the control page's sessions".to_owned(),
-        hint: "",
-        cause,
-    })
+    Ok(if plane.restart.get() { Ending::Restart } else { Ending::Stay })
 }
 
 /// Sees to it that every connection there may be can have a descriptor.
@@ -229,6 +235,7 @@ impl Plane {
         library: Library,
         inbox: Inbox,
         previews: PreviewInbox,
+        gauges: Gauges,
     ) -> Result<Rc<Plane>, StartError> {
         let ring = Ring::new(capacity(config.programme.ring_bytes));
         let fill = if config.programme.fill_audio { FillAudio::Yes } else { FillAudio::No };
@@ -251,7 +258,6 @@ impl Plane {
             let what = format!("the RTMP port {} cannot be opened", config.rtmp.listen);
             StartError { what, hint, cause }
         })?);
-        let destinations = config.destinations.iter().cloned().map(Destination::new).collect();
         let pull = config.pull.clone().map(Pull::new);
         let (readers, standby) = (Readers::default(), Rc::<Bell>::default());
         let open = open_file(library.clone());
@@ -265,11 +271,13 @@ impl Plane {
             previews,
             publishers,
             pull,
-            destinations,
+            pushes: Pushes::default(),
             library,
             playout,
             readers,
             standby,
+            gauges,
+            restart: Cell::default(),
         }))
     }
 
@@ -288,7 +296,13 @@ impl Plane {
     }
 
     /// Starts every task, waits for a signal, and ends what must end politely.
-    async fn live(self: Rc<Self>, board: Board, mut signals: Signals) {
+    async fn live(
+        self: Rc<Self>,
+        board: Board,
+        mut signals: Signals,
+        (settings, auth): (Settings, Arc<Auth>),
+        wishes: Receiver<Arc<Wishes>>,
+    ) {
         let Context { executor, shutdown, .. } = self.context.clone();
         self.start("standby", Plane::stand_by).detach();
         self.start("files", |plane| async move {
@@ -308,9 +322,9 @@ impl Plane {
         .detach();
         self.start("status", move |plane| plane.tell(board.clone())).detach();
         self.start("pull", Plane::pull).detach();
-        let pushes = 0..self.destinations.len();
-        let pushes: Vec<_> =
-            pushes.map(|index| self.start("destination", move |plane| plane.push(index))).collect();
+        self.start("settings", move |plane| plane.obey(wishes.clone())).detach();
+        let follow = move |_| Plane::follow(settings.clone(), Arc::clone(&auth));
+        self.start("configuration", follow).detach();
         info!("ready");
         // In a task of its own: what the thread waits for here is looked at with every wake-up.
         let stop = Rc::clone(&shutdown);
@@ -321,11 +335,7 @@ impl Plane {
             })
             .detach();
         shutdown.asked().await;
-        let farewells = async {
-            for push in pushes {
-                push.await;
-            }
-        };
+        let farewells = self.pushes.end();
         let late = async {
             Sleep::after(Duration::from_millis(FAREWELL_MS_MAX + 500)).await;
         };
@@ -349,10 +359,41 @@ impl Plane {
         Standby::new(open, readers, folder, called).run(&self.context.programme).await;
     }
 
-    async fn push(self: Rc<Self>, index: usize) {
-        let Context { programme, shutdown, .. } = &self.context;
-        if let Some(destination) = self.destinations.get(index) {
-            destination.run(programme, shutdown).await;
+    /// Makes what runs what is wished, again and again.
+    async fn obey(self: Rc<Self>, wishes: Receiver<Arc<Wishes>>) {
+        while let Ok(wished) = wishes.recv().await {
+            self.grant(&wished);
+            if wished.restart {
+                info!("ending, to begin anew");
+                Sleep::after(ANSWER_PAUSE).await;
+                self.restart.set(true);
+                self.context.shutdown.ask();
+            }
+        }
+    }
+
+    fn grant(self: &Rc<Self>, wished: &Wishes) {
+        self.context.programme.set_silence(wished.silence);
+        self.udp.set_silence(wished.silence);
+        self.gauges.set_thresholds(wished.health);
+        let plane = Rc::clone(self);
+        let push = move |destination: Rc<Destination>, stop: Rc<Shutdown>| {
+            let plane = Rc::clone(&plane);
+            kept_alive("destination", move || {
+                let (plane, destination) = (Rc::clone(&plane), Rc::clone(&destination));
+                let stop = Rc::clone(&stop);
+                async move { destination.run(&plane.context.programme, &stop).await }
+            })
+        };
+        self.pushes.set(&wished.destinations, &self.context.executor, push);
+    }
+
+    /// Looks whether somebody has edited the configuration, again and again.
+    async fn follow(settings: Settings, auth: Arc<Auth>) {
+        loop {
+            let (settings, auth) = (settings.clone(), Arc::clone(&auth));
+            smol::unblock(move || front::follow(&settings, &auth)).await;
+            Sleep::after(Duration::from_millis(CONFIG_LOOK_MS)).await;
         }
     }
 
@@ -391,7 +432,7 @@ impl Plane {
             playout: self.playout.status(&self.context.programme),
             rtmp,
             viewers: self.viewers.status(),
-            destinations: self.destinations.iter().map(|each| each.status(now)).collect(),
+            destinations: self.pushes.status(now),
             previews: self.previews.status(),
         }
     }
@@ -417,61 +458,6 @@ fn tell_signal(signal: Option<io::Result<Signal>>) {
         Some(Ok(signal)) => info!("ending, as {signal:?} asks"),
         Some(Err(error)) => warn!("ending: signals can no longer be received: {error}"),
         None => warn!("ending: signals can no longer be received"),
-    }
-}
-
-/// Bit rates of what is only counted elsewhere.
-#[derive(Default)]
-struct Meters {
-    video: Meter,
-    audio: Meter,
-    sent: Meter,
-}
-
-/// A rate over a counter.
-#[derive(Default)]
-struct Meter {
-    last: u64,
-    rate: Rate,
-}
-
-impl Meter {
-    fn at(&mut self, now: Mono, counter: u64) -> u64 {
-        self.rate.add(now, counter.saturating_sub(self.last));
-        self.last = counter;
-        self.rate.bps(now)
-    }
-}
-
-impl Meters {
-    fn programme(&mut self, programme: &Programme, now: Mono) -> ProgrammeStatus {
-        let switcher = programme.switcher();
-        let (ring, counters) = (switcher.ring(), switcher.counters());
-        let [video_bytes, audio_bytes] = counters.bytes;
-        ProgrammeStatus {
-            on_air: switcher.on_air(),
-            on_air_since: switcher.on_air_since(),
-            cuts: counters.cuts,
-            time_ms: ring.newest().map_or(0, |unit| unit.dts.to_ms().unsigned_abs()),
-            units: counters.units,
-            bytes: video_bytes + audio_bytes,
-            video_bps: self.video.at(now, video_bytes),
-            audio_bps: self.audio.at(now, audio_bytes),
-            video: match ring.newest_config(Track::Video) {
-                Some(TrackConfig::Avc(avc)) => Some(avc.clone()),
-                _ => None,
-            },
-            audio: match ring.newest_config(Track::Audio) {
-                Some(TrackConfig::Aac(aac)) => Some(aac.clone()),
-                _ => None,
-            },
-            dropped_overlap: counters.dropped_overlap,
-            dropped_oversize: ring.oversized(),
-            dropped_time: counters.dropped_time,
-            filled_audio: counters.filled_audio,
-            ring_bytes: ring.capacity_bytes() as u64,
-            ring_ms: switcher.ring_span().to_ms().unsigned_abs(),
-        }
     }
 }
 

@@ -1,12 +1,13 @@
 //! The command line: `streamcaster run | probe | check | hash-password | version`.
 
 use std::io::Write;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
+use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use argh::FromArgs;
-use streamcaster::app;
+use streamcaster::app::{self, Ending};
 use streamcaster::base::budget::Budget;
 use streamcaster::base::limits::{
     BLOCKING_THREADS_MAX, PROBE_TIMEOUT_S_DEFAULT, THREAD_STACK_BYTES,
@@ -24,7 +25,7 @@ static HEAP: CountedHeap = CountedHeap;
 
 /// Turns MPEG-TS over UDP into one programme that never stops, and serves and pushes it over RTMP.
 #[derive(FromArgs)]
-struct Command {
+struct CommandLine {
     #[argh(subcommand)]
     verb: Verb,
 }
@@ -120,7 +121,7 @@ fn main() -> ExitCode {
     // a thread's own stack would be 2 MiB.
     std::env::set_var("BLOCKING_MAX_THREADS", BLOCKING_THREADS_MAX.to_string());
     std::env::set_var("RUST_MIN_STACK", THREAD_STACK_BYTES.to_string());
-    match argh::from_env::<Command>().verb {
+    match argh::from_env::<CommandLine>().verb {
         Verb::Run(run) => start(run),
         Verb::Probe(probe) => ask(probe),
         Verb::Check(check) => examine(&check.data),
@@ -152,15 +153,20 @@ fn start(run: Run) -> ExitCode {
         }
     };
     log::info!("streamcaster {} ({}), data in {}", BUILD.version, BUILD.git, data.display());
-    let outcome = app::run(&config, &data, log.book());
+    let environment = Box::new(|name: &str| std::env::var_os(name));
+    let outcome = app::run(&config, &data, environment, arguments, log.book());
     if let Err(error) = &outcome {
         log::error!("{error}");
     }
     log.flush(LOG_FLUSH);
-    if outcome.is_ok() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
+    match outcome {
+        Ok(Ending::Stay) => ExitCode::SUCCESS,
+        Ok(Ending::Restart) => {
+            // What the log still holds is written before the process is another.
+            drop(log);
+            begin_anew()
+        }
+        Err(_) => ExitCode::FAILURE,
     }
 }
 
@@ -181,6 +187,20 @@ fn ask(probe: Probe) -> ExitCode {
     // Nobody may read it, and then the exit code still counts.
     let _ = writeln!(std::io::stdout(), "{line}");
     ExitCode::from(outcome.code())
+}
+
+/// Starts the program in this process's place, with the same arguments, environment and folder.
+/// Only what cannot start comes back.
+fn begin_anew() -> ExitCode {
+    let own = Path::new("/proc/self/exe");
+    // Under its own name where it still has one: an update may have put another in its place.
+    let program = std::fs::read_link(own).ok().filter(|path| path.exists());
+    let mut arguments = std::env::args_os();
+    let name = arguments.next().unwrap_or_else(|| "streamcaster".into());
+    let mut command = Command::new(program.as_deref().unwrap_or(own));
+    let error = command.arg0(name).args(arguments).exec();
+    eprintln!("the program cannot begin anew: {error}");
+    ExitCode::FAILURE
 }
 
 fn examine(data: &Path) -> ExitCode {

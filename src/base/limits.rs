@@ -189,6 +189,12 @@ pub const STEADY_MS_MIN: u64 = 10_000;
 pub const TELL_AGAIN_MS_MIN: u64 = 60_000;
 /// Time a destination has to take the farewell when the program ends.
 pub const FAREWELL_MS_MAX: u64 = 1_500;
+/// Destinations that end politely while others already begin.
+pub const DESTINATIONS_LEAVING_MAX: usize = 4;
+/// Samples of a bit rate that are kept.
+pub const BPS_HISTORY_SAMPLES_MAX: usize = 60;
+/// Time between two of them.
+pub const BPS_HISTORY_STEP_MS: u64 = 5_000;
 /// Time a live destination may take no byte before it is tried anew.
 pub const DESTINATION_STALL_MS_MAX: u64 = 15_000;
 /// Time bytes on the wire may stay unacknowledged before the kernel gives the connection up.
@@ -606,8 +612,10 @@ const fn larger(a: usize, b: usize) -> usize {
 pub const VIEWER_BYTES: usize = (8 << 10) + RTMP_OUTBOX_BYTES_MAX + RTMP_PARTIAL_BYTES_MAX;
 /// A connection in the lobby: its descriptor, address and place, and the table of sources.
 pub const RTMP_LOBBY_BYTES: usize = 256;
-/// A destination in user space: the same, and its URL, key and retry state.
+/// A destination in user space: the same, its URL, key and retry state, and its bit rate's past in
+/// its record and in the states that are told.
 pub const DESTINATION_BYTES: usize = VIEWER_BYTES + (8 << 10);
+const _: () = assert!(3 * 8 * BPS_HISTORY_SAMPLES_MAX < 4 << 10);
 /// An HTTP connection in user space, its head and body not counted: both sides of the gate.
 pub const HTTP_CONNECTION_BYTES: usize = 16 << 10;
 
@@ -636,6 +644,16 @@ pub const LOG_FILES_MAX: usize = 99;
 pub const CONFIG_ERRORS_MAX: usize = 32;
 /// The largest configuration file read.
 pub const CONFIG_BYTES_MAX: u64 = 256 << 10;
+/// The largest configuration file read, or made, while the program runs within its budget.
+pub const CONFIG_CHANGED_BYTES_MAX: usize = 32 << 10;
+/// What a byte of it may cost while it is read and changed: a list of `1,` is the worst.
+pub const CONFIG_CHANGED_FACTOR: usize = 48;
+/// Earlier versions of the configuration file kept.
+pub const CONFIG_VERSIONS_MAX: usize = 10;
+/// Time a change waits for another one to be written.
+pub const CONFIG_WAIT_MS_MAX: u64 = 3_000;
+/// Pause between two looks at whether somebody has edited the configuration file.
+pub const CONFIG_LOOK_MS: u64 = 2_000;
 /// One repeated complaint is logged at most this often.
 pub const REPEAT_MS_MIN: u64 = 1000;
 /// News that strangers can make (a viewer comes or goes) told at once, before they are rationed.

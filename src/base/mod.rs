@@ -2,6 +2,7 @@
 
 pub mod budget;
 pub mod events;
+pub mod history;
 pub mod limits;
 pub mod rate;
 pub mod redact;

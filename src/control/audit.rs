@@ -129,6 +129,7 @@ mod tests {
                 credentials: Credentials::default(),
             },
             secure: false,
+            if_match: "",
             piece_bytes: None,
             upload_offset: "",
             last_event_id: "",

@@ -35,9 +35,30 @@ enum Value {
     Other,
 }
 
+/// A value of any type a field may have.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Given<'a> {
+    /// `null`.
+    Null,
+    /// True or false.
+    Flag(bool),
+    /// A whole number.
+    Whole(u64),
+    /// A text.
+    Text(&'a str),
+    /// A list of texts.
+    Texts(&'a [String]),
+    /// Something else.
+    Other,
+}
+
 /// The fields that were asked for.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Fields(Vec<(&'static str, Value)>);
+pub struct Fields {
+    known: Vec<(&'static str, Value)>,
+    /// The first one that was not asked for.
+    unknown: Option<String>,
+}
 
 impl Fields {
     /// Reads a body: an object, of which the fields in `names` are kept.
@@ -63,8 +84,35 @@ impl Fields {
     }
 
     fn get(&self, name: &str) -> &Value {
-        let found = self.0.iter().find(|field| field.0 == name);
+        let found = self.known.iter().find(|field| field.0 == name);
         found.map_or(&Value::Null, |field| &field.1)
+    }
+
+    /// The first field that was not asked for.
+    pub fn unknown(&self) -> Option<&str> {
+        self.unknown.as_deref()
+    }
+
+    /// All fields that were asked for and are there.
+    pub fn given(&self) -> impl Iterator<Item = (&'static str, Given<'_>)> {
+        /// Up to here every whole number is one that JSON's readers agree on (RFC 8259, 6).
+        const WHOLE_MAX: f64 = 9_007_199_254_740_991.0;
+        self.known.iter().map(|(name, value)| {
+            let given = match value {
+                Value::Null => Given::Null,
+                Value::Bool(flag) => Given::Flag(*flag),
+                // The range makes the conversion exact.
+                Value::Number(number)
+                    if number.fract() == 0.0 && (0.0..=WHOLE_MAX).contains(number) =>
+                {
+                    Given::Whole(*number as u64)
+                }
+                Value::Text(text) => Given::Text(text),
+                Value::Texts(texts) => Given::Texts(texts),
+                Value::Number(_) | Value::Long | Value::Other => Given::Other,
+            };
+            (*name, given)
+        })
     }
 
     /// A text; `null` is the same as absent, here and everywhere.
@@ -147,9 +195,11 @@ impl<'de> Visitor<'de> for Object {
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
         let mut fields: Vec<(&'static str, Value)> = Vec::with_capacity(self.0.len());
+        let mut unknown = None;
         while let Some(key) = map.next_key::<String>()? {
             let Some(name) = self.0.iter().find(|name| **name == key) else {
                 map.next_value::<IgnoredAny>()?;
+                unknown.get_or_insert(key);
                 continue;
             };
             if fields.iter().any(|field| field.0 == *name) {
@@ -157,7 +207,7 @@ impl<'de> Visitor<'de> for Object {
             }
             fields.push((name, map.next_value_seed(Any)?));
         }
-        Ok(Fields(fields))
+        Ok(Fields { known: fields, unknown })
     }
 }
 

@@ -13,11 +13,12 @@ const METHOD_BYTES_MAX: usize = 16;
 
 /// Fields that are passed on. All others stay at the gate: hop-by-hop ones (RFC 9110, 7.6.1) are
 /// its own business, and nobody can forge the names it adds itself.
-const PASSED_ON: [&str; 13] = [
+const PASSED_ON: [&str; 14] = [
     "host",
     "accept",
     "accept-encoding",
     "content-type",
+    "if-match",
     "if-none-match",
     "last-event-id",
     "origin",

@@ -28,8 +28,10 @@ pub mod routes;
 mod api;
 mod audit;
 mod caller;
+mod changes;
 mod checks;
 mod connection;
+mod destinations;
 mod events;
 mod fields;
 mod gate;
@@ -46,6 +48,7 @@ mod page;
 mod preview;
 #[cfg(test)]
 mod sample;
+mod settings;
 mod socket_dir;
 mod stat;
 mod stream;
@@ -75,6 +78,7 @@ use crate::system::library::clerk::Clerk;
 use crate::system::library::Library;
 use crate::system::logs::LogBook;
 use crate::system::machine::Gauges;
+use crate::system::settings::Settings;
 use crate::system::snapshot::Board;
 use auth::calls::StoreHash;
 use auth::Auth;
@@ -119,6 +123,8 @@ pub struct ControlOptions {
     pub store_hash: Box<StoreHash>,
     /// The machine, and what health is measured against.
     pub gauges: Gauges,
+    /// The settings.
+    pub settings: Settings,
     /// Takes the private socket where there is neither `/run` nor a folder for temporary files.
     pub state: PathBuf,
 }

@@ -13,11 +13,13 @@ use crate::control::auth::calls::{self, StoreHash};
 use crate::control::auth::{Auth, Right, Who};
 use crate::control::caller::Caller;
 use crate::control::checks;
+use crate::control::destinations;
 use crate::control::logs;
 use crate::control::maintenance;
 use crate::control::metrics;
 use crate::control::orders;
 use crate::control::page;
+use crate::control::settings;
 use crate::control::stat;
 use crate::control::stream::Stream;
 use crate::control::uploads;
@@ -29,6 +31,7 @@ use crate::system::library::listing::Listing;
 use crate::system::library::objections::OnAir;
 use crate::system::library::upload::{Upload, UploadError};
 use crate::system::logs::LogBook;
+use crate::system::settings::Settings;
 use crate::system::snapshot::Snapshot;
 
 /// The two TCP ports.
@@ -66,6 +69,8 @@ pub struct Asked<'a> {
     pub gzip: bool,
     /// If-None-Match as sent; empty when absent.
     pub if_none_match: &'a str,
+    /// If-Match as sent; empty when absent.
+    pub if_match: &'a str,
     /// Who asks.
     pub caller: Caller<'a>,
     /// It came in over TLS.
@@ -105,6 +110,8 @@ pub struct World<'a> {
     pub store_hash: &'a StoreHash,
     /// The log.
     pub log: &'a LogBook,
+    /// The settings.
+    pub settings: &'a Settings,
 }
 
 /// An answer.
@@ -214,6 +221,12 @@ enum Route<'a> {
     Logout,
     Session,
     Password,
+    Destinations,
+    /// One destination, by its name as it stands in the path.
+    Destination(&'a str),
+    DestinationRestart(&'a str),
+    Settings,
+    Restart,
     /// A file of the page.
     Page,
     Stat,
@@ -242,20 +255,13 @@ impl<'a> Route<'a> {
             (Port::Http, "/api/logout") => Route::Logout,
             (Port::Http, "/api/session") => Route::Session,
             (Port::Http, "/api/password") => Route::Password,
-            (Port::Http, path) if page::has(path) => Route::Page,
             (Port::Http, "/api/logs") => Route::Logs,
             (Port::Http, "/api/maintenance") => Route::Maintenance,
-            (Port::Http, path) => {
-                let (collection, name) = path.strip_prefix("/api/")?.split_once('/')?;
-                let whole = |name: &'a str| Some(name).filter(|name| !name.contains('/'));
-                match collection {
-                    "playlists" => Route::Playlist(whole(name)?),
-                    "uploads" => Route::Upload(whole(name)?),
-                    "videos" => Route::Video(whole(name)?),
-                    "inputs" => Route::InputRestart(whole(name.strip_suffix("/restart")?)?),
-                    _ => return None,
-                }
-            }
+            (Port::Http, "/api/destinations") => Route::Destinations,
+            (Port::Http, "/api/settings") => Route::Settings,
+            (Port::Http, "/api/restart") => Route::Restart,
+            (Port::Http, path) if page::has(path) => Route::Page,
+            (Port::Http, path) => return Route::named(path),
             (Port::Stat, "/stat") => Route::Stat,
             (Port::Stat, path) if stat::has_style(path) => Route::StatStyle,
             (Port::Stat, "/metrics") => Route::Metrics,
@@ -264,10 +270,28 @@ impl<'a> Route<'a> {
         })
     }
 
+    /// What a path with a name in it stands for.
+    fn named(path: &'a str) -> Option<Route<'a>> {
+        let (kind, rest) = path.strip_prefix("/api/")?.split_once('/')?;
+        Some(match (kind, rest.split_once('/')) {
+            ("playlists", None) => Route::Playlist(rest),
+            ("uploads", None) => Route::Upload(rest),
+            ("videos", None) => Route::Video(rest),
+            ("inputs", Some((name, "restart"))) => Route::InputRestart(name),
+            ("destinations", None) => Route::Destination(rest),
+            ("destinations", Some((name, "restart"))) => Route::DestinationRestart(name),
+            _ => return None,
+        })
+    }
+
     /// The methods it takes, as Allow lists them.
     const fn methods(self) -> &'static str {
         match self {
             Route::Switch | Route::Stop | Route::Playout => "POST",
+            Route::DestinationRestart(_) | Route::Restart => "POST",
+            Route::Destinations => "GET, HEAD, POST",
+            Route::Destination(_) => "PUT, DELETE",
+            Route::Settings => "GET, HEAD, PATCH",
             // A stream has nothing to say to HEAD.
             Route::Events | Route::Preview => "GET",
             Route::Login | Route::Logout | Route::Password => "POST",
@@ -299,6 +323,13 @@ pub fn status(snapshot: &Snapshot, moment: Moment) -> Vec<u8> {
     let health = judge(snapshot, &moment.figures(), moment.now);
     // Our own structs of numbers, texts and lists: there is nothing JSON could not say.
     serde_json::to_vec(&api::status(snapshot, &health, moment)).unwrap_or_default()
+}
+
+/// Whether this changes what is on the disk.
+pub fn writes_settings(asked: &Asked<'_>) -> bool {
+    let paths = ["/api/destinations", "/api/settings"];
+    let reads = matches!(asked.method, "GET" | "HEAD");
+    !reads && paths.iter().any(|path| asked.target.starts_with(path))
 }
 
 /// Answers.
@@ -377,6 +408,8 @@ fn tell(
         Route::Playlists => orders::playlists(world),
         Route::Uploads => uploads::list(world.uploads),
         Route::Playlist(name) => orders::playlist(name, world)?,
+        Route::Destinations => destinations::list(world)?,
+        Route::Settings => settings::list(world)?,
         Route::Stat => text(200, "text/xml", stat::document(snapshot, moment)),
         Route::StatStyle => stat::style(path),
         Route::Metrics => {
@@ -420,6 +453,12 @@ fn command(
             uploads::rename_video(name, asked.body, world)
         }
         Route::Video(name) => uploads::remove_video(name, world),
+        Route::Destinations => destinations::add(asked, world),
+        Route::Destination(name) if asked.method == "PUT" => destinations::edit(name, asked, world),
+        Route::Destination(name) => destinations::remove(name, asked, world),
+        Route::DestinationRestart(name) => destinations::restart(name, world),
+        Route::Settings => settings::change(asked, world),
+        Route::Restart => settings::restart(world),
         // Only what takes other methods than GET and HEAD comes here.
         _ => orders::stop(world),
     }

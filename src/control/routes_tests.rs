@@ -13,6 +13,7 @@ use crate::codec::container::Remedy;
 use crate::control::caller::Credentials;
 use crate::control::sample;
 use crate::system::commands::{Declined, DeclinedKind, FileName, Playlist, Selection};
+use crate::system::config::{Arguments, Config};
 use crate::system::library::listing::{Entry, State};
 use crate::system::library::open::Identity;
 use crate::system::snapshot::{Text, TEXT_BYTES_MAX};
@@ -53,6 +54,7 @@ fn answer_with(
         audit,
         store_hash,
         log: &LogBook::default(),
+        settings: &no_settings(),
     };
     answer(asked, &world)
 }
@@ -66,6 +68,12 @@ fn one_file() -> Listing {
     Listing { entries, ..Listing::default() }
 }
 
+/// Settings in a folder that there is not.
+fn no_settings() -> Settings {
+    let (data, arguments) = (std::path::Path::new("/nonexistent"), Arguments::default());
+    Settings::new(data, Box::new(|_| None), arguments, Config::default()).0
+}
+
 fn asked<'a>(port: Port, method: &'a str, target: &'a str, body: &'a [u8]) -> Asked<'a> {
     Asked {
         port,
@@ -73,6 +81,7 @@ fn asked<'a>(port: Port, method: &'a str, target: &'a str, body: &'a [u8]) -> As
         target,
         gzip: false,
         if_none_match: "",
+        if_match: "",
         caller: OWN_PAGE,
         secure: false,
         content_type: "application/json; charset=utf-8",
@@ -132,7 +141,7 @@ fn each_port_has_its_own_paths() {
     for path in [
         "/",
         "/page.css",
-        "/page.js",
+        "/app.js",
         "/api/status",
         "/api/status?x=1",
         "/api/health",

@@ -27,6 +27,7 @@ use crate::system::library::upload::UploadError;
 use crate::system::library::Library;
 use crate::system::logs::LogBook;
 use crate::system::machine::Gauges;
+use crate::system::settings::Settings;
 use crate::system::snapshot::Board;
 use crate::system::{clock, heap, memory};
 
@@ -52,6 +53,7 @@ pub struct Shop {
     desk: Desk,
     library: Library,
     clerk: Clerk,
+    settings: Settings,
     meter: Arc<Meter>,
     auth: Arc<Auth>,
     audit: Audit,
@@ -67,21 +69,20 @@ pub struct Shop {
 impl Shop {
     /// All of it.
     pub fn new(server: Server, options: ControlOptions, meter: Arc<Meter>) -> Shop {
-        let ControlOptions { board, desk, library, clerk, auth, store_hash, gauges, logs, .. } =
-            options;
         Shop {
             server,
             closed: AtomicBool::new(false),
-            board,
-            desk,
-            library,
-            clerk,
+            board: options.board,
+            desk: options.desk,
+            library: options.library,
+            clerk: options.clerk,
             meter,
-            auth,
+            auth: options.auth,
             audit: Audit::default(),
-            store_hash,
-            gauges,
-            log: logs,
+            store_hash: options.store_hash,
+            gauges: options.gauges,
+            log: options.logs,
+            settings: options.settings,
             commands: AtomicUsize::new(0),
             listing: Mutex::default(),
         }
@@ -172,6 +173,7 @@ fn answer(request: &mut Request, shop: &Shop) -> Answer {
         target: request.url(),
         gzip: page::allows_gzip(field("Accept-Encoding")),
         if_none_match: field("If-None-Match"),
+        if_match: field("If-Match"),
         caller: Caller {
             peer: field(PEER_FIELD).parse().ok(),
             host: field("Host"),
@@ -202,8 +204,15 @@ fn answer(request: &mut Request, shop: &Shop) -> Answer {
         audit: &shop.audit,
         store_hash: &*shop.store_hash,
         log: &shop.log,
+        settings: &shop.settings,
     };
-    routes::answer(asked, &world)
+    // What is written to the disk counts as a command, so that a slow one keeps no worker from
+    // telling the state.
+    let counted = routes::writes_settings(&asked).then(|| Counted::new(&shop.commands));
+    match counted {
+        Some(Err(busy)) => routes::error(503, "BUSY", &busy.words),
+        Some(Ok(_)) | None => routes::answer(asked, &world),
+    }
 }
 
 /// Now.

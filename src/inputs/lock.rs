@@ -29,6 +29,11 @@ impl SourceLock {
         SourceLock { holder: None, release }
     }
 
+    /// A sender silent for `release` loses it from now on.
+    pub(super) fn set_release(&mut self, release: Duration) {
+        self.release = release;
+    }
+
     /// A datagram came. One that is no media (`plausible` is false) neither takes nor keeps the
     /// lock, or a sender of garbage could hold the input for ever.
     pub(super) fn datagram(&mut self, from: SocketAddr, plausible: bool, now: Mono) -> Verdict {

@@ -115,6 +115,11 @@ impl UdpInput {
         })
     }
 
+    /// A sender silent for `silence` loses the input from now on.
+    pub fn set_silence(&self, silence: Duration) {
+        self.state.borrow_mut().lock.set_release(silence);
+    }
+
     /// The address it listens on.
     pub fn listen(&self) -> SocketAddr {
         self.listen

@@ -3,6 +3,7 @@
 //! (record). Bound: one connection per destination.
 
 use std::cell::RefCell;
+use std::rc::Rc;
 
 use log::info;
 
@@ -20,13 +21,19 @@ use super::push::push;
 /// One platform.
 pub struct Destination {
     config: Config,
-    record: RefCell<Record>,
+    record: Rc<RefCell<Record>>,
 }
 
 impl Destination {
     /// A destination that has not been tried yet.
     pub fn new(config: Config) -> Destination {
-        Destination { config, record: RefCell::new(Record::new(clock::mono())) }
+        Destination { config, record: Rc::new(RefCell::new(Record::new(clock::mono()))) }
+    }
+
+    /// The same under another configuration, or for another session: what is known of it stays.
+    pub fn after(config: Config, before: &Destination) -> Destination {
+        let record = Rc::clone(&before.record);
+        Destination { config, record }
     }
 
     /// Pushes until the program ends.
@@ -44,6 +51,7 @@ impl Destination {
     /// Its state.
     pub fn status(&self, now: Mono) -> DestinationStatus {
         let (name, url) = (text(&self.config.name), text(&self.config.url));
+        self.record.borrow_mut().sample(now);
         self.record.borrow().status(name, url, now)
     }
 }

@@ -4,4 +4,5 @@ pub mod destinations;
 mod feeder;
 pub mod preview;
 mod push;
+pub mod pushes;
 pub mod viewers;

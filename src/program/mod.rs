@@ -71,6 +71,11 @@ impl Programme {
         self.after(&mut switcher, now)
     }
 
+    /// From now on a source silent for `silence` is covered by the standby card.
+    pub fn set_silence(&self, silence: Duration) {
+        self.switcher.borrow_mut().set_silence(silence);
+    }
+
     /// Lets time pass; see [`Switcher::tick`].
     pub fn tick(&self, now: Mono) -> Option<Cut> {
         let mut switcher = self.switcher.borrow_mut();

@@ -177,6 +177,11 @@ impl Switcher {
         }
     }
 
+    /// From now on a source silent for `silence` is covered.
+    pub fn set_silence(&mut self, silence: Duration) {
+        self.silence = silence;
+    }
+
     /// Where a source puts its units. `now` is the time its bytes came.
     pub fn sink(&mut self, source: Source, now: Mono) -> SourceSink<'_> {
         SourceSink::new(self, source, now)

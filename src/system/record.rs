@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use crate::base::history::History;
 use crate::base::limits::{FLOWING_MS_MAX, STEADY_MS_MIN, TELL_AGAIN_MS_MIN};
 use crate::base::rate::Rate;
 use crate::base::time::Mono;
@@ -38,6 +39,7 @@ pub struct Record {
     told: Mono,
     bytes: u64,
     rate: Rate,
+    history: History,
     /// First and last time media flowed since the server agreed.
     flow: Option<(Mono, Mono)>,
     sessions: u64,
@@ -55,6 +57,7 @@ impl Record {
             told: Mono::default(),
             bytes: 0,
             rate: Rate::default(),
+            history: History::default(),
             flow: None,
             sessions: 0,
             skips: 0,
@@ -81,6 +84,12 @@ impl Record {
             self.sessions += 1;
         }
         is_first
+    }
+
+    /// Remembers the bit rate, now and then.
+    pub fn sample(&mut self, now: Mono) {
+        let bps = self.rate.bps(now);
+        self.history.take(now, bps);
     }
 
     /// How far it lies behind, and how often it was skipped forward since the last time. Returns
@@ -139,6 +148,7 @@ impl Record {
             detail,
             bytes_out: self.bytes,
             bps: self.rate.bps(now),
+            bps_history: self.history.samples(),
             sessions: self.sessions,
             skips: self.skips,
             lag_ms: self.lag_ms,

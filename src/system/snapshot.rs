@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::sync::{Arc, Mutex, TryLockError};
 
+use crate::base::history::Samples;
 use crate::base::time::Mono;
 use crate::codec::access_unit::{AacConfig, AvcConfig};
 pub use crate::program::switcher::Source;
@@ -71,6 +72,11 @@ pub struct ProgrammeStatus {
     pub bytes: u64,
     /// Video bit rate over the last 10 s, bit/s.
     pub video_bps: u64,
+    /// The video bit rate over the last minutes, oldest first, bit/s.
+    pub bps_history: Samples,
+    /// The distance of the last two key frames, or how long there has been none if that is
+    /// longer, milliseconds; `None` until there were two.
+    pub keyframe_interval_ms: Option<u64>,
     /// Audio bit rate over the last 10 s, bit/s.
     pub audio_bps: u64,
     /// Video configuration on air.
@@ -322,6 +328,8 @@ pub struct DestinationStatus {
     pub bytes_out: u64,
     /// Bit rate over the last 10 s, bit/s.
     pub bps: u64,
+    /// The bit rate over the last minutes, oldest first, bit/s.
+    pub bps_history: Samples,
     /// Times it went live.
     pub sessions: u64,
     /// Times it was skipped to the newest keyframe.

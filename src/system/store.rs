@@ -4,9 +4,9 @@
 //! what stands in them, when. Bound: [`STATE_BYTES_MAX`]. May wait for the disk: never called on
 //! the data plane's thread.
 
-use std::fs::{self, File, OpenOptions, Permissions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use crate::base::limits::STATE_BYTES_MAX;
@@ -16,26 +16,24 @@ use crate::base::limits::STATE_BYTES_MAX;
 /// # Errors
 /// The disk's own. The old file is untouched then.
 pub fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    replace(path, |file| file.write_all(bytes))
+    write_as(path, bytes, 0o666)
 }
 
-/// The same, for a file that only its owner may read.
+/// The same, for what nobody else may read.
 ///
 /// # Errors
 /// The disk's own. The old file is untouched then.
 pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    replace(path, |file| {
-        file.set_permissions(Permissions::from_mode(0o600))?;
-        file.write_all(bytes)
-    })
+    write_as(path, bytes, 0o600)
 }
 
-fn replace(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
+fn write_as(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     fs::create_dir_all(folder)?;
     let temporary = beside(path, ".new");
-    let written = write_through(&temporary, fill).and_then(|()| fs::rename(&temporary, path));
+    let written =
+        write_through(&temporary, bytes, mode).and_then(|()| fs::rename(&temporary, path));
     if written.is_err() {
         // What is half written helps nobody; that it cannot be removed changes nothing.
         let _ = fs::remove_file(&temporary);
@@ -44,9 +42,14 @@ fn replace(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::R
     File::open(folder)?.sync_all()
 }
 
-fn write_through(path: &Path, fill: impl FnOnce(&mut File) -> io::Result<()>) -> io::Result<()> {
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).open(path)?;
-    fill(&mut file)?;
+fn write_through(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
+    match fs::remove_file(path) {
+        // One that an earlier run left behind would keep its mode.
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(path)?;
+    file.write_all(bytes)?;
     file.sync_all()
 }
 

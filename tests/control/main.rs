@@ -18,15 +18,18 @@ use streamcaster::control::auth::Auth;
 use streamcaster::control::{start, ControlHandle, ControlOptions};
 use streamcaster::outputs::preview;
 use streamcaster::system::commands::{self, Command, Desk, Inbox, Selection};
+use streamcaster::system::config::{Arguments, Config};
 use streamcaster::system::library::clerk::Clerk;
 use streamcaster::system::library::Library;
 use streamcaster::system::logs::{self, LogBook, LogHandle, LogOptions};
 use streamcaster::system::machine::Gauges;
+use streamcaster::system::settings::Settings;
 use streamcaster::system::snapshot::{Board, Snapshot, Source, Text, ViewerStatus};
 
 mod auth;
 mod https;
 mod orders;
+mod settings;
 mod strangers;
 mod streams;
 mod uploads;
@@ -61,6 +64,12 @@ fn logs() -> LogBook {
     log.book()
 }
 
+/// Settings of a program without a file, in a folder that there is not.
+fn settings() -> Settings {
+    let (data, arguments) = (std::path::Path::new("/nonexistent"), Arguments::default());
+    Settings::new(data, Box::new(|_| None), arguments, Config::default()).0
+}
+
 fn options(http: SocketAddr, stat: SocketAddr, board: Board) -> ControlOptions {
     // Nobody takes commands, unless a test does.
     let (desk, _) = commands::channel();
@@ -83,6 +92,7 @@ fn options(http: SocketAddr, stat: SocketAddr, board: Board) -> ControlOptions {
         auth,
         store_hash: Box::new(|_| Ok(())),
         gauges: Gauges::default(),
+        settings: settings(),
         state,
     }
 }

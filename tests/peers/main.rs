@@ -21,6 +21,7 @@ mod preview;
 mod program;
 mod publish;
 mod refusals;
+mod runtime;
 mod secrets;
 mod sender;
 mod shutdown;

@@ -108,6 +108,13 @@ impl Auth {
         self.replace_password(password, None);
     }
 
+    /// Takes the password of the configuration, unless it is the one already.
+    pub fn adopt(&self, password: Option<&PasswordHash>) {
+        if self.lock().password.as_ref() != password {
+            self.set_password(password.cloned());
+        }
+    }
+
     /// Whether there is one.
     pub fn is_password_set(&self) -> bool {
         self.lock().password.is_some()

@@ -1,7 +1,7 @@
 //! Destinations: from what was said to where to push. Purpose: one list with names that differ,
 //! made of the file's `[[destination]]` and the environment's `RTMP_SERVER` and `RELAY_TARGET`.
 
-use super::{Build, Origin};
+use super::{Build, Origin, Place};
 use crate::base::limits::{DESTINATIONS_MAX, DESTINATION_NAME_BYTES_MAX};
 use crate::base::redact::Secret;
 use crate::rtmp::url::{RtmpUrl, StreamKey};
@@ -17,6 +17,8 @@ pub struct Destination {
     pub key: StreamKey,
     /// Whether it is pushed to.
     pub enabled: bool,
+    /// Whether the environment names it, not the file.
+    pub is_environments: bool,
 }
 
 /// A destination as it was said.
@@ -48,8 +50,10 @@ impl Build {
                 Ok((url, key)) => {
                     let given = draft.name.as_ref().map(|(name, _)| name.clone());
                     let name = given.unwrap_or_else(|| free_name(&url.host, &mut taken));
+                    let is_environments = draft.whole.place == Place::Environment;
                     let enabled = draft.enabled;
-                    self.config.destinations.push(Destination { name, url, key, enabled });
+                    let destination = Destination { name, url, key, enabled, is_environments };
+                    self.config.destinations.push(destination);
                 }
                 Err(expected) => self.fail(origin.clone(), expected),
             }

@@ -32,6 +32,8 @@ pub struct PullConfig {
     pub url: RtmpUrl,
     /// The stream's name, with a query if it needs one.
     pub name: StreamKey,
+    /// Its play key, if it was given beside the URL; `name` has it already.
+    pub key: Option<Secret>,
     /// Whether it is pulled.
     pub enabled: bool,
 }
@@ -55,7 +57,7 @@ impl Build {
                 true => Err("expected another server: this is this program's own address, and \
                              its programme would go round in a circle"
                     .to_owned()),
-                false => Ok(PullConfig { url, name, enabled: *enabled }),
+                false => Ok(PullConfig { url, name, key: key.clone(), enabled: *enabled }),
             }
         });
         match parsed {

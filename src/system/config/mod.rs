@@ -210,6 +210,30 @@ pub fn load(
     build.finish()
 }
 
+/// Reads a text that stands, or is to stand, in the file at `path`, exactly as [`load`] would.
+///
+/// # Errors
+/// Everything that is wrong, at once.
+pub fn load_text(
+    path: &Path,
+    text: &str,
+    environment: &dyn Fn(&str) -> Option<OsString>,
+    arguments: &Arguments,
+) -> Result<Config, ConfigErrors> {
+    let mut build = Build::default();
+    build.read_text(path, text);
+    build.read_environment(environment);
+    build.read_arguments(arguments);
+    build.finish()
+}
+
+/// Every key a file may have, each with its section.
+pub fn known_keys() -> impl Iterator<Item = (&'static str, &'static str)> {
+    suggest::SECTIONS
+        .into_iter()
+        .flat_map(|(section, keys)| keys.iter().map(move |key| (section, *key)))
+}
+
 /// Reads a text as [`load`] reads the file's, with nothing over it.
 ///
 /// # Errors

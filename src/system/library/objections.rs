@@ -6,16 +6,10 @@ use serde::Serialize;
 
 use super::survey::{profile_name, Details, VideoDetails};
 use crate::codec::access_unit::{AacConfig, AvcConfig};
-
-/// The longest distance of key frames that YouTube takes without a warning, milliseconds.
-const KEYFRAME_MS_YOUTUBE: u32 = 4_000;
-/// What Twitch asks for, milliseconds, and what is forgiven for rounding.
-const KEYFRAME_MS_TWITCH: u32 = 2_000;
-const KEYFRAME_MS_FORGIVEN: u32 = 100;
-/// The highest video bit rate Twitch takes, bit/s.
-const VIDEO_BPS_TWITCH: u32 = 6_000_000;
-/// The highest audio bit rate Twitch takes, bit/s; a tenth is forgiven to variable rates.
-const AUDIO_BPS_TWITCH: u32 = 320_000;
+use crate::system::platforms::{
+    AUDIO_BPS_TWITCH, KEYFRAME_MS_FORGIVEN, KEYFRAME_MS_TWITCH, KEYFRAME_MS_YOUTUBE,
+    VIDEO_BPS_TWITCH,
+};
 
 /// One thing a platform will object to.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]

@@ -50,7 +50,8 @@ pub struct LogOptions {
 pub fn install(level: LevelFilter, options: LogOptions) -> io::Result<LogHandle> {
     let console = SimpleLogger::new().with_level(LevelFilter::Trace).with_utc_timestamps();
     let handle = start(Box::new(console), options)?;
-    let logger = LOGGER.get_or_init(|| Logger { level, ring: Arc::clone(&handle.ring) });
+    let logger =
+        LOGGER.get_or_init(|| Logger { level: log::max_level, ring: Arc::clone(&handle.ring) });
     log::set_logger(logger).map_err(io::Error::other)?;
     log::set_max_level(level);
     panic::set_hook(Box::new(log_panic));
@@ -58,6 +59,11 @@ pub fn install(level: LevelFilter, options: LogOptions) -> io::Result<LogHandle>
 }
 
 static LOGGER: OnceLock<Logger> = OnceLock::new();
+
+/// What is worth a line from now on.
+pub fn set_level(level: LevelFilter) {
+    log::set_max_level(level);
+}
 
 /// The lines in memory, and the files' rotation. One without a log behind it is empty.
 #[derive(Clone)]
@@ -186,13 +192,14 @@ fn start(console: Box<dyn Log>, options: LogOptions) -> io::Result<LogHandle> {
 
 /// What the `log` macros call.
 struct Logger {
-    level: LevelFilter,
+    /// What is worth a line now.
+    level: fn() -> LevelFilter,
     ring: Arc<Ring>,
 }
 
 impl Log for Logger {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.level() <= self.level
+        metadata.level() <= (self.level)()
     }
 
     fn log(&self, record: &Record<'_>) {

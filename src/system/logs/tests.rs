@@ -71,7 +71,7 @@ fn setup(dir: Option<&Path>, hangs: Option<Receiver<()>>, panics: bool) -> Setup
     let console = Console { printed: Arc::clone(&printed), hangs, panics };
     let options = LogOptions { dir: dir.map(Path::to_owned), file_bytes: 1 << 20, files: 1 };
     let handle = start(Box::new(console), options).unwrap();
-    let logger = Logger { level: LevelFilter::Info, ring: Arc::clone(&handle.ring) };
+    let logger = Logger { level: || LevelFilter::Info, ring: Arc::clone(&handle.ring) };
     Setup { logger, handle, printed }
 }
 

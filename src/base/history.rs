@@ -1,0 +1,65 @@
+//! What a bit rate was over the last minutes. Purpose: a line a person sees at a glance. Pure:
+//! `now` comes in. Bound: [`BPS_HISTORY_SAMPLES_MAX`] samples, one each [`BPS_HISTORY_STEP_MS`].
+
+use std::time::Duration;
+
+use super::limits::{BPS_HISTORY_SAMPLES_MAX, BPS_HISTORY_STEP_MS};
+use super::time::Mono;
+
+/// The samples, oldest first, bit/s.
+pub type Samples = heapless::Vec<u64, BPS_HISTORY_SAMPLES_MAX>;
+
+/// A bit rate's past.
+#[derive(Debug, Default)]
+pub struct History {
+    samples: heapless::HistoryBuf<u64, BPS_HISTORY_SAMPLES_MAX>,
+    due: Option<Mono>,
+}
+
+impl History {
+    /// Takes the rate as a sample, if it is time for one.
+    pub fn take(&mut self, now: Mono, bps: u64) {
+        let step = Duration::from_millis(BPS_HISTORY_STEP_MS);
+        let due = self.due.unwrap_or(now);
+        if now < due {
+            return;
+        }
+        self.samples.write(bps);
+        // After a pause it goes on from now: samples that nobody took are not made up.
+        let next = due + step;
+        self.due = Some(if next > now { next } else { now + step });
+    }
+
+    /// The samples, oldest first.
+    pub fn samples(&self) -> Samples {
+        self.samples.oldest_ordered().copied().collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sample_is_taken_every_step_however_often_one_looks() {
+        let mut history = History::default();
+        for ms in (0..=5 * BPS_HISTORY_STEP_MS).step_by(250) {
+            history.take(Mono::from_ms(ms + 100), ms);
+        }
+        let step = BPS_HISTORY_STEP_MS;
+        assert_eq!(history.samples().as_slice(), [0, step, 2 * step, 3 * step, 4 * step, 5 * step]);
+    }
+
+    #[test]
+    fn only_the_newest_stay_and_a_pause_is_not_made_up() {
+        let mut history = History::default();
+        for number in 0..BPS_HISTORY_SAMPLES_MAX as u64 + 5 {
+            history.take(Mono::from_ms(number * BPS_HISTORY_STEP_MS), number);
+        }
+        let samples = history.samples();
+        assert_eq!((samples.len(), samples.first()), (BPS_HISTORY_SAMPLES_MAX, Some(&5)));
+        history.take(Mono::from_ms(900 * BPS_HISTORY_STEP_MS), 7);
+        history.take(Mono::from_ms(900 * BPS_HISTORY_STEP_MS + 1), 8);
+        assert_eq!(history.samples().iter().rev().take(2).collect::<Vec<_>>(), [&7, &64]);
+    }
+}
