@@ -56,6 +56,7 @@ fn logging_out_leaves_nothing_behind() {
     let world = World::start();
     let mut page = world.enter(DESK);
     page.view("settings");
+    page.wait_for("document.querySelectorAll('.setting').length > 10");
     page.click("#logout");
     page.wait_for("!document.querySelector('#view-login').hidden");
     page.reload();

@@ -2,7 +2,7 @@
 //! one, so that what is covered, hidden or out of reach cannot be pressed.
 
 use std::path::Path;
-use std::time::Duration;
+use std::time::Instant;
 
 use serde_json::{json, Value};
 
@@ -32,7 +32,6 @@ const KEYS: [(&str, u32, &str); 9] = [
     ("ArrowDown", 40, ""),
     ("Backspace", 8, ""),
 ];
-const SHIFT: u32 = 8;
 
 impl Page {
     /// Presses what a CSS selector finds first.
@@ -45,20 +44,15 @@ impl Page {
         self.click_at(&named(within, name));
     }
 
-    /// Whether something with this name can be pressed there.
-    pub fn offers(&mut self, within: &str, name: &str, limit: Duration) -> bool {
-        self.becomes(&named(within, name), limit)
-    }
-
     fn click_at(&mut self, found: &str) {
         let free = SPOT.replace("FOUND", found);
-        let deadline = std::time::Instant::now() + SHOWN;
+        let deadline = Instant::now() + SHOWN;
         let (x, y) = loop {
             let spot = self.eval(&free);
             if let (Some(x), Some(y)) = (spot[0].as_f64(), spot[1].as_f64()) {
                 break (x, y);
             }
-            if std::time::Instant::now() > deadline {
+            if Instant::now() > deadline {
                 let shown = self.eval("document.body.innerText");
                 panic!("cannot be pressed: {found}\n{}", shown.as_str().unwrap_or_default());
             }
@@ -87,21 +81,12 @@ impl Page {
 
     /// Presses a key.
     pub fn press(&mut self, key: &str) {
-        self.key(key, 0);
-    }
-
-    /// Presses Shift and Tab.
-    pub fn press_back_tab(&mut self) {
-        self.key("Tab", SHIFT);
-    }
-
-    fn key(&mut self, key: &str, modifiers: u32) {
         let found = KEYS.iter().find(|(name, ..)| *name == key);
         let (name, number, text) = found.unwrap_or_else(|| panic!("no key {key}"));
         let code = if *name == " " { "Space" } else { name };
         for kind in [if text.is_empty() { "rawKeyDown" } else { "keyDown" }, "keyUp"] {
             let mut event = json!({
-                "type": kind, "key": name, "code": code, "modifiers": modifiers,
+                "type": kind, "key": name, "code": code,
                 "windowsVirtualKeyCode": number, "nativeVirtualKeyCode": number,
             });
             if kind == "keyDown" {

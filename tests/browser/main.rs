@@ -20,7 +20,6 @@ mod world;
 #[expect(dead_code, reason = "shared with tests/peers")]
 #[path = "../peers/child.rs"]
 mod child;
-#[expect(dead_code, reason = "shared with tests/peers")]
 #[path = "../peers/flv.rs"]
 mod flv;
 #[expect(dead_code, reason = "shared with tests/peers")]

@@ -34,6 +34,7 @@ fn a_setting_is_changed_kept_and_reset() {
     page.fill("#set-programme_silence_ms", "800");
     page.click_named("#settings-form", "Use the default: Silence before standby");
     page.save();
+    page.wait_for("document.querySelector('#save-bar').hidden");
     page.wait_for("document.querySelector('#set-programme_silence_ms').value === '500'");
     let kept = fs::read_to_string(&config).expect("its config");
     assert!(!kept.contains("silence_ms"), "{kept}");
@@ -63,6 +64,8 @@ fn the_password_is_changed_and_this_session_stays() {
     let world = World::start();
     let mut page = world.enter(DESK);
     page.view("settings");
+    // What comes later moves what stands below it.
+    page.wait_for("document.querySelectorAll('.setting').length > 10");
     page.click("#change-password");
     page.wait_for("document.querySelector('dialog[open]')");
     let inputs = "dialog[open] .field:nth-of-type";

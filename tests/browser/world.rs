@@ -84,11 +84,6 @@ impl World {
         self.folder.file("data")
     }
 
-    /// A place for the test's own files.
-    pub fn file(&self, name: &str) -> PathBuf {
-        self.folder.file(name)
-    }
-
     /// The page's address.
     pub fn url(&self) -> String {
         format!("http://{}/", self.program().http)
