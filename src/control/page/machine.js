@@ -9,8 +9,8 @@ let shown = false;
 function metersOf({ machine: m, memory }, checks) {
   const judged = (name) => {
     const { status, threshold, value } = checks.find((one) => one.name === name) || {};
-    // What the check measures is what the mark is measured against.
-    return value == null ? { status, threshold } : { status, threshold, full: value };
+    // A disk's size has room in it that only the system may use.
+    return name !== "disk" || value == null ? { status, threshold } : { status, threshold, full: value };
   };
   const meters = [];
   const space = (name, used, total, text, judgement) => {
