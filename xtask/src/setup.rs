@@ -26,7 +26,7 @@ struct Tool {
     present: fn() -> bool,
 }
 
-const TOOLS: [Tool; 10] = [
+const TOOLS: [Tool; 11] = [
     Tool {
         name: "a Rust standard library for musl (`rustup target add x86_64-unknown-linux-musl`)",
         packages: &sysroot::PACKAGES,
@@ -45,6 +45,11 @@ const TOOLS: [Tool; 10] = [
     Tool { name: "setpriv", packages: &["util-linux"], present: setpriv },
     Tool { name: "Chromium", packages: &["chromium"], present: chromium },
     Tool { name: "npm", packages: &["npm"], present: || answers("npm", &["--version"]) },
+    Tool {
+        name: "a font with Japanese, for the page's pictures",
+        packages: &["fonts-ipafont-gothic", "fontconfig"],
+        present: japanese,
+    },
 ];
 
 /// What only `cargo xtask fuzz` needs, for its engine.
@@ -73,6 +78,11 @@ fn rtmpdump() -> bool {
         String::from_utf8_lossy(&output.stderr).contains("RTMPDump")
             || String::from_utf8_lossy(&output.stdout).contains("RTMPDump")
     })
+}
+
+fn japanese() -> bool {
+    let found = Command::new("fc-list").arg(":lang=ja").output();
+    found.is_ok_and(|output| !output.stdout.is_empty())
 }
 
 fn mpv() -> bool {
