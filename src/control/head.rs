@@ -13,7 +13,7 @@ const METHOD_BYTES_MAX: usize = 16;
 
 /// Fields that are passed on. All others stay at the gate: hop-by-hop ones (RFC 9110, 7.6.1) are
 /// its own business, and nobody can forge the names it adds itself.
-const PASSED_ON: [&str; 14] = [
+const PASSED_ON: [&str; 16] = [
     "host",
     "accept",
     "accept-encoding",
@@ -28,6 +28,8 @@ const PASSED_ON: [&str; 14] = [
     "user-agent",
     "cookie",
     "authorization",
+    "forwarded",
+    "x-forwarded-for",
 ];
 
 /// Where pieces of files are sent to.

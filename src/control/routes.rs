@@ -327,7 +327,7 @@ pub fn status(snapshot: &Snapshot, moment: Moment) -> Vec<u8> {
 
 /// Whether this changes what is on the disk.
 pub fn writes_settings(asked: &Asked<'_>) -> bool {
-    let paths = ["/api/destinations", "/api/settings"];
+    let paths = ["/api/destinations", "/api/settings", "/api/password", "/api/maintenance"];
     let reads = matches!(asked.method, "GET" | "HEAD");
     !reads && paths.iter().any(|path| asked.target.starts_with(path))
 }
