@@ -31,7 +31,7 @@ pub struct Caller<'a> {
     pub fetch_mode: &'a str,
     /// User-Agent.
     pub agent: &'a str,
-    /// A proxy sent it for somebody else (Forwarded, RFC 7239, 4, or X-Forwarded-For).
+    /// A proxy sent it for somebody else (Forwarded, RFC 7239, 4, or what stands for it).
     pub is_forwarded: bool,
     /// What may prove who it is.
     pub credentials: Credentials<'a>,
