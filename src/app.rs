@@ -6,6 +6,7 @@
 
 mod front;
 mod meters;
+mod signals;
 
 use std::cell::Cell;
 use std::fmt;
@@ -17,11 +18,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_signal::{Signal, Signals};
+use async_signal::Signals;
 use log::{error, info, warn};
 use smol::channel::Receiver;
 use smol::future::FutureExt;
-use smol::stream::StreamExt;
 use smol::{LocalExecutor, Task};
 
 use self::meters::Meters;
@@ -191,11 +191,7 @@ pub fn run(
         hint: "Choose other addresses with [http] and [stat] listen, or --http and --stat",
         cause,
     })?;
-    let signals = Signals::new([Signal::Term, Signal::Int]).map_err(|cause| StartError {
-        what: "signals cannot be received".to_owned(),
-        hint: "",
-        cause,
-    })?;
+    let signals = signals::listen()?;
     let _pid_file = PidFile::take(&data.join("state"), control.http());
     plane.announce(&control);
     let executor = Rc::clone(&plane.context.executor);
@@ -299,7 +295,7 @@ impl Plane {
     async fn live(
         self: Rc<Self>,
         board: Board,
-        mut signals: Signals,
+        signals: Signals,
         (settings, auth): (Settings, Arc<Auth>),
         wishes: Receiver<Arc<Wishes>>,
     ) {
@@ -330,7 +326,7 @@ impl Plane {
         let stop = Rc::clone(&shutdown);
         executor
             .spawn(async move {
-                tell_signal(signals.next().await);
+                signals::asked_to_end(signals).await;
                 stop.ask();
             })
             .detach();
@@ -451,14 +447,6 @@ fn open_file(library: Library) -> OpenFile {
             Err(Declined { kind, words: format!("{name} cannot be played: {error}") })
         }
     })
-}
-
-fn tell_signal(signal: Option<io::Result<Signal>>) {
-    match signal {
-        Some(Ok(signal)) => info!("ending, as {signal:?} asks"),
-        Some(Err(error)) => warn!("ending: signals can no longer be received: {error}"),
-        None => warn!("ending: signals can no longer be received"),
-    }
 }
 
 /// How a ring's payload bytes are shared out.

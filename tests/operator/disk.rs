@@ -114,7 +114,7 @@ pub fn a_read_only_disk(stage: &mut Stage) {
     let id = begin(&operator, "half.mp4", MIB);
     fs::write(stage.program.on_disk("videos/there.mp4"), b"there").expect("a file");
     let before = stage.config();
-    stage.remount("ro");
+    stage.lock_disk(true);
     for (method, path, body) in [
         ("PATCH", "/api/settings", r#"{"programme.silence_ms":960}"#),
         ("DELETE", "/api/destinations/nginx", ""),
@@ -133,7 +133,7 @@ pub fn a_read_only_disk(stage: &mut Stage) {
     assert!(told.status >= 500 && told.body.contains("read-only"), "{told:?}");
     assert_eq!(stage.config(), before);
     stage.check("a read-only disk");
-    stage.remount("rw");
+    stage.lock_disk(false);
     let done = operator.piece(&id, 0, &bytes(MIB));
     assert_eq!((done.status, &done.json()["complete"]), (200, &true.into()), "{done:?}");
     operator.does("DELETE", "/api/videos/half.mp4", "");

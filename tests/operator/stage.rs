@@ -111,14 +111,19 @@ impl Stage {
         fs::rename(draft, self.program.on_disk("config.toml")).expect("renamed");
     }
 
-    /// Mounts the program's disk anew, such as `ro`.
-    pub fn remount(&self, how: &str) {
+    /// Makes the program's disk one that cannot be written to, or undoes that. Its log is open
+    /// for writing, so that the disk itself stays as it is and a read-only view lies over it.
+    pub fn lock_disk(&self, lock: bool) {
+        let script = match lock {
+            true => "mount --bind \"$1\" \"$1\" && mount -o remount,bind,ro \"$1\"",
+            false => "umount --lazy \"$1\"",
+        };
         let mut mount = Command::new("nsenter");
         mount.args(["--target", &self.program.pid().to_string()]);
-        mount.args(["--user", "--mount", "--preserve-credentials", "mount", "-o"]);
-        mount.arg(format!("remount,{how}")).arg(self.program.folder().file("data"));
+        mount.args(["--user", "--mount", "--preserve-credentials", "/bin/sh", "-c", script, "sh"]);
+        mount.arg(self.program.folder().file("data"));
         let (well, told) = output_of(&mut mount);
-        assert!(well, "remount {how}: {told}");
+        assert!(well, "{script}: {told}");
     }
 
     /// Asserts that the day leaves nothing behind and that nobody missed anything.
