@@ -16,11 +16,11 @@ fn a_bad_day_and_nobody_who_watches_notices() {
     disk::broken_uploads(&mut stage);
     disk::a_full_disk(&mut stage);
     disk::a_read_only_disk(&mut stage);
-    disk::a_log_folder_that_goes(&mut stage);
     crowds::slow_clients(&mut stage);
     crowds::who_never_reads(&mut stage);
     crowds::a_login_storm(&mut stage);
     crowds::scrapes_and_probes(&mut stage);
     disk::a_huge_library(&mut stage);
+    disk::a_log_folder_that_goes(&mut stage);
     stage.end();
 }
