@@ -7,6 +7,7 @@
 mod front;
 mod meters;
 mod plane;
+mod signals;
 
 use std::fmt;
 use std::io;
@@ -14,7 +15,6 @@ use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use async_signal::{Signal, Signals};
 use log::{info, warn};
 
 use self::plane::Plane;
@@ -137,11 +137,7 @@ pub fn run(
         hint: "Choose other addresses with [http] and [stat] listen, or --http and --stat",
         cause,
     })?;
-    let signals = Signals::new([Signal::Term, Signal::Int]).map_err(|cause| StartError {
-        what: "signals cannot be received".to_owned(),
-        hint: "",
-        cause,
-    })?;
+    let signals = signals::listen()?;
     let _pid_file = PidFile::take(&data.join("state"), control.http());
     plane.announce(&control);
     let executor = Rc::clone(&plane.context.executor);

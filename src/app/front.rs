@@ -55,5 +55,5 @@ pub fn store_hash(settings: &Settings) -> Box<StoreHash> {
 /// Waits for the disk.
 pub fn follow(settings: &Settings, auth: &Auth) {
     settings.follow();
-    auth.adopt(settings.current().http.password_hash.as_ref());
+    auth.adopt(|| settings.current().http.password_hash.clone());
 }

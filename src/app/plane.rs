@@ -4,22 +4,20 @@
 
 use std::cell::Cell;
 use std::future::Future;
-use std::io;
 use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_signal::{Signal, Signals};
+use async_signal::Signals;
 use log::{error, info, warn};
 use smol::channel::Receiver;
 use smol::future::FutureExt;
-use smol::stream::StreamExt;
 use smol::{LocalExecutor, Task};
 
 use super::meters::Meters;
-use super::{front, StartError};
+use super::{front, signals, StartError};
 use crate::base::limits::{
     ACCESS_UNIT_BYTES_MAX, CONFIG_LOOK_MS, FAREWELL_MS_MAX, RING_AUDIO_SHARE, RING_UNITS_MAX,
 };
@@ -154,7 +152,7 @@ impl Plane {
     pub async fn live(
         self: Rc<Self>,
         board: Board,
-        mut signals: Signals,
+        signals: Signals,
         (settings, auth): (Settings, Arc<Auth>),
         wishes: Receiver<Arc<Wishes>>,
     ) {
@@ -185,7 +183,7 @@ impl Plane {
         let stop = Rc::clone(&shutdown);
         executor
             .spawn(async move {
-                tell_signal(signals.next().await);
+                signals::asked_to_end(signals).await;
                 stop.ask();
             })
             .detach();
@@ -306,14 +304,6 @@ fn open_file(library: Library) -> OpenFile {
             Err(Declined { kind, words: format!("{name} cannot be played: {error}") })
         }
     })
-}
-
-fn tell_signal(signal: Option<io::Result<Signal>>) {
-    match signal {
-        Some(Ok(signal)) => info!("ending, as {signal:?} asks"),
-        Some(Err(error)) => warn!("ending: signals can no longer be received: {error}"),
-        None => warn!("ending: signals can no longer be received"),
-    }
 }
 
 /// How a ring's payload bytes are shared out.

@@ -34,7 +34,7 @@ impl Audit {
             // A piece of a file: the upload was noted when it began.
             return;
         }
-        let Some(left_out) = self.left_out(who, answer, now) else { return };
+        let Some(left_out) = self.left_out(asked, who, answer, now) else { return };
         let mut line = line(asked, who, answer);
         if left_out > 0 {
             // A String takes whatever is written.
@@ -44,8 +44,10 @@ impl Audit {
     }
 
     /// How many were left out before this one; `None` when this one is.
-    fn left_out(&self, who: Who, answer: &Answer, now: Mono) -> Option<u64> {
-        if who != Who::Nobody || answer.status < 400 {
+    fn left_out(&self, asked: &Asked<'_>, who: Who, answer: &Answer, now: Mono) -> Option<u64> {
+        // Only a log-in turns nobody into somebody: whoever logs out without a session, which
+        // everybody may, is a stranger before and after.
+        if who != Who::Nobody || (answer.status < 400 && logs_in(asked)) {
             return Some(0);
         }
         self.strangers.lock().unwrap_or_else(PoisonError::into_inner).say(now)
@@ -57,17 +59,26 @@ fn line(asked: &Asked<'_>, who: Who, answer: &Answer) -> String {
         asked.caller.peer.map_or("nowhere".to_owned(), |peer| peer.to_canonical().to_string());
     // Who logs in is nobody before and has a session afterwards.
     let by = match who {
-        Who::Nobody if answer.status < 400 => "session".to_owned(),
+        Who::Nobody if answer.status < 400 && logs_in(asked) => "session".to_owned(),
         who => who.to_string(),
     };
     format!("audit: {} by {by} from {from}: {}", clean(&deed(asked)), outcome(answer))
+}
+
+/// Whether this is a log-in.
+fn logs_in(asked: &Asked<'_>) -> bool {
+    path(asked) == "/api/login"
+}
+
+fn path<'a>(asked: &Asked<'a>) -> &'a str {
+    asked.target.split(['?', '#']).next().unwrap_or_default()
 }
 
 /// What was asked for, in a person's words where they are known. A password's change is told by its
 /// path alone.
 fn deed(asked: &Asked<'_>) -> String {
     const NAMES: &[&str] = &["video", "source", "action", "name", "filename"];
-    let path = asked.target.split(['?', '#']).next().unwrap_or_default();
+    let path = path(asked);
     let named = |name| {
         let fields = Fields::read(asked.body, NAMES).ok();
         fields.and_then(|fields| fields.text(name).ok().flatten().map(str::to_owned))
@@ -144,6 +155,7 @@ mod tests {
                 fetch_site: "",
                 fetch_mode: "",
                 agent: "",
+                is_forwarded: false,
                 credentials: Credentials::default(),
             },
             secure: false,
@@ -208,13 +220,17 @@ mod tests {
     fn strangers_do_not_flood_the_log_and_the_known_are_all_told_of() {
         let audit = Audit::default();
         let refused = routes::error(401, "LOGIN_NEEDED", "Log in.");
-        let told = |who| {
-            let notes = (0..1000).filter(|_| audit.left_out(who, &refused, Mono(0)).is_some());
-            notes.count()
+        let (login, logout) = (asked("POST", "/api/login", "{}"), asked("POST", "/api/logout", ""));
+        let told = |asked: &Asked<'_>, who, answer: &Answer| {
+            (0..1000).filter(|_| audit.left_out(asked, who, answer, Mono(0)).is_some()).count()
         };
-        assert!(told(Who::Nobody) < 100);
-        assert_eq!(told(Who::Basic), 1000);
-        assert_eq!(audit.left_out(Who::Nobody, &ok(), Mono(0)), Some(0), "a log-in");
-        assert!(audit.left_out(Who::Nobody, &refused, Mono::from_ms(60_000)) > Some(900));
+        assert!(told(&login, Who::Nobody, &refused) < 100);
+        assert_eq!(told(&login, Who::Basic, &refused), 1000);
+        assert_eq!(told(&login, Who::Nobody, &ok()), 1000, "those who know the password");
+        assert_eq!(told(&logout, Who::Nobody, &ok()), 0, "who has no session");
+        let later = Mono::from_ms(60_000);
+        assert!(audit.left_out(&login, Who::Nobody, &refused, later) > Some(1900));
+        let out = line(&logout, Who::Nobody, &ok());
+        assert_eq!(out, "audit: log out by nobody from 192.0.2.7: done");
     }
 }

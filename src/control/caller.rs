@@ -31,6 +31,8 @@ pub struct Caller<'a> {
     pub fetch_mode: &'a str,
     /// User-Agent.
     pub agent: &'a str,
+    /// A proxy sent it for somebody else (Forwarded, RFC 7239, 4, or what stands for it).
+    pub is_forwarded: bool,
     /// What may prove who it is.
     pub credentials: Credentials<'a>,
 }
@@ -51,9 +53,9 @@ impl fmt::Debug for Credentials<'_> {
 }
 
 impl Caller<'_> {
-    /// It is on this machine.
+    /// It is on this machine. A proxy here that speaks for somebody else lends nobody its place.
     pub fn is_here(&self) -> bool {
-        self.peer.is_some_and(|peer| peer.to_canonical().is_loopback())
+        !self.is_forwarded && self.peer.is_some_and(|peer| peer.to_canonical().is_loopback())
     }
 
     /// Whom its tries count for.
@@ -130,6 +132,7 @@ mod tests {
         fetch_site: "",
         fetch_mode: "",
         agent: "",
+        is_forwarded: false,
         credentials: Credentials { cookie: "", authorization: "" },
     };
 
@@ -144,6 +147,8 @@ mod tests {
         for far in far {
             assert!(!here(far), "{far}");
         }
+        let proxied = Caller { peer: "127.0.0.1".parse().ok(), is_forwarded: true, ..NOBODY };
+        assert!(!proxied.is_here(), "a proxy on this machine lends nobody its place");
     }
 
     #[test]

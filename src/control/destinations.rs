@@ -51,8 +51,8 @@ struct Warned {
 /// `GET /api/destinations`.
 pub fn list(world: &World<'_>) -> Result<Answer, Answer> {
     let sight = world.settings.look().map_err(|error| changes::refused(&error))?;
-    let config = world.settings.current();
-    let told: Vec<_> = config.destinations.iter().map(|each| told(each, world)).collect();
+    // Revision and list from the same bytes: who sends the one back has seen the other.
+    let told: Vec<_> = sight.config.destinations.iter().map(|each| told(each, world)).collect();
     let max = world.settings.started().rtmp.destinations_max;
     let count = told.len();
     Ok(routes::json(200, &List { destinations: told, count, max, revision: &sight.revision }))

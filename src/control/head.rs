@@ -210,6 +210,8 @@ struct Fields {
     close: bool,
     expects_continue: bool,
     bad_expectation: bool,
+    /// A proxy sends it for somebody else.
+    forwarded: bool,
     passed_on: String,
 }
 
@@ -229,6 +231,11 @@ impl Fields {
         let name = String::from_utf8_lossy(name).to_ascii_lowercase();
         match name.as_str() {
             "host" => self.hosts += 1,
+            // Told once whatever they say: what cannot be passed on must not look like nothing.
+            "forwarded" | "x-forwarded-for" | "x-real-ip" if !self.forwarded => {
+                self.forwarded = true;
+                self.passed_on += "forwarded: yes\r\n";
+            }
             "content-length" => self.take_length(value)?,
             "transfer-encoding" => self.coded = true,
             "connection" => self.close |= has_word(value, b"close"),
@@ -319,9 +326,17 @@ mod tests {
 
     #[test]
     fn only_listed_fields_are_passed_on() {
-        let head =
-            get("X-Streamcaster-Port: stat\r\nX-Streamcaster-Peer: ::1\r\nForwarded: a=b\r\nUpgrade: h2c\r\n");
+        let head = get("X-Streamcaster-Port: stat\r\nX-Streamcaster-Peer: ::1\r\nUpgrade: h2c\r\n");
         assert_eq!(head.unwrap().passed_on, "host: a\r\n");
+        for field in [
+            "Forwarded: a=b",
+            "x-forwarded-for:",
+            "X-Real-IP: ä",
+            "X-Forwarded-For: a\r\nForwarded: b",
+        ] {
+            let head = get(&format!("{field}\r\n")).unwrap();
+            assert_eq!(head.passed_on, "host: a\r\nforwarded: yes\r\n", "{field}");
+        }
         let head = parse(b"GET / HTTP/1.1\r\nHost: a\r\nAccept: \xc3\xa4\r\n\r\n").unwrap();
         assert_eq!(head.passed_on, "host: a\r\n");
     }

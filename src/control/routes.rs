@@ -327,9 +327,13 @@ pub fn status(snapshot: &Snapshot, moment: Moment) -> Vec<u8> {
 
 /// Whether this changes what is on the disk.
 pub fn writes_settings(asked: &Asked<'_>) -> bool {
-    let paths = ["/api/destinations", "/api/settings"];
+    let paths = ["destinations", "settings", "password", "maintenance", "restart"];
     let reads = matches!(asked.method, "GET" | "HEAD");
-    !reads && paths.iter().any(|path| asked.target.starts_with(path))
+    !reads
+        && asked
+            .target
+            .strip_prefix("/api/")
+            .is_some_and(|rest| paths.iter().any(|path| rest.starts_with(path)))
 }
 
 /// Answers.

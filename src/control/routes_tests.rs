@@ -1,6 +1,8 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::sync::{mpsc, Arc};
+use std::thread;
+use std::time::Duration;
 
 use serde_json::{json, Value};
 
@@ -16,6 +18,7 @@ use crate::system::commands::{Declined, DeclinedKind, FileName, Playlist, Select
 use crate::system::config::{Arguments, Config};
 use crate::system::library::listing::{Entry, State};
 use crate::system::library::open::Identity;
+use crate::system::password::PasswordHash;
 use crate::system::snapshot::{Text, TEXT_BYTES_MAX};
 
 const OWN_PAGE: Caller<'static> = Caller {
@@ -25,6 +28,7 @@ const OWN_PAGE: Caller<'static> = Caller {
     fetch_site: "same-origin",
     fetch_mode: "",
     agent: "",
+    is_forwarded: false,
     credentials: Credentials { cookie: "", authorization: "" },
 };
 
@@ -262,11 +266,13 @@ fn without_a_password_only_this_machine_is_answered() {
     let far = Caller { peer: "203.0.113.9".parse().ok(), ..OWN_PAGE };
     let near = Caller { peer: "192.168.1.9".parse().ok(), ..OWN_PAGE };
     let unknown = Caller { peer: None, ..OWN_PAGE };
+    let proxied = Caller { is_forwarded: true, ..OWN_PAGE };
     let rebound = Caller { host: "evil.example", origin: "http://evil.example", ..OWN_PAGE };
     for (caller, code) in [
         (far, "PASSWORD_NOT_SET"),
         (near, "PASSWORD_NOT_SET"),
         (unknown, "PASSWORD_NOT_SET"),
+        (proxied, "PASSWORD_NOT_SET"),
         (rebound, "FORBIDDEN"),
     ] {
         for request in ALL {
@@ -359,6 +365,49 @@ fn a_body_must_say_that_it_is_json() {
     }
     let bare = Asked { content_type: "", ..asked(Port::Http, "POST", "/api/stop", b"") };
     assert_eq!(order_with(bare, &sample::on_air(), &well()).1.status, 200);
+}
+
+#[test]
+fn who_changes_the_password_stays_logged_in_while_the_file_is_followed() {
+    let (hash, _alone) = crate::system::password::cheap("correct horse");
+    let auth = Arc::new(Auth::new(Some(hash), None).unwrap());
+    let follower = Arc::clone(&auth);
+    // The file has the new one, and whoever follows it sees that before this request goes on.
+    let store_hash = move |hash: &str| {
+        let (auth, new) = (Arc::clone(&follower), PasswordHash::parse(hash).ok());
+        let (done, ended) = mpsc::channel();
+        thread::spawn(move || {
+            auth.adopt(|| new);
+            let _ = done.send(());
+        });
+        assert!(ended.recv_timeout(Duration::from_millis(100)).is_err(), "it does not wait");
+        Ok(())
+    };
+    let (listing, log, audit) = (one_file(), LogBook::default(), Audit::default());
+    let world = World {
+        snapshot: &sample::on_air(),
+        moment: sample::MOMENT,
+        ask: &|_| Ok("done".to_owned()),
+        listing: &listing,
+        change: &idle,
+        uploads: &[],
+        auth: &auth,
+        audit: &audit,
+        store_hash: &store_hash,
+        log: &log,
+        settings: &no_settings(),
+    };
+    let login = br#"{"password":"correct horse"}"#;
+    let opened = answer(asked(Port::Http, "POST", "/api/login", login), &world);
+    let field = opened.fields.iter().find(|field| field.0 == "Set-Cookie").unwrap();
+    let cookie = field.1.split(';').next().unwrap();
+    let credentials = Credentials { cookie, authorization: "" };
+    let caller = Caller { credentials, ..OWN_PAGE };
+    let change = br#"{"current":"correct horse","new":"battery staple"}"#;
+    let change = Asked { caller, ..asked(Port::Http, "POST", "/api/password", change) };
+    assert_eq!(answer(change, &world).status, 200);
+    let status = Asked { caller, ..asked(Port::Http, "GET", "/api/status", b"") };
+    assert_eq!(answer(status, &world).status, 200, "logged out by one's own change");
 }
 
 #[path = "routes_orders_tests.rs"]

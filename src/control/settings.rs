@@ -10,7 +10,7 @@ use crate::control::fields::{Fields, Given};
 use crate::control::routes::{self, Answer, Asked, World};
 use crate::system::config::Config;
 use crate::system::settings::catalogue::{self, Kind, SetBy, Setting, Value, SETTINGS};
-use crate::system::settings::EditError;
+use crate::system::settings::{EditError, SettingsError, Sight};
 
 #[derive(Serialize)]
 struct List<'a> {
@@ -115,12 +115,21 @@ fn value(given: Given<'_>) -> Value {
     }
 }
 
-/// `POST /api/restart`.
+/// `POST /api/restart`. Not with a file that the program would not start with: what is on air
+/// would end, and nothing begin.
 pub fn restart(world: &World<'_>) -> Result<Answer, Answer> {
     #[derive(Serialize)]
     struct Restarting {
         success: bool,
         message: &'static str,
+    }
+    match world.settings.look() {
+        Ok(Sight { errors: Some(errors), .. }) => {
+            return Err(changes::refused(&SettingsError::Invalid(errors)));
+        }
+        // One that is too large to be changed here may still be read by a program that starts.
+        Ok(_) | Err(SettingsError::TooLarge) => {}
+        Err(error) => return Err(changes::refused(&error)),
     }
     world.settings.ask_restart();
     let message = "The program ends its sessions and begins anew.";

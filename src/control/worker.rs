@@ -181,6 +181,7 @@ fn answer(request: &mut Request, shop: &Shop) -> Answer {
             fetch_site: field("Sec-Fetch-Site"),
             fetch_mode: field("Sec-Fetch-Mode"),
             agent: field("User-Agent"),
+            is_forwarded: !field("Forwarded").is_empty(),
             credentials: Credentials {
                 cookie: field("Cookie"),
                 authorization: field("Authorization"),

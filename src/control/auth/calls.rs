@@ -99,6 +99,7 @@ pub fn change_password(asked: &Asked<'_>, world: &World<'_>, who: Who) -> Result
         checked.map_err(|refused| refused.answer(false))?;
     }
     let hash = PasswordHash::of(new).map_err(|why| Refused::Unavailable(why).answer(false))?;
+    let _turn = auth.turn_to_change();
     (world.store_hash)(hash.secret().expose()).map_err(|why| {
         let (status, code) = match why {
             NotStored::Elsewhere(_) => (409, "SET_ELSEWHERE"),

@@ -80,6 +80,9 @@ pub struct Auth {
     seal: Seal,
     probe: Option<Secret>,
     state: Mutex<State>,
+    /// Held while a password is written down and taken into force, so that the file's follower
+    /// neither takes the old one again nor the new one twice. Taken before `state`.
+    changing: Mutex<()>,
 }
 
 #[derive(Default)]
@@ -102,7 +105,7 @@ impl Auth {
     /// The kernel has no random bytes.
     pub fn new(password: Option<PasswordHash>, probe: Option<Secret>) -> io::Result<Auth> {
         let state = Mutex::new(State { password, ..State::default() });
-        Ok(Auth { seal: Seal::new()?, probe, state })
+        Ok(Auth { seal: Seal::new()?, probe, state, changing: Mutex::default() })
     }
 
     /// Takes another password, or none. Ends all sessions; those who know the new one log in again.
@@ -110,10 +113,13 @@ impl Auth {
         self.replace_password(password, None);
     }
 
-    /// Takes the password of the configuration, unless it is the one already.
-    pub fn adopt(&self, password: Option<&PasswordHash>) {
-        if self.lock().password.as_ref() != password {
-            self.set_password(password.cloned());
+    /// Takes the password that `told` tells the configuration to have, unless it is the one
+    /// already. Waits for whoever is just changing it.
+    pub fn adopt(&self, told: impl FnOnce() -> Option<PasswordHash>) {
+        let _turn = self.turn_to_change();
+        let password = told();
+        if self.lock().password != password {
+            self.set_password(password);
         }
     }
 
@@ -121,6 +127,10 @@ impl Auth {
     /// granted for long is to be asked for anew when this has grown.
     pub fn endings(&self) -> u64 {
         self.lock().endings
+    }
+
+    fn turn_to_change(&self) -> MutexGuard<'_, ()> {
+        self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Whether there is one.

@@ -18,6 +18,7 @@ fn caller<'a>(peer: &str, cookie: &'a str, authorization: &'a str) -> Caller<'a>
         fetch_site: "",
         fetch_mode: "",
         agent: "",
+        is_forwarded: false,
         credentials: Credentials { cookie, authorization },
     }
 }

@@ -4,6 +4,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use crate::base::limits::{LOG_FILE_BYTES_MIN, LOG_RETRY_MS_MIN};
@@ -24,6 +25,14 @@ pub(super) struct LogFile {
 struct Open {
     file: File,
     bytes: u64,
+}
+
+impl Open {
+    /// Whether somebody could find the file: one that was removed meanwhile goes on taking lines
+    /// that nobody reads, and room on the disk that nobody sees.
+    fn has_a_name(&self) -> bool {
+        self.file.metadata().map_or(true, |metadata| metadata.nlink() > 0)
+    }
 }
 
 struct Trouble {
@@ -78,7 +87,7 @@ impl LogFile {
 
     fn try_append(&mut self, line: &str) -> io::Result<()> {
         let length = u64::try_from(line.len()).unwrap_or(u64::MAX).saturating_add(1);
-        let mut open = match self.open.take() {
+        let mut open = match self.open.take().filter(Open::has_a_name) {
             Some(open) => open,
             None => self.open()?,
         };
@@ -171,6 +180,18 @@ mod tests {
         assert_eq!(read(&dir, "streamcaster.log.1").as_deref(), Some("line 6\nline 7\n"));
         assert_eq!(read(&dir, "streamcaster.log.2").as_deref(), Some("line 4\nline 5\n"));
         assert_eq!(read(&dir, "streamcaster.log.3"), None);
+    }
+
+    #[test]
+    fn a_folder_that_was_removed_comes_back_with_the_next_line() {
+        let dir = TempDir::new();
+        let mut log = LogFile::new(dir.path().join("logs"), 1000, 2);
+        for number in 0..3 {
+            let _ = fs::remove_dir_all(dir.path().join("logs"));
+            let line = format!("line {number}");
+            assert!(matches!(log.append(&line, Mono(0)), Outcome::Written));
+            assert_eq!(read(&dir, NAME), Some(line + "\n"));
+        }
     }
 
     #[test]
