@@ -23,6 +23,7 @@
 pub mod auth;
 pub mod build_info;
 pub mod head;
+pub mod paths;
 pub mod routes;
 
 mod api;

@@ -28,6 +28,7 @@ use streamcaster::system::snapshot::{Board, Snapshot, Source, Text, ViewerStatus
 
 mod auth;
 mod https;
+mod openapi;
 mod orders;
 mod settings;
 mod strangers;
