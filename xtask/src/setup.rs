@@ -2,14 +2,17 @@
 //! with Rust becomes one that can run the tests; where it may not install, it says exactly what
 //! to type. Non-goal: what the program needs at run time, which is nothing.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::step::{answers, cargo, run, step};
+use crate::step::{answers, cargo, run, said, step, target_dir};
 use crate::sysroot;
 
 /// The version the licence and ban rules were written for.
 const CARGO_DENY_VERSION: &str = "0.20.2";
+
+/// What holds the API against its document; a test only, from PyPI.
+const SCHEMATHESIS_VERSION: &str = "4.32.5";
 
 /// Where distributions put the RTMP module of nginx.
 const NGINX_RTMP_MODULES: [&str; 2] =
@@ -86,7 +89,8 @@ fn setpriv() -> bool {
 fn install_missing() -> Result<(), String> {
     rust_components()?;
     debian_packages(&TOOLS)?;
-    cargo_deny()
+    cargo_deny()?;
+    schemathesis()
 }
 
 /// The step as `cargo xtask setup` runs it.
@@ -174,6 +178,38 @@ fn cargo_deny() -> Result<(), String> {
         return Ok(());
     }
     Err("cargo-deny is installed but does not answer: is ~/.cargo/bin in PATH?".to_owned())
+}
+
+/// Where Schemathesis is: a virtual environment of its own, so that nothing else of the machine's
+/// Python is touched.
+fn schemathesis_folder() -> PathBuf {
+    target_dir().join("tools/schemathesis")
+}
+
+fn schemathesis() -> Result<(), String> {
+    let folder = schemathesis_folder();
+    let (st, pip) = (folder.join("bin/st"), folder.join("bin/pip"));
+    let has = || {
+        let told = said(Command::new(&st).arg("--version")).unwrap_or_default();
+        told.ends_with(&format!(" {SCHEMATHESIS_VERSION}"))
+    };
+    if has() {
+        return Ok(());
+    }
+    println!("missing: schemathesis {SCHEMATHESIS_VERSION}");
+    let wanted = format!("schemathesis=={SCHEMATHESIS_VERSION}");
+    let at = folder.display();
+    let advice = format!(
+        "By hand:\n  sudo apt-get install --no-install-recommends python3-venv\n  python3 -m venv \
+         --clear {at}\n  {at}/bin/pip install {wanted}"
+    );
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder), &advice)?;
+    let quietly = ["install", "--quiet", "--disable-pip-version-check", &wanted];
+    run(Command::new(&pip).args(quietly), &advice)?;
+    match has() {
+        true => Ok(()),
+        false => Err(format!("schemathesis is installed but does not answer. {advice}")),
+    }
 }
 
 #[cfg(test)]
