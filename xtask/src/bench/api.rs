@@ -17,7 +17,7 @@ use super::crowd::Crowd;
 use super::sender::Sender;
 use super::servers::{Feed, Kind, Server};
 use super::table::percentile;
-use super::{Ground, LIVE_PATIENCE, NO_FRAME, PAUSE};
+use super::{circumstances, typed, Ground, LIVE_PATIENCE, NO_FRAME, PAUSE};
 
 /// What is asked for, in turn; the last one on the port for tools.
 const PATHS: [&str; 4] = ["/api/status", "/api/videos", "/api/destinations", "/metrics"];
@@ -29,7 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 const TURN: Duration = Duration::from_millis(200);
 const HEAD_BYTES_MAX: usize = 8 << 10;
 
-/// One path's waiting times, in milliseconds, and its answer's length, in bytes.
+/// One path's waiting times, in milliseconds, and its answer's length with its head, in bytes.
 #[derive(Default)]
 struct Waits {
     ms: Vec<f64>,
@@ -55,10 +55,12 @@ pub fn measure(ground: &Ground<'_>) -> Result<String, String> {
     crowd.run_for(Kind::Ours.settling().saturating_sub(begun.elapsed()))?;
     let rate = ground.bench.rate;
     let mut report = format!(
-        "{}\n\n{rate} requests a second in turn over two kept connections, {EVENT_CLIENTS} clients \
-         of the events, {FILES} files in the library; times from a request's first byte to its \
-         answer's last\n",
-        ground.header()
+        "{}\n\n3 Mbit/s 720p30 with audio to each player; {rate} requests a second in turn over two \
+         kept connections, {EVENT_CLIENTS} clients of the events, {FILES} files in the library; \
+         times from a request's first byte to its answer's last, for {} s; {}\n",
+        typed(),
+        ground.bench.seconds,
+        circumstances(&ground.places)
     );
     for &players in ground.players {
         crowd.grow_to(players)?;
