@@ -2,6 +2,8 @@
 //! it forbids, while somebody watches. Every answer is as the document says, and no frame is
 //! missing. It is sent the same in every run.
 
+use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -15,6 +17,9 @@ use crate::wait::seconds;
 /// Its password is `password`; hashed cheaply, for every request brings it.
 const PASSWORD: &str = "[http]\npassword_hash = \
     \"$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4\"\n";
+/// A destination of the name that the document's examples have; nobody is there.
+const DESTINATION: &str =
+    "[[destination]]\nname = \"Platform\"\nurl = \"rtmp://127.0.0.1:9/app\"\nkey = \"key\"\n";
 const BASIC: [&str; 2] = ["--auth", "any:password"];
 /// Far more than it takes, also where the machine is busy.
 const LIMIT_S: u64 = 300;
@@ -26,7 +31,7 @@ fn schemathesis() -> PathBuf {
 }
 
 /// Lets it send its requests to one of the program's ports; what it printed.
-fn sends(program: &Program, to: std::net::SocketAddr, more: &[&str]) -> String {
+fn sends(program: &Program, to: SocketAddr, more: &[&str]) -> String {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut command = Command::new(schemathesis());
     command.current_dir(program.folder().path()).env("PYTHONDONTWRITEBYTECODE", "1");
@@ -58,7 +63,9 @@ fn none_missing(what: &str, frames: &[Frame], at_least: usize) {
 #[test]
 fn requests_of_any_shape_are_answered_as_documented_and_no_viewer_notices() {
     let _machine = machine::shared();
-    let mut program = Program::start("");
+    let mut program = Program::start(DESTINATION);
+    let video = program.folder().file("data/videos/clip.mp4");
+    fs::write(video, "no video, but a file to rename and to delete").expect("the videos folder");
     program.wait_on_air("standby", seconds(10));
     let viewer = Viewer::rtmpdump(&program);
     sends(&program, program.http, &["--exclude-tag", "tools", "--max-examples", "20"]);

@@ -88,6 +88,8 @@ struct State {
     /// How often the password changed: a check of the one before counts for nothing.
     changes: u64,
     sessions: Sessions,
+    /// How often somebody lost a right they had.
+    endings: u64,
     throttle: Throttle,
     remembered: Remembered,
 }
@@ -113,6 +115,12 @@ impl Auth {
         if self.lock().password.as_ref() != password {
             self.set_password(password.cloned());
         }
+    }
+
+    /// How often somebody lost a right they had, by a new password or by logging out: what was
+    /// granted for long is to be asked for anew when this has grown.
+    pub fn endings(&self) -> u64 {
+        self.lock().endings
     }
 
     /// Whether there is one.
@@ -243,7 +251,9 @@ impl Auth {
     }
 
     fn close_session(&self, id: SessionId) {
-        self.lock().sessions.close(id);
+        let mut state = self.lock();
+        state.endings += 1;
+        state.sessions.close(id);
     }
 
     fn replace_password(&self, password: Option<PasswordHash>, stays: Option<SessionId>) {
@@ -251,6 +261,7 @@ impl Auth {
         let mut state = self.lock();
         state.password = password;
         state.changes += 1;
+        state.endings += 1;
         state.remembered.forget();
         state.sessions.close_others(stays);
     }
