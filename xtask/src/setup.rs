@@ -3,7 +3,7 @@
 //! to type. Non-goal: what the program needs at run time, which is nothing.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use crate::step::{answers, cargo, root, run, said, step, target_dir};
@@ -15,8 +15,9 @@ const CARGO_DENY_VERSION: &str = "0.20.2";
 /// The version whose verdicts the page was mended by.
 const AXE_VERSION: &str = "4.14.1";
 
-/// What holds the API against its document; a test only, from PyPI.
-const SCHEMATHESIS_VERSION: &str = "4.32.5";
+/// What holds the API against its document, for a test only: packages of PyPI, all of them named,
+/// for another version of one would send other requests.
+const SCHEMATHESIS: &str = "xtask/schemathesis.txt";
 
 /// Where distributions put the RTMP module of nginx.
 const NGINX_RTMP_MODULES: [&str; 2] =
@@ -215,36 +216,30 @@ fn cargo_deny() -> Result<(), String> {
     Err("cargo-deny is installed but does not answer: is ~/.cargo/bin in PATH?".to_owned())
 }
 
-/// Where Schemathesis is: a virtual environment of its own, so that nothing else of the machine's
-/// Python is touched.
-fn schemathesis_folder() -> PathBuf {
-    target_dir().join("tools/schemathesis")
-}
-
+/// Puts Schemathesis into a virtual environment of its own below the target folder, so that
+/// nothing else of the machine's Python is touched. Its test fails without it.
 fn schemathesis() -> Result<(), String> {
-    let folder = schemathesis_folder();
-    let (st, pip) = (folder.join("bin/st"), folder.join("bin/pip"));
-    let has = || {
-        let told = said(Command::new(&st).arg("--version")).unwrap_or_default();
-        told.ends_with(&format!(" {SCHEMATHESIS_VERSION}"))
-    };
-    if has() {
+    let (folder, list) = (target_dir().join("tools/schemathesis"), root().join(SCHEMATHESIS));
+    let (st, installed) = (folder.join("bin/st"), folder.join("installed.txt"));
+    let wanted = fs::read(&list).map_err(|error| format!("{SCHEMATHESIS}: {error}"))?;
+    let known = fs::read(&installed).is_ok_and(|known| known == wanted);
+    if known && said(Command::new(&st).arg("--version")).is_ok() {
         return Ok(());
     }
-    println!("missing: schemathesis {SCHEMATHESIS_VERSION}");
-    let wanted = format!("schemathesis=={SCHEMATHESIS_VERSION}");
+    println!("missing: Schemathesis");
     let at = folder.display();
     let advice = format!(
         "By hand:\n  sudo apt-get install --no-install-recommends python3-venv\n  python3 -m venv \
-         --clear {at}\n  {at}/bin/pip install {wanted}"
+         --clear {at}\n  {at}/bin/pip install -r {SCHEMATHESIS}\n  cp {SCHEMATHESIS} \
+         {at}/installed.txt"
     );
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder), &advice)?;
-    let quietly = ["install", "--quiet", "--disable-pip-version-check", &wanted];
-    run(Command::new(&pip).args(quietly), &advice)?;
-    match has() {
-        true => Ok(()),
-        false => Err(format!("schemathesis is installed but does not answer. {advice}")),
-    }
+    let mut pip = Command::new(folder.join("bin/pip"));
+    pip.args(["install", "--quiet", "--disable-pip-version-check", "-r"]).arg(&list);
+    run(&mut pip, &advice)?;
+    said(Command::new(&st).arg("--version"))
+        .map_err(|why| format!("Schemathesis is installed but does not answer: {why}. {advice}"))?;
+    fs::write(&installed, wanted).map_err(|error| format!("{}: {error}", installed.display()))
 }
 
 #[cfg(test)]
