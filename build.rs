@@ -11,6 +11,8 @@ use std::process::Command;
 use flate2::{write::GzEncoder, Compression};
 
 const PAGE_DIR: &str = "src/control/page";
+/// What tells the API to a program; served as the page's files are.
+const API_DOCUMENT: (&str, &str) = ("src/control", "openapi.json");
 /// The page's files, in the order of their names.
 const PAGE_FILES: [&str; 22] = [
     "api.js",
@@ -46,10 +48,12 @@ fn main() -> io::Result<()> {
     let out = PathBuf::from(env::var_os("OUT_DIR").expect("cargo sets OUT_DIR"));
     let mut table = String::from("[\n");
     for name in PAGE_FILES {
-        table.push_str(&compress(name, &out)?);
+        table.push_str(&compress(PAGE_DIR, name, &out)?);
     }
     table.push_str("]\n");
-    fs::write(out.join("page_files.rs"), table)
+    fs::write(out.join("page_files.rs"), table)?;
+    let document = compress(API_DOCUMENT.0, API_DOCUMENT.1, &out)?;
+    fs::write(out.join("api_document.rs"), document.trim_end().trim_end_matches(','))
 }
 
 /// Sets `STREAMCASTER_GIT`, `STREAMCASTER_BUILT` and `STREAMCASTER_COMPILER`.
@@ -122,21 +126,22 @@ fn year_days(year: u64) -> u64 {
 }
 
 /// Writes `<name>.gz` into `out`; the file's line in the table of the binary's files.
-fn compress(name: &str, out: &Path) -> io::Result<String> {
-    let source = Path::new(PAGE_DIR).join(name);
-    println!("cargo:rerun-if-changed={}", source.display());
+fn compress(folder: &str, name: &str, out: &Path) -> io::Result<String> {
+    let source = format!("{folder}/{name}");
+    println!("cargo:rerun-if-changed={source}");
     let bytes = fs::read(&source)?;
     let file = fs::File::create(out.join(format!("{name}.gz")))?;
     let mut encoder = GzEncoder::new(file, Compression::best());
     encoder.write_all(&bytes)?;
     encoder.finish()?;
     let (path, kind) = match name.rsplit_once('.') {
-        Some((_, "html")) => ("/".to_owned(), "text/html"),
-        Some((_, "css")) => (format!("/{name}"), "text/css"),
-        _ => (format!("/{name}"), "text/javascript"),
+        Some((_, "html")) => ("/".to_owned(), "text/html; charset=utf-8"),
+        Some((_, "css")) => (format!("/{name}"), "text/css; charset=utf-8"),
+        Some((_, "json")) => (format!("/api/{name}"), "application/json"),
+        _ => (format!("/{name}"), "text/javascript; charset=utf-8"),
     };
     let tag = fnv_1a(&bytes);
-    Ok(format!("    file!({path:?}, \"{kind}; charset=utf-8\", {name:?}, \"{tag:016x}\"),\n"))
+    Ok(format!("    file!({path:?}, {kind:?}, {source:?}, {name:?}, \"{tag:016x}\"),\n"))
 }
 
 /// FNV-1a, 64 bits: tells one build's file from another's; nothing here is a secret.

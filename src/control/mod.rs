@@ -20,14 +20,16 @@
 //! that the state can always be told, and two commands, so that a stop gets past a switch that
 //! waits for a slow disk.
 
+pub mod api;
+pub mod audit;
 pub mod auth;
 pub mod build_info;
+pub mod caller;
 pub mod head;
+pub mod meter;
+pub mod paths;
 pub mod routes;
 
-mod api;
-mod audit;
-mod caller;
 mod changes;
 mod checks;
 mod connection;
@@ -40,7 +42,6 @@ mod lane;
 mod logs;
 mod machine;
 mod maintenance;
-mod meter;
 mod metrics;
 mod names;
 mod orders;

@@ -1,6 +1,6 @@
-//! The control page's files, held in the binary plain and compressed (`build.rs`). Purpose: one
-//! page without frameworks, without a request to anyone else. Non-goals: rendering; the page asks
-//! the API itself. Bound: a few files, known when built.
+//! The control page's files and the API's document, held in the binary plain and compressed
+//! (`build.rs`). Purpose: one page without frameworks, without a request to anyone else.
+//! Non-goals: rendering; the page asks the API itself. Bound: a few files, known when built.
 
 use std::borrow::Cow;
 
@@ -17,11 +17,11 @@ struct File {
 }
 
 macro_rules! file {
-    ($path:literal, $kind:literal, $name:literal, $tag:literal) => {
+    ($path:literal, $kind:literal, $source:literal, $name:literal, $tag:literal) => {
         File {
             path: $path,
             kind: $kind,
-            plain: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/src/control/page/", $name)),
+            plain: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $source)),
             gzip: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".gz")),
             plain_tag: concat!("\"", $tag, "\""),
             gzip_tag: concat!("\"", $tag, "-gz\""),
@@ -32,6 +32,9 @@ macro_rules! file {
 /// All of them; the table is made by `build.rs`.
 const FILES: &[File] = &include!(concat!(env!("OUT_DIR"), "/page_files.rs"));
 
+/// What tells the API to a program (OpenAPI 3.1); like them, but for nobody else than the API.
+const DOCUMENT: &File = &include!(concat!(env!("OUT_DIR"), "/api_document.rs"));
+
 /// Whether `path` is a file of the page.
 pub fn has(path: &str) -> bool {
     FILES.iter().any(|file| file.path == path)
@@ -39,7 +42,7 @@ pub fn has(path: &str) -> bool {
 
 /// Answers with the file at `path`, or 304 when the client has it already.
 pub fn answer(path: &str, gzip: bool, if_none_match: &str) -> Answer {
-    let Some(file) = FILES.iter().find(|file| file.path == path) else {
+    let Some(file) = FILES.iter().chain([DOCUMENT]).find(|file| file.path == path) else {
         return crate::control::routes::error(404, "NOT_FOUND", "There is nothing at this path.");
     };
     let (body, tag) = if gzip { (file.gzip, file.gzip_tag) } else { (file.plain, file.plain_tag) };

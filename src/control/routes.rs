@@ -10,7 +10,7 @@ use serde::Serialize;
 use crate::control::api::{self, Moment};
 use crate::control::audit::Audit;
 use crate::control::auth::calls::{self, StoreHash};
-use crate::control::auth::{Auth, Right, Who};
+use crate::control::auth::{Auth, Who};
 use crate::control::caller::Caller;
 use crate::control::checks;
 use crate::control::destinations;
@@ -19,6 +19,7 @@ use crate::control::maintenance;
 use crate::control::metrics;
 use crate::control::orders;
 use crate::control::page;
+use crate::control::paths::{self, Found, Route};
 use crate::control::settings;
 use crate::control::stat;
 use crate::control::stream::Stream;
@@ -196,123 +197,6 @@ pub(super) fn text(status: u16, kind: &'static str, body: impl Into<Cow<'static,
     Answer { status, fields: vec![("Content-Type", kind.into()), FRESH], body, stream: None }
 }
 
-/// What is at a path.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Route<'a> {
-    Status,
-    Health,
-    Videos,
-    Switch,
-    Stop,
-    Playout,
-    Playlists,
-    Logs,
-    Maintenance,
-    /// Opening an input anew, by its name as it stands in the path.
-    InputRestart(&'a str),
-    /// One list, by its name as it stands in the path.
-    Playlist(&'a str),
-    /// One file of the library, likewise.
-    Video(&'a str),
-    Uploads,
-    /// One upload, by its id.
-    Upload(&'a str),
-    Login,
-    Logout,
-    Session,
-    Password,
-    Destinations,
-    /// One destination, by its name as it stands in the path.
-    Destination(&'a str),
-    DestinationRestart(&'a str),
-    Settings,
-    Restart,
-    /// A file of the page.
-    Page,
-    Stat,
-    /// What shows `/stat` to a person: its style sheets.
-    StatStyle,
-    Metrics,
-    PlainHealth,
-    Events,
-    Preview,
-}
-
-impl<'a> Route<'a> {
-    fn of(port: Port, path: &'a str) -> Option<Route<'a>> {
-        Some(match (port, path) {
-            (Port::Http, "/api/status") => Route::Status,
-            (Port::Http, "/api/health") => Route::Health,
-            (Port::Http, "/api/videos") => Route::Videos,
-            (Port::Http, "/api/events") => Route::Events,
-            (Port::Http, "/api/preview.mp4") => Route::Preview,
-            (Port::Http, "/api/switch") => Route::Switch,
-            (Port::Http, "/api/stop") => Route::Stop,
-            (Port::Http, "/api/playout") => Route::Playout,
-            (Port::Http, "/api/playlists") => Route::Playlists,
-            (Port::Http, "/api/uploads") => Route::Uploads,
-            (Port::Http, "/api/login") => Route::Login,
-            (Port::Http, "/api/logout") => Route::Logout,
-            (Port::Http, "/api/session") => Route::Session,
-            (Port::Http, "/api/password") => Route::Password,
-            (Port::Http, "/api/logs") => Route::Logs,
-            (Port::Http, "/api/maintenance") => Route::Maintenance,
-            (Port::Http, "/api/destinations") => Route::Destinations,
-            (Port::Http, "/api/settings") => Route::Settings,
-            (Port::Http, "/api/restart") => Route::Restart,
-            (Port::Http, path) if page::has(path) => Route::Page,
-            (Port::Http, path) => return Route::named(path),
-            (Port::Stat, "/stat") => Route::Stat,
-            (Port::Stat, path) if stat::has_style(path) => Route::StatStyle,
-            (Port::Stat, "/metrics") => Route::Metrics,
-            (Port::Stat, "/health") => Route::PlainHealth,
-            (Port::Stat, _) => return None,
-        })
-    }
-
-    /// What a path with a name in it stands for.
-    fn named(path: &'a str) -> Option<Route<'a>> {
-        let (kind, rest) = path.strip_prefix("/api/")?.split_once('/')?;
-        Some(match (kind, rest.split_once('/')) {
-            ("playlists", None) => Route::Playlist(rest),
-            ("uploads", None) => Route::Upload(rest),
-            ("videos", None) => Route::Video(rest),
-            ("inputs", Some((name, "restart"))) => Route::InputRestart(name),
-            ("destinations", None) => Route::Destination(rest),
-            ("destinations", Some((name, "restart"))) => Route::DestinationRestart(name),
-            _ => return None,
-        })
-    }
-
-    /// The methods it takes, as Allow lists them.
-    const fn methods(self) -> &'static str {
-        match self {
-            Route::Switch | Route::Stop | Route::Playout => "POST",
-            Route::DestinationRestart(_) | Route::Restart => "POST",
-            Route::Destinations => "GET, HEAD, POST",
-            Route::Destination(_) => "PUT, DELETE",
-            Route::Settings => "GET, HEAD, PATCH",
-            // A stream has nothing to say to HEAD.
-            Route::Events | Route::Preview => "GET",
-            Route::Login | Route::Logout | Route::Password => "POST",
-            Route::Maintenance | Route::InputRestart(_) => "POST",
-            Route::Playlist(_) => "GET, HEAD, PUT, DELETE",
-            Route::Uploads => "GET, HEAD, POST",
-            Route::Upload(_) | Route::Video(_) => "PATCH, DELETE",
-            _ => "GET, HEAD",
-        }
-    }
-
-    /// Whom it is for, on the port of page and API.
-    const fn right(self) -> Right {
-        match self {
-            Route::Page | Route::Login => Right::Public,
-            Route::Health | Route::Session | Route::Logout => Right::Open,
-            _ => Right::Known,
-        }
-    }
-}
-
 /// Whether the answer to this target may be far larger than others.
 pub fn may_be_large(target: &str) -> bool {
     target.split(['?', '#']).next() == Some("/api/videos")
@@ -339,10 +223,10 @@ pub fn writes_settings(asked: &Asked<'_>) -> bool {
 /// Answers.
 pub fn answer(asked: Asked<'_>, world: &World<'_>) -> Answer {
     let path = asked.target.split(['?', '#']).next().unwrap_or_default();
-    let Some(route) = Route::of(asked.port, path) else {
+    let Some(found) = paths::find(asked.port, path) else {
         return error(404, "NOT_FOUND", "There is nothing at this path.");
     };
-    let methods = route.methods();
+    let methods = found.methods;
     if !methods.split(", ").any(|method| method == asked.method) {
         let words = format!("This path only takes {}.", methods.replace(", ", " and "));
         let mut refused = error(405, "INVALID_REQUEST", &words);
@@ -350,11 +234,11 @@ pub fn answer(asked: Asked<'_>, world: &World<'_>) -> Answer {
         return refused;
     }
     let changes = !matches!(asked.method, "GET" | "HEAD");
-    let judged = may(&asked, route, changes, world);
+    let judged = may(&asked, found.route, changes, world);
     let who = *judged.as_ref().unwrap_or(&Who::Nobody);
     let answered = judged.and_then(|who| match changes {
-        true => command(asked, route, world, who),
-        false => tell(asked, route, path, world, who),
+        true => command(asked, found, world, who),
+        false => tell(asked, found, path, world, who),
     });
     let answer = answered.unwrap_or_else(|refused| refused);
     if changes {
@@ -364,12 +248,7 @@ pub fn answer(asked: Asked<'_>, world: &World<'_>) -> Answer {
 }
 
 /// Who asks, if they may have what they ask for, in this form. The port for tools is open to all.
-fn may(
-    asked: &Asked<'_>,
-    route: Route<'_>,
-    changes: bool,
-    world: &World<'_>,
-) -> Result<Who, Answer> {
+fn may(asked: &Asked<'_>, route: Route, changes: bool, world: &World<'_>) -> Result<Who, Answer> {
     if asked.port == Port::Stat {
         return Ok(Who::Nobody);
     }
@@ -386,7 +265,7 @@ fn may(
 /// Tells something.
 fn tell(
     asked: Asked<'_>,
-    route: Route<'_>,
+    Found { route, name, .. }: Found<'_>,
     path: &str,
     world: &World<'_>,
     who: Who,
@@ -411,7 +290,7 @@ fn tell(
         Route::Preview => streamed(Stream::Preview),
         Route::Playlists => orders::playlists(world),
         Route::Uploads => uploads::list(world.uploads),
-        Route::Playlist(name) => orders::playlist(name, world)?,
+        Route::Playlist => orders::playlist(name, world)?,
         Route::Destinations => destinations::list(world)?,
         Route::Settings => settings::list(world)?,
         Route::Stat => text(200, "text/xml", stat::document(snapshot, moment)),
@@ -434,7 +313,7 @@ fn tell(
 /// Changes something.
 fn command(
     asked: Asked<'_>,
-    route: Route<'_>,
+    Found { route, name, .. }: Found<'_>,
     world: &World<'_>,
     who: Who,
 ) -> Result<Answer, Answer> {
@@ -445,22 +324,18 @@ fn command(
         Route::Switch => orders::switch(asked.body, world),
         Route::Playout => orders::playout(asked.body, world),
         Route::Maintenance => maintenance::answer(asked.body, world),
-        Route::InputRestart(name) => orders::reopen(name, world),
-        Route::Playlist(name) if asked.method == "PUT" => {
-            orders::put_playlist(name, asked.body, world)
-        }
-        Route::Playlist(name) => orders::delete_playlist(name, world),
+        Route::InputRestart => orders::reopen(name, world),
+        Route::Playlist if asked.method == "PUT" => orders::put_playlist(name, asked.body, world),
+        Route::Playlist => orders::delete_playlist(name, world),
         Route::Uploads => uploads::begin(asked.body, world),
-        Route::Upload(id) if asked.method == "PATCH" => uploads::go_on(id, asked),
-        Route::Upload(id) => uploads::give_up(id, world),
-        Route::Video(name) if asked.method == "PATCH" => {
-            uploads::rename_video(name, asked.body, world)
-        }
-        Route::Video(name) => uploads::remove_video(name, world),
+        Route::Upload if asked.method == "PATCH" => uploads::go_on(name, asked),
+        Route::Upload => uploads::give_up(name, world),
+        Route::Video if asked.method == "PATCH" => uploads::rename_video(name, asked.body, world),
+        Route::Video => uploads::remove_video(name, world),
         Route::Destinations => destinations::add(asked, world),
-        Route::Destination(name) if asked.method == "PUT" => destinations::edit(name, asked, world),
-        Route::Destination(name) => destinations::remove(name, asked, world),
-        Route::DestinationRestart(name) => destinations::restart(name, world),
+        Route::Destination if asked.method == "PUT" => destinations::edit(name, asked, world),
+        Route::Destination => destinations::remove(name, asked, world),
+        Route::DestinationRestart => destinations::restart(name, world),
         Route::Settings => settings::change(asked, world),
         Route::Restart => settings::restart(world),
         // Only what takes other methods than GET and HEAD comes here.

@@ -31,11 +31,6 @@ const STYLES: [(&str, &str, &str); 2] = [
     ("/stat.css", "text/css; charset=utf-8", include_str!("stat.css")),
 ];
 
-/// Whether `path` is a style sheet.
-pub fn has_style(path: &str) -> bool {
-    STYLES.iter().any(|(at, ..)| *at == path)
-}
-
 /// Answers with the style sheet at `path`.
 pub fn style(path: &str) -> Answer {
     match STYLES.iter().find(|(at, ..)| *at == path) {

@@ -1,5 +1,6 @@
 //! The control plane over real sockets, met as strangers meet it. Every read has a timeout, as a
 //! guard against hanging only: no test hopes for time to pass.
+#![cfg(test)]
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
@@ -28,6 +29,7 @@ use streamcaster::system::snapshot::{Board, Snapshot, Source, Text, ViewerStatus
 
 mod auth;
 mod https;
+mod openapi;
 mod orders;
 mod settings;
 mod strangers;

@@ -21,6 +21,7 @@ mod preview;
 mod program;
 mod publish;
 mod refusals;
+mod requests;
 mod runtime;
 mod secrets;
 mod sender;

@@ -6,7 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::step::{answers, cargo, root, run, step};
+use crate::step::{answers, cargo, root, run, said, step, target_dir};
 use crate::sysroot;
 
 /// The version the licence and ban rules were written for.
@@ -14,6 +14,10 @@ const CARGO_DENY_VERSION: &str = "0.20.2";
 
 /// The version whose verdicts the page was mended by.
 const AXE_VERSION: &str = "4.14.1";
+
+/// What holds the API against its document, for a test only: packages of PyPI, all of them named,
+/// for another version of one would send other requests.
+const SCHEMATHESIS: &str = "xtask/schemathesis.txt";
 
 /// Where distributions put the RTMP module of nginx.
 const NGINX_RTMP_MODULES: [&str; 2] =
@@ -107,6 +111,7 @@ fn install_missing() -> Result<(), String> {
     rust_components()?;
     debian_packages(&TOOLS)?;
     axe()?;
+    schemathesis()?;
     cargo_deny()
 }
 
@@ -219,6 +224,32 @@ fn cargo_deny() -> Result<(), String> {
         return Ok(());
     }
     Err("cargo-deny is installed but does not answer: is ~/.cargo/bin in PATH?".to_owned())
+}
+
+/// Puts Schemathesis into a virtual environment of its own below the target folder, so that
+/// nothing else of the machine's Python is touched. Its test fails without it.
+fn schemathesis() -> Result<(), String> {
+    let (folder, list) = (target_dir().join("tools/schemathesis"), root().join(SCHEMATHESIS));
+    let (st, installed) = (folder.join("bin/st"), folder.join("installed.txt"));
+    let wanted = fs::read(&list).map_err(|error| format!("{SCHEMATHESIS}: {error}"))?;
+    let known = fs::read(&installed).is_ok_and(|known| known == wanted);
+    if known && said(Command::new(&st).arg("--version")).is_ok() {
+        return Ok(());
+    }
+    println!("missing: Schemathesis");
+    let at = folder.display();
+    let advice = format!(
+        "By hand:\n  sudo apt-get install --no-install-recommends python3-venv\n  python3 -m venv \
+         --clear {at}\n  {at}/bin/pip install -r {SCHEMATHESIS}\n  cp {SCHEMATHESIS} \
+         {at}/installed.txt"
+    );
+    run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder), &advice)?;
+    let mut pip = Command::new(folder.join("bin/pip"));
+    pip.args(["install", "--quiet", "--disable-pip-version-check", "-r"]).arg(&list);
+    run(&mut pip, &advice)?;
+    said(Command::new(&st).arg("--version"))
+        .map_err(|why| format!("Schemathesis is installed but does not answer: {why}. {advice}"))?;
+    fs::write(&installed, wanted).map_err(|error| format!("{}: {error}", installed.display()))
 }
 
 #[cfg(test)]

@@ -3,6 +3,7 @@
 //! seeded one of `cargo test` and the coverage-guided one of `cargo xtask fuzz`. Bound: one input.
 
 mod amf;
+mod api;
 mod chunks;
 mod config;
 mod files;
@@ -17,7 +18,7 @@ mod url;
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its folders below `seeds` and `crashers`.
-pub const TARGETS: [(&str, Target); 13] = [
+pub const TARGETS: [(&str, Target); 14] = [
     ("ts", ts::run),
     ("flv", files::flv),
     ("mkv", files::mkv),
@@ -30,5 +31,6 @@ pub const TARGETS: [(&str, Target); 13] = [
     ("url", url::run),
     ("config", config::run),
     ("http", http::run),
+    ("api", api::run),
     ("mp4", mp4::run),
 ];

@@ -4,6 +4,7 @@
 //! machine is noisy, so numbers are medians over rounds, and nobody fails by them. Bounds: two
 //! processors, one for what is measured and one for the sender and the players.
 
+mod api;
 mod chunks;
 mod clip;
 mod crowd;
@@ -39,6 +40,8 @@ use table::{percentile, Cell};
 
 /// Players, unless said otherwise.
 const PLAYERS: [usize; 4] = [1, 50, 200, 1000];
+/// Players while the API is asked, likewise.
+const API_PLAYERS: [usize; 1] = [200];
 /// Newcomers whose first picture is timed, for each cell.
 const NEWCOMERS: usize = 5;
 /// Longest wait for a picture: more than two GOP.
@@ -55,7 +58,8 @@ const SESSION_SECONDS: u32 = 40;
 const CELL_SECONDS: u32 = 20;
 
 /// measure this program beside ffmpeg + nginx-rtmp and the floor (takes ten minutes), or, with
-/// --files, what playing files costs and how fast switches are (takes eight)
+/// --files, what playing files costs and how fast switches are (takes eight), or, with --api, how
+/// fast the API answers while 200 players watch (takes one)
 #[derive(FromArgs)]
 #[argh(subcommand, name = "bench")]
 pub struct Bench {
@@ -63,6 +67,12 @@ pub struct Bench {
     /// two; goes with --seconds, --rounds, --binary and --only, not with --players and --burst
     #[argh(switch)]
     files: bool,
+    /// ask the API while players watch; goes with --players, --seconds, --rate and --binary
+    #[argh(switch)]
+    api: bool,
+    /// with --api: requests a second (default 50)
+    #[argh(option, default = "50")]
+    rate: u32,
     /// how many players, one number after the other (default 1,50,200,1000)
     #[argh(option, from_str_fn(numbers))]
     players: Option<Numbers>,
@@ -125,12 +135,20 @@ pub fn bench(bench: &Bench) -> Result<(), String> {
     if bench.files && (bench.players.is_some() || bench.burst) {
         return Err("--files has one player and no sender: not with --players or --burst".into());
     }
+    if bench.api && (bench.files || bench.rate == 0) {
+        return Err("--api asks at a rate of 1 at least, and plays no files".into());
+    }
     let mut report = String::new();
     step("bench", || {
         report = if bench.files {
             files::Ground::prepare(bench)?.measure()?
+        } else if bench.api {
+            let ground = Ground::prepare(bench, "bench-api", &API_PLAYERS)?;
+            let report = api::measure(&ground)?;
+            keep(&ground.places, &report)?;
+            report
         } else {
-            Ground::prepare(bench)?.measure()?
+            Ground::prepare(bench, "bench", &PLAYERS)?.measure()?
         };
         Ok(())
     })?;
@@ -148,9 +166,13 @@ struct Ground<'b> {
 }
 
 impl Ground<'_> {
-    fn prepare(bench: &Bench) -> Result<Ground<'_>, String> {
-        let (folder, binary) = folder_and_binary(bench, "bench")?;
-        let players = bench.players.as_ref().map_or(&PLAYERS[..], |numbers| &numbers.0);
+    fn prepare<'b>(
+        bench: &'b Bench,
+        name: &str,
+        players: &'static [usize],
+    ) -> Result<Ground<'b>, String> {
+        let (folder, binary) = folder_and_binary(bench, name)?;
+        let players = bench.players.as_ref().map_or(players, |numbers| &numbers.0);
         let cells = players.len() as u32;
         let seconds = SESSION_SECONDS + cells * (bench.seconds + CELL_SECONDS);
         let path = clip::make(&folder, seconds)?;

@@ -93,13 +93,15 @@ pub struct Server {
     pub tcp: SocketAddr,
     /// Where this program takes commands.
     pub http: SocketAddr,
+    /// Where it tells its state to tools.
+    pub stat: SocketAddr,
 }
 
 impl Server {
     /// Starts it, and returns when it accepts.
     pub fn start(kind: Kind, places: &Places, feed: Feed<'_>) -> Result<Server, String> {
-        let (udp, tcp, http) = (free_udp()?, free_tcp()?, free_tcp()?);
-        let mut server = Server { children: Vec::new(), udp, tcp, http };
+        let (udp, tcp, http, stat) = (free_udp()?, free_tcp()?, free_tcp()?, free_tcp()?);
+        let mut server = Server { children: Vec::new(), udp, tcp, http, stat };
         match kind {
             Kind::Ours => server.start_ours(places)?,
             Kind::Pair => server.start_nginx(places)?,
@@ -136,8 +138,8 @@ impl Server {
         }
         let config = format!(
             "[input.udp]\nlisten = \"{}\"\n[rtmp]\nlisten = \"{}\"\nviewers_max = 1100\n\
-             [http]\nlisten = \"{}\"\n[stat]\nlisten = \"127.0.0.1:0\"\n",
-            self.udp, self.tcp, self.http
+             [http]\nlisten = \"{}\"\n[stat]\nlisten = \"{}\"\n",
+            self.udp, self.tcp, self.http, self.stat
         );
         write(&data, "config.toml", &config)?;
         let mut command = places.command(&places.binary);

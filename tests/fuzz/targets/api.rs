@@ -1,0 +1,149 @@
+//! Bodies of any bytes for every call that changes something: each is answered in the API's form,
+//! and nothing is taken that was not understood. First byte: which call; up to the first line end:
+//! the name in its path; the rest: the body.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use serde_json::Value;
+use streamcaster::base::time::{Mono, Utc};
+use streamcaster::control::api::Moment;
+use streamcaster::control::audit::Audit;
+use streamcaster::control::auth::Auth;
+use streamcaster::control::caller::{Caller, Credentials};
+use streamcaster::control::meter::HttpUse;
+use streamcaster::control::paths::PATHS;
+use streamcaster::control::routes::{answer, Answer, Asked, Port, World};
+use streamcaster::system::commands::{Command, Outcome};
+use streamcaster::system::config::{Arguments, Config};
+use streamcaster::system::health::Thresholds;
+use streamcaster::system::heap::HeapUse;
+use streamcaster::system::library::clerk::{Change, Changed};
+use streamcaster::system::library::listing::Listing;
+use streamcaster::system::library::upload::UploadError;
+use streamcaster::system::logs::LogBook;
+use streamcaster::system::machine::MachineStatus;
+use streamcaster::system::settings::Settings;
+use streamcaster::system::snapshot::Snapshot;
+
+const MOMENT: Moment = Moment {
+    now: Mono::from_ms(1000),
+    utc: Utc(0),
+    pid: 1,
+    resident_bytes: 0,
+    heap: HeapUse { used_bytes: 0, peak_bytes: 0, limit_bytes: 0 },
+    http: HttpUse { refused: 0, connections: 0, events: 0, previews: 0, uploads: 0 },
+    budget_bytes: 0,
+    machine: MachineStatus {
+        cores: None,
+        cpu: None,
+        cpu_minute: None,
+        cpu_steady: None,
+        load: None,
+        memory: None,
+        disk: None,
+        network: None,
+    },
+    thresholds: Thresholds::DEFAULT,
+};
+
+/// This machine's own page.
+const CALLER: Caller<'static> = Caller {
+    peer: Some(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)),
+    host: "localhost",
+    origin: "",
+    fetch_site: "",
+    fetch_mode: "",
+    agent: "",
+    credentials: Credentials { cookie: "", authorization: "" },
+};
+
+/// What stays from one input to the next: who may, and settings in a folder that there is not.
+fn lasting() -> &'static (Auth, Settings) {
+    static LASTING: OnceLock<(Auth, Settings)> = OnceLock::new();
+    LASTING.get_or_init(|| {
+        let (data, arguments) = (Path::new("/nonexistent"), Arguments::default());
+        let settings = Settings::new(data, Box::new(|_| None), arguments, Config::default()).0;
+        (Auth::new(None, None).expect("random bytes"), settings)
+    })
+}
+
+/// Reads an input as a command.
+pub fn run(input: &[u8]) {
+    let Some((&which, rest)) = input.split_first() else { return };
+    let calls: Vec<(&str, &str)> = PATHS
+        .iter()
+        .filter(|path| path.port == Port::Http)
+        .flat_map(|path| path.methods.split(", ").map(|method| (method, path.template)))
+        .filter(|(method, _)| !matches!(*method, "GET" | "HEAD"))
+        .collect();
+    let (method, template) = calls[usize::from(which) % calls.len()];
+    let end = rest.iter().position(|byte| *byte == b'\n').unwrap_or(rest.len());
+    let (name, body) = rest.split_at(end);
+    let body = body.strip_prefix(b"\n").unwrap_or(body);
+    // The gate lets nothing else pass.
+    let name: String = name.iter().copied().filter(u8::is_ascii_graphic).map(char::from).collect();
+    let target = template.replace("{name}", &name).replace("{id}", &name);
+    if template == "/api/password" && is_costly(body) {
+        return;
+    }
+    let answered = ask(method, &target, body);
+    let why = format!("{method} {target}: {} {}", answered.status, text(&answered.body));
+    if answered.stream.is_some() {
+        return assert!(answered.body.is_empty() && template == "/api/uploads/{id}", "{why}");
+    }
+    let told: Value = serde_json::from_slice(&answered.body).expect(&why);
+    let success = told.get("success").and_then(Value::as_bool);
+    assert_eq!(success, Some(answered.status < 300), "{why}");
+    assert!(
+        (200..300).contains(&answered.status) || (400..600).contains(&answered.status),
+        "{why}"
+    );
+    if answered.status >= 400 {
+        let said = |key| told.get(key).and_then(Value::as_str).is_some_and(|text| !text.is_empty());
+        assert!(said("error") && said("code"), "{why}");
+    }
+}
+
+/// A password that would be hashed, which takes its time on purpose.
+fn is_costly(body: &[u8]) -> bool {
+    let read: Option<Value> = serde_json::from_slice(body).ok();
+    read.is_some_and(|value| value.get("new").is_some_and(Value::is_string))
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn ask(method: &str, target: &str, body: &[u8]) -> Answer {
+    let (auth, settings) = lasting();
+    let world = World {
+        snapshot: &Snapshot::default(),
+        moment: MOMENT,
+        ask: &|_: Command| -> Outcome { Ok("done".to_owned()) },
+        listing: &Listing::default(),
+        change: &|_: Change| -> Result<Changed, UploadError> { Ok(Changed::Done) },
+        uploads: &[],
+        auth,
+        audit: &Audit::default(),
+        store_hash: &|_: &str| Ok(()),
+        log: &LogBook::default(),
+        settings,
+    };
+    let asked = Asked {
+        port: Port::Http,
+        method,
+        target,
+        gzip: false,
+        if_none_match: "",
+        if_match: "",
+        caller: CALLER,
+        secure: false,
+        content_type: "application/json",
+        body,
+        piece_bytes: Some(1),
+        upload_offset: "0",
+        last_event_id: "",
+    };
+    answer(asked, &world)
+}
