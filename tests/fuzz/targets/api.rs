@@ -55,6 +55,7 @@ const CALLER: Caller<'static> = Caller {
     fetch_site: "",
     fetch_mode: "",
     agent: "",
+    is_forwarded: false,
     credentials: Credentials { cookie: "", authorization: "" },
 };
 
