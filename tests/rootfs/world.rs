@@ -1,9 +1,10 @@
 //! A folder that stands for the machine's `/`.
 
 use std::fs;
-use std::os::unix::fs::{symlink, PermissionsExt};
+use std::io::Write;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// The product, as the tests build it.
 const PRODUCT: &str = env!("CARGO_BIN_EXE_streamcaster");
@@ -79,8 +80,18 @@ impl World {
     pub fn program(&self, name: &str, text: &str) {
         let path = self.path("programs").join(name);
         let _ = fs::remove_file(&path);
-        fs::write(&path, format!("#!/bin/sh\n{text}\n")).expect("a program");
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("its mode");
+        // By another process: a file that this one has open for writing while another test forks
+        // cannot be run until that child has let go of it (ETXTBSY).
+        let mut writer = Command::new("/bin/sh")
+            .args(["-c", "cat > \"$0\" && chmod 755 \"$0\""])
+            .arg(&path)
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("a shell");
+        let mut input = writer.stdin.take().expect("its input");
+        write!(input, "#!/bin/sh\n{text}\n").expect("a program");
+        drop(input);
+        assert!(writer.wait().expect("its end").success());
     }
 
     /// Puts a program in place that only writes down how it was called, one line each time.
