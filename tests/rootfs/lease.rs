@@ -50,7 +50,7 @@ fn what_is_no_number_address_or_name_is_left_out() {
             ("ip", "10.0.0.2"),
             ("mask", "8; reboot"),
             ("router", "`reboot` 10.0.0.1 ../x"),
-            ("dns", "$(reboot) nameserver 10.0.0.3"),
+            ("dns", "$(reboot) 192.0.2.1;reboot 10.0.0.3"),
         ];
         let output = world.run("lease", &["bound"], &strange);
         assert!(output.status.success(), "{output:?}");
