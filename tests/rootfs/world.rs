@@ -52,6 +52,12 @@ impl World {
         for quiet in ["chown", "sleep", "reboot", "sync"] {
             world.program(quiet, "exit 0");
         }
+        // What would change the machine the tests run on never runs, whatever a test forgets.
+        for fenced in ["ip", "hostname", "mount", "umount", "mke2fs", "nc", "setpriv", "poweroff"] {
+            world.program(fenced, "exit 1");
+        }
+        world.program("date", "echo 2000000000");
+        world.assert_fenced();
         world.write("proc/uptime", "100.00 50.00\n");
         world.write("proc/meminfo", "MemTotal:         991232 kB\n");
         world.write("proc/mounts", &format!("x {}/data ext4 rw 0 0\n", world.root.display()));
@@ -97,6 +103,21 @@ impl World {
     /// Puts a program in place that only writes down how it was called, one line each time.
     pub fn recorder(&self, name: &str) {
         self.program(name, &format!("echo \"$*\" >> {}", self.path(name).display()));
+    }
+
+    /// Refuses to go on where `/bin/sh` is one that takes its own programs before the stand-ins, as
+    /// busybox's does: run by root, the scripts would then give this machine another address.
+    fn assert_fenced(&self) {
+        for command in ["hostname", "timeout 1 hostname", "su -c hostname", "sh -c hostname"] {
+            let output = Command::new("/bin/sh")
+                .args(["-c", command])
+                .env_clear()
+                .env("PATH", self.path("programs"))
+                .output()
+                .expect("a shell");
+            let fenced = output.status.code() == Some(1) && output.stdout.is_empty();
+            assert!(fenced, "/bin/sh does not take the stand-in for `{command}`: {output:?}");
+        }
     }
 
     fn link(&self, name: &str, target: &str) {
