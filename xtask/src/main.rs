@@ -7,6 +7,7 @@ mod card;
 mod checks;
 mod dist;
 mod fuzz;
+mod image;
 mod layers;
 mod setup;
 mod size;
@@ -36,6 +37,7 @@ enum Command {
     Fuzz(Fuzz),
     Dist(Dist),
     Size(Size),
+    Image(image::Image),
     Bench(bench::Bench),
 }
 
@@ -98,6 +100,7 @@ fn main() -> ExitCode {
         Command::Fuzz(fuzz) => fuzz::fuzz(fuzz.target.as_deref(), fuzz.seconds),
         Command::Dist(_) => dist::run(),
         Command::Size(size) => size::run(size.compare, size.save),
+        Command::Image(options) => image::run(&options),
         Command::Bench(options) => bench::bench(&options),
     };
     match outcome {

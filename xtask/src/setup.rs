@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::image::kernel;
 use crate::step::{answers, cargo, root, run, said, step, target_dir};
 use crate::sysroot;
 
@@ -30,7 +31,7 @@ struct Tool {
     present: fn() -> bool,
 }
 
-const TOOLS: [Tool; 11] = [
+const TOOLS: [Tool; 16] = [
     Tool {
         name: "a Rust standard library for musl (`rustup target add x86_64-unknown-linux-musl`)",
         packages: &sysroot::PACKAGES,
@@ -53,6 +54,23 @@ const TOOLS: [Tool; 11] = [
         name: "a font with Japanese, for the page's pictures",
         packages: &["fonts-ipafont-gothic", "fontconfig"],
         present: japanese,
+    },
+    Tool {
+        name: "GRUB for BIOS and UEFI",
+        packages: &["grub-common", "grub-pc-bin", "grub-efi-amd64-bin"],
+        present: grub,
+    },
+    Tool {
+        name: "depmod, mke2fs, debugfs, xz, zstd",
+        packages: &["kmod", "e2fsprogs", "xz-utils", "zstd"],
+        present: packers,
+    },
+    Tool { name: "busybox, static", packages: &["busybox-static"], present: busybox },
+    Tool { name: "e2fsck, static", packages: &["e2fsck-static"], present: e2fsck },
+    Tool {
+        name: "QEMU with firmware for BIOS and UEFI",
+        packages: &["qemu-system-x86", "seabios", "ovmf", "ipxe-qemu"],
+        present: qemu,
     },
 ];
 
@@ -106,12 +124,49 @@ fn setpriv() -> bool {
     answers("setpriv", &["--version"])
 }
 
+fn grub() -> bool {
+    answers("grub-mkimage", &["--version"])
+        && ["i386-pc/boot.img", "x86_64-efi/linux.mod"]
+            .iter()
+            .all(|file| Path::new("/usr/lib/grub").join(file).exists())
+}
+
+fn packers() -> bool {
+    // mke2fs and debugfs tell their version with -V; both are not always on a user's PATH.
+    let found = |name| answers(name, &["-V"]) || answers(&format!("/usr/sbin/{name}"), &["-V"]);
+    let versions = ["depmod", "xz", "zstd"].iter().all(|tool| {
+        answers(tool, &["--version"]) || answers(&format!("/usr/sbin/{tool}"), &["--version"])
+    });
+    versions && found("mke2fs") && found("debugfs")
+}
+
+/// Debian's plain busybox stands in the same place but asks for a C library.
+fn busybox() -> bool {
+    said(&mut debian_package("busybox-static")).is_ok_and(|status| status.ends_with(" installed"))
+}
+
+fn e2fsck() -> bool {
+    Path::new("/sbin/e2fsck.static").exists()
+}
+
+fn qemu() -> bool {
+    answers("qemu-system-x86_64", &["--version"])
+        && Path::new("/usr/share/OVMF/OVMF_CODE.fd").exists()
+}
+
+fn debian_package(name: &str) -> Command {
+    let mut query = Command::new("dpkg-query");
+    query.args(["--show", "--showformat=${Status}", name]);
+    query
+}
+
 /// Installs what is missing and verifies it afterwards; quick when all is there.
 fn install_missing() -> Result<(), String> {
     rust_components()?;
     debian_packages(&TOOLS)?;
     axe()?;
     schemathesis()?;
+    kernel::fetch()?;
     cargo_deny()
 }
 

@@ -66,6 +66,24 @@ pub fn fed(command: &mut Command, text: &str) -> Result<(), String> {
     }
 }
 
+/// Runs a command as a filter: what it makes of `input`.
+pub fn piped(command: &mut Command, input: &[u8]) -> Result<Vec<u8>, String> {
+    let shown = shown(command);
+    let child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn();
+    let mut child = child.map_err(|error| format!("`{shown}` did not start: {error}"))?;
+    let stdin = child.stdin.take();
+    // Both ends at once: neither pipe holds a whole file.
+    let output = std::thread::scope(|scope| {
+        scope.spawn(move || stdin.map(|mut stdin| stdin.write_all(input)));
+        child.wait_with_output()
+    });
+    let output = output.map_err(|error| format!("`{shown}`: {error}"))?;
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    Err(format!("`{shown}` failed ({})", output.status))
+}
+
 /// Where builds go: cargo's own target folder, as an absolute path.
 pub fn target_dir() -> PathBuf {
     match std::env::var_os("CARGO_TARGET_DIR") {
@@ -124,6 +142,13 @@ mod tests {
     fn a_command_is_fed() {
         assert_eq!(fed(Command::new("grep").args(["-q", "b"]), "a\nb\n"), Ok(()));
         assert!(fed(Command::new("grep").args(["-q", "c"]), "a\nb\n").is_err());
+    }
+
+    #[test]
+    fn a_filter_takes_more_than_a_pipe_holds() {
+        let input = vec![b'x'; 1 << 20];
+        assert_eq!(piped(&mut Command::new("cat"), &input).as_deref(), Ok(&input[..]));
+        assert!(piped(&mut Command::new("false"), &input).unwrap_err().contains("`false` failed"));
     }
 
     #[test]

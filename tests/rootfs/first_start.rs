@@ -1,0 +1,126 @@
+//! The first start: a password, and the instance's user data.
+
+use std::os::unix::fs::PermissionsExt;
+use std::process::Output;
+
+use crate::world::World;
+
+const HASH: &str = "password_hash = \"$argon2id$v=19$m=7168,t=5,p=1$";
+
+/// A machine at its first start, on air, with its network there.
+fn started(name: &str) -> World {
+    let world = World::new(name);
+    assert!(world.run("first", &[], &[]).status.success());
+    world.write("run/appliance/started", "");
+    world.write("run/appliance/network", "");
+    world
+}
+
+/// An instance's metadata: a token for PUT, the user data for whoever has it.
+fn metadata(world: &World, user_data: &str) {
+    world.write("user-data", user_data);
+    let served = world.path("user-data").display().to_string();
+    world.program(
+        "nc",
+        &format!(
+            "request=$(cat)\ncase $request in\n\
+             'PUT /latest/api/token '*ttl-seconds*) printf 'HTTP/1.1 200 OK\\r\\nA: b\\r\\n\\r\\nAQ-_=' ;;\n\
+             'GET /latest/user-data '*'X-aws-ec2-metadata-token: AQ-_='*) \
+             printf 'HTTP/1.1 200 OK\\r\\n\\r\\n'; cat {served} ;;\n\
+             *) printf 'HTTP/1.1 401 Unauthorized\\r\\n\\r\\nno' ;;\nesac"
+        ),
+    );
+}
+
+fn user_data(world: &World) -> Output {
+    let output = world.run("userdata", &[], &[]);
+    assert!(output.status.success(), "{output:?}");
+    assert!(!world.path("run/appliance/userdata.d").exists(), "the trial was left lying about");
+    output
+}
+
+#[test]
+fn a_password_is_made_shown_and_forgotten_once_there_is_another() {
+    let world = started("first");
+    let config = world.read("data/config.toml");
+    assert!(config.contains("\n[http]\n") && config.contains(HASH), "{config}");
+    let mode = |path| world.path(path).metadata().expect("a file").permissions().mode() & 0o777;
+    assert_eq!((mode("data/config.toml"), mode("data/system/first-password")), (0o600, 0o600));
+    let kept = world.read("data/system/first-password");
+    let password = kept.lines().next().expect("a line");
+    assert_eq!(password.len(), 12, "{password}");
+    assert!(!config.contains(password));
+    // Another start changes nothing.
+    assert!(world.run("first", &[], &[]).status.success());
+    assert_eq!(world.read("data/config.toml"), config);
+    assert_eq!(world.read("data/system/first-password"), kept);
+    // Somebody has set one.
+    world.write("data/config.toml", "[http]\npassword_hash = \"another\"\n");
+    assert!(world.run("first", &[], &[]).status.success());
+    assert!(!world.path("data/system/first-password").exists());
+}
+
+#[test]
+fn two_machines_have_two_passwords() {
+    let passwords = ["one", "two"].map(|name| started(name).read("data/system/first-password"));
+    assert_ne!(passwords.first(), passwords.last());
+}
+
+#[test]
+fn user_data_is_taken_with_the_consoles_password_where_it_has_none() {
+    for text in [
+        "[programme]\nsilence_ms = 700\n",
+        "[http] # mine\nlisten = \"0.0.0.0:8088\"\n[programme]\nsilence_ms = 700",
+        "[[destination]]\nname = \"a\"\nurl = \"rtmp://a.example/live\"\nkey = \"abcdefgh\"\n",
+    ] {
+        let world = started("userdata");
+        let first = world.read("data/config.toml");
+        let hash = first.lines().find(|line| line.starts_with("password_hash")).expect("a hash");
+        metadata(&world, text);
+        user_data(&world);
+        let config = world.read("data/config.toml");
+        assert_eq!(config.matches("[http]").count(), 1, "{config}");
+        assert!(config.contains(hash), "{config}");
+        assert!(text.lines().all(|line| config.contains(line)), "{config}");
+        assert!(world.path("run/appliance/restart").exists());
+    }
+}
+
+#[test]
+fn user_data_with_a_password_of_its_own_is_taken_as_it_is() {
+    let other = started("other").read("data/config.toml");
+    let world = started("own");
+    metadata(&world, &other);
+    user_data(&world);
+    assert_eq!(world.read("data/config.toml"), other);
+}
+
+#[test]
+fn what_is_no_configuration_changes_nothing() {
+    for text in
+        ["#!/bin/sh\nreboot\n", "#cloud-config\nusers: []\n", "[htp]\n", "", "\u{1f}\u{8b}\0"]
+    {
+        let world = started("no-config");
+        let before = world.read("data/config.toml");
+        metadata(&world, text);
+        user_data(&world);
+        let taken = world.path("run/appliance/restart").exists();
+        assert!(!taken, "{text:?} was taken");
+        assert_eq!(world.read("data/config.toml"), before, "{text:?}");
+    }
+}
+
+#[test]
+fn nobody_there_a_strange_token_and_a_quicker_operator_change_nothing() {
+    let world = started("nobody");
+    let before = world.read("data/config.toml");
+    for nc in ["exit 1", "printf 'HTTP/1.1 200 OK\\r\\n\\r\\na\\r\\nX: y'", "printf 'SSH-2.0'"] {
+        world.program("nc", nc);
+        user_data(&world);
+        assert_eq!(world.read("data/config.toml"), before);
+    }
+    metadata(&world, "[programme]\nsilence_ms = 700\n");
+    world.write("data/config.toml", "# the operator's\n");
+    user_data(&world);
+    assert_eq!(world.read("data/config.toml"), "# the operator's\n");
+}

@@ -1,0 +1,77 @@
+//! What DHCP says, as a stranger may say it.
+
+use crate::world::World;
+
+const LEASE: [(&str, &str); 6] = [
+    ("interface", "eth0"),
+    ("ip", "172.26.3.4"),
+    ("mask", "20"),
+    ("router", "172.26.0.1"),
+    ("dns", "172.26.0.2 172.26.0.3"),
+    ("ntpsrv", "169.254.169.123"),
+];
+
+fn world(name: &str) -> World {
+    let world = World::new(name);
+    world.recorder("ip");
+    world.recorder("hostname");
+    world
+}
+
+#[test]
+fn a_lease_becomes_address_route_names_and_mtu() {
+    let world = world("lease");
+    let more = [("mtu", "9001"), ("hostname", "ip-172-26-3-4.eu-central-1.compute.internal")];
+    let output = world.run("lease", &["bound"], &[&LEASE[..], &more[..]].concat());
+    assert!(output.status.success(), "{output:?}");
+    let ip = world.read("ip");
+    assert!(ip.contains("link set eth0 mtu 9001\n"), "{ip}");
+    assert!(ip.contains("addr replace 172.26.3.4/20 broadcast + dev eth0\n"), "{ip}");
+    assert!(ip.contains("route replace default via 172.26.0.1 dev eth0 metric 100\n"), "{ip}");
+    let names = "nameserver 172.26.0.2\nnameserver 172.26.0.3\noptions timeout:2 attempts:2\n";
+    assert_eq!(world.read("run/resolv.conf"), names);
+    assert_eq!(world.read("run/appliance/ntp"), "169.254.169.123\n");
+    assert_eq!(world.read("hostname"), "ip-172-26-3-4\n");
+}
+
+#[test]
+fn what_is_no_number_address_or_name_is_left_out() {
+    for (mtu, hostname) in [
+        ("70", "a;reboot"),
+        ("99999999999999999999", "-F /etc/shadow"),
+        ("$(reboot)", "a\nb"),
+        ("", ""),
+    ] {
+        let world = world("strange-lease");
+        let strange = [
+            ("mtu", mtu),
+            ("hostname", hostname),
+            ("interface", "eth0"),
+            ("ip", "10.0.0.2"),
+            ("mask", "8; reboot"),
+            ("router", "`reboot` 10.0.0.1 ../x"),
+            ("dns", "$(reboot) 192.0.2.1;reboot 10.0.0.3"),
+        ];
+        let output = world.run("lease", &["bound"], &strange);
+        assert!(output.status.success(), "{output:?}");
+        let ip = world.read("ip");
+        assert!(!ip.contains("mtu") && !ip.contains("reboot"), "{ip}");
+        assert!(ip.contains("addr replace 10.0.0.2/24 "), "{ip}");
+        assert!(ip.contains("default via 10.0.0.1 "), "{ip}");
+        assert_eq!(world.read("hostname"), "");
+        assert!(world.read("run/resolv.conf").starts_with("nameserver 10.0.0.3\noptions "));
+    }
+}
+
+#[test]
+fn a_server_that_says_no_takes_nothing_away() {
+    let world = world("nak");
+    world.write("run/resolv.conf", "nameserver 10.0.0.3\n");
+    for word in ["deconfig", "leasefail", "nak"] {
+        assert!(world.run("lease", &[word], &LEASE).status.success());
+    }
+    let no_address = world.run("lease", &["bound"], &[("interface", "eth0"), ("ip", "::1")]);
+    assert!(!no_address.status.success());
+    assert!(!world.read("ip").contains("addr"), "{}", world.read("ip"));
+    assert_eq!(world.read("run/resolv.conf"), "nameserver 10.0.0.3\n");
+}

@@ -1,0 +1,11 @@
+//! The scripts of the appliance's root file system, run with the programs of the busybox it carries,
+//! in a folder that stands for `/`. Purpose: what a stranger's bytes, a wrong configuration or a silent program
+//! make of them. Non-goals: mounting, drivers, the boot, which need a machine. Only the applets that
+//! `rootfs/applets` names are there, so that a script that needs another fails here.
+
+mod boot_tries;
+mod first_start;
+mod lease;
+mod supervision;
+mod tree;
+mod world;

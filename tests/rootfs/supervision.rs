@@ -1,0 +1,141 @@
+//! Who keeps the programme running, and what the console says of it.
+
+use std::fs;
+use std::os::unix::process::ExitStatusExt;
+use std::process::Command;
+
+use crate::world::World;
+
+/// A run that ends at once when the configuration is wrong, and else ends everything.
+fn runs(world: &World) {
+    let root = world.path("").display().to_string();
+    let text = format!(
+        "echo \"$*\" >> {root}/runs\nstreamcaster check --data {root}/data > /dev/null || exit 78\n\
+         touch {root}/run/appliance/stopping"
+    );
+    world.program("setpriv", &text);
+    // The half minute after which a configuration is one to go back to does not pass.
+    let pid = world.path("run/appliance/service.pid").display().to_string();
+    world.program(
+        "sleep",
+        &format!(
+            "[ \"$1\" = 30 ] || exit 0\nexec > /dev/null 2>&1\n\
+             while [ -e {pid} ]; do /bin/busybox sleep 0.1; done\nexit 1"
+        ),
+    );
+}
+
+#[test]
+fn the_programme_runs_without_rights_below_its_budget() {
+    let world = World::new("service");
+    runs(&world);
+    assert!(world.run("service", &[], &[]).status.success());
+    let run = world.read("runs");
+    assert!(run.starts_with("--nnp su -s /bin/sh streamcaster -c exec "), "{run}");
+    assert_eq!(run.lines().count(), 1, "{run}");
+    let most: u64 =
+        world.read("sys/fs/cgroup/streamcaster/memory.max").trim().parse().expect("bytes");
+    assert!((64 << 20..512 << 20).contains(&most), "{most}");
+    assert!(world.read("data/config.toml").contains("password_hash"));
+}
+
+#[test]
+fn a_small_machine_keeps_its_share() {
+    let world = World::new("small");
+    runs(&world);
+    world.write("proc/meminfo", "MemTotal:         196608 kB\n");
+    assert!(world.run("service", &[], &[]).status.success());
+    let most = world.read("sys/fs/cgroup/streamcaster/memory.max");
+    assert_eq!(most.trim(), ((192 - 64) << 20).to_string());
+}
+
+#[test]
+fn a_wrong_configuration_gives_way_to_the_last_that_ran() {
+    let world = World::new("wrong");
+    runs(&world);
+    let good = "[programme]\nsilence_ms = 700\n";
+    world.write("data/system/config.good", good);
+    world.write("data/config.toml", "[htp]\n");
+    assert!(world.run("service", &[], &[]).status.success());
+    assert_eq!(world.read("data/config.toml"), good);
+    assert_eq!(world.read("data/config.toml.wrong"), "[htp]\n");
+    assert_eq!(world.read("runs").lines().count(), 2);
+    assert!(world.read("run/appliance/config.warning").contains("htp"));
+}
+
+#[test]
+fn a_wrong_configuration_without_one_to_go_back_to_begins_anew() {
+    let world = World::new("never-right");
+    runs(&world);
+    world.write("data/config.toml", "[htp]\n");
+    assert!(world.run("service", &[], &[]).status.success());
+    assert!(world.read("data/config.toml").contains("password_hash"));
+    assert_eq!(world.read("data/config.toml.wrong"), "[htp]\n");
+}
+
+/// A guard that ends itself after so many rounds, over a program that answers `code`.
+fn guarded(world: &World, code: u8, rounds: u32) -> Option<i32> {
+    let mut service = Command::new("/bin/busybox").args(["sleep", "600"]).spawn().expect("busybox");
+    world.write("run/appliance/service.pid", &service.id().to_string());
+    world.write("run/appliance/started", "");
+    world.program("streamcaster", &format!("echo a line; exit {code}"));
+    let count = world.path("rounds").display().to_string();
+    let sleep = format!("echo >> {count}\n[ $(wc -l < {count}) -lt {rounds} ] || kill $PPID");
+    world.program("sleep", &sleep);
+    world.run("guard", &[], &[]);
+    let _ = fs::remove_file(world.path("rounds"));
+    let ended = service.try_wait().expect("the process");
+    let _ = service.kill();
+    let _ = service.wait();
+    ended.and_then(|status| status.signal())
+}
+
+#[test]
+fn a_program_that_is_silent_is_killed_and_one_that_answers_is_not() {
+    let world = World::new("guard");
+    for code in [0, 1, 2] {
+        assert_eq!(guarded(&world, code, 9), None, "code {code}");
+        assert_eq!(world.read("run/appliance/probe"), format!("{code} a line\n"));
+    }
+    // The first sleep is before the first question, and three silences are not four.
+    assert_eq!(guarded(&world, 3, 4), None);
+    assert_eq!(guarded(&world, 3, 9), Some(9));
+}
+
+#[test]
+fn a_machine_that_does_not_get_well_starts_again() {
+    let world = World::new("give-up");
+    world.recorder("reboot");
+    let uptime = world.path("proc/uptime").display().to_string();
+    world.program("timeout", &format!("echo 900.00 > {uptime}; exit 3"));
+    guarded(&world, 3, 3);
+    assert_eq!(world.read("reboot").lines().count(), 1);
+}
+
+#[test]
+fn the_console_says_what_the_machine_is() {
+    let world = World::new("console");
+    world.recorder("hostname");
+    world.program("ip", "echo '2: eth0    inet 10.0.2.15/24 brd x scope global eth0'");
+    world.program("nc", "cat > /dev/null; printf '{\"current_video_source\":\"udp\",\"a\":1}'");
+    world.write("data/state/http.address", "127.0.0.1:8088\n");
+    world.write("data/system/first-password", "abcdefgh2345\nhash\n");
+    world.write("run/appliance/probe", "1 degraded: disk\u{1b}[2J 85 %\n");
+    let output = world.run("console", &[], &[("ONCE", "1")]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    for line in [
+        "  streamcaster 0.",
+        "  slot       B\n",
+        "  address    10.0.2.15\n",
+        "  page       http://10.0.2.15:8088\n",
+        "  password   abcdefgh2345\n",
+        "  on air     yes: udp; degraded: disk[2J 85 %\n",
+    ] {
+        assert!(text.contains(line), "{line:?} in {text}");
+    }
+    assert!(!text.contains('\u{1b}'), "{text:?}");
+    world.write("run/appliance/probe", "3 no answer: it took too long\n");
+    let output = world.run("console", &[], &[("ONCE", "1")]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("  on air     NO: no answer: it took too long\n"), "{text}");
+}

@@ -1,0 +1,64 @@
+//! The files as they stand.
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::Command;
+
+use crate::world::{applets, rootfs};
+
+fn scripts() -> Vec<PathBuf> {
+    let folder = fs::read_dir(rootfs().join("usr/lib/appliance")).expect("the scripts");
+    let mut paths: Vec<PathBuf> = folder.map(|entry| entry.expect("an entry").path()).collect();
+    paths.push(rootfs().join("init"));
+    paths.push(rootfs().join("etc/acpi/PWRF/00000080"));
+    paths
+}
+
+fn busybox(arguments: &[&str]) -> String {
+    let output = Command::new("/bin/busybox").args(arguments).output().expect("busybox-static");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "busybox {arguments:?}: {said}");
+    String::from_utf8(output.stdout).expect("text")
+}
+
+#[test]
+fn every_script_is_one_that_busybox_reads_and_says_what_it_is_for() {
+    for path in scripts() {
+        let text = fs::read_to_string(&path).expect("text");
+        busybox(&["ash", "-n", path.to_str().expect("a path")]);
+        let opening = text.lines().find(|line| !line.starts_with("#!"));
+        let opening = opening.unwrap_or_default();
+        let is_only_sourced = path.ends_with("functions");
+        assert!(opening.starts_with("# "), "{}: opens without a comment", path.display());
+        assert!(is_only_sourced || text.starts_with("#!/bin/sh\n"), "{}", path.display());
+    }
+}
+
+#[test]
+fn every_applet_is_one_of_busyboxs_and_named_once() {
+    let known = busybox(&["--list"]);
+    let mut names = applets();
+    for name in &names {
+        assert!(known.lines().any(|line| line == name), "busybox has no {name}");
+    }
+    let count = names.len();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), count, "an applet is named twice");
+}
+
+#[test]
+fn init_starts_only_what_is_there() {
+    let inittab = fs::read_to_string(rootfs().join("etc/inittab")).expect("the inittab");
+    let mut started = 0;
+    for line in inittab.lines().filter(|line| line.starts_with(':')) {
+        let process = line.splitn(4, ':').nth(3).expect("four fields");
+        let program = process.split(' ').next().expect("a program");
+        match program.strip_prefix("/sbin/") {
+            Some(applet) => assert!(applets().iter().any(|name| name == applet), "{applet}"),
+            None => assert!(rootfs().join(program.trim_start_matches('/')).is_file(), "{line}"),
+        }
+        started += 1;
+    }
+    assert!(started >= 8, "{inittab}");
+}

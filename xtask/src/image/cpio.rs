@@ -1,0 +1,148 @@
+//! Archives: newc cpio, which the kernel unpacks as its first file system and GRUB reads straight
+//! off a partition, and the one-member ustar that holds GRUB's environment. Purpose: the same
+//! bytes whoever packs them: the caller's order, one owner, one time. Non-goals: hard links,
+//! long names, reading. Bound: a file below 4 GiB, as the formats' numbers have it.
+
+/// What an entry is, with the permission bits of its mode.
+pub enum Kind<'a> {
+    /// A folder.
+    Folder,
+    /// A file and what it holds.
+    File(&'a [u8]),
+    /// A symbolic link and where it leads.
+    Link(&'a str),
+    /// A character device: major and minor number.
+    Device(u32, u32),
+}
+
+/// A newc archive that grows entry by entry (initramfs-buffer-format.rst of the kernel).
+pub struct Newc {
+    bytes: Vec<u8>,
+    entries: u32,
+    mtime: u32,
+}
+
+impl Newc {
+    /// An empty archive whose entries all bear the time `mtime`, in seconds since 1970.
+    pub fn new(mtime: u32) -> Newc {
+        Newc { bytes: Vec::new(), entries: 0, mtime }
+    }
+
+    /// Adds an entry; `path` has no slash in front, `permissions` are those of chmod(2).
+    pub fn add(&mut self, path: &str, permissions: u32, kind: &Kind<'_>) {
+        let (format, content, device): (u32, &[u8], (u32, u32)) = match kind {
+            Kind::Folder => (0o040_000, &[], (0, 0)),
+            Kind::File(content) => (0o100_000, content, (0, 0)),
+            Kind::Link(target) => (0o120_000, target.as_bytes(), (0, 0)),
+            Kind::Device(major, minor) => (0o020_000, &[], (*major, *minor)),
+        };
+        self.entries += 1;
+        let links = if matches!(kind, Kind::Folder) { 2 } else { 1 };
+        self.header(path, format | permissions, links, content.len(), device);
+        self.bytes.extend_from_slice(content);
+        self.pad(4);
+    }
+
+    /// The archive, ended and filled up to a whole sector.
+    pub fn finish(mut self) -> Vec<u8> {
+        self.entries = 0;
+        self.mtime = 0;
+        self.header("TRAILER!!!", 0, 1, 0, (0, 0));
+        self.pad(512);
+        self.bytes
+    }
+
+    fn header(&mut self, path: &str, mode: u32, links: u32, size: usize, device: (u32, u32)) {
+        let size = u32::try_from(size).expect("files of an image are below 4 GiB");
+        let name = u32::try_from(path.len() + 1).expect("a path is short");
+        let fields =
+            [self.entries, mode, 0, 0, links, self.mtime, size, 0, 0, device.0, device.1, name, 0];
+        self.bytes.extend_from_slice(b"070701");
+        for field in fields {
+            self.bytes.extend_from_slice(format!("{field:08x}").as_bytes());
+        }
+        self.bytes.extend_from_slice(path.as_bytes());
+        self.bytes.push(0);
+        self.pad(4);
+    }
+
+    fn pad(&mut self, to: usize) {
+        self.bytes.resize(self.bytes.len().next_multiple_of(to), 0);
+    }
+}
+
+/// A ustar archive of one file (POSIX pax, "ustar Interchange Format"): its content begins at
+/// byte 512.
+pub fn ustar(name: &str, content: &[u8]) -> Vec<u8> {
+    let mut header = [0_u8; 512];
+    let mut put = |at: usize, text: &str| {
+        for (place, byte) in header.iter_mut().skip(at).zip(text.bytes()) {
+            *place = byte;
+        }
+    };
+    put(0, name);
+    put(100, "0000644\0");
+    put(108, "0000000\0");
+    put(116, "0000000\0");
+    put(124, &format!("{:011o}\0", content.len()));
+    put(136, "00000000000\0");
+    // The sum of all bytes is taken with blanks where it will stand.
+    put(148, "        ");
+    put(156, "0");
+    put(257, "ustar\x0000");
+    let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();
+    let mut put = |at: usize, text: &str| {
+        for (place, byte) in header.iter_mut().skip(at).zip(text.bytes()) {
+            *place = byte;
+        }
+    };
+    put(148, &format!("{sum:06o}\0 "));
+    let mut archive = header.to_vec();
+    archive.extend_from_slice(content);
+    archive.resize(archive.len().next_multiple_of(512) + 1024, 0);
+    archive
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+    use crate::step::{piped, said};
+
+    #[test]
+    fn other_readers_list_a_newc_archive() {
+        let mut archive = Newc::new(86_400);
+        archive.add("bin", 0o755, &Kind::Folder);
+        archive.add("bin/tool", 0o755, &Kind::File(b"12345"));
+        archive.add("sbin", 0o777, &Kind::Link("bin"));
+        archive.add("console", 0o600, &Kind::Device(5, 1));
+        let bytes = archive.finish();
+        assert_eq!(bytes.len() % 512, 0);
+        let listed = piped(Command::new("busybox").args(["cpio", "-tv"]), &bytes).unwrap();
+        let listed = String::from_utf8(listed).unwrap();
+        let lines: Vec<&str> = listed.lines().collect();
+        assert_eq!(lines.len(), 4, "{listed}");
+        for (line, (mode, name)) in lines.iter().zip([
+            ("drwxr-xr-x", "bin"),
+            ("-rwxr-xr-x", "bin/tool"),
+            ("lrwxrwxrwx", "sbin -> bin"),
+            ("crw-------", "console"),
+        ]) {
+            assert!(line.starts_with(mode) && line.ends_with(name), "{line}");
+        }
+        assert!(listed.contains("1970-01-02"), "{listed}");
+    }
+
+    #[test]
+    fn other_readers_unpack_a_ustar_archive() {
+        let archive = ustar("grubenv", &[b'#'; 1024]);
+        assert_eq!(archive.get(512..1536), Some(&[b'#'; 1024][..]));
+        let file = std::env::temp_dir().join(format!("xtask-ustar-{}", std::process::id()));
+        std::fs::write(&file, &archive).unwrap();
+        let listed = said(Command::new("tar").arg("-tvf").arg(&file));
+        std::fs::remove_file(&file).unwrap();
+        let listed = listed.unwrap();
+        assert!(listed.contains("1024") && listed.ends_with("grubenv"), "{listed}");
+    }
+}

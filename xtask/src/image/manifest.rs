@@ -1,0 +1,59 @@
+//! The manifest: what an image is made of, `manifest.json`. Purpose: whoever holds an image knows
+//! its kernel, its parts and its sums. Non-goal: a signature. Bound: a few dozen lines.
+
+use std::fmt::Write;
+
+/// A file's name, size and sum.
+pub struct Summed {
+    /// Its name.
+    pub name: &'static str,
+    /// Its size in bytes.
+    pub bytes: usize,
+    /// SHA-256, in hexadecimal.
+    pub sha256: String,
+}
+
+/// The manifest's text. `parts` are names and versions.
+pub fn text(version: &str, parts: &[(&str, String)], files: &[Summed]) -> String {
+    let mut text = format!("{{\n  \"version\": {},\n  \"parts\": {{\n", quoted(version));
+    let lines =
+        parts.iter().map(|(name, version)| format!("    {}: {}", quoted(name), quoted(version)));
+    text += &lines.collect::<Vec<_>>().join(",\n");
+    text += "\n  },\n  \"files\": {\n";
+    let lines = files.iter().map(|file| {
+        let Summed { name, bytes, sha256 } = file;
+        format!("    {}: {{\"bytes\": {bytes}, \"sha256\": {}}}", quoted(name), quoted(sha256))
+    });
+    text += &lines.collect::<Vec<_>>().join(",\n");
+    text + "\n  }\n}\n"
+}
+
+/// A JSON string (RFC 8259, 7).
+fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => quoted.extend(['\\', letter]),
+            control if control < ' ' => {
+                let _ = write!(quoted, "\\u{:04x}", u32::from(control));
+            }
+            plain => quoted.push(plain),
+        }
+    }
+    quoted.push('"');
+    quoted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_manifest_is_json() {
+        let file = Summed { name: "a.img", bytes: 5, sha256: "ab".to_owned() };
+        let text = text("1 \"x\"\n", &[("kernel", "6.12".to_owned())], &[file]);
+        let expected = "{\n  \"version\": \"1 \\\"x\\\"\\u000a\",\n  \"parts\": {\n    \"kernel\": \"6.12\"\n  },\n  \
+                        \"files\": {\n    \"a.img\": {\"bytes\": 5, \"sha256\": \"ab\"}\n  }\n}\n";
+        assert_eq!(text, expected);
+    }
+}

@@ -1,0 +1,186 @@
+//! `cargo xtask image`: the appliance as a disk image, `target/dist/streamcaster.img`. Purpose: one
+//! file that boots by BIOS and UEFI into a root file system in memory, and the blob an update
+//! writes into a slot; made without root, loop devices or mounts, the same bytes for the same
+//! commit and the same Debian packages. Non-goals: signing, flashing. Bound: `PACKED_BYTES_MAX`.
+
+mod cpio;
+pub mod disk;
+mod fat;
+mod gpt;
+mod grub;
+pub mod kernel;
+mod manifest;
+mod modules;
+mod rootfs;
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use argh::FromArgs;
+
+use crate::dist;
+use crate::step::{piped, root, said, step, target_dir};
+use cpio::{Kind, Newc};
+use manifest::Summed;
+
+/// What a download may weigh.
+const PACKED_BYTES_MAX: usize = 20 << 20;
+
+/// make the appliance's disk image, target/dist/streamcaster.img
+#[derive(FromArgs)]
+#[argh(subcommand, name = "image")]
+pub struct Image {
+    /// a configuration to start with, put onto the data partition
+    #[argh(option)]
+    config: Option<PathBuf>,
+    /// give whoever is at the console a root shell
+    #[argh(switch)]
+    debug_shell: bool,
+    /// make it twice and compare
+    #[argh(switch)]
+    verify: bool,
+}
+
+/// The files an image consists of, in the folder of the product.
+const FILES: [&str; 4] =
+    ["streamcaster.img", "streamcaster.img.zst", "streamcaster.slot", "manifest.json"];
+
+/// The command as it is typed.
+pub fn run(options: &Image) -> Result<(), String> {
+    let product = dist::build()?.product;
+    let folder = target_dir().join("dist");
+    step("image", || build(options, &product, &folder))?;
+    if options.verify {
+        let again = target_dir().join("image/again");
+        step("image, again", || build(options, &product, &again))?;
+        for name in FILES {
+            if read(&folder.join(name))? != read(&again.join(name))? {
+                return Err(format!("{name}: two builds differ"));
+            }
+        }
+        fs::remove_dir_all(&again).map_err(|error| format!("{}: {error}", again.display()))?;
+        println!("two builds are the same");
+    }
+    print!("{}", fs::read_to_string(folder.join("manifest.json")).unwrap_or_default());
+    Ok(())
+}
+
+fn build(options: &Image, product: &Path, folder: &Path) -> Result<(), String> {
+    let stage = target_dir().join(format!("image/stage-{}", std::process::id()));
+    fs::create_dir_all(&stage).map_err(|error| format!("{}: {error}", stage.display()))?;
+    let built = assemble(options, product, folder, &stage);
+    fs::remove_dir_all(&stage).map_err(|error| format!("{}: {error}", stage.display()))?;
+    built
+}
+
+fn assemble(options: &Image, product: &Path, folder: &Path, stage: &Path) -> Result<(), String> {
+    let kernel = kernel::find()?;
+    let mtime = commit_time();
+    let version = said(Command::new(product).arg("version"))?;
+    let fresh_data = disk::data(None, mtime, stage)?;
+    let parts = rootfs::Parts {
+        kernel: &kernel,
+        product,
+        fresh_data: &fresh_data,
+        debug_shell: options.debug_shell,
+        mtime,
+    };
+    let initrd = rootfs::pack(&parts, stage)?;
+    let vmlinuz = read(&kernel.vmlinuz)?;
+    let slot = slot(&version, &vmlinuz, &initrd, mtime)?;
+    let data = match &options.config {
+        Some(config) => disk::data(Some(config), mtime, stage)?,
+        None => fresh_data,
+    };
+    let [image, packed, blob, list] = FILES.map(|name| folder.join(name));
+    write(&blob, &slot)?;
+    disk::write(&image, &slot, &data, stage)?;
+    let whole = read(&image)?;
+    // One thread: how many there are would show in the bytes.
+    let compressed =
+        piped(Command::new("zstd").args(["-q", "-19", "--single-thread", "-c"]), &whole)?;
+    write(&packed, &compressed)?;
+    if compressed.len() > PACKED_BYTES_MAX {
+        return Err(format!("{} bytes packed: more than {PACKED_BYTES_MAX}", compressed.len()));
+    }
+    let files = [
+        summed("streamcaster.img", &whole)?,
+        summed("streamcaster.img.zst", &compressed)?,
+        summed("streamcaster.slot", &slot)?,
+        summed("vmlinuz", &vmlinuz)?,
+        summed("initrd", &initrd)?,
+        summed("streamcaster", &read(product)?)?,
+    ];
+    let versions = [
+        ("kernel", kernel.package),
+        ("busybox-static", package("busybox-static")?),
+        ("e2fsck-static", package("e2fsck-static")?),
+        ("grub-pc-bin", package("grub-pc-bin")?),
+        ("grub-efi-amd64-bin", package("grub-efi-amd64-bin")?),
+    ];
+    write(&list, manifest::text(&version, &versions, &files).as_bytes())
+}
+
+/// What a slot holds: what GRUB starts, and the sums it asks for first.
+fn slot(version: &str, vmlinuz: &[u8], initrd: &[u8], mtime: u32) -> Result<Vec<u8>, String> {
+    let version = format!("{version}\n");
+    let files = [("version", version.as_bytes()), ("vmlinuz", vmlinuz), ("initrd", initrd)];
+    let mut sums = String::new();
+    for (name, bytes) in files {
+        sums += &format!("{}  {name}\n", sha256(bytes)?);
+    }
+    let mut archive = Newc::new(mtime);
+    archive.add("SHA256SUMS", 0o644, &Kind::File(sums.as_bytes()));
+    for (name, bytes) in files {
+        archive.add(name, 0o644, &Kind::File(bytes));
+    }
+    Ok(archive.finish())
+}
+
+fn summed(name: &'static str, bytes: &[u8]) -> Result<Summed, String> {
+    Ok(Summed { name, bytes: bytes.len(), sha256: sha256(bytes)? })
+}
+
+fn sha256(bytes: &[u8]) -> Result<String, String> {
+    let said = piped(&mut Command::new("sha256sum"), bytes)?;
+    Ok(String::from_utf8_lossy(&said).chars().take(64).collect())
+}
+
+/// Without its own name and time in the header.
+fn gzip(bytes: &[u8]) -> Result<Vec<u8>, String> {
+    piped(Command::new("gzip").args(["-9", "--no-name"]), bytes)
+}
+
+/// When the commit was made: the same for everybody who builds it. A source without its history
+/// is from the beginning of time.
+fn commit_time() -> u32 {
+    let mut log = Command::new("git");
+    log.args(["log", "-1", "--format=%ct"]).current_dir(root());
+    said(&mut log).ok().and_then(|seconds| seconds.parse().ok()).unwrap_or(0)
+}
+
+/// The version of an installed Debian package.
+fn package(name: &str) -> Result<String, String> {
+    said(Command::new("dpkg-query").args(["--show", "--showformat=${Version}", name]))
+}
+
+/// A tool of Debian's that is not on every user's PATH.
+fn tool(name: &str) -> Command {
+    let places = ["/usr/sbin", "/sbin"];
+    let found = places.iter().map(|place| Path::new(place).join(name)).find(|path| path.exists());
+    Command::new(found.unwrap_or_else(|| name.into()))
+}
+
+fn read(path: &Path) -> Result<Vec<u8>, String> {
+    fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Writes a file, with the folders above it.
+fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
+    let failed = |error: std::io::Error| format!("{}: {error}", path.display());
+    if let Some(above) = path.parent() {
+        fs::create_dir_all(above).map_err(failed)?;
+    }
+    fs::write(path, bytes).map_err(failed)
+}
