@@ -81,7 +81,7 @@ fn machine(options: &Emulate, own: &Path, folder: &Path) -> Result<Command, Stri
         "-device",
         "virtio-net-pci,netdev=net",
     ]);
-    qemu.args(["-device", "virtio-rng-pci", "-device", "i6300esb"]);
+    qemu.args(["-device", "virtio-rng-pci"]);
     let drive = format!("if=none,id=disk,format=raw,cache=writeback,file={}", own.display());
     qemu.args(["-drive", &drive, "-device"]);
     if options.uefi {
