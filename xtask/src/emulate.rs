@@ -72,7 +72,14 @@ fn machine(options: &Emulate, own: &Path, folder: &Path) -> Result<Command, Stri
     let mut qemu = Command::new("qemu-system-x86_64");
     let accelerator = if options.kvm { "kvm" } else { "tcg" };
     qemu.args(["-machine", "q35", "-accel", accelerator, "-cpu", "max", "-smp", "1"]);
-    qemu.args(["-m", &options.memory.to_string(), "-nographic", "-no-user-config", "-nodefaults"]);
+    qemu.args([
+        "-m",
+        &options.memory.to_string(),
+        "-display",
+        "none",
+        "-no-user-config",
+        "-nodefaults",
+    ]);
     qemu.args([
         "-serial",
         "mon:stdio",
@@ -81,7 +88,8 @@ fn machine(options: &Emulate, own: &Path, folder: &Path) -> Result<Command, Stri
         "-device",
         "virtio-net-pci,netdev=net",
     ]);
-    qemu.args(["-device", "virtio-rng-pci"]);
+    // GRUB's BIOS calls for text need a card whose firmware answers them.
+    qemu.args(["-device", "virtio-rng-pci", "-device", "VGA"]);
     let drive = format!("if=none,id=disk,format=raw,cache=writeback,file={}", own.display());
     qemu.args(["-drive", &drive, "-device"]);
     if options.uefi {
