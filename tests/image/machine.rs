@@ -125,8 +125,8 @@ impl Machine {
         qemu.args(["-display", "none", "-no-user-config", "-nodefaults", "-serial", "stdio"]);
         let network = format!("user,id=net,hostfwd=tcp:{http}-:8080,hostfwd=tcp:{rtmp}-:1935");
         qemu.args(["-netdev", &network, "-device", "virtio-net-pci,netdev=net"]);
-        // GRUB's BIOS calls for text need a card whose firmware answers them.
-        qemu.args(["-device", "virtio-rng-pci", "-device", "VGA"]);
+        // As on a real machine: a card nobody looks at, and a watchdog.
+        qemu.args(["-device", "virtio-rng-pci", "-device", "VGA", "-device", "i6300esb"]);
         let drive = format!("if=none,id=disk,format=raw,file={}", disk.path.display());
         qemu.args(["-drive", &drive, "-device"]);
         let mut variables = None;

@@ -88,8 +88,8 @@ fn machine(options: &Emulate, own: &Path, folder: &Path) -> Result<Command, Stri
         "-device",
         "virtio-net-pci,netdev=net",
     ]);
-    // GRUB's BIOS calls for text need a card whose firmware answers them.
-    qemu.args(["-device", "virtio-rng-pci", "-device", "VGA"]);
+    // As on a real machine: a card nobody looks at, and a watchdog.
+    qemu.args(["-device", "virtio-rng-pci", "-device", "VGA", "-device", "i6300esb"]);
     let drive = format!("if=none,id=disk,format=raw,cache=writeback,file={}", own.display());
     qemu.args(["-drive", &drive, "-device"]);
     if options.uefi {
