@@ -6,6 +6,7 @@ mod bench;
 mod card;
 mod checks;
 mod dist;
+mod emulate;
 mod fuzz;
 mod image;
 mod layers;
@@ -38,6 +39,7 @@ enum Command {
     Dist(Dist),
     Size(Size),
     Image(image::Image),
+    Emulate(emulate::Emulate),
     Bench(bench::Bench),
 }
 
@@ -101,6 +103,7 @@ fn main() -> ExitCode {
         Command::Dist(_) => dist::run(),
         Command::Size(size) => size::run(size.compare, size.save),
         Command::Image(options) => image::run(&options),
+        Command::Emulate(options) => emulate::run(&options),
         Command::Bench(options) => bench::bench(&options),
     };
     match outcome {

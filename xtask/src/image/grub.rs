@@ -86,7 +86,8 @@ pub fn loaders(numbers: &Numbers, core_at: u64, stage: &Path) -> Result<Loaders,
 /// `boot_drive`, `boot_drive_check`).
 fn patched_boot_code(mut code: Vec<u8>, core_at: u64) -> Result<Vec<u8>, String> {
     patch(&mut code, 0x5c, &core_at.to_le_bytes())?;
-    patch(&mut code, 0x64, &[0xff, 0x90, 0x90])?;
+    patch(&mut code, 0x64, &[0xff])?;
+    patch(&mut code, 0x66, &[0x90, 0x90])?;
     code.truncate(440);
     Ok(code)
 }
@@ -227,9 +228,9 @@ mod tests {
 
     #[test]
     fn the_loader_is_told_where_its_core_is() {
-        let code = patched_boot_code(vec![0; 512], 2048).unwrap();
+        let code = patched_boot_code(vec![7; 512], 2048).unwrap();
         assert_eq!(code.get(0x5c..0x64), Some(&2048_u64.to_le_bytes()[..]));
-        assert_eq!(code.get(0x64..0x67), Some(&[0xff, 0x90, 0x90][..]));
+        assert_eq!(code.get(0x64..0x67), Some(&[0xff, 7, 0x90][..]));
         let core = patched_core(vec![0; 1025], 2048).unwrap();
         assert_eq!(core.get(0x1f4..0x1fc), Some(&2049_u64.to_le_bytes()[..]));
         assert_eq!(core.get(0x1fc..0x200), Some(&[2, 0, 0x20, 0x08][..]));

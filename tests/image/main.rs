@@ -1,0 +1,81 @@
+//! The appliance's image on an emulated machine: power on, and what is then seen from outside. By
+//! BIOS and UEFI, with a whole slot, a damaged one, and none.
+#![cfg(test)]
+
+mod machine;
+#[path = "../peers/wait.rs"]
+mod wait;
+
+use std::time::Duration;
+
+use machine::{made, Disk, Firmware, Machine, SLOT_A, SLOT_B};
+use wait::{holds, seconds};
+
+/// An emulated processor that shares a busy machine's cores takes its time; a real one needs a
+/// tenth of it.
+const PATIENCE: Duration = seconds(180);
+/// The memory of the smallest plan.
+const MEMORY_MB: u32 = 1024;
+
+/// Somewhere in the kernel: behind the list of sums, before the initramfs.
+const INSIDE_THE_KERNEL: u64 = 4 << 20;
+
+#[test]
+fn it_boots_by_bios_and_is_on_air() {
+    on_air("BIOS, virtio-blk", "bios", Firmware::Bios, MEMORY_MB);
+}
+
+#[test]
+fn it_boots_by_uefi_and_is_on_air() {
+    on_air("UEFI, NVMe", "uefi", Firmware::Uefi, MEMORY_MB);
+}
+
+#[test]
+fn it_needs_little_memory() {
+    on_air("BIOS, 192 MB", "small", Firmware::Bios, 192);
+}
+
+fn on_air(what: &str, name: &str, firmware: Firmware, memory_mb: u32) {
+    let disk = Disk::new(name);
+    let machine = Machine::start(&disk, firmware, memory_mb);
+    let loader = machine.shows("StreamCaster: slot A", PATIENCE);
+    let healthy = machine.is_healthy(PATIENCE);
+    let (played, frame) = machine.is_played(PATIENCE);
+    println!("{what}: boot loader {loader:.1?}, healthy {healthy:.1?}, first frame {played:.1?}");
+    assert!(frame.starts_with("1280,I"), "the card's key frame: {frame}");
+    assert!(!machine.console().contains("panic"), "{}", machine.console());
+    assert!(disk.environment().contains("A_left=2\n"), "{}", disk.environment());
+}
+
+#[test]
+fn a_damaged_slot_loses_its_tries_and_the_other_starts() {
+    let disk = Disk::new("damaged");
+    disk.write(&made("streamcaster.slot"), SLOT_B);
+    disk.set_environment("order=AB\nA_left=3\nB_left=3\n");
+    disk.write(b"x", SLOT_A + INSIDE_THE_KERNEL);
+    let machine = Machine::start(&disk, Firmware::Bios, MEMORY_MB);
+    machine.shows("Slot A is damaged.", PATIENCE);
+    machine.shows("StreamCaster: slot B", PATIENCE);
+    let environment = disk.environment();
+    assert!(environment.contains("A_left=0\n"), "{environment}");
+    assert!(environment.contains("B_left=2\n"), "{environment}");
+}
+
+#[test]
+fn without_tries_the_slot_that_is_whole_starts_all_the_same() {
+    let disk = Disk::new("exhausted");
+    disk.set_environment("order=BA\nA_left=0\nB_left=0\n");
+    let machine = Machine::start(&disk, Firmware::Bios, MEMORY_MB);
+    machine.shows("No slot has tries left", PATIENCE);
+    machine.shows("StreamCaster: slot A", PATIENCE);
+}
+
+#[test]
+fn with_both_slots_damaged_the_boot_loader_says_so() {
+    let disk = Disk::new("both");
+    disk.write(b"x", SLOT_A + INSIDE_THE_KERNEL);
+    let machine = Machine::start(&disk, Firmware::Bios, MEMORY_MB);
+    machine.shows("both slots are damaged", PATIENCE);
+    let lost = || disk.environment().contains("A_left=0\n");
+    assert!(holds(PATIENCE, lost), "{}", disk.environment());
+}
