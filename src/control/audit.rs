@@ -4,8 +4,11 @@
 //! [`AUDIT_WORDS_CHARS_MAX`] characters of a caller's words in a line; refusals of strangers are
 //! told as often as other news of strangers are.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::sync::{Mutex, PoisonError};
+
+use serde::de::IgnoredAny;
 
 use crate::base::events::News;
 use crate::base::limits::AUDIT_WORDS_CHARS_MAX;
@@ -27,6 +30,10 @@ pub struct Audit {
 impl Audit {
     /// Notes a change that was asked for, and what came of it.
     pub fn note(&self, asked: &Asked<'_>, who: Who, answer: &Answer, now: Mono) {
+        if answer.stream.is_some() {
+            // A piece of a file: the upload was noted when it began.
+            return;
+        }
         let Some(left_out) = self.left_out(asked, who, answer, now) else { return };
         let mut line = line(asked, who, answer);
         if left_out > 0 {
@@ -70,7 +77,7 @@ fn path<'a>(asked: &Asked<'a>) -> &'a str {
 /// What was asked for, in a person's words where they are known. A password's change is told by its
 /// path alone.
 fn deed(asked: &Asked<'_>) -> String {
-    const NAMES: &[&str] = &["video", "source", "action"];
+    const NAMES: &[&str] = &["video", "source", "action", "name", "filename"];
     let path = path(asked);
     let named = |name| {
         let fields = Fields::read(asked.body, NAMES).ok();
@@ -86,12 +93,23 @@ fn deed(asked: &Asked<'_>) -> String {
             video.or_else(|| named("source")).map(|what| format!("put {what} on air"))
         }
         ("POST", "/api/playout") => named("action").map(|action| format!("playout: {action}")),
+        ("POST", "/api/destinations") => {
+            named("name").map(|name| format!("add destination {name}"))
+        }
+        ("POST", "/api/uploads") => named("filename").map(|name| format!("upload {name}")),
+        ("PATCH", "/api/settings") => keys(asked.body).map(|keys| format!("set {keys}")),
         _ => None,
     };
     known.unwrap_or_else(|| {
         let path = decoded(path, false).unwrap_or_else(|| path.to_owned());
         format!("{} {path}", asked.method)
     })
+}
+
+/// The keys of a body, not their values: some are secrets.
+fn keys(body: &[u8]) -> Option<String> {
+    let object: BTreeMap<String, IgnoredAny> = serde_json::from_slice(body).ok()?;
+    Some(object.into_keys().collect::<Vec<_>>().join(", "))
 }
 
 /// A caller's words, cut, without what could make them look like another line.
@@ -163,6 +181,14 @@ mod tests {
             ("POST", "/api/stop?x=y", "", "stop what is on air"),
             ("POST", "/api/playout", r#"{"action":"next"}"#, "playout: next"),
             ("PUT", "/api/playlists/night%20one", "{}", "PUT /api/playlists/night one"),
+            ("POST", "/api/destinations", r#"{"name":"a","key":"s3cret"}"#, "add destination a"),
+            ("POST", "/api/uploads", r#"{"filename":"a.mp4","size":1}"#, "upload a.mp4"),
+            (
+                "PATCH",
+                "/api/settings",
+                r#"{"rtmp.play_key":"s3cret","log.level":"warn"}"#,
+                "set log.level, rtmp.play_key",
+            ),
             ("DELETE", "/api/x%0Ay", "", "DELETE /api/x\u{fffd}y"),
             (
                 "POST",

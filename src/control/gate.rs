@@ -328,7 +328,8 @@ mod tests {
             Box::new(|| crate::control::sample::MOMENT),
         );
         let (previews, _) = crate::outputs::preview::channel();
-        Sources { meter: std::sync::Arc::default(), news, previews, clerk: Clerk::absent() }
+        let auth = std::sync::Arc::new(crate::control::auth::Auth::new(None, None).unwrap());
+        Sources { meter: std::sync::Arc::default(), auth, news, previews, clerk: Clerk::absent() }
     }
 
     /// A gate before a server that takes connections and never answers.

@@ -214,7 +214,7 @@ fn sources(options: &ControlOptions, meter: &Arc<Meter>) -> Sources {
         Box::new(move || worker::moment(numbers.read(), &gauges)),
     );
     let (previews, clerk) = (options.previews.clone(), options.clerk.clone());
-    Sources { meter: Arc::clone(meter), news, previews, clerk }
+    Sources { meter: Arc::clone(meter), auth: Arc::clone(&options.auth), news, previews, clerk }
 }
 
 fn spawn(

@@ -6,16 +6,21 @@
 //! [`STREAM_SEND_MS_MAX`] or the connection is cut.
 
 use std::fmt;
+use std::future::Future;
 use std::io;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use async_io::Timer;
+use smol::future::or;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::base::limits::{
-    EVENT_CLIENTS_MAX, HTTP_IDLE_MS_MAX, PREVIEWS_MAX, STREAM_SEND_MS_MAX, UPLOADS_ACTIVE_MAX,
+    EVENT_CLIENTS_MAX, EVENT_PERIOD_MS, HTTP_IDLE_MS_MAX, PREVIEWS_MAX, STREAM_SEND_MS_MAX,
+    UPLOADS_ACTIVE_MAX,
 };
+use crate::control::auth::Auth;
 use crate::control::connection::within;
 use crate::control::events::{self, Newsroom};
 use crate::control::meter::Meter;
@@ -88,6 +93,8 @@ impl Stream {
 pub struct Sources {
     /// The gate's numbers.
     pub meter: Arc<Meter>,
+    /// Who may.
+    pub auth: Arc<Auth>,
     /// Where previews are asked for.
     pub previews: PreviewDesk,
     /// The events.
@@ -199,13 +206,29 @@ pub async fn serve(
     };
     match stream {
         Stream::Events { after } => {
-            events::serve(carrier, &sources.news, after).await.map(|()| None)
+            let served = events::serve(carrier, &sources.news, after);
+            while_granted(&sources.auth, async { served.await.map(|()| None) }).await
         }
-        Stream::Preview => preview::serve(carrier, sources).await,
+        Stream::Preview => while_granted(&sources.auth, preview::serve(carrier, sources)).await,
         Stream::Upload { id, offset, bytes } => {
             uploads::receive(carrier, sources, id, offset, bytes).await.map(Some)
         }
     }
+}
+
+/// Ends what is `served` when somebody has lost a right: whoever still has theirs asks again.
+async fn while_granted(
+    auth: &Auth,
+    served: impl Future<Output = io::Result<Option<Answer>>>,
+) -> io::Result<Option<Answer>> {
+    let before = auth.endings();
+    let lost = async {
+        while auth.endings() == before {
+            Timer::after(Duration::from_millis(EVENT_PERIOD_MS)).await;
+        }
+        Ok(None)
+    };
+    or(served, lost).await
 }
 
 fn full(stream: Stream) -> Answer {

@@ -33,12 +33,18 @@ impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ConnectError::Lookup(error) => write!(f, "its name is not known: {error}"),
-            ConnectError::Connect(error) => write!(f, "no connection: {error}"),
+            ConnectError::Connect(error) => write!(f, "no connection: {}", in_words(error)),
             ConnectError::Deadline(step) => {
                 write!(f, "{step} took more than {CONNECT_STEP_MS_MAX} ms")
             }
         }
     }
+}
+
+/// The error without the system's number for it, which says nothing to a person.
+fn in_words(error: &io::Error) -> String {
+    let words = error.to_string();
+    words.split(" (os error").next().unwrap_or_default().to_ascii_lowercase()
 }
 
 /// Looks the name up anew and tries its addresses one after the other.

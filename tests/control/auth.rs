@@ -248,3 +248,22 @@ fn hash_password_prints_the_line_for_the_configuration() {
         assert!(!done && out.is_empty() && words.ends_with(".\n"), "{out} {words}");
     }
 }
+
+#[test]
+fn what_was_granted_for_long_ends_with_the_right_to_it() {
+    let (control, _alone) = (guarded(), alone());
+    let cookie = cookie(&log_in(&control, "password"));
+    let mut events = TcpStream::connect(control.http()).expect("a connection");
+    events.set_read_timeout(Some(GUARD)).expect("a deadline");
+    let request = format!("GET /api/events HTTP/1.1\r\nHost: localhost\r\n{cookie}\r\n");
+    events.write_all(request.as_bytes()).expect("sent");
+    let mut first = [0; 12];
+    events.read_exact(&mut first).expect("an answer");
+    assert_eq!(&first, b"HTTP/1.1 200");
+    let logged_out = say(control.http(), post("/api/logout", &cookie, "").as_bytes());
+    assert_eq!(status(&logged_out), 200, "{logged_out}");
+    let (begun, mut piece) = (Instant::now(), [0; 4096]);
+    while events.read(&mut piece).expect("events, or their end") > 0 {
+        assert!(begun.elapsed() < GUARD, "the events go on");
+    }
+}

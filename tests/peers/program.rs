@@ -15,6 +15,9 @@ use serde_json::Value;
 use crate::child::signal;
 use crate::wait::{self, seconds};
 
+/// A port of the kernel's choice.
+const ANY: &str = "127.0.0.1:0";
+
 /// A folder below the build's own temporary one, removed when the test succeeds.
 pub struct Folder(PathBuf);
 
@@ -109,9 +112,13 @@ impl Program {
         fs::create_dir_all(&data).expect("the data folder");
         fs::write(data.join("config.toml"), config).expect("the config file");
         let data = data.to_str().expect("a path in UTF-8");
-        let any = "127.0.0.1:0";
-        let ports = ["run", "--data", data, "--rtmp", rtmp, "--http", any, "--stat", any];
-        let mut command = command(&ports);
+        let mut arguments = vec!["run", "--data", data];
+        for (port, address) in [("--rtmp", rtmp), ("--http", ANY), ("--stat", ANY)] {
+            if !more.contains(&port) {
+                arguments.extend([port, address]);
+            }
+        }
+        let mut command = command(&arguments);
         command.args(more).envs(environment.iter().copied());
         Program::run(command, folder)
     }

@@ -2,14 +2,18 @@
 //! with Rust becomes one that can run the tests; where it may not install, it says exactly what
 //! to type. Non-goal: what the program needs at run time, which is nothing.
 
+use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-use crate::step::{answers, cargo, run, step};
+use crate::step::{answers, cargo, root, run, step};
 use crate::sysroot;
 
 /// The version the licence and ban rules were written for.
 const CARGO_DENY_VERSION: &str = "0.20.2";
+
+/// The version whose verdicts the page was mended by.
+const AXE_VERSION: &str = "4.14.1";
 
 /// Where distributions put the RTMP module of nginx.
 const NGINX_RTMP_MODULES: [&str; 2] =
@@ -22,7 +26,7 @@ struct Tool {
     present: fn() -> bool,
 }
 
-const TOOLS: [Tool; 8] = [
+const TOOLS: [Tool; 11] = [
     Tool {
         name: "a Rust standard library for musl (`rustup target add x86_64-unknown-linux-musl`)",
         packages: &sysroot::PACKAGES,
@@ -39,6 +43,13 @@ const TOOLS: [Tool; 8] = [
     Tool { name: "mpv", packages: &["mpv"], present: mpv },
     Tool { name: "vlc", packages: &["vlc-bin", "vlc-plugin-base"], present: vlc },
     Tool { name: "setpriv", packages: &["util-linux"], present: setpriv },
+    Tool { name: "Chromium", packages: &["chromium"], present: chromium },
+    Tool { name: "npm", packages: &["npm"], present: || answers("npm", &["--version"]) },
+    Tool {
+        name: "a font with Japanese, for the page's pictures",
+        packages: &["fonts-ipafont-gothic", "fontconfig"],
+        present: japanese,
+    },
 ];
 
 /// What only `cargo xtask fuzz` needs, for its engine.
@@ -69,6 +80,11 @@ fn rtmpdump() -> bool {
     })
 }
 
+fn japanese() -> bool {
+    let found = Command::new("fc-list").arg(":lang=ja").output();
+    found.is_ok_and(|output| !output.stdout.is_empty())
+}
+
 fn mpv() -> bool {
     answers("mpv", &["--no-config", "--version"])
 }
@@ -76,6 +92,10 @@ fn mpv() -> bool {
 fn vlc() -> bool {
     // As root vlc refuses even to tell its version, so it is looked for, not asked.
     Path::new("/usr/bin/cvlc").exists() && Path::new("/usr/bin/vlc").exists()
+}
+
+fn chromium() -> bool {
+    answers("chromium", &["--version"])
 }
 
 fn setpriv() -> bool {
@@ -86,6 +106,7 @@ fn setpriv() -> bool {
 fn install_missing() -> Result<(), String> {
     rust_components()?;
     debian_packages(&TOOLS)?;
+    axe()?;
     cargo_deny()
 }
 
@@ -160,6 +181,30 @@ fn apt(prefix: &[&str], arguments: &[&str]) -> Command {
     command.args(words).args(["DEBIAN_FRONTEND=noninteractive", "apt-get", "-q"]);
     command.args(arguments);
     command
+}
+
+/// Puts axe-core, which judges the page's accessibility in the browser's tests, below target: its
+/// package is one script, without dependencies. The tests fail without it.
+fn axe() -> Result<(), String> {
+    let folder = root().join("target/tools/axe");
+    let script = folder.join("package/axe.min.js");
+    let version = folder.join("package/package.json");
+    let wanted = format!("\"version\": \"{AXE_VERSION}\"");
+    let here = || fs::read_to_string(&version).is_ok_and(|text| text.contains(&wanted));
+    if here() && script.is_file() {
+        return Ok(());
+    }
+    let name = format!("axe-core@{AXE_VERSION}");
+    println!("missing: {name}");
+    fs::create_dir_all(&folder).map_err(|e| format!("{}: {e}", folder.display()))?;
+    let advice = format!("By hand, in {}: npm pack {name}, and unpack it.", folder.display());
+    run(Command::new("npm").args(["pack", "--silent", &name]).current_dir(&folder), &advice)?;
+    let archive = format!("axe-core-{AXE_VERSION}.tgz");
+    run(Command::new("tar").args(["-xzf", &archive]).current_dir(&folder), &advice)?;
+    if here() && script.is_file() {
+        return Ok(());
+    }
+    Err(format!("{name} is unpacked, but {} is not there", script.display()))
 }
 
 fn cargo_deny() -> Result<(), String> {

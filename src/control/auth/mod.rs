@@ -91,6 +91,8 @@ struct State {
     /// How often the password changed: a check of the one before counts for nothing.
     changes: u64,
     sessions: Sessions,
+    /// How often somebody lost a right they had.
+    endings: u64,
     throttle: Throttle,
     remembered: Remembered,
 }
@@ -123,6 +125,12 @@ impl Auth {
 
     fn turn_to_change(&self) -> MutexGuard<'_, ()> {
         self.changing.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How often somebody lost a right they had, by a new password or by logging out: what was
+    /// granted for long is to be asked for anew when this has grown.
+    pub fn endings(&self) -> u64 {
+        self.lock().endings
     }
 
     /// Whether there is one.
@@ -253,7 +261,9 @@ impl Auth {
     }
 
     fn close_session(&self, id: SessionId) {
-        self.lock().sessions.close(id);
+        let mut state = self.lock();
+        state.endings += 1;
+        state.sessions.close(id);
     }
 
     fn replace_password(&self, password: Option<PasswordHash>, stays: Option<SessionId>) {
@@ -261,6 +271,7 @@ impl Auth {
         let mut state = self.lock();
         state.password = password;
         state.changes += 1;
+        state.endings += 1;
         state.remembered.forget();
         state.sessions.close_others(stays);
     }

@@ -94,6 +94,10 @@ gate.addEventListener("login", () => {
 });
 gate.addEventListener("locked", ({ detail }) => goOut(detail));
 gate.addEventListener("open", goIn);
+// The password may have been changed: whoever else was in is out, though events still come.
+live.addEventListener("config", async () => {
+  if (inside && !await login.askSession().catch(() => true)) goOut("");
+});
 live.addEventListener("link", ({ detail }) => showLink(detail));
 mark(document.body, "ready", "true");
 begin();

@@ -159,7 +159,7 @@ function showOne(item, one) {
   const elsewhere = one.set_by === "environment";
   say(item.elsewhere, elsewhere ? t("set_by_environment") : "");
   set(item.turn, one.enabled ? t("disable") : t("enable"));
-  const labels = { turn: item.turn.textContent, restart: t("restart"), edit: t("edit"), removal: t("remove") };
+  const labels = { turn: item.turn.textContent, restart: t("restart_dots"), edit: t("edit"), removal: t("remove") };
   for (const [name, label] of Object.entries(labels)) attribute(item[name], "aria-label", `${label}: ${one.name}`);
   item.turn.disabled = elsewhere;
   item.edit.disabled = elsewhere;

@@ -8,8 +8,9 @@ let shown = false;
 // Each meter: its name, how full in percent, its words, and what its check says of it.
 function metersOf({ machine: m, memory }, checks) {
   const judged = (name) => {
-    const { status, threshold } = checks.find((one) => one.name === name) || {};
-    return { status, threshold };
+    const { status, threshold, value } = checks.find((one) => one.name === name) || {};
+    // A disk's size has room in it that only the system may use.
+    return name !== "disk" || value == null ? { status, threshold } : { status, threshold, full: value };
   };
   const meters = [];
   const space = (name, used, total, text, judgement) => {

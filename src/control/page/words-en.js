@@ -43,8 +43,8 @@ export const words = {
   preview_unsupported: "This browser cannot play live pictures. Everything else works.",
 
   // Inputs
-  inputs: "Inputs", put_on_air: "Put on air", put_named_on_air: "Put {0} on air", is_on_air: "On air",
-  named_is_on_air: "{0} is on air", receiving_from: "receiving from {0}", nothing_comes_in: "nothing comes in",
+  inputs: "Inputs", put_on_air: "Put on air", put_named_on_air: "Put on air: {0}", is_on_air: "On air",
+  named_is_on_air: "On air: {0}", receiving_from: "receiving from {0}", nothing_comes_in: "nothing comes in",
   nobody_publishes: "nobody publishes", listens_on: "listens on {0}", no_loss: "no loss",
   packets_lost: "{0} packets lost", left_out: "{0} frames left out", not_carried: "{0} left out ({1})",
   programme_absent: "Programme {0} is not in this stream; change the number in the settings.",
@@ -114,7 +114,7 @@ export const words = {
   restart_push: "Restart this push?", restart_push_text: "{0} is live. Its session ends and a new one begins; the platform's viewers may notice.",
   state_idle: "off", state_connecting: "connecting", state_live: "live", state_stalled: "connected, but nothing flows",
   state_backing_off: "waiting to try again", state_refused: "refused", next_try: "next try in {0} s",
-  spark_label: "Bit rate of the last 5 minutes, at most {0}", sent_bytes: "{0} sent", sessions: "{0} sessions",
+  spark_label: "Bit rate of the last 5 minutes, at most {0}", sent_bytes: "{0} sent", sessions: "sessions: {0}",
   lag: "{0} ms behind", skips: "skipped forward {0} times",
   set_by_environment: "Set by the environment; change it there.",
 

@@ -43,8 +43,8 @@ export const words = {
   preview_unsupported: "このブラウザーではライブ映像を再生できません。ほかの機能は使えます。",
 
   // Inputs
-  inputs: "入力", put_on_air: "配信する", put_named_on_air: "{0} を配信する", is_on_air: "配信中",
-  named_is_on_air: "{0} は配信中", receiving_from: "{0} から受信中", nothing_comes_in: "受信していません",
+  inputs: "入力", put_on_air: "配信する", put_named_on_air: "配信する: {0}", is_on_air: "配信中",
+  named_is_on_air: "配信中: {0}", receiving_from: "{0} から受信中", nothing_comes_in: "受信していません",
   nobody_publishes: "接続なし", listens_on: "{0} で待ち受け", no_loss: "損失なし",
   packets_lost: "{0} パケット損失", left_out: "{0} フレーム破棄", not_carried: "{0} は対象外（{1}）",
   programme_absent: "番組番号 {0} はこのストリームにありません。設定で番号を変更してください。",
