@@ -2,12 +2,14 @@
 
 use std::fs;
 
+use streamcaster::base::limits::BLOCKING_THREADS_MAX;
+
 /// What a process holds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Footing {
     /// Resident memory, KiB.
     pub rss_kib: u64,
-    /// Threads.
+    /// Threads, without the pool for files.
     pub threads: u64,
     /// Open descriptors.
     pub descriptors: u64,
@@ -22,8 +24,19 @@ impl Footing {
             line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
         };
         let open = fs::read_dir(format!("/proc/{pid}/fd")).ok()?;
-        let (rss_kib, threads) = (number("VmRSS:"), number("Threads:"));
+        let (rss_kib, threads) = (number("VmRSS:"), Self::threads(pid)?);
         Some(Footing { rss_kib, threads, descriptors: open.count() as u64 })
+    }
+
+    /// Threads but those of the pool for name look-ups and files: they come and go with what the
+    /// program does by itself, and have a bound of their own.
+    fn threads(pid: u32) -> Option<u64> {
+        let tasks = fs::read_dir(format!("/proc/{pid}/task")).ok()?.flatten();
+        let names = tasks.filter_map(|task| fs::read_to_string(task.path().join("comm")).ok());
+        let (pool, others): (Vec<_>, Vec<_>) =
+            names.partition(|name| name.starts_with("blocking-"));
+        assert!(pool.len() <= BLOCKING_THREADS_MAX, "{} threads for files", pool.len());
+        Some(others.len() as u64)
     }
 
     /// The larger of each.
