@@ -277,7 +277,7 @@ fn tell(
         Route::Health => {
             let health = health();
             let status = if health.verdict == Verdict::Unhealthy { 503 } else { 200 };
-            json(status, &checks::health(snapshot, &health, moment, true))
+            json(status, &checks::health(snapshot, &health, moment, who != Who::Nobody))
         }
         Route::Videos => {
             let on_air = OnAir {

@@ -305,6 +305,8 @@ fn with_a_password_strangers_see_the_page_and_whether_it_is_well() {
             assert_eq!((ordered, answer.status), (false, wanted), "{request:?}");
             assert!(open || value(&answer)["code"] == "LOGIN_NEEDED");
         }
+        let (_, health) = order_by(&auth, caller, ("GET", "/api/health", ""));
+        assert!(value(&health)["status"].is_string() && value(&health)["checks"].is_null());
     }
     // `Basic u:correct horse`, from under any name.
     let credentials = Credentials { cookie: "", authorization: "Basic dTpjb3JyZWN0IGhvcnNl" };
@@ -319,6 +321,8 @@ fn with_a_password_strangers_see_the_page_and_whether_it_is_well() {
         let wanted = if request.1 == "/api/password" { 400 } else { 200 };
         assert_eq!(order_by(&auth, caller, request).1.status, wanted, "{request:?}");
     }
+    let (_, health) = order_by(&auth, caller, ("GET", "/api/health", ""));
+    assert!(value(&health)["checks"].is_array());
 }
 
 #[test]
