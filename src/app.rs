@@ -104,7 +104,7 @@ pub fn run(
             StartError { what: "the thread of uploads cannot start".to_owned(), hint: "", cause }
         })?;
     let occupied_bytes = heap_bytes.saturating_add(budget.total(Owner::Process));
-    let gauges = Gauges::start(data, config.health, occupied_bytes);
+    let gauges = Gauges::start(data, occupied_bytes);
     let gauges = gauges.map_err(|cause| StartError {
         what: "the machine cannot be looked at".to_owned(),
         hint: "",
@@ -112,7 +112,7 @@ pub fn run(
     })?;
     let (desk, inbox) = commands::channel();
     let (previews, asked) = preview::channel();
-    let plane = Plane::bind(config, data, library.clone(), inbox, asked, gauges.clone())?;
+    let plane = Plane::bind(config, data, library.clone(), inbox, asked)?;
     let auth = Arc::new(front::who_may(config, &data.join("state"))?);
     let (settings, wishes) = Settings::new(data, environment, arguments, config.clone());
     let options = ControlOptions {

@@ -44,7 +44,6 @@ use crate::system::clock;
 use crate::system::commands::{Declined, DeclinedKind, Inbox, LiveInput};
 use crate::system::config::Config;
 use crate::system::library::{Library, LibraryError};
-use crate::system::machine::Gauges;
 use crate::system::reactor::Sleep;
 use crate::system::settings::{Settings, Wishes};
 use crate::system::shutdown::Shutdown;
@@ -73,7 +72,6 @@ pub struct Plane {
     readers: Readers,
     /// Rings when standby has been put on air.
     standby: Rc<Bell>,
-    gauges: Gauges,
     /// It is to begin anew when it has ended.
     pub restart: Cell<bool>,
 }
@@ -88,7 +86,6 @@ impl Plane {
         library: Library,
         inbox: Inbox,
         previews: PreviewInbox,
-        gauges: Gauges,
     ) -> Result<Rc<Plane>, StartError> {
         let ring = Ring::new(capacity(config.programme.ring_bytes));
         let fill = if config.programme.fill_audio { FillAudio::Yes } else { FillAudio::No };
@@ -129,7 +126,6 @@ impl Plane {
             playout,
             readers,
             standby,
-            gauges,
             restart: Cell::default(),
         }))
     }
@@ -228,7 +224,6 @@ impl Plane {
     fn grant(self: &Rc<Self>, wished: &Wishes) {
         self.context.programme.set_silence(wished.silence);
         self.udp.set_silence(wished.silence);
-        self.gauges.set_thresholds(wished.health);
         let plane = Rc::clone(self);
         let push = move |destination: Rc<Destination>, stop: Rc<Shutdown>| {
             let plane = Rc::clone(&plane);

@@ -122,7 +122,7 @@ pub struct ControlOptions {
     pub auth: Arc<Auth>,
     /// Writes the hash of a new password down.
     pub store_hash: Box<StoreHash>,
-    /// The machine, and what health is measured against.
+    /// The machine.
     pub gauges: Gauges,
     /// The settings.
     pub settings: Settings,
@@ -207,12 +207,13 @@ pub fn start(options: ControlOptions) -> io::Result<ControlHandle> {
 /// What the gate's side serves itself.
 fn sources(options: &ControlOptions, meter: &Arc<Meter>) -> Sources {
     let (numbers, gauges) = (Arc::clone(meter), options.gauges.clone());
+    let settings = options.settings.clone();
     let news = Newsroom::new(
         options.board.clone(),
         options.library.clone(),
         options.logs.clone(),
         Arc::clone(&options.revision),
-        Box::new(move || worker::moment(numbers.read(), &gauges)),
+        Box::new(move || worker::moment(numbers.read(), &gauges, &settings)),
     );
     let (previews, clerk) = (options.previews.clone(), options.clerk.clone());
     Sources { meter: Arc::clone(meter), auth: Arc::clone(&options.auth), news, previews, clerk }

@@ -196,7 +196,7 @@ fn answer(request: &mut Request, shop: &Shop) -> Answer {
     };
     let world = World {
         snapshot: &shop.board.read(),
-        moment: moment(shop.meter.read(), &shop.gauges),
+        moment: moment(shop.meter.read(), &shop.gauges, &shop.settings),
         ask: &|command| shop.ask(command),
         listing: &shop.library.listing(),
         change: &|change| shop.change(change),
@@ -209,7 +209,7 @@ fn answer(request: &mut Request, shop: &Shop) -> Answer {
     };
     // What is written to the disk counts as a command, so that a slow one keeps no worker from
     // telling the state.
-    let counted = routes::writes_settings(&asked).then(|| Counted::new(&shop.commands));
+    let counted = routes::waits_for_disk(&asked).then(|| Counted::new(&shop.commands));
     match counted {
         Some(Err(busy)) => routes::error(503, "BUSY", &busy.words),
         Some(Ok(_)) | None => routes::answer(asked, &world),
@@ -217,7 +217,7 @@ fn answer(request: &mut Request, shop: &Shop) -> Answer {
 }
 
 /// Now.
-pub fn moment(http: HttpUse, gauges: &Gauges) -> Moment {
+pub fn moment(http: HttpUse, gauges: &Gauges, settings: &Settings) -> Moment {
     Moment {
         http,
         now: clock::mono(),
@@ -227,7 +227,7 @@ pub fn moment(http: HttpUse, gauges: &Gauges) -> Moment {
         heap: heap::usage(),
         budget_bytes: gauges.budget_bytes(),
         machine: gauges.machine(),
-        thresholds: gauges.thresholds(),
+        thresholds: settings.current().health,
     }
 }
 

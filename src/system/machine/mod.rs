@@ -17,7 +17,6 @@ use std::time::Duration;
 use crate::base::limits::{MACHINE_SAMPLE_MS, THREAD_STACK_BYTES};
 use crate::base::time::Mono;
 use crate::system::clock;
-use crate::system::health::Thresholds;
 use history::{History, Sample};
 
 pub use proc::MemoryBytes;
@@ -94,8 +93,8 @@ pub struct NetworkRates {
     pub bps_out: u64,
 }
 
-/// Where the machine's figures hang, and what they are measured against. The last handle dropped
-/// ends the threads; one that hangs in its disk is left behind.
+/// Where the machine's figures hang. The last handle dropped ends the threads; one that hangs in its
+/// disk is left behind.
 #[derive(Clone, Default)]
 pub struct Gauges(Arc<Handle>);
 
@@ -118,7 +117,6 @@ struct Shared {
 #[derive(Default)]
 struct Cell {
     machine: MachineStatus,
-    thresholds: Thresholds,
     budget_bytes: u64,
     is_ending: bool,
 }
@@ -142,9 +140,8 @@ impl Gauges {
     ///
     /// # Errors
     /// A thread cannot be started.
-    pub fn start(data: &Path, thresholds: Thresholds, budget_bytes: u64) -> io::Result<Gauges> {
+    pub fn start(data: &Path, budget_bytes: u64) -> io::Result<Gauges> {
         let gauges = Gauges::default();
-        gauges.set_thresholds(thresholds);
         gauges.shared().lock().budget_bytes = budget_bytes;
         let (machine, disk) = (Arc::clone(gauges.shared()), Arc::clone(gauges.shared()));
         let data = data.to_owned();
@@ -156,16 +153,6 @@ impl Gauges {
     /// The machine as it was last seen.
     pub fn machine(&self) -> MachineStatus {
         self.shared().lock().machine
-    }
-
-    /// What it is measured against.
-    pub fn thresholds(&self) -> Thresholds {
-        self.shared().lock().thresholds
-    }
-
-    /// Measures against others from now on.
-    pub fn set_thresholds(&self, thresholds: Thresholds) {
-        self.shared().lock().thresholds = thresholds;
     }
 
     /// What the process may occupy, bytes: heap, stacks and its own pages; 0: not known.
@@ -251,7 +238,7 @@ mod tests {
 
     #[test]
     fn the_machine_at_hand_is_seen_and_the_threads_end() {
-        let gauges = Gauges::start(Path::new("/"), Thresholds::default(), 7).expect("threads");
+        let gauges = Gauges::start(Path::new("/"), 7).expect("threads");
         let seen = |gauges: &Gauges| {
             let machine = gauges.machine();
             machine.memory.is_some() && machine.disk.is_some()

@@ -26,7 +26,6 @@ use toml_edit::DocumentMut;
 
 use crate::base::limits::{CONFIG_CHANGED_BYTES_MAX, CONFIG_WAIT_MS_MAX};
 use crate::system::config::{self, Arguments, Config, ConfigErrors, Destination};
-use crate::system::health::Thresholds;
 use crate::system::logs;
 
 pub use self::error::{EditError, SettingsError};
@@ -48,8 +47,6 @@ pub struct Wishes {
     pub destinations: Vec<(Destination, u64)>,
     /// How long a source may be silent.
     pub silence: Duration,
-    /// What health is measured against.
-    pub health: Thresholds,
     /// End, and begin anew.
     pub restart: bool,
 }
@@ -347,7 +344,6 @@ impl Settings {
         let wishes = Wishes {
             destinations: destinations.collect(),
             silence: state.config.programme.silence,
-            health: state.config.health,
             restart: state.restart,
         };
         // It fails only when the data plane has ended.
