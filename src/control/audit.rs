@@ -67,18 +67,14 @@ fn line(asked: &Asked<'_>, who: Who, answer: &Answer) -> String {
 
 /// Whether this is a log-in.
 fn logs_in(asked: &Asked<'_>) -> bool {
-    path(asked) == "/api/login"
-}
-
-fn path<'a>(asked: &Asked<'a>) -> &'a str {
-    asked.target.split(['?', '#']).next().unwrap_or_default()
+    asked.path() == "/api/login"
 }
 
 /// What was asked for, in a person's words where they are known. A password's change is told by its
 /// path alone.
 fn deed(asked: &Asked<'_>) -> String {
     const NAMES: &[&str] = &["video", "source", "action", "name", "filename"];
-    let path = path(asked);
+    let path = asked.path();
     let named = |name| {
         let fields = Fields::read(asked.body, NAMES).ok();
         fields.and_then(|fields| fields.text(name).ok().flatten().map(str::to_owned))

@@ -20,7 +20,7 @@ use crate::base::limits::{
 };
 use crate::control::head::{self, Body, Head, Refusal};
 use crate::control::lane::{Job, Reply};
-use crate::control::routes::{self, Answer, Port, COMMON_FIELDS};
+use crate::control::routes::{self, Answer, Port};
 use crate::control::stream::{self, Carrier, Sources, Stream};
 use crate::control::tls::{Speech, Tls};
 use crate::control::wire::Wire;
@@ -138,15 +138,7 @@ fn https_bytes(head: &Head) -> Vec<u8> {
     let host = head.passed_on.split("\r\n").find_map(|field| field.strip_prefix("host: "));
     let looks = matches!(head.method.as_str(), "GET" | "HEAD");
     match host.filter(|host| looks && !host.is_empty() && !host.contains([' ', '/', '@', '\\'])) {
-        Some(host) => {
-            let mut bytes = "HTTP/1.1 308 Permanent Redirect\r\n".to_owned();
-            for (name, value) in COMMON_FIELDS {
-                bytes.extend([name, ": ", value, "\r\n"]);
-            }
-            bytes.extend(["Location: https://", host, &head.target, "\r\n"]);
-            bytes += "Content-Length: 0\r\nConnection: close\r\n\r\n";
-            bytes.into_bytes()
-        }
+        Some(host) => answer_bytes(&routes::redirect(format!("https://{host}{}", head.target))),
         None => {
             let words = "This port speaks HTTPS; send the request to https:// instead.";
             answer_bytes(&routes::error(400, "INVALID_REQUEST", words))
@@ -362,6 +354,7 @@ fn answer_bytes(answer: &Answer) -> Vec<u8> {
 fn reason(status: u16) -> &'static str {
     match status {
         200 => "OK",
+        308 => "Permanent Redirect",
         400 => "Bad Request",
         408 => "Request Timeout",
         411 => "Length Required",

@@ -147,4 +147,18 @@ impl Route {
             _ => Right::Known,
         }
     }
+
+    /// Changing what is there reads and writes files on the thread that answers.
+    pub(super) const fn waits_for_disk(self) -> bool {
+        matches!(
+            self,
+            Route::Destinations
+                | Route::Destination
+                | Route::DestinationRestart
+                | Route::Settings
+                | Route::Password
+                | Route::Maintenance
+                | Route::Restart
+        )
+    }
 }

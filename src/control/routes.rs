@@ -88,6 +88,22 @@ pub struct Asked<'a> {
     pub last_event_id: &'a str,
 }
 
+impl<'a> Asked<'a> {
+    /// The path, without the query.
+    pub fn path(&self) -> &'a str {
+        path_of(self.target)
+    }
+
+    /// It is not only a look.
+    pub fn changes(&self) -> bool {
+        !matches!(self.method, "GET" | "HEAD")
+    }
+}
+
+fn path_of(target: &str) -> &str {
+    target.split(['?', '#']).next().unwrap_or_default()
+}
+
 /// What an answer is made from.
 #[derive(Clone, Copy)]
 pub struct World<'a> {
@@ -145,7 +161,8 @@ pub const COMMON_FIELDS: [(&str, &str); 4] = [
     (
         "Content-Security-Policy",
         "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-         img-src 'self' data:; media-src 'self' blob:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+         img-src 'self' data:; media-src 'self' blob:; base-uri 'none'; form-action 'none'; \
+         frame-ancestors 'none'",
     ),
 ];
 
@@ -189,6 +206,12 @@ pub fn streamed(stream: Stream) -> Answer {
     Answer { status: 200, fields: Vec::new(), body: Cow::Borrowed(&[]), stream: Some(stream) }
 }
 
+/// What is asked for is elsewhere (RFC 9110, 15.4.9).
+pub fn redirect(location: String) -> Answer {
+    let fields = vec![("Location", location.into())];
+    Answer { status: 308, fields, body: Cow::Borrowed(&[]), stream: None }
+}
+
 pub(super) fn text(status: u16, kind: &'static str, body: impl Into<Cow<'static, str>>) -> Answer {
     let body = match body.into() {
         Cow::Borrowed(body) => Cow::Borrowed(body.as_bytes()),
@@ -199,7 +222,7 @@ pub(super) fn text(status: u16, kind: &'static str, body: impl Into<Cow<'static,
 
 /// Whether the answer to this target may be far larger than others.
 pub fn may_be_large(target: &str) -> bool {
-    target.split(['?', '#']).next() == Some("/api/videos")
+    path_of(target) == "/api/videos"
 }
 
 /// The state of the whole in JSON, as `GET /api/status` and the events tell it.
@@ -209,21 +232,15 @@ pub fn status(snapshot: &Snapshot, moment: Moment) -> Vec<u8> {
     serde_json::to_vec(&api::status(snapshot, &health, moment)).unwrap_or_default()
 }
 
-/// Whether this changes what is on the disk.
-pub fn writes_settings(asked: &Asked<'_>) -> bool {
-    let paths = ["destinations", "settings", "password", "maintenance", "restart"];
-    let reads = matches!(asked.method, "GET" | "HEAD");
-    !reads
-        && asked
-            .target
-            .strip_prefix("/api/")
-            .is_some_and(|rest| paths.iter().any(|path| rest.starts_with(path)))
+/// Whether this may wait for the disk without being a command.
+pub fn waits_for_disk(asked: &Asked<'_>) -> bool {
+    let found = paths::find(asked.port, asked.path());
+    asked.changes() && found.is_some_and(|found| found.route.waits_for_disk())
 }
 
 /// Answers.
 pub fn answer(asked: Asked<'_>, world: &World<'_>) -> Answer {
-    let path = asked.target.split(['?', '#']).next().unwrap_or_default();
-    let Some(found) = paths::find(asked.port, path) else {
+    let Some(found) = paths::find(asked.port, asked.path()) else {
         return error(404, "NOT_FOUND", "There is nothing at this path.");
     };
     let methods = found.methods;
@@ -233,26 +250,25 @@ pub fn answer(asked: Asked<'_>, world: &World<'_>) -> Answer {
         refused.fields.push(("Allow", methods.into()));
         return refused;
     }
-    let changes = !matches!(asked.method, "GET" | "HEAD");
-    let judged = may(&asked, found.route, changes, world);
+    let judged = may(&asked, found.route, world);
     let who = *judged.as_ref().unwrap_or(&Who::Nobody);
-    let answered = judged.and_then(|who| match changes {
+    let answered = judged.and_then(|who| match asked.changes() {
         true => command(asked, found, world, who),
-        false => tell(asked, found, path, world, who),
+        false => tell(asked, found, world, who),
     });
     let answer = answered.unwrap_or_else(|refused| refused);
-    if changes {
+    if asked.changes() {
         world.audit.note(&asked, who, &answer, world.moment.now);
     }
     answer
 }
 
 /// Who asks, if they may have what they ask for, in this form. The port for tools is open to all.
-fn may(asked: &Asked<'_>, route: Route, changes: bool, world: &World<'_>) -> Result<Who, Answer> {
+fn may(asked: &Asked<'_>, route: Route, world: &World<'_>) -> Result<Who, Answer> {
     if asked.port == Port::Stat {
         return Ok(Who::Nobody);
     }
-    let judged = world.auth.judge(&asked.caller, route.right(), changes, world.moment.now);
+    let judged = world.auth.judge(&asked.caller, route.right(), asked.changes(), world.moment.now);
     let who = judged.map_err(|refused| refused.answer(!asked.caller.is_script()))?;
     let kind = asked.content_type.split(';').next().unwrap_or_default().trim();
     if asked.body.is_empty() || kind.eq_ignore_ascii_case("application/json") {
@@ -266,7 +282,6 @@ fn may(asked: &Asked<'_>, route: Route, changes: bool, world: &World<'_>) -> Res
 fn tell(
     asked: Asked<'_>,
     Found { route, name, .. }: Found<'_>,
-    path: &str,
     world: &World<'_>,
     who: Who,
 ) -> Result<Answer, Answer> {
@@ -294,7 +309,7 @@ fn tell(
         Route::Destinations => destinations::list(world)?,
         Route::Settings => settings::list(world)?,
         Route::Stat => text(200, "text/xml", stat::document(snapshot, moment)),
-        Route::StatStyle => stat::style(path),
+        Route::StatStyle => stat::style(asked.path()),
         Route::Metrics => {
             let body = metrics::document(snapshot, &health(), moment);
             text(200, metrics::CONTENT_TYPE, body)
@@ -306,7 +321,7 @@ fn tell(
         },
         Route::Session => calls::session(&asked, world, who),
         // The others take no GET, which was seen to before.
-        _ => page::answer(path, asked.gzip, asked.if_none_match),
+        _ => page::answer(asked.path(), asked.gzip, asked.if_none_match),
     })
 }
 
