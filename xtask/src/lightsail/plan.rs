@@ -223,14 +223,14 @@ fn instance(script: &mut Script, wanted: &Wanted) {
     script.step("Commands below use it.", &format!("ADDRESS=$({told})\necho $ADDRESS"));
     let mut open = ports(wanted);
     open.insert(0, port("tcp", SSH, &wanted.admin.to_string()));
-    let stat = if wanted.stat { "8081 is for the same address. " } else { "" };
+    let stat = if wanted.stat { "8081 is for you as well.\n" } else { "" };
     let udp = match &wanted.udp {
         Some(_) => "1234 is for the one sender: UDP knows no password.",
         None => "1234 stays closed: UDP knows no password. Publish by RTMP with a key.",
     };
     let why = format!(
         "The firewall; this replaces all rules. 22 is for you, until the instance is flashed. 8080,\n\
-         the page, is for you. 1935 is for viewers and publishers. {stat}{udp}"
+         the page, is for you. 1935 is for viewers and publishers.\n{stat}{udp}"
     );
     script.firewall(&why, name, &open);
 }
@@ -275,17 +275,21 @@ fn close(script: &mut Script, wanted: &Wanted) {
     );
 }
 
+/// The request for a snapshot a day.
+fn daily() -> String {
+    let when = object([("snapshotTimeOfDay", SNAPSHOT_HOUR.into())]);
+    let request =
+        object([("addOnType", "AutoSnapshot".into()), ("autoSnapshotAddOnRequest", when)]);
+    request.compact()
+}
+
 fn snapshots(script: &mut Script, wanted: &Wanted) {
     let Wanted { name, place, .. } = wanted;
     script.part("Snapshots");
-    let daily = object([
-        ("addOnType", "AutoSnapshot".into()),
-        ("autoSnapshotAddOnRequest", object([("snapshotTimeOfDay", SNAPSHOT_HOUR.into())])),
-    ]);
     script.call(
         "Every day at that hour, UTC; the last seven are kept. Lightsail has no weekly ones.",
         "enable-add-on",
-        &[("resource-name", name), ("add-on-request", &daily.compact())],
+        &[("resource-name", name), ("add-on-request", &daily())],
     );
     script.call(
         "What there is:",
@@ -294,7 +298,8 @@ fn snapshots(script: &mut Script, wanted: &Wanted) {
     );
     let why = format!(
         "Weekly instead, or to keep some longer: a line for crontab on a machine that is on at that\n\
-         hour and has the AWS CLI. Nobody deletes these but you, and they are charged by the GB.\n\
+         hour and has the AWS CLI (EventBridge Scheduler can make the same call, under a role of its\n\
+         own). Nobody deletes these but you, and they are charged by the GB.\n\
          \x20  0 4 * * 1 aws lightsail create-instance-snapshot --region {region} --instance-name \
          {name} --instance-snapshot-name {name}-$(date +\\%F)\n\
          Those that are there:",
@@ -314,11 +319,7 @@ fn drills(script: &mut Script, wanted: &Wanted) {
         "The service: it ends politely and begins anew. Asks for the page's password.",
         &format!("curl -u admin -X POST http://$ADDRESS:{PAGE}/api/restart"),
     );
-    script.call(
-        "The machine, as by its reset button.",
-        "reboot-instance",
-        &[("instance-name", name)],
-    );
+    script.call("The machine.", "reboot-instance", &[("instance-name", name)]);
     script.call(
         "The instance: stopped and started it may be on other hardware. The address stays.",
         "stop-instance",
@@ -385,14 +386,10 @@ fn grow(script: &mut Script, wanted: &Wanted, bigger: &Bundle) {
         &[("static-ip-name", &address)],
     );
     script.call("", "attach-static-ip", &[("static-ip-name", &address), ("instance-name", &next)]);
-    let hour = object([
-        ("addOnType", "AutoSnapshot".into()),
-        ("autoSnapshotAddOnRequest", object([("snapshotTimeOfDay", SNAPSHOT_HOUR.into())])),
-    ]);
     script.call(
         "Nor are the daily snapshots.",
         "enable-add-on",
-        &[("resource-name", &next), ("add-on-request", &hour.compact())],
+        &[("resource-name", &next), ("add-on-request", &daily())],
     );
     script.call(
         "When all is well; its daily snapshots go with it.",
@@ -405,12 +402,13 @@ fn removal(script: &mut Script, wanted: &Wanted) {
     let Wanted { name, .. } = wanted;
     let address = format!("{name}-ip");
     script.part(&format!("Removing all of it (the instance is {name}, or {name}-2 by now)"));
+    script.call("", "detach-static-ip", &[("static-ip-name", &address)]);
+    script.call("", "release-static-ip", &[("static-ip-name", &address)]);
     script.call(
         "The daily snapshots go with it.",
         "delete-instance",
         &[("instance-name", name), ("force-delete-add-ons", "")],
     );
-    script.call("", "release-static-ip", &[("static-ip-name", &address)]);
     script.call(
         "And any others that get-instance-snapshots tells.",
         "delete-instance-snapshot",
