@@ -30,7 +30,8 @@ impl Balancer {
         drop(free);
         let readme = include_str!("../../README.md");
         let block = readme.split("```haproxy\n").nth(1).and_then(|rest| rest.split("```").next());
-        let mut config = block.expect("the README has one").replace(":1935\n", &format!("{address}\n"));
+        let mut config =
+            block.expect("the README has one").replace(":1935\n", &format!("{address}\n"));
         for (number, edge) in (1..).zip(edges) {
             let line = format!("edge{number}.example.com:1935 check port 8081");
             assert!(config.contains(&line), "{line} is not in:\n{config}");
