@@ -117,8 +117,9 @@ fn cargo_says(key: &str) -> Result<String, String> {
     let text = read(&root().join("Cargo.toml"))?;
     let text = String::from_utf8_lossy(&text);
     let values = text.lines().filter_map(|line| line.split_once(" = "));
-    let found = values.filter(|(name, _)| *name == key).map(|(_, value)| value.trim_matches('"'));
-    found.last().map(str::to_owned).ok_or_else(|| format!("Cargo.toml has no {key}"))
+    let mut found =
+        values.filter(|(name, _)| *name == key).map(|(_, value)| value.trim_matches('"'));
+    found.next_back().map(str::to_owned).ok_or_else(|| format!("Cargo.toml has no {key}"))
 }
 
 #[cfg(test)]
