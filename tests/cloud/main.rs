@@ -91,7 +91,7 @@ fn what_is_planted_in_a_plan_is_found() {
         ("  --blueprint-id debian_12 \\\n", "", "blueprintId"),
         ("\"protocol\":\"udp\"", "\"protocol\":\"UDP\"", "UDP is none of"),
         ("\"fromPort\":1935", "\"fromPort\":\"1935\"", "Invalid type"),
-        ("\"cidrs\":", "\"cidr\":", "no member cidr"),
+        ("\"cidrs\":", "\"cidr\":", "Unknown parameter in portInfos"),
         ("\"AutoSnapshot\"", "\"Autosnapshot\"", "Autosnapshot is none of"),
         ("\"04:00\"", "\"4:00\"", "4:00 is not as"),
         ("staticIp.ipAddress", "staticIp.address", "the answer has no address"),
