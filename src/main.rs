@@ -17,7 +17,7 @@ use streamcaster::system::config::{self, Arguments, Config};
 use streamcaster::system::heap::CountedHeap;
 use streamcaster::system::logs::{self, LogOptions};
 use streamcaster::system::password::{self, PasswordHash};
-use streamcaster::system::probe::{self, Options, Target};
+use streamcaster::system::probe::{self, Options, Outcome, Target};
 use streamcaster::system::{clock, memory, pid_file, terminal};
 
 #[global_allocator]
@@ -85,6 +85,9 @@ struct Probe {
     /// say what --recover would do, and do nothing
     #[argh(switch)]
     dry_run: bool,
+    /// exit 0 when it is degraded as well: for a container's health check, which ends what fails it
+    #[argh(switch)]
+    unhealthy_only: bool,
 }
 
 /// Check the configuration and print the memory budget.
@@ -171,7 +174,7 @@ fn start(run: Run) -> ExitCode {
 }
 
 fn ask(probe: Probe) -> ExitCode {
-    let Probe { data, url, timeout_s, recover, dry_run } = probe;
+    let Probe { data, url, timeout_s, recover, dry_run, unhealthy_only } = probe;
     let target = match url.as_deref().map(Target::from_url).transpose() {
         Ok(target) => target,
         Err(why) => {
@@ -186,7 +189,11 @@ fn ask(probe: Probe) -> ExitCode {
     let (outcome, line) = probe::run(&options);
     // Nobody may read it, and then the exit code still counts.
     let _ = writeln!(std::io::stdout(), "{line}");
-    ExitCode::from(outcome.code())
+    match outcome {
+        // A new start mends no destination and no encoder.
+        Outcome::Degraded if unhealthy_only => ExitCode::SUCCESS,
+        told => ExitCode::from(told.code()),
+    }
 }
 
 /// Starts the program in this process's place, with the same arguments, environment and folder.

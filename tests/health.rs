@@ -98,6 +98,12 @@ fn verdicts_are_told_by_line_and_code() {
     assert_eq!(found(saying(200, degraded)), (1, "degraded: disk 85 %".to_owned()));
     let unhealthy = r#"{"status":"unhealthy"}"#;
     assert_eq!(found(saying(503, unhealthy)), (2, "unhealthy".to_owned()));
+
+    // As the health check of a container, which a new start has to mend.
+    let ending = |url: String| probe(&folder, &["--url", &url, "--unhealthy-only"]);
+    assert_eq!(ending(saying(200, degraded)), (0, "degraded: disk 85 %".to_owned()));
+    assert_eq!(ending(saying(503, unhealthy)).0, 2);
+    assert_eq!(ending("http://127.0.0.1:1".to_owned()).0, 3);
 }
 
 #[test]

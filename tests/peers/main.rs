@@ -3,6 +3,7 @@
 //! machine.
 #![cfg(test)]
 
+mod balancer;
 mod budget;
 mod child;
 mod crowd;

@@ -9,7 +9,10 @@ mod dist;
 mod emulate;
 mod fuzz;
 mod image;
+mod json;
 mod layers;
+mod lightsail;
+mod oci;
 mod setup;
 mod size;
 mod source;
@@ -40,6 +43,8 @@ enum Command {
     Size(Size),
     Image(image::Image),
     Emulate(emulate::Emulate),
+    Lightsail(lightsail::Lightsail),
+    Oci(oci::Oci),
     Bench(bench::Bench),
 }
 
@@ -104,6 +109,8 @@ fn main() -> ExitCode {
         Command::Size(size) => size::run(size.compare, size.save),
         Command::Image(options) => image::run(&options),
         Command::Emulate(options) => emulate::run(&options),
+        Command::Lightsail(options) => lightsail::run(&options),
+        Command::Oci(options) => oci::run(&options),
         Command::Bench(options) => bench::bench(&options),
     };
     match outcome {

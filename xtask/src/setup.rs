@@ -16,9 +16,33 @@ const CARGO_DENY_VERSION: &str = "0.20.2";
 /// The version whose verdicts the page was mended by.
 const AXE_VERSION: &str = "4.14.1";
 
-/// What holds the API against its document, for a test only: packages of PyPI, all of them named,
-/// for another version of one would send other requests.
-const SCHEMATHESIS: &str = "xtask/schemathesis.txt";
+/// Packages of PyPI that a test needs, all of them named, for another version of one would say
+/// something else.
+struct PythonPackages {
+    name: &'static str,
+    /// Where they go, below the tools.
+    folder: &'static str,
+    list: &'static str,
+    /// What answers when they are there: a program of theirs and two arguments.
+    probe: [&'static str; 3],
+}
+
+const PYTHON_PACKAGES: [PythonPackages; 2] = [
+    // What holds the API against its document.
+    PythonPackages {
+        name: "Schemathesis",
+        folder: "schemathesis",
+        list: "xtask/schemathesis.txt",
+        probe: ["st", "--no-color", "--version"],
+    },
+    // What knows every command of AWS, and what each takes.
+    PythonPackages {
+        name: "botocore",
+        folder: "botocore",
+        list: "xtask/botocore.txt",
+        probe: ["python", "-c", "import botocore"],
+    },
+];
 
 /// Where distributions put the RTMP module of nginx.
 const NGINX_RTMP_MODULES: [&str; 2] =
@@ -31,7 +55,7 @@ struct Tool {
     present: fn() -> bool,
 }
 
-const TOOLS: [Tool; 16] = [
+const TOOLS: [Tool; 18] = [
     Tool {
         name: "a Rust standard library for musl (`rustup target add x86_64-unknown-linux-musl`)",
         packages: &sysroot::PACKAGES,
@@ -72,6 +96,8 @@ const TOOLS: [Tool; 16] = [
         packages: &["qemu-system-x86", "seabios", "ovmf", "ipxe-qemu"],
         present: qemu,
     },
+    Tool { name: "HAProxy", packages: &["haproxy"], present: haproxy },
+    Tool { name: "umoci", packages: &["umoci"], present: || answers("umoci", &["--version"]) },
 ];
 
 /// What only `cargo xtask fuzz` needs, for its engine.
@@ -154,6 +180,10 @@ fn qemu() -> bool {
         && Path::new("/usr/share/OVMF/OVMF_CODE.fd").exists()
 }
 
+fn haproxy() -> bool {
+    answers("haproxy", &["-v"]) || answers("/usr/sbin/haproxy", &["-v"])
+}
+
 fn debian_package(name: &str) -> Command {
     let mut query = Command::new("dpkg-query");
     query.args(["--show", "--showformat=${Status}", name]);
@@ -165,7 +195,7 @@ fn install_missing() -> Result<(), String> {
     rust_components()?;
     debian_packages(&TOOLS)?;
     axe()?;
-    schemathesis()?;
+    PYTHON_PACKAGES.iter().try_for_each(python)?;
     kernel::fetch()?;
     cargo_deny()
 }
@@ -281,29 +311,32 @@ fn cargo_deny() -> Result<(), String> {
     Err("cargo-deny is installed but does not answer: is ~/.cargo/bin in PATH?".to_owned())
 }
 
-/// Puts Schemathesis into a virtual environment of its own below the target folder, so that
-/// nothing else of the machine's Python is touched. Its test fails without it.
-fn schemathesis() -> Result<(), String> {
-    let (folder, list) = (target_dir().join("tools/schemathesis"), root().join(SCHEMATHESIS));
-    let (st, installed) = (folder.join("bin/st"), folder.join("installed.txt"));
-    let wanted = fs::read(&list).map_err(|error| format!("{SCHEMATHESIS}: {error}"))?;
+/// Puts packages of PyPI into a virtual environment of their own below the target folder, so that
+/// nothing else of the machine's Python is touched. The tests that need them fail without.
+fn python(packages: &PythonPackages) -> Result<(), String> {
+    let PythonPackages { name, folder, list, probe } = packages;
+    let (folder, list_file) = (target_dir().join("tools").join(folder), root().join(list));
+    let installed = folder.join("installed.txt");
+    let wanted = fs::read(&list_file).map_err(|error| format!("{list}: {error}"))?;
     let known = fs::read(&installed).is_ok_and(|known| known == wanted);
-    if known && said(Command::new(&st).arg("--version")).is_ok() {
+    let answer = || {
+        let [program, arguments @ ..] = probe;
+        said(Command::new(folder.join("bin").join(program)).args(arguments))
+    };
+    if known && answer().is_ok() {
         return Ok(());
     }
-    println!("missing: Schemathesis");
+    println!("missing: {name}");
     let at = folder.display();
     let advice = format!(
         "By hand:\n  sudo apt-get install --no-install-recommends python3-venv\n  python3 -m venv \
-         --clear {at}\n  {at}/bin/pip install -r {SCHEMATHESIS}\n  cp {SCHEMATHESIS} \
-         {at}/installed.txt"
+         --clear {at}\n  {at}/bin/pip install -r {list}\n  cp {list} {at}/installed.txt"
     );
     run(Command::new("python3").args(["-m", "venv", "--clear"]).arg(&folder), &advice)?;
     let mut pip = Command::new(folder.join("bin/pip"));
-    pip.args(["install", "--quiet", "--disable-pip-version-check", "-r"]).arg(&list);
+    pip.args(["install", "--quiet", "--disable-pip-version-check", "-r"]).arg(&list_file);
     run(&mut pip, &advice)?;
-    said(Command::new(&st).arg("--version"))
-        .map_err(|why| format!("Schemathesis is installed but does not answer: {why}. {advice}"))?;
+    answer().map_err(|why| format!("{name} is installed but does not answer: {why}. {advice}"))?;
     fs::write(&installed, wanted).map_err(|error| format!("{}: {error}", installed.display()))
 }
 

@@ -1,7 +1,7 @@
-//! Archives: newc cpio, which the kernel unpacks as its first file system and GRUB reads straight
-//! off a partition, and the one-member ustar that holds GRUB's environment. Purpose: the same
-//! bytes whoever packs them: the caller's order, one owner, one time. Non-goals: hard links,
-//! long names, reading. Bound: a file below 4 GiB, as the formats' numbers have it.
+//! newc cpio archives, which the kernel unpacks as its first file system and GRUB reads straight
+//! off a partition. Purpose: the same bytes whoever packs them: the caller's order, one owner, one
+//! time. Non-goals: hard links, reading. Bound: a file below 4 GiB, as the format's numbers have
+//! it.
 
 /// What an entry is, with the permission bits of its mode.
 pub enum Kind<'a> {
@@ -71,44 +71,12 @@ impl Newc {
     }
 }
 
-/// A ustar archive of one file (POSIX pax, "ustar Interchange Format"): its content begins at
-/// byte 512.
-pub fn ustar(name: &str, content: &[u8]) -> Vec<u8> {
-    let mut header = [0_u8; 512];
-    let mut put = |at: usize, text: &str| {
-        for (place, byte) in header.iter_mut().skip(at).zip(text.bytes()) {
-            *place = byte;
-        }
-    };
-    put(0, name);
-    put(100, "0000644\0");
-    put(108, "0000000\0");
-    put(116, "0000000\0");
-    put(124, &format!("{:011o}\0", content.len()));
-    put(136, "00000000000\0");
-    // The sum of all bytes is taken with blanks where it will stand.
-    put(148, "        ");
-    put(156, "0");
-    put(257, "ustar\x0000");
-    let sum: u32 = header.iter().map(|&byte| u32::from(byte)).sum();
-    let mut put = |at: usize, text: &str| {
-        for (place, byte) in header.iter_mut().skip(at).zip(text.bytes()) {
-            *place = byte;
-        }
-    };
-    put(148, &format!("{sum:06o}\0 "));
-    let mut archive = header.to_vec();
-    archive.extend_from_slice(content);
-    archive.resize(archive.len().next_multiple_of(512) + 1024, 0);
-    archive
-}
-
 #[cfg(test)]
 mod tests {
     use std::process::Command;
 
     use super::*;
-    use crate::step::{piped, said};
+    use crate::step::piped;
 
     #[test]
     fn other_readers_list_a_newc_archive() {
@@ -132,17 +100,5 @@ mod tests {
             assert!(line.starts_with(mode) && line.ends_with(name), "{line}");
         }
         assert!(listed.contains("1970-01-02"), "{listed}");
-    }
-
-    #[test]
-    fn other_readers_unpack_a_ustar_archive() {
-        let archive = ustar("grubenv", &[b'#'; 1024]);
-        assert_eq!(archive.get(512..1536), Some(&[b'#'; 1024][..]));
-        let file = std::env::temp_dir().join(format!("xtask-ustar-{}", std::process::id()));
-        std::fs::write(&file, &archive).unwrap();
-        let listed = said(Command::new("tar").arg("-tvf").arg(&file));
-        std::fs::remove_file(&file).unwrap();
-        let listed = listed.unwrap();
-        assert!(listed.contains("1024") && listed.ends_with("grubenv"), "{listed}");
     }
 }

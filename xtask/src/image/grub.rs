@@ -10,7 +10,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::cpio::ustar;
+use super::ustar;
 use super::{read, write};
 use crate::step::run;
 
@@ -64,7 +64,7 @@ pub struct Loaders {
 pub fn loaders(numbers: &Numbers, core_at: u64, stage: &Path) -> Result<Loaders, String> {
     let memdisk = stage.join("memdisk.tar");
     let config = configuration(numbers);
-    write(&memdisk, &ustar(&format!("{PREFIX}/grub.cfg"), config.as_bytes()))?;
+    write(&memdisk, &ustar::of_one(&format!("{PREFIX}/grub.cfg"), config.as_bytes()))?;
     let make = |format: &str, own: &[&str]| -> Result<Vec<u8>, String> {
         let out = stage.join(format!("core.{format}"));
         let mut mkimage = Command::new("grub-mkimage");
@@ -115,7 +115,7 @@ fn patch(bytes: &mut [u8], at: usize, with: &[u8]) -> Result<(), String> {
 pub fn environment() -> Vec<u8> {
     let mut block = b"# GRUB Environment Block\norder=AB\nA_left=3\nB_left=0\n".to_vec();
     block.resize(1024, b'#');
-    ustar("grubenv", &block)
+    ustar::of_one("grubenv", &block)
 }
 
 /// GRUB's script knows no arithmetic and no variables of variables: hence a function a slot.

@@ -1,7 +1,7 @@
 //! The manifest: what an image is made of, `manifest.json`. Purpose: whoever holds an image knows
 //! its kernel, its parts and its sums. Non-goal: a signature. Bound: a few dozen lines.
 
-use std::fmt::Write;
+use crate::json::quoted;
 
 /// A file's name, size and sum.
 pub struct Summed {
@@ -26,22 +26,6 @@ pub fn text(version: &str, parts: &[(&str, String)], files: &[Summed]) -> String
     });
     text += &lines.collect::<Vec<_>>().join(",\n");
     text + "\n  }\n}\n"
-}
-
-/// A JSON string (RFC 8259, 7).
-fn quoted(text: &str) -> String {
-    let mut quoted = String::from("\"");
-    for letter in text.chars() {
-        match letter {
-            '"' | '\\' => quoted.extend(['\\', letter]),
-            control if control < ' ' => {
-                let _ = write!(quoted, "\\u{:04x}", u32::from(control));
-            }
-            plain => quoted.push(plain),
-        }
-    }
-    quoted.push('"');
-    quoted
 }
 
 #[cfg(test)]

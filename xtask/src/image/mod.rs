@@ -12,6 +12,7 @@ pub mod kernel;
 mod manifest;
 mod modules;
 mod rootfs;
+pub mod ustar;
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -149,19 +150,20 @@ fn summed(name: &'static str, bytes: &[u8]) -> Result<Summed, String> {
     Ok(Summed { name, bytes: bytes.len(), sha256: sha256(bytes)? })
 }
 
-fn sha256(bytes: &[u8]) -> Result<String, String> {
+/// SHA-256, in hexadecimal.
+pub fn sha256(bytes: &[u8]) -> Result<String, String> {
     let said = piped(&mut Command::new("sha256sum"), bytes)?;
     Ok(String::from_utf8_lossy(&said).chars().take(64).collect())
 }
 
-/// Without its own name and time in the header.
-fn gzip(bytes: &[u8]) -> Result<Vec<u8>, String> {
+/// Compressed, without a name and a time in the header.
+pub fn gzip(bytes: &[u8]) -> Result<Vec<u8>, String> {
     piped(Command::new("gzip").args(["-9", "--no-name"]), bytes)
 }
 
 /// When the commit was made: the same for everybody who builds it. A source without its history
 /// is from the beginning of time.
-fn commit_time() -> u32 {
+pub fn commit_time() -> u32 {
     let mut log = Command::new("git");
     log.args(["log", "-1", "--format=%ct"]).current_dir(root());
     said(&mut log).ok().and_then(|seconds| seconds.parse().ok()).unwrap_or(0)
@@ -179,12 +181,13 @@ fn tool(name: &str) -> Command {
     Command::new(found.unwrap_or_else(|| name.into()))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, String> {
+/// Reads a file; the error names it.
+pub fn read(path: &Path) -> Result<Vec<u8>, String> {
     fs::read(path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// Writes a file, with the folders above it.
-fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
+pub fn write(path: &Path, bytes: &[u8]) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("{}: {error}", path.display());
     if let Some(above) = path.parent() {
         fs::create_dir_all(above).map_err(failed)?;

@@ -1,38 +1,17 @@
-//! The product as it is shipped: built by `cargo xtask dist`, started with an empty environment in
+//! The product beside nothing: built by `cargo xtask dist`, started with an empty environment in
 //! a root folder that holds nothing but itself and `/data` (no libraries, no `/proc`, `/dev`, `/etc`,
 //! `/run` or `/tmp`), by a user who may write nowhere else, and played by ffmpeg from outside.
-#![cfg(test)]
-
-#[path = "peers/wait.rs"]
-mod wait;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
 use std::os::unix::fs::{chown, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::{Arc, Mutex};
+use std::process::Command;
 
-use wait::{holds, poll, seconds};
+use crate::wait::{holds, poll, seconds};
+use crate::world::{get, probe, product, tool, Running};
 
 /// The user the product runs as when root starts the test: one who owns nothing.
 const NOBODY: u32 = 65_534;
-
-/// Builds the product the way it is shipped; quick when nothing has changed.
-fn product() -> PathBuf {
-    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("a target folder");
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut dist = Command::new(cargo);
-    dist.args(["run", "--quiet", "--locked", "--package", "xtask", "--", "dist"])
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env("CARGO_TARGET_DIR", target)
-        .stdin(Stdio::null());
-    let output = dist.output().expect("cargo, which runs this test, starts");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "`cargo xtask dist` makes no product:\n{said}");
-    target.join("dist/streamcaster")
-}
 
 /// A root folder with the product and its data folder, and nothing else.
 struct EmptyRoot(PathBuf);
@@ -93,74 +72,6 @@ impl Drop for EmptyRoot {
             let _ = fs::remove_dir_all(&self.0);
         }
     }
-}
-
-/// A tool's whole path, since the environment of what is started is empty.
-fn tool(name: &str) -> PathBuf {
-    let places = ["/usr/sbin", "/usr/bin", "/sbin", "/bin"];
-    let found = places.iter().map(|place| Path::new(place).join(name)).find(|path| path.exists());
-    found.unwrap_or_else(|| panic!("{name} is not installed: `cargo xtask setup` installs it"))
-}
-
-/// A process that ends with the test.
-struct Running {
-    child: Child,
-    printed: Arc<Mutex<String>>,
-}
-
-impl Running {
-    fn start(command: &mut Command) -> Running {
-        let command = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|e| {
-            panic!("{:?} does not start: {e}", command.get_program());
-        });
-        let printed = Arc::new(Mutex::new(String::new()));
-        let stderr = BufReader::new(child.stderr.take().expect("its stderr is piped"));
-        let into = Arc::clone(&printed);
-        std::thread::spawn(move || {
-            for line in stderr.lines().map_while(Result::ok) {
-                *into.lock().expect("no panic") += &format!("{line}\n");
-            }
-        });
-        Running { child, printed }
-    }
-
-    fn printed(&self) -> String {
-        self.printed.lock().expect("no panic").clone()
-    }
-
-    /// The address it says it listens on.
-    fn address(&self, name: &str) -> Option<SocketAddr> {
-        let printed = self.printed();
-        let (_, behind) = printed.split_once(&format!("listening: {name} "))?;
-        behind.split_whitespace().next()?.parse().ok()
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn get(address: SocketAddr, path: &str) -> String {
-    let mut stream = TcpStream::connect(address).expect("the port is open");
-    stream.set_read_timeout(Some(seconds(10))).expect("a timeout");
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").expect("room in the socket");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    answer
-}
-
-/// What ffprobe sees of the programme: codec and width of each track.
-fn probe(url: &str) -> String {
-    let mut ffprobe = Command::new("ffprobe");
-    ffprobe.args(["-v", "error", "-rw_timeout", "20000000", "-of", "compact=p=0:nk=1"]);
-    ffprobe.args(["-show_entries", "stream=codec_name,width", url]).stdin(Stdio::null());
-    let output = ffprobe.output().expect("ffprobe starts: `cargo xtask setup` installs it");
-    assert!(output.status.success(), "ffprobe: {}", String::from_utf8_lossy(&output.stderr));
-    String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
 #[test]

@@ -1,0 +1,225 @@
+//! The image's files (OCI Image Format Specification 1.1, "Image Layout", "Image Configuration",
+//! "Image Manifest"): a layer, its configuration, a manifest and an index, each named by its digest,
+//! in one tar. Purpose: what registries, Docker, containerd and Podman take. Non-goal: reading
+//! images. Bound: what fits into memory.
+
+use super::cargo_says;
+use crate::image::ustar::{Kind, Ustar};
+use crate::image::{gzip, sha256};
+use crate::json::{object, texts, Json};
+
+/// The user it runs as, known to the image's own /etc/passwd. The number is the one others use for
+/// "nonroot".
+const USER: u32 = 65_532;
+/// TCP and UDP as the configuration's defaults have them.
+const PORTS: [&str; 4] = ["1234/udp", "1935/tcp", "8080/tcp", "8081/tcp"];
+pub const PROGRAM: &str = "/usr/bin/streamcaster";
+const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+const CONFIG: &str = "application/vnd.oci.image.config.v1+json";
+const LAYER: &str = "application/vnd.oci.image.layer.v1.tar+gzip";
+
+/// What the image tells of itself.
+pub struct About {
+    /// As in `amd64`.
+    pub architecture: &'static str,
+    /// The product's version.
+    pub version: String,
+    /// The commit it was built from.
+    pub revision: String,
+    /// The commit's time (RFC 3339).
+    pub created: String,
+    /// The same in seconds since 1970.
+    pub time: u32,
+}
+
+/// What it holds.
+pub struct Content<'a> {
+    /// The static binary.
+    pub product: &'a [u8],
+    /// `config.toml` for /data.
+    pub config: Option<&'a [u8]>,
+}
+
+/// An image in its envelope.
+pub struct Image {
+    /// The tar.
+    pub archive: Vec<u8>,
+    /// The manifest's digest: what a registry will call it.
+    pub digest: String,
+}
+
+/// A file of the layout, found by its digest.
+struct Blob {
+    media: &'static str,
+    sha256: String,
+    bytes: Vec<u8>,
+}
+
+impl Blob {
+    fn of(media: &'static str, bytes: Vec<u8>) -> Result<Blob, String> {
+        Ok(Blob { media, sha256: sha256(&bytes)?, bytes })
+    }
+
+    fn digest(&self) -> String {
+        format!("sha256:{}", self.sha256)
+    }
+
+    /// What leads to it (the specification's "Content Descriptors").
+    fn descriptor(&self, annotations: Option<Json>) -> Json {
+        let mut members = vec![
+            ("mediaType".to_owned(), self.media.into()),
+            ("digest".to_owned(), self.digest().into()),
+            ("size".to_owned(), Json::Number(self.bytes.len() as u64)),
+        ];
+        members.extend(annotations.map(|annotations| ("annotations".to_owned(), annotations)));
+        Json::Object(members)
+    }
+}
+
+/// Makes the image.
+pub fn image(content: &Content<'_>, about: &About) -> Result<Image, String> {
+    let files = files(content, about.time);
+    let uncompressed = format!("sha256:{}", sha256(&files)?);
+    let layer = Blob::of(LAYER, gzip(&files)?)?;
+    let labels = labels(about)?;
+    let config = config(about, &labels, &uncompressed).compact();
+    let config = Blob::of(CONFIG, config.into_bytes())?;
+    let manifest = object([
+        ("schemaVersion", Json::Number(2)),
+        ("mediaType", MANIFEST.into()),
+        ("config", config.descriptor(None)),
+        ("layers", Json::List(vec![layer.descriptor(None)])),
+        ("annotations", strings(&labels)),
+    ]);
+    let manifest = Blob::of(MANIFEST, manifest.compact().into_bytes())?;
+    let index = object([
+        ("schemaVersion", Json::Number(2)),
+        ("mediaType", INDEX.into()),
+        ("manifests", Json::List(vec![manifest.descriptor(Some(names(about)))])),
+    ]);
+    let digest = manifest.digest();
+    let archive = envelope(&index.compact(), [layer, config, manifest], about.time);
+    Ok(Image { archive, digest })
+}
+
+/// The layer: sorted, root's but for the data folder.
+fn files(content: &Content<'_>, time: u32) -> Vec<u8> {
+    let passwd = format!("streamcaster:x:{USER}:{USER}:StreamCaster:/data:/nonexistent\n");
+    let group = format!("streamcaster:x:{USER}:\n");
+    let mut layer = Ustar::new(time);
+    layer.add("data", 0o750, USER, &Kind::Folder);
+    if let Some(config) = content.config {
+        layer.add("data/config.toml", 0o600, USER, &Kind::File(config));
+    }
+    layer.add("etc", 0o755, 0, &Kind::Folder);
+    layer.add("etc/group", 0o644, 0, &Kind::File(group.as_bytes()));
+    layer.add("etc/passwd", 0o644, 0, &Kind::File(passwd.as_bytes()));
+    layer.add("usr", 0o755, 0, &Kind::Folder);
+    layer.add("usr/bin", 0o755, 0, &Kind::Folder);
+    layer.add("usr/bin/streamcaster", 0o755, 0, &Kind::File(content.product));
+    layer.finish()
+}
+
+/// The labels that OCI gives names to ("Annotations", "Pre-Defined Annotation Keys").
+fn labels(about: &About) -> Result<Vec<(&'static str, String)>, String> {
+    Ok(vec![
+        ("org.opencontainers.image.created", about.created.clone()),
+        ("org.opencontainers.image.description", cargo_says("description")?),
+        ("org.opencontainers.image.licenses", cargo_says("license")?),
+        ("org.opencontainers.image.revision", about.revision.clone()),
+        ("org.opencontainers.image.title", "StreamCaster".to_owned()),
+        ("org.opencontainers.image.version", about.version.clone()),
+    ])
+}
+
+fn strings(pairs: &[(&str, String)]) -> Json {
+    let members = pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into()));
+    Json::Object(members.collect())
+}
+
+/// Under which name Docker and containerd keep what they load, and OCI's own tools find it.
+fn names(about: &About) -> Json {
+    let version = &about.version;
+    object([
+        ("io.containerd.image.name", format!("docker.io/library/streamcaster:{version}").into()),
+        ("org.opencontainers.image.ref.name", version.clone().into()),
+    ])
+}
+
+fn config(about: &About, labels: &[(&str, String)], uncompressed: &str) -> Json {
+    let ports = PORTS.iter().map(|port| ((*port).to_owned(), Json::Object(Vec::new())));
+    let execution = object([
+        ("User", format!("{USER}:{USER}").into()),
+        ("ExposedPorts", Json::Object(ports.collect())),
+        ("Env", texts(["PATH=/usr/bin"])),
+        ("Entrypoint", texts([PROGRAM])),
+        ("Cmd", texts(["run", "--data", "/data"])),
+        ("Volumes", object([("/data", Json::Object(Vec::new()))])),
+        ("WorkingDir", "/".into()),
+        ("Labels", strings(labels)),
+        ("StopSignal", "SIGTERM".into()),
+    ]);
+    let history = object([
+        ("created", about.created.clone().into()),
+        ("created_by", "cargo xtask oci".into()),
+    ]);
+    object([
+        ("created", about.created.clone().into()),
+        ("architecture", about.architecture.into()),
+        ("os", "linux".into()),
+        ("config", execution),
+        ("rootfs", object([("type", "layers".into()), ("diff_ids", texts([uncompressed]))])),
+        ("history", Json::List(vec![history])),
+    ])
+}
+
+/// The layout as one tar, sorted.
+fn envelope(index: &str, mut blobs: [Blob; 3], time: u32) -> Vec<u8> {
+    blobs.sort_by(|one, other| one.sha256.cmp(&other.sha256));
+    let mut archive = Ustar::new(time);
+    archive.add("blobs", 0o755, 0, &Kind::Folder);
+    archive.add("blobs/sha256", 0o755, 0, &Kind::Folder);
+    for Blob { sha256, bytes, .. } in &blobs {
+        archive.add(&format!("blobs/sha256/{sha256}"), 0o644, 0, &Kind::File(bytes));
+    }
+    archive.add("index.json", 0o644, 0, &Kind::File(index.as_bytes()));
+    let layout = object([("imageLayoutVersion", "1.0.0".into())]).compact();
+    archive.add("oci-layout", 0o644, 0, &Kind::File(layout.as_bytes()));
+    archive.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn about() -> About {
+        About {
+            architecture: "amd64",
+            version: "1.2.3".to_owned(),
+            revision: "abc".to_owned(),
+            created: "1970-01-02T00:00:00Z".to_owned(),
+            time: 86_400,
+        }
+    }
+
+    #[test]
+    fn the_same_content_makes_the_same_bytes() {
+        let content = Content { product: &[7; 1000], config: None };
+        let [one, two] = [(); 2].map(|()| image(&content, &about()).unwrap());
+        assert_eq!(one.digest, two.digest);
+        assert!(one.archive == two.archive);
+        let other = Content { product: &[8; 1000], config: None };
+        assert_ne!(image(&other, &about()).unwrap().digest, one.digest);
+    }
+
+    #[test]
+    fn a_configuration_is_the_services_own() {
+        let with = |config| String::from_utf8(files(&Content { product: b"", config }, 0)).unwrap();
+        let layer = with(Some(b"[http]\n"));
+        let at = layer.find("data/config.toml").unwrap();
+        let header = layer.get(at..at + 512).unwrap();
+        assert!(header.contains("0000600\x000177774\x000177774"), "{header:?}");
+        assert!(!with(None).contains("config.toml"));
+    }
+}

@@ -1,0 +1,157 @@
+//! `cargo xtask oci`: the product as a container image, `target/dist/streamcaster.oci.tar`.
+//! Purpose: for who runs containers anyway, the same static binary beside nothing, the same bytes
+//! for the same commit. Non-goals: other processors in one image, pushing it to a registry, a shell
+//! inside. Bound: one layer.
+
+mod layout;
+mod task;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use argh::FromArgs;
+
+use crate::dist;
+use crate::image::{commit_time, read, sha256, write};
+use crate::step::{root, said, step, target_dir};
+use layout::{About, Content};
+
+/// make the container image, target/dist/streamcaster.oci.tar, or print a task for ECS
+#[derive(FromArgs)]
+#[argh(subcommand, name = "oci")]
+pub struct Oci {
+    /// another build of the product than that of this source
+    #[argh(option)]
+    binary: Option<PathBuf>,
+    /// a configuration to start with, put into /data; whoever has the image can read its keys
+    #[argh(option)]
+    config: Option<PathBuf>,
+    /// print a task definition for Amazon ECS instead
+    #[argh(switch)]
+    ecs_task: bool,
+    /// the task's image, as it was pushed
+    #[argh(option)]
+    image: Option<String>,
+    /// the task's region; the image's unless said otherwise
+    #[argh(option)]
+    region: Option<String>,
+    /// the task's account, of 12 digits; the image's unless said otherwise
+    #[argh(option)]
+    account: Option<String>,
+    /// an EFS file system for /data, as fs-0123abcd; without one it lives as long as the task
+    #[argh(option)]
+    efs: Option<String>,
+    /// the server of a destination, rtmp://…; its key comes from the secret stream-key
+    #[argh(option)]
+    destination: Option<String>,
+}
+
+/// The image's name in the folder of the product.
+const FILE: &str = "streamcaster.oci.tar";
+
+/// The command as it is typed.
+pub fn run(options: &Oci) -> Result<(), String> {
+    if options.ecs_task {
+        print!("{}", task::definition(options)?);
+        return Ok(());
+    }
+    let product = match &options.binary {
+        Some(binary) => binary.clone(),
+        None => dist::build()?.product,
+    };
+    let file = target_dir().join("dist").join(FILE);
+    step("oci", || {
+        let about = about(&product)?;
+        let config = options.config.as_deref().map(read).transpose()?;
+        let content = Content { product: &read(&product)?, config: config.as_deref() };
+        let image = layout::image(&content, &about)?;
+        write(&file, &image.archive)?;
+        println!("{}", file.display());
+        println!("{} bytes, sha256:{}", image.archive.len(), sha256(&image.archive)?);
+        println!("streamcaster:{} is {}", about.version, image.digest);
+        Ok(())
+    })
+}
+
+/// What the image tells of itself, found out from the product and the commit.
+fn about(product: &Path) -> Result<About, String> {
+    let architecture = architecture(&read(product)?)?;
+    let segments =
+        said(Command::new("readelf").args(["--program-headers", "--wide"]).arg(product))?;
+    if segments.contains("INTERP") {
+        let product = product.display();
+        return Err(format!(
+            "{product} asks for a loader, and the image has none: cargo xtask dist"
+        ));
+    }
+    let told = said(Command::new(product).arg("version"))?;
+    let (version, revision) = versions(&told)?;
+    let time = commit_time();
+    let mut date = Command::new("date");
+    let created = said(date.args(["-u", "-d", &format!("@{time}"), "+%Y-%m-%dT%H:%M:%SZ"]))?;
+    Ok(About { architecture, version, revision, created, time })
+}
+
+/// The processor a program is for (ELF, "e_machine"), in OCI's words.
+fn architecture(program: &[u8]) -> Result<&'static str, String> {
+    match (program.get(..4), program.get(18..20)) {
+        (Some(b"\x7fELF"), Some([0x3e, 0])) => Ok("amd64"),
+        (Some(b"\x7fELF"), Some([0xb7, 0])) => Ok("arm64"),
+        _ => Err("the binary is no program for x86-64 or ARM64 Linux".to_owned()),
+    }
+}
+
+/// Takes `streamcaster VERSION (REVISION)` apart.
+fn versions(told: &str) -> Result<(String, String), String> {
+    let mut words = told.split_whitespace();
+    let version = words.nth(1);
+    let revision = words.next().map(|word| word.trim_matches(['(', ')']));
+    match (version, revision) {
+        (Some(version), Some(revision)) => Ok((version.to_owned(), revision.to_owned())),
+        _ => Err(format!("the binary calls itself {told:?}")),
+    }
+}
+
+/// What the package says of itself in `Cargo.toml`.
+fn cargo_says(key: &str) -> Result<String, String> {
+    let text = read(&root().join("Cargo.toml"))?;
+    let text = String::from_utf8_lossy(&text);
+    let values = text.lines().filter_map(|line| line.split_once(" = "));
+    let mut found =
+        values.filter(|(name, _)| *name == key).map(|(_, value)| value.trim_matches('"'));
+    found.next_back().map(str::to_owned).ok_or_else(|| format!("Cargo.toml has no {key}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_processor_is_read_from_the_program() {
+        let mut program = [0_u8; 64];
+        assert!(architecture(&program).is_err());
+        for (place, byte) in program.iter_mut().zip(*b"\x7fELF") {
+            *place = byte;
+        }
+        for (machine, expected) in [(0x3e, Some("amd64")), (0xb7, Some("arm64")), (0x28, None)] {
+            if let Some(place) = program.get_mut(18) {
+                *place = machine;
+            }
+            assert_eq!(architecture(&program).ok(), expected);
+        }
+        assert!(architecture(b"#!/bin/sh").is_err());
+    }
+
+    #[test]
+    fn the_version_is_the_binarys_own() {
+        let told = versions("streamcaster 0.1.0 (abc123-changed)");
+        assert_eq!(told, Ok(("0.1.0".to_owned(), "abc123-changed".to_owned())));
+        assert!(versions("streamcaster").is_err());
+    }
+
+    #[test]
+    fn the_package_describes_itself() {
+        assert!(cargo_says("description").unwrap().starts_with("Live-distribution"));
+        assert_eq!(cargo_says("license").unwrap(), "MIT");
+    }
+}
