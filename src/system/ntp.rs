@@ -237,10 +237,10 @@ fn step(off: i128) -> Result<(), String> {
 /// How far the clock is off, in the largest unit that says something.
 fn in_words(off: i128) -> String {
     const DAY_MS: u128 = 86_400_000;
-    let ms = (off / NS_PER_MS).unsigned_abs();
+    let ms = (off.unsigned_abs() + 500_000) / 1_000_000;
     let far = match ms {
         0..10_000 => format!("{ms} ms"),
-        10_000..DAY_MS => format!("{} s", ms / 1000),
+        10_000..172_800_000 => format!("{} s", (ms + 500) / 1000),
         _ => format!("{} days", ms / DAY_MS),
     };
     format!("{far} {}", if off < 0 { "fast" } else { "slow" })
