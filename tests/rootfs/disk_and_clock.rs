@@ -146,16 +146,6 @@ fn a_disk_without_partitions_is_mended_where_that_can_be() {
 }
 
 #[test]
-fn without_a_disk_memory_stands_in() {
-    let world = before_data("no-disk");
-    answers(&world, "streamcaster", "exit 0");
-    assert!(world.run("data", &[], &[]).status.success());
-    let expected = ["mount -t tmpfs -o nosuid,nodev,noexec,noatime,size=32m,mode=0755 tmpfs /data"];
-    assert_eq!(calls(&world), expected);
-    assert!(world.read("run/appliance/data.warning").starts_with("no data disk: "));
-}
-
-#[test]
 fn the_network_s_own_time_servers_are_asked_first() {
     let world = World::new("clock");
     world.write("run/appliance/ntp", "10.0.0.1\n10.0.0.2\n");
