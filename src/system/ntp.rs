@@ -127,7 +127,7 @@ fn since_1970(stamp: [u8; 8]) -> Option<i128> {
     }
     let (s, fraction) = (i128::from(stamp >> 32), i128::from(stamp & 0xffff_ffff));
     let era = if stamp >> 63 == 1 { 0 } else { ERA_S };
-    Some((s + era - EPOCH_S) * NS_PER_S + (fraction * NS_PER_S >> 32))
+    Some((s + era - EPOCH_S) * NS_PER_S + ((fraction * NS_PER_S) >> 32))
 }
 
 /// Asks `server` (HOST or HOST:PORT) and sets the clock when it is off by more than
