@@ -138,8 +138,11 @@ fn a_server_is_a_name_or_an_address_with_or_without_a_port() {
     assert_eq!(port("127.0.0.1:x"), None);
 }
 
+/// What a server makes of a question.
+type Answer = fn(&[u8]) -> Vec<u8>;
+
 /// A time server on loopback that gives one answer to each question, made from it.
-fn server(answers: Vec<fn(&[u8]) -> Vec<u8>>) -> String {
+fn server(answers: Vec<Answer>) -> String {
     let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
     let address = socket.local_addr().unwrap().to_string();
     std::thread::spawn(move || {
@@ -175,8 +178,7 @@ fn a_server_on_loopback_is_asked_and_believed() {
 
 #[test]
 fn a_forged_answer_does_not_end_the_wait_and_a_bad_one_does() {
-    let answers: Vec<fn(&[u8]) -> Vec<u8>> =
-        vec![|_| answer(0), |question| honest(question, 20 * NS_PER_S)];
+    let answers: Vec<Answer> = vec![|_| answer(0), |question| honest(question, 20 * NS_PER_S)];
     let said = set(&server(answers), true).unwrap();
     assert!(said.starts_with("not set: ") && said.contains(" s slow "), "{said}");
     let why = set(&server(vec![|_| vec![0; 3]]), true).unwrap_err();
