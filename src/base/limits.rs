@@ -559,6 +559,18 @@ pub const PROBE_INPUT_TRIES_MAX: u32 = 3;
 /// Size at which the probe's own log is set aside.
 pub const PROBE_LOG_BYTES_MAX: u64 = 64 << 10;
 
+// ── The appliance's disk and clock ──────────────────────────────────────────────────────────
+/// The data partition grows when it wins so much; partitions begin and end on multiples of it.
+pub const PARTITION_GAIN_BYTES_MIN: u64 = 1 << 20;
+/// Partitions whose entries one write of 4 KiB changes together with the header.
+pub const PARTITIONS_GROWN_MAX: usize = 24;
+/// Time to set the clock in, the look-up of the server's name included.
+pub const CLOCK_ASK_MS_MAX: u64 = 3_000;
+/// The longest round trip whose answer is believed.
+pub const CLOCK_ROUND_TRIP_MS_MAX: u64 = 2_000;
+/// A clock that is off by no more is left as it is.
+pub const CLOCK_STEP_MS_MIN: u64 = 100;
+
 // ── The event queue ─────────────────────────────────────────────────────────────────────────
 /// Events taken from the kernel at once.
 pub const REACTOR_EVENTS_MAX: usize = 256;

@@ -1,7 +1,7 @@
 //! The heap's budget, kept. Purpose: every allocation is counted, and the one that would go past
 //! the limit fails; new work is refused well before that ([`is_tight`]). Non-goal: being a faster
-//! allocator: the system's serves. Bound: the limit set at the start. The only `unsafe` of the
-//! program: the trait demands it, and nothing here touches memory itself.
+//! allocator: the system's serves. Bound: the limit set at the start. Its `unsafe` is what the
+//! trait demands, and nothing here touches memory itself.
 //!
 //! A failed allocation ends the process, as everywhere in Rust; the supervisor starts it anew.
 //! That is the last line: what can grow is bounded by `limits`, of which the limit is the sum.

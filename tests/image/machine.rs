@@ -13,8 +13,8 @@ use std::time::{Duration, Instant};
 
 use crate::wait::{poll, seconds};
 
-/// The disk of the emulated machine, larger than the image: /data has room to grow.
-const DISK_BYTES: u64 = 1 << 30;
+/// The disk of an emulated machine, larger than the image: /data has room to grow.
+pub const DISK_BYTES: u64 = 1 << 30;
 /// Where the slots begin, as `cargo xtask image` lays them out.
 pub const SLOT_A: u64 = 35 << 20;
 /// The second slot.
@@ -74,6 +74,13 @@ impl Disk {
     /// Writes over what lies at a place.
     pub fn write(&self, bytes: &[u8], at: u64) {
         self.file.write_all_at(bytes, at).expect("our own copy");
+    }
+
+    /// What lies at a place, as far as the machine has written it.
+    pub fn read<const BYTES: usize>(&self, at: u64) -> [u8; BYTES] {
+        let mut bytes = [0; BYTES];
+        self.file.read_exact_at(&mut bytes, at).expect("our own copy");
+        bytes
     }
 
     /// The boot loader's variables.

@@ -2,6 +2,7 @@
 //! BIOS and UEFI, with a whole slot, a damaged one, and none.
 #![cfg(test)]
 
+mod grow;
 mod machine;
 #[path = "../peers/wait.rs"]
 mod wait;

@@ -4,6 +4,7 @@
 //! `rootfs/applets` names are there, so that a script that needs another fails here.
 
 mod boot_tries;
+mod disk_and_clock;
 mod first_start;
 mod lease;
 mod supervision;

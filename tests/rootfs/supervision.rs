@@ -138,4 +138,10 @@ fn the_console_says_what_the_machine_is() {
     let output = world.run("console", &[], &[("ONCE", "1")]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("  on air     NO: no answer: it took too long\n"), "{text}");
+    assert!(!text.contains("  clock "), "{text}");
+    world.program("date", "echo 86400");
+    world.write("etc/os-release", "made today\n");
+    let output = world.run("console", &[], &[("ONCE", "1")]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("  clock      not set yet"), "{text}");
 }
