@@ -28,6 +28,7 @@ use streamcaster::system::settings::Settings;
 use streamcaster::system::snapshot::{Board, Snapshot, Source, Text, ViewerStatus};
 
 mod auth;
+mod firmware;
 mod https;
 mod openapi;
 mod orders;
@@ -95,6 +96,7 @@ fn options(http: SocketAddr, stat: SocketAddr, board: Board) -> ControlOptions {
         store_hash: Box::new(|_| Ok(())),
         gauges: Gauges::default(),
         settings: settings(),
+        appliance: Path::new("/nonexistent").to_owned(),
         state,
     }
 }
