@@ -331,7 +331,7 @@ mod tests {
         let (previews, _) = crate::outputs::preview::channel();
         let auth = std::sync::Arc::new(crate::control::auth::Auth::new(None, None).unwrap());
         let (meter, clerk) = (std::sync::Arc::default(), Clerk::absent());
-        let appliance = Appliance::new(Path::new("/nonexistent"));
+        let appliance = Appliance::new(Path::new("/dev/null/none"));
         Sources { meter, auth, news, previews, clerk, appliance }
     }
 

@@ -131,7 +131,7 @@ fn ask(method: &str, target: &str, body: &[u8]) -> Answer {
         store_hash: &|_: &str| Ok(()),
         log: &LogBook::default(),
         settings,
-        appliance: &Appliance::new(Path::new("/nonexistent")),
+        appliance: &Appliance::new(Path::new("/dev/null/none")),
     };
     let asked = Asked {
         port: Port::Http,
