@@ -6,7 +6,7 @@ use std::sync::mpsc::{channel, Receiver, Sender};
 use serde_json::{json, Value};
 use streamcaster::base::limits::{FIRMWARE_LINE_BYTES_MAX, FIRMWARE_REQUEST_BYTES_MAX};
 
-use super::daemon::{fresh, length, take, tell, Appliance};
+use super::daemon::{fresh, length, system, take, tell, Appliance};
 use super::openapi::{check_answer, document};
 use super::*;
 
@@ -288,6 +288,14 @@ fn the_state_is_told_where_there_is_an_appliance() {
     let mut wanted = fresh();
     (wanted["success"], wanted["available"]) = (true.into(), true.into());
     assert_eq!(state(&control), wanted);
+    let mut changed = fresh();
+    changed["last"] = json!({
+        "what": "update", "from": "0.1.0 (f141df0)", "to": "0.2.0 (abc1234)",
+        "at": "2026-11-22T22:00:00Z", "outcome": "fell back", "off_air_s": 41.2,
+    });
+    changed["slots"]["B"] = system("0.2.0", "abc1234", 0);
+    appliance.write_down(&changed);
+    assert_eq!(state(&control)["last"], changed["last"]);
     fs::write(appliance.folder().join("firmware.json"), "{").expect("written");
     assert_eq!(state(&control)["available"], false);
 }
