@@ -47,7 +47,6 @@ function show() {
   facts(byId("firmware-facts"), [
     [t("system_runs"), about(system, slot)],
     [t("other_system"), slots[other] ? about(slots[other], other) : t("slot_empty")],
-    ...(system.on_trial ? [[t("trial"), t("on_trial"), true]] : []),
   ]);
   const note = byId("firmware-note");
   say(note, noteOf());
