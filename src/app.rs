@@ -78,7 +78,7 @@ pub enum Ending {
 
 /// Runs until a signal asks to end, or the operator to begin anew. `data` is the folder for what it
 /// writes, `logs` what was logged; `environment` and `arguments` are those that `config` was made
-/// with.
+/// with, and `appliance` the folder of the appliance's own services, which need not be there.
 ///
 /// # Errors
 /// A port that cannot be bound, a thread that cannot be started.
@@ -88,6 +88,7 @@ pub fn run(
     environment: Environment,
     arguments: Arguments,
     logs: LogBook,
+    appliance: &Path,
 ) -> Result<Ending, StartError> {
     let budget = Budget::of(&demand(config));
     let heap_bytes = budget.total(Owner::Heap);
@@ -130,6 +131,7 @@ pub fn run(
         store_hash: front::store_hash(&settings),
         gauges,
         settings: settings.clone(),
+        appliance: appliance.to_owned(),
         state: data.join("state"),
     };
     let control = control::start(options).map_err(|cause| StartError {

@@ -64,6 +64,9 @@ struct Run {
     /// off, error, warn, info, debug or trace (default: info)
     #[argh(option)]
     log_level: Option<String>,
+    /// where the appliance's own services are met (default: /run/appliance)
+    #[argh(option, default = "default_appliance()")]
+    appliance: PathBuf,
 }
 
 /// Ask the running program how it does: prints one line, and exits 0 healthy, 1 degraded,
@@ -135,6 +138,10 @@ struct Grow {
 #[argh(subcommand, name = "version")]
 struct Version {}
 
+fn default_appliance() -> PathBuf {
+    PathBuf::from("/run/appliance")
+}
+
 fn default_data() -> PathBuf {
     PathBuf::from("data")
 }
@@ -169,7 +176,7 @@ fn main() -> ExitCode {
 }
 
 fn start(run: Run) -> ExitCode {
-    let Run { data, udp, rtmp, http, stat, log_level } = run;
+    let Run { data, udp, rtmp, http, stat, log_level, appliance } = run;
     let arguments = Arguments { udp, rtmp, http, stat, log_level };
     let config = match load(&data, &arguments) {
         Ok(config) => config,
@@ -189,7 +196,7 @@ fn start(run: Run) -> ExitCode {
     };
     log::info!("streamcaster {} ({}), data in {}", BUILD.version, BUILD.git, data.display());
     let environment = Box::new(|name: &str| std::env::var_os(name));
-    let outcome = app::run(&config, &data, environment, arguments, log.book());
+    let outcome = app::run(&config, &data, environment, arguments, log.book(), &appliance);
     if let Err(error) = &outcome {
         log::error!("{error}");
     }

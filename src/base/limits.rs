@@ -434,6 +434,22 @@ pub const TLS_UNSENT_BYTES_MAX: usize = 32 << 10;
 pub const TLS_CONNECTION_BYTES: usize = (64 << 10) + TLS_UNSENT_BYTES_MAX + (18 << 10) + (14 << 10);
 /// Bytes of a piece of a file read and thrown away behind an answer that does not take it.
 pub const UPLOAD_LINGER_BYTES_MAX: usize = 8 << 20;
+/// An update package sent to the control plane: a header of 1 KiB, and what fits into a slot.
+pub const FIRMWARE_REQUEST_BYTES_MAX: u64 = (64 << 20) + 1024;
+/// Orders to the update service at once.
+pub const FIRMWARE_ORDERS_MAX: usize = 1;
+/// Time the update service has to take a connection.
+pub const FIRMWARE_CONNECT_MS_MAX: u64 = 3_000;
+/// Time it has to take the next piece, and to say what came of it once it has all: a slow disk
+/// writes, flushes and reads back a whole slot.
+pub const FIRMWARE_ANSWER_MS_MAX: u64 = 180_000;
+/// A line it says.
+pub const FIRMWARE_LINE_BYTES_MAX: usize = 4 << 10;
+/// What it has written down of the system.
+pub const FIRMWARE_TOLD_BYTES_MAX: u64 = 16 << 10;
+/// Time in which the rest of a package that is refused is read and thrown away: a browser looks
+/// for the answer when it has sent everything.
+pub const FIRMWARE_LINGER_MS_MAX: u64 = 20_000;
 
 // ── Passwords and sessions ──────────────────────────────────────────────────────────────────
 /// Memory of a hash that is made here, KiB: argon2id with little memory, as OWASP's password

@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write;
+use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use serde::de::IgnoredAny;
@@ -15,8 +16,10 @@ use crate::base::limits::AUDIT_WORDS_CHARS_MAX;
 use crate::base::time::Mono;
 use crate::control::auth::Who;
 use crate::control::fields::Fields;
+use crate::control::firmware::Order;
 use crate::control::names::decoded;
 use crate::control::routes::{Answer, Asked};
+use crate::control::stream::Stream;
 
 /// The log's target of these lines.
 pub const TARGET: &str = "audit";
@@ -30,7 +33,7 @@ pub struct Audit {
 impl Audit {
     /// Notes a change that was asked for, and what came of it.
     pub fn note(&self, asked: &Asked<'_>, who: Who, answer: &Answer, now: Mono) {
-        if answer.stream.is_some() {
+        if matches!(answer.stream, Some(Stream::Upload { .. })) {
             // A piece of a file: the upload was noted when it began.
             return;
         }
@@ -54,6 +57,12 @@ impl Audit {
     }
 }
 
+/// Notes what came of an order to the update service, whose beginning was noted as a change.
+pub fn came_of(order: &Order, from: IpAddr, answer: &Answer) {
+    let from = from.to_canonical();
+    log::info!(target: TARGET, "audit: {order}, from {from}: {}", outcome(answer));
+}
+
 fn line(asked: &Asked<'_>, who: Who, answer: &Answer) -> String {
     let from =
         asked.caller.peer.map_or("nowhere".to_owned(), |peer| peer.to_canonical().to_string());
@@ -62,7 +71,11 @@ fn line(asked: &Asked<'_>, who: Who, answer: &Answer) -> String {
         Who::Nobody if answer.status < 400 && logs_in(asked) => "session".to_owned(),
         who => who.to_string(),
     };
-    format!("audit: {} by {by} from {from}: {}", clean(&deed(asked)), outcome(answer))
+    format!(
+        "audit: {} by {by} from {from}: {}",
+        clean(&deed(asked, answer.stream)),
+        outcome(answer)
+    )
 }
 
 /// Whether this is a log-in.
@@ -72,9 +85,12 @@ fn logs_in(asked: &Asked<'_>) -> bool {
 
 /// What was asked for, in a person's words where they are known. A password's change is told by its
 /// path alone.
-fn deed(asked: &Asked<'_>) -> String {
+fn deed(asked: &Asked<'_>, stream: Option<Stream>) -> String {
     const NAMES: &[&str] = &["video", "source", "action", "name", "filename"];
     let path = asked.path();
+    if let Some(Stream::Firmware(order)) = stream {
+        return order.to_string();
+    }
     let named = |name| {
         let fields = Fields::read(asked.body, NAMES).ok();
         fields.and_then(|fields| fields.text(name).ok().flatten().map(str::to_owned))
@@ -121,10 +137,10 @@ fn clean(words: &str) -> String {
     out
 }
 
-/// `done`, or the status and the code of the refusal.
+/// `done`, `begun`, or the status and the code of the refusal.
 fn outcome(answer: &Answer) -> String {
     if answer.status < 400 {
-        return "done".to_owned();
+        return if answer.stream.is_some() { "begun" } else { "done" }.to_owned();
     }
     let code = Fields::read(&answer.body, &["code"]).ok();
     let code = code.and_then(|fields| fields.text("code").ok().flatten().map(str::to_owned));
@@ -202,6 +218,15 @@ mod tests {
         assert_eq!(told, format!("audit: {wanted}"));
         let told = line(&asked("POST", "/api/login", ""), Who::Nobody, &ok());
         assert_eq!(told, "audit: log in by session from 192.0.2.7: done");
+    }
+
+    #[test]
+    fn an_update_is_begun_here_and_ends_elsewhere() {
+        let order = Order::Install { bytes: 9, allow_downgrade: true };
+        let begun = routes::streamed(Stream::Firmware(order));
+        let told = line(&asked("POST", "/api/firmware?allow_downgrade=1", ""), Who::Basic, &begun);
+        let wanted = "install an update, even an older one by basic from 192.0.2.7: begun";
+        assert_eq!(told, format!("audit: {wanted}"));
     }
 
     #[test]

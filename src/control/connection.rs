@@ -15,8 +15,9 @@ use smol::future::{or, Future};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::base::limits::{
-    HTTP_ANSWER_MS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_HEAD_MS_MAX, HTTP_IDLE_MS_MAX,
-    HTTP_LINGER_BYTES_MAX, HTTP_LINGER_MS_MAX, UPLOAD_LINGER_BYTES_MAX,
+    FIRMWARE_LINGER_MS_MAX, FIRMWARE_REQUEST_BYTES_MAX, HTTP_ANSWER_MS_MAX, HTTP_HEAD_BYTES_MAX,
+    HTTP_HEAD_MS_MAX, HTTP_IDLE_MS_MAX, HTTP_LINGER_BYTES_MAX, HTTP_LINGER_MS_MAX,
+    UPLOAD_LINGER_BYTES_MAX,
 };
 use crate::control::head::{self, Body, Head, Refusal};
 use crate::control::lane::{Job, Reply};
@@ -152,11 +153,14 @@ struct Client {
     input: Vec<u8>,
     /// Bytes that may come behind the last answer.
     linger_bytes: usize,
+    /// Time they may take.
+    linger_ms: u64,
 }
 
 impl Client {
     fn new(wire: Wire) -> Client {
-        Client { wire, input: Vec::new(), linger_bytes: HTTP_LINGER_BYTES_MAX }
+        let (linger_bytes, linger_ms) = (HTTP_LINGER_BYTES_MAX, HTTP_LINGER_MS_MAX);
+        Client { wire, input: Vec::new(), linger_bytes, linger_ms }
     }
 
     /// One request and its answer; whether another may follow.
@@ -198,6 +202,10 @@ impl Client {
         door: Door,
         sources: &Sources,
     ) -> io::Result<()> {
+        if let Stream::Firmware(_) = stream {
+            self.linger_bytes = usize::try_from(FIRMWARE_REQUEST_BYTES_MAX).unwrap_or(usize::MAX);
+            self.linger_ms = FIRMWARE_LINGER_MS_MAX;
+        }
         let mut carrier =
             Carrier::new(&mut self.wire, &mut self.input, expects_continue, door.peer);
         match stream::serve(stream, &mut carrier, sources).await? {
@@ -296,7 +304,7 @@ impl Client {
                 }
             }
         };
-        if within(HTTP_LINGER_MS_MAX, drained).await.is_none() {
+        if within(self.linger_ms, drained).await.is_none() {
             self.wire.reset();
         }
     }
@@ -359,6 +367,7 @@ fn reason(status: u16) -> &'static str {
         408 => "Request Timeout",
         411 => "Length Required",
         413 => "Content Too Large",
+        422 => "Unprocessable Content",
         417 => "Expectation Failed",
         404 => "Not Found",
         409 => "Conflict",

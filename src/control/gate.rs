@@ -267,6 +267,7 @@ impl Drop for Refused {
 mod tests {
     use super::*;
     use crate::control::events::Newsroom;
+    use crate::control::firmware::Appliance;
     use crate::system::library::clerk::Clerk;
     use crate::system::library::Library;
     use crate::system::logs::LogBook;
@@ -329,7 +330,9 @@ mod tests {
         );
         let (previews, _) = crate::outputs::preview::channel();
         let auth = std::sync::Arc::new(crate::control::auth::Auth::new(None, None).unwrap());
-        Sources { meter: std::sync::Arc::default(), auth, news, previews, clerk: Clerk::absent() }
+        let (meter, clerk) = (std::sync::Arc::default(), Clerk::absent());
+        let appliance = Appliance::new(Path::new("/dev/null/none"));
+        Sources { meter, auth, news, previews, clerk, appliance }
     }
 
     /// A gate before a server that takes connections and never answers.

@@ -32,6 +32,8 @@ const PASSED_ON: [&str; 14] = [
 
 /// Where pieces of files are sent to.
 const UPLOADS: &str = "/api/uploads/";
+/// Where update packages are sent to.
+const FIRMWARE: &str = "/api/firmware";
 
 /// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -133,7 +135,7 @@ pub struct Head {
 pub enum Body {
     /// So many bytes, read before the request is passed on.
     Whole(usize),
-    /// A piece of a file, of so many bytes: read when the answer to the head is a stream.
+    /// A piece of a file or a package, of so many bytes: read when the answer to the head is a stream.
     Piece(u64),
 }
 
@@ -164,7 +166,7 @@ pub fn parse(head: &[u8]) -> Result<Head, Refusal> {
     for line in lines {
         fields.take(line.ok_or(Refusal::BadField)?)?;
     }
-    let body = fields.judge(minor, method == "PATCH" && target.starts_with(UPLOADS))?;
+    let body = fields.judge(minor, may_be_large(&method, &target))?;
     Ok(Head {
         method,
         target,
@@ -173,6 +175,15 @@ pub fn parse(head: &[u8]) -> Result<Head, Refusal> {
         body,
         passed_on: fields.passed_on,
     })
+}
+
+/// Whether this may bring a body that is too large to be held.
+fn may_be_large(method: &str, target: &str) -> bool {
+    match method {
+        "PATCH" => target.starts_with(UPLOADS),
+        "POST" => target.split(['?', '#']).next() == Some(FIRMWARE),
+        _ => false,
+    }
 }
 
 /// Method, target and the minor version.
@@ -260,8 +271,8 @@ impl Fields {
         Ok(())
     }
 
-    /// What only all fields together tell; `uploads` when the body may be a piece of a file.
-    fn judge(&self, minor: u8, uploads: bool) -> Result<Body, Refusal> {
+    /// What only all fields together tell; `large` when the body may be one that is not held.
+    fn judge(&self, minor: u8, large: bool) -> Result<Body, Refusal> {
         if self.coded && self.length.is_some() {
             return Err(Refusal::BadLength);
         }
@@ -275,7 +286,7 @@ impl Fields {
             return Err(Refusal::BadExpectation);
         }
         let length = self.length.unwrap_or(0);
-        if uploads && self.octets {
+        if large && self.octets {
             return Ok(Body::Piece(length));
         }
         let whole = usize::try_from(length).ok().filter(|bytes| *bytes <= HTTP_BODY_BYTES_MAX);
@@ -322,6 +333,24 @@ mod tests {
         assert_eq!(head.passed_on, "host: box:8080\r\naccept: */*\r\n");
         assert!(!parse(b"GET / HTTP/1.0\r\n\r\n").unwrap().keep_alive);
         assert!(!get("Connection: TE, Close\r\n").unwrap().keep_alive);
+    }
+
+    #[test]
+    fn only_files_and_packages_may_be_larger_than_is_held() {
+        let body = |line: &str, kind: &str| {
+            let length = HTTP_BODY_BYTES_MAX + 1;
+            let fields = format!("Content-Type: {kind}\r\nContent-Length: {length}\r\n");
+            parse(format!("{line} HTTP/1.1\r\nHost: a\r\n{fields}\r\n").as_bytes())
+                .map(|it| it.body)
+        };
+        let (octets, piece) = ("application/octet-stream", HTTP_BODY_BYTES_MAX as u64 + 1);
+        for line in ["PATCH /api/uploads/7", "POST /api/firmware", "POST /api/firmware?a=1"] {
+            assert_eq!(body(line, octets), Ok(Body::Piece(piece)), "{line}");
+            assert_eq!(body(line, "application/json"), Err(Refusal::BodyTooLarge), "{line}");
+        }
+        for line in ["PUT /api/firmware", "POST /api/firmware/rollback", "POST /api/firmwares"] {
+            assert_eq!(body(line, octets), Err(Refusal::BodyTooLarge), "{line}");
+        }
     }
 
     #[test]

@@ -24,6 +24,8 @@ pub struct Meter {
     pub previews: Gauge,
     /// Uploads under way.
     pub uploads: Gauge,
+    /// Orders to the update service under way.
+    pub firmware: Gauge,
 }
 
 /// The numbers at one moment.

@@ -25,6 +25,7 @@ pub mod audit;
 pub mod auth;
 pub mod build_info;
 pub mod caller;
+pub mod firmware;
 pub mod head;
 pub mod meter;
 pub mod paths;
@@ -84,6 +85,7 @@ use crate::system::snapshot::Board;
 use auth::calls::StoreHash;
 use auth::Auth;
 use events::Newsroom;
+use firmware::Appliance;
 use meter::Meter;
 use socket_dir::SocketDir;
 use stream::Sources;
@@ -126,6 +128,8 @@ pub struct ControlOptions {
     pub gauges: Gauges,
     /// The settings.
     pub settings: Settings,
+    /// Where the appliance's own services are met; without such a folder this is none.
+    pub appliance: PathBuf,
     /// Takes the private socket where there is neither `/run` nor a folder for temporary files.
     pub state: PathBuf,
 }
@@ -216,7 +220,9 @@ fn sources(options: &ControlOptions, meter: &Arc<Meter>) -> Sources {
         Box::new(move || worker::moment(numbers.read(), &gauges, &settings)),
     );
     let (previews, clerk) = (options.previews.clone(), options.clerk.clone());
-    Sources { meter: Arc::clone(meter), auth: Arc::clone(&options.auth), news, previews, clerk }
+    let appliance = Appliance::new(&options.appliance);
+    let (meter, auth) = (Arc::clone(meter), Arc::clone(&options.auth));
+    Sources { meter, auth, news, previews, clerk, appliance }
 }
 
 fn spawn(

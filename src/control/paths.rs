@@ -36,6 +36,10 @@ pub(super) enum Route {
     DestinationRestart,
     Settings,
     Restart,
+    /// The appliance's system.
+    Firmware,
+    /// Going back to the one before.
+    Rollback,
     /// What tells all of this to a program.
     Document,
     /// A file of the page.
@@ -74,7 +78,7 @@ const fn tools(template: &'static str, route: Route) -> Path {
 }
 
 /// All of them. A stream has nothing to say to HEAD.
-pub const PATHS: [Path; 31] = [
+pub const PATHS: [Path; 33] = [
     api("/api/status", LOOK, Route::Status),
     api("/api/health", LOOK, Route::Health),
     api("/api/events", "GET", Route::Events),
@@ -100,6 +104,8 @@ pub const PATHS: [Path; 31] = [
     api("/api/logs", LOOK, Route::Logs),
     api("/api/maintenance", "POST", Route::Maintenance),
     api("/api/restart", "POST", Route::Restart),
+    api("/api/firmware", "GET, HEAD, POST", Route::Firmware),
+    api("/api/firmware/rollback", "POST", Route::Rollback),
     api("/api/openapi.json", LOOK, Route::Document),
     tools("/stat", Route::Stat),
     tools("/stat.xsl", Route::StatStyle),

@@ -14,6 +14,7 @@ use crate::control::auth::{Auth, Who};
 use crate::control::caller::Caller;
 use crate::control::checks;
 use crate::control::destinations;
+use crate::control::firmware::{self, Appliance};
 use crate::control::logs;
 use crate::control::maintenance;
 use crate::control::metrics;
@@ -129,6 +130,8 @@ pub struct World<'a> {
     pub log: &'a LogBook,
     /// The settings.
     pub settings: &'a Settings,
+    /// The appliance around this program, if there is one.
+    pub appliance: &'a Appliance,
 }
 
 /// An answer.
@@ -308,6 +311,7 @@ fn tell(
         Route::Playlist => orders::playlist(name, world)?,
         Route::Destinations => destinations::list(world)?,
         Route::Settings => settings::list(world)?,
+        Route::Firmware => firmware::tell(world.appliance),
         Route::Stat => text(200, "text/xml", stat::document(snapshot, moment)),
         Route::StatStyle => stat::style(asked.path()),
         Route::Metrics => {
@@ -353,6 +357,8 @@ fn command(
         Route::DestinationRestart => destinations::restart(name, world),
         Route::Settings => settings::change(asked, world),
         Route::Restart => settings::restart(world),
+        Route::Firmware => firmware::install(asked, world.appliance),
+        Route::Rollback => firmware::roll_back(world.appliance),
         // Only what takes other methods than GET and HEAD comes here.
         _ => orders::stop(world),
     }

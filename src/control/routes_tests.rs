@@ -59,6 +59,7 @@ fn answer_with(
         store_hash,
         log: &LogBook::default(),
         settings: &no_settings(),
+        appliance: &Appliance::new(std::path::Path::new("/dev/null/none")),
     };
     answer(asked, &world)
 }
@@ -400,6 +401,7 @@ fn who_changes_the_password_stays_logged_in_while_the_file_is_followed() {
         store_hash: &store_hash,
         log: &log,
         settings: &no_settings(),
+        appliance: &Appliance::new(std::path::Path::new("/dev/null/none")),
     };
     let login = br#"{"password":"correct horse"}"#;
     let opened = answer(asked(Port::Http, "POST", "/api/login", login), &world);

@@ -2,7 +2,7 @@
 //! says which stream an answer is, in [`STREAM_FIELD`]; the gate's side then serves it on the
 //! connection itself and closes it, so that no worker and no lane waits for a client. Non-goals:
 //! who may have one, which is the routes' business. Bounds: [`EVENT_CLIENTS_MAX`],
-//! [`PREVIEWS_MAX`] and [`UPLOADS_ACTIVE_MAX`] at once; a piece is sent within
+//! [`PREVIEWS_MAX`], [`UPLOADS_ACTIVE_MAX`] and [`FIRMWARE_ORDERS_MAX`] at once; a piece is sent within
 //! [`STREAM_SEND_MS_MAX`] or the connection is cut.
 
 use std::fmt;
@@ -17,16 +17,17 @@ use smol::future::or;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::base::limits::{
-    EVENT_CLIENTS_MAX, EVENT_PERIOD_MS, HTTP_IDLE_MS_MAX, PREVIEWS_MAX, STREAM_SEND_MS_MAX,
-    UPLOADS_ACTIVE_MAX,
+    EVENT_CLIENTS_MAX, EVENT_PERIOD_MS, FIRMWARE_ORDERS_MAX, HTTP_IDLE_MS_MAX, PREVIEWS_MAX,
+    STREAM_SEND_MS_MAX, UPLOADS_ACTIVE_MAX,
 };
 use crate::control::auth::Auth;
 use crate::control::connection::within;
 use crate::control::events::{self, Newsroom};
+use crate::control::firmware::{Appliance, Order};
 use crate::control::meter::Meter;
 use crate::control::routes::{self, Answer, COMMON_FIELDS};
 use crate::control::wire::Wire;
-use crate::control::{preview, uploads};
+use crate::control::{firmware, preview, uploads};
 use crate::outputs::preview::PreviewDesk;
 use crate::system::library::clerk::Clerk;
 
@@ -52,6 +53,8 @@ pub enum Stream {
         /// Its length, bytes.
         bytes: u64,
     },
+    /// An order to the update service, with the package that belongs to it.
+    Firmware(Order),
 }
 
 impl fmt::Display for Stream {
@@ -61,6 +64,10 @@ impl fmt::Display for Stream {
             Stream::Events { after: Some(number) } => write!(f, "events {number}"),
             Stream::Preview => f.write_str("preview"),
             Stream::Upload { id, offset, bytes } => write!(f, "upload {id} {offset} {bytes}"),
+            Stream::Firmware(Order::Install { bytes, allow_downgrade }) => {
+                write!(f, "install {bytes} {}", u8::from(*allow_downgrade))
+            }
+            Stream::Firmware(Order::RollBack) => f.write_str("rollback"),
         }
     }
 }
@@ -71,6 +78,7 @@ impl Stream {
             Stream::Events { .. } => "clients of the events",
             Stream::Preview => "previews",
             Stream::Upload { .. } => "uploads",
+            Stream::Firmware(_) => "updates",
         }
     }
 
@@ -84,6 +92,11 @@ impl Stream {
             ("events", &[number]) => Some(Stream::Events { after: Some(number) }),
             ("preview", []) => Some(Stream::Preview),
             ("upload", &[id, offset, bytes]) => Some(Stream::Upload { id, offset, bytes }),
+            ("install", &[bytes, allow @ (0 | 1)]) => {
+                let allow_downgrade = allow == 1;
+                Some(Stream::Firmware(Order::Install { bytes, allow_downgrade }))
+            }
+            ("rollback", []) => Some(Stream::Firmware(Order::RollBack)),
             _ => None,
         }
     }
@@ -101,6 +114,8 @@ pub struct Sources {
     pub news: Newsroom,
     /// Where uploads go.
     pub clerk: Clerk,
+    /// Where updates go.
+    pub appliance: Appliance,
 }
 
 /// A connection that a stream has taken over, its request's head read and answered for.
@@ -122,6 +137,11 @@ impl<'a> Carrier<'a> {
     ) -> Carrier<'a> {
         wire.give_up_after(Duration::from_millis(STREAM_SEND_MS_MAX));
         Carrier { wire, input, expects_continue, peer }
+    }
+
+    /// Who is at the other end.
+    pub fn peer(&self) -> IpAddr {
+        self.peer
     }
 
     /// Sends the head of an answer that ends with the connection (RFC 9112, 6.3).
@@ -199,6 +219,7 @@ pub async fn serve(
         Stream::Events { .. } => (&meter.events, EVENT_CLIENTS_MAX),
         Stream::Preview => (&meter.previews, PREVIEWS_MAX),
         Stream::Upload { .. } => (&meter.uploads, UPLOADS_ACTIVE_MAX),
+        Stream::Firmware(_) => (&meter.firmware, FIRMWARE_ORDERS_MAX),
     };
     let Some(_place) = gauge.take(most) else {
         meter.refuse(carrier.peer, &format_args!("too many {} at once", stream.name()));
@@ -212,6 +233,9 @@ pub async fn serve(
         Stream::Preview => while_granted(&sources.auth, preview::serve(carrier, sources)).await,
         Stream::Upload { id, offset, bytes } => {
             uploads::receive(carrier, sources, id, offset, bytes).await.map(Some)
+        }
+        Stream::Firmware(order) => {
+            firmware::carry_out(order, carrier, &sources.appliance).await.map(Some)
         }
     }
 }
@@ -236,6 +260,9 @@ fn full(stream: Stream) -> Answer {
         Stream::Events { .. } => unavailable("Too many pages are open; ask for the state instead."),
         Stream::Preview => unavailable("Too many previews are open; close one of them."),
         Stream::Upload { .. } => unavailable("Other uploads are under way; try again later."),
+        Stream::Firmware(_) => {
+            routes::error(503, "BUSY", "Another update is under way; wait until it is done.")
+        }
     }
 }
 
@@ -255,11 +282,24 @@ mod tests {
             Stream::Events { after: Some(u64::MAX) },
             Stream::Preview,
             Stream::Upload { id: 7, offset: 1 << 40, bytes: 0 },
+            Stream::Firmware(Order::Install { bytes: 1 << 26, allow_downgrade: false }),
+            Stream::Firmware(Order::Install { bytes: 1, allow_downgrade: true }),
+            Stream::Firmware(Order::RollBack),
         ] {
             assert_eq!(Stream::parse(&stream.to_string()), Some(stream), "{stream}");
         }
-        for text in ["", "events x", "events 1 2", "preview 1", "upload 1 2", "upload 1 2 -3", " "]
-        {
+        for text in [
+            "",
+            "events x",
+            "events 1 2",
+            "preview 1",
+            "upload 1 2",
+            "upload 1 2 -3",
+            " ",
+            "install 1",
+            "install 1 2",
+            "rollback 1",
+        ] {
             assert_eq!(Stream::parse(text), None, "{text}");
         }
     }

@@ -353,7 +353,7 @@ impl Inflow {
 }
 
 /// Fills a piece from the client, step by step, each in time; how much came, and whether more may.
-async fn fill(carrier: &mut Carrier<'_>, piece: &mut [u8]) -> (usize, io::Result<()>) {
+pub async fn fill(carrier: &mut Carrier<'_>, piece: &mut [u8]) -> (usize, io::Result<()>) {
     let mut filled = 0;
     while filled < piece.len() {
         let step_end = filled.saturating_add(UPLOAD_STEP_BYTES_MIN).min(piece.len());

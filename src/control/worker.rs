@@ -16,6 +16,7 @@ use crate::control::audit::Audit;
 use crate::control::auth::calls::StoreHash;
 use crate::control::auth::Auth;
 use crate::control::caller::{Caller, Credentials};
+use crate::control::firmware::Appliance;
 use crate::control::meter::{HttpUse, Meter};
 use crate::control::page;
 use crate::control::routes::{self, Answer, Asked, Port, World};
@@ -60,6 +61,7 @@ pub struct Shop {
     store_hash: Box<StoreHash>,
     gauges: Gauges,
     log: LogBook,
+    appliance: Appliance,
     /// Commands under way.
     commands: AtomicUsize,
     /// Held while a list of the library is made and handed on: it may be large.
@@ -83,6 +85,7 @@ impl Shop {
             gauges: options.gauges,
             log: options.logs,
             settings: options.settings,
+            appliance: Appliance::new(&options.appliance),
             commands: AtomicUsize::new(0),
             listing: Mutex::default(),
         }
@@ -206,6 +209,7 @@ fn answer(request: &mut Request, shop: &Shop) -> Answer {
         store_hash: &*shop.store_hash,
         log: &shop.log,
         settings: &shop.settings,
+        appliance: &shop.appliance,
     };
     // What is written to the disk counts as a command, so that a slow one keeps no worker from
     // telling the state.

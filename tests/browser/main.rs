@@ -4,6 +4,7 @@
 
 mod access;
 mod axe;
+mod firmware;
 mod hands;
 mod keyboard;
 mod library;
@@ -20,6 +21,8 @@ mod world;
 #[expect(dead_code, reason = "shared with tests/peers")]
 #[path = "../peers/child.rs"]
 mod child;
+#[path = "../control/daemon.rs"]
+mod daemon;
 #[path = "../peers/flv.rs"]
 mod flv;
 #[expect(dead_code, reason = "shared with tests/peers")]

@@ -57,7 +57,8 @@ fn name(view: &str, look: Look) -> String {
     format!("{view} {} {} {scheme}", look.language, look.width)
 }
 
-fn judge(page: &mut Page, view: &str, look: Look) {
+/// Keeps a picture of what is shown, and has it judged.
+pub fn judge(page: &mut Page, view: &str, look: Look) {
     let name = name(view, look);
     let wide = page.eval("document.documentElement.scrollWidth - innerWidth").as_i64();
     assert!(wide <= Some(0), "{name}: {wide:?} pixels stand out on the right");

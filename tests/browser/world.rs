@@ -30,7 +30,7 @@ static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
 pub struct World {
     program: Option<Program>,
     folder: Arc<Folder>,
-    arguments: [String; 8],
+    arguments: Vec<String>,
     tools: Vec<Tool>,
     _turn: MutexGuard<'static, ()>,
 }
@@ -38,19 +38,27 @@ pub struct World {
 impl World {
     /// Starts the program with a password.
     pub fn start() -> World {
-        World::with(&format!("[http]\npassword_hash = \"{}\"\n", hash(PASSWORD)))
+        World::start_with(&[])
+    }
+
+    /// The same, with more arguments.
+    pub fn start_with(more: &[&str]) -> World {
+        World::build(&format!("[http]\npassword_hash = \"{}\"\n", hash(PASSWORD)), more)
     }
 
     /// Starts it with this configuration.
     pub fn with(config: &str) -> World {
+        World::build(config, &[])
+    }
+
+    fn build(config: &str, more: &[&str]) -> World {
         let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         // They stay the same when the program begins anew.
         let ports = ["--udp", "--rtmp", "--http", "--stat"];
         let listeners = ports.map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"));
         let addresses = listeners.map(|it| it.local_addr().expect("its address").to_string());
-        let [udp, rtmp, http, stat] = addresses;
-        let [a, b, c, d] = ports.map(str::to_owned);
-        let arguments = [a, udp, b, rtmp, c, http, d, stat];
+        let ports = ports.iter().zip(&addresses).flat_map(|(port, at)| [*port, at.as_str()]);
+        let arguments = ports.chain(more.iter().copied()).map(str::to_owned).collect();
         let folder = Arc::new(Folder::new());
         let mut world = World { program: None, folder, arguments, tools: vec![], _turn: turn };
         world.begin(config);

@@ -27,13 +27,21 @@ fn guarded() -> ControlHandle {
     guarded_with(Box::new(|_| Ok(())))
 }
 
+/// On an appliance whose services are met in this folder.
+pub fn guarded_on(appliance: std::path::PathBuf) -> ControlHandle {
+    start(ControlOptions { appliance, ..guarded_options(Box::new(|_| Ok(()))) }).expect("two ports")
+}
+
 fn guarded_with(store_hash: Box<StoreHash>) -> ControlHandle {
+    start(guarded_options(store_hash)).expect("two free ports")
+}
+
+fn guarded_options(store_hash: Box<StoreHash>) -> ControlOptions {
     let board = Board::default();
     board.publish(snapshot());
     let hash = PasswordHash::parse(HASH).expect("a hash");
     let auth = Auth::new(Some(hash), Some(Secret::new("a-token-of-the-probe"))).expect("random");
-    let options = ControlOptions { auth: Arc::new(auth), store_hash, ..options(ANY, ANY, board) };
-    start(options).expect("two free ports")
+    ControlOptions { auth: Arc::new(auth), store_hash, ..options(ANY, ANY, board) }
 }
 
 fn log_in(control: &ControlHandle, password: &str) -> String {

@@ -28,6 +28,8 @@ use streamcaster::system::settings::Settings;
 use streamcaster::system::snapshot::{Board, Snapshot, Source, Text, ViewerStatus};
 
 mod auth;
+mod daemon;
+mod firmware;
 mod https;
 mod openapi;
 mod orders;
@@ -95,6 +97,7 @@ fn options(http: SocketAddr, stat: SocketAddr, board: Board) -> ControlOptions {
         store_hash: Box::new(|_| Ok(())),
         gauges: Gauges::default(),
         settings: settings(),
+        appliance: Path::new("/dev/null/none").to_owned(),
         state,
     }
 }

@@ -17,7 +17,7 @@ const METHODS: [&str; 8] = ["get", "head", "post", "put", "patch", "delete", "op
 const REMARKS: [&str; 6] =
     ["description", "example", "format", "pattern", "default", "contentMediaType"];
 
-fn document() -> Value {
+pub fn document() -> Value {
     serde_json::from_str(include_str!("../../src/control/openapi.json")).expect("JSON")
 }
 
@@ -215,7 +215,7 @@ fn the_validator_finds_what_is_wrong() {
 }
 
 /// Holds an answer against what the document says of it.
-fn check_answer(whole: &Value, template: &str, method: &str, answer: &str) {
+pub fn check_answer(whole: &Value, template: &str, method: &str, answer: &str) {
     let (head, place) = (status(answer).to_string(), format!("{method} {template}"));
     let pointer = format!("/paths/{}/{}", template.replace('/', "~1"), method.to_ascii_lowercase());
     let known = at(at(whole, &pointer), "/responses").get(&head);

@@ -5,6 +5,7 @@ import { byId, mark, say } from "./dom.js";
 import { live, start, stop } from "./live.js";
 import { t, timeOf, translate } from "./words.js";
 import * as destinations from "./destinations.js";
+import * as firmware from "./firmware.js";
 import * as inputs from "./inputs.js";
 import * as library from "./library.js";
 import * as log from "./log.js";
@@ -23,7 +24,7 @@ const VIEWS = {
   onair: [preview],
   library: [library, upload, playlists],
   outputs: [destinations, viewers],
-  machine: [machine, log],
+  machine: [machine, firmware, log],
   settings: [settings],
   login: [],
 };
@@ -85,8 +86,8 @@ async function begin() {
 }
 
 translate();
-[onair, inputs, preview, library, upload, playlists, destinations, viewers, machine, log, settings,
-  login].forEach((part) => part.init());
+[onair, inputs, preview, library, upload, playlists, destinations, viewers, machine, firmware, log,
+  settings, login].forEach((part) => part.init());
 window.addEventListener("hashchange", route);
 gate.addEventListener("login", () => {
   if (inside) tell(t("logged_out"));

@@ -1,6 +1,6 @@
 // Uploads, one file after the other, in pieces: what arrived before a broken line is kept, and a
 // page that was closed goes on when the same file is chosen again.
-import { ApiError, ask, explain, send } from "./api.js";
+import { ApiError, ask, explain, send, sendBytes } from "./api.js";
 import { confirm, tell } from "./dialogs.js";
 import { byId, h, list, mark, row, set } from "./dom.js";
 import { live } from "./live.js";
@@ -16,27 +16,14 @@ let jobs = [];
 let halves = [];
 let busy = false;
 
-// Sends a piece; XMLHttpRequest, because fetch tells no progress.
 function sendPiece(job, piece) {
-  return new Promise((resolve, reject) => {
-    const request = new XMLHttpRequest();
-    job.request = request;
-    request.open("PATCH", `/api/uploads/${encodeURIComponent(job.id)}`);
-    request.setRequestHeader("Upload-Offset", String(job.offset));
-    request.setRequestHeader("Content-Type", "application/octet-stream");
-    request.responseType = "json";
-    request.upload.onprogress = ({ loaded }) => {
-      job.sent = job.offset + loaded;
+  return sendBytes("PATCH", `/api/uploads/${encodeURIComponent(job.id)}`, piece, {
+    headers: { "Upload-Offset": String(job.offset) },
+    progress: (bytes) => {
+      job.sent = job.offset + bytes;
       show();
-    };
-    request.onload = () => {
-      const told = request.response || {};
-      if (request.status === 200) resolve(told);
-      else reject(new ApiError(request.status, told, request.getResponseHeader("Retry-After")));
-    };
-    request.onerror = () => reject(new Error("line"));
-    request.onabort = () => reject(new Error("cancelled"));
-    request.send(piece);
+    },
+    begun: (request) => { job.request = request; },
   });
 }
 

@@ -11,6 +11,7 @@ use streamcaster::control::api::Moment;
 use streamcaster::control::audit::Audit;
 use streamcaster::control::auth::Auth;
 use streamcaster::control::caller::{Caller, Credentials};
+use streamcaster::control::firmware::Appliance;
 use streamcaster::control::meter::HttpUse;
 use streamcaster::control::paths::PATHS;
 use streamcaster::control::routes::{answer, Answer, Asked, Port, World};
@@ -130,6 +131,7 @@ fn ask(method: &str, target: &str, body: &[u8]) -> Answer {
         store_hash: &|_: &str| Ok(()),
         log: &LogBook::default(),
         settings,
+        appliance: &Appliance::new(Path::new("/dev/null/none")),
     };
     let asked = Asked {
         port: Port::Http,

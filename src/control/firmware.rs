@@ -1,0 +1,458 @@
+//! `/api/firmware`: the system of the appliance, which version of it runs, and the way of another
+//! one to it. Purpose: tells what the root daemon of the updates has written down, and carries a
+//! package piece by piece from a client to the daemon's socket, whose last word is the answer.
+//! Non-goals: what a package is and whether it may be installed, which the daemon judges: this
+//! program has no right to write a slot. Bounds: one order at a time, a package of
+//! [`FIRMWARE_REQUEST_BYTES_MAX`] in pieces of [`UPLOAD_STEP_BYTES_MIN`], never held; a client that
+//! sends less than a piece in [`UPLOAD_STEP_MS_MAX`](crate::base::limits::UPLOAD_STEP_MS_MAX), and
+//! a daemon that takes no piece or says nothing in [`FIRMWARE_ANSWER_MS_MAX`], end the connection.
+
+use std::fmt;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+
+use async_io::Async;
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use smol::future::{or, pending};
+use smol::io::{AsyncReadExt, AsyncWriteExt};
+
+use crate::base::limits::{
+    FIRMWARE_ANSWER_MS_MAX, FIRMWARE_CONNECT_MS_MAX, FIRMWARE_LINE_BYTES_MAX,
+    FIRMWARE_REQUEST_BYTES_MAX, FIRMWARE_TOLD_BYTES_MAX, UPLOAD_STEP_BYTES_MIN,
+};
+use crate::control::audit;
+use crate::control::connection::within;
+use crate::control::names::parameter;
+use crate::control::routes::{self, Answer, Asked};
+use crate::control::stream::{Carrier, Stream};
+use crate::control::uploads::fill;
+
+/// Where the daemon of the updates listens, and what it writes down.
+#[derive(Clone, Debug)]
+pub struct Appliance {
+    folder: PathBuf,
+}
+
+/// Why nothing is told of the system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Untold {
+    /// There is no appliance around this program.
+    NotAnAppliance,
+    /// Nothing is written down.
+    NotYet,
+    /// What is written down is no JSON object, or too long.
+    Unreadable,
+}
+
+impl fmt::Display for Untold {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Untold::NotAnAppliance => {
+                "This is not the appliance: the program is updated by whoever installed it."
+            }
+            Untold::NotYet => "The update service has not told anything yet.",
+            Untold::Unreadable => "What the update service told is not understood.",
+        })
+    }
+}
+
+impl Appliance {
+    /// The one whose state is in this folder, if there is such a folder.
+    pub fn new(folder: &Path) -> Appliance {
+        Appliance { folder: folder.to_owned() }
+    }
+
+    fn socket(&self) -> PathBuf {
+        self.folder.join("firmware.sock")
+    }
+
+    fn told(&self) -> Result<Map<String, Value>, Untold> {
+        let absent = if self.folder.is_dir() { Untold::NotYet } else { Untold::NotAnAppliance };
+        let file = File::open(self.folder.join("firmware.json")).map_err(|_| absent)?;
+        let mut text = Vec::new();
+        let read = file.take(FIRMWARE_TOLD_BYTES_MAX).read_to_end(&mut text);
+        read.map_err(|_| Untold::Unreadable)?;
+        serde_json::from_slice(&text).map_err(|_| Untold::Unreadable)
+    }
+}
+
+/// `GET /api/firmware` where nothing can be told.
+#[derive(Serialize)]
+struct Unavailable {
+    success: bool,
+    available: bool,
+    reason: String,
+}
+
+/// `GET /api/firmware`: what the daemon has written down.
+pub fn tell(appliance: &Appliance) -> Answer {
+    match appliance.told() {
+        Ok(mut told) => {
+            told.insert("success".to_owned(), true.into());
+            told.insert("available".to_owned(), true.into());
+            routes::json(200, &told)
+        }
+        Err(untold) => {
+            let reason = untold.to_string();
+            routes::json(200, &Unavailable { success: true, available: false, reason })
+        }
+    }
+}
+
+fn demand_appliance(appliance: &Appliance) -> Result<(), Answer> {
+    if appliance.folder.is_dir() {
+        return Ok(());
+    }
+    Err(routes::error(409, "NOT_AN_APPLIANCE", &Untold::NotAnAppliance.to_string()))
+}
+
+/// `POST /api/firmware`: the gate brings the package.
+///
+/// # Errors
+/// Why it is not even begun, as an answer.
+pub fn install(asked: Asked<'_>, appliance: &Appliance) -> Result<Answer, Answer> {
+    demand_appliance(appliance)?;
+    let wrong = |words: &str| routes::error(400, "INVALID_REQUEST", words);
+    let allow_downgrade = match parameter(asked.target, "allow_downgrade") {
+        None | Some("" | "0" | "false") => false,
+        Some("1" | "true") => true,
+        Some(_) => return Err(wrong("`allow_downgrade` must be 1 or 0.")),
+    };
+    let bytes = asked.piece_bytes.ok_or_else(|| {
+        let words = "Send the update package with Content-Type: application/octet-stream.";
+        routes::error(415, "INVALID_REQUEST", words)
+    })?;
+    if bytes > FIRMWARE_REQUEST_BYTES_MAX {
+        let words = "This is larger than any update: it would not fit where a system is kept.";
+        return Err(routes::error(413, "TOO_LARGE", words));
+    }
+    if bytes == 0 {
+        return Err(wrong("Send the update package as the body, with its Content-Length."));
+    }
+    Ok(routes::streamed(Stream::Firmware(Order::Install { bytes, allow_downgrade })))
+}
+
+/// `POST /api/firmware/rollback`.
+///
+/// # Errors
+/// There is no appliance, as an answer.
+pub fn roll_back(appliance: &Appliance) -> Result<Answer, Answer> {
+    demand_appliance(appliance)?;
+    Ok(routes::streamed(Stream::Firmware(Order::RollBack)))
+}
+
+/// What the daemon is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Install the package that follows.
+    Install {
+        /// Its length, bytes.
+        bytes: u64,
+        /// Also when it is older than what runs.
+        allow_downgrade: bool,
+    },
+    /// Start the other system.
+    RollBack,
+}
+
+impl Order {
+    const fn bytes(self) -> u64 {
+        match self {
+            Order::Install { bytes, .. } => bytes,
+            Order::RollBack => 0,
+        }
+    }
+
+    /// The line that gives it.
+    fn line(self) -> String {
+        match self {
+            Order::Install { bytes, allow_downgrade } => format!(
+                "{{\"order\":\"install\",\"bytes\":{bytes},\"allow_downgrade\":{allow_downgrade}}}\n"
+            ),
+            Order::RollBack => "{\"order\":\"rollback\"}\n".to_owned(),
+        }
+    }
+}
+
+/// For the audit.
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Order::Install { allow_downgrade: false, .. } => "install an update",
+            Order::Install { allow_downgrade: true, .. } => "install an update, even an older one",
+            Order::RollBack => "roll back to the other system",
+        })
+    }
+}
+
+/// What the daemon says in a line; what is not known here is passed over.
+#[derive(Deserialize)]
+struct Said {
+    done: Option<String>,
+    version: Option<String>,
+    revision: Option<String>,
+    slot: Option<String>,
+    error: Option<String>,
+    code: Option<String>,
+}
+
+/// What came of an order that was carried out.
+#[derive(Debug, Serialize)]
+struct Done {
+    success: bool,
+    message: String,
+    version: Option<String>,
+    revision: Option<String>,
+    slot: Option<String>,
+}
+
+/// Why an order was not carried out.
+#[derive(Debug)]
+enum Failure {
+    /// Nobody listens on the socket.
+    Away,
+    /// The daemon ended the connection before it had said what came of it.
+    BrokenOff,
+    /// The daemon said nothing, or took nothing, for too long.
+    Silent,
+    /// The daemon's words make no sense.
+    Garbled,
+    /// The client sent its package too slowly.
+    TooSlow,
+    /// The client is gone.
+    Gone(io::Error),
+    /// The daemon refused.
+    Refused { code: String, words: String },
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Failure::Away => "The update service does not answer; nothing was changed.",
+            Failure::BrokenOff => {
+                "The update service broke off. Look at which version runs, then try again."
+            }
+            Failure::Silent => {
+                "The update service did not answer in time. Look at which version runs, then try \
+                 again."
+            }
+            Failure::Garbled => "The update service's answer is not understood.",
+            Failure::TooSlow => "The package came too slowly; the running system is unchanged.",
+            Failure::Gone(_) => "The connection broke before the package had come whole.",
+            Failure::Refused { words, .. } => words,
+        })
+    }
+}
+
+impl Failure {
+    fn answer(&self) -> Answer {
+        let (status, code) = match self {
+            Failure::TooSlow | Failure::Gone(_) => (408, "CUT_SHORT"),
+            Failure::Refused { code, .. } => verdict(code),
+            _ => (503, "SYSTEM_ERROR"),
+        };
+        routes::error(status, code, &self.to_string())
+    }
+}
+
+/// The status of a refusal, and its code, if it is one of those there are.
+fn verdict(code: &str) -> (u16, &'static str) {
+    const VERDICTS: [(u16, &str); 10] = [
+        (400, "INVALID_REQUEST"),
+        (409, "NO_OTHER_SYSTEM"),
+        (409, "OLDER_VERSION"),
+        (413, "TOO_LARGE"),
+        (422, "CUT_SHORT"),
+        (422, "DAMAGED"),
+        (422, "NOT_AN_UPDATE"),
+        (422, "WRONG_SIGNATURE"),
+        (500, "DISK"),
+        (503, "BUSY"),
+    ];
+    let known = VERDICTS.into_iter().find(|(_, known)| *known == code);
+    known.unwrap_or((500, "SYSTEM_ERROR"))
+}
+
+/// Gives an order to the daemon and says what came of it.
+///
+/// # Errors
+/// The client is gone before its package was whole: there is nobody to tell.
+pub async fn carry_out(
+    order: Order,
+    carrier: &mut Carrier<'_>,
+    appliance: &Appliance,
+) -> io::Result<Answer> {
+    let outcome = talk(order, carrier, &appliance.socket()).await;
+    let answer = match &outcome {
+        Ok(done) => routes::json(200, done),
+        Err(failure) => failure.answer(),
+    };
+    audit::came_of(&order, carrier.peer(), &answer);
+    match outcome {
+        Err(Failure::Gone(error)) => Err(error),
+        _ => Ok(answer),
+    }
+}
+
+async fn talk(order: Order, carrier: &mut Carrier<'_>, socket: &Path) -> Result<Done, Failure> {
+    let connected = within(FIRMWARE_CONNECT_MS_MAX, Async::<UnixStream>::connect(socket)).await;
+    let Some(Ok(daemon)) = connected else { return Err(Failure::Away) };
+    // Whatever is still to be sent, its last word counts.
+    or(hear(order, &daemon), send(order, carrier, &daemon)).await
+}
+
+/// Sends the order and what belongs to it, then waits as long as the daemon may take.
+async fn send(
+    order: Order,
+    carrier: &mut Carrier<'_>,
+    daemon: &Async<UnixStream>,
+) -> Result<Done, Failure> {
+    let mut taken = put(daemon, order.line().as_bytes()).await?;
+    let mut missing = order.bytes();
+    // On the heap: a future is as large as the largest of all connections'.
+    let mut piece = vec![0; UPLOAD_STEP_BYTES_MIN];
+    while missing > 0 && taken == Taken::Whole {
+        let most = usize::try_from(missing).unwrap_or(usize::MAX).min(piece.len());
+        let part = piece.get_mut(..most).unwrap_or_default();
+        let (filled, came) = fill(carrier, part).await;
+        came.map_err(|error| match error.kind() {
+            ErrorKind::TimedOut => Failure::TooSlow,
+            _ => Failure::Gone(error),
+        })?;
+        taken = put(daemon, part.get(..filled).unwrap_or_default()).await?;
+        missing = missing.saturating_sub(u64::try_from(filled).unwrap_or(u64::MAX));
+    }
+    within(FIRMWARE_ANSWER_MS_MAX, pending()).await.unwrap_or(Err(Failure::Silent))
+}
+
+/// How the daemon took a piece.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Taken {
+    Whole,
+    /// It takes no more; why is what it says.
+    NoMore,
+}
+
+async fn put(mut daemon: &Async<UnixStream>, piece: &[u8]) -> Result<Taken, Failure> {
+    match within(FIRMWARE_ANSWER_MS_MAX, daemon.write_all(piece)).await {
+        Some(Ok(())) => Ok(Taken::Whole),
+        Some(Err(_)) => Ok(Taken::NoMore),
+        None => Err(Failure::Silent),
+    }
+}
+
+/// Listens to the daemon until it has said what came of the order.
+async fn hear(order: Order, mut daemon: &Async<UnixStream>) -> Result<Done, Failure> {
+    let mut line = Vec::with_capacity(256);
+    let mut piece = [0; 256];
+    loop {
+        while let Some(end) = line.iter().position(|byte| *byte == b'\n') {
+            let rest = line.split_off(end + 1);
+            let said = std::mem::replace(&mut line, rest);
+            if let Some(done) = understand(order, &said)? {
+                return Ok(done);
+            }
+        }
+        if line.len() > FIRMWARE_LINE_BYTES_MAX {
+            return Err(Failure::Garbled);
+        }
+        match daemon.read(&mut piece).await {
+            Ok(0) | Err(_) => return Err(Failure::BrokenOff),
+            Ok(taken) => line.extend_from_slice(piece.get(..taken).unwrap_or_default()),
+        }
+    }
+}
+
+/// What a line of the daemon says; nothing when it only tells how far it is.
+fn understand(order: Order, line: &[u8]) -> Result<Option<Done>, Failure> {
+    let said: Said = serde_json::from_slice(line).map_err(|_| Failure::Garbled)?;
+    if let Some(words) = said.error {
+        return Err(Failure::Refused { code: said.code.unwrap_or_default(), words });
+    }
+    let Said { version, revision, slot, .. } = said;
+    let named = |text: &Option<String>| text.as_deref().unwrap_or("?").to_owned();
+    let system = format!("{} ({})", named(&version), named(&revision));
+    let message = match order {
+        Order::Install { .. } => {
+            format!("Version {system} is installed; the machine restarts with it now.")
+        }
+        Order::RollBack => format!("The machine restarts now, with version {system}."),
+    };
+    Ok(said.done.map(|_| Done { success: true, message, version, revision, slot }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn heard(order: Order, line: &str) -> Result<Option<String>, (u16, String, String)> {
+        let outcome = understand(order, line.as_bytes());
+        outcome.map(|done| done.map(|done| done.message)).map_err(|failure| {
+            let answer = failure.answer();
+            let told: Value = serde_json::from_slice(&answer.body).unwrap();
+            let text = |name: &str| told[name].as_str().unwrap().to_owned();
+            (answer.status, text("code"), text("error"))
+        })
+    }
+
+    const INSTALL: Order = Order::Install { bytes: 7, allow_downgrade: true };
+
+    #[test]
+    fn orders_are_lines_the_daemon_reads() {
+        let said = |order: Order| serde_json::from_str::<Value>(order.line().trim_end()).unwrap();
+        let wanted = serde_json::json!({"order": "install", "bytes": 7, "allow_downgrade": true});
+        assert_eq!(said(INSTALL), wanted);
+        assert_eq!(said(Order::RollBack), serde_json::json!({"order": "rollback"}));
+        assert!(INSTALL.line().ends_with('\n') && Order::RollBack.line().ends_with('\n'));
+    }
+
+    #[test]
+    fn progress_is_passed_over_and_the_last_word_understood() {
+        assert_eq!(heard(INSTALL, r#"{"progress":"writing","bytes":4,"of":7}"#), Ok(None));
+        assert_eq!(heard(INSTALL, r#"{"news":["later"]}"#), Ok(None));
+        let done = r#"{"done":"installed","version":"0.2.0","revision":"abc1234","slot":"B"}"#;
+        let message = heard(INSTALL, done).unwrap().unwrap();
+        assert_eq!(
+            message,
+            "Version 0.2.0 (abc1234) is installed; the machine restarts with it now."
+        );
+        assert!(heard(Order::RollBack, r#"{"done":"rolling back"}"#).unwrap().is_some());
+        let refused = r#"{"error":"Too old.","code":"OLDER_VERSION"}"#;
+        let wanted = (409, "OLDER_VERSION".to_owned(), "Too old.".to_owned());
+        assert_eq!(heard(INSTALL, refused), Err(wanted));
+        let unknown = heard(INSTALL, r#"{"error":"New words.","code":"NEW"}"#).unwrap_err();
+        assert_eq!((unknown.0, unknown.1.as_str()), (500, "SYSTEM_ERROR"));
+        assert_eq!(heard(INSTALL, "writing").unwrap_err().0, 503);
+        assert_eq!(heard(INSTALL, r#"{"done":1}"#).unwrap_err().0, 503);
+    }
+
+    #[test]
+    fn the_state_is_told_as_it_is_written_down_or_why_not() {
+        let folder = std::env::temp_dir().join(format!("firmware-state-{}", std::process::id()));
+        let told = |folder: &Path| -> Value {
+            let answer = tell(&Appliance::new(folder));
+            assert_eq!(answer.status, 200);
+            serde_json::from_slice(&answer.body).unwrap()
+        };
+        let absent = told(&folder);
+        assert_eq!((&absent["success"], &absent["available"]), (&true.into(), &false.into()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let silent = told(&folder);
+        assert_ne!((&silent["available"], &silent["reason"]), (&true.into(), &absent["reason"]));
+        let file = folder.join("firmware.json");
+        let most = usize::try_from(FIRMWARE_TOLD_BYTES_MAX).unwrap();
+        for text in ["", "[]", "{", &format!("{{\"a\":\"{}\"}}", "x".repeat(most))] {
+            std::fs::write(&file, text).unwrap();
+            assert_eq!(told(&folder)["available"], false, "{text:.20}");
+        }
+        std::fs::write(&file, r#"{"slot":"A","on_trial":false,"last":null}"#).unwrap();
+        let wanted = serde_json::json!({
+            "slot": "A", "on_trial": false, "last": null, "success": true, "available": true,
+        });
+        assert_eq!(told(&folder), wanted);
+        std::fs::remove_dir_all(folder).unwrap();
+    }
+}

@@ -1,0 +1,165 @@
+// The appliance's system: which version runs, a package sent to it, the way back. A machine that
+// restarts is waited for; what came of it is told once it answers again.
+import { ApiError, ask, explain, send, sendBytes } from "./api.js";
+import { confirm, run, tell } from "./dialogs.js";
+import { attribute, byId, facts, say } from "./dom.js";
+import { live } from "./live.js";
+import { dateOf, number, size, t } from "./words.js";
+
+const AGAIN_MS = 3000;
+const FIRST_WORDS = "streamcaster-update ";
+const FELL_BACK = "fell back";
+
+let shown = false;
+let asked = 0;
+// What was told last; null where there is no appliance.
+let system = null;
+// The change that was told of, so that each is told of once.
+let known = null;
+// [bytes on their way, bytes in all] while a package is sent.
+let sent = null;
+// When the machine was told to restart.
+let restartedAt = 0;
+
+const named = ({ version, revision }) => `${version} (${revision})`;
+const keyOf = (last) => last && `${last.at} ${last.outcome}`;
+
+// What came of the last change.
+function outcomeOf({ from, to, outcome, off_air_s: seconds }) {
+  if (outcome === FELL_BACK) return t("fell_back", from, to);
+  const off = seconds == null ? "" : t("off_air", number(seconds));
+  return [t("runs_now", to), off, outcome === "on trial" ? t("on_trial") : ""].filter(Boolean).join(" ");
+}
+
+function noteOf() {
+  if (restartedAt) return t("system_restarting");
+  if (sent && sent[0] < sent[1]) return t("system_sent", size(sent[0]), size(sent[1]));
+  if (sent || system.busy) return t(`system_${system.busy || "writing"}`);
+  return system.last ? outcomeOf(system.last) : "";
+}
+
+function show() {
+  byId("firmware").hidden = !system;
+  if (!system) return;
+  const { slot, slots, last } = system;
+  const other = slot === "A" ? "B" : "A";
+  const about = (one, where) => `${named(one)} · ${t("slot", where)} · ${dateOf(one.made * 1000)}`;
+  facts(byId("firmware-facts"), [
+    [t("system_runs"), about(system, slot)],
+    [t("other_system"), slots[other] ? about(slots[other], other) : t("slot_empty")],
+  ]);
+  const note = byId("firmware-note");
+  say(note, noteOf());
+  note.classList.toggle("bad", !sent && !restartedAt && last?.outcome === FELL_BACK);
+  const bar = byId("firmware-bar");
+  bar.hidden = !sent;
+  if (sent) bar.value = sent[0] / sent[1];
+  attribute(bar, "aria-label", t("update_title"));
+  const occupied = Boolean(restartedAt || (system.busy && !sent));
+  byId("update").disabled = occupied;
+  byId("roll-back").disabled = occupied || Boolean(sent);
+  byId("roll-back").hidden = !system.can_roll_back;
+}
+
+async function load() {
+  asked = Date.now();
+  let fresh;
+  try {
+    fresh = await ask("/api/firmware");
+  } catch {
+    // It is asked again.
+    return;
+  }
+  const first = system === null;
+  system = fresh.available ? fresh : null;
+  if (!system) {
+    show();
+    return;
+  }
+  if (first && !restartedAt) known = keyOf(system.last);
+  if (!system.busy) {
+    // Whoever runs for less time than that was started since.
+    if (restartedAt && live.state?.uptime_s * 1000 < Date.now() - restartedAt) restartedAt = 0;
+    if (!restartedAt && keyOf(system.last) !== known) {
+      known = keyOf(system.last);
+      if (known) tell(outcomeOf(system.last), system.last.outcome === FELL_BACK);
+    }
+  }
+  show();
+}
+
+function restarting() {
+  restartedAt = Date.now();
+  show();
+}
+
+async function sendPackage(file, older) {
+  sent = [0, file.size];
+  show();
+  const path = older ? "/api/firmware?allow_downgrade=1" : "/api/firmware";
+  try {
+    return await sendBytes("POST", path, file, {
+      progress: (bytes) => {
+        sent[0] = bytes;
+        show();
+      },
+    });
+  } finally {
+    sent = null;
+    show();
+  }
+}
+
+async function install(file) {
+  if (!(await file.slice(0, FIRST_WORDS.length).text()).startsWith(FIRST_WORDS)) {
+    tell(t("not_an_update", file.name), true);
+    return undefined;
+  }
+  const sure = await confirm({
+    title: t("update_title"), text: t("update_text", file.name, size(file.size)), action: t("install"), danger: false,
+  });
+  if (!sure) return undefined;
+  let told;
+  try {
+    told = await sendPackage(file, false);
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.code !== "OLDER_VERSION") throw error;
+    const anyway = await confirm({ title: t("older_title"), text: explain(error), action: t("install_older") });
+    if (!anyway) return undefined;
+    told = await sendPackage(file, true);
+  }
+  restarting();
+  return told;
+}
+
+async function rollBack() {
+  const other = system.slots[system.slot === "A" ? "B" : "A"];
+  const text = t("roll_back_text", named(other), named(system));
+  if (!await confirm({ title: t("roll_back_title"), text, action: t("roll_back") })) return undefined;
+  const told = await send("POST", "/api/firmware/rollback", {});
+  restarting();
+  return told;
+}
+
+export function setInView(visible) {
+  shown = visible;
+  if (shown) load();
+}
+
+export function init() {
+  const input = byId("package");
+  byId("update").addEventListener("click", () => input.click());
+  input.addEventListener("change", async () => {
+    const [file] = input.files;
+    if (file) await run(byId("update"), () => install(file));
+    // The same file may be chosen again.
+    input.value = "";
+  });
+  byId("roll-back").addEventListener("click", ({ currentTarget }) => run(currentTarget, rollBack));
+  live.addEventListener("status", () => {
+    if ((restartedAt || (shown && system)) && Date.now() - asked > AGAIN_MS) load();
+  });
+  window.addEventListener("beforeunload", (event) => {
+    if (sent) event.preventDefault();
+  });
+}
