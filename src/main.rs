@@ -211,6 +211,9 @@ fn examine(data: &Path) -> ExitCode {
     let file = data.join(config::FILE_NAME);
     let found = if file.exists() { "the configuration is valid" } else { "no file: the defaults" };
     println!("{}: {found}", file.display());
+    if let Some(name) = &config.appliance.name {
+        println!("name: {}", name.as_str());
+    }
     println!();
     print!("{}", memory::table(&Budget::of(&app::demand(&config))));
     ExitCode::SUCCESS

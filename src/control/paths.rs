@@ -30,6 +30,8 @@ pub(super) enum Route {
     Logout,
     Session,
     Password,
+    /// What the first start's code is good for.
+    SetUp,
     Destinations,
     /// One destination.
     Destination,
@@ -74,7 +76,7 @@ const fn tools(template: &'static str, route: Route) -> Path {
 }
 
 /// All of them. A stream has nothing to say to HEAD.
-pub const PATHS: [Path; 31] = [
+pub const PATHS: [Path; 32] = [
     api("/api/status", LOOK, Route::Status),
     api("/api/health", LOOK, Route::Health),
     api("/api/events", "GET", Route::Events),
@@ -94,6 +96,7 @@ pub const PATHS: [Path; 31] = [
     api("/api/destinations/{name}/restart", "POST", Route::DestinationRestart),
     api("/api/settings", "GET, HEAD, PATCH", Route::Settings),
     api("/api/password", "POST", Route::Password),
+    api("/api/setup", "POST", Route::SetUp),
     api("/api/login", "POST", Route::Login),
     api("/api/logout", "POST", Route::Logout),
     api("/api/session", LOOK, Route::Session),
@@ -142,7 +145,7 @@ impl Route {
     /// Whom it is for, on the port of page and API.
     pub(super) const fn right(self) -> Right {
         match self {
-            Route::Page | Route::Login => Right::Public,
+            Route::Page | Route::Login | Route::SetUp => Right::Public,
             Route::Health | Route::Session | Route::Logout => Right::Open,
             _ => Right::Known,
         }
@@ -157,6 +160,7 @@ impl Route {
                 | Route::DestinationRestart
                 | Route::Settings
                 | Route::Password
+                | Route::SetUp
                 | Route::Maintenance
                 | Route::Restart
         )

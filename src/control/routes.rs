@@ -335,6 +335,7 @@ fn command(
     match route {
         Route::Login => calls::login(&asked, world),
         Route::Logout => Ok(calls::logout(&asked, world, who)),
+        Route::SetUp => calls::set_up(&asked, world),
         Route::Password => calls::change_password(&asked, world, who),
         Route::Switch => orders::switch(asked.body, world),
         Route::Playout => orders::playout(asked.body, world),

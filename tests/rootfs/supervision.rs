@@ -120,6 +120,7 @@ fn the_console_says_what_the_machine_is() {
     world.program("nc", "cat > /dev/null; printf '{\"current_video_source\":\"udp\",\"a\":1}'");
     world.write("data/state/http.address", "127.0.0.1:8088\n");
     world.write("data/system/first-password", "abcdefgh2345\nhash\n");
+    world.write("data/state/setup", "qrstuvwxyz23\nabcdefgh2345\nhash\n2000000000\n");
     world.write("run/appliance/probe", "1 degraded: disk\u{1b}[2J 85 %\n");
     let output = world.run("console", &[], &[("ONCE", "1")]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -128,6 +129,7 @@ fn the_console_says_what_the_machine_is() {
         "  slot       B\n",
         "  address    10.0.2.15\n",
         "  page       http://10.0.2.15:8088\n",
+        "  set up     http://10.0.2.15:8088/#setup=qrstuvwxyz23\n",
         "  password   abcdefgh2345\n",
         "  on air     yes: udp; degraded: disk[2J 85 %\n",
     ] {

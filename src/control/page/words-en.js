@@ -157,6 +157,7 @@ export const words = {
   group_programme: "Programme", group_input_udp: "UDP input", group_input_rtmp: "RTMP publishers",
   group_input_pull: "RTMP pull", group_rtmp: "RTMP port", group_http: "This page", group_stat: "Statistics port",
   group_log: "Log", group_health: "Health thresholds",
+  group_appliance: "Machine", set_appliance_name: "Name|Shown on the page and the console, and the host name: letters a–z, digits, hyphens.",
   set_programme_silence_ms: "Silence before standby|A live input that is silent this long is covered by the standby card.",
   set_programme_fill_audio: "Silence as sound|Where a source has no sound, silence stands in: some platforms demand sound.",
   set_programme_ring_mib: "Memory for the last seconds|What a slow viewer may lag behind is what this holds.",

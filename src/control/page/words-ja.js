@@ -157,6 +157,7 @@ export const words = {
   group_programme: "番組", group_input_udp: "UDP 入力", group_input_rtmp: "RTMP 配信の受け付け",
   group_input_pull: "RTMP プル", group_rtmp: "RTMP ポート", group_http: "このページ", group_stat: "統計ポート",
   group_log: "ログ", group_health: "状態のしきい値",
+  group_appliance: "マシン", set_appliance_name: "名前|ページとコンソールに表示され、ホスト名にもなります。英小文字 a–z、数字、ハイフン。",
   set_programme_silence_ms: "待機画面までの無信号時間|ライブ入力がこの時間途切れると待機画面に切り替わります。",
   set_programme_fill_audio: "無音の補完|音声のない素材に無音を加えます。音声を必須とする配信先があるためです。",
   set_programme_ring_mib: "直近の番組を保持するメモリー|遅い視聴者が遅れていられる長さになります。",

@@ -288,6 +288,7 @@ impl Settings {
         let mut same = config.clone();
         let started = &self.0.started;
         same.destinations.clone_from(&started.destinations);
+        same.appliance.clone_from(&started.appliance);
         same.programme.silence = started.programme.silence;
         same.log.level = started.log.level;
         same.health = started.health;
