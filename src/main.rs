@@ -85,6 +85,9 @@ struct Probe {
     /// say what --recover would do, and do nothing
     #[argh(switch)]
     dry_run: bool,
+    /// have the log rotated and its elders packed instead: once a day
+    #[argh(switch)]
+    rotate: bool,
 }
 
 /// Check the configuration and print the memory budget.
@@ -171,7 +174,7 @@ fn start(run: Run) -> ExitCode {
 }
 
 fn ask(probe: Probe) -> ExitCode {
-    let Probe { data, url, timeout_s, recover, dry_run } = probe;
+    let Probe { data, url, timeout_s, recover, dry_run, rotate } = probe;
     let target = match url.as_deref().map(Target::from_url).transpose() {
         Ok(target) => target,
         Err(why) => {
@@ -182,7 +185,7 @@ fn ask(probe: Probe) -> ExitCode {
     // What is wrong with a configuration is the program's to tell.
     let read = config::load(&data, &|name| std::env::var_os(name), &Arguments::default());
     let configured = read.ok().map(|config| Target::at(pid_file::reachable(config.http.listen)));
-    let options = Options { data, target, configured, timeout_s, recover, dry_run };
+    let options = Options { data, target, configured, timeout_s, recover, dry_run, rotate };
     let (outcome, line) = probe::run(&options);
     // Nobody may read it, and then the exit code still counts.
     let _ = writeln!(std::io::stdout(), "{line}");

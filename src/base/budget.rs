@@ -9,7 +9,7 @@ use super::limits::{
     HTTP_ANSWERS_BYTES_MAX, HTTP_ANSWER_BYTES_MAX, HTTP_BODY_BYTES_MAX, HTTP_CONNECTIONS_MAX,
     HTTP_CONNECTION_BYTES, HTTP_HEAD_BYTES_MAX, HTTP_SOCKET_BUFFER_BYTES, LIBRARY_ENTRY_BYTES,
     LIBRARY_FILES_MAX, LIBRARY_NAMES_BYTES_MAX, LIBRARY_SCAN_BYTES, LOG_LINES_MAX,
-    LOG_LINE_BYTES_MAX, MEDIA_RECEIVE_BUFFER_BYTES, PARCELS_PER_DECK, PARCEL_BYTES,
+    LOG_LINE_BYTES_MAX, LOG_PACK_BYTES, MEDIA_RECEIVE_BUFFER_BYTES, PARCELS_PER_DECK, PARCEL_BYTES,
     PARCEL_CALLS_MAX, PARCEL_CALL_BYTES, PARCEL_CONFIGS_MAX, PARCEL_CONFIG_BYTES,
     PASSWORD_HASH_KIB, PLAYLISTS_MAX, PLAYLIST_BYTES, PLAYLIST_COPIES_MAX, PREVIEWS_MAX,
     PREVIEW_BYTES, PREVIEW_PIECES_MAX, PREVIEW_PIECE_BYTES_MAX, PROGRAM_BYTES, RING_UNITS_MAX,
@@ -115,6 +115,8 @@ impl Budget {
         let lists = 2 * PLAYLISTS_MAX + PLAYLIST_COPIES_MAX;
         self.heap("playlists, and as they are written down", lists, "lists", PLAYLIST_BYTES);
         self.heap("log ring", LOG_LINES_MAX, "lines", LOG_LINE_BYTES_MAX);
+        // What is read, what is made of it (nine bits for a byte at most), and 32 KiB of table.
+        self.one(Owner::Heap, "log being packed", 3 * LOG_PACK_BYTES);
         let (bytes, factor) = (CONFIG_CHANGED_BYTES_MAX, CONFIG_CHANGED_FACTOR);
         self.heap("configuration being changed", bytes, "bytes", factor);
         self.one(Owner::Heap, "everything small", SMALL_HEAP_BYTES);

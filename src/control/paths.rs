@@ -101,7 +101,7 @@ pub const PATHS: [Path; 32] = [
     api("/api/logout", "POST", Route::Logout),
     api("/api/session", LOOK, Route::Session),
     api("/api/logs", LOOK, Route::Logs),
-    api("/api/maintenance", "POST", Route::Maintenance),
+    api("/api/maintenance", "GET, HEAD, POST", Route::Maintenance),
     api("/api/restart", "POST", Route::Restart),
     api("/api/openapi.json", LOOK, Route::Document),
     tools("/stat", Route::Stat),

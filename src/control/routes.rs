@@ -314,6 +314,7 @@ fn tell(
             let body = metrics::document(snapshot, &health(), moment);
             text(200, metrics::CONTENT_TYPE, body)
         }
+        Route::Maintenance => maintenance::tell(world),
         Route::Logs => logs::answer(asked.target, world.log)?,
         Route::PlainHealth => match health().verdict {
             Verdict::Unhealthy => text(503, "text/plain", "unhealthy\n"),

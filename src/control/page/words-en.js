@@ -128,7 +128,7 @@ export const words = {
   machine: "Machine", checks: "Health", cpu: "CPU", cores: "{0} of {1} cores", memory_budget: "Memory budget",
   memory_machine: "Memory of the machine", disk: "Disk", used_of: "{0} of {1}", free_of: "{0} free of {1}",
   threshold_at: "threshold {0}", is_above: "above it", net_in: "Network in", net_out: "Network out", load: "Load",
-  resident: "Resident memory", heap_peak: "Heap, highest", ring: "Ring holds", uptime: "Running for", up_for: "up {0}",
+  resident: "Resident memory", heap_peak: "Heap, highest", ring: "Ring holds", uptime: "Running for", probe: "Last probe", rotation: "Last log rotation", up_for: "up {0}",
   check_cpu: "CPU", check_memory: "Memory", check_disk: "Disk", check_input: "Input", check_programme: "Programme",
   check_standby: "Standby", check_data_plane: "Data plane", check_destination: "Destination",
   log: "Log", show: "Show", log_all: "everything", log_warn: "warnings and errors", log_error: "errors",
@@ -151,6 +151,9 @@ export const words = {
   current_password: "Current password", new_password: "New password", new_password_again: "New password, once more",
   password_intro: "All other sessions are logged out.", password_needed: "Give a new password.",
   passwords_differ: "The two new passwords differ.", password_changed: "The password is changed.",
+  setup: "Welcome", setup_intro: "You are logged in. Everything here may wait: it stands in the settings, too.",
+  setup_skip: "Later", setup_name: "Name of this machine", setup_name_help: "Small letters, digits, hyphens",
+  setup_keep: "Until you set a password of your own, the one on the console is in force.",
   login_title: "Log in", login: "Log in", logout: "Log out", password: "Password", wait_s: "Wait {0} s",
   logged_out: "You are logged out.",
 
