@@ -36,7 +36,7 @@ impl Setup {
     /// Reads the file, if there is one. What is no code is removed.
     pub fn load(state: &Path, now: Mono) -> Option<Setup> {
         let path = state.join(FILE_NAME);
-        let bytes = store::read(&path).map_or_else(|_| Some(Vec::new()), |found| found)?;
+        let bytes = store::read(&path).unwrap_or_else(|_| Some(Vec::new()))?;
         let setup = String::from_utf8(bytes).ok().and_then(|text| Setup::parse(&path, &text, now));
         if setup.is_none() {
             // One that cannot be removed is not understood the next time either.
