@@ -14,7 +14,7 @@ const PAGE_DIR: &str = "src/control/page";
 /// What tells the API to a program; served as the page's files are.
 const API_DOCUMENT: (&str, &str) = ("src/control", "openapi.json");
 /// The page's files, in the order of their names.
-const PAGE_FILES: [&str; 23] = [
+const PAGE_FILES: [&str; 24] = [
     "api.js",
     "app.js",
     "destinations.js",
@@ -33,6 +33,7 @@ const PAGE_FILES: [&str; 23] = [
     "playlists.js",
     "preview.js",
     "settings.js",
+    "setup.js",
     "upload.js",
     "viewers.js",
     "words-en.js",

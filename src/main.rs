@@ -93,6 +93,9 @@ struct Probe {
     /// exit 0 when it is degraded as well: for a container's health check, which ends what fails it
     #[argh(switch)]
     unhealthy_only: bool,
+    /// have the log rotated and its elders packed instead: once a day
+    #[argh(switch)]
+    rotate: bool,
 }
 
 /// Check the configuration and print the memory budget.
@@ -213,7 +216,7 @@ fn start(run: Run) -> ExitCode {
 }
 
 fn ask(probe: Probe) -> ExitCode {
-    let Probe { data, url, timeout_s, recover, dry_run, unhealthy_only } = probe;
+    let Probe { data, url, timeout_s, recover, dry_run, unhealthy_only, rotate } = probe;
     let target = match url.as_deref().map(Target::from_url).transpose() {
         Ok(target) => target,
         Err(why) => {
@@ -224,7 +227,7 @@ fn ask(probe: Probe) -> ExitCode {
     // What is wrong with a configuration is the program's to tell.
     let read = config::load(&data, &|name| std::env::var_os(name), &Arguments::default());
     let configured = read.ok().map(|config| Target::at(pid_file::reachable(config.http.listen)));
-    let options = Options { data, target, configured, timeout_s, recover, dry_run };
+    let options = Options { data, target, configured, timeout_s, recover, dry_run, rotate };
     let (outcome, line) = probe::run(&options);
     // Nobody may read it, and then the exit code still counts.
     let _ = writeln!(std::io::stdout(), "{line}");
@@ -257,6 +260,9 @@ fn examine(data: &Path) -> ExitCode {
     let file = data.join(config::FILE_NAME);
     let found = if file.exists() { "the configuration is valid" } else { "no file: the defaults" };
     println!("{}: {found}", file.display());
+    if let Some(name) = &config.appliance.name {
+        println!("name: {}", name.as_str());
+    }
     println!();
     print!("{}", memory::table(&Budget::of(&app::demand(&config))));
     ExitCode::SUCCESS

@@ -9,6 +9,7 @@ use log::{info, warn};
 use super::StartError;
 use crate::control::auth::calls::{NotStored, StoreHash};
 use crate::control::auth::{self, Auth};
+use crate::system::clock;
 use crate::system::config::Config;
 use crate::system::settings::{EditError, Settings, SettingsError};
 
@@ -26,11 +27,13 @@ pub fn who_may(config: &Config, state: &Path) -> Result<Auth, StartError> {
              `streamcaster hash-password` makes one"
         );
     }
-    Auth::new(password, probe.ok()).map_err(|cause| StartError {
+    let known = Auth::new(password, probe.ok()).map_err(|cause| StartError {
         what: "there are no random numbers for the control page's sessions".to_owned(),
         hint: "",
         cause,
-    })
+    })?;
+    known.offer(auth::Setup::load(state, clock::mono()));
+    Ok(known)
 }
 
 /// Tells the revision of the settings without waiting for the disk.
@@ -56,4 +59,5 @@ pub fn store_hash(settings: &Settings) -> Box<StoreHash> {
 pub fn follow(settings: &Settings, auth: &Auth) {
     settings.follow();
     auth.adopt(|| settings.current().http.password_hash.clone());
+    auth.tend_setup(clock::mono(), clock::utc());
 }

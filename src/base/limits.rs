@@ -487,6 +487,10 @@ pub const TRIES_ADDRESSES_MAX: usize = 64;
 pub const STRANGER_TRY_MS: u64 = 500;
 /// Passwords of strangers taken at once on top of that.
 pub const STRANGER_TRIES_BURST: u64 = 4;
+/// The first start's code is good for so long.
+pub const SETUP_MS_MAX: u64 = 24 * 3_600_000;
+/// The shortest such code: 12 letters of 31 are 59 bits.
+pub const SETUP_CODE_BYTES_MIN: usize = 12;
 /// Right passwords of HTTP Basic remembered, one for each address.
 pub const REMEMBERED_MAX: usize = 8;
 /// Time such a one is remembered.
@@ -668,6 +672,10 @@ pub const LOG_FILE_BYTES_MAX: u64 = 64 << 20;
 pub const LOG_FILES_DEFAULT: usize = 7;
 /// The most rotated log files a configuration may ask for.
 pub const LOG_FILES_MAX: usize = 99;
+/// What is read at once of a log file that is being packed.
+pub const LOG_PACK_BYTES: usize = 64 << 10;
+/// The longest name of the machine: a label of a host name (RFC 1035, 2.3.4).
+pub const MACHINE_NAME_BYTES_MAX: usize = 63;
 /// Errors of a configuration told at once; more are counted.
 pub const CONFIG_ERRORS_MAX: usize = 32;
 /// The largest configuration file read.

@@ -17,6 +17,7 @@ use crate::control::checks::{checks, CheckAnswer};
 use crate::control::inputs::{self, Playout, Publisher, Pull};
 use crate::control::machine::{machine, Machine};
 use crate::control::meter::HttpUse;
+use crate::system::config::MachineName;
 use crate::system::health::{self, Figures, Health, Thresholds};
 use crate::system::heap::HeapUse;
 use crate::system::machine::MachineStatus;
@@ -46,6 +47,8 @@ pub struct Moment {
     pub machine: MachineStatus,
     /// What health is measured against.
     pub thresholds: Thresholds,
+    /// What the machine is called.
+    pub name: Option<MachineName>,
 }
 
 impl Moment {
@@ -77,6 +80,7 @@ pub struct StatusAnswer<'a> {
     process_status: ProcessStatus,
     googledrive_available: bool,
     timestamp: String,
+    name: Option<String>,
     version: &'static str,
     git: &'static str,
     uptime_s: u64,
@@ -146,6 +150,7 @@ pub fn status<'a>(snapshot: &'a Snapshot, health: &'a Health, moment: Moment) ->
         },
         googledrive_available: false,
         timestamp: moment.utc.to_string(),
+        name: moment.name.map(|name| name.as_str().to_owned()),
         version: BUILD.version,
         git: BUILD.git,
         uptime_s: moment.now.to_ms() / 1000,

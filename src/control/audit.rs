@@ -48,9 +48,10 @@ impl Audit {
 
     /// How many were left out before this one; `None` when this one is.
     fn left_out(&self, asked: &Asked<'_>, who: Who, answer: &Answer, now: Mono) -> Option<u64> {
-        // Only a log-in turns nobody into somebody: whoever logs out without a session, which
-        // everybody may, is a stranger before and after.
-        if who != Who::Nobody || (answer.status < 400 && logs_in(asked)) {
+        // Only a log-in turns nobody into somebody, and the first start's code tells how: whoever
+        // logs out without a session, which everybody may, is a stranger before and after.
+        let lets_in = logs_in(asked) || asked.path() == "/api/setup";
+        if who != Who::Nobody || (answer.status < 400 && lets_in) {
             return Some(0);
         }
         self.strangers.lock().unwrap_or_else(PoisonError::into_inner).say(now)
@@ -97,6 +98,7 @@ fn deed(asked: &Asked<'_>, stream: Option<Stream>) -> String {
     };
     let known = match (asked.method, path) {
         ("POST", "/api/login") => Some("log in".to_owned()),
+        ("POST", "/api/setup") => Some("use the first start's code".to_owned()),
         ("POST", "/api/logout") => Some("log out".to_owned()),
         ("POST", "/api/password") => Some("change the password".to_owned()),
         ("POST", "/api/stop") => Some("stop what is on air".to_owned()),

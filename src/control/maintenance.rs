@@ -1,11 +1,14 @@
-//! `POST /api/maintenance`: room made on the disk. Purpose: one thing today, rotating the log. Its
-//! elders go, but for the newest. Non-goal: deleting what the operator put there.
+//! `GET` and `POST /api/maintenance`: what cron does. Purpose: room made on the disk, the day's
+//! rotation of the log, and what the probe and the rotation said last. Non-goal: deleting what the
+//! operator put there.
 
 use serde::Serialize;
 
 use crate::base::budget::human;
+use crate::base::time::Utc;
 use crate::control::fields::Fields;
 use crate::control::routes::{self, Answer, World};
+use crate::system::probe::{self, Said};
 
 #[derive(Serialize)]
 struct Done {
@@ -14,22 +17,53 @@ struct Done {
     freed_bytes: u64,
 }
 
+#[derive(Serialize)]
+struct Told {
+    probe: Option<Line>,
+    rotation: Option<Line>,
+}
+
+#[derive(Serialize)]
+struct Line {
+    time: String,
+    code: u8,
+    text: String,
+}
+
+/// Tells what was said last.
+pub fn tell(world: &World<'_>) -> Answer {
+    let line = |said: Said| Line {
+        time: Utc(said.at_s.saturating_mul(1000)).to_string(),
+        code: said.code,
+        text: said.line,
+    };
+    let (probe, rotation) = probe::said(world.settings.state_folder());
+    routes::json(200, &Told { probe: probe.map(line), rotation: rotation.map(line) })
+}
+
 /// Answers.
 ///
 /// # Errors
 /// The request or the disk, as an answer.
 pub fn answer(body: &[u8], world: &World<'_>) -> Result<Answer, Answer> {
     let fields = Fields::read(body, &["action"])?;
-    if fields.text("action")? != Some("rotate_logs") {
-        return Err(routes::error(400, "INVALID_REQUEST", "`action` must be rotate_logs."));
-    }
-    match world.log.rotate() {
+    let done = match fields.text("action")? {
+        Some("rotate_logs") => world.log.rotate(),
+        Some("rotate_daily") => world.log.begin_day(),
+        _ => {
+            let words = "`action` must be rotate_logs or rotate_daily.";
+            return Err(routes::error(400, "INVALID_REQUEST", words));
+        }
+    };
+    match done {
         Ok(freed_bytes) => {
             let message = format!("The log is rotated; {} are free again.", human(freed_bytes));
+            log::info!("{message}");
             Ok(routes::json(200, &Done { success: true, message, freed_bytes }))
         }
         Err(error) => {
             let words = format!("The log could not be rotated: {error}. Look at the disk.");
+            log::warn!("{words}");
             Err(routes::error(500, "SYSTEM_ERROR", &words))
         }
     }

@@ -30,6 +30,8 @@ pub(super) enum Route {
     Logout,
     Session,
     Password,
+    /// What the first start's code is good for.
+    SetUp,
     Destinations,
     /// One destination.
     Destination,
@@ -78,7 +80,7 @@ const fn tools(template: &'static str, route: Route) -> Path {
 }
 
 /// All of them. A stream has nothing to say to HEAD.
-pub const PATHS: [Path; 33] = [
+pub const PATHS: [Path; 34] = [
     api("/api/status", LOOK, Route::Status),
     api("/api/health", LOOK, Route::Health),
     api("/api/events", "GET", Route::Events),
@@ -98,11 +100,12 @@ pub const PATHS: [Path; 33] = [
     api("/api/destinations/{name}/restart", "POST", Route::DestinationRestart),
     api("/api/settings", "GET, HEAD, PATCH", Route::Settings),
     api("/api/password", "POST", Route::Password),
+    api("/api/setup", "POST", Route::SetUp),
     api("/api/login", "POST", Route::Login),
     api("/api/logout", "POST", Route::Logout),
     api("/api/session", LOOK, Route::Session),
     api("/api/logs", LOOK, Route::Logs),
-    api("/api/maintenance", "POST", Route::Maintenance),
+    api("/api/maintenance", "GET, HEAD, POST", Route::Maintenance),
     api("/api/restart", "POST", Route::Restart),
     api("/api/firmware", "GET, HEAD, POST", Route::Firmware),
     api("/api/firmware/rollback", "POST", Route::Rollback),
@@ -148,7 +151,7 @@ impl Route {
     /// Whom it is for, on the port of page and API.
     pub(super) const fn right(self) -> Right {
         match self {
-            Route::Page | Route::Login => Right::Public,
+            Route::Page | Route::Login | Route::SetUp => Right::Public,
             Route::Health | Route::Session | Route::Logout => Right::Open,
             _ => Right::Known,
         }
@@ -163,6 +166,7 @@ impl Route {
                 | Route::DestinationRestart
                 | Route::Settings
                 | Route::Password
+                | Route::SetUp
                 | Route::Maintenance
                 | Route::Restart
         )

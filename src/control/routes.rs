@@ -318,6 +318,7 @@ fn tell(
             let body = metrics::document(snapshot, &health(), moment);
             text(200, metrics::CONTENT_TYPE, body)
         }
+        Route::Maintenance => maintenance::tell(world),
         Route::Logs => logs::answer(asked.target, world.log)?,
         Route::PlainHealth => match health().verdict {
             Verdict::Unhealthy => text(503, "text/plain", "unhealthy\n"),
@@ -339,6 +340,7 @@ fn command(
     match route {
         Route::Login => calls::login(&asked, world),
         Route::Logout => Ok(calls::logout(&asked, world, who)),
+        Route::SetUp => calls::set_up(&asked, world),
         Route::Password => calls::change_password(&asked, world, who),
         Route::Switch => orders::switch(asked.body, world),
         Route::Playout => orders::playout(asked.body, world),

@@ -42,6 +42,7 @@ pub const MOMENT: Moment = Moment {
         network: Some(NetworkRates { bps_in: 3_300_000, bps_out: 9_900_000 }),
     },
     thresholds: Thresholds::DEFAULT,
+    name: None,
 };
 
 /// UDP on air for 50 minutes, three viewers, two destinations.

@@ -222,6 +222,7 @@ fn answer(request: &mut Request, shop: &Shop) -> Answer {
 
 /// Now.
 pub fn moment(http: HttpUse, gauges: &Gauges, settings: &Settings) -> Moment {
+    let config = settings.current();
     Moment {
         http,
         now: clock::mono(),
@@ -231,7 +232,8 @@ pub fn moment(http: HttpUse, gauges: &Gauges, settings: &Settings) -> Moment {
         heap: heap::usage(),
         budget_bytes: gauges.budget_bytes(),
         machine: gauges.machine(),
-        thresholds: settings.current().health,
+        thresholds: config.health,
+        name: config.appliance.name,
     }
 }
 

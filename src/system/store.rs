@@ -72,6 +72,18 @@ pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
     Ok(Some(bytes))
 }
 
+/// Removes a file for good; one that is not there is no error.
+///
+/// # Errors
+/// The disk's own.
+pub fn remove(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+        removed => removed?,
+    }
+    File::open(path.parent().unwrap_or(Path::new(".")))?.sync_all()
+}
+
 /// Sets a file aside that cannot be understood, in the place of one set aside before; where it is
 /// now.
 ///

@@ -13,6 +13,7 @@ mod page;
 mod pipe;
 mod programme;
 mod settings;
+mod setup;
 mod views;
 mod watch;
 mod world;

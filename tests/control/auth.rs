@@ -5,6 +5,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use streamcaster::base::redact::Secret;
 use streamcaster::control::auth::calls::{NotStored, StoreHash};
+use streamcaster::control::auth::Setup;
+use streamcaster::system::clock;
 use streamcaster::system::password::PasswordHash;
 
 use super::*;
@@ -274,4 +276,36 @@ fn what_was_granted_for_long_ends_with_the_right_to_it() {
     while events.read(&mut piece).expect("events, or their end") > 0 {
         assert!(begun.elapsed() < GUARD, "the events go on");
     }
+}
+
+/// The first start's code, from anywhere, by one who knows no password yet.
+#[test]
+fn the_first_starts_code_tells_the_password_once_and_to_no_other_site() {
+    let state = std::env::temp_dir().join(format!("streamcaster-code-{}", std::process::id()));
+    std::fs::create_dir_all(&state).expect("a folder");
+    let now_s = clock::utc().0 / 1000;
+    let text = format!("abcdefghjkmn\npassword\n{HASH}\n{now_s}\n");
+    std::fs::write(state.join("setup"), text).expect("a file");
+    let auth = Auth::new(PasswordHash::parse(HASH).ok(), None).expect("random");
+    auth.offer(Setup::load(&state, clock::mono()));
+    let board = Board::default();
+    board.publish(snapshot());
+    let options = ControlOptions { auth: Arc::new(auth), ..options(ANY, ANY, board) };
+    let control = start(options).expect("two free ports");
+    let ask = |fields: &str, code: &str| {
+        let body = format!("{{\"code\":\"{code}\"}}");
+        say(control.http(), post("/api/setup", fields, &body).as_bytes())
+    };
+    let strange = ask("Origin: http://evil.example\r\n", "abcdefghjkmn");
+    assert_eq!((status(&strange), code(&strange).as_str()), (403, "FORBIDDEN"));
+    let wrong = ask("", "abcdefghjkmm");
+    assert_eq!((status(&wrong), code(&wrong).as_str()), (403, "WRONG_CODE"));
+    assert!(state.join("setup").exists());
+    let right = ask("", "abcdefghjkmn");
+    assert_eq!(status(&right), 200, "{right}");
+    assert_eq!(body(&right), r#"{"success":true,"password":"password"}"#);
+    assert!(right.contains("Cache-Control: no-store") && !state.join("setup").exists());
+    let used = ask("", "abcdefghjkmn");
+    assert_eq!((status(&used), body(&used)), (403, body(&wrong)));
+    let _ = std::fs::remove_dir_all(&state);
 }

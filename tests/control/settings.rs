@@ -57,7 +57,7 @@ impl Office {
 fn settings_are_told_and_changed_all_or_none() {
     let office = Office::open("whole", "# mine\n[programme]\nsilence_ms = 700 # short\n");
     let told = office.get("/api/settings");
-    let silence = &told["settings"][0];
+    let silence = &told["settings"][1];
     assert_eq!(silence["key"], "programme.silence_ms");
     assert_eq!((&silence["value"], &silence["default"]), (&700.into(), &500.into()));
     assert_eq!((&silence["set_by"], &silence["restart"]), (&"file".into(), &false.into()));

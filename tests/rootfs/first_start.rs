@@ -46,18 +46,70 @@ fn a_password_is_made_shown_and_forgotten_once_there_is_another() {
     assert!(config.contains("\n[http]\n") && config.contains(HASH), "{config}");
     let mode = |path| world.path(path).metadata().expect("a file").permissions().mode() & 0o777;
     assert_eq!((mode("data/config.toml"), mode("data/system/first-password")), (0o600, 0o600));
+    let setup = world.read("data/state/setup");
     let kept = world.read("data/system/first-password");
     let password = kept.lines().next().expect("a line");
     assert_eq!(password.len(), 12, "{password}");
     assert!(!config.contains(password));
+    let lines: Vec<&str> = setup.lines().collect();
+    let [code, told, hash, made] = lines.as_slice() else { panic!("{setup}") };
+    assert!(code.len() == 12 && *code != password && *told == password, "{setup}");
+    assert!(config.contains(&format!("password_hash = \"{hash}\"\n")), "{setup}");
+    assert_eq!((*made, mode("data/state/setup")), ("2000000000", 0o600));
     // Another start changes nothing.
     assert!(world.run("first", &[], &[]).status.success());
     assert_eq!(world.read("data/config.toml"), config);
     assert_eq!(world.read("data/system/first-password"), kept);
+    assert_eq!(world.read("data/state/setup"), setup);
     // Somebody has set one.
     world.write("data/config.toml", "[http]\npassword_hash = \"another\"\n");
     assert!(world.run("first", &[], &[]).status.success());
     assert!(!world.path("data/system/first-password").exists());
+    assert!(!world.path("data/state/setup").exists());
+}
+
+#[test]
+fn root_follows_no_link_that_the_programmes_user_has_left() {
+    let world = World::new("links");
+    world.write("elsewhere", "mine\n");
+    for name in ["setup", "setup.new"] {
+        std::os::unix::fs::symlink(world.path("elsewhere"), world.path("data/state").join(name))
+            .expect("a link");
+    }
+    assert!(world.run("first", &[], &[]).status.success());
+    assert_eq!(world.read("elsewhere"), "mine\n");
+    assert_eq!(world.read("data/state/setup").lines().count(), 4);
+}
+
+#[test]
+fn the_name_is_the_configurations_and_the_lease_leaves_it_alone() {
+    let world = World::new("name");
+    world.recorder("hostname");
+    let named = || assert!(world.run("name", &[], &[]).status.success());
+    named();
+    assert_eq!(world.read("hostname"), "", "there is no configuration");
+    world.write("data/config.toml", "appliance = { name = \"studio-1\" } # mine\n");
+    named();
+    named();
+    assert_eq!(world.read("hostname"), "studio-1\n", "once");
+    let lease = [("interface", "eth0"), ("ip", "10.0.0.2"), ("mask", "24"), ("hostname", "other")];
+    world.program("ip", "exit 0");
+    assert!(world.run("lease", &["bound"], &lease).status.success());
+    assert_eq!(world.read("hostname"), "studio-1\n");
+    // Another, as the page writes it: a new file in the old one's place.
+    world.write("data/new", "[appliance]\nname = \"studio-2\"\n");
+    std::fs::rename(world.path("data/new"), world.path("data/config.toml")).expect("renamed");
+    named();
+    assert_eq!(world.read("hostname"), "studio-1\nstudio-2\n");
+    // A wrong one names nothing, and none leaves it to the network.
+    for text in ["[appliance]\nname = \"; reboot\"\n", "[programme]\n"] {
+        world.write("data/new", text);
+        std::fs::rename(world.path("data/new"), world.path("data/config.toml")).expect("renamed");
+        named();
+        assert_eq!(world.read("hostname"), "studio-1\nstudio-2\n", "{text}");
+    }
+    assert!(world.run("lease", &["bound"], &lease).status.success());
+    assert!(world.read("hostname").ends_with("studio-2\nother\n"));
 }
 
 #[test]

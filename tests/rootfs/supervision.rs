@@ -119,7 +119,9 @@ fn the_console_says_what_the_machine_is() {
     world.program("ip", "echo '2: eth0    inet 10.0.2.15/24 brd x scope global eth0'");
     world.program("nc", "cat > /dev/null; printf '{\"current_video_source\":\"udp\",\"a\":1}'");
     world.write("data/state/http.address", "127.0.0.1:8088\n");
-    world.write("data/system/first-password", "abcdefgh2345\nhash\n");
+    world.write("data/system/first-password", "abcdefgh2345\n\"hash\"\n");
+    world.write("data/config.toml", "[http]\npassword_hash = \"hash\"\n");
+    world.write("data/state/setup", "qrstuvwxyz23\nabcdefgh2345\nhash\n2000000000\n");
     world.write("run/appliance/probe", "1 degraded: disk\u{1b}[2J 85 %\n");
     let output = world.run("console", &[], &[("ONCE", "1")]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -128,12 +130,19 @@ fn the_console_says_what_the_machine_is() {
         "  slot       B\n",
         "  address    10.0.2.15\n",
         "  page       http://10.0.2.15:8088\n",
+        "  set up     http://10.0.2.15:8088/#setup=qrstuvwxyz23\n",
         "  password   abcdefgh2345\n",
         "  on air     yes: udp; degraded: disk[2J 85 %\n",
     ] {
         assert!(text.contains(line), "{line:?} in {text}");
     }
     assert!(!text.contains('\u{1b}'), "{text:?}");
+    // The page has set another password, and the code is used.
+    world.write("data/config.toml", "[http]\npassword_hash = \"other\"\n");
+    fs::remove_file(world.path("data/state/setup")).expect("removed");
+    let output = world.run("console", &[], &[("ONCE", "1")]);
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(!text.contains("password") && !text.contains("set up"), "{text}");
     world.write("run/appliance/probe", "3 no answer: it took too long\n");
     let output = world.run("console", &[], &[("ONCE", "1")]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

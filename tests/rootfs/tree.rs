@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use crate::world::{applets, rootfs};
 
@@ -61,4 +62,48 @@ fn init_starts_only_what_is_there() {
         started += 1;
     }
     assert!(started >= 8, "{inittab}");
+}
+
+/// What the appliance's crond makes of the crontab. Its jobs name a program that is only there in
+/// the appliance; here each of them does nothing.
+#[test]
+fn crond_takes_both_jobs() {
+    let text = fs::read_to_string(rootfs().join("etc/crontabs/streamcaster")).expect("the crontab");
+    let jobs: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
+    assert_eq!(jobs.len(), 2, "{text}");
+    assert!(jobs.iter().any(|job| job.starts_with("* * * * * ") && job.contains("--recover")));
+    assert!(jobs.iter().any(|job| job.starts_with("7 4 * * * ") && job.contains("--rotate")));
+    let harmless = text.replace("/usr/bin/streamcaster", "true");
+    let said = crond_says(&harmless);
+    for job in ["--rotate", "--recover"] {
+        assert!(said.contains(&format!("line true probe {job}")), "{said}");
+    }
+    assert!(!said.contains("parse error"), "{said}");
+    assert!(crond_says("61 4 * * * true\n").contains("parse error"), "a wrong line is told");
+}
+
+/// What busybox's crond says while it reads a crontab.
+fn crond_says(crontab: &str) -> String {
+    let folder = std::env::temp_dir().join(format!("rootfs-crontabs-{}", std::process::id()));
+    fs::create_dir_all(folder.join("tabs")).expect("a folder");
+    // Names are users', and crond passes over those that a machine does not have.
+    fs::write(folder.join("tabs/root"), crontab).expect("a crontab");
+    let (log, tabs) = (folder.join("log"), folder.join("tabs"));
+    let mut crond = Command::new("/bin/busybox")
+        .args(["crond", "-f", "-l", "0", "-L"])
+        .args([&log, &PathBuf::from("-c"), &tabs])
+        .spawn()
+        .expect("busybox");
+    let deadline = Instant::now() + Duration::from_secs(30);
+    let read = || fs::read(&log).map(|said| String::from_utf8_lossy(&said).into_owned());
+    let mut said = String::new();
+    // It tells the lines it has read all at once, when it wakes up.
+    while !said.contains("  line ") && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(50));
+        said = read().unwrap_or_default();
+    }
+    let _ = crond.kill();
+    let _ = crond.wait();
+    let _ = fs::remove_dir_all(&folder);
+    said
 }

@@ -1,5 +1,5 @@
 //! The calls about who it is: `POST /api/login`, `POST /api/logout`, `GET /api/session`,
-//! `POST /api/password`. Non-goals: who may call them, which is judged before; where a new password
+//! `POST /api/password`, `POST /api/setup`. Non-goals: who may call them, which is judged before; where a new password
 //! is written down. Bound: the body's, which the gate keeps.
 
 use std::fmt;
@@ -123,6 +123,23 @@ pub fn change_password(asked: &Asked<'_>, world: &World<'_>, who: Who) -> Result
             Ok(answer)
         }
     }
+}
+
+/// What the first start's code is good for.
+#[derive(Serialize)]
+struct Redeemed<'a> {
+    success: bool,
+    password: &'a str,
+}
+
+/// `POST /api/setup` `{"code"}`: the password that was made at the first start, once.
+pub fn set_up(asked: &Asked<'_>, world: &World<'_>) -> Result<Answer, Answer> {
+    let fields = Fields::read(asked.body, &["code"])?;
+    let code = fields.text("code")?.ok_or_else(|| wrong("`code` is missing."))?;
+    let moment = (world.moment.now, world.moment.utc);
+    let redeemed = world.auth.redeem(code, asked.caller.source(), moment);
+    let password = redeemed.map_err(|refused| refused.answer(false))?;
+    Ok(routes::json(200, &Redeemed { success: true, password: password.expose() }))
 }
 
 /// The same answer, with the cookie of a new session.

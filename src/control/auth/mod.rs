@@ -11,6 +11,7 @@ mod refused;
 mod remembered;
 mod seal;
 mod sessions;
+mod setup;
 mod throttle;
 
 pub mod calls;
@@ -23,6 +24,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 pub use self::probe::{issue as issue_probe_token, FILE_NAME as PROBE_TOKEN_FILE};
 pub use self::refused::Refused;
 pub use self::sessions::SessionId;
+pub use self::setup::Setup;
 
 use self::authorization::Authorization;
 use self::remembered::Remembered;
@@ -30,7 +32,7 @@ use self::seal::Seal;
 use self::sessions::Sessions;
 use self::throttle::Throttle;
 use crate::base::redact::{register, Secret};
-use crate::base::time::Mono;
+use crate::base::time::{Mono, Utc};
 use crate::control::caller::Caller;
 use crate::system::password::PasswordHash;
 
@@ -83,6 +85,8 @@ pub struct Auth {
     /// Held while a password is written down and taken into force, so that the file's follower
     /// neither takes the old one again nor the new one twice. Taken before `state`.
     changing: Mutex<()>,
+    /// The first start's code while it is good. Taken before `state`.
+    setup: Mutex<Option<Setup>>,
 }
 
 #[derive(Default)]
@@ -105,7 +109,58 @@ impl Auth {
     /// The kernel has no random bytes.
     pub fn new(password: Option<PasswordHash>, probe: Option<Secret>) -> io::Result<Auth> {
         let state = Mutex::new(State { password, ..State::default() });
-        Ok(Auth { seal: Seal::new()?, probe, state, changing: Mutex::default() })
+        Ok(Auth {
+            seal: Seal::new()?,
+            probe,
+            state,
+            changing: Mutex::default(),
+            setup: Mutex::default(),
+        })
+    }
+
+    /// Lets the password of the first start be had for a code.
+    pub fn offer(&self, setup: Option<Setup>) {
+        *self.setup() = setup;
+    }
+
+    /// Looks after the first start's code: it is dated once the clock is set, and its file goes when
+    /// it is over. Waits for the disk.
+    pub fn tend_setup(&self, now: Mono, utc: Utc) {
+        let mut offered = self.setup();
+        let Some(setup) = offered.as_mut() else { return };
+        setup.date(utc);
+        // What cannot be removed is tried again at the next look, and no longer good meanwhile.
+        if setup.is_over(self.lock().password.as_ref(), now, utc) && setup.remove().is_ok() {
+            *offered = None;
+        }
+    }
+
+    /// The first start's password, for its code: once.
+    ///
+    /// # Errors
+    /// It is not the code, or no longer good; too many were tried; its file cannot be removed.
+    fn redeem(
+        &self,
+        code: &str,
+        source: IpAddr,
+        (now, utc): (Mono, Utc),
+    ) -> Result<Secret, Refused> {
+        let stranger = !source.is_loopback();
+        self.lock().throttle.begin(source, stranger, now).map_err(Refused::TooManyTries)?;
+        let mut offered = self.setup();
+        let good = offered.as_ref().filter(|setup| {
+            setup.matches(code) && !setup.is_over(self.lock().password.as_ref(), now, utc)
+        });
+        let setup = good.ok_or(Refused::WrongCode)?;
+        setup.remove().map_err(|_| Refused::CodeStays)?;
+        let password = setup.password().clone();
+        *offered = None;
+        self.lock().throttle.right(source);
+        Ok(password)
+    }
+
+    fn setup(&self) -> MutexGuard<'_, Option<Setup>> {
+        self.setup.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes another password, or none. Ends all sessions; those who know the new one log in again.

@@ -19,6 +19,10 @@ pub enum Refused {
     WrongPassword,
     /// Too many were; the seconds to wait.
     TooManyTries(u64),
+    /// The first start's code is another, was used, or is too old.
+    WrongCode,
+    /// The first start's code cannot be made good for nothing.
+    CodeStays,
     /// The password cannot be checked now.
     Unavailable(Unavailable),
 }
@@ -44,6 +48,8 @@ impl Refused {
     const fn status(self) -> u16 {
         match self {
             Refused::PasswordNotSet | Refused::ForeignName | Refused::CrossSite => 403,
+            Refused::WrongCode => 403,
+            Refused::CodeStays => 500,
             Refused::LoginNeeded | Refused::WrongPassword => 401,
             Refused::TooManyTries(_) => 429,
             Refused::Unavailable(_) => 503,
@@ -56,6 +62,8 @@ impl Refused {
             Refused::ForeignName | Refused::CrossSite => "FORBIDDEN",
             Refused::LoginNeeded => "LOGIN_NEEDED",
             Refused::WrongPassword => "WRONG_PASSWORD",
+            Refused::WrongCode => "WRONG_CODE",
+            Refused::CodeStays => "SYSTEM_ERROR",
             Refused::TooManyTries(_) => "TOO_MANY_TRIES",
             Refused::Unavailable(_) => "BUSY",
         }
@@ -82,6 +90,14 @@ impl Refused {
                  name."
             }
             Refused::WrongPassword => "This is not the password.",
+            Refused::WrongCode => {
+                "This code is wrong, was used before, or is too old. Log in with the password on \
+                 the machine's console."
+            }
+            Refused::CodeStays => {
+                "The disk cannot be written to, so the code cannot be used. Log in with the \
+                 password on the machine's console."
+            }
             Refused::TooManyTries(1) => {
                 return "Too many passwords were tried; try again in a second.".to_owned();
             }

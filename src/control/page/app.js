@@ -48,6 +48,11 @@ function show(name) {
 
 function route() {
   const wanted = location.hash.slice(1);
+  if (wanted.startsWith("setup=")) {
+    // Gone from the address before anything is asked: a code belongs in no history.
+    history.replaceState(null, "", "/");
+    import("./setup.js").then(({ setUp }) => setUp(wanted.slice(6)));
+  }
   if (!inside) return;
   if (VIEWS[wanted] && wanted !== "login") show(wanted);
   else if (!current || current === "login") show("onair");
@@ -79,6 +84,7 @@ async function begin() {
   try {
     if (await login.askSession()) goIn();
     else if (current !== "login") goOut("");
+    route();
   } catch {
     showLink("lost");
     setTimeout(begin, SESSION_AGAIN_MS);

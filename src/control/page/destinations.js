@@ -8,7 +8,7 @@ import { coded, number, rate, since, size, t } from "./words.js";
 
 const AGAIN_MS = 5000;
 // Name, address; platforms that give each account an address of its own have none.
-const PRESETS = {
+export const PRESETS = {
   twitch: ["Twitch", "rtmp://live.twitch.tv/app"],
   youtube: ["YouTube", "rtmp://a.rtmp.youtube.com/live2"],
   facebook: ["Facebook", "rtmps://live-api-s.facebook.com:443/rtmp/"],

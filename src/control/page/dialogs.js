@@ -54,7 +54,7 @@ function open(title, intro, content, buttons) {
   return { dialog, form };
 }
 
-const cancel = () => h("button", { type: "button", text: t("cancel") });
+const cancel = (text = t("cancel")) => h("button", { type: "button", text });
 
 // Asks before something is lost; resolves to true when it shall be done.
 export function confirm({ title, text, action, danger = true }) {
@@ -94,7 +94,7 @@ function wrapped(field, input, id) {
 
 // Asks for values. `submit` gets them by name; while it throws, the dialog stays and says why.
 // Resolves to what `submit` gave, or to undefined when nothing was done.
-export function askFor({ title, intro, fields, action, submit, ready }) {
+export function askFor({ title, intro, fields, action, submit, ready, skip }) {
   return new Promise((resolve) => {
     const inputs = {};
     const content = fields.map((field, at) => {
@@ -102,7 +102,7 @@ export function askFor({ title, intro, fields, action, submit, ready }) {
       return wrapped(field, inputs[field.name], `field-${count}-${at}`);
     });
     const error = h("p", { class: "outcome bad", role: "alert" });
-    const no = cancel();
+    const no = cancel(skip);
     const yes = h("button", { type: "submit", class: "primary", text: action });
     const { dialog, form } = open(title, intro, [...content, error], [no, yes]);
     let result;

@@ -1,9 +1,13 @@
 // The machine: what it has left, against the thresholds of the health checks.
+import { ask } from "./api.js";
 import { byId, facts, h, list, mark, row, say, set } from "./dom.js";
 import { live } from "./live.js";
-import { has, number, percent, rate, size, span, t } from "./words.js";
+import { has, number, percent, rate, size, span, t, timeOf } from "./words.js";
+
+const CRON_AGAIN_MS = 60000;
 
 let shown = false;
+let cron = {};
 
 // Each meter: its name, how full in percent, its words, and what its check says of it.
 function metersOf({ machine: m, memory }, checks) {
@@ -77,11 +81,24 @@ function show(state) {
   if (m?.load != null) items.push([t("load"), [m.load].flat().map((n) => number(n, 2)).join(" / ")]);
   items.push([t("resident"), size(memory.resident_bytes)], [t("heap_peak"), size(memory.heap_peak_bytes)],
     [t("ring"), t("seconds", number(state.programme.ring_ms / 1000, 1))], [t("uptime"), span(state.uptime_s)]);
+  for (const job of ["probe", "rotation"]) {
+    const told = cron[job];
+    if (told) items.push([t(job), `${timeOf(told.time)} · ${told.text}`, told.code]);
+  }
   facts(byId("machine-facts"), items);
   showChecks(state.checks);
 }
 
+async function askCron() {
+  if (!shown || document.hidden) return;
+  cron = await ask("/api/maintenance").catch(() => ({}));
+  if (shown && live.state) show(live.state);
+}
+
 function showFooter(state) {
+  const name = state.name || "StreamCaster";
+  set(byId("title"), name);
+  document.title = name;
   set(byId("footer"), [`StreamCaster ${state.version} (${state.git})`,
     t("up_for", span(state.uptime_s)), t(`link_${live.link}`)].join(" · "));
 }
@@ -89,9 +106,11 @@ function showFooter(state) {
 export function setInView(visible) {
   shown = visible;
   if (shown && live.state) show(live.state);
+  askCron();
 }
 
 export function init() {
+  setInterval(askCron, CRON_AGAIN_MS);
   live.addEventListener("status", ({ detail }) => {
     showFooter(detail);
     if (shown) show(detail);

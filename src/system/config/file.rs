@@ -103,6 +103,7 @@ impl Reading<'_> {
     fn document(&mut self, document: &DeTable<'_>) {
         for (name, value) in document {
             match name.get_ref().as_ref() {
+                "appliance" => self.section("appliance", name, value, Self::appliance),
                 "programme" => self.section("programme", name, value, Self::programme),
                 "input" => self.inputs(name, value),
                 "rtmp" => self.section("rtmp", name, value, Self::rtmp),
@@ -157,6 +158,12 @@ impl Reading<'_> {
             self.fail_at(key, format!("{heading} {}", quoted(unknown)), &words);
         }
         read(self, &Section { name, table });
+    }
+
+    fn appliance(&mut self, section: &Section<'_>) {
+        if let Some((name, _)) = self.text(section, "name", values::machine_name) {
+            self.build.config.appliance.name = Some(name);
+        }
     }
 
     fn programme(&mut self, section: &Section<'_>) {

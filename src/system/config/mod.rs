@@ -4,6 +4,7 @@
 //! writing the file, watching it. Bounds: [`CONFIG_BYTES_MAX`](crate::base::limits), and the limit
 //! of each value beside its reading.
 
+mod appliance;
 mod check;
 mod destinations;
 mod environment;
@@ -23,6 +24,7 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
+pub use self::appliance::{ApplianceConfig, MachineName};
 pub use self::destinations::Destination;
 pub use self::environment::Arguments;
 pub use self::errors::{ConfigError, ConfigErrors, Place};
@@ -45,6 +47,8 @@ pub const FILE_NAME: &str = "config.toml";
 /// All settings, valid.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Config {
+    /// `[appliance]`
+    pub appliance: ApplianceConfig,
     /// `[programme]`
     pub programme: ProgrammeConfig,
     /// `[input.udp]`

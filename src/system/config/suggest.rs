@@ -1,7 +1,8 @@
 //! What a person may have meant by a key that is not known.
 
 /// The known keys of each section, as they stand in the file; `destination` is a list of sections.
-pub(super) const SECTIONS: [(&str, &[&str]); 10] = [
+pub(super) const SECTIONS: [(&str, &[&str]); 11] = [
+    ("appliance", &["name"]),
     ("programme", &["silence_ms", "fill_audio", "ring_mib"]),
     ("input.udp", &["listen", "interface", "allow", "programme", "receive_buffer_kib"]),
     ("input.rtmp", &["enabled", "key", "allow"]),
@@ -136,6 +137,6 @@ mod tests {
     fn keys_in_the_wrong_place_are_sent_home() {
         assert_eq!(for_key("rtmp", "silence_ms"), "unknown key here; it belongs to [programme]");
         assert_eq!(for_section("viewers_max"), "unknown here; this key belongs to [rtmp]");
-        assert!(for_section("xyzzy").starts_with("unknown section; expected one of [programme], "));
+        assert!(for_section("xyzzy").starts_with("unknown section; expected one of [appliance], "));
     }
 }

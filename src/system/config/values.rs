@@ -8,10 +8,11 @@ use std::str::FromStr;
 use log::LevelFilter;
 use toml::de::DeValue;
 
+use super::appliance::MachineName;
 use super::network::{Interface, Network};
 use crate::base::limits::{
-    ALLOWED_NETWORKS_MAX, DESTINATION_NAME_BYTES_MAX, PLAY_KEY_BYTES_MIN, PUBLISH_KEY_BYTES_MIN,
-    RTMP_NAME_BYTES_MAX,
+    ALLOWED_NETWORKS_MAX, DESTINATION_NAME_BYTES_MAX, MACHINE_NAME_BYTES_MAX, PLAY_KEY_BYTES_MIN,
+    PUBLISH_KEY_BYTES_MIN, RTMP_NAME_BYTES_MAX,
 };
 use crate::base::redact::Secret;
 use crate::system::password::PasswordHash;
@@ -96,6 +97,16 @@ pub(super) fn name(text: &str) -> Parsed<String> {
     let clean = text.trim() == text && !text.chars().any(char::is_control);
     (fits && clean).then(|| text.to_owned()).ok_or_else(|| {
         format!("expected a name of 1 to {DESTINATION_NAME_BYTES_MAX} bytes, no spaces around it")
+    })
+}
+
+/// What the machine is called.
+pub(super) fn machine_name(text: &str) -> Parsed<MachineName> {
+    MachineName::parse(text).ok_or_else(|| {
+        format!(
+            "expected a name of 1 to {MACHINE_NAME_BYTES_MAX} letters a to z, digits and hyphens, \
+             none of those first or last"
+        )
     })
 }
 

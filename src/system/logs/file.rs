@@ -1,5 +1,5 @@
-//! The log file and its rotation. Purpose: `streamcaster.log` and its elders
-//! `streamcaster.log.1`, `.2`, … by size and count. A full, missing or read-only disk costs lines,
+//! The log file and its rotation. Purpose: `streamcaster.log` and its elders by size, by day and by
+//! count. A full, missing or read-only disk costs lines,
 //! never anything else. Bound: `file_bytes` × (`files` + 1) on disk.
 
 use std::fs::{self, File, OpenOptions};
@@ -7,17 +7,15 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
+use super::elders::Elders;
 use crate::base::limits::{LOG_FILE_BYTES_MIN, LOG_RETRY_MS_MIN};
 use crate::base::time::Mono;
-
-/// Name of the newest file.
-const NAME: &str = "streamcaster.log";
 
 /// Where lines are kept on disk.
 pub(super) struct LogFile {
     dir: PathBuf,
+    elders: Elders,
     file_bytes: u64,
-    files: usize,
     open: Option<Open>,
     trouble: Option<Trouble>,
 }
@@ -57,7 +55,13 @@ impl LogFile {
     /// A log in `dir`, rotated at `file_bytes`, with `files` elders. The disk is first touched by
     /// the first line.
     pub(super) fn new(dir: PathBuf, file_bytes: u64, files: usize) -> LogFile {
-        LogFile { dir, file_bytes, files, open: None, trouble: None }
+        LogFile {
+            elders: Elders::new(dir.clone(), files),
+            dir,
+            file_bytes,
+            open: None,
+            trouble: None,
+        }
     }
 
     /// Appends a line. After a failure the disk is left alone for [`LOG_RETRY_MS_MIN`].
@@ -93,7 +97,7 @@ impl LogFile {
         };
         if open.bytes > 0 && open.bytes.saturating_add(length) > self.file_bytes {
             drop(open);
-            self.rotate()?;
+            self.elders.shift()?;
             open = self.open()?;
         }
         if let Err(error) = open.file.write_all(format!("{line}\n").as_bytes()) {
@@ -109,23 +113,9 @@ impl LogFile {
 
     fn open(&self) -> io::Result<Open> {
         fs::create_dir_all(&self.dir)?;
-        let file = OpenOptions::new().create(true).append(true).open(self.path(0))?;
+        let file = OpenOptions::new().create(true).append(true).open(self.elders.plain(0))?;
         let bytes = file.metadata()?.len();
         Ok(Open { file, bytes })
-    }
-
-    /// Moves every file one place on; the oldest is overwritten or removed.
-    fn rotate(&self) -> io::Result<()> {
-        if self.files == 0 {
-            return fs::remove_file(self.path(0));
-        }
-        for age in (0..self.files).rev() {
-            match fs::rename(self.path(age), self.path(age + 1)) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-        Ok(())
     }
 
     /// Rotates unless there is hardly anything to rotate, and removes all elders but the newest;
@@ -134,33 +124,39 @@ impl LogFile {
     /// # Errors
     /// The disk's own, of the first file that cannot be moved or removed.
     pub(super) fn make_room(&mut self) -> io::Result<u64> {
-        let size = |path: &PathBuf| fs::metadata(path).map_or(0, |metadata| metadata.len());
-        let paths: Vec<PathBuf> = (0..=self.files).map(|age| self.path(age)).collect();
-        let sum = || paths.iter().map(size).fold(0_u64, u64::saturating_add);
-        let before = sum();
-        if size(&self.path(0)) >= LOG_FILE_BYTES_MIN {
+        let before = self.elders.bytes();
+        if self.bytes() >= LOG_FILE_BYTES_MIN {
             self.open = None;
-            self.rotate()?;
+            self.elders.shift()?;
         }
-        for path in paths.iter().skip(2) {
-            match fs::remove_file(path) {
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                _ => {}
-            }
-        }
-        Ok(before.saturating_sub(sum()))
+        self.elders.remove_all_but_newest()?;
+        Ok(before.saturating_sub(self.elders.bytes()))
     }
 
-    fn path(&self, age: usize) -> PathBuf {
-        match age {
-            0 => self.dir.join(NAME),
-            age => self.dir.join(format!("{NAME}.{age}")),
+    /// The day's rotation: begins a new file unless nothing was written, and packs the elders; the
+    /// bytes that are free again.
+    ///
+    /// # Errors
+    /// The disk's own. What could not be packed is there as it was, and packed the next time.
+    pub(super) fn begin_day(&mut self) -> io::Result<u64> {
+        let before = self.elders.bytes();
+        if self.bytes() > 0 {
+            self.open = None;
+            self.elders.shift()?;
         }
+        self.elders.pack()?;
+        Ok(before.saturating_sub(self.elders.bytes()))
+    }
+
+    /// Length of the newest file.
+    fn bytes(&self) -> u64 {
+        fs::metadata(self.elders.plain(0)).map_or(0, |metadata| metadata.len())
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::elders::NAME;
     use super::super::tests::TempDir;
     use super::*;
 
@@ -233,6 +229,125 @@ mod tests {
         assert!(matches!(log.append("short", Mono(0)), Outcome::Written));
         assert_eq!(log.make_room().unwrap(), 0, "a few lines are not worth a file");
         assert_eq!(read(&dir, NAME).as_deref(), Some("short\n"));
+    }
+
+    fn unpacked(dir: &TempDir, age: usize) -> Option<String> {
+        let path = dir.path().join("logs").join(format!("{NAME}.{age}.gz"));
+        let output = std::process::Command::new("gzip").arg("-dc").arg(path).output().unwrap();
+        output.status.success().then(|| String::from_utf8(output.stdout).unwrap())
+    }
+
+    /// Every line there is, in all the files of the folder.
+    fn all_lines(dir: &TempDir) -> Vec<String> {
+        let mut lines = Vec::new();
+        for entry in fs::read_dir(dir.path().join("logs")).unwrap() {
+            let path = entry.unwrap().path();
+            if path.extension().is_some_and(|ending| ending == "new") {
+                continue;
+            }
+            let output = std::process::Command::new("zcat").arg("-f").arg(path).output().unwrap();
+            lines.extend(String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned));
+        }
+        lines.sort();
+        lines.dedup();
+        lines
+    }
+
+    #[test]
+    fn ten_days_leave_seven_packed_elders() {
+        let dir = TempDir::new();
+        let mut log = LogFile::new(dir.path().join("logs"), 1 << 20, 7);
+        assert_eq!(log.begin_day().ok(), Some(0), "nothing is there");
+        for day in 0..10 {
+            assert!(matches!(log.append(&format!("day {day}"), Mono(0)), Outcome::Written));
+            log.begin_day().unwrap();
+            assert_eq!(read(&dir, NAME), None);
+            assert_eq!(unpacked(&dir, 1), Some(format!("day {day}\n")));
+        }
+        log.begin_day().unwrap();
+        let days: Vec<_> = (1..=8).map(|age| unpacked(&dir, age)).collect();
+        let expected: Vec<_> = (3..10).rev().map(|day| Some(format!("day {day}\n"))).collect();
+        assert_eq!(days, [expected, vec![None]].concat(), "a day without a line makes no elder");
+        assert_eq!(fs::read_dir(dir.path().join("logs")).unwrap().count(), 7);
+        // A configuration that keeps fewer.
+        LogFile::new(dir.path().join("logs"), 1 << 20, 2).begin_day().unwrap();
+        assert_eq!(fs::read_dir(dir.path().join("logs")).unwrap().count(), 2);
+        let room = LogFile::new(dir.path().join("logs"), 1 << 20, 2).make_room().unwrap();
+        assert!(room > 0 && unpacked(&dir, 2).is_none() && unpacked(&dir, 1).is_some());
+    }
+
+    #[test]
+    fn a_full_file_and_the_day_share_the_places() {
+        let dir = TempDir::new();
+        let mut log = LogFile::new(dir.path().join("logs"), 7, 3);
+        for number in 0..4 {
+            assert!(matches!(log.append(&format!("line {number}"), Mono(0)), Outcome::Written));
+            if number == 1 {
+                log.begin_day().unwrap();
+            }
+        }
+        assert_eq!(read(&dir, NAME).as_deref(), Some("line 3\n"));
+        assert_eq!(read(&dir, "streamcaster.log.1").as_deref(), Some("line 2\n"));
+        assert_eq!(unpacked(&dir, 2).as_deref(), Some("line 1\n"));
+        assert_eq!(unpacked(&dir, 3).as_deref(), Some("line 0\n"));
+        assert!(matches!(log.append("line 4", Mono(0)), Outcome::Written));
+        assert_eq!(unpacked(&dir, 3).as_deref(), Some("line 1\n"), "the oldest is gone");
+        assert_eq!(read(&dir, "streamcaster.log.3"), None);
+    }
+
+    #[test]
+    fn cut_in_the_middle_nothing_is_lost() {
+        let folder = |dir: &TempDir| dir.path().join("logs");
+        // While packing: half a packed file, or a whole one beside the plain one.
+        for whole in [false, true] {
+            let dir = TempDir::new();
+            let mut log = LogFile::new(folder(&dir), 1 << 20, 3);
+            assert!(matches!(log.append("old", Mono(0)), Outcome::Written));
+            log.begin_day().unwrap();
+            fs::write(folder(&dir).join("streamcaster.log.1"), "old\n").unwrap();
+            if !whole {
+                let gz = folder(&dir).join("streamcaster.log.1.gz");
+                fs::rename(gz, folder(&dir).join("streamcaster.log.gz.new")).unwrap();
+            }
+            assert!(matches!(log.append("new", Mono(0)), Outcome::Written));
+            log.begin_day().unwrap();
+            assert_eq!(unpacked(&dir, 1).as_deref(), Some("new\n"));
+            assert_eq!(unpacked(&dir, 2).as_deref(), Some("old\n"));
+            assert_eq!(read(&dir, "streamcaster.log.2"), None);
+        }
+        // While they move on: a place is free anywhere.
+        for gap in 1..=3 {
+            let dir = TempDir::new();
+            fs::create_dir_all(folder(&dir)).unwrap();
+            for age in (0..=3).filter(|age| *age != gap) {
+                let name = if age == 0 { NAME.to_owned() } else { format!("{NAME}.{age}") };
+                fs::write(folder(&dir).join(name), format!("age {age}\n")).unwrap();
+            }
+            LogFile::new(folder(&dir), 1 << 20, 4).begin_day().unwrap();
+            let kept: Vec<_> =
+                (0..=3).filter(|age| *age != gap).map(|age| format!("age {age}")).collect();
+            assert_eq!(all_lines(&dir), kept);
+        }
+    }
+
+    #[test]
+    fn a_disk_that_takes_nothing_more_leaves_the_elders_as_they_are() {
+        let dir = TempDir::new();
+        let mut log = LogFile::new(dir.path().join("logs"), 1 << 20, 3);
+        assert!(matches!(log.append("line", Mono(0)), Outcome::Written));
+        // Whatever is written here is refused as by a full disk.
+        let full = dir.path().join("logs/streamcaster.log.gz.new");
+        std::os::unix::fs::symlink("/dev/full", &full).unwrap();
+        let error = log.begin_day().unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(28));
+        assert_eq!(read(&dir, "streamcaster.log.1").as_deref(), Some("line\n"));
+        assert_eq!(unpacked(&dir, 1), None);
+        log.begin_day().unwrap();
+        assert_eq!(unpacked(&dir, 1).as_deref(), Some("line\n"), "the next day makes up for it");
+        // A folder that is none stands for a disk that cannot be written to at all.
+        let nowhere = dir.path().join("nowhere");
+        fs::write(&nowhere, "no folder").unwrap();
+        assert!(LogFile::new(nowhere, 1 << 20, 3).begin_day().is_err());
     }
 
     #[test]

@@ -5,7 +5,9 @@
 //! the last defence. Non-goals: deciding what is said how often (`base::events`), structured logs.
 //! Bounds: `LOG_LINES_MAX` lines of at most `LOG_LINE_BYTES_MAX` bytes.
 
+mod elders;
 mod file;
+mod gzip;
 mod line;
 mod ring;
 
@@ -21,7 +23,7 @@ use simple_logger::SimpleLogger;
 
 use self::file::{LogFile, Outcome};
 use self::line::Line;
-use self::ring::{Job, Ring};
+use self::ring::{Job, Ring, Rotation};
 use crate::base::limits::{LOG_FLUSH_MS_MAX, LOG_ROTATE_MS_MAX, THREAD_STACK_BYTES};
 use crate::base::time::Utc;
 use crate::system::clock;
@@ -103,8 +105,20 @@ impl LogBook {
     /// # Errors
     /// The disk's own; `TimedOut` when it takes longer than [`LOG_ROTATE_MS_MAX`].
     pub fn rotate(&self) -> io::Result<u64> {
+        self.ask(true)
+    }
+
+    /// The day's rotation: begins a new file and packs the elders; the bytes that are free again.
+    ///
+    /// # Errors
+    /// As [`rotate`](LogBook::rotate).
+    pub fn begin_day(&self) -> io::Result<u64> {
+        self.ask(false)
+    }
+
+    fn ask(&self, for_room: bool) -> io::Result<u64> {
         let (told, won) = mpsc::sync_channel(1);
-        self.0.rotate(told);
+        self.0.rotate(Rotation { for_room, told });
         let late = |_| {
             let words = "the disk has not answered yet; the rotation goes on";
             Err(io::Error::new(io::ErrorKind::TimedOut, words))
@@ -233,8 +247,9 @@ impl Writer {
                     self.write(&line);
                     self.ring.written();
                 }
-                Job::Rotate(told) => {
-                    let won = self.file.as_mut().map_or(Ok(0), LogFile::make_room);
+                Job::Rotate(Rotation { for_room, told }) => {
+                    let rotate = if for_room { LogFile::make_room } else { LogFile::begin_day };
+                    let won = self.file.as_mut().map_or(Ok(0), rotate);
                     // Who asked may have stopped waiting.
                     let _ = told.try_send(won);
                 }

@@ -33,8 +33,13 @@ struct State {
     rotation: Option<Rotation>,
 }
 
-/// Where what came of a rotation is told: the bytes it won.
-pub(super) type Rotation = SyncSender<io::Result<u64>>;
+/// A rotation that somebody asked for.
+pub(super) struct Rotation {
+    /// Elders go, but for the newest; else they are packed.
+    pub(super) for_room: bool,
+    /// Where what came of it is told: the bytes it won.
+    pub(super) told: SyncSender<io::Result<u64>>,
+}
 
 /// What the writer has to do next.
 #[expect(clippy::large_enum_variant, reason = "one at a time, on the writer's own stack")]

@@ -43,11 +43,33 @@ pub struct Options {
     pub recover: bool,
     /// Say what would be done, and do nothing.
     pub dry_run: bool,
+    /// Do the day's rotation of the log instead.
+    pub rotate: bool,
+}
+
+/// What one of them said last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// When, seconds of the epoch.
+    pub at_s: u64,
+    /// The exit code.
+    pub code: u8,
+    /// The line.
+    pub line: String,
+}
+
+/// What the last probe that may act and the last rotation said, by what they left in the folder of
+/// remembered state. Waits for the disk.
+pub fn said(state: &Path) -> (Option<Said>, Option<Said>) {
+    recover::said(state)
 }
 
 /// Probes; prints nothing: the line is handed back.
 pub fn run(options: &Options) -> (Outcome, String) {
     let asker = Asker::new(options);
+    if options.rotate {
+        return recover::rotate(&asker);
+    }
     if options.recover || options.dry_run {
         return recover::run(&asker, options.dry_run);
     }

@@ -45,6 +45,14 @@ pub struct Memory {
     pub last_code: u8,
     /// The last line.
     pub last_line: String,
+    /// When it was said, seconds of the epoch.
+    pub last_s: u64,
+    /// What came of the day's rotation, as of a probe.
+    pub rotated_code: u8,
+    /// The line about it.
+    pub rotated_line: String,
+    /// When it was said, seconds of the epoch.
+    pub rotated_s: u64,
 }
 
 impl Memory {

@@ -5,19 +5,24 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::Path;
+use std::thread;
+use std::time::Duration;
 
 use rustix::fs::{flock, FlockOperation};
 use rustix::io::Errno;
 
 use super::judged::{one_line, Finding, Outcome};
 use super::plan::{Action, Memory};
-use super::{restart, Asker};
+use super::{restart, Asker, Said};
 use crate::base::limits::PROBE_LOG_BYTES_MAX;
 use crate::system::{clock, store};
 
 const LOCK: &str = "probe.lock";
 const MEMORY: &str = "probe.json";
 const LOG: &str = "probe.log";
+/// How long a rotation waits for a probe to be done: so many times this pause.
+const ROTATE_LOCK_TRIES: u32 = 50;
+const ROTATE_LOCK_PAUSE: Duration = Duration::from_millis(200);
 
 /// Probes and acts, unless another one does; `dry`: only says what it would do.
 pub(super) fn run(asker: &Asker, dry: bool) -> (Outcome, String) {
@@ -43,7 +48,9 @@ pub(super) fn run(asker: &Asker, dry: bool) -> (Outcome, String) {
         .collect();
     let Finding { outcome, line, .. } = finding;
     let line = one_line(&[vec![line], done.clone()].concat().join("; "));
+    let changed = memory.last_code != outcome.code();
     (memory.last_code, memory.last_line) = (outcome.code(), line.clone());
+    memory.last_s = clock::utc().0 / 1000;
     if !dry {
         let json = serde_json::to_vec(&memory).unwrap_or_default();
         let written = store::write(&asker.state.join(MEMORY), &json);
@@ -51,12 +58,53 @@ pub(super) fn run(asker: &Asker, dry: bool) -> (Outcome, String) {
             let line = format!("{line}; what was found cannot be remembered: {error}");
             return (outcome, one_line(&line));
         }
-        for words in &done {
+        // One line a minute would leave no room for those that matter.
+        let news = changed.then_some(&line).filter(|_| done.is_empty());
+        for words in done.iter().chain(news) {
             // A log that cannot be written is no reason not to act; the line is printed as well.
             let _ = append(&asker.logs, words);
         }
     }
     (outcome, line)
+}
+
+/// The day's rotation; what came of it is remembered beside what probes found.
+pub(super) fn rotate(asker: &Asker) -> (Outcome, String) {
+    let asked = post(asker, "/api/maintenance", r#"{"action":"rotate_daily"}"#);
+    let (outcome, line) = match asked {
+        Ok(words) => (Outcome::Healthy, words),
+        Err(why) => (Outcome::Degraded, format!("the log is not rotated: {why}")),
+    };
+    let line = one_line(&line);
+    let _ = append(&asker.logs, &line);
+    // A probe is done within seconds.
+    let held = (0..ROTATE_LOCK_TRIES).find_map(|_| match lock(&asker.state) {
+        Ok(Some(file)) => Some(file),
+        Ok(None) => {
+            thread::sleep(ROTATE_LOCK_PAUSE);
+            None
+        }
+        Err(_) => None,
+    });
+    if held.is_some() {
+        let mut memory = recall(&asker.state);
+        (memory.rotated_code, memory.rotated_line) = (outcome.code(), line.clone());
+        memory.rotated_s = clock::utc().0 / 1000;
+        let json = serde_json::to_vec(&memory).unwrap_or_default();
+        // On a disk that cannot be written to the line is printed all the same.
+        let _ = store::write(&asker.state.join(MEMORY), &json);
+    }
+    (outcome, line)
+}
+
+/// What the last probe and the last rotation said, if they ever did.
+pub(super) fn said(state: &Path) -> (Option<Said>, Option<Said>) {
+    let Memory { last_s, last_code, last_line, rotated_s, rotated_code, rotated_line, .. } =
+        recall(state);
+    let said = |at_s, code, line: String| {
+        (!line.is_empty()).then(|| Said { at_s, code, line: one_line(&line) })
+    };
+    (said(last_s, last_code, last_line), said(rotated_s, rotated_code, rotated_line))
 }
 
 /// Nothing: another one holds it.

@@ -131,7 +131,14 @@ const fn setting(key: &'static str, kind: Kind, read: fn(&Config) -> Value) -> S
 const LEVELS: Kind = Kind::Choice(&["error", "warn", "info", "debug", "trace", "off"]);
 
 /// All of them, in the order a person reads them.
-pub static SETTINGS: [Setting; 31] = [
+pub static SETTINGS: [Setting; 32] = [
+    Setting {
+        restart: false,
+        ..setting("appliance.name", Kind::Text, |c| {
+            let name = c.appliance.name;
+            name.map_or(Value::None, |name| Value::Text(name.as_str().to_owned()))
+        })
+    },
     Setting {
         unit: "ms",
         restart: false,

@@ -81,6 +81,7 @@ pub struct Settings(Arc<Inner>);
 struct Inner {
     path: PathBuf,
     backups: PathBuf,
+    folder: PathBuf,
     environment: Environment,
     arguments: Arguments,
     /// What the program was started with.
@@ -122,6 +123,7 @@ impl Settings {
         };
         let inner = Inner {
             path: data.join(config::FILE_NAME),
+            folder: data.join("state"),
             backups: data.join("backups").join("config"),
             environment,
             arguments,
@@ -153,6 +155,11 @@ impl Settings {
     /// What is in force now, without a look at the file.
     pub fn current(&self) -> Arc<Config> {
         Arc::clone(&self.state().config)
+    }
+
+    /// The folder of what the program remembers by itself.
+    pub fn state_folder(&self) -> &Path {
+        &self.0.folder
     }
 
     /// What the program was started with.
@@ -288,6 +295,7 @@ impl Settings {
         let mut same = config.clone();
         let started = &self.0.started;
         same.destinations.clone_from(&started.destinations);
+        same.appliance.clone_from(&started.appliance);
         same.programme.silence = started.programme.silence;
         same.log.level = started.log.level;
         same.health = started.health;

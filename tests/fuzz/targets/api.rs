@@ -46,6 +46,7 @@ const MOMENT: Moment = Moment {
         network: None,
     },
     thresholds: Thresholds::DEFAULT,
+    name: None,
 };
 
 /// This machine's own page.

@@ -1,0 +1,112 @@
+//! The log's elders: `streamcaster.log.1`, `.2`, … and, packed, `.1.gz`, `.2.gz`, …. Purpose: which
+//! file stands at which age, and how they move on. Cut at any moment, nothing is lost: a file is
+//! renamed, and what is packed is whole before the plain one goes. Non-goal: what is written into
+//! them. Bound: one file at each age, [`LOG_FILES_MAX`] ages.
+
+use std::fs::{self, File};
+use std::io::{self, ErrorKind};
+use std::path::PathBuf;
+
+use super::gzip;
+use crate::base::limits::LOG_FILES_MAX;
+
+/// Name of the newest file.
+pub(super) const NAME: &str = "streamcaster.log";
+
+/// Where they are, and how many are kept.
+pub(super) struct Elders {
+    dir: PathBuf,
+    files: usize,
+}
+
+fn if_there(done: io::Result<()>) -> io::Result<()> {
+    match done {
+        Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
+        done => done,
+    }
+}
+
+impl Elders {
+    pub(super) fn new(dir: PathBuf, files: usize) -> Elders {
+        Elders { dir, files }
+    }
+
+    /// The file of an age, as it was written; the newest has none.
+    pub(super) fn plain(&self, age: usize) -> PathBuf {
+        match age {
+            0 => self.dir.join(NAME),
+            age => self.dir.join(format!("{NAME}.{age}")),
+        }
+    }
+
+    fn packed(&self, age: usize) -> PathBuf {
+        self.dir.join(format!("{NAME}.{age}.gz"))
+    }
+
+    /// Moves every file one place on; the oldest is removed.
+    pub(super) fn shift(&self) -> io::Result<()> {
+        if self.files == 0 {
+            return if_there(fs::remove_file(self.plain(0)));
+        }
+        self.remove(self.files)?;
+        for age in (0..self.files).rev() {
+            if age > 0 {
+                if_there(fs::rename(self.packed(age), self.packed(age + 1)))?;
+            }
+            if_there(fs::rename(self.plain(age), self.plain(age + 1)))?;
+        }
+        Ok(())
+    }
+
+    /// Packs those that are not, and removes those that are too old for a configuration that keeps
+    /// fewer than it did.
+    pub(super) fn pack(&self) -> io::Result<()> {
+        for age in self.files + 1..=LOG_FILES_MAX {
+            self.remove(age)?;
+        }
+        (1..=self.files).try_for_each(|age| self.pack_one(age))
+    }
+
+    fn pack_one(&self, age: usize) -> io::Result<()> {
+        let (plain, packed) = (self.plain(age), self.packed(age));
+        let mut from = match File::open(&plain) {
+            Err(error) if error.kind() == ErrorKind::NotFound => return Ok(()),
+            opened => opened?,
+        };
+        // Of one name: what a cut left behind is written over.
+        let unfinished = self.dir.join(format!("{NAME}.gz.new"));
+        // A packed one beside the plain one is whole: only the last step is missing.
+        if !packed.exists() {
+            let written = File::create(&unfinished).and_then(|mut to| {
+                gzip::pack(&mut from, &mut to)?;
+                to.sync_all()
+            });
+            if let Err(error) = written.and_then(|()| fs::rename(&unfinished, &packed)) {
+                let _ = fs::remove_file(&unfinished);
+                return Err(error);
+            }
+        }
+        File::open(&self.dir)?.sync_all()?;
+        fs::remove_file(&plain)
+    }
+
+    /// Removes all but the newest.
+    pub(super) fn remove_all_but_newest(&self) -> io::Result<()> {
+        (2..=self.files).try_for_each(|age| self.remove(age))
+    }
+
+    fn remove(&self, age: usize) -> io::Result<()> {
+        if_there(fs::remove_file(self.plain(age)))?;
+        if_there(fs::remove_file(self.packed(age)))
+    }
+
+    /// What all of them take, the newest file included, bytes.
+    pub(super) fn bytes(&self) -> u64 {
+        let size = |path: PathBuf| fs::metadata(path).map_or(0, |metadata| metadata.len());
+        let all = (0..=LOG_FILES_MAX).map(|age| match age {
+            0 => size(self.plain(0)),
+            age => size(self.plain(age)).saturating_add(size(self.packed(age))),
+        });
+        all.fold(0, u64::saturating_add)
+    }
+}
