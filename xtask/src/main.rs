@@ -5,6 +5,7 @@
 mod bench;
 mod card;
 mod checks;
+mod debian;
 mod dist;
 mod emulate;
 mod fuzz;
