@@ -8,6 +8,7 @@ mod checks;
 mod debian;
 mod dist;
 mod emulate;
+mod flash;
 mod fuzz;
 mod image;
 mod layers;
@@ -41,6 +42,7 @@ enum Command {
     Size(Size),
     Image(image::Image),
     Emulate(emulate::Emulate),
+    Flash(flash::Flash),
     Bench(bench::Bench),
 }
 
@@ -105,6 +107,7 @@ fn main() -> ExitCode {
         Command::Size(size) => size::run(size.compare, size.save),
         Command::Image(options) => image::run(&options),
         Command::Emulate(options) => emulate::run(&options),
+        Command::Flash(options) => flash::run(&options),
         Command::Bench(options) => bench::bench(&options),
     };
     match outcome {

@@ -9,6 +9,7 @@ mod fat;
 mod gpt;
 mod grub;
 pub mod kernel;
+pub mod made;
 mod manifest;
 mod modules;
 mod rootfs;
@@ -149,7 +150,8 @@ fn summed(name: &'static str, bytes: &[u8]) -> Result<Summed, String> {
     Ok(Summed { name, bytes: bytes.len(), sha256: sha256(bytes)? })
 }
 
-fn sha256(bytes: &[u8]) -> Result<String, String> {
+/// SHA-256, in hexadecimal.
+pub fn sha256(bytes: &[u8]) -> Result<String, String> {
     let said = piped(&mut Command::new("sha256sum"), bytes)?;
     Ok(String::from_utf8_lossy(&said).chars().take(64).collect())
 }
