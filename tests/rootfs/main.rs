@@ -7,5 +7,6 @@ mod boot_tries;
 mod first_start;
 mod lease;
 mod supervision;
+mod takeover;
 mod tree;
 mod world;
