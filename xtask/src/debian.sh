@@ -39,7 +39,6 @@ mount -t sysfs sysfs /sys
 rm /first-start
 grub-install --target=i386-pc /dev/vda && update-grub && echo "first start: done"
 sync
-mount -o remount,ro /
 echo o > /proc/sysrq-trigger
 sleep 60
 END
