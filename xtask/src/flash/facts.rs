@@ -9,7 +9,6 @@ use super::ssh::Host;
 const SCRIPT: &str = include_str!("facts.sh");
 
 /// What was found, by name. What was not is empty.
-#[derive(Clone)]
 pub struct Facts(BTreeMap<String, String>);
 
 impl Facts {

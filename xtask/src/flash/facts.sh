@@ -78,6 +78,6 @@ fact card "$card"
 fact card_drivers "$(drivers "/sys/class/net/$card/device")"
 fact card_addresses "$(ip -4 -o addr show dev "$card" 2> /dev/null | awk '{ print $4 }')"
 # An address with a lifetime is leased, and networkd and NetworkManager mark what a lease brought.
-fact card_leased "$(ip -4 -o addr show dev "$card" 2> /dev/null | grep -c dynamic)" 
+fact card_leased "$(ip -4 -o addr show dev "$card" 2> /dev/null | grep -c dynamic)"
 fact card_route "$(ip route show default dev "$card" | grep -c 'proto dhcp')"
 fact end yes
