@@ -7,10 +7,16 @@ fact() {
     printf '%s %s\n' "$1" "$(printf %s "$2" | tr '\n' ' ')"
 }
 
+# The block device a folder's file system is on. By its number: some systems call it /dev/root.
+device_of() {
+    path=$(readlink -f "/sys/dev/block/$(findmnt -no MAJ:MIN -T "$1" | head -n 1 | tr -d ' ')")
+    [ ! -e "$path" ] || basename "$path"
+}
+
 # The whole disk of a block device; nothing for one that lies on no single disk (LVM, RAID, crypt).
 disk_of() {
-    path=$(readlink -f "/sys/class/block/$(basename "$(readlink -f "$1")")")
-    [ -e "$path" ] || return
+    path=$(readlink -f "/sys/class/block/$1")
+    [ -n "$1" ] && [ -e "$path" ] || return
     [ ! -e "$path/partition" ] || path=${path%/*}
     [ -e "$path/device" ] && basename "$path"
 }
@@ -52,12 +58,13 @@ fact boot_path "$(grub-mkrelpath /boot 2> /dev/null)"
 fact boot_options "$(findmnt -no OPTIONS -T /boot)"
 fact boot_free_kib "$(df -Pk /boot | awk 'NR == 2 { print $4 }')"
 
-boot_disk=$(disk_of "$(findmnt -no SOURCE -T /boot)")
-root_disk=$(disk_of "$(findmnt -no SOURCE /)")
+boot_disk=$(disk_of "$(device_of /boot)")
+root=$(device_of /)
+root_disk=$(disk_of "$root")
 disk=$root_disk
-[ -z "$1" ] || disk=$(disk_of "$1")
+[ -z "$1" ] || disk=$(disk_of "$(basename "$(readlink -f "$1")")")
 if [ "$disk" = "$root_disk" ]; then
-    uuid=$(findmnt -no UUID /)
+    uuid=$(lsblk -dno UUID "/dev/$root")
     kind=$(findmnt -no FSTYPE /)
 else
     # Any of its file systems tells a disk from the others.

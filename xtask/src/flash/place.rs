@@ -16,7 +16,7 @@ const CLEAR: &str = r#"
 PATH=/usr/sbin:/usr/bin:/sbin:/bin
 set -eu
 rm -rf "/boot/$1"
-grub-editenv /boot/grub/grubenv unset next_entry
+[ ! -f /boot/grub/grubenv ] || grub-editenv /boot/grub/grubenv unset next_entry
 menu=/boot/grub/custom.cfg
 if [ -f $menu ]; then
     sed "/^### $1: begin/,/^### $1: end/d" $menu > $menu.new
