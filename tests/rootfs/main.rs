@@ -8,5 +8,6 @@ mod disk_and_clock;
 mod first_start;
 mod lease;
 mod supervision;
+mod takeover;
 mod tree;
 mod world;

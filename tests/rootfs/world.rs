@@ -53,9 +53,10 @@ impl World {
             world.program(quiet, "exit 0");
         }
         // What would change the machine the tests run on never runs, whatever a test forgets.
-        for fenced in
-            ["ip", "hostname", "mount", "umount", "mke2fs", "nc", "setpriv", "poweroff", "blockdev"]
-        {
+        for fenced in [
+            "ip", "hostname", "mount", "umount", "mke2fs", "nc", "setpriv", "poweroff", "blockdev",
+            "modprobe",
+        ] {
             world.program(fenced, "exit 1");
         }
         world.program("date", "echo 2000000000");

@@ -5,8 +5,10 @@
 mod bench;
 mod card;
 mod checks;
+mod debian;
 mod dist;
 mod emulate;
+mod flash;
 mod fuzz;
 mod image;
 mod json;
@@ -45,6 +47,7 @@ enum Command {
     Emulate(emulate::Emulate),
     Lightsail(lightsail::Lightsail),
     Oci(oci::Oci),
+    Flash(flash::Flash),
     Bench(bench::Bench),
 }
 
@@ -111,6 +114,7 @@ fn main() -> ExitCode {
         Command::Emulate(options) => emulate::run(&options),
         Command::Lightsail(options) => lightsail::run(&options),
         Command::Oci(options) => oci::run(&options),
+        Command::Flash(options) => flash::run(&options),
         Command::Bench(options) => bench::bench(&options),
     };
     match outcome {

@@ -6,6 +6,7 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use crate::debian;
 use crate::image::kernel;
 use crate::step::{answers, cargo, root, run, said, step, target_dir};
 use crate::sysroot;
@@ -55,7 +56,7 @@ struct Tool {
     present: fn() -> bool,
 }
 
-const TOOLS: [Tool; 18] = [
+const TOOLS: [Tool; 19] = [
     Tool {
         name: "a Rust standard library for musl (`rustup target add x86_64-unknown-linux-musl`)",
         packages: &sysroot::PACKAGES,
@@ -98,6 +99,11 @@ const TOOLS: [Tool; 18] = [
     },
     Tool { name: "HAProxy", packages: &["haproxy"], present: haproxy },
     Tool { name: "umoci", packages: &["umoci"], present: || answers("umoci", &["--version"]) },
+    Tool {
+        name: "ssh and debootstrap, for taking over a Debian",
+        packages: &["openssh-client", "debootstrap", "debian-archive-keyring"],
+        present: debootstrap,
+    },
 ];
 
 /// What only `cargo xtask fuzz` needs, for its engine.
@@ -184,6 +190,10 @@ fn haproxy() -> bool {
     answers("haproxy", &["-v"]) || answers("/usr/sbin/haproxy", &["-v"])
 }
 
+fn debootstrap() -> bool {
+    answers("ssh", &["-V"]) && Path::new("/usr/sbin/debootstrap").exists()
+}
+
 fn debian_package(name: &str) -> Command {
     let mut query = Command::new("dpkg-query");
     query.args(["--show", "--showformat=${Status}", name]);
@@ -197,6 +207,7 @@ fn install_missing() -> Result<(), String> {
     axe()?;
     PYTHON_PACKAGES.iter().try_for_each(python)?;
     kernel::fetch()?;
+    debian::make()?;
     cargo_deny()
 }
 
@@ -251,6 +262,24 @@ fn names(tools: &[&Tool]) -> String {
 fn by_hand(packages: &[&str]) -> String {
     let packages = packages.join(" ");
     format!("  sudo apt-get update\n  sudo apt-get install --no-install-recommends {packages}")
+}
+
+/// How this user runs a command as root.
+pub struct AsRoot(Vec<&'static str>);
+
+impl AsRoot {
+    /// The command, which is given its arguments next.
+    pub fn command(&self, program: &str) -> Command {
+        let mut words = self.0.iter();
+        let mut command = Command::new(words.next().unwrap_or(&"env"));
+        command.args(words).arg("PATH=/usr/sbin:/usr/bin:/sbin:/bin").arg(program);
+        command
+    }
+}
+
+/// Whether and how this user may do what only root may, without a password.
+pub fn as_root() -> Option<AsRoot> {
+    apt_prefix().map(AsRoot)
 }
 
 /// The words before `apt-get` with which this user may install, if there are any.

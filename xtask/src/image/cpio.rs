@@ -1,6 +1,6 @@
 //! newc cpio archives, which the kernel unpacks as its first file system and GRUB reads straight
 //! off a partition. Purpose: the same bytes whoever packs them: the caller's order, one owner, one
-//! time. Non-goals: hard links, reading. Bound: a file below 4 GiB, as the format's numbers have
+//! time. Non-goals: hard links, unpacking. Bound: a file below 4 GiB, as the format's numbers have
 //! it.
 
 /// What an entry is, with the permission bits of its mode.
@@ -71,6 +71,24 @@ impl Newc {
     }
 }
 
+/// What a file of a newc archive holds; none where no such path is in it, or where it is broken off.
+pub fn member<'a>(archive: &'a [u8], path: &str) -> Option<&'a [u8]> {
+    let mut rest = archive;
+    loop {
+        let header = rest.get(..110).filter(|header| header.starts_with(b"070701"))?;
+        let field = |number: usize| {
+            let digits = header.get(6 + number * 8..14 + number * 8)?;
+            usize::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+        };
+        let (size, name) = (field(6)?, field(11)?);
+        let content = (110 + name).next_multiple_of(4);
+        if rest.get(110..110 + name.checked_sub(1)?)? == path.as_bytes() {
+            return rest.get(content..content + size);
+        }
+        rest = rest.get((content + size).next_multiple_of(4)..)?;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::process::Command;
@@ -100,5 +118,11 @@ mod tests {
             assert!(line.starts_with(mode) && line.ends_with(name), "{line}");
         }
         assert!(listed.contains("1970-01-02"), "{listed}");
+        assert_eq!(member(&bytes, "bin/tool"), Some(&b"12345"[..]));
+        assert_eq!((member(&bytes, "bin/too"), member(&bytes, "")), (None, None));
+        for end in 0..bytes.len() {
+            let found = member(bytes.get(..end).unwrap(), "bin/tool");
+            assert!(found.is_none_or(|found| found == b"12345"), "cut at {end}");
+        }
     }
 }

@@ -59,6 +59,12 @@ pub fn system() -> std::ops::Range<u64> {
     FRONT_SECTORS * SECTOR..data * SECTOR
 }
 
+/// Where the data partition lies in an image, in bytes.
+pub fn data_range() -> Option<std::ops::Range<usize>> {
+    let first = usize::try_from(system().end).ok()?;
+    Some(first..first + usize::try_from(DATA_BYTES).ok()?)
+}
+
 fn partitions() -> Vec<Partition> {
     let mut first = CORE_AT;
     let place = |(name, kind, guid, bytes): (&'static str, Guid, Guid, u64)| {

@@ -28,6 +28,14 @@ pub fn text(version: &str, parts: &[(&str, String)], files: &[Summed]) -> String
     text + "\n  }\n}\n"
 }
 
+/// The SHA-256 of a file, as a manifest of [`text`]'s own form names it.
+pub fn sum_of<'a>(text: &'a str, name: &str) -> Option<&'a str> {
+    let start = format!("{}: {{", quoted(name));
+    let line = text.lines().find_map(|line| line.trim_start().strip_prefix(&start))?;
+    let (_, sum) = line.split_once("\"sha256\": \"")?;
+    sum.split_once('"').map(|(sum, _)| sum)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -39,5 +47,7 @@ mod tests {
         let expected = "{\n  \"version\": \"1 \\\"x\\\"\\u000a\",\n  \"parts\": {\n    \"kernel\": \"6.12\"\n  },\n  \
                         \"files\": {\n    \"a.img\": {\"bytes\": 5, \"sha256\": \"ab\"}\n  }\n}\n";
         assert_eq!(text, expected);
+        assert_eq!(sum_of(&text, "a.img"), Some("ab"));
+        assert_eq!((sum_of(&text, "kernel"), sum_of(&text, "img")), (None, None));
     }
 }

@@ -9,6 +9,7 @@ mod fat;
 mod gpt;
 mod grub;
 pub mod kernel;
+pub mod made;
 mod manifest;
 mod modules;
 mod rootfs;
