@@ -6,6 +6,7 @@ pub mod clock;
 pub mod commands;
 pub mod config;
 pub mod connect;
+pub mod firmware;
 pub mod health;
 pub mod heap;
 pub mod library;
