@@ -1,4 +1,7 @@
-//! The command line: `streamcaster run | probe | check | hash-password | version`.
+//! The command line: `streamcaster run | probe | check | hash-password | version`, and the appliance's
+//! `update | rollback | confirm | firmware`.
+
+mod appliance;
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
@@ -37,6 +40,10 @@ enum Verb {
     Probe(Probe),
     Check(Check),
     HashPassword(HashPassword),
+    Update(appliance::Update),
+    Rollback(appliance::Rollback),
+    Confirm(appliance::Confirm),
+    Firmware(appliance::Firmware),
     Version(Version),
 }
 
@@ -126,6 +133,10 @@ fn main() -> ExitCode {
         Verb::Probe(probe) => ask(probe),
         Verb::Check(check) => examine(&check.data),
         Verb::HashPassword(HashPassword {}) => hash_password(),
+        Verb::Update(update) => update.run(),
+        Verb::Rollback(rollback) => rollback.run(),
+        Verb::Confirm(confirm) => confirm.run(),
+        Verb::Firmware(firmware) => firmware.run(),
         Verb::Version(Version {}) => {
             println!("streamcaster {} ({})", BUILD.version, BUILD.git);
             ExitCode::SUCCESS

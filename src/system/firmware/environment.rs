@@ -77,7 +77,8 @@ impl Environment {
     /// It has no heading.
     pub fn parse(block: &[u8; BLOCK_BYTES]) -> Result<Environment, EnvironmentError> {
         let text = block.strip_prefix(HEADING).ok_or(EnvironmentError::NotABlock)?;
-        let mut lines: Vec<Vec<u8>> = text.split(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect();
+        let mut lines: Vec<Vec<u8>> =
+            text.split(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect();
         // Behind the last line there is only padding.
         lines.pop();
         Ok(Environment { lines })
@@ -213,7 +214,7 @@ pub fn change(
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(super) mod tests {
     use std::fs;
     use std::path::PathBuf;
 

@@ -17,9 +17,7 @@ use rustix::fs::{fadvise, Advice};
 use super::environment::{self, Environment, EnvironmentError, TRIES_ON_TRIAL};
 use super::package::{self, Header, Identity, PublicKey, Refused, HEADER_BYTES};
 use super::slots::{Partitions, Slot};
-use crate::base::limits::{
-    FIRMWARE_HEAD_BYTES, FIRMWARE_PIECE_BYTES, FIRMWARE_UNSYNCED_BYTES_MAX,
-};
+use crate::base::limits::{FIRMWARE_HEAD_BYTES, FIRMWARE_PIECE_BYTES, FIRMWARE_UNSYNCED_BYTES_MAX};
 
 /// Why an update was not installed. The system that runs is untouched, and stays the first.
 #[derive(Debug)]

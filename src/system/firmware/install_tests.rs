@@ -109,8 +109,7 @@ fn a_whole_update_comes_first_with_one_try() {
     let mut told = Vec::new();
     let package = package(&blob, "0.2.0", 5, 7);
     let (release, key) = (release(), key(7));
-    let demand =
-        Demand { running: Slot::A, release: &release, key: &key, allow_downgrade: false };
+    let demand = Demand { running: Slot::A, release: &release, key: &key, allow_downgrade: false };
     let tell = &mut |progress| told.push(progress);
     let length = package.len() as u64;
     let header = install(&demand, length, &mut &package[..], &mut medium, tell).unwrap();
@@ -248,8 +247,7 @@ fn a_disk_of_files_takes_an_update() {
     std::fs::write(slot_a, b"").unwrap();
     std::fs::write(&slot_b, vec![9; SLOT_BYTES]).unwrap();
     let (release, key, blob) = (release(), key(7), blob());
-    let demand =
-        Demand { running: Slot::A, release: &release, key: &key, allow_downgrade: false };
+    let demand = Demand { running: Slot::A, release: &release, key: &key, allow_downgrade: false };
     let package = package(&blob, "0.2.0", 5, 7);
     let partitions = places.partitions().unwrap();
     let mut disk = Disk::open(&partitions, Slot::B).unwrap();
@@ -259,6 +257,9 @@ fn a_disk_of_files_takes_an_update() {
     assert!(written.starts_with(&blob) && written[blob.len()] == 9);
     let variables = environment::read(&environment).unwrap();
     assert_eq!((variables.first(), variables.tries(Slot::B)), (Slot::B, 1));
-    assert_eq!(super::super::slots::identity(partitions.of(Slot::B)).unwrap().version.to_string(), "0.2.0");
+    assert_eq!(
+        super::super::slots::identity(partitions.of(Slot::B)).unwrap().version.to_string(),
+        "0.2.0"
+    );
     std::fs::remove_dir_all(&places.root).unwrap();
 }

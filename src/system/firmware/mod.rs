@@ -10,8 +10,10 @@
 //! the boot loader hear of it, with one try ([`install`]). Confirmed after some healthy minutes it
 //! has three; else the machine starts again, and the boot loader takes the other.
 
+pub mod daemon;
 pub mod environment;
 pub mod install;
+pub mod orders;
 pub mod package;
 pub mod slots;
 pub mod state;

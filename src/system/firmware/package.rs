@@ -252,4 +252,4 @@ fn hexadecimal(text: &str) -> Option<[u8; 32]> {
 
 #[cfg(test)]
 #[path = "package_tests.rs"]
-pub mod tests;
+pub(super) mod tests;

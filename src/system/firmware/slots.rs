@@ -9,6 +9,8 @@ use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use serde::{Deserialize, Serialize};
+
 use super::package::{Identity, PublicKey};
 use crate::base::limits::FIRMWARE_TEXT_BYTES_MAX;
 
@@ -26,7 +28,7 @@ const UEVENT_BYTES_MAX: u64 = 4096;
 const DEVICES_MAX: usize = 256;
 
 /// One of the two places a system lies in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Slot {
     /// The one a fresh image fills.
     A,
@@ -182,10 +184,7 @@ pub fn identity(slot: &Path) -> Option<Identity> {
 }
 
 /// The content of a small member of a newc archive, which `read` reads from.
-fn member(
-    read: &mut dyn FnMut(&mut [u8], u64) -> io::Result<()>,
-    wanted: &str,
-) -> Option<Vec<u8>> {
+fn member(read: &mut dyn FnMut(&mut [u8], u64) -> io::Result<()>, wanted: &str) -> Option<Vec<u8>> {
     let mut at = 0_u64;
     for _ in 0..MEMBERS_MAX {
         let mut head = [0; MEMBER_HEAD_BYTES];
@@ -217,7 +216,8 @@ fn member(
 pub fn identity_in(bytes: &[u8]) -> Option<Identity> {
     let mut read = |into: &mut [u8], at: u64| {
         let from = usize::try_from(at).ok().and_then(|at| bytes.get(at..));
-        let from = from.and_then(|rest| rest.get(..into.len())).ok_or(io::ErrorKind::UnexpectedEof)?;
+        let from =
+            from.and_then(|rest| rest.get(..into.len())).ok_or(io::ErrorKind::UnexpectedEof)?;
         into.copy_from_slice(from);
         Ok(())
     };
@@ -225,7 +225,7 @@ pub fn identity_in(bytes: &[u8]) -> Option<Identity> {
 }
 
 #[cfg(test)]
-pub mod tests {
+pub(super) mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
@@ -326,7 +326,8 @@ pub mod tests {
     fn what_is_no_archive_of_ours_says_none() {
         let whole = system("0.1.0", &[0; 64]);
         assert!(identity_in(&whole).is_some());
-        let behind = whole.windows(4).position(|four| four == b"made").unwrap() + "made 1763\n".len();
+        let behind =
+            whole.windows(4).position(|four| four == b"made").unwrap() + "made 1763\n".len();
         for length in 0..behind {
             assert_eq!(identity_in(&whole[..length]), None, "{length}");
         }

@@ -59,6 +59,8 @@ pub enum Outcome {
 pub struct Change {
     /// What kind it is.
     pub what: What,
+    /// The slot it started.
+    pub slot: Slot,
     /// The system before, version and revision.
     pub from: String,
     /// The system after.
@@ -79,7 +81,8 @@ pub fn remember(places: &Places, change: &Change) -> io::Result<()> {
     let path = places.below(MEMORY);
     let bytes = serde_json::to_vec_pretty(change).map_err(io::Error::other)?;
     store::write_private(&path, &bytes)?;
-    path.parent().map_or(Ok(()), |folder| fs::set_permissions(folder, Permissions::from_mode(0o700)))
+    path.parent()
+        .map_or(Ok(()), |folder| fs::set_permissions(folder, Permissions::from_mode(0o700)))
 }
 
 /// The change that was put down last; one that cannot be read is none.
@@ -88,20 +91,33 @@ pub fn remembered(places: &Places) -> Option<Change> {
 }
 
 impl Change {
-    /// A change that was just ordered.
-    pub fn ordered(what: What, from: &Identity, to: &Identity, at: Utc) -> Change {
+    /// A change to the system in `slot` that was just ordered.
+    pub fn ordered(what: What, slot: Slot, from: &Identity, to: &Identity, at: Utc) -> Change {
         let (from, to, at) = (from.to_string(), to.to_string(), at.to_string());
-        Change { what, from, to, at, outcome: Outcome::OnTrial, off_air_s: None }
+        Change { what, slot, from, to, at, outcome: Outcome::OnTrial, off_air_s: None }
     }
 
-    /// How it stands, by the slot that runs and what the boot loader knows of trials.
-    pub fn outcome(&self, running: Slot, on_trial: Option<Slot>) -> Outcome {
-        match (self.outcome, on_trial) {
-            (Outcome::OnTrial, None) => Outcome::Confirmed,
-            (Outcome::OnTrial, Some(slot)) if slot != running => Outcome::FellBack,
-            (outcome, _) => outcome,
+    /// How it stands, by the slot that runs and the boot loader's variables.
+    pub fn outcome(&self, running: Slot, variables: &Environment) -> Outcome {
+        if self.outcome != Outcome::OnTrial || variables.on_trial() == Some(running) {
+            return self.outcome;
+        }
+        if self.slot == running {
+            return Outcome::Confirmed;
+        }
+        // With a try left it has not been started yet.
+        let was_tried = variables.tries(self.slot) == 0;
+        if was_tried {
+            Outcome::FellBack
+        } else {
+            Outcome::OnTrial
         }
     }
+}
+
+/// Whether the machine's last act left its mark.
+pub fn is_off_air_marked(places: &Places) -> bool {
+    places.below(OFF_AIR).exists()
 }
 
 /// How long the programme was off air, seconds, if it came back at `now`. The mark that says since
@@ -209,8 +225,8 @@ pub fn tell(places: &Places, told: &Told) -> io::Result<()> {
     fs::set_permissions(&path, Permissions::from_mode(0o644))
 }
 
-/// After a start: a system whose slot is not the first, although the first has no tries left, is
-/// what the machine fell back to; it comes first from now on. The variables, afterwards.
+/// After a start: where the first slot has no tries left and another one runs, the machine fell back
+/// to that; it comes first from now on, and nothing is on trial. The variables, afterwards.
 ///
 /// # Errors
 /// The boot loader's variables cannot be read or written.
@@ -222,6 +238,7 @@ pub fn settle(
         let other = running.other();
         if variables.first() == other && variables.tries(other) == 0 {
             variables.put_first(running);
+            variables.set_on_trial(None);
         }
     })
 }
@@ -238,6 +255,11 @@ mod tests {
         Identity::parse(&format!("version {version}\nrevision abc\nmade 1763\n")).unwrap()
     }
 
+    /// From 0.1.0 in slot A to 0.2.0 in slot B.
+    fn change(what: What) -> Change {
+        Change::ordered(what, Slot::B, &identity("0.1.0"), &identity("0.2.0"), Utc(1000))
+    }
+
     fn variables(lines: &str) -> Environment {
         Environment::parse(&block(lines)).unwrap()
     }
@@ -247,10 +269,7 @@ mod tests {
         let (release, idle) = (identity("0.2.0"), Some(identity("0.1.0")));
         let systems = Systems { running: Slot::B, release, idle };
         let variables = variables("order=BA\nA_left=3\nB_left=0\ntrial=B\n");
-        let last = Change {
-            off_air_s: Some(41.2),
-            ..Change::ordered(What::Update, &identity("0.1.0"), &identity("0.2.0"), Utc(1000))
-        };
+        let last = Change { off_air_s: Some(41.2), ..change(What::Update) };
         let told = systems.told(&variables, None, Some(last));
         let expected = serde_json::json!({
             "slot": "B", "version": "0.2.0", "revision": "abc", "made": 1763, "on_trial": true,
@@ -259,7 +278,7 @@ mod tests {
                 "B": {"tries_left": 0, "version": "0.2.0", "revision": "abc", "made": 1763},
             },
             "can_roll_back": true, "busy": null,
-            "last": {"what": "update", "from": "0.1.0 (abc)", "to": "0.2.0 (abc)",
+            "last": {"what": "update", "slot": "B", "from": "0.1.0 (abc)", "to": "0.2.0 (abc)",
                 "at": "1970-01-01T00:00:01.000Z", "outcome": "on trial", "off_air_s": 41.2},
         });
         assert_eq!(serde_json::to_value(&told).unwrap(), expected);
@@ -287,21 +306,25 @@ mod tests {
 
     #[test]
     fn a_change_is_on_trial_then_confirmed_or_undone() {
-        let (from, to) = (identity("0.1.0"), identity("0.2.0"));
-        let change = Change::ordered(What::Update, &from, &to, Utc(0));
-        assert_eq!(change.outcome(Slot::B, Some(Slot::B)), Outcome::OnTrial);
-        assert_eq!(change.outcome(Slot::B, None), Outcome::Confirmed);
-        assert_eq!(change.outcome(Slot::A, Some(Slot::B)), Outcome::FellBack);
+        let change = change(What::Update);
+        for (running, lines, outcome) in [
+            (Slot::A, "order=BA\nB_left=1\ntrial=B\n", Outcome::OnTrial),
+            (Slot::B, "order=BA\nB_left=0\ntrial=B\n", Outcome::OnTrial),
+            (Slot::B, "order=BA\nB_left=3\n", Outcome::Confirmed),
+            (Slot::A, "order=BA\nB_left=0\ntrial=B\n", Outcome::FellBack),
+            (Slot::A, "order=AB\nB_left=0\n", Outcome::FellBack),
+        ] {
+            assert_eq!(change.outcome(running, &variables(lines)), outcome, "{lines}");
+        }
         let ended = Change { outcome: Outcome::FellBack, ..change };
-        assert_eq!(ended.outcome(Slot::A, None), Outcome::FellBack);
+        assert_eq!(ended.outcome(Slot::B, &variables("B_left=3\n")), Outcome::FellBack);
     }
 
     #[test]
     fn a_change_outlives_the_restart_for_root_alone() {
         let places = places("memory");
         assert_eq!(remembered(&places), None);
-        let (from, to) = (identity("0.1.0"), identity("0.2.0"));
-        let change = Change::ordered(What::Rollback, &from, &to, Utc(0));
+        let change = change(What::Rollback);
         remember(&places, &change).unwrap();
         assert_eq!(remembered(&places), Some(change));
         for (path, mode) in [(MEMORY, 0o600), ("data/system/firmware", 0o700)] {
@@ -343,7 +366,8 @@ mod tests {
             let path = places.below("env");
             partition(&path, &block(lines));
             let partitions = Partitions::at(path);
-            assert_eq!(settle(&partitions, Slot::A).unwrap().first(), first, "{lines}");
+            let settled = settle(&partitions, Slot::A).unwrap();
+            assert_eq!((settled.first(), settled.on_trial()), (first, None), "{lines}");
         }
         fs::remove_dir_all(&places.root).unwrap();
     }
