@@ -3,7 +3,7 @@
 //! make of them. Non-goals: mounting, drivers, the boot, which need a machine. Only the applets that
 //! `rootfs/applets` names are there, so that a script that needs another fails here.
 
-mod boot_tries;
+mod disks;
 mod first_start;
 mod lease;
 mod supervision;

@@ -11,6 +11,7 @@ mod fuzz;
 mod image;
 mod layers;
 mod setup;
+mod sign;
 mod size;
 mod source;
 mod step;
@@ -39,6 +40,7 @@ enum Command {
     Dist(Dist),
     Size(Size),
     Image(image::Image),
+    Sign(sign::Sign),
     Emulate(emulate::Emulate),
     Bench(bench::Bench),
 }
@@ -103,6 +105,7 @@ fn main() -> ExitCode {
         Command::Dist(_) => dist::run(),
         Command::Size(size) => size::run(size.compare, size.save),
         Command::Image(options) => image::run(&options),
+        Command::Sign(options) => sign::run(&options),
         Command::Emulate(options) => emulate::run(&options),
         Command::Bench(options) => bench::bench(&options),
     };
