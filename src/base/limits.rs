@@ -578,6 +578,8 @@ pub const FIRMWARE_ORDER_MS_MAX: u64 = 3_600_000;
 pub const FIRMWARE_PROGRESS_MS: u64 = 250;
 /// Pause between the answer and the restart of the machine, so that the answer gets out.
 pub const FIRMWARE_RESTART_MS: u64 = 2_000;
+/// A machine that still runs so long after it was told to start again takes orders anew.
+pub const FIRMWARE_RESTART_MS_MAX: u64 = 120_000;
 /// How often it is looked whether something has changed.
 pub const FIRMWARE_LOOK_MS: u64 = 1_000;
 /// Time the programme is waited for after a start, to tell how long it was off air.

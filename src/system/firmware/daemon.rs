@@ -7,6 +7,7 @@
 
 use std::fs::{self, Permissions};
 use std::io::{self, BufReader, ErrorKind, Read};
+use std::net::Shutdown;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::Path;
@@ -22,7 +23,8 @@ use super::slots::{Partitions, Places, Slot};
 use super::state::{self, Busy, Change, Outcome, Systems, Told, What};
 use crate::base::limits::{
     FIRMWARE_LINE_BYTES_MAX, FIRMWARE_LOOK_MS, FIRMWARE_ON_AIR_MS_MAX, FIRMWARE_ORDER_MS_MAX,
-    FIRMWARE_PIECE_BYTES, FIRMWARE_PROGRESS_MS, FIRMWARE_RESTART_MS, FIRMWARE_SILENCE_MS_MAX,
+    FIRMWARE_PIECE_BYTES, FIRMWARE_PROGRESS_MS, FIRMWARE_RESTART_MS, FIRMWARE_RESTART_MS_MAX,
+    FIRMWARE_SILENCE_MS_MAX,
 };
 use crate::system::clock;
 use crate::system::probe::{self, Options};
@@ -139,8 +141,12 @@ impl Daemon {
         };
         // Whoever ordered it may be gone; it is done all the same.
         let _ = orders::send(&mut &*stream, &answer);
+        let _ = stream.shutdown(Shutdown::Both);
         std::thread::sleep(Duration::from_millis(FIRMWARE_RESTART_MS));
         (self.restart)();
+        // Nothing else is begun while the machine goes down.
+        std::thread::sleep(Duration::from_millis(FIRMWARE_RESTART_MS_MAX));
+        self.is_at(None);
     }
 
     fn obey(&self, stream: &UnixStream) -> Result<Started, Refusal> {
@@ -217,14 +223,22 @@ impl Daemon {
 
     fn remember(&self, what: What, to: &Identity) {
         let change = Change::ordered(what, self.running.other(), &self.release, to, clock::utc());
-        self.keep(change);
+        self.keep(&mut self.known(), change);
     }
 
-    fn keep(&self, change: Change) {
+    fn keep(&self, known: &mut Known, change: Change) {
         if let Err(error) = state::remember(&self.places, &change) {
             log::warn!("the change cannot be remembered: {error}");
         }
-        self.known().last = Some(change);
+        known.last = Some(change);
+    }
+
+    /// Says more of the last change, unless another one came meanwhile.
+    fn amend(&self, before: &Change, after: Change) {
+        let mut known = self.known();
+        if known.last.as_ref() == Some(before) {
+            self.keep(&mut known, after);
+        }
     }
 
     /// Says what the daemon is at.
@@ -289,7 +303,7 @@ impl Daemon {
         let outcome = last.outcome(self.running, &variables);
         if outcome != last.outcome {
             log::warn!("{} → {}: {outcome:?}", last.from, last.to);
-            self.keep(Change { outcome, ..last });
+            self.amend(&last, Change { outcome, ..last.clone() });
         }
     }
 
@@ -307,16 +321,18 @@ impl Daemon {
         };
         let since = Instant::now();
         let limit = Duration::from_millis(FIRMWARE_ON_AIR_MS_MAX);
-        while state::is_off_air_marked(&self.places) && since.elapsed() < limit {
-            let is_on_air = probe::run(&options).0.code() <= probe::Outcome::Degraded.code();
-            let off_air_s = is_on_air.then(|| state::off_air_s(&self.places, SystemTime::now()));
-            let last = self.known().last.clone().filter(|_| is_news);
-            if let (Some(Some(_)), Some(last)) = (off_air_s, last) {
-                self.keep(Change { off_air_s: off_air_s.flatten(), ..last });
-            }
+        let mut is_on_air = false;
+        while !is_on_air && state::is_off_air_marked(&self.places) && since.elapsed() < limit {
             std::thread::sleep(Duration::from_millis(FIRMWARE_PROGRESS_MS));
+            is_on_air = probe::run(&options).0.code() <= probe::Outcome::Degraded.code();
             self.judge();
             self.look();
+        }
+        // Read in any case, which takes the mark away: it is of this restart alone.
+        let off_air_s = state::off_air_s(&self.places, SystemTime::now()).filter(|_| is_on_air);
+        let last = self.known().last.clone().filter(|_| is_news);
+        if let (Some(_), Some(last)) = (off_air_s, last) {
+            self.amend(&last, Change { off_air_s, ..last.clone() });
         }
     }
 }
