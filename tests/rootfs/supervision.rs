@@ -124,7 +124,8 @@ fn tried(name: &str, code: u8, is_on_trial: bool) -> (String, usize) {
     world.write("run/appliance/started", "");
     world.program("streamcaster", &text);
     // Each rest is four minutes; the fifth is the end.
-    let (count, uptime) = (world.path("rests").display(), world.path("proc/uptime").display());
+    let count = world.path("rests").display().to_string();
+    let uptime = world.path("proc/uptime").display().to_string();
     let sleep = format!(
         "echo >> {count}\nrests=$(wc -l < {count})\necho $((rests * 240)).00 > {uptime}\n\
          [ $rests -lt 5 ] || kill $PPID"
