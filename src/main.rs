@@ -1,4 +1,7 @@
-//! The command line: `streamcaster run | probe | check | hash-password | clock | grow | version`.
+//! The command line: `streamcaster run | probe | check | hash-password | version`, and the
+//! appliance's `clock | grow | update | rollback | confirm | firmware`.
+
+mod appliance;
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
@@ -18,7 +21,7 @@ use streamcaster::system::heap::CountedHeap;
 use streamcaster::system::logs::{self, LogOptions};
 use streamcaster::system::password::{self, PasswordHash};
 use streamcaster::system::probe::{self, Options, Outcome, Target};
-use streamcaster::system::{clock, grow, memory, ntp, pid_file, terminal};
+use streamcaster::system::{clock, memory, pid_file, terminal};
 
 #[global_allocator]
 static HEAP: CountedHeap = CountedHeap;
@@ -37,8 +40,12 @@ enum Verb {
     Probe(Probe),
     Check(Check),
     HashPassword(HashPassword),
-    Clock(Clock),
-    Grow(Grow),
+    Clock(appliance::Clock),
+    Grow(appliance::Grow),
+    Update(appliance::Update),
+    Rollback(appliance::Rollback),
+    Confirm(appliance::Confirm),
+    Firmware(appliance::Firmware),
     Version(Version),
 }
 
@@ -112,30 +119,6 @@ struct Check {
 #[argh(subcommand, name = "hash-password")]
 struct HashPassword {}
 
-/// Set the machine's clock by a time server, when it is off by more than a tenth of a second.
-#[derive(FromArgs)]
-#[argh(subcommand, name = "clock")]
-struct Clock {
-    /// the time server, HOST or HOST:PORT
-    #[argh(option)]
-    server: String,
-    /// say how far it is off, and do nothing
-    #[argh(switch)]
-    dry_run: bool,
-}
-
-/// Let the appliance's data partition, or the file system on it, take the disk's whole size.
-#[derive(FromArgs)]
-#[argh(subcommand, name = "grow")]
-struct Grow {
-    /// the disk whose partition table is to change; nothing of it may be mounted
-    #[argh(option)]
-    table: Option<PathBuf>,
-    /// where the file system is mounted
-    #[argh(option)]
-    filesystem: Option<PathBuf>,
-}
-
 /// Print the version.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "version")]
@@ -165,12 +148,12 @@ fn main() -> ExitCode {
         Verb::Probe(probe) => ask(probe),
         Verb::Check(check) => examine(&check.data),
         Verb::HashPassword(HashPassword {}) => hash_password(),
-        Verb::Clock(Clock { server, dry_run }) => told(ntp::set(&server, dry_run).map(Some)),
-        Verb::Grow(grow) => match (grow.table, grow.filesystem) {
-            (Some(disk), None) => told(grow::table(&disk)),
-            (None, Some(folder)) => told(grow::filesystem(&folder)),
-            _ => told(Err("grow needs either --table or --filesystem".to_owned())),
-        },
+        Verb::Clock(clock) => clock.run(),
+        Verb::Grow(grow) => grow.run(),
+        Verb::Update(update) => update.run(),
+        Verb::Rollback(rollback) => rollback.run(),
+        Verb::Confirm(confirm) => confirm.run(),
+        Verb::Firmware(firmware) => firmware.run(),
         Verb::Version(Version {}) => {
             println!("streamcaster {} ({})", BUILD.version, BUILD.git);
             ExitCode::SUCCESS
@@ -277,21 +260,6 @@ fn hash_password() -> ExitCode {
         Ok(hash) => {
             eprintln!("Put this line into config.toml, under [http]:");
             println!("password_hash = \"{}\"", hash.secret().expose());
-            ExitCode::SUCCESS
-        }
-        Err(why) => {
-            eprintln!("{why}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
-/// Says what was done, or why nothing was.
-fn told(outcome: Result<Option<String>, String>) -> ExitCode {
-    match outcome {
-        Ok(line) => {
-            // Nobody may read it, and then the exit code still counts.
-            let _ = line.map(|line| writeln!(std::io::stdout(), "{line}"));
             ExitCode::SUCCESS
         }
         Err(why) => {

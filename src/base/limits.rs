@@ -590,6 +590,35 @@ pub const CLOCK_ASK_MS_MAX: u64 = 3_000;
 pub const CLOCK_ROUND_TRIP_MS_MAX: u64 = 2_000;
 /// A clock that is off by no more is left as it is.
 pub const CLOCK_STEP_MS_MIN: u64 = 100;
+// ── The firmware: a process of its own, outside the budget ───────────────────────────────────
+/// A small text of the system: its release, its key, what a slot says of itself.
+pub const FIRMWARE_TEXT_BYTES_MAX: u64 = 1024;
+/// What is read, hashed and written of an update at once.
+pub const FIRMWARE_PIECE_BYTES: usize = 64 << 10;
+/// The beginning of a slot, which is written last: without it the slot holds nothing.
+pub const FIRMWARE_HEAD_BYTES: usize = 4096;
+/// What is written before the disk is waited for: a small machine's memory is not its disk's.
+pub const FIRMWARE_UNSYNCED_BYTES_MAX: u64 = 4 << 20;
+/// Time a client may be silent, or not take its answer.
+pub const FIRMWARE_SILENCE_MS_MAX: u64 = 30_000;
+/// Time an order takes at most, its update's way here included.
+pub const FIRMWARE_ORDER_MS_MAX: u64 = 3_600_000;
+/// Pause between two lines about how far an update is.
+pub const FIRMWARE_PROGRESS_MS: u64 = 250;
+/// Pause between the answer and the restart of the machine, so that the answer gets out.
+pub const FIRMWARE_RESTART_MS: u64 = 2_000;
+/// A machine that still runs so long after it was told to start again takes orders anew.
+pub const FIRMWARE_RESTART_MS_MAX: u64 = 120_000;
+/// How often it is looked whether something has changed.
+pub const FIRMWARE_LOOK_MS: u64 = 1_000;
+/// Time the programme is waited for after a start, to tell how long it was off air.
+pub const FIRMWARE_ON_AIR_MS_MAX: u64 = 900_000;
+/// A connection to where an update comes from.
+pub const DOWNLOAD_CONNECT_MS_MAX: u64 = 15_000;
+/// Its first answer, and any piece of it.
+pub const DOWNLOAD_SILENCE_MS_MAX: u64 = 30_000;
+/// Redirects followed.
+pub const DOWNLOAD_REDIRECTS_MAX: u32 = 5;
 
 // ── The event queue ─────────────────────────────────────────────────────────────────────────
 /// Events taken from the kernel at once.

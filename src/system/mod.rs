@@ -7,6 +7,7 @@ pub mod commands;
 pub mod config;
 pub mod connect;
 pub mod ext4;
+pub mod firmware;
 pub mod grow;
 pub mod health;
 pub mod heap;

@@ -3,8 +3,8 @@
 //! make of them. Non-goals: mounting, drivers, the boot, which need a machine. Only the applets that
 //! `rootfs/applets` names are there, so that a script that needs another fails here.
 
-mod boot_tries;
 mod disk_and_clock;
+mod disks;
 mod first_start;
 mod lease;
 mod supervision;

@@ -112,6 +112,57 @@ fn a_machine_that_does_not_get_well_starts_again() {
     assert_eq!(world.read("reboot").lines().count(), 1);
 }
 
+/// A guard over a program that answers `code`, four minutes after each other: what it did besides.
+fn tried(name: &str, code: u8, is_on_trial: bool) -> (String, usize) {
+    let world = World::new(name);
+    world.recorder("reboot");
+    let (asked, ask) = (world.path("asked").display().to_string(), u8::from(!is_on_trial));
+    let text = format!(
+        "case $1 in confirm) echo \"$*\" >> {asked}; [ \"$2\" = --ask ] || exit 0; exit {ask} ;; esac\n\
+         exit {code}"
+    );
+    world.write("run/appliance/started", "");
+    world.program("streamcaster", &text);
+    // Each rest is four minutes; the fifth is the end.
+    let count = world.path("rests").display().to_string();
+    let uptime = world.path("proc/uptime").display().to_string();
+    let sleep = format!(
+        "echo >> {count}\nrests=$(wc -l < {count})\necho $((rests * 240)).00 > {uptime}\n\
+         [ $rests -lt 5 ] || kill $PPID"
+    );
+    world.program("sleep", &sleep);
+    world.run("guard", &[], &[]);
+    (world.read("asked"), world.read("reboot").lines().count())
+}
+
+#[test]
+fn a_system_is_confirmed_once_it_has_been_well_for_a_while() {
+    for code in [0, 1] {
+        assert_eq!(tried("well", code, true), ("confirm\n".to_owned(), 0), "code {code}");
+    }
+}
+
+#[test]
+fn a_system_on_trial_that_is_not_well_is_left_and_no_other() {
+    assert_eq!(tried("ill-on-trial", 2, true), ("confirm --ask\n".to_owned(), 1));
+    assert_eq!(tried("ill", 2, false), ("confirm --ask\n".to_owned(), 0));
+}
+
+#[test]
+fn the_machines_last_act_marks_when_the_programme_ended() {
+    let world = World::new("stop");
+    world.recorder("umount");
+    let mut service = Command::new("/bin/busybox").args(["sleep", "600"]).spawn().expect("busybox");
+    world.write("run/appliance/service.pid", &service.id().to_string());
+    let before = std::time::SystemTime::now() - std::time::Duration::from_secs(2);
+    assert!(world.run("stop", &[], &[]).status.success());
+    let _ = service.kill();
+    let _ = service.wait();
+    let mark = fs::metadata(world.path("data/system/off-air")).expect("the mark");
+    assert!(mark.modified().expect("its time") >= before);
+    assert!(world.read("umount").contains("/data"));
+}
+
 #[test]
 fn the_console_says_what_the_machine_is() {
     let world = World::new("console");

@@ -13,7 +13,7 @@ fn rank(module: &str) -> Option<u8> {
         "inputs" | "outputs" => 5,
         "ports" | "control" => 6,
         "app" => 7,
-        "main" => 8,
+        "main" | "appliance" => 8,
         _ => return None,
     })
 }

@@ -16,6 +16,7 @@ mod layers;
 mod lightsail;
 mod oci;
 mod setup;
+mod sign;
 mod size;
 mod source;
 mod step;
@@ -44,6 +45,7 @@ enum Command {
     Dist(Dist),
     Size(Size),
     Image(image::Image),
+    Sign(sign::Sign),
     Emulate(emulate::Emulate),
     Lightsail(lightsail::Lightsail),
     Oci(oci::Oci),
@@ -111,6 +113,7 @@ fn main() -> ExitCode {
         Command::Dist(_) => dist::run(),
         Command::Size(size) => size::run(size.compare, size.save),
         Command::Image(options) => image::run(&options),
+        Command::Sign(options) => sign::run(&options),
         Command::Emulate(options) => emulate::run(&options),
         Command::Lightsail(options) => lightsail::run(&options),
         Command::Oci(options) => oci::run(&options),

@@ -26,8 +26,9 @@ const TOP_LEVEL: [&str; 12] = [
     "tests",
 ];
 
-/// Beside those, this package, and what git ignores: build output and the program's own data.
-const TOP_LEVEL_TOO: [&str; 3] = ["xtask", "target", "data"];
+/// Beside those, this package, and what git ignores: build output, the program's own data, the key
+/// that updates are signed with.
+const TOP_LEVEL_TOO: [&str; 4] = ["xtask", "target", "data", "streamcaster.key"];
 
 /// Files that may contain `unsafe`: the allocator's trait demands it, and a call of the kernel that
 /// has no safe wrapper.

@@ -7,6 +7,7 @@ mod api;
 mod chunks;
 mod config;
 mod files;
+mod firmware;
 mod http;
 mod mp4;
 mod programme;
@@ -18,7 +19,7 @@ mod url;
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its folders below `seeds` and `crashers`.
-pub const TARGETS: [(&str, Target); 14] = [
+pub const TARGETS: [(&str, Target); 15] = [
     ("ts", ts::run),
     ("flv", files::flv),
     ("mkv", files::mkv),
@@ -33,4 +34,5 @@ pub const TARGETS: [(&str, Target); 14] = [
     ("http", http::run),
     ("api", api::run),
     ("mp4", mp4::run),
+    ("firmware", firmware::run),
 ];

@@ -13,9 +13,12 @@ pub struct Summed {
     pub sha256: String,
 }
 
-/// The manifest's text. `parts` are names and versions.
-pub fn text(version: &str, parts: &[(&str, String)], files: &[Summed]) -> String {
-    let mut text = format!("{{\n  \"version\": {},\n  \"parts\": {{\n", quoted(version));
+/// The manifest's text. `key` is the public one its updates are signed by, `parts` are names and
+/// versions.
+pub fn text(version: &str, key: &str, parts: &[(&str, String)], files: &[Summed]) -> String {
+    let (version, key) = (quoted(version), quoted(key.trim()));
+    let mut text =
+        format!("{{\n  \"version\": {version},\n  \"update_key\": {key},\n  \"parts\": {{\n");
     let lines =
         parts.iter().map(|(name, version)| format!("    {}: {}", quoted(name), quoted(version)));
     text += &lines.collect::<Vec<_>>().join(",\n");
@@ -43,8 +46,8 @@ mod tests {
     #[test]
     fn the_manifest_is_json() {
         let file = Summed { name: "a.img", bytes: 5, sha256: "ab".to_owned() };
-        let text = text("1 \"x\"\n", &[("kernel", "6.12".to_owned())], &[file]);
-        let expected = "{\n  \"version\": \"1 \\\"x\\\"\\u000a\",\n  \"parts\": {\n    \"kernel\": \"6.12\"\n  },\n  \
+        let text = text("1 \"x\"\n", "ab12\n", &[("kernel", "6.12".to_owned())], &[file]);
+        let expected = "{\n  \"version\": \"1 \\\"x\\\"\\u000a\",\n  \"update_key\": \"ab12\",\n  \"parts\": {\n    \"kernel\": \"6.12\"\n  },\n  \
                         \"files\": {\n    \"a.img\": {\"bytes\": 5, \"sha256\": \"ab\"}\n  }\n}\n";
         assert_eq!(text, expected);
         assert_eq!(sum_of(&text, "a.img"), Some("ab"));

@@ -1,7 +1,8 @@
 //! `cargo xtask image`: the appliance as a disk image, `target/dist/streamcaster.img`. Purpose: one
-//! file that boots by BIOS and UEFI into a root file system in memory, and the blob an update
-//! writes into a slot; made without root, loop devices or mounts, the same bytes for the same
-//! commit and the same Debian packages. Non-goals: signing, flashing. Bound: `PACKED_BYTES_MAX`.
+//! file that boots by BIOS and UEFI into a root file system in memory, and the update that brings
+//! the same into a slot of one that runs, signed; made without root, loop devices or mounts, the
+//! same bytes for the same commit, key and Debian packages. Non-goals: flashing. Bound:
+//! `PACKED_BYTES_MAX`.
 
 mod cpio;
 pub mod disk;
@@ -22,6 +23,7 @@ use std::process::Command;
 use argh::FromArgs;
 
 use crate::dist;
+use crate::sign::{self, Key, Release};
 use crate::step::{piped, root, said, step, target_dir};
 use cpio::{Kind, Newc};
 use manifest::Summed;
@@ -42,14 +44,23 @@ pub struct Image {
     /// another build of the product than that of this source
     #[argh(option)]
     binary: Option<PathBuf>,
+    /// the key that its updates have to be signed with (default: streamcaster.key, made when there
+    /// is none)
+    #[argh(option)]
+    key: Option<PathBuf>,
     /// make it twice and compare
     #[argh(switch)]
     verify: bool,
 }
 
 /// The files an image consists of, in the folder of the product.
-const FILES: [&str; 4] =
-    ["streamcaster.img", "streamcaster.img.zst", "streamcaster.slot", "manifest.json"];
+const FILES: [&str; 5] = [
+    "streamcaster.img",
+    "streamcaster.img.zst",
+    "streamcaster.slot",
+    "streamcaster.update",
+    "manifest.json",
+];
 
 /// The command as it is typed.
 pub fn run(options: &Image) -> Result<(), String> {
@@ -86,23 +97,29 @@ fn assemble(options: &Image, product: &Path, folder: &Path, stage: &Path) -> Res
     let kernel = kernel::find()?;
     let mtime = commit_time();
     let version = said(Command::new(product).arg("version"))?;
+    let release = Release::of(&version, mtime)?;
+    let key = Key::take(options.key.as_deref())?;
     let fresh_data = disk::data(None, mtime, stage)?;
     let parts = rootfs::Parts {
         kernel: &kernel,
         product,
         fresh_data: &fresh_data,
         debug_shell: options.debug_shell,
+        release: &release.lines(),
+        key: &key.public(),
         mtime,
     };
     let initrd = rootfs::pack(&parts, stage)?;
     let vmlinuz = read(&kernel.vmlinuz)?;
-    let slot = slot(&version, &vmlinuz, &initrd, mtime)?;
+    let slot = slot(&release, &vmlinuz, &initrd, mtime)?;
     let data = match &options.config {
         Some(config) => disk::data(Some(config), mtime, stage)?,
         None => fresh_data,
     };
-    let [image, packed, blob, list] = FILES.map(|name| folder.join(name));
+    let [image, packed, blob, signed, list] = FILES.map(|name| folder.join(name));
     write(&blob, &slot)?;
+    let update = sign::package(&slot, &release, &key)?;
+    write(&signed, &update)?;
     disk::write(&image, &slot, &data, stage)?;
     let whole = read(&image)?;
     // One thread: how many there are would show in the bytes. What fills the slot is compressed
@@ -117,6 +134,7 @@ fn assemble(options: &Image, product: &Path, folder: &Path, stage: &Path) -> Res
         summed("streamcaster.img", &whole)?,
         summed("streamcaster.img.zst", &compressed)?,
         summed("streamcaster.slot", &slot)?,
+        summed("streamcaster.update", &update)?,
         summed("vmlinuz", &vmlinuz)?,
         summed("initrd", &initrd)?,
         summed("streamcaster", &read(product)?)?,
@@ -128,12 +146,12 @@ fn assemble(options: &Image, product: &Path, folder: &Path, stage: &Path) -> Res
         ("grub-pc-bin", package("grub-pc-bin")?),
         ("grub-efi-amd64-bin", package("grub-efi-amd64-bin")?),
     ];
-    write(&list, manifest::text(&version, &versions, &files).as_bytes())
+    write(&list, manifest::text(&version, &key.public(), &versions, &files).as_bytes())
 }
 
-/// What a slot holds: what GRUB starts, and the sums it asks for first.
-fn slot(version: &str, vmlinuz: &[u8], initrd: &[u8], mtime: u32) -> Result<Vec<u8>, String> {
-    let version = format!("{version}\n");
+/// What a slot holds: what GRUB starts, the sums it asks for first, and which system it is.
+fn slot(release: &Release, vmlinuz: &[u8], initrd: &[u8], mtime: u32) -> Result<Vec<u8>, String> {
+    let version = release.lines();
     let files = [("version", version.as_bytes()), ("vmlinuz", vmlinuz), ("initrd", initrd)];
     let mut sums = String::new();
     for (name, bytes) in files {

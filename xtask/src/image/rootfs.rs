@@ -35,6 +35,10 @@ pub struct Parts<'a> {
     pub product: &'a Path,
     /// A whole, empty file system for `/data`, should the disk's be beyond mending.
     pub fresh_data: &'a [u8],
+    /// What the system says of itself: version, revision, time.
+    pub release: &'a str,
+    /// The public key whose updates it accepts, in hexadecimal.
+    pub key: &'a str,
     /// Whether the serial console gives a root shell.
     pub debug_shell: bool,
     /// The time all files bear, in seconds since 1970.
@@ -82,6 +86,11 @@ pub fn pack(parts: &Parts<'_>, stage: &Path) -> Result<Vec<u8>, String> {
     let fresh = "usr/share/data.ext4.gz".to_owned();
     add_above(&fresh, &mut tree);
     tree.insert(fresh, Entry::File(0o644, gzip(parts.fresh_data)?));
+    for (path, text) in
+        [("etc/streamcaster/release", parts.release), ("etc/streamcaster/update.pub", parts.key)]
+    {
+        tree.insert(path.to_owned(), Entry::File(0o644, text.as_bytes().to_vec()));
+    }
     if parts.debug_shell {
         tree.insert("etc/debug-shell".to_owned(), Entry::File(0o644, Vec::new()));
     }

@@ -1,0 +1,402 @@
+//! `streamcaster firmware`: carries out orders as root, for a programme that may write to nothing
+//! of the system. Purpose: the one process that writes slots and the boot loader's variables, but
+//! for `streamcaster confirm`; it tells the state at its start and at each change. Non-goals: who
+//! may order, which is who may open the socket; the restart, which is handed in. Bounds: one order
+//! at a time, on one thread; one thread that looks; others are told `BUSY`. It starts nothing
+//! asynchronous and does not limit its heap: what it holds is a piece of an update.
+
+use std::fs::{self, Permissions};
+use std::io::{self, BufReader, ErrorKind, Read};
+use std::net::Shutdown;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::environment::{self, Environment, TRIES_ON_TRIAL};
+use super::install::{self, Demand, Disk, Progress};
+use super::orders::{self, Answer, Code, Order, Refusal, SOCKET};
+use super::package::{Identity, PublicKey};
+use super::slots::{Partitions, Places, Slot};
+use super::state::{self, Busy, Change, Outcome, Systems, Told, What};
+use crate::base::limits::{
+    FIRMWARE_LINE_BYTES_MAX, FIRMWARE_LOOK_MS, FIRMWARE_ON_AIR_MS_MAX, FIRMWARE_ORDER_MS_MAX,
+    FIRMWARE_PIECE_BYTES, FIRMWARE_PROGRESS_MS, FIRMWARE_RESTART_MS, FIRMWARE_RESTART_MS_MAX,
+    FIRMWARE_SILENCE_MS_MAX,
+};
+use crate::system::clock;
+use crate::system::probe::{self, Options};
+
+/// The group that may order.
+const GROUP: &str = "streamcaster";
+/// There once the disk is, below `/`.
+const STARTED: &str = "run/appliance/started";
+/// Seconds the programme has to say how it does.
+const PROBE_S: u64 = 2;
+
+/// The daemon.
+pub struct Daemon {
+    places: Places,
+    partitions: Partitions,
+    running: Slot,
+    release: Identity,
+    key: PublicKey,
+    restart: Box<dyn Fn() + Send + Sync>,
+    /// Whether an order is being carried out.
+    taken: AtomicBool,
+    known: Mutex<Known>,
+}
+
+struct Known {
+    variables: Environment,
+    systems: Systems,
+    busy: Option<Busy>,
+    /// The last change; nothing before the disk is there.
+    last: Option<Change>,
+    disk_is_there: bool,
+    told: Option<Told>,
+}
+
+/// What an order is answered, before the machine starts again.
+struct Started {
+    done: &'static str,
+    system: Identity,
+}
+
+impl Daemon {
+    /// Looks at the machine. `restart` starts it again.
+    ///
+    /// # Errors
+    /// What is missing, for a person: this is no appliance.
+    pub fn new(places: Places, restart: Box<dyn Fn() + Send + Sync>) -> Result<Daemon, String> {
+        let running = places.running().ok_or("this system does not run from a slot")?;
+        let partitions = places.partitions().ok_or("the slots' partitions are not to be found")?;
+        let release = places.release().ok_or("the system does not say which it is")?;
+        let key = places.key().ok_or("the system has no key for updates")?;
+        let variables = state::settle(&partitions, running).map_err(|error| error.to_string())?;
+        let systems = Systems::look(running, &release, &partitions);
+        let known =
+            Known { variables, systems, busy: None, last: None, disk_is_there: false, told: None };
+        let (taken, known) = (AtomicBool::new(false), Mutex::new(known));
+        Ok(Daemon { places, partitions, running, release, key, restart, taken, known })
+    }
+
+    /// Listens for good.
+    ///
+    /// # Errors
+    /// The socket cannot be made, or no thread.
+    pub fn serve(self) -> io::Result<()> {
+        let listener = listen(&self.places)?;
+        let daemon = Arc::new(self);
+        daemon.look();
+        let own = Arc::clone(&daemon);
+        std::thread::Builder::new().name("look".to_owned()).spawn(move || own.keep_looking())?;
+        loop {
+            let (stream, _) = match listener.accept() {
+                Ok(accepted) => accepted,
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            let silence = Some(Duration::from_millis(FIRMWARE_SILENCE_MS_MAX));
+            stream.set_read_timeout(silence)?;
+            stream.set_write_timeout(silence)?;
+            if daemon.taken.swap(true, Ordering::AcqRel) {
+                let why = "another update or rollback is being carried out";
+                refuse(&stream, Refusal::new(Code::Busy, why));
+                continue;
+            }
+            let own = Arc::clone(&daemon);
+            std::thread::Builder::new().name("order".to_owned()).spawn(move || {
+                // Given back even if the order breaks the thread.
+                let _taken = Taken(&own);
+                own.carry_out(&stream);
+            })?;
+        }
+    }
+
+    fn known(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// One order, its answer, and what follows from it.
+    fn carry_out(&self, stream: &UnixStream) {
+        let started = match self.obey(stream) {
+            Ok(started) => started,
+            Err(refusal) => {
+                log::warn!("not done: {}", refusal.why);
+                self.is_at(None);
+                return refuse(stream, refusal);
+            }
+        };
+        self.is_at(Some(Busy::Restarting));
+        let Started { done, system } = started;
+        log::warn!("{done}: {system}; the machine starts again");
+        let answer = Answer::Done {
+            done: done.to_owned(),
+            version: system.version.to_string(),
+            revision: system.revision,
+            slot: self.running.other(),
+        };
+        // Whoever ordered it may be gone; it is done all the same.
+        let _ = orders::send(&mut &*stream, &answer);
+        let _ = stream.shutdown(Shutdown::Both);
+        std::thread::sleep(Duration::from_millis(FIRMWARE_RESTART_MS));
+        (self.restart)();
+        // Nothing else is begun while the machine goes down.
+        std::thread::sleep(Duration::from_millis(FIRMWARE_RESTART_MS_MAX));
+        self.is_at(None);
+    }
+
+    fn obey(&self, stream: &UnixStream) -> Result<Started, Refusal> {
+        let mut from = BufReader::with_capacity(FIRMWARE_PIECE_BYTES, stream);
+        let order = orders::receive(&mut from)?;
+        if !self.known().disk_is_there {
+            return Err(Refusal::new(Code::Busy, "the machine is still starting"));
+        }
+        match order {
+            Order::Install { bytes, allow_downgrade } => {
+                self.install(&mut from, stream, bytes, allow_downgrade)
+            }
+            Order::Rollback => self.roll_back(),
+        }
+    }
+
+    fn install(
+        &self,
+        from: &mut dyn Read,
+        stream: &UnixStream,
+        bytes: u64,
+        allow_downgrade: bool,
+    ) -> Result<Started, Refusal> {
+        let idle = self.running.other();
+        let mut disk = Disk::open(&self.partitions, idle).map_err(|error| {
+            Refusal::new(Code::Disk, format!("slot {}: {error}", idle.letter()))
+        })?;
+        let deadline = Instant::now() + Duration::from_millis(FIRMWARE_ORDER_MS_MAX);
+        let mut source = Patient { from: &mut from.take(bytes), deadline };
+        let (running, release, key) = (self.running, &self.release, &self.key);
+        let demand = Demand { running, release, key, allow_downgrade };
+        let mut told: Option<Instant> = None;
+        let mut tell = |progress| match progress {
+            Progress::Writing(came) => {
+                self.is_at(Some(Busy::Writing));
+                let pause = Duration::from_millis(FIRMWARE_PROGRESS_MS);
+                if told.is_none_or(|told| told.elapsed() >= pause) {
+                    told = Some(Instant::now());
+                    let progress = "writing".to_owned();
+                    // One that does not listen may still send.
+                    let words = Answer::Writing { progress, bytes: came, of: bytes };
+                    let _ = orders::send(&mut &*stream, &words);
+                }
+            }
+            Progress::Verifying => {
+                self.is_at(Some(Busy::Verifying));
+                let words = Answer::Step { progress: "verifying".to_owned() };
+                let _ = orders::send(&mut &*stream, &words);
+            }
+        };
+        let header = install::install(&demand, bytes, &mut source, &mut disk, &mut tell)?;
+        self.remember(What::Update, &header.identity);
+        Ok(Started { done: "installed", system: header.identity })
+    }
+
+    fn roll_back(&self) -> Result<Started, Refusal> {
+        let other = self.running.other();
+        let disk =
+            |error: environment::EnvironmentError| Refusal::new(Code::Disk, error.to_string());
+        let variables = environment::read(&self.partitions.environment).map_err(disk)?;
+        let system = self.known().systems.other(&variables).cloned();
+        let system = system.ok_or_else(|| {
+            Refusal::new(Code::NoOtherSystem, "there is no other system to go back to")
+        })?;
+        environment::change(&self.partitions.environment, |variables| {
+            variables.set_tries(other, TRIES_ON_TRIAL);
+            variables.put_first(other);
+            variables.set_on_trial(Some(other));
+        })
+        .map_err(disk)?;
+        self.remember(What::Rollback, &system);
+        Ok(Started { done: "rolling back", system })
+    }
+
+    fn remember(&self, what: What, to: &Identity) {
+        let change = Change::ordered(what, self.running.other(), &self.release, to, clock::utc());
+        self.keep(&mut self.known(), change);
+    }
+
+    fn keep(&self, known: &mut Known, change: Change) {
+        if let Err(error) = state::remember(&self.places, &change) {
+            log::warn!("the change cannot be remembered: {error}");
+        }
+        known.last = Some(change);
+    }
+
+    /// Says more of the last change, unless another one came meanwhile.
+    fn amend(&self, before: &Change, after: Change) {
+        let mut known = self.known();
+        if known.last.as_ref() == Some(before) {
+            self.keep(&mut known, after);
+        }
+    }
+
+    /// Says what the daemon is at.
+    fn is_at(&self, busy: Option<Busy>) {
+        let mut known = self.known();
+        if known.busy == busy && busy.is_some() {
+            return;
+        }
+        known.busy = busy;
+        drop(known);
+        self.look();
+    }
+
+    /// Looks at what may have changed, and tells it if it has.
+    fn look(&self) {
+        let variables = environment::read(&self.partitions.environment);
+        let mut known = self.known();
+        match variables {
+            Ok(variables) => known.variables = variables,
+            Err(error) => log::warn!("{error}"),
+        }
+        if known.busy != Some(Busy::Restarting) {
+            known.systems = Systems::look(self.running, &self.release, &self.partitions);
+        }
+        let told = known.systems.told(&known.variables, known.busy, known.last.clone());
+        if known.told.as_ref() == Some(&told) {
+            return;
+        }
+        match state::tell(&self.places, &told) {
+            Ok(()) => known.told = Some(told),
+            Err(error) => log::warn!("{}: {error}", state::TOLD),
+        }
+    }
+
+    fn keep_looking(&self) {
+        let period = Duration::from_millis(FIRMWARE_LOOK_MS);
+        while !self.places.below(STARTED).exists() {
+            std::thread::sleep(period);
+        }
+        let last = state::remembered(&self.places);
+        let is_news = last.as_ref().is_some_and(|last| last.outcome == Outcome::OnTrial);
+        let mut known = self.known();
+        known.last = last;
+        known.disk_is_there = true;
+        drop(known);
+        self.judge();
+        self.look();
+        self.measure(is_news);
+        loop {
+            std::thread::sleep(period);
+            self.judge();
+            self.look();
+        }
+    }
+
+    /// How the last change ended, once it has.
+    fn judge(&self) {
+        let Ok(variables) = environment::read(&self.partitions.environment) else { return };
+        let known = self.known();
+        let Some(last) = known.last.clone().filter(|_| known.busy.is_none()) else { return };
+        drop(known);
+        let outcome = last.outcome(self.running, &variables);
+        if outcome != last.outcome {
+            log::warn!("{} → {}: {outcome:?}", last.from, last.to);
+            self.amend(&last, Change { outcome, ..last.clone() });
+        }
+    }
+
+    /// Waits until the programme is on air and puts down how long it was not, where a change was
+    /// why.
+    fn measure(&self, is_news: bool) {
+        let data = self.places.below("data");
+        let options = Options {
+            data,
+            target: None,
+            configured: None,
+            timeout_s: PROBE_S,
+            recover: false,
+            dry_run: false,
+            rotate: false,
+        };
+        let since = Instant::now();
+        let limit = Duration::from_millis(FIRMWARE_ON_AIR_MS_MAX);
+        let mut is_on_air = false;
+        while !is_on_air && state::is_off_air_marked(&self.places) && since.elapsed() < limit {
+            std::thread::sleep(Duration::from_millis(FIRMWARE_PROGRESS_MS));
+            is_on_air = probe::run(&options).0.code() <= probe::Outcome::Degraded.code();
+            self.judge();
+            self.look();
+        }
+        // Read in any case, which takes the mark away: it is of this restart alone.
+        let off_air_s = state::off_air_s(&self.places, SystemTime::now()).filter(|_| is_on_air);
+        let last = self.known().last.clone().filter(|_| is_news);
+        if let (Some(_), Some(last)) = (off_air_s, last) {
+            self.amend(&last, Change { off_air_s, ..last.clone() });
+        }
+    }
+}
+
+/// An order that is being carried out.
+struct Taken<'a>(&'a Daemon);
+
+impl Drop for Taken<'_> {
+    fn drop(&mut self) {
+        self.0.taken.store(false, Ordering::Release);
+    }
+}
+
+/// A source that comes to an end in time.
+struct Patient<'a> {
+    from: &'a mut dyn Read,
+    deadline: Instant,
+}
+
+impl Read for Patient<'_> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if Instant::now() >= self.deadline {
+            return Err(ErrorKind::TimedOut.into());
+        }
+        self.from.read(into)
+    }
+}
+
+fn refuse(stream: &UnixStream, refusal: Refusal) {
+    let Refusal { code, why } = refusal;
+    // It may be gone: then it does not matter to it.
+    let _ = orders::send(&mut &*stream, &Answer::Error { error: why, code });
+}
+
+/// The socket: root's, and the programme's group may order.
+fn listen(places: &Places) -> io::Result<UnixListener> {
+    let path = places.below(SOCKET);
+    match fs::remove_file(&path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let listener = UnixListener::bind(&path)?;
+    fs::set_permissions(&path, Permissions::from_mode(0o660))?;
+    if let Some(group) = group(&places.below("etc/group")) {
+        std::os::unix::fs::chown(&path, None, Some(group))?;
+    }
+    Ok(listener)
+}
+
+/// The number of the programme's group (group(5)).
+fn group(file: &Path) -> Option<u32> {
+    let mut text = String::new();
+    fs::File::open(file)
+        .ok()?
+        .take(FIRMWARE_LINE_BYTES_MAX as u64)
+        .read_to_string(&mut text)
+        .ok()?;
+    let own = text.lines().map(|line| line.split(':')).find_map(|mut fields| {
+        (fields.next() == Some(GROUP)).then(|| fields.nth(1).and_then(|id| id.parse().ok()))
+    });
+    own.flatten()
+}
+
+#[cfg(test)]
+#[path = "daemon_tests.rs"]
+mod tests;

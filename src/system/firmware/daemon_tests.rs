@@ -1,0 +1,252 @@
+//! The daemon over files that stand for a disk, asked through its socket.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver};
+
+use super::super::environment::tests::{block, partition as write_environment};
+use super::super::package::tests::{key, package};
+use super::super::slots::tests::{partition, places, system};
+use super::*;
+
+const PATIENCE: Duration = Duration::from_secs(20);
+
+struct Machine {
+    places: Places,
+    environment: PathBuf,
+    slot_b: PathBuf,
+    restarts: Receiver<()>,
+}
+
+impl Machine {
+    /// One that runs slot A, 0.1.0, signed by key 7; slot B holds `other`.
+    fn new(name: &str, variables: &str, other: &[u8]) -> Machine {
+        let machine = Machine::start(name, variables, other);
+        fs::write(machine.places.below(STARTED), b"").unwrap();
+        machine
+    }
+
+    /// One whose disk is not there yet.
+    fn before_the_disk(name: &str, variables: &str) -> Machine {
+        Machine::start(name, variables, &system("0.2.0", b"kernel"))
+    }
+
+    fn start(name: &str, variables: &str, other: &[u8]) -> Machine {
+        let places = places(name);
+        let environment = partition(&places, "vda", 3, "env");
+        let slot_a = partition(&places, "vda", 4, "slot-a");
+        let slot_b = partition(&places, "vda", 5, "slot-b");
+        write_environment(&environment, &block(variables));
+        fs::write(slot_a, system("0.1.0", b"kernel")).unwrap();
+        let mut bytes = other.to_vec();
+        bytes.resize(1 << 20, 0);
+        fs::write(&slot_b, bytes).unwrap();
+        let release = "version 0.1.0\nrevision abc1234\nmade 1763\n";
+        fs::write(places.below("etc/streamcaster/release"), release).unwrap();
+        let hex: String = key(7).0.iter().map(|byte| format!("{byte:02x}")).collect();
+        fs::write(places.below("etc/streamcaster/update.pub"), hex).unwrap();
+        let (restart, restarts) = mpsc::channel();
+        let daemon = Daemon::new(
+            places.clone(),
+            Box::new(move || {
+                // The test may have ended.
+                let _ = restart.send(());
+            }),
+        );
+        let daemon = daemon.unwrap();
+        std::thread::spawn(move || daemon.serve());
+        let machine = Machine { places, environment, slot_b, restarts };
+        machine.tells(|told| told["slot"] == "A");
+        machine
+    }
+
+    fn stream(&self) -> UnixStream {
+        UnixStream::connect(self.places.below(SOCKET)).unwrap()
+    }
+
+    fn told(&self) -> serde_json::Value {
+        let bytes = fs::read(self.places.below(state::TOLD)).unwrap_or_default();
+        serde_json::from_slice(&bytes).unwrap_or_default()
+    }
+
+    /// Waits until the state is as wanted.
+    fn tells(&self, is_so: impl Fn(&serde_json::Value) -> bool) -> serde_json::Value {
+        let since = Instant::now();
+        loop {
+            let told = self.told();
+            if is_so(&told) {
+                return told;
+            }
+            assert!(since.elapsed() < PATIENCE, "{told}");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    /// Orders it until it is not too early or too busy.
+    fn order(&self, order: Order, body: &[u8]) -> Result<Vec<Answer>, Vec<Answer>> {
+        let since = Instant::now();
+        loop {
+            let mut answers = Vec::new();
+            let body = Box::new(io::Cursor::new(body.to_vec()));
+            let socket = self.places.below(SOCKET);
+            let done = orders::order(&socket, order, body, &mut |answer| {
+                answers.push(answer.clone());
+            });
+            match (done, answers.last()) {
+                (Ok(_), _) => return Ok(answers),
+                (Err(_), Some(Answer::Error { code: Code::Busy, .. }))
+                    if since.elapsed() < PATIENCE => {}
+                (Err(_), _) => return Err(answers),
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn install(&self, package: &[u8]) -> Result<Vec<Answer>, Vec<Answer>> {
+        self.order(Order::Install { bytes: package.len() as u64, allow_downgrade: false }, package)
+    }
+
+    fn variables(&self) -> Environment {
+        environment::read(&self.environment).unwrap()
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        let _ = fs::remove_dir_all(&self.places.root);
+    }
+}
+
+fn code(answers: Result<Vec<Answer>, Vec<Answer>>) -> Code {
+    match answers.unwrap_err().last() {
+        Some(Answer::Error { code, .. }) => *code,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn an_update_is_written_told_and_started() {
+    let machine = Machine::new("update", "order=AB\nA_left=2\nB_left=0\n", b"");
+    let told = machine.told();
+    assert_eq!((&told["slots"]["B"], &told["can_roll_back"]), (&().into(), &false.into()));
+    let blob = system("0.2.0", &vec![3; 400_000]);
+    let answers = machine.install(&package(&blob, "0.2.0", 9, 7)).unwrap();
+    let last = answers.last().unwrap();
+    let Answer::Done { done, version, slot, .. } = last else { panic!("{last:?}") };
+    assert_eq!((done.as_str(), version.as_str(), *slot), ("installed", "0.2.0", Slot::B));
+    assert!(answers.iter().any(|answer| matches!(answer, Answer::Writing { .. })), "{answers:?}");
+    assert!(fs::read(&machine.slot_b).unwrap().starts_with(&blob));
+    let told = machine.tells(|told| told["busy"] == "restarting");
+    assert_eq!(told["last"]["to"], "0.2.0 (abc1234)");
+    assert_eq!(told["last"]["outcome"], "on trial", "it has not been started yet");
+    assert_eq!(told["slots"]["A"]["tries_left"], 2);
+    assert_eq!(code_of_busy(&machine), Code::Busy, "nothing else until then");
+    machine.restarts.recv_timeout(PATIENCE).unwrap();
+    let variables = machine.variables();
+    assert_eq!((variables.first(), variables.tries(Slot::B)), (Slot::B, 1));
+}
+
+/// One order, once.
+fn code_of_busy(machine: &Machine) -> Code {
+    let mut last = None;
+    let socket = machine.places.below(SOCKET);
+    let hear = &mut |answer: &Answer| last = Some(answer.clone());
+    orders::order(&socket, Order::Rollback, Box::new(io::empty()), hear).unwrap_err();
+    code(Err(last.into_iter().collect()))
+}
+
+#[test]
+fn what_is_refused_says_why_and_the_next_order_is_taken() {
+    let other = system("0.0.9", b"before");
+    let machine = Machine::new("refused", "order=AB\nA_left=3\nB_left=3\n", &other);
+    let blob = system("0.2.0", &vec![3; 700_000]);
+    let good = package(&blob, "0.2.0", 9, 7);
+    assert_eq!(code(machine.install(&package(&blob, "0.2.0", 9, 8))), Code::WrongSignature);
+    assert_eq!(code(machine.install(&vec![7; 700_000])), Code::NotAnUpdate);
+    assert_eq!(code(machine.install(&package(&blob, "0.0.1", 9, 7))), Code::OlderVersion);
+    assert_eq!(code(machine.install(&good[..good.len() - 1])), Code::CutShort);
+    assert!(fs::read(&machine.slot_b).unwrap().starts_with(&other), "nothing was written");
+    assert_eq!(machine.variables().tries(Slot::B), 3);
+    // It says that more comes, and stops.
+    let order = Order::Install { bytes: good.len() as u64, allow_downgrade: false };
+    assert_eq!(code(machine.order(order, &good[..300_000])), Code::CutShort);
+    assert_eq!(machine.variables().tries(Slot::B), 0);
+    let told = machine.tells(|told| told["busy"].is_null());
+    assert_eq!((&told["slots"]["B"], &told["can_roll_back"]), (&().into(), &false.into()));
+    assert_eq!(code(machine.order(Order::Rollback, b"")), Code::NoOtherSystem);
+    let mut stream = machine.stream();
+    stream.write_all(b"reboot\n").unwrap();
+    let mut said = String::new();
+    stream.read_to_string(&mut said).unwrap();
+    assert!(said.contains("\"INVALID_REQUEST\""), "{said}");
+    assert!(machine.restarts.try_recv().is_err());
+    assert!(machine.install(&good).is_ok());
+}
+
+#[test]
+fn the_way_back_is_one_try_too() {
+    let other = system("0.0.9", b"before");
+    let machine = Machine::new("rollback", "order=AB\nA_left=3\nB_left=3\n", &other);
+    assert_eq!(
+        machine.tells(|told| told["can_roll_back"] == true)["slots"]["B"]["version"],
+        "0.0.9"
+    );
+    let answers = machine.order(Order::Rollback, b"").unwrap();
+    assert!(matches!(answers.last(), Some(Answer::Done { done, .. }) if done == "rolling back"));
+    machine.restarts.recv_timeout(PATIENCE).unwrap();
+    let variables = machine.variables();
+    assert_eq!((variables.first(), variables.tries(Slot::B)), (Slot::B, 1));
+    assert_eq!((variables.tries(Slot::A), variables.on_trial()), (3, Some(Slot::B)));
+    assert_eq!(machine.told()["last"]["what"], "rollback");
+}
+
+#[test]
+fn a_system_that_did_not_get_well_is_left_and_that_is_told() {
+    // As an update leaves it, and the boot loader after one try.
+    let variables = "order=BA\nA_left=2\nB_left=0\ntrial=B\n";
+    let machine = Machine::before_the_disk("fell-back", variables);
+    let release = machine.places.release().unwrap();
+    let change = Change::ordered(What::Update, Slot::B, &release, &release, clock::utc());
+    state::remember(&machine.places, &change).unwrap();
+    fs::write(machine.places.below(STARTED), b"").unwrap();
+    let told = machine.tells(|told| told["last"]["outcome"] == "fell back");
+    assert_eq!((&told["slot"], &told["on_trial"]), (&"A".into(), &false.into()));
+    let variables = machine.variables();
+    assert_eq!((variables.first(), variables.on_trial()), (Slot::A, None));
+    assert_eq!(state::remembered(&machine.places).unwrap().outcome, Outcome::FellBack);
+}
+
+#[test]
+fn a_confirmation_is_noticed() {
+    let machine = Machine::before_the_disk("confirmed", "order=AB\nA_left=0\nB_left=3\ntrial=A\n");
+    let release = machine.places.release().unwrap();
+    let change = Change::ordered(What::Update, Slot::A, &release, &release, clock::utc());
+    state::remember(&machine.places, &change).unwrap();
+    assert_eq!(code_of_busy(&machine), Code::Busy, "there is no disk yet");
+    fs::write(machine.places.below(STARTED), b"").unwrap();
+    let told = machine.tells(|told| told["last"]["outcome"] == "on trial");
+    assert_eq!(told["on_trial"], true);
+    environment::change(&machine.environment, |variables| variables.confirm(Slot::A)).unwrap();
+    let told = machine.tells(|told| told["last"]["outcome"] == "confirmed");
+    assert_eq!((&told["on_trial"], &told["slots"]["A"]["tries_left"]), (&false.into(), &3.into()));
+}
+
+#[test]
+fn what_is_no_appliance_has_no_daemon() {
+    let places = places("none");
+    let missing = |places: &Places| Daemon::new(places.clone(), Box::new(|| ())).err().unwrap();
+    assert!(missing(&places).contains("partitions"));
+    fs::write(places.below("proc/cmdline"), "quiet\n").unwrap();
+    assert!(missing(&places).contains("slot"));
+    fs::remove_dir_all(&places.root).unwrap();
+}
+
+#[test]
+fn the_group_is_the_programmes() {
+    let places = places("group");
+    let path = places.below("etc/group");
+    assert_eq!(group(&path), None);
+    fs::write(&path, "root:x:0:\nstreamcaster:x:100:\n").unwrap();
+    assert_eq!(group(&path), Some(100));
+    fs::remove_dir_all(&places.root).unwrap();
+}

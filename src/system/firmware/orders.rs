@@ -1,0 +1,295 @@
+//! The words between whoever orders an update and the daemon that carries it out, over a unix
+//! socket. Purpose: one connection is one order: a line of JSON, behind it the package if there is
+//! one; the answers are lines of JSON, the last of which says `done` or `error`. Non-goal: who may
+//! connect, which the socket's owner and mode say. Bound: [`FIRMWARE_LINE_BYTES_MAX`] a line.
+
+use std::io::{self, BufRead, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+use super::install::Failed;
+use super::slots::Slot;
+use crate::base::limits::FIRMWARE_LINE_BYTES_MAX;
+
+/// Where the daemon listens, below `/`.
+pub const SOCKET: &str = "run/appliance/firmware.sock";
+
+/// What is ordered.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "order", rename_all = "lowercase")]
+pub enum Order {
+    /// Write the package that follows and start it.
+    Install {
+        /// The package's length.
+        bytes: u64,
+        /// Whether it may be older than what runs.
+        #[serde(default)]
+        allow_downgrade: bool,
+    },
+    /// Start the other system.
+    Rollback,
+}
+
+/// What is answered.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Answer {
+    /// It was not done: the last line.
+    Error {
+        /// A sentence for the operator.
+        error: String,
+        /// The same for a program.
+        code: Code,
+    },
+    /// It was done, and the machine starts again: the last line.
+    Done {
+        /// `installed` or `rolling back`.
+        done: String,
+        /// The system that starts.
+        version: String,
+        /// Its revision.
+        revision: String,
+        /// The slot it is in.
+        slot: Slot,
+    },
+    /// Bytes of the package that have come.
+    Writing {
+        /// `writing`.
+        progress: String,
+        /// So many.
+        bytes: u64,
+        /// Of so many.
+        of: u64,
+    },
+    /// Any other step.
+    Step {
+        /// `verifying`.
+        progress: String,
+    },
+}
+
+/// Why something was not done.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub enum Code {
+    /// Signed by another key, or not at all.
+    WrongSignature,
+    /// Something else.
+    NotAnUpdate,
+    /// Older than what runs.
+    OlderVersion,
+    /// Not all of it came.
+    CutShort,
+    /// What came is not what was signed.
+    Damaged,
+    /// It does not fit.
+    TooLarge,
+    /// The disk, or the boot loader's environment on it.
+    Disk,
+    /// Another order is being carried out, or it is too early.
+    Busy,
+    /// There is nothing to go back to.
+    NoOtherSystem,
+    /// The order is none.
+    InvalidRequest,
+}
+
+/// What was not done, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    /// For a program.
+    pub code: Code,
+    /// For the operator.
+    pub why: String,
+}
+
+impl Refusal {
+    /// With a sentence.
+    pub fn new(code: Code, why: impl Into<String>) -> Refusal {
+        Refusal { code, why: why.into() }
+    }
+}
+
+impl From<Failed> for Refusal {
+    fn from(failed: Failed) -> Refusal {
+        use super::package::Refused;
+
+        let code = match &failed {
+            Failed::Refused(Refused::WrongSignature) => Code::WrongSignature,
+            Failed::Refused(Refused::NotAnUpdate(_)) | Failed::TooLong => Code::NotAnUpdate,
+            Failed::CutShort { .. } => Code::CutShort,
+            Failed::TooLarge { .. } => Code::TooLarge,
+            Failed::Older { .. } => Code::OlderVersion,
+            Failed::Damaged => Code::Damaged,
+            Failed::OnTrial => Code::Busy,
+            Failed::NotKept | Failed::Environment(_) | Failed::Disk(_) => Code::Disk,
+        };
+        Refusal::new(code, failed.to_string())
+    }
+}
+
+/// Reads the line with the order.
+///
+/// # Errors
+/// It is none, or none came.
+pub fn receive(from: &mut dyn BufRead) -> Result<Order, Refusal> {
+    let invalid = |why: &str| Refusal::new(Code::InvalidRequest, format!("no order: {why}"));
+    let line = line(from).map_err(|error| invalid(&error.to_string()))?;
+    let line = line.ok_or_else(|| invalid("nothing came"))?;
+    serde_json::from_slice(&line).map_err(|error| invalid(&error.to_string()))
+}
+
+/// A line without its end; `None`: there is no more.
+fn line(from: &mut dyn BufRead) -> io::Result<Option<Vec<u8>>> {
+    let mut line = Vec::new();
+    from.take(FIRMWARE_LINE_BYTES_MAX as u64).read_until(b'\n', &mut line)?;
+    match line.pop() {
+        None => Ok(None),
+        Some(b'\n') => Ok(Some(line)),
+        Some(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "a line has no end")),
+    }
+}
+
+/// Sends a line.
+///
+/// # Errors
+/// The socket's own.
+pub fn send(into: &mut dyn Write, words: &impl Serialize) -> io::Result<()> {
+    let mut line = serde_json::to_vec(words).map_err(io::Error::other)?;
+    line.push(b'\n');
+    into.write_all(&line)
+}
+
+/// Orders something of the daemon and waits until it is done: its last answer. `body` is the
+/// package behind the order, read on a thread of its own; `hear` is told every answer.
+///
+/// # Errors
+/// Why it was not done, for a person.
+pub fn order(
+    socket: &Path,
+    order: Order,
+    body: Box<dyn Read + Send>,
+    hear: &mut dyn FnMut(&Answer),
+) -> Result<Answer, String> {
+    let unheard = |error: io::Error| format!("{}: {error}", socket.display());
+    let stream = UnixStream::connect(socket).map_err(unheard)?;
+    let mut into = stream.try_clone().map_err(unheard)?;
+    let sender = std::thread::Builder::new().name("package".to_owned());
+    let sender = sender.spawn(move || give(&mut into, order, body)).map_err(unheard)?;
+    let mut from = io::BufReader::new(&stream);
+    let last = loop {
+        match line(&mut from).map_err(unheard)? {
+            None => break None,
+            Some(line) => {
+                let answer: Answer = serde_json::from_slice(&line)
+                    .map_err(|error| format!("the answer is not understood: {error}"))?;
+                hear(&answer);
+                if matches!(answer, Answer::Error { .. } | Answer::Done { .. }) {
+                    break Some(answer);
+                }
+            }
+        }
+    };
+    let given = if matches!(last, Some(Answer::Done { .. })) || sender.is_finished() {
+        sender.join().unwrap_or(Ok(()))
+    } else {
+        // Nobody listens any more; the thread ends with what it reads from, or with the process.
+        Ok(())
+    };
+    match (last, given) {
+        (Some(done @ Answer::Done { .. }), _) => Ok(done),
+        (_, Err(error)) => Err(format!("the update stopped coming: {error}")),
+        (Some(Answer::Error { error, .. }), _) => Err(error),
+        _ => Err("the connection to the firmware daemon ended without an answer".to_owned()),
+    }
+}
+
+/// Sends the order and what follows; only what the source says is an error: one that refuses
+/// answers why.
+fn give(into: &mut UnixStream, order: Order, mut body: Box<dyn Read + Send>) -> io::Result<()> {
+    if send(into, &order).is_err() {
+        return Ok(());
+    }
+    let mut piece = [0; 16 << 10];
+    let mut outcome = Ok(());
+    loop {
+        let count = match body.read(&mut piece) {
+            Ok(0) => break,
+            Ok(count) => count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => {
+                outcome = Err(error);
+                break;
+            }
+        };
+        if into.write_all(piece.get(..count).unwrap_or_default()).is_err() {
+            break;
+        }
+    }
+    // Whether it was all of it, the other side knows by the length.
+    let _ = into.shutdown(Shutdown::Write);
+    outcome
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn orders_are_read_in_the_agreed_words() {
+        let read = |mut text: &[u8]| receive(&mut text);
+        let install = Order::Install { bytes: 9, allow_downgrade: false };
+        assert_eq!(
+            read(b"{\"order\":\"install\",\"bytes\":9,\"allow_downgrade\":false}\nrest"),
+            Ok(install)
+        );
+        assert_eq!(read(b"{\"order\":\"install\",\"bytes\":9}\n"), Ok(install));
+        assert_eq!(read(b"{\"order\":\"rollback\",\"later\":1}\n"), Ok(Order::Rollback));
+        for text in [
+            &b""[..],
+            b"\n",
+            b"{\"order\":\"rollback\"}",
+            b"{\"order\":\"install\"}\n",
+            b"{\"order\":\"install\",\"bytes\":-1}\n",
+            b"{\"order\":\"reboot\"}\n",
+            b"\xff\xfe\n",
+        ] {
+            assert_eq!(read(text).map_err(|refusal| refusal.code), Err(Code::InvalidRequest));
+        }
+        let endless = vec![b' '; 1 << 20];
+        assert!(read(&endless).unwrap_err().why.contains("no end"));
+    }
+
+    #[test]
+    fn answers_are_said_and_heard_in_the_agreed_words() {
+        let text = |text: &str| text.to_owned();
+        for (answer, line) in [
+            (
+                Answer::Writing { progress: text("writing"), bytes: 1, of: 2 },
+                "{\"progress\":\"writing\",\"bytes\":1,\"of\":2}\n",
+            ),
+            (Answer::Step { progress: text("verifying") }, "{\"progress\":\"verifying\"}\n"),
+            (
+                Answer::Done {
+                    done: text("installed"),
+                    version: text("0.1.0"),
+                    revision: text("abc1234"),
+                    slot: Slot::B,
+                },
+                "{\"done\":\"installed\",\"version\":\"0.1.0\",\"revision\":\"abc1234\",\"slot\":\"B\"}\n",
+            ),
+            (
+                Answer::Error { error: text("no"), code: Code::NoOtherSystem },
+                "{\"error\":\"no\",\"code\":\"NO_OTHER_SYSTEM\"}\n",
+            ),
+        ] {
+            let mut sent = Vec::new();
+            send(&mut sent, &answer).unwrap();
+            assert_eq!(String::from_utf8_lossy(&sent), line);
+            assert_eq!(serde_json::from_slice::<Answer>(&sent).unwrap(), answer);
+        }
+    }
+}

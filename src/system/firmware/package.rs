@@ -1,0 +1,255 @@
+//! The update package `streamcaster.update`: a header of [`HEADER_BYTES`], then what a slot holds.
+//! Purpose: nothing of a package is believed before its signature is. The header is 960 bytes of
+//! lines, `word value`, padded with newlines, and the Ed25519 signature (RFC 8032) over them; the
+//! lines name the length and the sum of the rest, so that the signature holds for all of it.
+//! Non-goals: reading files, making packages (`cargo xtask sign`). Bound: the header's bytes.
+
+use std::fmt;
+use std::str::FromStr;
+
+use ring::signature::{UnparsedPublicKey, ED25519};
+use serde::{Serialize, Serializer};
+
+/// A package's header, bytes.
+pub const HEADER_BYTES: usize = 1024;
+/// The part of it that is signed: the lines.
+pub const SIGNED_BYTES: usize = 960;
+/// The first line.
+const OPENING: &str = "streamcaster-update 1";
+/// How any version's first line begins.
+const OPENING_WORD: &str = "streamcaster-update ";
+/// The longest name of a revision.
+const REVISION_BYTES_MAX: usize = 64;
+
+/// Three numbers, as in `0.1.0`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Version(pub [u32; 3]);
+
+impl fmt::Display for Version {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Version([major, minor, patch]) = self;
+        write!(f, "{major}.{minor}.{patch}")
+    }
+}
+
+impl FromStr for Version {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Version, ()> {
+        let mut parts = text.split('.');
+        let mut numbers = [0; 3];
+        for number in &mut numbers {
+            *number = parts.next().and_then(decimal).ok_or(())?;
+        }
+        parts.next().is_none().then_some(Version(numbers)).ok_or(())
+    }
+}
+
+impl Serialize for Version {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Which system this is: `/etc/streamcaster/release`, the file `version` of a slot, and the lines
+/// of a package say it in the same words.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Identity {
+    /// The package's version.
+    pub version: Version,
+    /// The commit, abbreviated.
+    pub revision: String,
+    /// When the commit was made, seconds since 1970.
+    #[serde(rename = "made")]
+    pub made_s: u64,
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({})", self.version, self.revision)
+    }
+}
+
+impl Identity {
+    /// Reads the lines `version`, `revision` and `made`.
+    ///
+    /// # Errors
+    /// The word that is missing, doubled or no such thing.
+    pub fn parse(text: &str) -> Result<Identity, NotAnUpdate> {
+        Identity::of(&Lines::read(text)?)
+    }
+
+    fn of(lines: &Lines<'_>) -> Result<Identity, NotAnUpdate> {
+        let version = lines.value("version")?.parse().map_err(|()| NotAnUpdate::Bad("version"))?;
+        let revision = lines.value("revision")?;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        if revision.len() > REVISION_BYTES_MAX || !revision.bytes().all(plain) {
+            return Err(NotAnUpdate::Bad("revision"));
+        }
+        let made_s = decimal(lines.value("made")?).ok_or(NotAnUpdate::Bad("made"))?;
+        Ok(Identity { version, revision: revision.to_owned(), made_s })
+    }
+
+    /// Whether this system is older than another: by version, and within one by when it was made.
+    pub fn is_older_than(&self, other: &Identity) -> bool {
+        (self.version, self.made_s) < (other.version, other.made_s)
+    }
+}
+
+/// What a package says of itself, once its signature is believed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Header {
+    /// Which system it holds.
+    pub identity: Identity,
+    /// How long it is behind the header, bytes.
+    pub bytes: u64,
+    /// The SHA-256 of that.
+    pub sha256: [u8; 32],
+}
+
+/// Whose signature is believed: an Ed25519 public key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct PublicKey(pub [u8; 32]);
+
+impl PublicKey {
+    /// The key as 64 hexadecimal digits, white space around them allowed.
+    pub fn from_hex(text: &str) -> Option<PublicKey> {
+        hexadecimal(text.trim()).map(PublicKey)
+    }
+}
+
+/// Why a header is refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// It is no header, or one of another kind.
+    NotAnUpdate(NotAnUpdate),
+    /// It is not signed by the key this system believes.
+    WrongSignature,
+}
+
+/// What is wrong with lines that should describe a system.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NotAnUpdate {
+    /// The file begins with something else.
+    Opening,
+    /// It is one of a later kind.
+    Later,
+    /// The lines are no text, or stop in the middle.
+    Text,
+    /// A line is missing.
+    Missing(&'static str),
+    /// A line is there twice.
+    Doubled(&'static str),
+    /// A line's value is none.
+    Bad(&'static str),
+}
+
+impl fmt::Display for NotAnUpdate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotAnUpdate::Opening => f.write_str("the file is no update of this program"),
+            NotAnUpdate::Later => {
+                f.write_str("the update is of a later kind, which this system does not know")
+            }
+            NotAnUpdate::Text => f.write_str("the update's description is no text"),
+            NotAnUpdate::Missing(word) => write!(f, "the update does not say its {word:?}"),
+            NotAnUpdate::Doubled(word) => write!(f, "the update says its {word:?} twice"),
+            NotAnUpdate::Bad(word) => write!(f, "the update's {word:?} is none"),
+        }
+    }
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Refused::NotAnUpdate(why) => write!(f, "{why}"),
+            Refused::WrongSignature => {
+                f.write_str("the update is not signed with the key this system accepts")
+            }
+        }
+    }
+}
+
+impl From<NotAnUpdate> for Refused {
+    fn from(why: NotAnUpdate) -> Refused {
+        Refused::NotAnUpdate(why)
+    }
+}
+
+/// Reads a header, if `key` has signed it.
+///
+/// # Errors
+/// What it is not; see [`Refused`].
+pub fn verify(header: &[u8; HEADER_BYTES], key: &PublicKey) -> Result<Header, Refused> {
+    let (signed, signature) = header.split_at(SIGNED_BYTES);
+    if !signed.starts_with(format!("{OPENING}\n").as_bytes()) {
+        let is_later = signed.starts_with(OPENING_WORD.as_bytes());
+        return Err(if is_later { NotAnUpdate::Later } else { NotAnUpdate::Opening }.into());
+    }
+    UnparsedPublicKey::new(&ED25519, key.0)
+        .verify(signed, signature)
+        .map_err(|_| Refused::WrongSignature)?;
+    Ok(parse(signed)?)
+}
+
+/// Whether these are the first bytes of a package, however short.
+pub fn begins_one(bytes: &[u8]) -> bool {
+    bytes.starts_with(OPENING_WORD.as_bytes())
+}
+
+/// The lines of a header, its signature apart.
+fn parse(signed: &[u8]) -> Result<Header, NotAnUpdate> {
+    let text = std::str::from_utf8(signed).map_err(|_| NotAnUpdate::Text)?;
+    let rest = text.strip_prefix(OPENING).and_then(|rest| rest.strip_prefix('\n'));
+    let lines = Lines::read(rest.ok_or(NotAnUpdate::Opening)?)?;
+    let identity = Identity::of(&lines)?;
+    let bytes = decimal(lines.value("bytes")?).ok_or(NotAnUpdate::Bad("bytes"))?;
+    let sha256 = hexadecimal(lines.value("sha256")?).ok_or(NotAnUpdate::Bad("sha256"))?;
+    Ok(Header { identity, bytes, sha256 })
+}
+
+/// `word value`, one a line; empty lines are padding.
+struct Lines<'a>(&'a str);
+
+impl<'a> Lines<'a> {
+    /// A text whose last line is whole.
+    fn read(text: &'a str) -> Result<Lines<'a>, NotAnUpdate> {
+        (text.is_empty() || text.ends_with('\n')).then_some(Lines(text)).ok_or(NotAnUpdate::Text)
+    }
+
+    /// The value of the one line that begins with this word.
+    fn value(&self, word: &'static str) -> Result<&'a str, NotAnUpdate> {
+        let value = |line: &'a str| line.split_once(' ').filter(|(own, _)| *own == word);
+        let mut found = self.0.split('\n').filter_map(value).map(|(_, value)| value);
+        match (found.next(), found.next()) {
+            (None, _) => Err(NotAnUpdate::Missing(word)),
+            (_, Some(_)) => Err(NotAnUpdate::Doubled(word)),
+            (Some(""), None) => Err(NotAnUpdate::Bad(word)),
+            (Some(value), None) => Ok(value),
+        }
+    }
+}
+
+/// A number in digits alone: the library's own parser takes a sign too.
+fn decimal<N: FromStr>(text: &str) -> Option<N> {
+    text.bytes().all(|byte| byte.is_ascii_digit()).then(|| text.parse().ok())?
+}
+
+/// 32 bytes in lower case hexadecimal.
+fn hexadecimal(text: &str) -> Option<[u8; 32]> {
+    let digit = |byte: u8| match byte {
+        b'0'..=b'9' => Some(byte - b'0'),
+        b'a'..=b'f' => Some(byte - b'a' + 10),
+        _ => None,
+    };
+    let mut bytes = [0; 32];
+    let mut digits = text.bytes();
+    for byte in &mut bytes {
+        *byte = digits.next().and_then(digit)? << 4 | digits.next().and_then(digit)?;
+    }
+    digits.next().is_none().then_some(bytes)
+}
+
+#[cfg(test)]
+#[path = "package_tests.rs"]
+pub(super) mod tests;

@@ -1,0 +1,137 @@
+//! Packages made for tests, and what becomes of them when a byte, a line or a key is another.
+
+use ring::digest::{digest, SHA256};
+use ring::signature::{Ed25519KeyPair, KeyPair};
+
+use super::*;
+
+/// The key the tests' packages are signed with.
+fn pair(seed: u8) -> Ed25519KeyPair {
+    Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap()
+}
+
+/// Its public half.
+pub fn key(seed: u8) -> PublicKey {
+    PublicKey(pair(seed).public_key().as_ref().try_into().unwrap())
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn lines(blob: &[u8], version: &str, made_s: u64) -> String {
+    let sum = hex(digest(&SHA256, blob).as_ref());
+    let length = blob.len();
+    format!("{OPENING}\nversion {version}\nrevision abc1234\nmade {made_s}\nbytes {length}\nsha256 {sum}\n")
+}
+
+/// A header with these lines, signed.
+fn signed(lines: &[u8], seed: u8) -> [u8; HEADER_BYTES] {
+    let mut header = lines.to_vec();
+    header.resize(SIGNED_BYTES, b'\n');
+    let signature = pair(seed).sign(&header);
+    header.extend_from_slice(signature.as_ref());
+    header.try_into().unwrap()
+}
+
+/// A whole package for a blob.
+pub fn package(blob: &[u8], version: &str, made_s: u64, seed: u8) -> Vec<u8> {
+    let mut package = signed(lines(blob, version, made_s).as_bytes(), seed).to_vec();
+    package.extend_from_slice(blob);
+    package
+}
+
+#[test]
+fn a_signed_header_says_what_it_holds() {
+    let header = signed(lines(b"blob", "0.12.3", 1763).as_bytes(), 7);
+    let read = verify(&header, &key(7)).unwrap();
+    assert_eq!(read.identity.to_string(), "0.12.3 (abc1234)");
+    assert_eq!((read.identity.made_s, read.bytes), (1763, 4));
+    assert_eq!(&read.sha256, digest(&SHA256, b"blob").as_ref());
+    assert_eq!(PublicKey::from_hex(&format!("{}\n", hex(&key(7).0))), Some(key(7)));
+}
+
+#[test]
+fn no_byte_may_be_another_and_no_key_either() {
+    let header = signed(lines(b"blob", "0.1.0", 1).as_bytes(), 7);
+    assert_eq!(verify(&header, &key(8)), Err(Refused::WrongSignature));
+    for at in 0..HEADER_BYTES {
+        for bit in [1, 0x80] {
+            let mut other = header;
+            other[at] ^= bit;
+            assert!(verify(&other, &key(7)).is_err(), "byte {at}");
+        }
+    }
+    let mut unsigned = header;
+    unsigned[SIGNED_BYTES..].fill(0);
+    assert_eq!(verify(&unsigned, &key(7)), Err(Refused::WrongSignature));
+}
+
+#[test]
+fn what_is_signed_must_still_say_everything_once() {
+    let good = lines(b"blob", "0.1.0", 1);
+    let with = |from: &str, to: &str| {
+        let text = good.replacen(from, to, 1);
+        assert_ne!(text, good, "{from} is there to be replaced");
+        verify(&signed(text.as_bytes(), 7), &key(7))
+    };
+    for word in ["version", "revision", "made", "bytes", "sha256"] {
+        let gone = with(&format!("\n{word} "), "\nanother ");
+        assert_eq!(gone, Err(NotAnUpdate::Missing(word).into()), "{word}");
+        let twice = with(&format!("\n{word} "), &format!("\n{word} 1\n{word} "));
+        assert_eq!(twice, Err(NotAnUpdate::Doubled(word).into()), "{word}");
+        let empty = with(&format!("\n{word} "), &format!("\n{word} \nanother "));
+        assert_eq!(empty, Err(NotAnUpdate::Bad(word).into()), "{word}");
+    }
+    for (from, to, word) in [
+        ("0.1.0", "0.1", "version"),
+        ("0.1.0", "0.1.0.0", "version"),
+        ("0.1.0", "+0.1.0", "version"),
+        ("0.1.0", "0.1.99999999999", "version"),
+        ("abc1234", "abc 1234", "revision"),
+        ("abc1234", "ab\u{1b}c", "revision"),
+        ("made 1", "made -1", "made"),
+        ("made 1", "made 99999999999999999999", "made"),
+        ("bytes 4", "bytes 4k", "bytes"),
+        ("sha256 ", "sha256 0", "sha256"),
+        ("sha256 ", "sha256 G", "sha256"),
+    ] {
+        assert_eq!(with(from, to), Err(NotAnUpdate::Bad(word).into()), "{to}");
+    }
+    let long = with("abc1234", &"a".repeat(REVISION_BYTES_MAX + 1));
+    assert_eq!(long, Err(NotAnUpdate::Bad("revision").into()));
+    assert_eq!(with("-update 1\n", "-update 2\n"), Err(NotAnUpdate::Later.into()));
+    assert_eq!(with("-update 1\n", "-update 11\n"), Err(NotAnUpdate::Later.into()));
+    assert_eq!(with("streamcaster-update 1", "MZ"), Err(NotAnUpdate::Opening.into()));
+    assert!(with("version", "anything later versions say\nversion").is_ok());
+}
+
+#[test]
+fn a_description_that_stops_in_the_middle_is_none() {
+    let mut filled = lines(b"blob", "0.1.0", 1).into_bytes();
+    filled.resize(SIGNED_BYTES, b'x');
+    assert_eq!(verify(&signed(&filled, 7), &key(7)), Err(NotAnUpdate::Text.into()));
+    let mut bytes = lines(b"blob", "0.1.0", 1).into_bytes();
+    bytes.extend_from_slice(b"note \xff\n");
+    assert_eq!(verify(&signed(&bytes, 7), &key(7)), Err(NotAnUpdate::Text.into()));
+}
+
+#[test]
+fn older_is_by_version_then_by_date() {
+    let identity = |version: &str, made_s| Identity {
+        version: version.parse().unwrap(),
+        revision: "a".to_owned(),
+        made_s,
+    };
+    let running = identity("0.10.0", 500);
+    for (version, made_s, is_older) in [
+        ("0.10.0", 500, false),
+        ("0.10.0", 499, true),
+        ("0.9.0", 900, true),
+        ("0.10.1", 1, false),
+        ("1.0.0", 1, false),
+    ] {
+        let other = identity(version, made_s);
+        assert_eq!(other.is_older_than(&running), is_older, "{version} of {made_s}");
+    }
+}
