@@ -30,3 +30,4 @@ mod udp;
 mod uploads;
 mod viewer;
 mod wait;
+mod whole;

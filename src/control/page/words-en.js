@@ -129,7 +129,7 @@ export const words = {
   memory_machine: "Memory of the machine", disk: "Disk", used_of: "{0} of {1}", free_of: "{0} free of {1}",
   threshold_at: "threshold {0}", is_above: "above it", net_in: "Network in", net_out: "Network out", load: "Load",
   resident: "Resident memory", heap_peak: "Heap, highest", ring: "Ring holds", uptime: "Running for", up_for: "up {0}",
-  check_cpu: "CPU", check_memory: "Memory", check_disk: "Disk", check_input: "Input", check_programme: "Programme",
+  check_cpu: "CPU", check_memory: "Memory", check_disk: "Disk", check_data_disk: "Data disk", check_input: "Input", check_programme: "Programme",
   check_standby: "Standby", check_data_plane: "Data plane", check_destination: "Destination",
   log: "Log", show: "Show", log_all: "everything", log_warn: "warnings and errors", log_error: "errors",
   log_audit: "who changed what", follow: "Follow", pause_log: "Pause", log_none: "Nothing of this kind.",

@@ -129,7 +129,7 @@ export const words = {
   memory_machine: "マシン全体のメモリー", disk: "ディスク", used_of: "{1} 中 {0} 使用", free_of: "{1} 中 {0} 空き",
   threshold_at: "しきい値 {0}", is_above: "超過", net_in: "受信", net_out: "送信", load: "負荷",
   resident: "常駐メモリー", heap_peak: "ヒープ最大値", ring: "リングの保持", uptime: "稼働時間", up_for: "稼働 {0}",
-  check_cpu: "CPU", check_memory: "メモリー", check_disk: "ディスク", check_input: "入力", check_programme: "番組",
+  check_cpu: "CPU", check_memory: "メモリー", check_data_disk: "データディスク", check_disk: "ディスク", check_input: "入力", check_programme: "番組",
   check_standby: "待機画面", check_data_plane: "データ処理", check_destination: "配信先",
   log: "ログ", show: "表示", log_all: "すべて", log_warn: "警告とエラー", log_error: "エラー",
   log_audit: "操作の記録", follow: "追従", pause_log: "一時停止", log_none: "該当する行はありません。",

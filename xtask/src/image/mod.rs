@@ -40,6 +40,9 @@ pub struct Image {
     /// another build of the product than that of this source
     #[argh(option)]
     binary: Option<PathBuf>,
+    /// the folder the files go to, instead of target/dist
+    #[argh(option)]
+    out: Option<PathBuf>,
     /// make it twice and compare
     #[argh(switch)]
     verify: bool,
@@ -55,7 +58,7 @@ pub fn run(options: &Image) -> Result<(), String> {
         Some(binary) => binary.clone(),
         None => dist::build()?.product,
     };
-    let folder = target_dir().join("dist");
+    let folder = options.out.clone().unwrap_or_else(|| target_dir().join("dist"));
     step("image", || build(options, &product, &folder))?;
     if options.verify {
         let again = target_dir().join("image/again");
