@@ -187,6 +187,12 @@ impl Drop for Disk {
     }
 }
 
+/// One machine at a time: two would take each other's processor.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A machine that runs.
 pub struct Machine {
     qemu: Child,
@@ -202,15 +208,13 @@ pub struct Machine {
     pub rtmp: SocketAddr,
     /// Where it takes MPEG-TS, seen from here.
     pub udp: SocketAddr,
-    /// One machine at a time: two would take each other's processor.
     _alone: MutexGuard<'static, ()>,
 }
 
 impl Machine {
     /// Switches a machine with that disk on.
     pub fn start(disk: &Disk, parts: Parts) -> Machine {
-        static ALONE: Mutex<()> = Mutex::new(());
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+        let alone = alone();
         let (http, rtmp, udp) = (free_port(), free_port(), free_udp_port());
         let monitor =
             std::env::temp_dir().join(format!("machine-{}-{}", std::process::id(), http.port()));

@@ -24,6 +24,7 @@ mod service;
 mod shell;
 mod stream;
 mod table;
+mod torture;
 #[path = "../peers/wait.rs"]
 mod wait;
 #[path = "../peers/whole.rs"]

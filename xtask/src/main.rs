@@ -15,6 +15,7 @@ mod size;
 mod source;
 mod step;
 mod sysroot;
+mod torture;
 mod tree;
 
 use std::process::ExitCode;
