@@ -73,7 +73,7 @@ impl Shell<'_> {
         let uptime = "cut -d ' ' -f 1 /proc/uptime";
         let said = self.run(&format!("{uptime}; {command}; {UNTIL_ON_AIR}; {uptime}"));
         let mut times = said.lines().filter_map(|line| line.trim().parse::<f64>().ok());
-        let (Some(from), Some(until)) = (times.next(), times.last()) else {
+        let (Some(from), Some(until)) = (times.next(), times.next_back()) else {
             panic!("no times: {said}");
         };
         until - from
