@@ -530,6 +530,8 @@ pub const PREVIEW_BYTES: usize = 32 << 10;
 // ── The machine and its health ──────────────────────────────────────────────────────────────
 /// How often the machine is looked at.
 pub const MACHINE_SAMPLE_MS: u64 = 5_000;
+/// The line that the appliance may say of its data disk, bytes.
+pub const DISK_WARNING_BYTES_MAX: usize = 256;
 /// Processors are judged by their mean over this time.
 pub const CPU_MINUTE_MS: u64 = 60_000;
 /// A load that lasts is the mean over this time.

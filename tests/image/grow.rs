@@ -1,9 +1,9 @@
 //! The data partition on a disk larger than the image: after the first start it reaches to the
 //! disk's end, and the file system with it.
 
-use crate::machine::{Disk, Firmware, Machine, DISK_BYTES};
+use crate::machine::{Disk, Machine, DISK_BYTES, USUAL};
 use crate::wait::holds;
-use crate::{MEMORY_MB, PATIENCE};
+use crate::PATIENCE;
 
 const MIB: u64 = 1 << 20;
 const SECTOR: u64 = 512;
@@ -20,7 +20,7 @@ fn number(disk: &Disk, at: u64) -> u64 {
 fn data_takes_the_disk_s_whole_size_at_the_first_start() {
     let disk = Disk::new("grow");
     assert_eq!(number(&disk, ENTRY + 40), 227 * MIB / SECTOR - 1, "the image's own size");
-    let machine = Machine::start(&disk, Firmware::Bios, MEMORY_MB);
+    let machine = Machine::start(&disk, USUAL);
     machine.is_healthy(PATIENCE);
 
     let (first, last) = (number(&disk, ENTRY + 32), number(&disk, ENTRY + 40));

@@ -4,10 +4,11 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::os::unix::fs::FileExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -23,7 +24,7 @@ pub const SLOT_B: u64 = 99 << 20;
 const ENVIRONMENT: u64 = (34 << 20) + 512;
 
 /// What the firmware and the disk's bus are.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub enum Firmware {
     /// BIOS, virtio-blk.
     Bios,
@@ -31,19 +32,86 @@ pub enum Firmware {
     Uefi,
 }
 
+/// How a machine is plugged into the network.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Card {
+    /// There is a network, which gives addresses.
+    Plugged,
+    /// There is a card, and no link until somebody plugs it in.
+    Unplugged,
+    /// There is no card.
+    Absent,
+}
+
+/// What a machine is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Parts {
+    /// The firmware, and with it the disk's bus.
+    pub firmware: Firmware,
+    /// The memory in MB.
+    pub memory_mb: u32,
+    /// The network.
+    pub card: Card,
+    /// What its clock says at power-on, as QEMU takes it.
+    pub clock: &'static str,
+    /// The disk may be written.
+    pub is_writable: bool,
+}
+
+/// The smallest plan's machine.
+pub const USUAL: Parts = Parts {
+    firmware: Firmware::Bios,
+    memory_mb: 1024,
+    card: Card::Plugged,
+    clock: "utc",
+    is_writable: true,
+};
+
+/// Where cargo builds.
+pub fn target() -> &'static Path {
+    Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("a target folder")
+}
+
+/// The project's own command.
+pub fn xtask(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(["run", "--quiet", "--locked", "--package", "xtask", "--"]).args(arguments);
+    command.current_dir(env!("CARGO_MANIFEST_DIR")).env("CARGO_TARGET_DIR", target());
+    command.stdin(Stdio::null());
+    command
+}
+
+fn make(mut xtask: Command) {
+    let output = xtask.output().expect("cargo, which runs this, starts");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "`cargo xtask image` makes no image:\n{said}");
+}
+
 /// Makes the image once for all tests; quick when nothing has changed.
-fn image() -> &'static Path {
+pub fn image() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
-        let target = Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("a target folder");
-        let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-        let mut xtask = Command::new(cargo);
-        xtask.args(["run", "--quiet", "--locked", "--package", "xtask", "--", "image"]);
-        xtask.current_dir(env!("CARGO_MANIFEST_DIR")).env("CARGO_TARGET_DIR", target);
-        let output = xtask.stdin(Stdio::null()).output().expect("cargo, which runs this, starts");
-        let said = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "`cargo xtask image` makes no image:\n{said}");
-        target.join("dist")
+        let mut xtask = xtask(&["image"]);
+        // A product that is there already saves the minutes that building one takes.
+        if let Some(product) = std::env::var_os("STREAMCASTER_PRODUCT") {
+            xtask.arg("--binary").arg(product);
+        }
+        make(xtask);
+        target().join("dist")
+    })
+}
+
+/// The same with a root shell on the console, and with a configuration whose password is known.
+fn open_image() -> &'static Path {
+    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+    FOLDER.get_or_init(|| {
+        let own = image().join("streamcaster").into_os_string();
+        let product = std::env::var_os("STREAMCASTER_PRODUCT").unwrap_or(own);
+        let folder = target().join("image/open");
+        let mut xtask = xtask(&["image", "--debug-shell", "--config", "tests/image/start.toml"]);
+        xtask.arg("--binary").arg(product).arg("--out").arg(&folder);
+        make(xtask);
+        folder
     })
 }
 
@@ -61,9 +129,18 @@ pub struct Disk {
 impl Disk {
     /// A fresh one.
     pub fn new(name: &str) -> Disk {
+        Disk::of(image(), name)
+    }
+
+    /// A fresh one whose console gives a root shell, and whose password is `password`.
+    pub fn open(name: &str) -> Disk {
+        Disk::of(open_image(), name)
+    }
+
+    fn of(image: &Path, name: &str) -> Disk {
         let name = format!("disk-{name}-{}.img", std::process::id());
         let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        let image = image().join("streamcaster.img");
+        let image = image.join("streamcaster.img");
         let copied = Command::new("cp").arg("--sparse=always").args([&image, &path]).status();
         assert!(copied.is_ok_and(|status| status.success()), "no copy of {}", image.display());
         let file = OpenOptions::new().read(true).write(true).open(&path).expect("our own copy");
@@ -76,11 +153,16 @@ impl Disk {
         self.file.write_all_at(bytes, at).expect("our own copy");
     }
 
-    /// What lies at a place, as far as the machine has written it.
-    pub fn read<const BYTES: usize>(&self, at: u64) -> [u8; BYTES] {
-        let mut bytes = [0; BYTES];
+    /// Reads what lies at a place.
+    pub fn read<const N: usize>(&self, at: u64) -> [u8; N] {
+        let mut bytes = [0; N];
         self.file.read_exact_at(&mut bytes, at).expect("our own copy");
         bytes
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// The boot loader's variables.
@@ -105,9 +187,17 @@ impl Drop for Disk {
     }
 }
 
+/// One machine at a time: two would take each other's processor.
+pub fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 /// A machine that runs.
 pub struct Machine {
     qemu: Child,
+    keyboard: Mutex<ChildStdin>,
+    monitor: PathBuf,
     console: Arc<Mutex<Vec<u8>>>,
     variables: Option<PathBuf>,
     /// When its power came on.
@@ -116,46 +206,47 @@ pub struct Machine {
     pub http: SocketAddr,
     /// Where its viewers connect, seen from here.
     pub rtmp: SocketAddr,
-    /// One machine at a time: two would take each other's processor.
+    /// Where it takes MPEG-TS, seen from here.
+    pub udp: SocketAddr,
     _alone: MutexGuard<'static, ()>,
 }
 
 impl Machine {
     /// Switches a machine with that disk on.
-    pub fn start(disk: &Disk, firmware: Firmware, memory_mb: u32) -> Machine {
-        static ALONE: Mutex<()> = Mutex::new(());
-        let alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
-        let (http, rtmp) = (free_port(), free_port());
+    pub fn start(disk: &Disk, parts: Parts) -> Machine {
+        let alone = alone();
+        let (http, rtmp, udp) = (free_port(), free_port(), free_udp_port());
+        let monitor =
+            std::env::temp_dir().join(format!("machine-{}-{}", std::process::id(), http.port()));
         let mut qemu = Command::new("qemu-system-x86_64");
-        qemu.args(["-machine", "q35", "-accel", "tcg", "-cpu", "max", "-smp", "1", "-m"]);
-        qemu.arg(memory_mb.to_string());
+        qemu.args(["-machine", "q35", "-accel", "tcg", "-cpu", "max", "-smp", "1"]);
+        qemu.args(["-m", &parts.memory_mb.to_string(), "-rtc", &format!("base={}", parts.clock)]);
         qemu.args(["-display", "none", "-no-user-config", "-nodefaults", "-serial", "stdio"]);
-        let network = format!("user,id=net,hostfwd=tcp:{http}-:8080,hostfwd=tcp:{rtmp}-:1935");
-        qemu.args(["-netdev", &network, "-device", "virtio-net-pci,netdev=net"]);
+        qemu.arg("-monitor").arg(format!("unix:{},server=on,wait=off", monitor.display()));
+        if parts.card != Card::Absent {
+            let network = format!(
+                "user,id=net,hostfwd=tcp:{http}-:8080,hostfwd=tcp:{rtmp}-:1935,\
+                 hostfwd=udp:{udp}-:1234"
+            );
+            qemu.args(["-netdev", &network, "-device", "virtio-net-pci,netdev=net,id=card"]);
+        }
         // As on a real machine: a card nobody looks at, and a watchdog.
         qemu.args(["-device", "virtio-rng-pci", "-device", "VGA", "-device", "i6300esb"]);
-        let drive = format!("if=none,id=disk,format=raw,file={}", disk.path.display());
+        let read_only = if parts.is_writable { "off" } else { "on" };
+        let drive =
+            format!("if=none,id=disk,format=raw,readonly={read_only},file={}", disk.path.display());
         qemu.args(["-drive", &drive, "-device"]);
-        let mut variables = None;
-        match firmware {
+        let variables = match parts.firmware {
             Firmware::Bios => {
                 qemu.arg("virtio-blk-pci,drive=disk");
+                None
             }
             Firmware::Uefi => {
                 qemu.arg("nvme,drive=disk,serial=1");
-                let own = disk.path.with_extension("fd");
-                fs::copy("/usr/share/OVMF/OVMF_VARS.fd", &own).expect("OVMF is installed");
-                for (file, read_only) in [
-                    ("/usr/share/OVMF/OVMF_CODE.fd".into(), "on"),
-                    (own.display().to_string(), "off"),
-                ] {
-                    let drive = format!("if=pflash,format=raw,readonly={read_only},file={file}");
-                    qemu.args(["-drive", &drive]);
-                }
-                variables = Some(own);
+                Some(by_uefi(&mut qemu, disk))
             }
-        }
-        qemu.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::inherit());
+        };
+        qemu.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let power_on = Instant::now();
         let mut qemu = qemu.spawn().expect("QEMU starts: `cargo xtask setup` installs it");
         let console = Arc::new(Mutex::new(Vec::new()));
@@ -167,7 +258,70 @@ impl Machine {
                 into.lock().expect("no panic").extend_from_slice(&piece[..read]);
             }
         });
-        Machine { qemu, console, variables, power_on, http, rtmp, _alone: alone }
+        let keyboard = Mutex::new(qemu.stdin.take().expect("it is piped"));
+        let machine = Machine {
+            qemu,
+            keyboard,
+            monitor,
+            console,
+            variables,
+            power_on,
+            http,
+            rtmp,
+            udp,
+            _alone: alone,
+        };
+        if parts.card == Card::Unplugged {
+            machine.plug(false);
+        }
+        machine
+    }
+
+    /// Says a line to QEMU's monitor.
+    pub fn tell(&self, order: &str) {
+        let connect = || UnixStream::connect(&self.monitor).ok();
+        let mut stream = poll(seconds(10), connect).expect("QEMU's monitor");
+        let mut piece = [0; 4096];
+        // It answers with its name first, and with a prompt when the order is carried out.
+        let _ = stream.read(&mut piece);
+        writeln!(stream, "{order}").expect("QEMU's monitor");
+        let _ = stream.set_read_timeout(Some(seconds(2)));
+        let mut said = Vec::new();
+        while !said.ends_with(b"(qemu) ") {
+            match stream.read(&mut piece) {
+                Ok(read @ 1..) => said.extend_from_slice(&piece[..read]),
+                _ => break,
+            }
+        }
+    }
+
+    /// Pulls the network's plug, or puts it in.
+    pub fn plug(&self, is_in: bool) {
+        self.tell(if is_in { "set_link card on" } else { "set_link card off" });
+    }
+
+    /// Types on the console.
+    pub fn types(&self, text: &str) {
+        let mut keyboard = self.keyboard.lock().expect("no panic");
+        keyboard.write_all(text.as_bytes()).expect("the machine runs");
+        keyboard.flush().expect("the machine runs");
+    }
+
+    /// Where the console's next letter will stand.
+    pub fn console_end(&self) -> usize {
+        self.console.lock().expect("no panic").len()
+    }
+
+    /// What the console has shown from that place on.
+    pub fn console_from(&self, start: usize) -> String {
+        let console = self.console.lock().expect("no panic");
+        String::from_utf8_lossy(console.get(start..).unwrap_or_default()).into_owned()
+    }
+
+    /// Waits until QEMU has ended by itself.
+    pub fn goes_off(mut self, limit: Duration) -> ExitStatus {
+        let ended = poll(limit, || self.qemu.try_wait().expect("a child of this process"));
+        ended.unwrap_or_else(|| panic!("it is still on:\n{}", self.console()))
     }
 
     /// All the console has shown so far.
@@ -181,6 +335,12 @@ impl Machine {
         shown.unwrap_or_else(|| panic!("no {text:?} on the console:\n{}", self.console()))
     }
 
+    /// The same for what the console shows from a place on.
+    pub fn shows_from(&self, from: usize, text: &str, limit: Duration) {
+        let shown = poll(limit, || self.console_from(from).contains(text).then_some(()));
+        assert!(shown.is_some(), "no {text:?} on the console:\n{}", self.console_from(from));
+    }
+
     /// Waits until the health page says 200; how long after power-on that was.
     pub fn is_healthy(&self, limit: Duration) -> Duration {
         let healthy = || self.get("/api/health").is_some_and(|answer| answer.contains(" 200 "));
@@ -188,11 +348,22 @@ impl Machine {
         found.unwrap_or_else(|| panic!("not healthy:\n{}", self.console()))
     }
 
-    /// What the page answers; nothing while nobody does.
+    /// What the page answers to everybody; nothing while nobody does.
     pub fn get(&self, path: &str) -> Option<String> {
+        self.ask("GET", path, "", "")
+    }
+
+    /// What the page answers to whoever knows the password of [`Disk::open`].
+    pub fn ask_in(&self, method: &str, path: &str, body: &str) -> Option<String> {
+        self.ask(method, path, "Authorization: Basic dTpwYXNzd29yZA==\r\n", body)
+    }
+
+    fn ask(&self, method: &str, path: &str, fields: &str, body: &str) -> Option<String> {
         let mut stream = TcpStream::connect_timeout(&self.http, seconds(2)).ok()?;
-        stream.set_read_timeout(Some(seconds(5))).ok()?;
-        write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").ok()?;
+        stream.set_read_timeout(Some(seconds(20))).ok()?;
+        let head = format!("{method} {path} HTTP/1.0\r\nHost: localhost\r\n{fields}");
+        let kind = format!("Content-Type: application/json\r\nContent-Length: {}", body.len());
+        write!(stream, "{head}{kind}\r\n\r\n{body}").ok()?;
         let mut answer = String::new();
         stream.read_to_string(&mut answer).ok()?;
         Some(answer)
@@ -219,14 +390,33 @@ impl Drop for Machine {
     fn drop(&mut self) {
         let _ = self.qemu.kill();
         let _ = self.qemu.wait();
+        let _ = fs::remove_file(&self.monitor);
         if let Some(own) = &self.variables {
             let _ = fs::remove_file(own);
         }
     }
 }
 
+/// Adds the firmware; its settings are in a file of the machine's own.
+fn by_uefi(qemu: &mut Command, disk: &Disk) -> PathBuf {
+    let own = disk.path.with_extension("fd");
+    fs::copy("/usr/share/OVMF/OVMF_VARS.fd", &own).expect("OVMF is installed");
+    for (file, read_only) in
+        [("/usr/share/OVMF/OVMF_CODE.fd".into(), "on"), (own.display().to_string(), "off")]
+    {
+        let drive = format!("if=pflash,format=raw,readonly={read_only},file={file}");
+        qemu.args(["-drive", &drive]);
+    }
+    own
+}
+
 /// A port that nobody had a moment ago: QEMU takes no port 0.
 fn free_port() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     listener.local_addr().expect("it is bound")
+}
+
+fn free_udp_port() -> SocketAddr {
+    let socket = UdpSocket::bind("127.0.0.1:0").expect("a port");
+    socket.local_addr().expect("it is bound")
 }

@@ -2,43 +2,62 @@
 //! BIOS and UEFI, with a whole slot, a damaged one, and none.
 #![cfg(test)]
 
+#[expect(dead_code, reason = "shared with tests/peers")]
+#[path = "../peers/child.rs"]
+mod child;
+mod data;
+#[path = "../peers/flv.rs"]
+mod flv;
+#[path = "../peers/frames.rs"]
+mod frames;
 mod grow;
 mod machine;
+#[expect(dead_code, reason = "shared with tests/peers")]
+#[path = "../peers/media.rs"]
+mod media;
+mod network;
+#[path = "../peers/player.rs"]
+mod player;
+#[expect(dead_code, reason = "shared with tests/peers")]
+#[path = "../peers/sender.rs"]
+mod sender;
+mod service;
+mod shell;
+mod stream;
+mod table;
+mod torture;
 #[path = "../peers/wait.rs"]
 mod wait;
+#[path = "../peers/whole.rs"]
+mod whole;
 
 use std::time::Duration;
 
-use machine::{made, Disk, Firmware, Machine, SLOT_A, SLOT_B};
+use machine::{made, Disk, Firmware, Machine, Parts, SLOT_A, SLOT_B, USUAL};
 use wait::{holds, seconds};
 
 /// An emulated processor that shares a busy machine's cores takes its time; a real one needs a
 /// tenth of it.
 const PATIENCE: Duration = seconds(180);
-/// The memory of the smallest plan.
-const MEMORY_MB: u32 = 1024;
+/// Where `/data` begins, as `cargo xtask image` lays it out.
+const DATA: u64 = 163 << 20;
 
 /// Somewhere in the kernel: behind the list of sums, before the initramfs.
 const INSIDE_THE_KERNEL: u64 = 4 << 20;
 
 #[test]
 fn it_boots_by_bios_and_is_on_air() {
-    on_air("BIOS, virtio-blk", "bios", Firmware::Bios, MEMORY_MB);
+    on_air("BIOS, virtio-blk", "bios", USUAL);
 }
 
 #[test]
 fn it_boots_by_uefi_and_is_on_air() {
-    on_air("UEFI, NVMe", "uefi", Firmware::Uefi, MEMORY_MB);
+    on_air("UEFI, NVMe", "uefi", Parts { firmware: Firmware::Uefi, ..USUAL });
 }
 
-#[test]
-fn it_needs_little_memory() {
-    on_air("BIOS, 192 MB", "small", Firmware::Bios, 192);
-}
-
-fn on_air(what: &str, name: &str, firmware: Firmware, memory_mb: u32) {
+fn on_air(what: &str, name: &str, parts: Parts) {
     let disk = Disk::new(name);
-    let machine = Machine::start(&disk, firmware, memory_mb);
+    let machine = Machine::start(&disk, parts);
     let loader = machine.shows("StreamCaster: slot A", PATIENCE);
     let healthy = machine.is_healthy(PATIENCE);
     let (played, frame) = machine.is_played(PATIENCE);
@@ -54,7 +73,7 @@ fn a_damaged_slot_loses_its_tries_and_the_other_starts() {
     disk.write(&made("streamcaster.slot"), SLOT_B);
     disk.set_environment("order=AB\nA_left=3\nB_left=3\n");
     disk.write(b"x", SLOT_A + INSIDE_THE_KERNEL);
-    let machine = Machine::start(&disk, Firmware::Bios, MEMORY_MB);
+    let machine = Machine::start(&disk, USUAL);
     machine.shows("Slot A is damaged.", PATIENCE);
     machine.shows("StreamCaster: slot B", PATIENCE);
     let environment = disk.environment();
@@ -66,7 +85,7 @@ fn a_damaged_slot_loses_its_tries_and_the_other_starts() {
 fn without_tries_the_slot_that_is_whole_starts_all_the_same() {
     let disk = Disk::new("exhausted");
     disk.set_environment("order=BA\nA_left=0\nB_left=0\n");
-    let machine = Machine::start(&disk, Firmware::Bios, MEMORY_MB);
+    let machine = Machine::start(&disk, USUAL);
     machine.shows("No slot has tries left", PATIENCE);
     machine.shows("StreamCaster: slot A", PATIENCE);
 }
@@ -75,7 +94,7 @@ fn without_tries_the_slot_that_is_whole_starts_all_the_same() {
 fn with_both_slots_damaged_the_boot_loader_says_so() {
     let disk = Disk::new("both");
     disk.write(b"x", SLOT_A + INSIDE_THE_KERNEL);
-    let machine = Machine::start(&disk, Firmware::Bios, MEMORY_MB);
+    let machine = Machine::start(&disk, USUAL);
     machine.shows("both slots are damaged", PATIENCE);
     let lost = || disk.environment().contains("A_left=0\n");
     assert!(holds(PATIENCE, lost), "{}", disk.environment());

@@ -1,7 +1,6 @@
 //! What ffmpeg put into the transport stream comes out unchanged and in order: to viewers, and
 //! through a push into a real server.
 
-use crate::frames::{one_run, only_grows, same_distances, Recording};
 use crate::machine;
 use crate::media::{Media, Recipe, B_FRAMES, PLAIN};
 use crate::nginx::Nginx;
@@ -10,6 +9,7 @@ use crate::program::Program;
 use crate::sender::{Schedule, Sender};
 use crate::viewer::{decodes_without_a_word, Viewer};
 use crate::wait::{self, seconds};
+use crate::whole::whole_run;
 
 /// Frames that must have come in a row.
 const FRAMES_MIN: usize = 1000;
@@ -51,30 +51,11 @@ fn every_frame_comes_out(recipe: Recipe) {
     for (what, received) in
         [("ffmpeg", &by_ffmpeg), ("rtmpdump", &by_rtmpdump), ("rml_rtmp", &by_player)]
     {
-        let (video_at, audio_at) = compare(what, received, &media.frames);
+        let (video_at, audio_at) = whole_run(what, received, &media.frames, FRAMES_MIN);
         assert_eq!(video_at, 0, "{what}: the first frame is not of the source on air");
         assert!(audio_at < 5, "{what}: {audio_at} audio frames of something else first");
     }
-    let (standby_before, _) = compare("nginx", &pushed, &media.frames);
+    let (standby_before, _) = whole_run("nginx", &pushed, &media.frames, FRAMES_MIN);
     assert!(standby_before > 0, "nginx was live before the source came on air");
     decodes_without_a_word(&file);
-}
-
-/// Asserts that the received frames hold one whole run of the source that reaches to its end;
-/// returns where in them it begins, for video and audio.
-fn compare(what: &str, received: &Recording, source: &Recording) -> (usize, usize) {
-    let video = one_run(&format!("{what} video"), &received.video, &source.video, FRAMES_MIN);
-    let audio = one_run(&format!("{what} audio"), &received.audio, &source.audio, FRAMES_MIN - 100);
-    // The end of the very last unit is nowhere said: nothing follows it.
-    for (track, run, all) in
-        [("video", video, source.video.len()), ("audio", audio, source.audio.len())]
-    {
-        assert!(run.source_at + run.frames + 1 >= all, "{what} {track}: {run:?} of {all}");
-    }
-    let first = received.video.get(video.received_at).expect("the run begins within");
-    assert!(first.key, "{what}: the source comes on air with {first:?}");
-    same_distances(what, received, source, [video, audio]);
-    only_grows(&format!("{what} video"), &received.video);
-    only_grows(&format!("{what} audio"), &received.audio);
-    (video.received_at, audio.received_at)
 }

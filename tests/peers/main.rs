@@ -31,3 +31,4 @@ mod udp;
 mod uploads;
 mod viewer;
 mod wait;
+mod whole;

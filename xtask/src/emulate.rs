@@ -12,6 +12,7 @@ use argh::FromArgs;
 
 use crate::image::disk;
 use crate::step::{run as run_command, target_dir};
+use crate::torture;
 
 /// The disk of the smallest plan is larger; this is enough to see /data grow.
 const DISK_BYTES: u64 = 4 << 30;
@@ -39,6 +40,15 @@ pub struct Emulate {
     /// use the processor's virtualisation (KVM), where it works
     #[argh(switch)]
     kvm: bool,
+    /// pull the plug again and again while settings are written, on a disk of its own
+    #[argh(switch)]
+    torture: bool,
+    /// how often the plug is pulled, 50 times unless said otherwise
+    #[argh(option, default = "50")]
+    rounds: u32,
+    /// what chooses the moments
+    #[argh(option, default = "1")]
+    seed: u64,
 }
 
 /// The command as it is typed.
@@ -46,6 +56,9 @@ pub fn run(options: &Emulate) -> Result<(), String> {
     let image = target_dir().join("dist/streamcaster.img");
     if !image.exists() {
         return Err(format!("{} is missing: type `cargo xtask image`", image.display()));
+    }
+    if options.torture {
+        return torture::run(options.rounds, options.seed, options.memory);
     }
     let folder = target_dir().join("emulate");
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -177,8 +190,8 @@ mod tests {
 
     #[test]
     fn ports_may_be_moved_but_not_out_of_the_range() {
-        let mut options =
-            Emulate { uefi: false, memory: 1, port_offset: 10, fresh: false, kvm: false };
+        let mut options = Emulate::from_args(&["emulate"], &[]).unwrap();
+        options.port_offset = 10;
         assert_eq!(outside(8080, &options), Ok(8090));
         options.port_offset = 60_000;
         assert!(outside(8080, &options).is_err());

@@ -21,6 +21,7 @@ mod size;
 mod source;
 mod step;
 mod sysroot;
+mod torture;
 mod tree;
 
 use std::process::ExitCode;

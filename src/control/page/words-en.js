@@ -129,7 +129,7 @@ export const words = {
   memory_machine: "Memory of the machine", disk: "Disk", used_of: "{0} of {1}", free_of: "{0} free of {1}",
   threshold_at: "threshold {0}", is_above: "above it", net_in: "Network in", net_out: "Network out", load: "Load",
   resident: "Resident memory", heap_peak: "Heap, highest", ring: "Ring holds", uptime: "Running for", probe: "Last probe", rotation: "Last log rotation", up_for: "up {0}",
-  check_cpu: "CPU", check_memory: "Memory", check_disk: "Disk", check_input: "Input", check_programme: "Programme",
+  check_cpu: "CPU", check_memory: "Memory", check_disk: "Disk", check_data_disk: "Data disk", check_input: "Input", check_programme: "Programme",
   check_standby: "Standby", check_data_plane: "Data plane", check_destination: "Destination",
   system: "System", system_runs: "Runs", other_system: "In the other slot", slot: "slot {0}", slot_empty: "nothing",
   on_trial: "On trial: it is kept after three healthy minutes.", runs_now: "Version {0} runs.", off_air: "Off air for {0} s.",

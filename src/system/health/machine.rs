@@ -106,6 +106,20 @@ pub(super) fn disk(figures: &Figures, now: Mono) -> Check {
     Check::of("disk", over, detail).measured(rounded(percent), Some(threshold), "%")
 }
 
+/// Only where something is wrong with it: a disk that was mended or lost, or that nothing can be
+/// written to. Making room, which `disk` is a reason for, helps none of these.
+pub(super) fn data_disk(figures: &Figures) -> Option<Check> {
+    let is_read_only = figures.machine.disk.is_some_and(|disk| disk.is_read_only);
+    let refused = "the data disk can only be read: no setting, video or log is kept";
+    let detail = match (figures.machine.disk_warning, is_read_only) {
+        (Some(warning), true) => format!("{warning}; {refused}"),
+        (Some(warning), false) => warning.to_owned(),
+        (None, true) => refused.to_owned(),
+        (None, false) => return None,
+    };
+    Some(Check::of("data_disk", Verdict::Degraded, detail))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -168,6 +182,7 @@ mod tests {
             total_bytes: 100,
             free_bytes: 100 - used_bytes,
             used_bytes,
+            is_read_only: false,
         };
         let mut figures = Figures::default();
         assert_eq!(disk(&figures, taken).value, None);
@@ -178,5 +193,20 @@ mod tests {
         assert!(stale.detail.contains("as it was 30 s ago"), "{}", stale.detail);
         figures.machine.disk = Some(of(81));
         assert_eq!(disk(&figures, taken).verdict, Verdict::Degraded);
+    }
+
+    #[test]
+    fn what_is_wrong_with_the_data_disk_is_told_and_nothing_else() {
+        let mut figures = Figures::default();
+        assert_eq!(data_disk(&figures), None);
+        figures.machine.disk = Some(DiskStatus { is_read_only: true, ..DiskStatus::default() });
+        let check = data_disk(&figures).expect("a check");
+        assert_eq!((check.verdict, &*check.name), (Verdict::Degraded, "data_disk"));
+        assert!(check.detail.contains("only be read"), "{}", check.detail);
+        figures.machine.disk_warning = Some("it was mended");
+        let check = data_disk(&figures).expect("a check");
+        assert!(check.detail.starts_with("it was mended; the data disk can only"), "{check:?}");
+        figures.machine.disk = None;
+        assert_eq!(data_disk(&figures).expect("a check").detail, "it was mended");
     }
 }

@@ -102,7 +102,7 @@ impl Verdict {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
     /// What was looked at: `data_plane`, `programme`, `input`, `standby`, `cpu`, `memory`, `disk`,
-    /// or `destination:` and a name.
+    /// `data_disk` where something is wrong with it, or `destination:` and a name.
     pub name: Cow<'static, str>,
     /// How it is.
     pub verdict: Verdict,
@@ -159,6 +159,7 @@ pub fn judge(snapshot: &Snapshot, figures: &Figures, now: Mono) -> Health {
         checks.push(standby(snapshot, thresholds, now));
     }
     checks.extend([machine::cpu(figures), machine::memory(figures), machine::disk(figures, now)]);
+    checks.extend(machine::data_disk(figures));
     if is_running(snapshot, now) {
         let enabled = |d: &&DestinationStatus| d.state != DestinationState::Idle;
         let enabled = snapshot.destinations.iter().filter(enabled);

@@ -5,6 +5,7 @@
 //! minutes of a few numbers each.
 
 mod history;
+mod notice;
 mod proc;
 
 use std::fs;
@@ -13,6 +14,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
+
+use rustix::fs::StatVfsMountFlags;
 
 use crate::base::limits::{MACHINE_SAMPLE_MS, THREAD_STACK_BYTES};
 use crate::base::time::Mono;
@@ -38,6 +41,8 @@ pub struct MachineStatus {
     pub memory: Option<MemoryBytes>,
     /// The disk that holds the data folder, as it was when it last answered.
     pub disk: Option<DiskStatus>,
+    /// What the appliance found wrong with that disk at its start.
+    pub disk_warning: Option<&'static str>,
     /// Bit rates over all networks but loopback.
     pub network: Option<NetworkRates>,
 }
@@ -66,6 +71,8 @@ pub struct DiskStatus {
     pub free_bytes: u64,
     /// Bytes in use.
     pub used_bytes: u64,
+    /// Nothing can be written to it, whatever is free.
+    pub is_read_only: bool,
 }
 
 impl DiskStatus {
@@ -180,7 +187,8 @@ fn look_at_machine(shared: &Shared) {
         let load = proc_file("loadavg").and_then(|text| proc::load(&text));
         let mut cell = shared.lock();
         let disk = cell.machine.disk;
-        cell.machine = MachineStatus { load, memory, disk, ..cpu };
+        let disk_warning = notice::disk_warning();
+        cell.machine = MachineStatus { load, memory, disk, disk_warning, ..cpu };
         drop(cell);
         if !shared.wait() {
             return;
@@ -212,6 +220,7 @@ fn look_at_disk(shared: &Shared, data: &Path) {
                 total_bytes: bytes(disk.f_blocks),
                 free_bytes: bytes(disk.f_bavail),
                 used_bytes: bytes(disk.f_blocks.saturating_sub(disk.f_bfree)),
+                is_read_only: disk.f_flag.contains(StatVfsMountFlags::RDONLY),
             }
         });
         if seen.is_some() {
@@ -229,7 +238,12 @@ mod tests {
 
     #[test]
     fn a_disk_is_told_as_df_does() {
-        let disk = DiskStatus { used_bytes: 85, free_bytes: 15, total_bytes: 105, taken: Mono(0) };
+        let disk = DiskStatus {
+            used_bytes: 85,
+            free_bytes: 15,
+            total_bytes: 105,
+            ..DiskStatus::default()
+        };
         assert!((disk.used_percent() - 85.0).abs() < 1e-9);
         assert!(DiskStatus::default().used_percent() < 1e-9, "a disk without blocks");
         assert!(!disk.is_stale(Mono::from_ms(3 * MACHINE_SAMPLE_MS)));

@@ -44,6 +44,7 @@ const MOMENT: Moment = Moment {
         memory: None,
         disk: None,
         network: None,
+        disk_warning: None,
     },
     thresholds: Thresholds::DEFAULT,
     name: None,

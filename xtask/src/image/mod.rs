@@ -48,6 +48,9 @@ pub struct Image {
     /// is none)
     #[argh(option)]
     key: Option<PathBuf>,
+    /// the folder the files go to, instead of target/dist
+    #[argh(option)]
+    out: Option<PathBuf>,
     /// make it twice and compare
     #[argh(switch)]
     verify: bool,
@@ -68,7 +71,7 @@ pub fn run(options: &Image) -> Result<(), String> {
         Some(binary) => binary.clone(),
         None => dist::build()?.product,
     };
-    let folder = target_dir().join("dist");
+    let folder = options.out.clone().unwrap_or_else(|| target_dir().join("dist"));
     step("image", || build(options, &product, &folder))?;
     if options.verify {
         let again = target_dir().join("image/again");

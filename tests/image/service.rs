@@ -1,0 +1,165 @@
+//! The programme killed, leaking and stopped, its disk full and read-only, the power button, a guard
+//! that hangs and a kernel that panics: it is on air again by itself.
+
+use std::time::Duration;
+
+use crate::machine::{Disk, Machine, USUAL};
+use crate::player::Player;
+use crate::shell::Shell;
+use crate::wait::{holds, seconds};
+use crate::{DATA, PATIENCE};
+
+/// What the appliance promises for a stopped service; seconds of the machine's own time.
+const BACK_S: f64 = 90.0;
+/// For one whose end is seen at once.
+const BACK_SOON_S: f64 = 20.0;
+/// Bytes into a file system: its state, 1 when it was let go of cleanly, and the features without
+/// which it is not mounted, 4 of which is a journal to be replayed (ext4's documentation, "Super
+/// Block").
+const STATE: u64 = DATA + 1024 + 0x3A;
+const FEATURES: u64 = DATA + 1024 + 0x60;
+
+#[test]
+fn whatever_happens_to_the_service_it_is_on_air_again() {
+    let disk = Disk::open("service");
+    let machine = Machine::start(&disk, USUAL);
+    let shell = Shell::of(&machine, 0);
+    shell.on_air_after("true");
+    is_killed(&shell);
+    leaks(&shell);
+    is_stopped(&shell);
+    has_a_full_disk(&machine, &shell);
+    has_a_disk_that_is_read_only(&machine, &shell);
+    is_switched_off(machine, &disk);
+
+    disk.set_environment("order=AB\nA_left=3\nB_left=0\n");
+    let machine = Machine::start(&disk, USUAL);
+    let shell = Shell::of(&machine, 0);
+    shell.on_air_after("true");
+    assert_eq!(shell.run("cat /run/appliance/data.warning"), NO_WARNING);
+    let began = machine.console_end();
+    shell.begin("kill -STOP $(pidof guard)");
+    starts_again("the watchdog", &machine, began);
+    let shell = Shell::of(&machine, began);
+    let began = machine.console_end();
+    shell.begin("echo c > /proc/sysrq-trigger");
+    starts_again("the kernel's panic", &machine, began);
+    assert!(disk.environment().contains("A_left=0\n"), "{}", disk.environment());
+    assert!(answers_in(&machine));
+}
+
+/// What `cat` says of a file that is not there.
+const NO_WARNING: &str = "cat: can't open '/run/appliance/data.warning': No such file or directory";
+
+fn is_killed(shell: &Shell<'_>) {
+    let before = shell.service();
+    let s = shell.on_air_after(&format!("kill -KILL {before}"));
+    println!("killed: back after {s:.1} s of its time");
+    assert!(s <= BACK_SOON_S, "{s}");
+    assert_ne!(shell.service(), before);
+}
+
+/// Something eats the memory that the programme may have; the kernel ends both, and nothing else.
+fn leaks(shell: &Shell<'_>) {
+    let before = shell.service();
+    let group = "/sys/fs/cgroup/streamcaster";
+    let s = shell
+        .on_air_after(&format!("(echo 0 > {group}/cgroup.procs; exec tail /dev/zero); sleep 1"));
+    println!("out of its memory: back after {s:.1} s of its time");
+    assert!(s <= BACK_S, "{s}");
+    assert_ne!(shell.service(), before);
+    let events = shell.run(&format!("cat {group}/memory.events"));
+    assert!(events.contains("oom_group_kill 1"), "{events}");
+}
+
+fn is_stopped(shell: &Shell<'_>) {
+    let before = shell.service();
+    let s = shell.on_air_after(&format!("kill -STOP {before}"));
+    println!("stopped: back after {s:.1} s of its time");
+    assert!(s <= BACK_S, "{s}");
+    assert_ne!(shell.service(), before);
+}
+
+fn has_a_full_disk(machine: &Machine, shell: &Shell<'_>) {
+    assert_eq!(change(machine, 701), Some(200));
+    let full = shell.run("dd if=/dev/zero of=/data/videos/fill bs=64k; echo x > /data/videos/more");
+    assert!(full.contains("No space left"), "{full}");
+    // Nothing is free: what cannot be written whole is refused, and the old stays.
+    let refused = change(machine, 702);
+    assert!(refused.is_some_and(|code| code >= 400), "{refused:?}");
+    let s = shell.on_air_after(&format!("kill -KILL {}", shell.service()));
+    println!("killed with a full disk: back after {s:.1} s of its time");
+    assert!(s <= BACK_SOON_S, "{s}");
+    assert_eq!(silence_ms(machine), Some(701));
+    let health = machine.ask_in("GET", "/api/status", "").unwrap_or_default();
+    assert!(health.contains("delete videos or enlarge the disk"), "{health}");
+    shell.run("rm /data/videos/*");
+    assert_eq!(change(machine, 703), Some(200));
+}
+
+fn has_a_disk_that_is_read_only(machine: &Machine, shell: &Shell<'_>) {
+    let said = shell.run("sync; echo u > /proc/sysrq-trigger; sleep 2; grep /data /proc/mounts");
+    assert!(said.contains("ext4 ro,"), "{said}");
+    let refused = change(machine, 704);
+    assert!(refused.is_some_and(|code| code >= 400), "{refused:?}");
+    let s = shell.on_air_after(&format!("kill -KILL {}", shell.service()));
+    println!("killed with a disk that is read-only: back after {s:.1} s of its time");
+    assert!(s <= BACK_SOON_S, "{s}");
+    assert_eq!(silence_ms(machine), Some(703));
+    let said = shell.run("mount -o remount,rw /data; grep /data /proc/mounts");
+    assert!(said.contains("ext4 rw,"), "{said}");
+    assert_eq!(change(machine, 705), Some(200));
+}
+
+/// Changes a setting by the API; the answer's code.
+fn change(machine: &Machine, silence_ms: u32) -> Option<u16> {
+    let body = format!("{{\"programme.silence_ms\":{silence_ms}}}");
+    let answer = machine.ask_in("PATCH", "/api/settings", &body)?;
+    answer.split(' ').nth(1)?.parse().ok()
+}
+
+/// The setting, as the API tells it.
+pub fn silence_ms(machine: &Machine) -> Option<u64> {
+    let answer = machine.ask_in("GET", "/api/settings", "")?;
+    let told: serde_json::Value = serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()?;
+    let settings = told.pointer("/settings")?.as_array()?.clone();
+    let setting = settings.into_iter().find(|setting| setting["key"] == "programme.silence_ms")?;
+    setting.pointer("/value")?.as_u64()
+}
+
+/// Whether the configuration is the one that it was made with: its password is known.
+pub fn answers_in(machine: &Machine) -> bool {
+    let is_in = || {
+        let answer = machine.ask_in("GET", "/api/status", "");
+        answer.is_some_and(|answer| answer.contains(" 200 "))
+    };
+    holds(PATIENCE, is_in)
+}
+
+/// The power button: viewers see the end, the disk is let go of, the power goes.
+fn is_switched_off(machine: Machine, disk: &Disk) {
+    machine.is_healthy(PATIENCE);
+    let player = Player::start(machine.rtmp, "stream");
+    assert!(holds(PATIENCE, || player.video_frames() > 0), "nothing is played");
+    let began = machine.console_end();
+    machine.tell("system_powerdown");
+    let sees_the_end = || player.look(|seen| seen.end.is_some());
+    assert!(holds(PATIENCE, sees_the_end), "{}", machine.console_from(began));
+    machine.shows_from(began, "the stream has ended, the disk is let go of", PATIENCE);
+    assert!(machine.goes_off(PATIENCE).success());
+    let (state, features) = (u16::from_le_bytes(disk.read(STATE)), disk.read::<1>(FEATURES)[0]);
+    assert_eq!((state, features & 4), (1, 0), "the file system was not let go of");
+}
+
+fn starts_again(why: &str, machine: &Machine, began: usize) {
+    let since = machine.power_on.elapsed();
+    machine.shows_from(began, "StreamCaster: slot A", PATIENCE);
+    let loader = machine.power_on.elapsed() - since;
+    let is_healthy = || machine.get("/api/health").is_some_and(|answer| answer.contains(" 200 "));
+    // The connections of before may still be answered for: from now on it is the new start.
+    let healthy = holds(PATIENCE + Duration::ZERO, is_healthy);
+    assert!(healthy, "{}", machine.console_from(began));
+    let after = machine.power_on.elapsed() - since;
+    println!("{why}: boot loader after {loader:.1?}, healthy after {after:.1?}");
+    assert!(after > seconds(5), "it has not been away");
+}
