@@ -71,7 +71,7 @@ fn the_partition_grows_before_the_check_and_the_file_system_after_mounting() {
         "streamcaster grow --filesystem /data",
     ];
     assert_eq!(calls(&world), expected);
-    assert!(world.read("dev/kmsg").contains("<4>data: it has grown"), "{}", world.read("dev/kmsg"));
+    assert!(world.read("dev/kmsg").contains("<3>data: it has grown"), "{}", world.read("dev/kmsg"));
     assert_eq!(world.read("run/appliance/data.warning"), "");
 }
 
@@ -99,7 +99,7 @@ fn what_does_not_grow_is_told_and_data_is_there_all_the_same() {
     assert!(world.run("data", &[], &[]).status.success());
     assert!(calls(&world).contains(&MOUNT.to_owned()), "{:?}", calls(&world));
     // The second one writes over the first: the kernel's log keeps lines, this file does not.
-    assert_eq!(world.read("dev/kmsg"), "<4>data: broken\n");
+    assert_eq!(world.read("dev/kmsg"), "<3>data: broken\n");
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn the_network_s_own_time_servers_are_asked_first() {
     let expected = ["10.0.0.1", "10.0.0.2", "169.254.169.123", "pool.ntp.org"]
         .map(|server| format!("streamcaster clock --server {server}"));
     assert_eq!(calls(&world), expected);
-    assert_eq!(world.read("dev/kmsg"), "<4>clock: set: it was 3 days slow\n");
+    assert_eq!(world.read("dev/kmsg"), "<3>clock: set: it was 3 days slow\n");
 }
 
 #[test]

@@ -10,4 +10,6 @@ mod lease;
 mod supervision;
 mod takeover;
 mod tree;
+#[path = "../peers/wait.rs"]
+mod wait;
 mod world;

@@ -3,8 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 use std::process::Command;
-use std::time::{Duration, Instant};
 
+use crate::wait::{holds, seconds};
 use crate::world::{applets, rootfs};
 
 fn scripts() -> Vec<PathBuf> {
@@ -73,17 +73,19 @@ fn crond_takes_both_jobs() {
     assert_eq!(jobs.len(), 2, "{text}");
     assert!(jobs.iter().any(|job| job.starts_with("* * * * * ") && job.contains("--recover")));
     assert!(jobs.iter().any(|job| job.starts_with("7 4 * * * ") && job.contains("--rotate")));
-    let harmless = text.replace("/usr/bin/streamcaster", "true");
-    let said = crond_says(&harmless);
-    for job in ["--rotate", "--recover"] {
-        assert!(said.contains(&format!("line true probe {job}")), "{said}");
-    }
+    let said = crond_says(&text.replace("/usr/bin/streamcaster", "true"), &"1".repeat(60));
+    let seven = format!("{:0>8}{}", 1, "0".repeat(52));
+    let at_four = format!("{:0>5}{}", 1, "0".repeat(19));
+    assert!(said.contains(&format!("{seven}\n{at_four}\n")), "{said}");
+    let always = format!("{}\n{}\n", "1".repeat(60), "1".repeat(24));
+    assert!(said.contains(&always), "{said}");
     assert!(!said.contains("parse error"), "{said}");
-    assert!(crond_says("61 4 * * * true\n").contains("parse error"), "a wrong line is told");
+    crond_says("61 4 * * * true\n", "parse error");
 }
 
-/// What busybox's crond says while it reads a crontab.
-fn crond_says(crontab: &str) -> String {
+/// What busybox's crond says while it reads a crontab, until `last` has come: of each line the
+/// minutes, hours, days, months and weekdays it is for, a digit each.
+fn crond_says(crontab: &str, last: &str) -> String {
     let folder = std::env::temp_dir().join(format!("rootfs-crontabs-{}", std::process::id()));
     fs::create_dir_all(folder.join("tabs")).expect("a folder");
     // Names are users', and crond passes over those that a machine does not have.
@@ -94,16 +96,17 @@ fn crond_says(crontab: &str) -> String {
         .args([&log, &PathBuf::from("-c"), &tabs])
         .spawn()
         .expect("busybox");
-    let deadline = Instant::now() + Duration::from_secs(30);
     let read = || fs::read(&log).map(|said| String::from_utf8_lossy(&said).into_owned());
     let mut said = String::new();
-    // It tells the lines it has read all at once, when it wakes up.
-    while !said.contains("  line ") && Instant::now() < deadline {
-        std::thread::sleep(Duration::from_millis(50));
+    let come = holds(seconds(30), || {
         said = read().unwrap_or_default();
-    }
+        // The hours follow the minutes at once; a whole line behind `last` has them.
+        said.split_once(last).is_some_and(|(_, rest)| rest.matches('\n').count() >= 2)
+            || said.contains("parse error")
+    });
     let _ = crond.kill();
     let _ = crond.wait();
     let _ = fs::remove_dir_all(&folder);
+    assert!(come && said.contains(last), "{said}");
     said
 }

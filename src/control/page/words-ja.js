@@ -129,7 +129,7 @@ export const words = {
   memory_machine: "マシン全体のメモリー", disk: "ディスク", used_of: "{1} 中 {0} 使用", free_of: "{1} 中 {0} 空き",
   threshold_at: "しきい値 {0}", is_above: "超過", net_in: "受信", net_out: "送信", load: "負荷",
   resident: "常駐メモリー", heap_peak: "ヒープ最大値", ring: "リングの保持", uptime: "稼働時間", probe: "最後の監視", rotation: "最後のログ整理", up_for: "稼働 {0}",
-  check_cpu: "CPU", check_memory: "メモリー", check_data_disk: "データディスク", check_disk: "ディスク", check_input: "入力", check_programme: "番組",
+  check_cpu: "CPU", check_memory: "メモリー", check_disk: "ディスク", check_data_disk: "データディスク", check_input: "入力", check_programme: "番組",
   check_standby: "待機画面", check_data_plane: "データ処理", check_destination: "配信先",
   system: "システム", system_runs: "動作中", other_system: "もう一方のスロット", slot: "スロット {0}", slot_empty: "空",
   on_trial: "試用中: 3 分間正常に動作すると確定します。", runs_now: "バージョン {0} が動作しています。", off_air: "配信の中断は {0} 秒でした。",
