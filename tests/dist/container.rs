@@ -155,7 +155,7 @@ fn plays(bundle: &Path) {
     let card = probe(&format!("rtmp://{}/live/stream", address("rtmp")));
     assert!(card.contains("h264|1280") && card.contains("aac"), "{card}\n{}", program.printed());
     let page = address("http");
-    assert!(get(page, "/").starts_with("HTTP/1.0 200"), "the page");
+    assert!(get(page, "/").starts_with("HTTP/1.1 200 "), "the page");
     assert!(get(page, "/api/status").contains(" 401 "), "the password of the environment counts");
 
     // As a container's health check does it.
