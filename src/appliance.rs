@@ -210,7 +210,7 @@ fn ask(
     body: Box<dyn Read + Send>,
     hear: &mut dyn FnMut(&Answer),
 ) -> Result<Answer, String> {
-    let socket = Places::of_the_machine().below(SOCKET);
+    let socket = Places::of_the_machine().appliance(SOCKET);
     if !socket.exists() {
         return Err("this is no appliance: its firmware daemon does not run".to_owned());
     }

@@ -31,8 +31,8 @@ use crate::system::probe::{self, Options};
 
 /// The group that may order.
 const GROUP: &str = "streamcaster";
-/// There once the disk is, below `/`.
-const STARTED: &str = "run/appliance/started";
+/// There once the disk is.
+const STARTED: &str = "started";
 /// Seconds the programme has to say how it does.
 const PROBE_S: u64 = 2;
 
@@ -275,7 +275,7 @@ impl Daemon {
 
     fn keep_looking(&self) {
         let period = Duration::from_millis(FIRMWARE_LOOK_MS);
-        while !self.places.below(STARTED).exists() {
+        while !self.places.appliance(STARTED).exists() {
             std::thread::sleep(period);
         }
         let last = state::remembered(&self.places);
@@ -370,7 +370,7 @@ fn refuse(stream: &UnixStream, refusal: Refusal) {
 
 /// The socket: root's, and the programme's group may order.
 fn listen(places: &Places) -> io::Result<UnixListener> {
-    let path = places.below(SOCKET);
+    let path = places.appliance(SOCKET);
     match fs::remove_file(&path) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
