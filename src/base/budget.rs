@@ -116,8 +116,7 @@ impl Budget {
         let lists = 2 * PLAYLISTS_MAX + PLAYLIST_COPIES_MAX;
         self.heap("playlists, and as they are written down", lists, "lists", PLAYLIST_BYTES);
         self.heap("log ring", LOG_LINES_MAX, "lines", LOG_LINE_BYTES_MAX);
-        // What is read, what is made of it (nine bits for a byte at most), and 32 KiB of table.
-        self.one(Owner::Heap, "log being packed", 3 * LOG_PACK_BYTES);
+        self.one(Owner::Heap, "log being packed", LOG_PACK_BYTES);
         let (bytes, factor) = (CONFIG_CHANGED_BYTES_MAX, CONFIG_CHANGED_FACTOR);
         self.heap("configuration being changed", bytes, "bytes", factor);
         self.one(Owner::Heap, "everything small", SMALL_HEAP_BYTES);
