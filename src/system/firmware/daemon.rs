@@ -19,7 +19,7 @@ use super::environment::{self, Environment, TRIES_ON_TRIAL};
 use super::install::{self, Demand, Disk, Progress};
 use super::orders::{self, Answer, Code, Order, Refusal, SOCKET};
 use super::package::{Identity, PublicKey};
-use super::slots::{Partitions, Places, Slot};
+use super::slots::{text_of, Partitions, Places, Slot};
 use super::state::{self, Busy, Change, Outcome, Systems, Told, What};
 use crate::base::limits::{
     FIRMWARE_LINE_BYTES_MAX, FIRMWARE_LOOK_MS, FIRMWARE_ON_AIR_MS_MAX, FIRMWARE_ORDER_MS_MAX,
@@ -385,12 +385,7 @@ fn listen(places: &Places) -> io::Result<UnixListener> {
 
 /// The number of the programme's group (group(5)).
 fn group(file: &Path) -> Option<u32> {
-    let mut text = String::new();
-    fs::File::open(file)
-        .ok()?
-        .take(FIRMWARE_LINE_BYTES_MAX as u64)
-        .read_to_string(&mut text)
-        .ok()?;
+    let text = text_of(file, FIRMWARE_LINE_BYTES_MAX as u64).ok()?;
     let own = text.lines().map(|line| line.split(':')).find_map(|mut fields| {
         (fields.next() == Some(GROUP)).then(|| fields.nth(1).and_then(|id| id.parse().ok()))
     });

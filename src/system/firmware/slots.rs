@@ -177,7 +177,8 @@ struct Device {
     disk: PathBuf,
 }
 
-fn text_of(path: &Path, bytes_max: u64) -> io::Result<String> {
+/// The beginning of a text file, at most so much of it.
+pub(super) fn text_of(path: &Path, bytes_max: u64) -> io::Result<String> {
     let mut text = String::new();
     File::open(path)?.take(bytes_max).read_to_string(&mut text)?;
     Ok(text)
