@@ -67,8 +67,12 @@ impl Blob {
     }
 
     /// What leads to it (the specification's "Content Descriptors").
-    fn descriptor(&self) -> Value {
-        json!({"mediaType": self.media, "digest": self.digest(), "size": self.bytes.len()})
+    fn descriptor(&self) -> Map<String, Value> {
+        Map::from_iter([
+            ("mediaType".to_owned(), self.media.into()),
+            ("digest".to_owned(), self.digest().into()),
+            ("size".to_owned(), self.bytes.len().into()),
+        ])
     }
 }
 
@@ -89,7 +93,7 @@ pub fn image(content: &Content<'_>, about: &About) -> Result<Image, String> {
     });
     let manifest = Blob::of(MANIFEST, manifest.to_string().into_bytes())?;
     let mut named = manifest.descriptor();
-    named["annotations"] = names(about);
+    named.insert("annotations".to_owned(), names(about));
     let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [named]});
     let digest = manifest.digest();
     let archive = envelope(&index.to_string(), [layer, config, manifest], about.time);
