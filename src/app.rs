@@ -105,7 +105,7 @@ pub fn run(
             StartError { what: "the thread of uploads cannot start".to_owned(), hint: "", cause }
         })?;
     let occupied_bytes = heap_bytes.saturating_add(budget.total(Owner::Process));
-    let gauges = Gauges::start(data, occupied_bytes);
+    let gauges = Gauges::start(data, appliance, occupied_bytes);
     let gauges = gauges.map_err(|cause| StartError {
         what: "the machine cannot be looked at".to_owned(),
         hint: "",

@@ -1,7 +1,7 @@
 //! The verbs of the appliance: `streamcaster clock | grow | update | rollback | confirm | firmware`.
 //! Purpose: what a root shell and the system's own scripts say to its clock, its disk and its two
-//! slots. Non-goals: how it is done, which is `system`'s. Bound: an update is never held in memory: it goes
-//! through a piece at a time, from the file or the network to the daemon.
+//! slots. Non-goals: how it is done, which is `system`'s. Bound: an update is never held in memory:
+//! it goes through a piece at a time, from the file or the network to the daemon.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -210,7 +210,7 @@ fn ask(
     body: Box<dyn Read + Send>,
     hear: &mut dyn FnMut(&Answer),
 ) -> Result<Answer, String> {
-    let socket = Places::of_the_machine().below(SOCKET);
+    let socket = Places::of_the_machine().appliance(SOCKET);
     if !socket.exists() {
         return Err("this is no appliance: its firmware daemon does not run".to_owned());
     }

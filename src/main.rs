@@ -17,6 +17,7 @@ use streamcaster::base::limits::{
 };
 use streamcaster::control::BUILD;
 use streamcaster::system::config::{self, Arguments, Config};
+use streamcaster::system::firmware::slots::APPLIANCE;
 use streamcaster::system::heap::CountedHeap;
 use streamcaster::system::logs::{self, LogOptions};
 use streamcaster::system::password::{self, PasswordHash};
@@ -125,7 +126,7 @@ struct HashPassword {}
 struct Version {}
 
 fn default_appliance() -> PathBuf {
-    PathBuf::from("/run/appliance")
+    Path::new("/").join(APPLIANCE)
 }
 
 fn default_data() -> PathBuf {

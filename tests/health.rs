@@ -240,6 +240,46 @@ impl Drop for Running {
     }
 }
 
+/// What the program answers.
+fn ask(folder: &Folder, method: &str, path: &str) -> String {
+    let address = fs::read_to_string(folder.0.join("state/http.address")).expect("a file");
+    let address: SocketAddr = address.trim().parse().expect("an address");
+    let mut stream = std::net::TcpStream::connect(address).expect("it listens");
+    write!(stream, "{method} {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").expect("sent");
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).expect("an answer");
+    answer
+}
+
+#[test]
+fn the_days_rotation_packs_the_elders_and_is_told() {
+    let folder = Folder::new();
+    let logs = folder.0.join("logs");
+    fs::create_dir_all(&logs).expect("a folder");
+    let elder = "yesterday was a quiet day\n".repeat(1000);
+    fs::write(logs.join("streamcaster.log.1"), &elder).expect("a file");
+    let _running = Running::start(&folder);
+    let (code, line) = probe(&folder, &["--rotate"]);
+    assert_eq!(code, 0, "{line}");
+    assert!(line.starts_with("The log is rotated; "), "{line}");
+    let unpacked = |age: u32| {
+        let file = logs.join(format!("streamcaster.log.{age}.gz"));
+        let output = Command::new("gzip").arg("-dc").arg(file).output().expect("gzip");
+        assert!(output.status.success(), "{output:?}");
+        String::from_utf8(output.stdout).expect("UTF-8")
+    };
+    assert!(unpacked(1).contains("ready"), "today's, as it was until then");
+    assert_eq!(unpacked(2), elder);
+    for age in [1, 2] {
+        assert!(!logs.join(format!("streamcaster.log.{age}")).exists(), "{age} stays unpacked");
+    }
+    let answer = ask(&folder, "GET", "/api/maintenance");
+    let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
+    let told: serde_json::Value = serde_json::from_str(body).expect("JSON");
+    assert_eq!(told["rotation"]["text"], line.as_str());
+    assert_eq!((&told["rotation"]["code"], &told["probe"]), (&0.into(), &().into()));
+}
+
 #[test]
 fn the_program_is_found_where_it_listens_and_killed_when_it_hangs() {
     let folder = Folder::new();
@@ -273,19 +313,10 @@ fn the_program_is_found_where_it_listens_and_killed_when_it_hangs() {
 fn an_input_can_be_opened_anew_and_goes_on() {
     let folder = Folder::new();
     let _running = Running::start(&folder);
-    let address = fs::read_to_string(folder.0.join("state/http.address")).expect("a file");
-    let address: SocketAddr = address.trim().parse().expect("an address");
-    let ask = |method: &str, path: &str| {
-        let mut stream = std::net::TcpStream::connect(address).expect("it listens");
-        write!(stream, "{method} {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").expect("sent");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
-        answer
-    };
-    let post = |path: &str| ask("POST", path);
+    let post = |path: &str| ask(&folder, "POST", path);
     let began = Instant::now();
     // The state is first told after the input's task has begun: before, nothing is to be opened.
-    while !ask("GET", "/api/status").contains("\"listen\":\"127.0.0.1:") {
+    while !ask(&folder, "GET", "/api/status").contains("\"listen\":\"127.0.0.1:") {
         assert!(began.elapsed() < Duration::from_secs(20), "the state is not told");
         thread::sleep(Duration::from_millis(20));
     }

@@ -703,8 +703,8 @@ pub const LOG_FILE_BYTES_MAX: u64 = 64 << 20;
 pub const LOG_FILES_DEFAULT: usize = 7;
 /// The most rotated log files a configuration may ask for.
 pub const LOG_FILES_MAX: usize = 99;
-/// What is read at once of a log file that is being packed.
-pub const LOG_PACK_BYTES: usize = 64 << 10;
+/// A compressor at work: tables and the window of deflate, what it has made.
+pub const LOG_PACK_BYTES: usize = 384 << 10;
 /// The longest name of the machine: a label of a host name (RFC 1035, 2.3.4).
 pub const MACHINE_NAME_BYTES_MAX: usize = 63;
 /// Errors of a configuration told at once; more are counted.

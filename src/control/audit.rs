@@ -16,10 +16,10 @@ use crate::base::limits::AUDIT_WORDS_CHARS_MAX;
 use crate::base::time::Mono;
 use crate::control::auth::Who;
 use crate::control::fields::Fields;
-use crate::control::firmware::Order;
 use crate::control::names::decoded;
 use crate::control::routes::{Answer, Asked};
 use crate::control::stream::Stream;
+use crate::system::firmware::orders::Order;
 
 /// The log's target of these lines.
 pub const TARGET: &str = "audit";

@@ -14,7 +14,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 
 use async_io::Async;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::{Map, Value};
 use smol::future::{or, pending};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
@@ -29,6 +29,9 @@ use crate::control::names::parameter;
 use crate::control::routes::{self, Answer, Asked};
 use crate::control::stream::{Carrier, Stream};
 use crate::control::uploads::fill;
+use crate::system::firmware::orders::{self, Code, Order};
+use crate::system::firmware::slots::Slot;
+use crate::system::firmware::state;
 
 /// Where the daemon of the updates listens, and what it writes down.
 #[derive(Clone, Debug)]
@@ -66,12 +69,12 @@ impl Appliance {
     }
 
     fn socket(&self) -> PathBuf {
-        self.folder.join("firmware.sock")
+        self.folder.join(orders::SOCKET)
     }
 
     fn told(&self) -> Result<Map<String, Value>, Untold> {
         let absent = if self.folder.is_dir() { Untold::NotYet } else { Untold::NotAnAppliance };
-        let file = File::open(self.folder.join("firmware.json")).map_err(|_| absent)?;
+        let file = File::open(self.folder.join(state::TOLD)).map_err(|_| absent)?;
         let mut text = Vec::new();
         let read = file.take(FIRMWARE_TOLD_BYTES_MAX).read_to_end(&mut text);
         read.map_err(|_| Untold::Unreadable)?;
@@ -141,62 +144,7 @@ pub fn install(asked: Asked<'_>, appliance: &Appliance) -> Result<Answer, Answer
 /// There is no appliance, as an answer.
 pub fn roll_back(appliance: &Appliance) -> Result<Answer, Answer> {
     demand_appliance(appliance)?;
-    Ok(routes::streamed(Stream::Firmware(Order::RollBack)))
-}
-
-/// What the daemon is to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Order {
-    /// Install the package that follows.
-    Install {
-        /// Its length, bytes.
-        bytes: u64,
-        /// Also when it is older than what runs.
-        allow_downgrade: bool,
-    },
-    /// Start the other system.
-    RollBack,
-}
-
-impl Order {
-    const fn bytes(self) -> u64 {
-        match self {
-            Order::Install { bytes, .. } => bytes,
-            Order::RollBack => 0,
-        }
-    }
-
-    /// The line that gives it.
-    fn line(self) -> String {
-        match self {
-            Order::Install { bytes, allow_downgrade } => format!(
-                "{{\"order\":\"install\",\"bytes\":{bytes},\"allow_downgrade\":{allow_downgrade}}}\n"
-            ),
-            Order::RollBack => "{\"order\":\"rollback\"}\n".to_owned(),
-        }
-    }
-}
-
-/// For the audit.
-impl fmt::Display for Order {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Order::Install { allow_downgrade: false, .. } => "install an update",
-            Order::Install { allow_downgrade: true, .. } => "install an update, even an older one",
-            Order::RollBack => "roll back to the other system",
-        })
-    }
-}
-
-/// What the daemon says in a line; what is not known here is passed over.
-#[derive(Deserialize)]
-struct Said {
-    done: Option<String>,
-    version: Option<String>,
-    revision: Option<String>,
-    slot: Option<String>,
-    error: Option<String>,
-    code: Option<String>,
+    Ok(routes::streamed(Stream::Firmware(Order::Rollback)))
 }
 
 /// What came of an order that was carried out.
@@ -204,9 +152,9 @@ struct Said {
 struct Done {
     success: bool,
     message: String,
-    version: Option<String>,
-    revision: Option<String>,
-    slot: Option<String>,
+    version: String,
+    revision: String,
+    slot: Slot,
 }
 
 /// Why an order was not carried out.
@@ -225,7 +173,7 @@ enum Failure {
     /// The client is gone.
     Gone(io::Error),
     /// The daemon refused.
-    Refused { code: String, words: String },
+    Refused { code: Code, words: String },
 }
 
 impl fmt::Display for Failure {
@@ -251,29 +199,27 @@ impl Failure {
     fn answer(&self) -> Answer {
         let (status, code) = match self {
             Failure::TooSlow | Failure::Gone(_) => (408, "CUT_SHORT"),
-            Failure::Refused { code, .. } => verdict(code),
+            Failure::Refused { code, .. } => verdict(*code),
             _ => (503, "SYSTEM_ERROR"),
         };
         routes::error(status, code, &self.to_string())
     }
 }
 
-/// The status of a refusal, and its code, if it is one of those there are.
-fn verdict(code: &str) -> (u16, &'static str) {
-    const VERDICTS: [(u16, &str); 10] = [
-        (400, "INVALID_REQUEST"),
-        (409, "NO_OTHER_SYSTEM"),
-        (409, "OLDER_VERSION"),
-        (413, "TOO_LARGE"),
-        (422, "CUT_SHORT"),
-        (422, "DAMAGED"),
-        (422, "NOT_AN_UPDATE"),
-        (422, "WRONG_SIGNATURE"),
-        (500, "DISK"),
-        (503, "BUSY"),
-    ];
-    let known = VERDICTS.into_iter().find(|(_, known)| *known == code);
-    known.unwrap_or((500, "SYSTEM_ERROR"))
+/// The status of a refusal, and its code as the API's clients read it.
+const fn verdict(code: Code) -> (u16, &'static str) {
+    match code {
+        Code::InvalidRequest => (400, "INVALID_REQUEST"),
+        Code::NoOtherSystem => (409, "NO_OTHER_SYSTEM"),
+        Code::OlderVersion => (409, "OLDER_VERSION"),
+        Code::TooLarge => (413, "TOO_LARGE"),
+        Code::CutShort => (422, "CUT_SHORT"),
+        Code::Damaged => (422, "DAMAGED"),
+        Code::NotAnUpdate => (422, "NOT_AN_UPDATE"),
+        Code::WrongSignature => (422, "WRONG_SIGNATURE"),
+        Code::Disk => (500, "DISK"),
+        Code::Busy => (503, "BUSY"),
+    }
 }
 
 /// Gives an order to the daemon and says what came of it.
@@ -310,8 +256,8 @@ async fn send(
     carrier: &mut Carrier<'_>,
     daemon: &Async<UnixStream>,
 ) -> Result<Done, Failure> {
-    let mut taken = put(daemon, order.line().as_bytes()).await?;
-    let mut missing = order.bytes();
+    let mut taken = put(daemon, &orders::line_of(&order)).await?;
+    let mut missing = order.package_bytes();
     // On the heap: a future is as large as the largest of all connections'.
     let mut piece = vec![0; UPLOAD_STEP_BYTES_MIN];
     while missing > 0 && taken == Taken::Whole {
@@ -368,20 +314,25 @@ async fn hear(order: Order, mut daemon: &Async<UnixStream>) -> Result<Done, Fail
 
 /// What a line of the daemon says; nothing when it only tells how far it is.
 fn understand(order: Order, line: &[u8]) -> Result<Option<Done>, Failure> {
-    let said: Said = serde_json::from_slice(line).map_err(|_| Failure::Garbled)?;
-    if let Some(words) = said.error {
-        return Err(Failure::Refused { code: said.code.unwrap_or_default(), words });
-    }
-    let Said { version, revision, slot, .. } = said;
-    let named = |text: &Option<String>| text.as_deref().unwrap_or("?").to_owned();
-    let system = format!("{} ({})", named(&version), named(&revision));
+    let said = serde_json::from_slice(line).map_err(|_| Failure::Garbled)?;
+    let (version, revision, slot) = match said {
+        orders::Answer::Error { error, code } => {
+            return Err(Failure::Refused { code, words: error })
+        }
+        orders::Answer::Done { version, revision, slot, .. } => (version, revision, slot),
+        orders::Answer::Writing { .. } | orders::Answer::Step { .. } => return Ok(None),
+    };
     let message = match order {
         Order::Install { .. } => {
-            format!("Version {system} is installed; the machine restarts with it now.")
+            format!(
+                "Version {version} ({revision}) is installed; the machine restarts with it now."
+            )
         }
-        Order::RollBack => format!("The machine restarts now, with version {system}."),
+        Order::Rollback => {
+            format!("The machine restarts now, with version {version} ({revision}).")
+        }
     };
-    Ok(said.done.map(|_| Done { success: true, message, version, revision, slot }))
+    Ok(Some(Done { success: true, message, version, revision, slot }))
 }
 
 #[cfg(test)]
@@ -401,32 +352,23 @@ mod tests {
     const INSTALL: Order = Order::Install { bytes: 7, allow_downgrade: true };
 
     #[test]
-    fn orders_are_lines_the_daemon_reads() {
-        let said = |order: Order| serde_json::from_str::<Value>(order.line().trim_end()).unwrap();
-        let wanted = serde_json::json!({"order": "install", "bytes": 7, "allow_downgrade": true});
-        assert_eq!(said(INSTALL), wanted);
-        assert_eq!(said(Order::RollBack), serde_json::json!({"order": "rollback"}));
-        assert!(INSTALL.line().ends_with('\n') && Order::RollBack.line().ends_with('\n'));
-    }
-
-    #[test]
     fn progress_is_passed_over_and_the_last_word_understood() {
         assert_eq!(heard(INSTALL, r#"{"progress":"writing","bytes":4,"of":7}"#), Ok(None));
-        assert_eq!(heard(INSTALL, r#"{"news":["later"]}"#), Ok(None));
         let done = r#"{"done":"installed","version":"0.2.0","revision":"abc1234","slot":"B"}"#;
         let message = heard(INSTALL, done).unwrap().unwrap();
         assert_eq!(
             message,
             "Version 0.2.0 (abc1234) is installed; the machine restarts with it now."
         );
-        assert!(heard(Order::RollBack, r#"{"done":"rolling back"}"#).unwrap().is_some());
+        let back = done.replace("installed", "rolling back");
+        let message = heard(Order::Rollback, &back).unwrap().unwrap();
+        assert_eq!(message, "The machine restarts now, with version 0.2.0 (abc1234).");
         let refused = r#"{"error":"Too old.","code":"OLDER_VERSION"}"#;
         let wanted = (409, "OLDER_VERSION".to_owned(), "Too old.".to_owned());
         assert_eq!(heard(INSTALL, refused), Err(wanted));
-        let unknown = heard(INSTALL, r#"{"error":"New words.","code":"NEW"}"#).unwrap_err();
-        assert_eq!((unknown.0, unknown.1.as_str()), (500, "SYSTEM_ERROR"));
-        assert_eq!(heard(INSTALL, "writing").unwrap_err().0, 503);
-        assert_eq!(heard(INSTALL, r#"{"done":1}"#).unwrap_err().0, 503);
+        for garbled in [r#"{"error":"New.","code":"NEW"}"#, r#"{"news":1}"#, r#"{"done":1}"#, "x"] {
+            assert_eq!(heard(INSTALL, garbled).unwrap_err().0, 503, "{garbled}");
+        }
     }
 
     #[test]
@@ -442,7 +384,7 @@ mod tests {
         std::fs::create_dir_all(&folder).unwrap();
         let silent = told(&folder);
         assert_ne!((&silent["available"], &silent["reason"]), (&true.into(), &absent["reason"]));
-        let file = folder.join("firmware.json");
+        let file = folder.join(state::TOLD);
         let most = usize::try_from(FIRMWARE_TOLD_BYTES_MAX).unwrap();
         for text in ["", "[]", "{", &format!("{{\"a\":\"{}\"}}", "x".repeat(most))] {
             std::fs::write(&file, text).unwrap();

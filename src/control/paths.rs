@@ -1,5 +1,6 @@
 //! Every path there is: one list, from which requests are routed and against which the API's
-//! document is held. Purpose: what is not in it does not exist, but for the page's files. Non-goals: answering. Bound: the list.
+//! document is held. Purpose: what is not in it does not exist, but for the page's files. Non-goals:
+//! answering. Bound: the list.
 
 use crate::control::auth::Right;
 use crate::control::page;

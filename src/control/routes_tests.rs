@@ -75,7 +75,7 @@ fn one_file() -> Listing {
 
 /// Settings in a folder that there is not.
 fn no_settings() -> Settings {
-    let (data, arguments) = (std::path::Path::new("/nonexistent"), Arguments::default());
+    let (data, arguments) = (std::path::Path::new("/dev/null/none"), Arguments::default());
     Settings::new(data, Box::new(|_| None), arguments, Config::default()).0
 }
 

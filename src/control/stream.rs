@@ -23,12 +23,13 @@ use crate::base::limits::{
 use crate::control::auth::Auth;
 use crate::control::connection::within;
 use crate::control::events::{self, Newsroom};
-use crate::control::firmware::{Appliance, Order};
+use crate::control::firmware::Appliance;
 use crate::control::meter::Meter;
 use crate::control::routes::{self, Answer, COMMON_FIELDS};
 use crate::control::wire::Wire;
 use crate::control::{firmware, preview, uploads};
 use crate::outputs::preview::PreviewDesk;
+use crate::system::firmware::orders::Order;
 use crate::system::library::clerk::Clerk;
 
 /// The field by which an answer says that it is a stream; it never reaches a client.
@@ -67,7 +68,7 @@ impl fmt::Display for Stream {
             Stream::Firmware(Order::Install { bytes, allow_downgrade }) => {
                 write!(f, "install {bytes} {}", u8::from(*allow_downgrade))
             }
-            Stream::Firmware(Order::RollBack) => f.write_str("rollback"),
+            Stream::Firmware(Order::Rollback) => f.write_str("rollback"),
         }
     }
 }
@@ -96,7 +97,7 @@ impl Stream {
                 let allow_downgrade = allow == 1;
                 Some(Stream::Firmware(Order::Install { bytes, allow_downgrade }))
             }
-            ("rollback", []) => Some(Stream::Firmware(Order::RollBack)),
+            ("rollback", []) => Some(Stream::Firmware(Order::Rollback)),
             _ => None,
         }
     }
@@ -284,7 +285,7 @@ mod tests {
             Stream::Upload { id: 7, offset: 1 << 40, bytes: 0 },
             Stream::Firmware(Order::Install { bytes: 1 << 26, allow_downgrade: false }),
             Stream::Firmware(Order::Install { bytes: 1, allow_downgrade: true }),
-            Stream::Firmware(Order::RollBack),
+            Stream::Firmware(Order::Rollback),
         ] {
             assert_eq!(Stream::parse(&stream.to_string()), Some(stream), "{stream}");
         }

@@ -130,7 +130,8 @@ fn going_back_is_asked_of_the_service() {
     let appliance = appliance("back");
     appliance.serve(|order, line| {
         assert_eq!(order, &json!({"order": "rollback"}));
-        let done = json!({"done": "rolling back", "version": "0.1.0", "revision": "f141df0"});
+        let done =
+            json!({"done": "rolling back", "version": "0.1.0", "revision": "f141df0", "slot": "A"});
         tell(line, &done);
     });
     let control = control_of(&appliance);

@@ -70,7 +70,7 @@ fn logs() -> LogBook {
 
 /// Settings of a program without a file, in a folder that there is not.
 fn settings() -> Settings {
-    let (data, arguments) = (std::path::Path::new("/nonexistent"), Arguments::default());
+    let (data, arguments) = (std::path::Path::new("/dev/null/none"), Arguments::default());
     Settings::new(data, Box::new(|_| None), arguments, Config::default()).0
 }
 

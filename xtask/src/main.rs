@@ -11,7 +11,6 @@ mod emulate;
 mod flash;
 mod fuzz;
 mod image;
-mod json;
 mod layers;
 mod lightsail;
 mod oci;

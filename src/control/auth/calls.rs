@@ -1,6 +1,6 @@
 //! The calls about who it is: `POST /api/login`, `POST /api/logout`, `GET /api/session`,
-//! `POST /api/password`, `POST /api/setup`. Non-goals: who may call them, which is judged before; where a new password
-//! is written down. Bound: the body's, which the gate keeps.
+//! `POST /api/password`, `POST /api/setup`. Non-goals: who may call them, which is judged before;
+//! where a new password is written down. Bound: the body's, which the gate keeps.
 
 use std::fmt;
 

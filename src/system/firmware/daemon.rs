@@ -19,7 +19,7 @@ use super::environment::{self, Environment, TRIES_ON_TRIAL};
 use super::install::{self, Demand, Disk, Progress};
 use super::orders::{self, Answer, Code, Order, Refusal, SOCKET};
 use super::package::{Identity, PublicKey};
-use super::slots::{Partitions, Places, Slot};
+use super::slots::{text_of, Partitions, Places, Slot};
 use super::state::{self, Busy, Change, Outcome, Systems, Told, What};
 use crate::base::limits::{
     FIRMWARE_LINE_BYTES_MAX, FIRMWARE_LOOK_MS, FIRMWARE_ON_AIR_MS_MAX, FIRMWARE_ORDER_MS_MAX,
@@ -31,8 +31,8 @@ use crate::system::probe::{self, Options};
 
 /// The group that may order.
 const GROUP: &str = "streamcaster";
-/// There once the disk is, below `/`.
-const STARTED: &str = "run/appliance/started";
+/// There once the disk is.
+const STARTED: &str = "started";
 /// Seconds the programme has to say how it does.
 const PROBE_S: u64 = 2;
 
@@ -275,7 +275,7 @@ impl Daemon {
 
     fn keep_looking(&self) {
         let period = Duration::from_millis(FIRMWARE_LOOK_MS);
-        while !self.places.below(STARTED).exists() {
+        while !self.places.appliance(STARTED).exists() {
             std::thread::sleep(period);
         }
         let last = state::remembered(&self.places);
@@ -370,7 +370,7 @@ fn refuse(stream: &UnixStream, refusal: Refusal) {
 
 /// The socket: root's, and the programme's group may order.
 fn listen(places: &Places) -> io::Result<UnixListener> {
-    let path = places.below(SOCKET);
+    let path = places.appliance(SOCKET);
     match fs::remove_file(&path) {
         Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
         _ => {}
@@ -385,12 +385,7 @@ fn listen(places: &Places) -> io::Result<UnixListener> {
 
 /// The number of the programme's group (group(5)).
 fn group(file: &Path) -> Option<u32> {
-    let mut text = String::new();
-    fs::File::open(file)
-        .ok()?
-        .take(FIRMWARE_LINE_BYTES_MAX as u64)
-        .read_to_string(&mut text)
-        .ok()?;
+    let text = text_of(file, FIRMWARE_LINE_BYTES_MAX as u64).ok()?;
     let own = text.lines().map(|line| line.split(':')).find_map(|mut fields| {
         (fields.next() == Some(GROUP)).then(|| fields.nth(1).and_then(|id| id.parse().ok()))
     });

@@ -22,7 +22,7 @@ impl Machine {
     /// One that runs slot A, 0.1.0, signed by key 7; slot B holds `other`.
     fn new(name: &str, variables: &str, other: &[u8]) -> Machine {
         let machine = Machine::start(name, variables, other);
-        fs::write(machine.places.below(STARTED), b"").unwrap();
+        fs::write(machine.places.appliance(STARTED), b"").unwrap();
         machine
     }
 
@@ -61,11 +61,11 @@ impl Machine {
     }
 
     fn stream(&self) -> UnixStream {
-        UnixStream::connect(self.places.below(SOCKET)).unwrap()
+        UnixStream::connect(self.places.appliance(SOCKET)).unwrap()
     }
 
     fn told(&self) -> serde_json::Value {
-        let bytes = fs::read(self.places.below(state::TOLD)).unwrap_or_default();
+        let bytes = fs::read(self.places.appliance(state::TOLD)).unwrap_or_default();
         serde_json::from_slice(&bytes).unwrap_or_default()
     }
 
@@ -88,7 +88,7 @@ impl Machine {
         loop {
             let mut answers = Vec::new();
             let body = Box::new(io::Cursor::new(body.to_vec()));
-            let socket = self.places.below(SOCKET);
+            let socket = self.places.appliance(SOCKET);
             let done = orders::order(&socket, order, body, &mut |answer| {
                 answers.push(answer.clone());
             });
@@ -149,7 +149,7 @@ fn an_update_is_written_told_and_started() {
 /// One order, once.
 fn code_of_busy(machine: &Machine) -> Code {
     let mut last = None;
-    let socket = machine.places.below(SOCKET);
+    let socket = machine.places.appliance(SOCKET);
     let hear = &mut |answer: &Answer| last = Some(answer.clone());
     orders::order(&socket, Order::Rollback, Box::new(io::empty()), hear).unwrap_err();
     code(Err(last.into_iter().collect()))
@@ -208,7 +208,7 @@ fn a_system_that_did_not_get_well_is_left_and_that_is_told() {
     let release = machine.places.release().unwrap();
     let change = Change::ordered(What::Update, Slot::B, &release, &release, clock::utc());
     state::remember(&machine.places, &change).unwrap();
-    fs::write(machine.places.below(STARTED), b"").unwrap();
+    fs::write(machine.places.appliance(STARTED), b"").unwrap();
     let told = machine.tells(|told| told["last"]["outcome"] == "fell back");
     assert_eq!((&told["slot"], &told["on_trial"]), (&"A".into(), &false.into()));
     let variables = machine.variables();
@@ -223,7 +223,7 @@ fn a_confirmation_is_noticed() {
     let change = Change::ordered(What::Update, Slot::A, &release, &release, clock::utc());
     state::remember(&machine.places, &change).unwrap();
     assert_eq!(code_of_busy(&machine), Code::Busy, "there is no disk yet");
-    fs::write(machine.places.below(STARTED), b"").unwrap();
+    fs::write(machine.places.appliance(STARTED), b"").unwrap();
     let told = machine.tells(|told| told["last"]["outcome"] == "on trial");
     assert_eq!(told["on_trial"], true);
     environment::change(&machine.environment, |variables| variables.confirm(Slot::A)).unwrap();

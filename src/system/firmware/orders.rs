@@ -3,6 +3,7 @@
 //! one; the answers are lines of JSON, the last of which says `done` or `error`. Non-goal: who may
 //! connect, which the socket's owner and mode say. Bound: [`FIRMWARE_LINE_BYTES_MAX`] a line.
 
+use std::fmt;
 use std::io::{self, BufRead, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
@@ -14,8 +15,8 @@ use super::install::Failed;
 use super::slots::Slot;
 use crate::base::limits::FIRMWARE_LINE_BYTES_MAX;
 
-/// Where the daemon listens, below `/`.
-pub const SOCKET: &str = "run/appliance/firmware.sock";
+/// Where the daemon listens, in the folder of the [appliance](super::slots::APPLIANCE).
+pub const SOCKET: &str = "firmware.sock";
 
 /// What is ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -31,6 +32,27 @@ pub enum Order {
     },
     /// Start the other system.
     Rollback,
+}
+
+impl Order {
+    /// How much follows the order, bytes.
+    pub const fn package_bytes(self) -> u64 {
+        match self {
+            Order::Install { bytes, .. } => bytes,
+            Order::Rollback => 0,
+        }
+    }
+}
+
+/// In a person's words.
+impl fmt::Display for Order {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Order::Install { allow_downgrade: false, .. } => "install an update",
+            Order::Install { allow_downgrade: true, .. } => "install an update, even an older one",
+            Order::Rollback => "roll back to the other system",
+        })
+    }
 }
 
 /// What is answered.
@@ -153,14 +175,19 @@ fn line(from: &mut dyn BufRead) -> io::Result<Option<Vec<u8>>> {
     }
 }
 
+/// An order or an answer as its line.
+pub fn line_of(words: &impl Serialize) -> Vec<u8> {
+    let mut line = serde_json::to_vec(words).expect("orders and answers are JSON");
+    line.push(b'\n');
+    line
+}
+
 /// Sends a line.
 ///
 /// # Errors
 /// The socket's own.
 pub fn send(into: &mut dyn Write, words: &impl Serialize) -> io::Result<()> {
-    let mut line = serde_json::to_vec(words).map_err(io::Error::other)?;
-    line.push(b'\n');
-    into.write_all(&line)
+    into.write_all(&line_of(words))
 }
 
 /// Orders something of the daemon and waits until it is done: its last answer. `body` is the
@@ -258,6 +285,9 @@ mod tests {
             b"\xff\xfe\n",
         ] {
             assert_eq!(read(text).map_err(|refusal| refusal.code), Err(Code::InvalidRequest));
+        }
+        for order in [install, Order::Rollback] {
+            assert_eq!(read(&line_of(&order)), Ok(order));
         }
         let endless = vec![b' '; 1 << 20];
         assert!(read(&endless).unwrap_err().why.contains("no end"));

@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use super::package::{Identity, PublicKey};
 use crate::base::limits::FIRMWARE_TEXT_BYTES_MAX;
 
+/// Where the appliance's own services are met, below `/`.
+pub const APPLIANCE: &str = "run/appliance";
 /// Members of a slot's archive that are looked at: it has four and its end.
 const MEMBERS_MAX: usize = 16;
 /// A member's head (initramfs-buffer-format.rst of the kernel): a magic word and 13 fields of 8
@@ -104,6 +106,11 @@ impl Places {
         self.root.join(path)
     }
 
+    /// What the services leave of this name.
+    pub fn appliance(&self, name: &str) -> PathBuf {
+        self.below(APPLIANCE).join(name)
+    }
+
     /// The slot that runs: the kernel's word `slot=`, of several the last. `None`: this is no
     /// appliance.
     pub fn running(&self) -> Option<Slot> {
@@ -170,7 +177,8 @@ struct Device {
     disk: PathBuf,
 }
 
-fn text_of(path: &Path, bytes_max: u64) -> io::Result<String> {
+/// The beginning of a text file, at most so much of it.
+pub(super) fn text_of(path: &Path, bytes_max: u64) -> io::Result<String> {
     let mut text = String::new();
     File::open(path)?.take(bytes_max).read_to_string(&mut text)?;
     Ok(text)
@@ -264,7 +272,7 @@ pub(super) mod tests {
         let root = std::env::temp_dir().join(format!("firmware-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&root);
         let places = Places { root };
-        for folder in ["dev", "proc", "sys/class/block", "etc/streamcaster", "run/appliance"] {
+        for folder in ["dev", "proc", "sys/class/block", "etc/streamcaster", APPLIANCE] {
             fs::create_dir_all(places.below(folder)).unwrap();
         }
         fs::write(places.below("proc/cmdline"), "quiet slot=A\n").unwrap();

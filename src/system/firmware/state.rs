@@ -21,8 +21,8 @@ use super::slots::{self, Partitions, Places, Slot};
 use crate::base::time::Utc;
 use crate::system::store;
 
-/// Where the state is told, below `/`.
-pub const TOLD: &str = "run/appliance/firmware.json";
+/// Where the state is told, in the folder of the [appliance](slots::APPLIANCE).
+pub const TOLD: &str = "firmware.json";
 /// Where the last change is remembered, below `/`.
 const MEMORY: &str = "data/system/firmware/last.json";
 /// Made when the machine ends the programme, below `/`: its time is what counts.
@@ -219,7 +219,7 @@ impl Systems {
 /// # Errors
 /// The file system's own.
 pub fn tell(places: &Places, told: &Told) -> io::Result<()> {
-    let path = places.below(TOLD);
+    let path = places.appliance(TOLD);
     let bytes = serde_json::to_vec(told).map_err(io::Error::other)?;
     store::write(&path, &bytes)?;
     fs::set_permissions(&path, Permissions::from_mode(0o644))
@@ -284,7 +284,7 @@ mod tests {
         assert_eq!(serde_json::to_value(&told).unwrap(), expected);
         let places = places("told");
         tell(&places, &told).unwrap();
-        let mode = fs::metadata(places.below(TOLD)).unwrap().permissions().mode();
+        let mode = fs::metadata(places.appliance(TOLD)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o644);
         let busy = systems.told(&variables, Some(Busy::Writing), None);
         let busy = serde_json::to_value(&busy).unwrap();

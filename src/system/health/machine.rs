@@ -3,7 +3,7 @@
 
 use crate::base::budget::human;
 use crate::base::time::Mono;
-use crate::system::machine::CpuShare;
+use crate::system::machine::{CpuShare, DiskWarning};
 
 use super::{Check, Figures, Verdict};
 
@@ -111,7 +111,8 @@ pub(super) fn disk(figures: &Figures, now: Mono) -> Check {
 pub(super) fn data_disk(figures: &Figures) -> Option<Check> {
     let is_read_only = figures.machine.disk.is_some_and(|disk| disk.is_read_only);
     let refused = "the data disk can only be read: no setting, video or log is kept";
-    let detail = match (figures.machine.disk_warning, is_read_only) {
+    let warning = figures.machine.disk_warning.as_ref().map(DiskWarning::as_str);
+    let detail = match (warning, is_read_only) {
         (Some(warning), true) => format!("{warning}; {refused}"),
         (Some(warning), false) => warning.to_owned(),
         (None, true) => refused.to_owned(),
@@ -203,7 +204,7 @@ mod tests {
         let check = data_disk(&figures).expect("a check");
         assert_eq!((check.verdict, &*check.name), (Verdict::Degraded, "data_disk"));
         assert!(check.detail.contains("only be read"), "{}", check.detail);
-        figures.machine.disk_warning = Some("it was mended");
+        figures.machine.disk_warning = DiskWarning::of("it was mended");
         let check = data_disk(&figures).expect("a check");
         assert!(check.detail.starts_with("it was mended; the data disk can only"), "{check:?}");
         figures.machine.disk = None;

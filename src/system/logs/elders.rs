@@ -1,13 +1,16 @@
 //! The log's elders: `streamcaster.log.1`, `.2`, … and, packed, `.1.gz`, `.2.gz`, …. Purpose: which
 //! file stands at which age, and how they move on. Cut at any moment, nothing is lost: a file is
 //! renamed, and what is packed is whole before the plain one goes. Non-goal: what is written into
-//! them. Bound: one file at each age, [`LOG_FILES_MAX`] ages.
+//! them. Bound: one file at each age, [`LOG_FILES_MAX`] ages; a compressor of
+//! [`LOG_PACK_BYTES`](crate::base::limits::LOG_PACK_BYTES), whatever it packs.
 
 use std::fs::{self, File};
-use std::io::{self, ErrorKind};
+use std::io::{self, ErrorKind, Read, Write};
 use std::path::PathBuf;
 
-use super::gzip;
+use flate2::write::GzEncoder;
+use flate2::Compression;
+
 use crate::base::limits::LOG_FILES_MAX;
 
 /// Name of the newest file.
@@ -24,6 +27,13 @@ fn if_there(done: io::Result<()>) -> io::Result<()> {
         Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
         done => done,
     }
+}
+
+/// The same bytes for the same content: no name and no time are told (RFC 1952, 2.3).
+fn pack_into(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
+    let mut encoder = GzEncoder::new(to, Compression::default());
+    io::copy(from, &mut encoder)?;
+    encoder.finish().map(drop)
 }
 
 impl Elders {
@@ -78,7 +88,7 @@ impl Elders {
         // A packed one beside the plain one is whole: only the last step is missing.
         if !packed.exists() {
             let written = File::create(&unfinished).and_then(|mut to| {
-                gzip::pack(&mut from, &mut to)?;
+                pack_into(&mut from, &mut to)?;
                 to.sync_all()
             });
             if let Err(error) = written.and_then(|()| fs::rename(&unfinished, &packed)) {
@@ -108,5 +118,57 @@ impl Elders {
             age => size(self.plain(age)).saturating_add(size(self.packed(age))),
         });
         all.fold(0, u64::saturating_add)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::{Command, Stdio};
+
+    use super::*;
+    use crate::base::limits::THREAD_STACK_BYTES;
+
+    /// Packed where the log packs: on a thread with no more stack than its own.
+    fn packed(bytes: &[u8]) -> Vec<u8> {
+        let pack = || {
+            let mut to = Vec::new();
+            pack_into(&mut &*bytes, &mut to).unwrap();
+            to
+        };
+        std::thread::scope(|scope| {
+            let thread = std::thread::Builder::new().stack_size(THREAD_STACK_BYTES);
+            thread.spawn_scoped(scope, pack).unwrap().join().unwrap()
+        })
+    }
+
+    /// What gzip makes of it.
+    fn unpacked(packed: Vec<u8>) -> Vec<u8> {
+        let mut gzip = Command::new("gzip");
+        let gzip = gzip.arg("-dc").stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut gzip = gzip.spawn().unwrap();
+        let mut input = gzip.stdin.take().unwrap();
+        let fed = std::thread::spawn(move || input.write_all(&packed));
+        let output = gzip.wait_with_output().unwrap();
+        fed.join().unwrap().unwrap();
+        assert!(output.status.success(), "gzip refuses it");
+        output.stdout
+    }
+
+    #[test]
+    fn gzip_reads_what_was_packed_on_the_logs_own_stack() {
+        let mut random = fastrand::Rng::with_seed(3);
+        let noise: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(300_000).collect();
+        let line = |n: usize| {
+            let minute = n % 60;
+            format!("2026-11-22T12:{minute:02}:54.018Z INFO  [viewers] 10.0.0.{n} comes\n")
+        };
+        let text: String = (0..9999).map(line).collect();
+        for bytes in [&[][..], b"a", &noise, text.as_bytes()] {
+            let packed = packed(bytes);
+            assert_eq!(packed.get(4..8), Some(&[0; 4][..]), "no time is told");
+            assert!(unpacked(packed) == bytes, "{} bytes", bytes.len());
+        }
+        let length = packed(text.as_bytes()).len();
+        assert!(length * 8 < text.len(), "{length} of {}", text.len());
     }
 }

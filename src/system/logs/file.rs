@@ -1,6 +1,6 @@
 //! The log file and its rotation. Purpose: `streamcaster.log` and its elders by size, by day and by
-//! count. A full, missing or read-only disk costs lines,
-//! never anything else. Bound: `file_bytes` × (`files` + 1) on disk.
+//! count. A full, missing or read-only disk costs lines, never anything else. Bound: `file_bytes` ×
+//! (`files` + 1) on disk.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};

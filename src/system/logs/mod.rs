@@ -7,7 +7,6 @@
 
 mod elders;
 mod file;
-mod gzip;
 mod line;
 mod ring;
 

@@ -22,6 +22,7 @@ use crate::base::time::Mono;
 use crate::system::clock;
 use history::{History, Sample};
 
+pub use notice::DiskWarning;
 pub use proc::MemoryBytes;
 
 /// The machine as it was last seen. What could not be read is `None`.
@@ -42,7 +43,7 @@ pub struct MachineStatus {
     /// The disk that holds the data folder, as it was when it last answered.
     pub disk: Option<DiskStatus>,
     /// What the appliance found wrong with that disk at its start.
-    pub disk_warning: Option<&'static str>,
+    pub disk_warning: Option<DiskWarning>,
     /// Bit rates over all networks but loopback.
     pub network: Option<NetworkRates>,
 }
@@ -142,14 +143,18 @@ impl Shared {
 }
 
 impl Gauges {
-    /// Begins to look. `data` is the folder whose disk counts; `budget_bytes` is what the process
-    /// may occupy.
+    /// Begins to look. `data` is the folder whose disk counts, `appliance` the folder of the
+    /// appliance's own services, which need not be there; `budget_bytes` is what the process may
+    /// occupy.
     ///
     /// # Errors
     /// A thread cannot be started.
-    pub fn start(data: &Path, budget_bytes: u64) -> io::Result<Gauges> {
+    pub fn start(data: &Path, appliance: &Path, budget_bytes: u64) -> io::Result<Gauges> {
         let gauges = Gauges::default();
-        gauges.shared().lock().budget_bytes = budget_bytes;
+        let mut cell = gauges.shared().lock();
+        cell.budget_bytes = budget_bytes;
+        cell.machine.disk_warning = DiskWarning::read(appliance);
+        drop(cell);
         let (machine, disk) = (Arc::clone(gauges.shared()), Arc::clone(gauges.shared()));
         let data = data.to_owned();
         spawn("machine", move || look_at_machine(&machine))?;
@@ -186,8 +191,7 @@ fn look_at_machine(shared: &Shared) {
         let memory = proc_file("meminfo").and_then(|text| proc::memory(&text));
         let load = proc_file("loadavg").and_then(|text| proc::load(&text));
         let mut cell = shared.lock();
-        let disk = cell.machine.disk;
-        let disk_warning = notice::disk_warning();
+        let MachineStatus { disk, disk_warning, .. } = cell.machine;
         cell.machine = MachineStatus { load, memory, disk, disk_warning, ..cpu };
         drop(cell);
         if !shared.wait() {
@@ -252,7 +256,10 @@ mod tests {
 
     #[test]
     fn the_machine_at_hand_is_seen_and_the_threads_end() {
-        let gauges = Gauges::start(Path::new("/"), 7).expect("threads");
+        let appliance = std::env::temp_dir().join(format!("gauges-{}", std::process::id()));
+        fs::create_dir_all(&appliance).expect("a folder");
+        fs::write(appliance.join("data.warning"), "it was mended\n").expect("a file");
+        let gauges = Gauges::start(Path::new("/"), &appliance, 7).expect("threads");
         let seen = |gauges: &Gauges| {
             let machine = gauges.machine();
             machine.memory.is_some() && machine.disk.is_some()
@@ -261,7 +268,9 @@ mod tests {
         while !seen(&gauges) && clock::mono() < deadline {
             thread::yield_now();
         }
+        fs::remove_dir_all(&appliance).expect("our own folder");
         let machine = gauges.machine();
+        assert_eq!(machine.disk_warning, DiskWarning::of("it was mended"));
         assert!(machine.disk.is_some_and(|disk| disk.total_bytes > 0), "{machine:?}");
         assert!(machine.memory.is_some_and(|m| m.total >= m.available), "{machine:?}");
         assert!(machine.cores.is_some_and(|cores| cores > 0), "{machine:?}");

@@ -1,31 +1,55 @@
 //! What the appliance found out about its data disk before the program began. Purpose: the page tells
 //! what the console tells. Non-goal: any other machine, which leaves no such file. Bound: one line
-//! of `DISK_WARNING_BYTES_MAX`, read once.
+//! of [`DISK_WARNING_BYTES_MAX`], read once.
 
+use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
-use std::sync::OnceLock;
 
 use crate::base::limits::DISK_WARNING_BYTES_MAX;
 
-/// Where the appliance's start leaves it (`rootfs/usr/lib/appliance/data`).
-const FILE: &str = "/run/appliance/data.warning";
+/// Where the appliance's start leaves it (`rootfs/usr/lib/appliance/data`), in its folder.
+const FILE: &str = "data.warning";
 
-/// The warning; nothing when all is well with the disk.
-pub(super) fn disk_warning() -> Option<&'static str> {
-    static WARNING: OnceLock<Option<String>> = OnceLock::new();
-    WARNING.get_or_init(|| read(Path::new(FILE))).as_deref()
+/// The warning, by value like all that is told of the machine.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub struct DiskWarning {
+    bytes: [u8; DISK_WARNING_BYTES_MAX],
+    length: usize,
 }
 
-/// The first line of a file.
-fn read(path: &Path) -> Option<String> {
-    let mut bytes = Vec::with_capacity(DISK_WARNING_BYTES_MAX);
-    let limit = u64::try_from(DISK_WARNING_BYTES_MAX).unwrap_or(u64::MAX);
-    File::open(path).ok()?.take(limit).read_to_end(&mut bytes).ok()?;
-    let text = String::from_utf8_lossy(&bytes);
-    let line = text.lines().next()?.trim();
-    (!line.is_empty()).then(|| line.to_owned())
+impl DiskWarning {
+    /// The first line of a text, as much of it as there is room for; `None` where it is empty.
+    pub fn of(text: &str) -> Option<DiskWarning> {
+        let line = text.lines().next()?.trim();
+        let room = line.len().min(DISK_WARNING_BYTES_MAX);
+        let length = (0..=room).rev().find(|at| line.is_char_boundary(*at))?;
+        let mut bytes = [0; DISK_WARNING_BYTES_MAX];
+        bytes.get_mut(..length)?.copy_from_slice(line.as_bytes().get(..length)?);
+        (length > 0).then_some(DiskWarning { bytes, length })
+    }
+
+    /// What the appliance left in its folder; nothing when all is well with the disk.
+    pub(super) fn read(appliance: &Path) -> Option<DiskWarning> {
+        let mut bytes = Vec::with_capacity(DISK_WARNING_BYTES_MAX);
+        let limit = u64::try_from(DISK_WARNING_BYTES_MAX).unwrap_or(u64::MAX);
+        File::open(appliance.join(FILE)).ok()?.take(limit).read_to_end(&mut bytes).ok()?;
+        DiskWarning::of(&String::from_utf8_lossy(&bytes))
+    }
+
+    /// The sentence.
+    pub fn as_str(&self) -> &str {
+        // Cut between characters, and no longer than its place.
+        let bytes = self.bytes.get(..self.length).unwrap_or_default();
+        std::str::from_utf8(bytes).unwrap_or_default()
+    }
+}
+
+impl fmt::Debug for DiskWarning {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", self.as_str())
+    }
 }
 
 #[cfg(test)]
@@ -34,17 +58,22 @@ mod tests {
 
     #[test]
     fn one_line_is_read_and_no_more_than_its_bound() {
-        let file = std::env::temp_dir().join(format!("disk-warning-{}", std::process::id()));
-        assert_eq!(read(&file), None);
+        let folder = std::env::temp_dir().join(format!("disk-warning-{}", std::process::id()));
+        assert_eq!(DiskWarning::read(&folder), None);
+        std::fs::create_dir_all(&folder).expect("a folder");
         let mut told = Vec::new();
-        for text in ["", "\n", "the disk is gone\nmore\n", &"x".repeat(10_000)] {
-            std::fs::write(&file, text).expect("a file");
-            told.push(read(&file).map(|line| line.chars().take(16).collect::<String>()));
+        let (long, wide) = ("x".repeat(10_000), "ä".repeat(10_000));
+        let broken = format!("x{wide}");
+        for text in ["", "\n", "the disk is gone\nmore\n", &long, &wide, &broken] {
+            std::fs::write(folder.join(FILE), text).expect("a file");
+            told.push(DiskWarning::read(&folder).map(|warning| warning.as_str().to_owned()));
         }
-        let whole = read(&file).map(|line| line.len());
-        std::fs::remove_file(&file).expect("our own file");
+        std::fs::remove_dir_all(&folder).expect("our own folder");
         assert_eq!(told[..2], [None, None]);
         assert_eq!(told[2].as_deref(), Some("the disk is gone"));
-        assert_eq!(whole, Some(DISK_WARNING_BYTES_MAX));
+        assert_eq!(told[3].as_deref(), long.get(..DISK_WARNING_BYTES_MAX));
+        assert_eq!(told[4].as_deref(), wide.get(..DISK_WARNING_BYTES_MAX));
+        // The half of a letter at its end is none.
+        assert!(told[5].as_ref().is_some_and(|told| told.starts_with("xää")), "{told:?}");
     }
 }

@@ -66,7 +66,7 @@ const CALLER: Caller<'static> = Caller {
 fn lasting() -> &'static (Auth, Settings) {
     static LASTING: OnceLock<(Auth, Settings)> = OnceLock::new();
     LASTING.get_or_init(|| {
-        let (data, arguments) = (Path::new("/nonexistent"), Arguments::default());
+        let (data, arguments) = (Path::new("/dev/null/none"), Arguments::default());
         let settings = Settings::new(data, Box::new(|_| None), arguments, Config::default()).0;
         (Auth::new(None, None).expect("random bytes"), settings)
     })

@@ -39,7 +39,7 @@ impl Made {
             format!("{}: {error}: type `cargo xtask image` first", list.display())
         })?;
         let whole = |name: &str, bytes: Vec<u8>| -> Result<Vec<u8>, String> {
-            if manifest::sum_of(&list, name) == Some(&sha256(&bytes)?) {
+            if manifest::sum_of(&list, name) == Some(sha256(&bytes)?) {
                 return Ok(bytes);
             }
             Err(format!("{name} is not what its manifest says: type `cargo xtask image` again"))

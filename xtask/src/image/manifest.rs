@@ -1,7 +1,7 @@
 //! The manifest: what an image is made of, `manifest.json`. Purpose: whoever holds an image knows
 //! its kernel, its parts and its sums. Non-goal: a signature. Bound: a few dozen lines.
 
-use crate::json::quoted;
+use serde_json::{json, Map, Value};
 
 /// A file's name, size and sum.
 pub struct Summed {
@@ -16,27 +16,20 @@ pub struct Summed {
 /// The manifest's text. `key` is the public one its updates are signed by, `parts` are names and
 /// versions.
 pub fn text(version: &str, key: &str, parts: &[(&str, String)], files: &[Summed]) -> String {
-    let (version, key) = (quoted(version), quoted(key.trim()));
-    let mut text =
-        format!("{{\n  \"version\": {version},\n  \"update_key\": {key},\n  \"parts\": {{\n");
-    let lines =
-        parts.iter().map(|(name, version)| format!("    {}: {}", quoted(name), quoted(version)));
-    text += &lines.collect::<Vec<_>>().join(",\n");
-    text += "\n  },\n  \"files\": {\n";
-    let lines = files.iter().map(|file| {
-        let Summed { name, bytes, sha256 } = file;
-        format!("    {}: {{\"bytes\": {bytes}, \"sha256\": {}}}", quoted(name), quoted(sha256))
-    });
-    text += &lines.collect::<Vec<_>>().join(",\n");
-    text + "\n  }\n}\n"
+    let parts: Map<String, Value> =
+        parts.iter().map(|(name, version)| ((*name).to_owned(), json!(version))).collect();
+    let summed =
+        |file: &Summed| (file.name.to_owned(), json!({"bytes": file.bytes, "sha256": file.sha256}));
+    let files: Map<String, Value> = files.iter().map(summed).collect();
+    let manifest =
+        json!({"version": version, "update_key": key.trim(), "parts": parts, "files": files});
+    format!("{manifest:#}\n")
 }
 
-/// The SHA-256 of a file, as a manifest of [`text`]'s own form names it.
-pub fn sum_of<'a>(text: &'a str, name: &str) -> Option<&'a str> {
-    let start = format!("{}: {{", quoted(name));
-    let line = text.lines().find_map(|line| line.trim_start().strip_prefix(&start))?;
-    let (_, sum) = line.split_once("\"sha256\": \"")?;
-    sum.split_once('"').map(|(sum, _)| sum)
+/// The SHA-256 of a file, as a manifest names it.
+pub fn sum_of(text: &str, name: &str) -> Option<String> {
+    let manifest: Value = serde_json::from_str(text).ok()?;
+    manifest.get("files")?.get(name)?.get("sha256")?.as_str().map(str::to_owned)
 }
 
 #[cfg(test)]
@@ -44,13 +37,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_manifest_is_json() {
+    fn the_manifest_is_json_and_its_sums_are_found() {
         let file = Summed { name: "a.img", bytes: 5, sha256: "ab".to_owned() };
         let text = text("1 \"x\"\n", "ab12\n", &[("kernel", "6.12".to_owned())], &[file]);
-        let expected = "{\n  \"version\": \"1 \\\"x\\\"\\u000a\",\n  \"update_key\": \"ab12\",\n  \"parts\": {\n    \"kernel\": \"6.12\"\n  },\n  \
-                        \"files\": {\n    \"a.img\": {\"bytes\": 5, \"sha256\": \"ab\"}\n  }\n}\n";
-        assert_eq!(text, expected);
-        assert_eq!(sum_of(&text, "a.img"), Some("ab"));
+        let expected = json!({
+            "version": "1 \"x\"\n", "update_key": "ab12", "parts": {"kernel": "6.12"},
+            "files": {"a.img": {"bytes": 5, "sha256": "ab"}},
+        });
+        assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), expected);
+        assert_eq!(sum_of(&text, "a.img"), Some("ab".to_owned()));
         assert_eq!((sum_of(&text, "kernel"), sum_of(&text, "img")), (None, None));
     }
 }

@@ -2,9 +2,10 @@
 //! guessed. Non-goal: a script to be run unread: what takes time is waited for by the reader.
 //! Bound: some dozens of commands.
 
+use serde_json::{json, Value};
+
 use super::values::Bundle;
 use super::Wanted;
-use crate::json::{object, texts, Json};
 
 /// Where viewers and publishers connect.
 const RTMP: u16 = 1935;
@@ -80,8 +81,8 @@ impl Script {
     }
 
     /// The whole firewall: what is not named is closed.
-    fn firewall(&mut self, why: &str, instance: &str, ports: &[Json]) {
-        let lines: Vec<String> = ports.iter().map(Json::compact).collect();
+    fn firewall(&mut self, why: &str, instance: &str, ports: &[Value]) {
+        let lines: Vec<String> = ports.iter().map(Value::to_string).collect();
         let ports = format!("[{}]", lines.join(",\n    "));
         self.call(
             why,
@@ -135,18 +136,12 @@ fn word(text: &str) -> String {
     format!("'{text}'")
 }
 
-fn port(protocol: &str, port: u16, from: &str) -> Json {
-    let number = || Json::Number(u64::from(port));
-    object([
-        ("fromPort", number()),
-        ("toPort", number()),
-        ("protocol", protocol.into()),
-        ("cidrs", texts([from])),
-    ])
+fn port(protocol: &str, port: u16, from: &str) -> Value {
+    json!({"fromPort": port, "toPort": port, "protocol": protocol, "cidrs": [from]})
 }
 
 /// The firewall as the appliance needs it.
-fn ports(wanted: &Wanted) -> Vec<Json> {
+fn ports(wanted: &Wanted) -> Vec<Value> {
     let admin = wanted.admin.to_string();
     let mut ports = vec![port("tcp", PAGE, &admin), port("tcp", RTMP, EVERYBODY)];
     if wanted.stat {
@@ -277,10 +272,8 @@ fn close(script: &mut Script, wanted: &Wanted) {
 
 /// The request for a snapshot a day.
 fn daily() -> String {
-    let when = object([("snapshotTimeOfDay", SNAPSHOT_HOUR.into())]);
-    let request =
-        object([("addOnType", "AutoSnapshot".into()), ("autoSnapshotAddOnRequest", when)]);
-    request.compact()
+    let when = json!({"snapshotTimeOfDay": SNAPSHOT_HOUR});
+    json!({"addOnType": "AutoSnapshot", "autoSnapshotAddOnRequest": when}).to_string()
 }
 
 fn snapshots(script: &mut Script, wanted: &Wanted) {

@@ -3,10 +3,11 @@
 //! in one tar. Purpose: what registries, Docker, containerd and Podman take. Non-goal: reading
 //! images. Bound: what fits into memory.
 
+use serde_json::{json, Map, Value};
+
 use super::cargo_says;
 use crate::image::ustar::{Kind, Ustar};
 use crate::image::{gzip, sha256};
-use crate::json::{object, texts, Json};
 
 /// The user it runs as, known to the image's own /etc/passwd. The number is the one others use for
 /// "nonroot".
@@ -66,14 +67,12 @@ impl Blob {
     }
 
     /// What leads to it (the specification's "Content Descriptors").
-    fn descriptor(&self, annotations: Option<Json>) -> Json {
-        let mut members = vec![
+    fn descriptor(&self) -> Map<String, Value> {
+        Map::from_iter([
             ("mediaType".to_owned(), self.media.into()),
             ("digest".to_owned(), self.digest().into()),
-            ("size".to_owned(), Json::Number(self.bytes.len() as u64)),
-        ];
-        members.extend(annotations.map(|annotations| ("annotations".to_owned(), annotations)));
-        Json::Object(members)
+            ("size".to_owned(), self.bytes.len().into()),
+        ])
     }
 }
 
@@ -83,23 +82,21 @@ pub fn image(content: &Content<'_>, about: &About) -> Result<Image, String> {
     let uncompressed = format!("sha256:{}", sha256(&files)?);
     let layer = Blob::of(LAYER, gzip(&files)?)?;
     let labels = labels(about)?;
-    let config = config(about, &labels, &uncompressed).compact();
-    let config = Blob::of(CONFIG, config.into_bytes())?;
-    let manifest = object([
-        ("schemaVersion", Json::Number(2)),
-        ("mediaType", MANIFEST.into()),
-        ("config", config.descriptor(None)),
-        ("layers", Json::List(vec![layer.descriptor(None)])),
-        ("annotations", strings(&labels)),
-    ]);
-    let manifest = Blob::of(MANIFEST, manifest.compact().into_bytes())?;
-    let index = object([
-        ("schemaVersion", Json::Number(2)),
-        ("mediaType", INDEX.into()),
-        ("manifests", Json::List(vec![manifest.descriptor(Some(names(about)))])),
-    ]);
+    let config = config(about, &labels, &uncompressed);
+    let config = Blob::of(CONFIG, config.to_string().into_bytes())?;
+    let manifest = json!({
+        "schemaVersion": 2,
+        "mediaType": MANIFEST,
+        "config": config.descriptor(),
+        "layers": [layer.descriptor()],
+        "annotations": labels,
+    });
+    let manifest = Blob::of(MANIFEST, manifest.to_string().into_bytes())?;
+    let mut named = manifest.descriptor();
+    named.insert("annotations".to_owned(), names(about));
+    let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [named]});
     let digest = manifest.digest();
-    let archive = envelope(&index.compact(), [layer, config, manifest], about.time);
+    let archive = envelope(&index.to_string(), [layer, config, manifest], about.time);
     Ok(Image { archive, digest })
 }
 
@@ -122,56 +119,47 @@ fn files(content: &Content<'_>, time: u32) -> Vec<u8> {
 }
 
 /// The labels that OCI gives names to ("Annotations", "Pre-Defined Annotation Keys").
-fn labels(about: &About) -> Result<Vec<(&'static str, String)>, String> {
-    Ok(vec![
-        ("org.opencontainers.image.created", about.created.clone()),
-        ("org.opencontainers.image.description", cargo_says("description")?),
-        ("org.opencontainers.image.licenses", cargo_says("license")?),
-        ("org.opencontainers.image.revision", about.revision.clone()),
-        ("org.opencontainers.image.title", "StreamCaster".to_owned()),
-        ("org.opencontainers.image.version", about.version.clone()),
-    ])
-}
-
-fn strings(pairs: &[(&str, String)]) -> Json {
-    let members = pairs.iter().map(|(name, value)| ((*name).to_owned(), value.clone().into()));
-    Json::Object(members.collect())
+fn labels(about: &About) -> Result<Value, String> {
+    Ok(json!({
+        "org.opencontainers.image.created": about.created,
+        "org.opencontainers.image.description": cargo_says("description")?,
+        "org.opencontainers.image.licenses": cargo_says("license")?,
+        "org.opencontainers.image.revision": about.revision,
+        "org.opencontainers.image.title": "StreamCaster",
+        "org.opencontainers.image.version": about.version,
+    }))
 }
 
 /// Under which name Docker and containerd keep what they load, and OCI's own tools find it.
-fn names(about: &About) -> Json {
+fn names(about: &About) -> Value {
     let version = &about.version;
-    object([
-        ("io.containerd.image.name", format!("docker.io/library/streamcaster:{version}").into()),
-        ("org.opencontainers.image.ref.name", version.clone().into()),
-    ])
+    json!({
+        "io.containerd.image.name": format!("docker.io/library/streamcaster:{version}"),
+        "org.opencontainers.image.ref.name": version,
+    })
 }
 
-fn config(about: &About, labels: &[(&str, String)], uncompressed: &str) -> Json {
-    let ports = PORTS.iter().map(|port| ((*port).to_owned(), Json::Object(Vec::new())));
-    let execution = object([
-        ("User", format!("{USER}:{USER}").into()),
-        ("ExposedPorts", Json::Object(ports.collect())),
-        ("Env", texts(["PATH=/usr/bin"])),
-        ("Entrypoint", texts([PROGRAM])),
-        ("Cmd", texts(["run", "--data", "/data"])),
-        ("Volumes", object([("/data", Json::Object(Vec::new()))])),
-        ("WorkingDir", "/".into()),
-        ("Labels", strings(labels)),
-        ("StopSignal", "SIGTERM".into()),
-    ]);
-    let history = object([
-        ("created", about.created.clone().into()),
-        ("created_by", "cargo xtask oci".into()),
-    ]);
-    object([
-        ("created", about.created.clone().into()),
-        ("architecture", about.architecture.into()),
-        ("os", "linux".into()),
-        ("config", execution),
-        ("rootfs", object([("type", "layers".into()), ("diff_ids", texts([uncompressed]))])),
-        ("history", Json::List(vec![history])),
-    ])
+fn config(about: &About, labels: &Value, uncompressed: &str) -> Value {
+    let ports: Map<String, Value> =
+        PORTS.iter().map(|port| ((*port).to_owned(), json!({}))).collect();
+    json!({
+        "created": about.created,
+        "architecture": about.architecture,
+        "os": "linux",
+        "config": {
+            "User": format!("{USER}:{USER}"),
+            "ExposedPorts": ports,
+            "Env": ["PATH=/usr/bin"],
+            "Entrypoint": [PROGRAM],
+            "Cmd": ["run", "--data", "/data"],
+            "Volumes": {"/data": {}},
+            "WorkingDir": "/",
+            "Labels": labels,
+            "StopSignal": "SIGTERM",
+        },
+        "rootfs": {"type": "layers", "diff_ids": [uncompressed]},
+        "history": [{"created": about.created, "created_by": "cargo xtask oci"}],
+    })
 }
 
 /// The layout as one tar, sorted.
@@ -184,7 +172,7 @@ fn envelope(index: &str, mut blobs: [Blob; 3], time: u32) -> Vec<u8> {
         archive.add(&format!("blobs/sha256/{sha256}"), 0o644, 0, &Kind::File(bytes));
     }
     archive.add("index.json", 0o644, 0, &Kind::File(index.as_bytes()));
-    let layout = object([("imageLayoutVersion", "1.0.0".into())]).compact();
+    let layout = json!({"imageLayoutVersion": "1.0.0"}).to_string();
     archive.add("oci-layout", 0o644, 0, &Kind::File(layout.as_bytes()));
     archive.finish()
 }

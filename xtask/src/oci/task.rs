@@ -2,9 +2,10 @@
 //! it. Purpose: the container as narrow as it can run, on Fargate and on EC2 alike. Non-goals: the
 //! service, its load balancer and roles around it. Bound: one container.
 
+use serde_json::{json, Value};
+
 use super::layout::PROGRAM;
 use super::Oci;
-use crate::json::{object, texts, Json};
 
 /// Fargate's smallest (0.25 vCPU, 512 MiB): more than the program takes.
 const CPU: &str = "256";
@@ -24,49 +25,48 @@ struct Place<'a> {
 /// The task definition's JSON.
 pub fn definition(options: &Oci) -> Result<String, String> {
     let Place { image, region, account } = place(options)?;
-    let mut volume = vec![("name".to_owned(), "data".into())];
-    if let Some(efs) = &options.efs {
-        volume.push(("efsVolumeConfiguration".to_owned(), efs_volume(efs)?));
-    }
+    let volume = match &options.efs {
+        Some(efs) => json!({"name": "data", "efsVolumeConfiguration": efs_volume(efs)?}),
+        None => json!({"name": "data"}),
+    };
     let mut secrets = vec![secret("HTTP_PASSWORD_HASH", region, account, "http-password-hash")];
     let mut environment = Vec::new();
     if let Some(url) = &options.destination {
         if !url.starts_with("rtmp://") {
             return Err(format!("--destination {url}: a server, as rtmp://live.example.com/app"));
         }
-        environment.push(pair("RTMP_SERVER", url));
+        environment.push(json!({"name": "RTMP_SERVER", "value": url}));
         secrets.push(secret("STREAM_KEY", region, account, "stream-key"));
     }
-    let container = object([
-        ("name", "streamcaster".into()),
-        ("image", image.into()),
-        ("essential", Json::Bool(true)),
-        ("user", "65532:65532".into()),
-        ("readonlyRootFilesystem", Json::Bool(true)),
-        ("linuxParameters", object([("capabilities", object([("drop", texts(["ALL"]))]))])),
-        ("command", texts(["run", "--data", "/data"])),
-        ("environment", Json::List(environment)),
-        ("secrets", Json::List(secrets)),
-        ("portMappings", ports()),
-        ("mountPoints", Json::List(vec![mount()])),
-        ("healthCheck", health()),
-        ("stopTimeout", Json::Number(STOP_S)),
-        ("ulimits", Json::List(vec![descriptors()])),
-        ("logConfiguration", log(region)),
-    ]);
-    let role = format!("arn:aws:iam::{account}:role/ecsTaskExecutionRole");
-    let task = object([
-        ("family", "streamcaster".into()),
-        ("requiresCompatibilities", texts(["FARGATE", "EC2"])),
-        ("networkMode", "awsvpc".into()),
-        ("cpu", CPU.into()),
-        ("memory", MEMORY.into()),
-        ("runtimePlatform", platform()),
-        ("executionRoleArn", role.into()),
-        ("volumes", Json::List(vec![Json::Object(volume)])),
-        ("containerDefinitions", Json::List(vec![container])),
-    ]);
-    Ok(task.pretty())
+    let container = json!({
+        "name": "streamcaster",
+        "image": image,
+        "essential": true,
+        "user": "65532:65532",
+        "readonlyRootFilesystem": true,
+        "linuxParameters": {"capabilities": {"drop": ["ALL"]}},
+        "command": ["run", "--data", "/data"],
+        "environment": environment,
+        "secrets": secrets,
+        "portMappings": ports(),
+        "mountPoints": [{"sourceVolume": "data", "containerPath": "/data"}],
+        "healthCheck": health(),
+        "stopTimeout": STOP_S,
+        "ulimits": [{"name": "nofile", "softLimit": DESCRIPTORS, "hardLimit": DESCRIPTORS}],
+        "logConfiguration": log(region),
+    });
+    let task = json!({
+        "family": "streamcaster",
+        "requiresCompatibilities": ["FARGATE", "EC2"],
+        "networkMode": "awsvpc",
+        "cpu": CPU,
+        "memory": MEMORY,
+        "runtimePlatform": {"cpuArchitecture": "X86_64", "operatingSystemFamily": "LINUX"},
+        "executionRoleArn": format!("arn:aws:iam::{account}:role/ecsTaskExecutionRole"),
+        "volumes": [volume],
+        "containerDefinitions": [container],
+    });
+    Ok(format!("{task:#}\n"))
 }
 
 /// Where it runs: as said, else as a name of Amazon ECR tells,
@@ -96,65 +96,45 @@ fn place(options: &Oci) -> Result<Place<'_>, String> {
 }
 
 /// Encrypted on its way; the access point, if there is to be one, has to own it as 65532.
-fn efs_volume(id: &str) -> Result<Json, String> {
+fn efs_volume(id: &str) -> Result<Value, String> {
     let hexadecimal = id
         .strip_prefix("fs-")
         .filter(|rest| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_hexdigit()));
     hexadecimal.ok_or_else(|| format!("--efs {id}: as fs-0123abcd"))?;
-    Ok(object([("fileSystemId", id.into()), ("transitEncryption", "ENABLED".into())]))
-}
-
-fn pair(name: &str, value: &str) -> Json {
-    object([("name", name.into()), ("value", value.into())])
+    Ok(json!({"fileSystemId": id, "transitEncryption": "ENABLED"}))
 }
 
 /// A variable whose value only the task sees: a SecureString of the Parameter Store.
-fn secret(name: &str, region: &str, account: &str, parameter: &str) -> Json {
+fn secret(name: &str, region: &str, account: &str, parameter: &str) -> Value {
     let from = format!("arn:aws:ssm:{region}:{account}:parameter/streamcaster/{parameter}");
-    object([("name", name.into()), ("valueFrom", from.into())])
+    json!({"name": name, "valueFrom": from})
 }
 
-fn ports() -> Json {
-    let port = |(protocol, port): (&str, u64)| {
-        object([("containerPort", Json::Number(port)), ("protocol", protocol.into())])
-    };
-    Json::List([("tcp", 1935), ("tcp", 8080), ("tcp", 8081), ("udp", 1234)].map(port).into())
-}
-
-fn mount() -> Json {
-    object([("sourceVolume", "data".into()), ("containerPath", "/data".into())])
+fn ports() -> Value {
+    let ports = [("tcp", 1935), ("tcp", 8080), ("tcp", 8081), ("udp", 1234)];
+    ports.map(|(protocol, port)| json!({"containerPort": port, "protocol": protocol})).into()
 }
 
 /// A container that fails this is ended and begun anew, so it asks only for what that may help.
-fn health() -> Json {
-    object([
-        ("command", texts(["CMD", PROGRAM, "probe", "--data", "/data", "--unhealthy-only"])),
-        ("interval", Json::Number(30)),
-        ("timeout", Json::Number(10)),
-        ("retries", Json::Number(3)),
-        ("startPeriod", Json::Number(30)),
-    ])
+fn health() -> Value {
+    json!({
+        "command": ["CMD", PROGRAM, "probe", "--data", "/data", "--unhealthy-only"],
+        "interval": 30,
+        "timeout": 10,
+        "retries": 3,
+        "startPeriod": 30,
+    })
 }
 
-fn descriptors() -> Json {
-    object([
-        ("name", "nofile".into()),
-        ("softLimit", Json::Number(DESCRIPTORS)),
-        ("hardLimit", Json::Number(DESCRIPTORS)),
-    ])
-}
-
-fn log(region: &str) -> Json {
-    let options = object([
-        ("awslogs-group", "/ecs/streamcaster".into()),
-        ("awslogs-region", region.into()),
-        ("awslogs-stream-prefix", "streamcaster".into()),
-    ]);
-    object([("logDriver", "awslogs".into()), ("options", options)])
-}
-
-fn platform() -> Json {
-    object([("cpuArchitecture", "X86_64".into()), ("operatingSystemFamily", "LINUX".into())])
+fn log(region: &str) -> Value {
+    json!({
+        "logDriver": "awslogs",
+        "options": {
+            "awslogs-group": "/ecs/streamcaster",
+            "awslogs-region": region,
+            "awslogs-stream-prefix": "streamcaster",
+        },
+    })
 }
 
 #[cfg(test)]
@@ -192,10 +172,13 @@ mod tests {
     fn keys_are_secrets_and_never_values() {
         let url = "rtmp://live.example.com/app";
         let told = task(IMAGE, |options| options.destination = Some(url.to_owned())).unwrap();
-        let (before, secrets) = told.split_once("\"secrets\"").unwrap();
-        assert!(before.contains("\"RTMP_SERVER\"") && before.contains(url), "{told}");
-        assert!(secrets.contains("STREAM_KEY") && secrets.contains("HTTP_PASSWORD_HASH"));
-        assert!(!before.contains("STREAM_KEY") && !before.contains("HASH"), "{told}");
+        let told: Value = serde_json::from_str(&told).unwrap();
+        let container = &told["containerDefinitions"][0];
+        assert_eq!(container["environment"], json!([{"name": "RTMP_SERVER", "value": url}]));
+        let secrets = container["secrets"].as_array().unwrap();
+        let named: Vec<_> = secrets.iter().map(|secret| &secret["name"]).collect();
+        assert_eq!(named, ["HTTP_PASSWORD_HASH", "STREAM_KEY"]);
+        assert!(secrets.iter().all(|secret| secret.get("value").is_none()), "{told}");
         assert!(!task(IMAGE, |_| ()).unwrap().contains("STREAM_KEY"));
     }
 
