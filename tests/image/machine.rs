@@ -102,7 +102,7 @@ pub fn image() -> &'static Path {
 }
 
 /// The same with a root shell on the console, and with a configuration whose password is known.
-fn open_image() -> &'static Path {
+pub fn opened() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let own = image().join("streamcaster").into_os_string();
@@ -134,7 +134,7 @@ impl Disk {
 
     /// A fresh one whose console gives a root shell, and whose password is `password`.
     pub fn open(name: &str) -> Disk {
-        Disk::of(open_image(), name)
+        Disk::of(opened(), name)
     }
 
     fn of(image: &Path, name: &str) -> Disk {
