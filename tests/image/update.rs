@@ -4,7 +4,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -116,33 +116,43 @@ fn refuses_what_it_should(machine: &Machine, disk: &Disk, packages: &Packages) {
     damaged[HEADER_BYTES + (5 << 20)] ^= 1;
     let half = &good[..good.len() / 2];
     let none: &[u8] = b"no update at all";
-    for (code, package, announced) in [
-        ("NOT_AN_UPDATE", none, none.len()),
-        ("WRONG_SIGNATURE", foreign, foreign.len()),
-        ("OLDER_VERSION", broken, broken.len()),
-        ("CUT_SHORT", half, half.len()),
-        ("CUT_SHORT", half, good.len()),
-        ("DAMAGED", &damaged, damaged.len()),
+    for (code, package) in [
+        ("NOT_AN_UPDATE", none),
+        ("WRONG_SIGNATURE", foreign),
+        ("OLDER_VERSION", broken),
+        ("CUT_SHORT", half),
+        ("DAMAGED", &damaged),
     ] {
-        let (status, answer) = post(machine, "/api/firmware", package, announced);
+        let (status, answer) = post(machine, "/api/firmware", package);
         assert!(status >= 400, "{code}: {status} {answer}");
         assert_eq!(answer["code"], code, "{answer}");
-        let after = told(machine, "an end of it", |told| told["busy"].is_null());
-        let own = (&after["slot"], &after["slots"]["B"], &after["last"]);
-        assert_eq!(own, (&"A".into(), &Value::Null, &Value::Null), "{code}: {after}");
-        let environment = disk.environment();
-        assert!(environment.contains("order=AB\n"), "{code}: {environment}");
-        assert!(environment.contains("B_left=0\n"), "{code}: {environment}");
+        is_untouched(machine, disk, code);
     }
-    let (status, answer) = post(machine, "/api/firmware/rollback", b"", 0);
+    // Broken off in its middle there is nobody to tell.
+    let began = machine.console_end();
+    let mut stream = begun(machine, "/api/firmware", good.len());
+    stream.write_all(half).expect("the page takes it");
+    drop(stream);
+    machine.shows_from(began, "the update is cut short", PATIENCE);
+    is_untouched(machine, disk, "broken off");
+    let (status, answer) = post(machine, "/api/firmware/rollback", b"");
     assert!(status >= 400 && answer["code"] == "NO_OTHER_SYSTEM", "{answer}");
+}
+
+fn is_untouched(machine: &Machine, disk: &Disk, why: &str) {
+    let after = told(machine, "an end of it", |told| told["busy"].is_null());
+    let own = (&after["slot"], &after["slots"]["B"], &after["last"]);
+    assert_eq!(own, (&"A".into(), &Value::Null, &Value::Null), "{why}: {after}");
+    let environment = disk.environment();
+    assert!(environment.contains("order=AB\n"), "{why}: {environment}");
+    assert!(environment.contains("B_left=0\n"), "{why}: {environment}");
 }
 
 /// Allowed although it is older; it has one try, and the machine is back by itself.
 fn leaves_a_broken_one(machine: &Machine, disk: &Disk, packages: &Packages) {
     let broken = &packages.broken;
     let began = machine.console_end();
-    let (status, answer) = post(machine, "/api/firmware?allow_downgrade=1", broken, broken.len());
+    let (status, answer) = post(machine, "/api/firmware?allow_downgrade=1", broken);
     assert_eq!(status, 200, "{answer}");
     machine.shows_from(began, "StreamCaster: slot B", PATIENCE);
     machine.shows_from(began, "Kernel panic", PATIENCE);
@@ -162,7 +172,7 @@ fn takes_a_good_one(machine: &Machine, disk: &Disk, packages: &Packages) {
     let viewer = Player::start(machine.rtmp, "stream");
     assert!(holds(PATIENCE, || viewer.video_frames() > 25), "nothing is played");
     let (good, began) = (&packages.good, machine.console_end());
-    let (status, answer) = post(machine, "/api/firmware", good, good.len());
+    let (status, answer) = post(machine, "/api/firmware", good);
     assert_eq!((status, &answer["slot"]), (200, &"B".into()), "{answer}");
     let sees_the_end = || viewer.look(|seen| seen.end.is_some());
     assert!(holds(PATIENCE, sees_the_end), "the viewer is not told");
@@ -179,7 +189,7 @@ fn takes_a_good_one(machine: &Machine, disk: &Disk, packages: &Packages) {
     assert!(disk.environment().contains("B_left=0\n"), "one try: {}", disk.environment());
 
     // What it would go back to is not written over.
-    let (status, answer) = post(machine, "/api/firmware", good, good.len());
+    let (status, answer) = post(machine, "/api/firmware", good);
     assert_eq!((status >= 400, &answer["code"]), (true, &"BUSY".into()), "{answer}");
     let by = poll(TRIAL, || {
         let told = firmware(machine)?;
@@ -192,7 +202,7 @@ fn takes_a_good_one(machine: &Machine, disk: &Disk, packages: &Packages) {
 
 fn goes_back(machine: &Machine, disk: &Disk) {
     let began = machine.console_end();
-    let (status, answer) = post(machine, "/api/firmware/rollback", b"", 0);
+    let (status, answer) = post(machine, "/api/firmware/rollback", b"");
     assert_eq!(status, 200, "{answer}");
     machine.shows_from(began, "StreamCaster: slot A", PATIENCE);
     let back = told(machine, "slot A on air", |told| {
@@ -223,20 +233,23 @@ fn told(machine: &Machine, what: &str, is_it: impl Fn(&Value) -> bool) -> Value 
     found.unwrap_or_else(|| panic!("no {what}, but {last:?}:\n{}", machine.console()))
 }
 
-/// Sends a package, of which more may be announced than comes; the answer's status and words.
-fn post(machine: &Machine, path: &str, package: &[u8], announced: usize) -> (u16, Value) {
+/// Begins to order something: the head is sent.
+fn begun(machine: &Machine, path: &str, bytes: usize) -> TcpStream {
     let mut stream = TcpStream::connect(machine.http).expect("the page answers");
     stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
     let head = format!(
         "POST {path} HTTP/1.0\r\nHost: localhost\r\nAuthorization: Basic dTpwYXNzd29yZA==\r\n\
-         Content-Type: application/octet-stream\r\nContent-Length: {announced}\r\n\r\n"
+         Content-Type: application/octet-stream\r\nContent-Length: {bytes}\r\n\r\n"
     );
     stream.write_all(head.as_bytes()).expect("the page answers");
+    stream
+}
+
+/// Sends a package; the answer's status and words.
+fn post(machine: &Machine, path: &str, package: &[u8]) -> (u16, Value) {
+    let mut stream = begun(machine, path, package.len());
     // It may have said no before all has come.
     let _ = stream.write_all(package);
-    if package.len() < announced {
-        let _ = stream.shutdown(Shutdown::Write);
-    }
     let mut answer = Vec::new();
     let _ = stream.read_to_end(&mut answer);
     let answer = String::from_utf8_lossy(&answer).into_owned();
