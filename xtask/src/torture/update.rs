@@ -90,14 +90,29 @@ fn judge(block: &str, is_whole: bool) -> Result<Next, String> {
 
 /// The slot that a machine says it runs from.
 pub fn slot(at: SocketAddr) -> Option<String> {
-    let answer = ask(at, "GET", "/api/firmware", "")?;
-    let (_, behind) = answer.split_once("\"slot\":\"")?;
-    behind.get(..1).map(str::to_owned)
+    slot_of(&ask(at, "GET", "/api/firmware", "")?).map(str::to_owned)
+}
+
+/// The same of its answer: what came of the last update names a slot too, the one it was for.
+fn slot_of(answer: &str) -> Option<&str> {
+    let (before, last) = answer.split_once("\"last\":{").unwrap_or((answer, "}"));
+    let (_, after) = last.split_once('}')?;
+    let parts = [before, after].into_iter();
+    parts.filter_map(|part| part.split_once("\"slot\":\"")).find_map(|(_, slot)| slot.get(..1))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_slot_that_runs_is_not_that_of_the_last_update() {
+        let last = r#""last":{"outcome":"fell back","slot":"B"}"#;
+        assert_eq!(slot_of(&format!(r#"{{{last},"slot":"A"}}"#)), Some("A"));
+        assert_eq!(slot_of(&format!(r#"{{"slot":"A",{last}}}"#)), Some("A"));
+        assert_eq!(slot_of(r#"{"last":null,"slot":"B","slots":{}}"#), Some("B"));
+        assert_eq!(slot_of(&format!("{{{last}}}")), None);
+    }
 
     #[test]
     fn a_slot_that_is_not_whole_may_not_be_tried() {
