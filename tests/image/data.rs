@@ -92,11 +92,11 @@ fn a_cut_journal_and_a_lost_superblock_are_mended() {
     let mended = "the data disk was damaged and has been mended";
     warned("journal cut", &disk, USUAL, mended, true);
 
-    // Blocks of the whole, and of one group: only a second group has a copy of the superblock.
+    // Blocks of the whole, and of one group: only a second group has a copy of the superblock, which
+    // e2fsck looks for by itself.
     let [count, group] = [0x04, 0x20].map(|at| u32::from_le_bytes(disk.read(DATA + 1024 + at)));
     disk.write(&[0; 1024], DATA + 1024);
     if count > group {
-        let mended = "the data disk was badly damaged and has been mended";
         warned("superblock lost", &disk, USUAL, mended, true);
     } else {
         let begins = "the data disk held nothing readable and begins anew";

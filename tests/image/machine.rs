@@ -102,7 +102,7 @@ pub fn image() -> &'static Path {
 }
 
 /// The same with a root shell on the console, and with a configuration whose password is known.
-fn open_image() -> &'static Path {
+pub fn opened() -> &'static Path {
     static FOLDER: OnceLock<PathBuf> = OnceLock::new();
     FOLDER.get_or_init(|| {
         let own = image().join("streamcaster").into_os_string();
@@ -134,7 +134,7 @@ impl Disk {
 
     /// A fresh one whose console gives a root shell, and whose password is `password`.
     pub fn open(name: &str) -> Disk {
-        Disk::of(open_image(), name)
+        Disk::of(opened(), name)
     }
 
     fn of(image: &Path, name: &str) -> Disk {
@@ -281,18 +281,12 @@ impl Machine {
     pub fn tell(&self, order: &str) {
         let connect = || UnixStream::connect(&self.monitor).ok();
         let mut stream = poll(seconds(10), connect).expect("QEMU's monitor");
-        let mut piece = [0; 4096];
-        // It answers with its name first, and with a prompt when the order is carried out.
-        let _ = stream.read(&mut piece);
+        stream.set_read_timeout(Some(seconds(10))).expect("a socket");
+        // A prompt before the order, and one when it is carried out: whoever goes in between has
+        // said nothing.
+        prompt(&mut stream);
         writeln!(stream, "{order}").expect("QEMU's monitor");
-        let _ = stream.set_read_timeout(Some(seconds(2)));
-        let mut said = Vec::new();
-        while !said.ends_with(b"(qemu) ") {
-            match stream.read(&mut piece) {
-                Ok(read @ 1..) => said.extend_from_slice(&piece[..read]),
-                _ => break,
-            }
-        }
+        prompt(&mut stream);
     }
 
     /// Pulls the network's plug, or puts it in.
@@ -393,6 +387,17 @@ impl Drop for Machine {
         let _ = fs::remove_file(&self.monitor);
         if let Some(own) = &self.variables {
             let _ = fs::remove_file(own);
+        }
+    }
+}
+
+/// Waits for the prompt of QEMU's monitor, or its end.
+fn prompt(stream: &mut UnixStream) {
+    let (mut said, mut piece) = (Vec::new(), [0; 4096]);
+    while !said.ends_with(b"(qemu) ") {
+        match stream.read(&mut piece) {
+            Ok(read @ 1..) => said.extend_from_slice(&piece[..read]),
+            _ => break,
         }
     }
 }

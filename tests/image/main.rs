@@ -26,6 +26,7 @@ mod shell;
 mod stream;
 mod table;
 mod torture;
+mod update;
 #[path = "../peers/wait.rs"]
 mod wait;
 #[path = "../peers/whole.rs"]

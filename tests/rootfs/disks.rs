@@ -79,3 +79,19 @@ fn a_damaged_disk_is_mended_then_read_and_never_written_over_while_readable() {
     assert!(world.read("run/appliance/data.warning").contains("nothing is kept"));
     assert_eq!(world.read("mke2fs"), "");
 }
+
+/// What a pulled plug leaves is mended and no news; what only the journal held is lost with it.
+#[test]
+fn a_lost_journal_is_told_and_a_replayed_one_is_not() {
+    let world = World::new("journal");
+    own_disk(&world);
+    world.write("proc/mounts", "");
+    world.recorder("mount");
+    world.program("e2fsck", "echo recovering journal; exit 1");
+    assert!(world.run("data", &[], &[]).status.success());
+    assert!(!world.path("run/appliance/data.warning").exists());
+    world.program("e2fsck", "echo '*** journal has been deleted ***'; exit 1");
+    assert!(world.run("data", &[], &[]).status.success());
+    let warning = world.read("run/appliance/data.warning");
+    assert_eq!(warning, "the data disk was damaged and has been mended\n");
+}

@@ -40,7 +40,7 @@ pub struct Emulate {
     /// use the processor's virtualisation (KVM), where it works
     #[argh(switch)]
     kvm: bool,
-    /// pull the plug again and again while settings are written, on a disk of its own
+    /// pull the plug again and again while settings or an update are written, on a disk of its own
     #[argh(switch)]
     torture: bool,
     /// how often the plug is pulled, 50 times unless said otherwise

@@ -59,6 +59,14 @@ pub fn system() -> std::ops::Range<u64> {
     FRONT_SECTORS * SECTOR..data * SECTOR
 }
 
+/// Where the boot loader's variables and slot B begin, in bytes.
+pub fn update_places() -> [u64; 2] {
+    let partitions = partitions();
+    let place = |number: usize| partitions.get(number - 1).map_or(0, |own| own.first * SECTOR);
+    let grub::Numbers { environment, slots: [_, b] } = NUMBERS;
+    [environment, b].map(place)
+}
+
 /// Where the data partition lies in an image, in bytes.
 pub fn data_range() -> Option<std::ops::Range<usize>> {
     let first = usize::try_from(system().end).ok()?;
@@ -169,6 +177,7 @@ mod tests {
         let end = partitions.last().map(|last| last.first + last.sectors).unwrap();
         assert_eq!(end * SECTOR, DISK_BYTES - MIB);
         assert_eq!(system().end, 163 * MIB);
+        assert_eq!(update_places(), [34 * MIB, 99 * MIB]);
     }
 
     #[test]

@@ -1,34 +1,36 @@
 //! `cargo xtask emulate --torture`: the plug is pulled, again and again. Purpose: a machine that is
-//! killed at a moment nobody chose while its settings are written always starts again, is on air,
-//! and its settings are those that were last accepted, or those that were being written. Non-goals:
-//! what a disk of its own does with its cache when the power goes: the host keeps what QEMU wrote.
-//! Bound: one machine, one disk, `rounds` starts and one more.
+//! killed at a moment nobody chose while its settings or an update are written always starts again,
+//! is on air, and its settings are those that were last accepted, or those that were being written;
+//! a slot that is not whole is never tried. Non-goals: what a disk of its own does with its cache
+//! when the power goes: the host keeps what QEMU wrote. Bound: one machine, one disk, `rounds`
+//! starts and one more.
+
+mod machine;
+mod update;
 
 use std::fs::{self, OpenOptions};
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::SocketAddr;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::image::disk;
 use crate::step::{run as run_command, target_dir};
+use machine::{ask, Machine};
+use update::{Next, Update};
 
 /// What the machine starts with: a password that is known.
-const CONFIG: &str = include_str!("../../tests/image/start.toml");
-/// `u:password`.
-const AUTHORIZATION: &str = "Authorization: Basic dTpwYXNzd29yZA==\r\n";
+const CONFIG: &str = include_str!("../../../tests/image/start.toml");
 /// The setting that is written, and the values it takes in turn.
 const KEY: &str = "programme.silence_ms";
 const DEFAULT: u32 = 500;
 const VALUES: std::ops::Range<u32> = 1_000..10_000;
 /// The longest that is written before the plug is pulled.
 const WRITING_MS_MAX: u64 = 4_000;
-/// An emulated processor that shares a busy machine's cores takes its time.
-const PATIENCE: Duration = Duration::from_secs(300);
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How often it is asked for its slot.
+const SLOT_LOOKS_MAX: u32 = 600;
 const DISK_BYTES: u64 = 1 << 30;
 
 /// Pulls the plug `rounds` times, at moments that `seed` chooses.
@@ -46,41 +48,78 @@ pub fn run(rounds: u32, seed: u64, memory_mb: u32) -> Result<(), String> {
 
 fn torture(rounds: u32, seed: u64, memory_mb: u32, stage: &Path) -> Result<(), String> {
     let own = prepared(stage)?;
+    let update = Update::of_the_image()?;
     let mut dice = Dice(seed | 1_u64 << 63);
     let mut known = Known { accepted: DEFAULT, under_way: DEFAULT };
     let mut values = VALUES.cycle();
-    let mut changes = 0;
+    let (mut changes, mut installed) = (0, 0);
     for round in 1..=rounds {
         let machine = Machine::start(&own, memory_mb, stage)?;
-        let healthy = machine.is_healthy()?;
-        let found = machine.setting().and_then(|found| known.check(found));
-        let found = found.map_err(|why| format!("round {round} of seed {seed}: {why}"))?;
+        let healthy = machine.is_healthy()?.as_secs_f64();
+        let lost = |why| format!("round {round} of seed {seed}: {why}");
+        let found = found(&machine, known).map_err(lost)?;
         known = Known { accepted: found, under_way: found };
-        let writing = Duration::from_millis(dice.below(WRITING_MS_MAX));
         let at = machine.http;
-        let writer = thread::scope(|scope| {
-            let writer = scope.spawn(|| write_until_it_ends(at, known, &mut values));
-            thread::sleep(writing);
-            drop(machine);
-            writer.join()
-        });
-        let (after, written) = writer.map_err(|_| "the writer panicked")?;
-        known = after;
-        changes += written;
-        println!(
-            "round {round}: on air after {:.1} s with {found}; {written} changes, plug pulled after \
-             {writing:.1?}",
-            healthy.as_secs_f64()
-        );
+        let done = if round % 2 == 0 {
+            let moment = dice.below(update::WRITING_MS_MAX);
+            pulled(machine, moment, || update.send(at))?;
+            let next = update.check(&own).map_err(lost)?;
+            installed += u32::from(next == Next::Update);
+            let end = if next == Next::Old { "not installed" } else { "installed whole" };
+            format!("an update {end}, plug pulled after {moment} ms")
+        } else {
+            let moment = dice.below(WRITING_MS_MAX);
+            let (after, written) =
+                pulled(machine, moment, || write_until_it_ends(at, known, &mut values))?;
+            known = after;
+            changes += written;
+            format!("{written} changes, plug pulled after {moment} ms")
+        };
+        println!("round {round}: on air after {healthy:.1} s with {found}; {done}");
     }
     let machine = Machine::start(&own, memory_mb, stage)?;
     machine.is_healthy()?;
-    machine.setting().and_then(|found| known.check(found))?;
+    found(&machine, known)?;
     if rounds > 3 && changes == 0 {
         return Err("nothing was ever written".to_owned());
     }
-    println!("{rounds} times the plug was pulled, {changes} changes were accepted: none was lost");
+    println!(
+        "{rounds} times the plug was pulled, {changes} changes were accepted: none was lost; \
+         {installed} of {} updates came whole, and no other slot was tried",
+        rounds / 2
+    );
     Ok(())
+}
+
+/// What a machine that has started again tells of itself: the setting, which must be one it may be,
+/// and its slot, the old one.
+fn found(machine: &Machine, known: Known) -> Result<u32, String> {
+    let answer = ask(machine.http, "GET", "/api/settings", "").unwrap_or_default();
+    let found = value(&answer).ok_or_else(|| format!("no settings can be read: {answer}"))?;
+    // The daemon tells it a moment after the programme is on air.
+    let slot = (0..SLOT_LOOKS_MAX).find_map(|_| {
+        let slot = update::slot(machine.http);
+        slot.is_none().then(|| thread::sleep(machine::LOOK_AGAIN));
+        slot
+    });
+    if slot.as_deref() != Some("A") {
+        return Err(format!("it runs from slot {slot:?}"));
+    }
+    known.check(found)
+}
+
+/// Pulls the plug of a machine that moment, in milliseconds, after `write` has begun.
+fn pulled<T: Send>(
+    machine: Machine,
+    moment_ms: u64,
+    write: impl FnOnce() -> T + Send,
+) -> Result<T, String> {
+    thread::scope(|scope| {
+        let writer = scope.spawn(write);
+        thread::sleep(Duration::from_millis(moment_ms));
+        drop(machine);
+        writer.join().map_err(|_| "the writer panicked".to_owned())
+    })
 }
 
 /// A disk of the image as it is now, with the configuration on it.
@@ -136,75 +175,6 @@ fn write_until_it_ends(
         }
     }
     (known, written)
-}
-
-/// One request, and the whole answer; nothing when there is none.
-fn ask(at: SocketAddr, method: &str, path: &str, body: &str) -> Option<String> {
-    let mut stream = TcpStream::connect_timeout(&at, Duration::from_secs(2)).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(20))).ok()?;
-    let head = format!("{method} {path} HTTP/1.0\r\nHost: localhost\r\n{AUTHORIZATION}");
-    let length = body.len();
-    let kind = format!("Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n");
-    stream.write_all(format!("{head}{kind}{body}").as_bytes()).ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    Some(answer)
-}
-
-/// A machine that runs; dropped, its plug is pulled.
-struct Machine {
-    qemu: Child,
-    http: SocketAddr,
-    console: PathBuf,
-    power_on: Instant,
-}
-
-impl Machine {
-    fn start(own: &Path, memory_mb: u32, stage: &Path) -> Result<Machine, String> {
-        // A port that nobody had a moment ago: QEMU takes no port 0.
-        let free = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr());
-        let http = free.map_err(|error| format!("no free port: {error}"))?;
-        let console = stage.join("console.log");
-        let mut qemu = Command::new("qemu-system-x86_64");
-        qemu.args(["-machine", "q35", "-accel", "tcg", "-cpu", "max", "-smp", "1"]);
-        qemu.args(["-m", &memory_mb.to_string(), "-display", "none", "-no-user-config"]);
-        qemu.arg("-nodefaults").arg("-serial").arg(format!("file:{}", console.display()));
-        qemu.args(["-netdev", &format!("user,id=net,hostfwd=tcp:{http}-:8080")]);
-        qemu.args(["-device", "virtio-net-pci,netdev=net", "-device", "virtio-rng-pci"]);
-        qemu.arg("-drive").arg(format!("if=none,id=disk,format=raw,file={}", own.display()));
-        qemu.args(["-device", "virtio-blk-pci,drive=disk"]).stdin(Stdio::null());
-        let started = qemu.spawn();
-        let qemu = started
-            .map_err(|error| format!("QEMU does not start ({error}): type `cargo xtask setup`"))?;
-        Ok(Machine { qemu, http, console, power_on: Instant::now() })
-    }
-
-    /// Waits until it is on air; how long after power-on that was.
-    fn is_healthy(&self) -> Result<Duration, String> {
-        while self.power_on.elapsed() < PATIENCE {
-            let answer = ask(self.http, "GET", "/api/health", "").unwrap_or_default();
-            if answer.contains(" 200 ") {
-                return Ok(self.power_on.elapsed());
-            }
-            thread::sleep(LOOK_AGAIN);
-        }
-        let console = fs::read(&self.console).unwrap_or_default();
-        Err(format!("it does not start again:\n{}", String::from_utf8_lossy(&console)))
-    }
-
-    /// The setting as the machine tells it.
-    fn setting(&self) -> Result<u32, String> {
-        let answer = ask(self.http, "GET", "/api/settings", "").unwrap_or_default();
-        value(&answer).ok_or_else(|| format!("the settings cannot be read: {answer}"))
-    }
-}
-
-impl Drop for Machine {
-    fn drop(&mut self) {
-        // As abruptly as the power goes; it may have ended by itself.
-        let _ = self.qemu.kill();
-        let _ = self.qemu.wait();
-    }
 }
 
 /// The value of [`KEY`] in a list of settings.

@@ -1,0 +1,262 @@
+//! Updates and the way back, by the API of the page: what may not be installed is refused and
+//! changes nothing, a system that does not start is left by itself, one that does is confirmed, and
+//! the operator goes back to the one before.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use ring::digest::{digest, SHA256};
+use serde_json::Value;
+
+use crate::machine::{opened, target, xtask, Disk, Machine, USUAL};
+use crate::player::Player;
+use crate::wait::{holds, poll, seconds};
+use crate::PATIENCE;
+
+/// Three healthy minutes, and the start before them.
+const TRIAL: Duration = seconds(420);
+/// A package's header.
+const HEADER_BYTES: usize = 1024;
+
+#[test]
+fn an_update_is_taken_on_trial_and_given_back() {
+    let packages = Packages::make();
+    let disk = Disk::open("update");
+    let machine = Machine::start(&disk, USUAL);
+    machine.is_healthy(PATIENCE);
+    let first = told(&machine, "a system in slot A", |told| told["slot"] == "A");
+    assert_eq!((&first["slots"]["B"], &first["last"]), (&Value::Null, &Value::Null), "{first}");
+    refuses_what_it_should(&machine, &disk, &packages);
+    leaves_a_broken_one(&machine, &disk, &packages);
+    takes_a_good_one(&machine, &disk, &packages);
+    goes_back(&machine, &disk);
+}
+
+/// What is sent.
+struct Packages {
+    good: Vec<u8>,
+    /// Signed with a key that the machine does not know.
+    foreign: Vec<u8>,
+    /// Its slot's root file system holds nothing, and it says that it is older.
+    broken: Vec<u8>,
+}
+
+impl Packages {
+    fn make() -> Packages {
+        let folder = opened();
+        let slot = folder.join("streamcaster.slot");
+        let good = fs::read(folder.join("streamcaster.update")).expect("it is made");
+        let stage = target().join(format!("tmp/update-{}", std::process::id()));
+        fs::create_dir_all(&stage).expect("a folder");
+        let key = stage.join("foreign.key");
+        fs::write(&key, "07".repeat(32)).expect("a file");
+        let foreign = signed(&slot, &["--key", &key.display().to_string()], &stage);
+        let empty = stage.join("empty.slot");
+        fs::write(&empty, without_a_root(&fs::read(&slot).expect("it is made"))).expect("a file");
+        let broken = signed(&empty, &["--version", "0.0.1", "--revision", "broken"], &stage);
+        fs::remove_dir_all(&stage).expect("our own folder");
+        Packages { good, foreign, broken }
+    }
+}
+
+/// `cargo xtask sign`.
+fn signed(slot: &Path, arguments: &[&str], stage: &Path) -> Vec<u8> {
+    let output: PathBuf = stage.join("signed.update");
+    let mut sign = xtask(&["sign"]);
+    sign.arg("--slot").arg(slot).arg("--output").arg(&output).args(arguments);
+    let done = sign.output().expect("cargo, which runs this, starts");
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+    fs::read(&output).expect("it is made")
+}
+
+/// The same slot whose initrd is zeros, which the kernel passes over, with the sum of it: the boot
+/// loader finds it whole, and the kernel finds nothing to start.
+fn without_a_root(slot: &[u8]) -> Vec<u8> {
+    let mut empty = slot.to_vec();
+    let (content, bytes) = member(slot, "initrd");
+    let old = hexadecimal(&slot[content..content + bytes]);
+    empty[content..content + bytes].fill(0);
+    let new = hexadecimal(&empty[content..content + bytes]);
+    let at = empty.windows(old.len()).position(|piece| piece == old.as_bytes());
+    let at = at.expect("the slot has the sums of what is in it");
+    empty[at..at + new.len()].copy_from_slice(new.as_bytes());
+    empty
+}
+
+/// Where what a file of a newc archive holds begins, and how long it is (the kernel's
+/// initramfs-buffer-format.rst).
+fn member(archive: &[u8], name: &str) -> (usize, usize) {
+    let mut at = 0;
+    loop {
+        let field = |number: usize| {
+            let digits = archive.get(at + 6 + number * 8..at + 14 + number * 8);
+            let digits = std::str::from_utf8(digits.expect("the archive holds it"));
+            usize::from_str_radix(digits.expect("digits"), 16).expect("digits")
+        };
+        let (bytes, name_bytes) = (field(6), field(11));
+        let content = (at + 110 + name_bytes).next_multiple_of(4);
+        if &archive[at + 110..at + 109 + name_bytes] == name.as_bytes() {
+            return (content, bytes);
+        }
+        at = (content + bytes).next_multiple_of(4);
+    }
+}
+
+fn hexadecimal(bytes: &[u8]) -> String {
+    digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Each with its code, and the system that runs stays the one that will start.
+fn refuses_what_it_should(machine: &Machine, disk: &Disk, packages: &Packages) {
+    let Packages { good, foreign, broken } = packages;
+    let mut damaged = good.clone();
+    damaged[HEADER_BYTES + (5 << 20)] ^= 1;
+    let half = &good[..good.len() / 2];
+    let none: &[u8] = b"no update at all";
+    for (code, package) in [
+        ("NOT_AN_UPDATE", none),
+        ("WRONG_SIGNATURE", foreign),
+        ("OLDER_VERSION", broken),
+        ("CUT_SHORT", half),
+        ("DAMAGED", &damaged),
+    ] {
+        let (status, answer) = post(machine, "/api/firmware", package);
+        assert!(status >= 400, "{code}: {status} {answer}");
+        assert_eq!(answer["code"], code, "{answer}");
+        is_untouched(machine, disk, code);
+    }
+    // Broken off in its middle there is nobody to tell.
+    let began = machine.console_end();
+    let mut stream = begun(machine, "/api/firmware", good.len());
+    stream.write_all(half).expect("the page takes it");
+    drop(stream);
+    machine.shows_from(began, "the update is cut short", PATIENCE);
+    is_untouched(machine, disk, "broken off");
+    let (status, answer) = post(machine, "/api/firmware/rollback", b"");
+    assert!(status >= 400 && answer["code"] == "NO_OTHER_SYSTEM", "{answer}");
+}
+
+fn is_untouched(machine: &Machine, disk: &Disk, why: &str) {
+    let after = told(machine, "an end of it", |told| told["busy"].is_null());
+    let own = (&after["slot"], &after["slots"]["B"], &after["last"]);
+    assert_eq!(own, (&"A".into(), &Value::Null, &Value::Null), "{why}: {after}");
+    let environment = disk.environment();
+    assert!(environment.contains("order=AB\n"), "{why}: {environment}");
+    assert!(environment.contains("B_left=0\n"), "{why}: {environment}");
+}
+
+/// Allowed although it is older; it has one try, and the machine is back by itself.
+fn leaves_a_broken_one(machine: &Machine, disk: &Disk, packages: &Packages) {
+    let broken = &packages.broken;
+    let began = machine.console_end();
+    let (status, answer) = post(machine, "/api/firmware?allow_downgrade=1", broken);
+    assert_eq!(status, 200, "{answer}");
+    machine.shows_from(began, "StreamCaster: slot B", PATIENCE);
+    machine.shows_from(began, "Kernel panic", PATIENCE);
+    machine.shows_from(began, "StreamCaster: slot A", PATIENCE);
+    let back = told(machine, "the old system", |told| told["last"]["outcome"] == "fell back");
+    println!("a system that does not start: {}", back["last"]);
+    assert_eq!((&back["slot"], &back["on_trial"]), (&"A".into(), &false.into()), "{back}");
+    assert_eq!(back["can_roll_back"], false, "{back}");
+    let environment = disk.environment();
+    assert!(environment.contains("order=AB\n"), "{environment}");
+    assert!(environment.contains("B_left=0\n"), "{environment}");
+}
+
+/// While somebody watches.
+fn takes_a_good_one(machine: &Machine, disk: &Disk, packages: &Packages) {
+    machine.is_healthy(PATIENCE);
+    let viewer = Player::start(machine.rtmp, "stream");
+    assert!(holds(PATIENCE, || viewer.video_frames() > 25), "nothing is played");
+    let (good, began) = (&packages.good, machine.console_end());
+    let (status, answer) = post(machine, "/api/firmware", good);
+    assert_eq!((status, &answer["slot"]), (200, &"B".into()), "{answer}");
+    let sees_the_end = || viewer.look(|seen| seen.end.is_some());
+    assert!(holds(PATIENCE, sees_the_end), "the viewer is not told");
+    machine.shows_from(began, "StreamCaster: slot B", PATIENCE);
+    let on_trial = told(machine, "the new system on air", |told| {
+        told["slot"] == "B" && !told["last"]["off_air_s"].is_null()
+    });
+    println!("updated: {}", on_trial["last"]);
+    assert_eq!((&on_trial["on_trial"], &on_trial["can_roll_back"]), (&true.into(), &true.into()));
+    assert_eq!(on_trial["last"]["outcome"], "on trial", "{on_trial}");
+    let off_air_s = on_trial["last"]["off_air_s"].as_f64().unwrap_or_default();
+    assert!((1.0..PATIENCE.as_secs_f64()).contains(&off_air_s), "{off_air_s}");
+    machine.is_played(PATIENCE);
+    assert!(disk.environment().contains("B_left=0\n"), "one try: {}", disk.environment());
+
+    // What it would go back to is not written over.
+    let (status, answer) = post(machine, "/api/firmware", good);
+    assert_eq!((status >= 400, &answer["code"]), (true, &"BUSY".into()), "{answer}");
+    let by = poll(TRIAL, || {
+        let told = firmware(machine)?;
+        (told["last"]["outcome"] == "confirmed").then_some(told)
+    });
+    let confirmed = by.unwrap_or_else(|| panic!("not confirmed:\n{}", machine.console_from(began)));
+    assert_eq!(confirmed["on_trial"], false, "{confirmed}");
+    assert!(disk.environment().contains("B_left=3\n"), "{}", disk.environment());
+}
+
+fn goes_back(machine: &Machine, disk: &Disk) {
+    let began = machine.console_end();
+    let (status, answer) = post(machine, "/api/firmware/rollback", b"");
+    assert_eq!(status, 200, "{answer}");
+    machine.shows_from(began, "StreamCaster: slot A", PATIENCE);
+    let back = told(machine, "slot A on air", |told| {
+        told["slot"] == "A" && !told["last"]["off_air_s"].is_null()
+    });
+    println!("rolled back: {}", back["last"]);
+    assert_eq!(back["last"]["what"], "rollback", "{back}");
+    assert_eq!(back["on_trial"], true, "{back}");
+    let environment = disk.environment();
+    assert!(environment.contains("order=AB\n"), "{environment}");
+    assert!(environment.contains("A_left=0\n") && environment.contains("B_left=3\n"));
+}
+
+/// `GET /api/firmware`.
+fn firmware(machine: &Machine) -> Option<Value> {
+    let answer = machine.ask_in("GET", "/api/firmware", "")?;
+    let told: Value = serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()?;
+    (told["available"] == true).then_some(told)
+}
+
+/// Waits until it tells what is looked for.
+fn told(machine: &Machine, what: &str, is_it: impl Fn(&Value) -> bool) -> Value {
+    let mut last = None;
+    let found = poll(PATIENCE, || {
+        last = firmware(machine).or(last.take());
+        last.clone().filter(&is_it)
+    });
+    found.unwrap_or_else(|| panic!("no {what}, but {last:?}:\n{}", machine.console()))
+}
+
+/// Begins to order something: the head is sent.
+fn begun(machine: &Machine, path: &str, bytes: usize) -> TcpStream {
+    let mut stream = TcpStream::connect(machine.http).expect("the page answers");
+    stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
+    let head = format!(
+        "POST {path} HTTP/1.0\r\nHost: localhost\r\nAuthorization: Basic dTpwYXNzd29yZA==\r\n\
+         Content-Type: application/octet-stream\r\nContent-Length: {bytes}\r\n\r\n"
+    );
+    stream.write_all(head.as_bytes()).expect("the page answers");
+    stream
+}
+
+/// Sends a package; the answer's status and words.
+fn post(machine: &Machine, path: &str, package: &[u8]) -> (u16, Value) {
+    let mut stream = begun(machine, path, package.len());
+    // It may have said no before all has come.
+    let _ = stream.write_all(package);
+    let mut answer = Vec::new();
+    let _ = stream.read_to_end(&mut answer);
+    let answer = String::from_utf8_lossy(&answer).into_owned();
+    let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok());
+    let body = answer.split_once("\r\n\r\n").and_then(|(_, body)| serde_json::from_str(body).ok());
+    match (status, body) {
+        (Some(status), Some(body)) => (status, body),
+        _ => panic!("{path}: {answer:?}\n{}", machine.console()),
+    }
+}
