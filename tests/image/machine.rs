@@ -208,7 +208,7 @@ pub struct Machine {
     pub rtmp: SocketAddr,
     /// Where it takes MPEG-TS, seen from here.
     pub udp: SocketAddr,
-    _alone: MutexGuard<'static, ()>,
+    alone: Option<MutexGuard<'static, ()>>,
 }
 
 impl Machine {
@@ -269,12 +269,20 @@ impl Machine {
             http,
             rtmp,
             udp,
-            _alone: alone,
+            alone: Some(alone),
         };
         if parts.card == Card::Unplugged {
             machine.plug(false);
         }
         machine
+    }
+
+    /// Lets others have the processor while little is asked of this machine.
+    pub fn among_others<T>(&mut self, meanwhile: impl FnOnce(&Machine) -> T) -> T {
+        self.alone = None;
+        let came = meanwhile(self);
+        self.alone = Some(alone());
+        came
     }
 
     /// Says a line to QEMU's monitor.

@@ -25,13 +25,13 @@ const HEADER_BYTES: usize = 1024;
 fn an_update_is_taken_on_trial_and_given_back() {
     let packages = Packages::make();
     let disk = Disk::open("update");
-    let machine = Machine::start(&disk, USUAL);
+    let mut machine = Machine::start(&disk, USUAL);
     machine.is_healthy(PATIENCE);
     let first = told(&machine, "a system in slot A", |told| told["slot"] == "A");
     assert_eq!((&first["slots"]["B"], &first["last"]), (&Value::Null, &Value::Null), "{first}");
     refuses_what_it_should(&machine, &disk, &packages);
     leaves_a_broken_one(&machine, &disk, &packages);
-    takes_a_good_one(&machine, &disk, &packages);
+    takes_a_good_one(&mut machine, &disk, &packages);
     goes_back(&machine, &disk);
 }
 
@@ -167,7 +167,7 @@ fn leaves_a_broken_one(machine: &Machine, disk: &Disk, packages: &Packages) {
 }
 
 /// While somebody watches.
-fn takes_a_good_one(machine: &Machine, disk: &Disk, packages: &Packages) {
+fn takes_a_good_one(machine: &mut Machine, disk: &Disk, packages: &Packages) {
     machine.is_healthy(PATIENCE);
     let viewer = Player::start(machine.rtmp, "stream");
     assert!(holds(PATIENCE, || viewer.video_frames() > 25), "nothing is played");
@@ -191,9 +191,11 @@ fn takes_a_good_one(machine: &Machine, disk: &Disk, packages: &Packages) {
     // What it would go back to is not written over.
     let (status, answer) = post(machine, "/api/firmware", good);
     assert_eq!((status >= 400, &answer["code"]), (true, &"BUSY".into()), "{answer}");
-    let by = poll(TRIAL, || {
-        let told = firmware(machine)?;
-        (told["last"]["outcome"] == "confirmed").then_some(told)
+    let by = machine.among_others(|machine| {
+        poll(TRIAL, || {
+            let told = firmware(machine)?;
+            (told["last"]["outcome"] == "confirmed").then_some(told)
+        })
     });
     let confirmed = by.unwrap_or_else(|| panic!("not confirmed:\n{}", machine.console_from(began)));
     assert_eq!(confirmed["on_trial"], false, "{confirmed}");

@@ -26,7 +26,7 @@ const TRUSTED: &str = "order=AB\nA_left=3\nB_left=0\n";
 pub enum Next {
     /// Start what ran.
     Old,
-    /// Try the update, all of which is there.
+    /// Try the update, all of which is there; or it is being tried, and the next start is of what ran.
     Update,
 }
 
@@ -83,7 +83,7 @@ fn judge(block: &str, is_whole: bool) -> Result<Next, String> {
     }
     match (order, tries, is_whole) {
         (Some("AB"), Some("0"), _) => Ok(Next::Old),
-        (Some("BA"), Some("1"), true) => Ok(Next::Update),
+        (Some("BA"), Some("1" | "0"), true) => Ok(Next::Update),
         _ => Err(format!("slot B is {}whole: {block}", if is_whole { "" } else { "not " })),
     }
 }
@@ -120,8 +120,10 @@ mod tests {
         for is_whole in [false, true] {
             assert_eq!(judge(&block("AB", 0), is_whole), Ok(Next::Old));
         }
-        assert_eq!(judge(&block("BA", 1), true), Ok(Next::Update));
-        for (order, left) in [("BA", 1), ("AB", 1), ("AB", 3)] {
+        for left in [1, 0] {
+            assert_eq!(judge(&block("BA", left), true), Ok(Next::Update), "{left}");
+        }
+        for (order, left) in [("BA", 1), ("BA", 0), ("AB", 1), ("AB", 3)] {
             assert!(judge(&block(order, left), false).is_err(), "{order} {left}");
         }
         assert!(judge("order=AB\nA_left=0\nB_left=0\n", false).is_err());
