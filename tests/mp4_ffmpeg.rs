@@ -7,6 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use flate2::Crc;
 use streamcaster::base::time::Ticks;
 use streamcaster::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
 use streamcaster::codec::container::{ContainerReader, FileError, Progress, ReadAt};
@@ -91,11 +92,9 @@ impl UnitSink for Recorder {
 
 /// As ffprobe computes it (ISO/IEC 3309).
 fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |crc, byte| {
-        (0..8).fold(crc ^ u32::from(*byte), |crc, _| {
-            crc >> 1 ^ if crc & 1 == 1 { 0xedb8_8320 } else { 0 }
-        })
-    })
+    let mut crc = Crc::new();
+    crc.update(bytes);
+    crc.sum()
 }
 
 fn folder() -> PathBuf {

@@ -10,6 +10,8 @@
 
 use std::io;
 
+use flate2::Crc;
+
 use crate::base::limits::{PARTITIONS_GROWN_MAX, PARTITION_GAIN_BYTES_MIN};
 
 /// Bytes of a sector.
@@ -305,15 +307,9 @@ fn header_sum(header: &[u8]) -> u32 {
 
 /// CRC-32 as in ISO 3309, which UEFI asks for.
 fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |sum, &byte| {
-        (0..8).fold(sum ^ u32::from(byte), |sum, _| {
-            if sum & 1 == 1 {
-                (sum >> 1) ^ 0xedb8_8320
-            } else {
-                sum >> 1
-            }
-        })
-    })
+    let mut crc = Crc::new();
+    crc.update(bytes);
+    crc.sum()
 }
 
 #[cfg(test)]

@@ -105,7 +105,7 @@ impl Release {
 /// Header and slot.
 pub fn package(slot: &[u8], release: &Release, key: &Key) -> Result<Vec<u8>, String> {
     let lines = release.lines();
-    let (length, sum) = (slot.len(), sha256(slot)?);
+    let (length, sum) = (slot.len(), sha256(slot));
     let text = format!("streamcaster-update 1\n{lines}bytes {length}\nsha256 {sum}\n");
     let mut package = text.into_bytes();
     if package.len() > SIGNED_BYTES {
@@ -154,7 +154,8 @@ fn make(path: &Path) -> std::io::Result<()> {
     file.sync_all()
 }
 
-fn hexadecimal(bytes: &[u8]) -> String {
+/// Two digits a byte.
+pub fn hexadecimal(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
@@ -182,7 +183,7 @@ mod tests {
         let (signature, slot) = rest.split_at(64);
         assert_eq!(slot, b"blob");
         let text = String::from_utf8_lossy(signed);
-        let sum = sha256(b"blob").unwrap();
+        let sum = sha256(b"blob");
         let expected = format!(
             "streamcaster-update 1\nversion 0.1.0\nrevision abc1234\nmade 1763\nbytes 4\nsha256 {sum}"
         );

@@ -2,6 +2,8 @@
 //! protective MBR, the same bytes every time. Non-goals: reading, changing, other sector sizes
 //! than 512. Bound: 128 entries.
 
+use flate2::Crc;
+
 /// Bytes of a sector.
 pub const SECTOR: u64 = 512;
 /// Sectors of the entry array: 128 entries of 128 bytes.
@@ -125,15 +127,9 @@ fn guid(text: Guid) -> Vec<u8> {
 
 /// CRC-32 as in ISO 3309, which UEFI asks for.
 fn crc32(bytes: &[u8]) -> u32 {
-    !bytes.iter().fold(u32::MAX, |sum, &byte| {
-        (0..8).fold(sum ^ u32::from(byte), |sum, _| {
-            if sum & 1 == 1 {
-                (sum >> 1) ^ 0xedb8_8320
-            } else {
-                sum >> 1
-            }
-        })
-    })
+    let mut crc = Crc::new();
+    crc.update(bytes);
+    crc.sum()
 }
 
 #[cfg(test)]

@@ -21,9 +21,10 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use argh::FromArgs;
+use ring::digest::{digest, SHA256};
 
 use crate::dist;
-use crate::sign::{self, Key, Release};
+use crate::sign::{self, hexadecimal, Key, Release};
 use crate::step::{piped, root, said, step, target_dir};
 use cpio::{Kind, Newc};
 use manifest::Summed;
@@ -114,7 +115,7 @@ fn assemble(options: &Image, product: &Path, folder: &Path, stage: &Path) -> Res
     };
     let initrd = rootfs::pack(&parts, stage)?;
     let vmlinuz = read(&kernel.vmlinuz)?;
-    let slot = slot(&release, &vmlinuz, &initrd, mtime)?;
+    let slot = slot(&release, &vmlinuz, &initrd, mtime);
     let data = match &options.config {
         Some(config) => disk::data(Some(config), mtime, stage)?,
         None => fresh_data,
@@ -134,13 +135,13 @@ fn assemble(options: &Image, product: &Path, folder: &Path, stage: &Path) -> Res
         return Err(format!("{} bytes packed: more than {PACKED_BYTES_MAX}", compressed.len()));
     }
     let files = [
-        summed("streamcaster.img", &whole)?,
-        summed("streamcaster.img.zst", &compressed)?,
-        summed("streamcaster.slot", &slot)?,
-        summed("streamcaster.update", &update)?,
-        summed("vmlinuz", &vmlinuz)?,
-        summed("initrd", &initrd)?,
-        summed("streamcaster", &read(product)?)?,
+        summed("streamcaster.img", &whole),
+        summed("streamcaster.img.zst", &compressed),
+        summed("streamcaster.slot", &slot),
+        summed("streamcaster.update", &update),
+        summed("vmlinuz", &vmlinuz),
+        summed("initrd", &initrd),
+        summed("streamcaster", &read(product)?),
     ];
     let versions = [
         ("kernel", kernel.package),
@@ -153,29 +154,28 @@ fn assemble(options: &Image, product: &Path, folder: &Path, stage: &Path) -> Res
 }
 
 /// What a slot holds: what GRUB starts, the sums it asks for first, and which system it is.
-fn slot(release: &Release, vmlinuz: &[u8], initrd: &[u8], mtime: u32) -> Result<Vec<u8>, String> {
+fn slot(release: &Release, vmlinuz: &[u8], initrd: &[u8], mtime: u32) -> Vec<u8> {
     let version = release.lines();
     let files = [("version", version.as_bytes()), ("vmlinuz", vmlinuz), ("initrd", initrd)];
     let mut sums = String::new();
     for (name, bytes) in files {
-        sums += &format!("{}  {name}\n", sha256(bytes)?);
+        sums += &format!("{}  {name}\n", sha256(bytes));
     }
     let mut archive = Newc::new(mtime);
     archive.add("SHA256SUMS", 0o644, &Kind::File(sums.as_bytes()));
     for (name, bytes) in files {
         archive.add(name, 0o644, &Kind::File(bytes));
     }
-    Ok(archive.finish())
+    archive.finish()
 }
 
-fn summed(name: &'static str, bytes: &[u8]) -> Result<Summed, String> {
-    Ok(Summed { name, bytes: bytes.len(), sha256: sha256(bytes)? })
+fn summed(name: &'static str, bytes: &[u8]) -> Summed {
+    Summed { name, bytes: bytes.len(), sha256: sha256(bytes) }
 }
 
 /// SHA-256, in hexadecimal.
-pub fn sha256(bytes: &[u8]) -> Result<String, String> {
-    let said = piped(&mut Command::new("sha256sum"), bytes)?;
-    Ok(String::from_utf8_lossy(&said).chars().take(64).collect())
+pub fn sha256(bytes: &[u8]) -> String {
+    hexadecimal(digest(&SHA256, bytes).as_ref())
 }
 
 /// Compressed, without a name and a time in the header.

@@ -58,8 +58,8 @@ struct Blob {
 }
 
 impl Blob {
-    fn of(media: &'static str, bytes: Vec<u8>) -> Result<Blob, String> {
-        Ok(Blob { media, sha256: sha256(&bytes)?, bytes })
+    fn of(media: &'static str, bytes: Vec<u8>) -> Blob {
+        Blob { media, sha256: sha256(&bytes), bytes }
     }
 
     fn digest(&self) -> String {
@@ -79,11 +79,11 @@ impl Blob {
 /// Makes the image.
 pub fn image(content: &Content<'_>, about: &About) -> Result<Image, String> {
     let files = files(content, about.time);
-    let uncompressed = format!("sha256:{}", sha256(&files)?);
-    let layer = Blob::of(LAYER, gzip(&files)?)?;
+    let uncompressed = format!("sha256:{}", sha256(&files));
+    let layer = Blob::of(LAYER, gzip(&files)?);
     let labels = labels(about)?;
     let config = config(about, &labels, &uncompressed);
-    let config = Blob::of(CONFIG, config.to_string().into_bytes())?;
+    let config = Blob::of(CONFIG, config.to_string().into_bytes());
     let manifest = json!({
         "schemaVersion": 2,
         "mediaType": MANIFEST,
@@ -91,7 +91,7 @@ pub fn image(content: &Content<'_>, about: &About) -> Result<Image, String> {
         "layers": [layer.descriptor()],
         "annotations": labels,
     });
-    let manifest = Blob::of(MANIFEST, manifest.to_string().into_bytes())?;
+    let manifest = Blob::of(MANIFEST, manifest.to_string().into_bytes());
     let mut named = manifest.descriptor();
     named.insert("annotations".to_owned(), names(about));
     let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [named]});

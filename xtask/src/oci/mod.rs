@@ -67,7 +67,7 @@ pub fn run(options: &Oci) -> Result<(), String> {
         let image = layout::image(&content, &about)?;
         write(&file, &image.archive)?;
         println!("{}", file.display());
-        println!("{} bytes, sha256:{}", image.archive.len(), sha256(&image.archive)?);
+        println!("{} bytes, sha256:{}", image.archive.len(), sha256(&image.archive));
         println!("streamcaster:{} is {}", about.version, image.digest);
         Ok(())
     })
