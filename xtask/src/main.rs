@@ -44,6 +44,7 @@ enum Command {
     Fuzz(Fuzz),
     Dist(Dist),
     Size(Size),
+    Layout(Layout),
     Image(image::Image),
     Sign(sign::Sign),
     Emulate(emulate::Emulate),
@@ -102,6 +103,11 @@ struct Size {
     save: bool,
 }
 
+/// find which functions run while something is on air, for the linker to lay them side by side
+#[derive(FromArgs)]
+#[argh(subcommand, name = "layout")]
+struct Layout {}
+
 fn main() -> ExitCode {
     let arguments: Arguments = argh::from_env();
     let outcome = match arguments.command {
@@ -112,6 +118,7 @@ fn main() -> ExitCode {
         Command::Fuzz(fuzz) => fuzz::fuzz(fuzz.target.as_deref(), fuzz.seconds),
         Command::Dist(_) => dist::run(),
         Command::Size(size) => size::run(size.compare, size.save),
+        Command::Layout(Layout {}) => bench::layout::run(),
         Command::Image(options) => image::run(&options),
         Command::Sign(options) => sign::run(&options),
         Command::Emulate(options) => emulate::run(&options),

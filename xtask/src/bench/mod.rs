@@ -11,6 +11,7 @@ mod crowd;
 mod files;
 mod floor;
 mod http;
+pub mod layout;
 mod long;
 mod movie;
 mod player;

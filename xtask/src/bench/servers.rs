@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use rustix::fs::{fadvise, Advice};
+
 use super::crowd::Language;
 
 /// Descriptors for a thousand players and all else.
@@ -142,6 +144,7 @@ impl Server {
             self.udp, self.tcp, self.http, self.stat
         );
         write(&data, "config.toml", &config)?;
+        forget_pages(&places.binary)?;
         let mut command = places.command(&places.binary);
         command.arg("run").arg("--data").arg(data);
         self.spawn(command, places, "streamcaster")
@@ -202,7 +205,7 @@ impl Server {
 
 impl Places {
     /// This program's data folder.
-    fn data(&self) -> PathBuf {
+    pub fn data(&self) -> PathBuf {
         self.folder.join("data")
     }
 
@@ -232,6 +235,16 @@ impl Drop for Server {
             let _ = child.wait();
         }
     }
+}
+
+/// Has the kernel read a program from the disk when it starts, as after a boot. What has just been
+/// built lies in memory in pieces of up to megabytes, and each is mapped, and counted, whole.
+fn forget_pages(program: &Path) -> Result<(), String> {
+    let forgotten = fs::File::open(program).and_then(|file| {
+        file.sync_all()?;
+        Ok(fadvise(&file, 0, None, Advice::DontNeed)?)
+    });
+    forgotten.map_err(|error| format!("{}: {error}", program.display()))
 }
 
 fn write(folder: &Path, name: &str, text: &str) -> Result<(), String> {
