@@ -40,12 +40,12 @@ pub fn build() -> Result<Built, String> {
     let product = folder.join(NAME);
     step("static binary", || compile(compiler.as_deref(), &target))?;
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
+    // Whoever runs the one that is there, or copies it, has it whole.
+    let fresh = folder.join(format!("{NAME}.{}", std::process::id()));
     let advice = "Install binutils.";
-    step::run(
-        Command::new("strip").args(["--strip-all", "-o"]).args([&product, &symbols]),
-        advice,
-    )?;
-    is_static(&product)?;
+    step::run(Command::new("strip").args(["--strip-all", "-o"]).args([&fresh, &symbols]), advice)?;
+    is_static(&fresh)?;
+    fs::rename(&fresh, &product).map_err(|error| format!("{}: {error}", product.display()))?;
     Ok(Built { product, symbols })
 }
 
