@@ -63,7 +63,7 @@ fn main() -> io::Result<()> {
 }
 
 /// Has the linker put the functions that run on air before all others. The kernel maps a file by
-/// windows of 64 KiB around what is touched: strewn over the binary, the quarter that runs keeps
+/// windows of 64 KiB around what is touched: strewn over the binary, the third that runs keeps
 /// all of it resident. Each function has a section of its own, named after it; GNU ld and lld add
 /// to their own script one that says INSERT.
 fn lay_out_code(out: &Path) -> io::Result<()> {
