@@ -47,9 +47,8 @@ pub fn all() -> Result<(), String> {
 fn tests() -> Result<(), String> {
     run(&mut cargo(&[TESTS, &["--no-run"]].concat()), "The tests must build.")?;
     let suites = suites(&root().join("tests"))?;
-    let (machines, others) = suites.iter().partition(|name| MACHINES.contains(&name.as_str()));
-    let machines: Vec<&String> = machines;
-    let others: Vec<&String> = others;
+    let (machines, others): (Vec<&String>, Vec<&String>) =
+        suites.iter().partition(|name| MACHINES.contains(&name.as_str()));
     if machines.len() != MACHINES.len() {
         return Err(format!("not all of {MACHINES:?} are among the tests: {suites:?}"));
     }

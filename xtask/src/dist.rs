@@ -8,6 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use crate::image::{read, sha256};
 use crate::step::{self, cargo, root, said, step, target_dir};
 use crate::sysroot::{self, TARGET};
 
@@ -24,10 +25,8 @@ pub struct Built {
 /// The command as it is typed.
 pub fn run() -> Result<(), String> {
     let product = build()?.product;
-    let bytes = fs::metadata(&product).map_err(|e| format!("{}: {e}", product.display()))?.len();
-    let sum = said(Command::new("sha256sum").arg(&product))?;
-    let sum = sum.split_whitespace().next().unwrap_or_default();
-    println!("{}: {bytes} bytes, sha256 {sum}", product.display());
+    let bytes = read(&product)?;
+    println!("{}: {} bytes, sha256 {}", product.display(), bytes.len(), sha256(&bytes));
     Ok(())
 }
 

@@ -2,7 +2,7 @@
 //! output sees at once where it stopped. Bound: steps run one after another.
 
 use std::io::{Read, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
@@ -99,6 +99,16 @@ pub fn piped(command: &mut Command, input: &[u8]) -> Result<Vec<u8>, String> {
         return Ok(output.stdout);
     }
     Err(format!("`{shown}` failed ({})", output.status))
+}
+
+/// Removes a folder and what is in it, if it is there.
+pub fn remove_folder(folder: &Path) -> Result<(), String> {
+    match std::fs::remove_dir_all(folder) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(format!("{}: {error}", folder.display()))
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Where builds go: cargo's own target folder, as an absolute path.

@@ -10,7 +10,7 @@ use std::os::unix::fs::{symlink, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::step::{answers, fed, root, run, said, step, target_dir};
+use crate::step::{answers, fed, remove_folder, root, run, said, step, target_dir};
 
 /// The target of the product.
 pub const TARGET: &str = "x86_64-unknown-linux-musl";
@@ -124,12 +124,7 @@ impl Parts {
 }
 
 fn build(parts: &Parts, sysroot: &Path, key: &str) -> Result<(), String> {
-    match fs::remove_dir_all(sysroot) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-            return Err(format!("{}: {error}", sysroot.display()));
-        }
-        _ => {}
-    }
+    remove_folder(sysroot)?;
     let libraries = sysroot.join("lib/rustlib").join(TARGET).join("lib");
     let own = libraries.join("self-contained");
     let made = || -> std::io::Result<()> {

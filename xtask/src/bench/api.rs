@@ -13,11 +13,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::crowd::Crowd;
-use super::sender::Sender;
 use super::servers::{Feed, Kind, Server};
 use super::table::percentile;
-use super::{circumstances, typed, Ground, LIVE_PATIENCE, NO_FRAME, PAUSE};
+use super::{circumstances, on_air, typed, Ground, PAUSE};
 
 /// What is asked for, in turn; the last one on the port for tools.
 const PATHS: [&str; 4] = ["/api/status", "/api/videos", "/api/destinations", "/metrics"];
@@ -45,13 +43,7 @@ pub fn measure(ground: &Ground<'_>) -> Result<String, String> {
     made.map_err(|error| format!("{}: {error}", videos.display()))?;
     let begun = Instant::now();
     let server = Server::start(Kind::Ours, &ground.places, Feed::Udp)?;
-    let sender = Sender::start(&ground.clip, server.udp)?;
-    let (tails, stamps) = (Arc::clone(&ground.tails), Arc::clone(sender.stamps()));
-    let mut crowd = Crowd::new(server.tcp, Kind::Ours.language(), tails, stamps)?;
-    crowd.grow_to(1)?;
-    if crowd.wait_for(0..u32::MAX, LIVE_PATIENCE)?.is_none() {
-        return Err(NO_FRAME.to_owned());
-    }
+    let (sender, mut crowd) = on_air(&server, Kind::Ours, &ground.clip, &ground.tails)?;
     crowd.run_for(Kind::Ours.settling().saturating_sub(begun.elapsed()))?;
     let rate = ground.bench.rate;
     let mut report = format!(

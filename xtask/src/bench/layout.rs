@@ -2,8 +2,8 @@
 //! the linker to lay them side by side (`build.rs`): the kernel maps a file by windows of 64 KiB
 //! around what is touched, so that functions strewn over the whole binary keep all of it resident.
 //! The product is watched by Valgrind's Callgrind while it does what it mostly does: standby, a
-//! live input, players that come and leave, the probe. Non-goals: how often they run, what a page, a file or HTTPS
-//! asks for. Bound: one run of a minute.
+//! live input, players that come and leave, the probe. Non-goals: how often they run, what a page,
+//! a file or HTTPS asks for. Bound: one run of a minute.
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -15,13 +15,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::clip::{self, Clip};
-use super::crowd::Crowd;
-use super::sender::Sender;
 use super::servers::{Feed, Kind, Places, Server};
-use super::{keep_apart, raise_files, LIVE_PATIENCE, NEWCOMERS, NO_FRAME};
+use super::{keep_apart, on_air, raise_files, LIVE_PATIENCE, NEWCOMERS, NO_FRAME};
 use crate::dist;
 use crate::setup;
-use crate::step::{root, run as run_command, said, step, target_dir};
+use crate::step::{remove_folder, root, run as run_command, said, step, target_dir};
 
 /// Where `build.rs` looks for them.
 const LIST: &str = "src/on_air.txt";
@@ -37,6 +35,8 @@ const ON_AIR: Duration = Duration::from_millis(RTMP_PING_MS + 10_000);
 /// A player is asked that often whether it is still there; the ring is full before.
 const RTMP_PING_MS: u64 = 30_000;
 const SECONDS: u32 = 120;
+/// The folder of what Callgrind says.
+const CALLS: &str = "calls";
 
 /// Writes the list anew.
 pub fn run() -> Result<(), String> {
@@ -74,12 +74,9 @@ impl Functions {
 
 fn watch(binary: &Path, folder: &Path) -> Result<Functions, String> {
     // What an earlier run left would be taken for this one's.
-    let fresh = fs::remove_dir_all(folder).or_else(|error| match error.kind() {
-        std::io::ErrorKind::NotFound => Ok(()),
-        _ => Err(error),
-    });
-    let fresh = fresh.and_then(|()| fs::create_dir_all(folder));
-    fresh.map_err(|error| format!("{}: {error}", folder.display()))?;
+    let calls = folder.join(CALLS);
+    remove_folder(&calls)?;
+    fs::create_dir_all(&calls).map_err(|error| format!("{}: {error}", calls.display()))?;
     let clip_file = clip::make(folder, SECONDS)?;
     let clip = Arc::new(Clip::read(&clip_file)?);
     let places = Places {
@@ -91,14 +88,7 @@ fn watch(binary: &Path, folder: &Path) -> Result<Functions, String> {
     };
     let server = Server::start(Kind::Ours, &places, Feed::Udp)?;
     std::thread::sleep(STANDBY);
-    let sender = Sender::start(&clip, server.udp)?;
-    let tails = Arc::new(clip.tails()?);
-    let language = Kind::Ours.language();
-    let mut crowd = Crowd::new(server.tcp, language, tails, Arc::clone(sender.stamps()))?;
-    crowd.grow_to(1)?;
-    if crowd.wait_for(0..u32::MAX, LIVE_PATIENCE)?.is_none() {
-        return Err(NO_FRAME.to_owned());
-    }
+    let (_sender, mut crowd) = on_air(&server, Kind::Ours, &clip, &Arc::new(clip.tails()?))?;
     crowd.run_for(COMING)?;
     let at_start = executed(&server, folder, 1)?;
     crowd.run_for(ON_AIR / 2)?;
@@ -119,7 +109,7 @@ fn watch(binary: &Path, folder: &Path) -> Result<Functions, String> {
 fn watched(binary: &Path, folder: &Path) -> Result<PathBuf, String> {
     let script = format!(
         "#!/bin/sh\nexec valgrind --quiet --tool=callgrind --demangle=no \
-         --callgrind-out-file='{}/calls' '{}' \"$@\"\n",
+         --callgrind-out-file='{}/{CALLS}/out' '{}' \"$@\"\n",
         folder.display(),
         binary.display(),
     );
@@ -136,7 +126,7 @@ fn executed(server: &Server, folder: &Path, number: u32) -> Result<BTreeSet<Stri
         let mut dump = Command::new("callgrind_control");
         said(dump.args(["--dump", &pid.to_string()]))?;
     }
-    let path = folder.join(format!("calls.{number}"));
+    let path = folder.join(CALLS).join(format!("out.{number}"));
     let text = fs::read_to_string(&path).map_err(|e| format!("{}: {e}", path.display()))?;
     Ok(functions(&text))
 }
@@ -183,8 +173,10 @@ fn pattern(name: &str) -> Option<String> {
     while let Some((before, after)) = rest.split_once("Cs") {
         let Some((hash, path)) = after.split_once('_') else { break };
         pattern.push_str(before);
-        pattern.push_str(if hash.len() > 8 { "Cs*_" } else { "Cs" });
-        rest = if hash.len() > 8 { path } else { after };
+        // Those letters may stand in a name as well.
+        let (instead, behind) = if hash.len() > 8 { ("Cs*_", path) } else { ("Cs", after) };
+        pattern.push_str(instead);
+        rest = behind;
     }
     Some(pattern + rest + numbered)
 }

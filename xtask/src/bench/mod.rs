@@ -211,13 +211,7 @@ impl Ground<'_> {
     fn session(&self, round: usize, kind: Kind, cells: &mut Vec<Cell>) -> Result<(), String> {
         let begun = Instant::now();
         let server = Server::start(kind, &self.places, Feed::Udp)?;
-        let sender = Sender::start(&self.clip, server.udp)?;
-        let (tails, stamps) = (Arc::clone(&self.tails), Arc::clone(sender.stamps()));
-        let mut crowd = Crowd::new(server.tcp, kind.language(), tails, stamps)?;
-        crowd.grow_to(1)?;
-        if crowd.wait_for(0..u32::MAX, LIVE_PATIENCE)?.is_none() {
-            return Err(NO_FRAME.to_owned());
-        }
+        let (sender, mut crowd) = on_air(&server, kind, &self.clip, &self.tails)?;
         crowd.run_for(kind.settling().saturating_sub(begun.elapsed()))?;
         for &players in self.players {
             crowd.grow_to(players)?;
@@ -296,6 +290,23 @@ impl Ground<'_> {
             circumstances(&self.places),
         )
     }
+}
+
+/// Begins to send, and waits until a first player gets it.
+fn on_air(
+    server: &Server,
+    kind: Kind,
+    clip: &Arc<Clip>,
+    tails: &Arc<HashMap<Tail, u32>>,
+) -> Result<(Sender, Crowd), String> {
+    let sender = Sender::start(clip, server.udp)?;
+    let (tails, stamps) = (Arc::clone(tails), Arc::clone(sender.stamps()));
+    let mut crowd = Crowd::new(server.tcp, kind.language(), tails, stamps)?;
+    crowd.grow_to(1)?;
+    if crowd.wait_for(0..u32::MAX, LIVE_PATIENCE)?.is_none() {
+        return Err(NO_FRAME.to_owned());
+    }
+    Ok((sender, crowd))
 }
 
 /// The command as it was typed.

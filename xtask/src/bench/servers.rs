@@ -3,7 +3,6 @@
 //! folder.
 
 use std::fs;
-use std::io::ErrorKind;
 use std::net::{SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -12,6 +11,7 @@ use std::time::{Duration, Instant};
 use rustix::fs::{fadvise, Advice};
 
 use super::crowd::Language;
+use crate::step::remove_folder;
 
 /// Descriptors for a thousand players and all else.
 pub const FILES_MAX: u64 = 8192;
@@ -133,11 +133,7 @@ impl Server {
     fn start_ours(&mut self, places: &Places) -> Result<(), String> {
         let data = places.data();
         // What was on air when it was last ended would be again.
-        if let Err(error) = fs::remove_dir_all(data.join("state")) {
-            if error.kind() != ErrorKind::NotFound {
-                return Err(format!("{}/state: {error}", data.display()));
-            }
-        }
+        remove_folder(&data.join("state"))?;
         let config = format!(
             "[input.udp]\nlisten = \"{}\"\n[rtmp]\nlisten = \"{}\"\nviewers_max = 1100\n\
              [http]\nlisten = \"{}\"\n[stat]\nlisten = \"{}\"\n",
