@@ -27,7 +27,9 @@ fn an_update_is_taken_on_trial_and_given_back() {
     let disk = Disk::open("update");
     let mut machine = Machine::start(&disk, USUAL);
     machine.is_healthy(PATIENCE);
-    let first = told(&machine, "a system in slot A", |told| told["slot"] == "A");
+    let first = told(&machine, "a system in slot A that takes orders", |told| {
+        told["slot"] == "A" && told["busy"].is_null()
+    });
     assert_eq!((&first["slots"]["B"], &first["last"]), (&Value::Null, &Value::Null), "{first}");
     refuses_what_it_should(&machine, &disk, &packages);
     leaves_a_broken_one(&machine, &disk, &packages);

@@ -70,7 +70,8 @@ async function load() {
     // It is asked again.
     return;
   }
-  const first = system === null;
+  // Before the disk is there, what it remembers is not known: that is no news when it comes.
+  const first = system === null || system.busy === "starting";
   system = fresh.available ? fresh : null;
   if (!system) {
     show();

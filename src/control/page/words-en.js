@@ -140,7 +140,7 @@ export const words = {
   older_title: "Install an older version?", install_older: "Install it all the same",
   roll_back: "Roll back", roll_back_dots: "Roll back…", roll_back_title: "Roll back to the other system?",
   roll_back_text: "The machine restarts with version {0} instead of {1}. Viewers are disconnected and every push ends, for about a minute. Settings and videos stay.",
-  system_sent: "{0} of {1} sent", system_writing: "The update is being written.", system_verifying: "The update is being checked.",
+  system_starting: "The machine is still starting.", system_sent: "{0} of {1} sent", system_writing: "The update is being written.", system_verifying: "The update is being checked.",
   system_restarting: "The machine restarts. This page finds it again by itself.",
   log: "Log", show: "Show", log_all: "everything", log_warn: "warnings and errors", log_error: "errors",
   log_audit: "who changed what", follow: "Follow", pause_log: "Pause", log_none: "Nothing of this kind.",

@@ -140,7 +140,7 @@ export const words = {
   older_title: "古いバージョンをインストールしますか？", install_older: "それでもインストールする",
   roll_back: "元に戻す", roll_back_dots: "前のシステムに戻す…", roll_back_title: "もう一方のシステムに戻しますか？",
   roll_back_text: "バージョン {1} の代わりに {0} でマシンを再起動します。約 1 分間、視聴者は切断され、配信先への送信も止まります。設定と動画は残ります。",
-  system_sent: "{1} 中 {0} を送信", system_writing: "更新を書き込んでいます。", system_verifying: "更新を検証しています。",
+  system_starting: "マシンは起動中です。", system_sent: "{1} 中 {0} を送信", system_writing: "更新を書き込んでいます。", system_verifying: "更新を検証しています。",
   system_restarting: "マシンを再起動しています。このページは自動で再接続します。",
   log: "ログ", show: "表示", log_all: "すべて", log_warn: "警告とエラー", log_error: "エラー",
   log_audit: "操作の記録", follow: "追従", pause_log: "一時停止", log_none: "該当する行はありません。",

@@ -55,6 +55,8 @@ struct Known {
     busy: Option<Busy>,
     /// The last change; nothing before the disk is there.
     last: Option<Change>,
+    /// That change is why the machine started.
+    is_news: bool,
     disk_is_there: bool,
     told: Option<Told>,
 }
@@ -77,8 +79,15 @@ impl Daemon {
         let key = places.key().ok_or("the system has no key for updates")?;
         let variables = state::settle(&partitions, running).map_err(|error| error.to_string())?;
         let systems = Systems::look(running, &release, &partitions);
-        let known =
-            Known { variables, systems, busy: None, last: None, disk_is_there: false, told: None };
+        let known = Known {
+            variables,
+            systems,
+            busy: None,
+            last: None,
+            is_news: false,
+            disk_is_there: false,
+            told: None,
+        };
         let (taken, known) = (AtomicBool::new(false), Mutex::new(known));
         Ok(Daemon { places, partitions, running, release, key, restart, taken, known })
     }
@@ -110,8 +119,7 @@ impl Daemon {
             let own = Arc::clone(&daemon);
             std::thread::Builder::new().name("order".to_owned()).spawn(move || {
                 // Given back even if the order breaks the thread.
-                let _taken = Taken(&own);
-                own.carry_out(&stream);
+                own.carry_out(&stream, Taken(&own));
             })?;
         }
     }
@@ -121,16 +129,16 @@ impl Daemon {
     }
 
     /// One order, its answer, and what follows from it.
-    fn carry_out(&self, stream: &UnixStream) {
+    fn carry_out(&self, stream: &UnixStream, taken: Taken<'_>) {
         let started = match self.obey(stream) {
             Ok(started) => started,
             Err(refusal) => {
                 log::warn!("not done: {}", refusal.why);
-                self.is_at(None);
+                self.is_over(taken);
                 return refuse(stream, refusal);
             }
         };
-        self.is_at(Some(Busy::Restarting));
+        self.is_at(Busy::Restarting);
         let Started { done, system } = started;
         log::warn!("{done}: {system}; the machine starts again");
         let answer = Answer::Done {
@@ -146,13 +154,13 @@ impl Daemon {
         (self.restart)();
         // Nothing else is begun while the machine goes down.
         std::thread::sleep(Duration::from_millis(FIRMWARE_RESTART_MS_MAX));
-        self.is_at(None);
+        self.is_over(taken);
     }
 
     fn obey(&self, stream: &UnixStream) -> Result<Started, Refusal> {
         let mut from = BufReader::with_capacity(FIRMWARE_PIECE_BYTES, stream);
         let order = orders::receive(&mut from)?;
-        if !self.known().disk_is_there {
+        if !self.finds_the_disk() {
             return Err(Refusal::new(Code::Busy, "the machine is still starting"));
         }
         match order {
@@ -181,7 +189,7 @@ impl Daemon {
         let mut told: Option<Instant> = None;
         let mut tell = |progress| match progress {
             Progress::Writing(came) => {
-                self.is_at(Some(Busy::Writing));
+                self.is_at(Busy::Writing);
                 let pause = Duration::from_millis(FIRMWARE_PROGRESS_MS);
                 if told.is_none_or(|told| told.elapsed() >= pause) {
                     told = Some(Instant::now());
@@ -192,7 +200,7 @@ impl Daemon {
                 }
             }
             Progress::Verifying => {
-                self.is_at(Some(Busy::Verifying));
+                self.is_at(Busy::Verifying);
                 let words = Answer::Step { progress: "verifying".to_owned() };
                 let _ = orders::send(&mut &*stream, &words);
             }
@@ -242,12 +250,17 @@ impl Daemon {
     }
 
     /// Says what the daemon is at.
-    fn is_at(&self, busy: Option<Busy>) {
-        let mut known = self.known();
-        if known.busy == busy && busy.is_some() {
-            return;
+    fn is_at(&self, busy: Busy) {
+        if self.known().busy.replace(busy) != Some(busy) {
+            self.look();
         }
-        known.busy = busy;
+    }
+
+    /// Whoever sees that nothing is being done, or is told why not, may order at once.
+    fn is_over(&self, taken: Taken<'_>) {
+        let mut known = self.known();
+        known.busy = None;
+        drop(taken);
         drop(known);
         self.look();
     }
@@ -263,7 +276,8 @@ impl Daemon {
         if known.busy != Some(Busy::Restarting) {
             known.systems = Systems::look(self.running, &self.release, &self.partitions);
         }
-        let told = known.systems.told(&known.variables, known.busy, known.last.clone());
+        let busy = known.busy.or((!known.disk_is_there).then_some(Busy::Starting));
+        let told = known.systems.told(&known.variables, busy, known.last.clone());
         if known.told.as_ref() == Some(&told) {
             return;
         }
@@ -273,20 +287,27 @@ impl Daemon {
         }
     }
 
+    /// Whether the disk is there; as soon as it is, what it remembers is known. An order does not
+    /// wait for the next look: it would be refused for up to [`FIRMWARE_LOOK_MS`] after the start.
+    fn finds_the_disk(&self) -> bool {
+        let mut known = self.known();
+        if !known.disk_is_there && self.places.appliance(STARTED).exists() {
+            known.last = state::remembered(&self.places);
+            known.is_news =
+                known.last.as_ref().is_some_and(|last| last.outcome == Outcome::OnTrial);
+            known.disk_is_there = true;
+        }
+        known.disk_is_there
+    }
+
     fn keep_looking(&self) {
         let period = Duration::from_millis(FIRMWARE_LOOK_MS);
-        while !self.places.appliance(STARTED).exists() {
+        while !self.finds_the_disk() {
             std::thread::sleep(period);
         }
-        let last = state::remembered(&self.places);
-        let is_news = last.as_ref().is_some_and(|last| last.outcome == Outcome::OnTrial);
-        let mut known = self.known();
-        known.last = last;
-        known.disk_is_there = true;
-        drop(known);
         self.judge();
         self.look();
-        self.measure(is_news);
+        self.measure();
         loop {
             std::thread::sleep(period);
             self.judge();
@@ -309,7 +330,7 @@ impl Daemon {
 
     /// Waits until the programme is on air and puts down how long it was not, where a change was
     /// why.
-    fn measure(&self, is_news: bool) {
+    fn measure(&self) {
         let data = self.places.below("data");
         let options = Options {
             data,
@@ -331,7 +352,9 @@ impl Daemon {
         }
         // Read in any case, which takes the mark away: it is of this restart alone.
         let off_air_s = state::off_air_s(&self.places, SystemTime::now()).filter(|_| is_on_air);
-        let last = self.known().last.clone().filter(|_| is_news);
+        let known = self.known();
+        let last = known.last.clone().filter(|_| known.is_news);
+        drop(known);
         if let (Some(_), Some(last)) = (off_air_s, last) {
             self.amend(&last, Change { off_air_s, ..last.clone() });
         }

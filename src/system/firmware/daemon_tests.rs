@@ -140,14 +140,14 @@ fn an_update_is_written_told_and_started() {
     assert_eq!(told["last"]["to"], "0.2.0 (abc1234)");
     assert_eq!(told["last"]["outcome"], "on trial", "it has not been started yet");
     assert_eq!(told["slots"]["A"]["tries_left"], 2);
-    assert_eq!(code_of_busy(&machine), Code::Busy, "nothing else until then");
+    assert_eq!(code_at_once(&machine), Code::Busy, "nothing else until then");
     machine.restarts.recv_timeout(PATIENCE).unwrap();
     let variables = machine.variables();
     assert_eq!((variables.first(), variables.tries(Slot::B)), (Slot::B, 1));
 }
 
 /// One order, once.
-fn code_of_busy(machine: &Machine) -> Code {
+fn code_at_once(machine: &Machine) -> Code {
     let mut last = None;
     let socket = machine.places.appliance(SOCKET);
     let hear = &mut |answer: &Answer| last = Some(answer.clone());
@@ -217,15 +217,25 @@ fn a_system_that_did_not_get_well_is_left_and_that_is_told() {
 }
 
 #[test]
+fn an_order_is_taken_as_soon_as_the_disk_is_there() {
+    let machine = Machine::before_the_disk("early", "order=AB\nA_left=2\nB_left=0\n");
+    assert_eq!(machine.told()["busy"], "starting");
+    fs::write(machine.places.appliance(STARTED), b"").unwrap();
+    assert_eq!(code_at_once(&machine), Code::NoOtherSystem, "it does not wait for the next look");
+}
+
+#[test]
 fn a_confirmation_is_noticed() {
     let machine = Machine::before_the_disk("confirmed", "order=AB\nA_left=0\nB_left=3\ntrial=A\n");
     let release = machine.places.release().unwrap();
     let change = Change::ordered(What::Update, Slot::A, &release, &release, clock::utc());
     state::remember(&machine.places, &change).unwrap();
-    assert_eq!(code_of_busy(&machine), Code::Busy, "there is no disk yet");
+    assert_eq!(machine.told()["busy"], "starting");
+    assert_eq!(code_at_once(&machine), Code::Busy, "there is no disk yet");
+    assert_eq!(machine.told()["busy"], "starting", "still");
     fs::write(machine.places.appliance(STARTED), b"").unwrap();
     let told = machine.tells(|told| told["last"]["outcome"] == "on trial");
-    assert_eq!(told["on_trial"], true);
+    assert_eq!((&told["on_trial"], &told["busy"]), (&true.into(), &().into()));
     environment::change(&machine.environment, |variables| variables.confirm(Slot::A)).unwrap();
     let told = machine.tells(|told| told["last"]["outcome"] == "confirmed");
     assert_eq!((&told["on_trial"], &told["slots"]["A"]["tries_left"]), (&false.into(), &3.into()));

@@ -135,6 +135,8 @@ pub fn off_air_s(places: &Places, now: SystemTime) -> Option<f64> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Busy {
+    /// The machine has just started and the disk is not there yet: no order is taken.
+    Starting,
     /// An update comes and is written.
     Writing,
     /// It is read back.
