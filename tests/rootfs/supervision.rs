@@ -73,12 +73,18 @@ fn a_wrong_configuration_without_one_to_go_back_to_begins_anew() {
     assert_eq!(world.read("data/config.toml.wrong"), "[htp]\n");
 }
 
-/// A guard that ends itself after so many rounds, over a program that answers `code`.
-fn guarded(world: &World, code: u8, rounds: u32) -> Option<i32> {
+/// What a probe says of what it found.
+fn probed(code: u8) -> &'static str {
+    ["healthy", "degraded: a line", "unhealthy: a line", "no answer: a line"][usize::from(code)]
+}
+
+/// A guard that ends itself after so many rounds, over a program that says `line` and ends with
+/// `code`.
+fn guarded(world: &World, code: u8, line: &str, rounds: u32) -> Option<i32> {
     let mut service = Command::new("/bin/busybox").args(["sleep", "600"]).spawn().expect("busybox");
     world.write("run/appliance/service.pid", &service.id().to_string());
     world.write("run/appliance/started", "");
-    world.program("streamcaster", &format!("echo a line; exit {code}"));
+    world.program("streamcaster", &format!("echo '{line}'; exit {code}"));
     let count = world.path("rounds").display().to_string();
     let sleep = format!("echo >> {count}\n[ $(wc -l < {count}) -lt {rounds} ] || kill $PPID");
     world.program("sleep", &sleep);
@@ -94,12 +100,28 @@ fn guarded(world: &World, code: u8, rounds: u32) -> Option<i32> {
 fn a_program_that_is_silent_is_killed_and_one_that_answers_is_not() {
     let world = World::new("guard");
     for code in [0, 1, 2] {
-        assert_eq!(guarded(&world, code, 9), None, "code {code}");
-        assert_eq!(world.read("run/appliance/probe"), format!("{code} a line\n"));
+        let line = probed(code);
+        assert_eq!(guarded(&world, code, line, 9), None, "code {code}");
+        assert_eq!(world.read("run/appliance/probe"), format!("{code} {line}\n"));
     }
     // The first sleep is before the first question, and three silences are not four.
-    assert_eq!(guarded(&world, 3, 4), None);
-    assert_eq!(guarded(&world, 3, 9), Some(9));
+    assert_eq!(guarded(&world, 3, probed(3), 4), None);
+    assert_eq!(guarded(&world, 3, probed(3), 9), Some(9));
+}
+
+#[test]
+fn a_program_that_only_ends_with_a_probes_code_has_not_answered() {
+    let world = World::new("wordless");
+    for (code, line, said) in [
+        (0, "", "0"),
+        (1, "su: not allowed", "1, saying: su: not allowed"),
+        (1, "healthy", "1, saying: healthy"),
+        (127, "", "127"),
+    ] {
+        assert_eq!(guarded(&world, code, line, 9), Some(9), "{code} {line}");
+        let told = format!("3 no answer: the probe ended with {said}\n");
+        assert_eq!(world.read("run/appliance/probe"), told);
+    }
 }
 
 #[test]
@@ -108,7 +130,7 @@ fn a_machine_that_does_not_get_well_starts_again() {
     world.recorder("reboot");
     let uptime = world.path("proc/uptime").display().to_string();
     world.program("timeout", &format!("echo 900.00 > {uptime}; exit 3"));
-    guarded(&world, 3, 3);
+    guarded(&world, 3, probed(3), 3);
     assert_eq!(world.read("reboot").lines().count(), 1);
 }
 
@@ -119,7 +141,8 @@ fn tried(name: &str, code: u8, is_on_trial: bool) -> (String, usize) {
     let (asked, ask) = (world.path("asked").display().to_string(), u8::from(!is_on_trial));
     let text = format!(
         "case $1 in confirm) echo \"$*\" >> {asked}; [ \"$2\" = --ask ] || exit 0; exit {ask} ;; esac\n\
-         exit {code}"
+         echo '{}'; exit {code}",
+        probed(code)
     );
     world.write("run/appliance/started", "");
     world.program("streamcaster", &text);
