@@ -135,8 +135,7 @@ fn a_machine_that_does_not_get_well_starts_again() {
 }
 
 /// A guard over a program that answers `code`, four minutes after each other: what it did besides.
-fn tried(name: &str, code: u8, is_on_trial: bool) -> (String, usize) {
-    let world = World::new(name);
+fn tried(world: &World, code: u8, is_on_trial: bool) -> (String, usize) {
     world.recorder("reboot");
     let (asked, ask) = (world.path("asked").display().to_string(), u8::from(!is_on_trial));
     let text = format!(
@@ -161,14 +160,39 @@ fn tried(name: &str, code: u8, is_on_trial: bool) -> (String, usize) {
 #[test]
 fn a_system_is_confirmed_once_it_has_been_well_for_a_while() {
     for code in [0, 1] {
-        assert_eq!(tried("well", code, true), ("confirm\n".to_owned(), 0), "code {code}");
+        let world = World::new("well");
+        assert_eq!(tried(&world, code, true), ("confirm\n".to_owned(), 0), "code {code}");
     }
 }
 
 #[test]
 fn a_system_on_trial_that_is_not_well_is_left_and_no_other() {
-    assert_eq!(tried("ill-on-trial", 2, true), ("confirm --ask\n".to_owned(), 1));
-    assert_eq!(tried("ill", 2, false), ("confirm --ask\n".to_owned(), 0));
+    let on_trial = World::new("ill-on-trial");
+    assert_eq!(tried(&on_trial, 2, true), ("confirm --ask\n".to_owned(), 1));
+    assert_eq!(tried(&World::new("ill"), 2, false), ("confirm --ask\n".to_owned(), 0));
+}
+
+/// What `ip` says of a card with an address.
+const ADDRESS: &str = "echo '2: eth0    inet 10.0.2.15/24 brd x scope global eth0'";
+
+#[test]
+fn a_system_on_trial_that_lost_the_network_is_left_and_no_other() {
+    let machine = |name, now: Option<&str>| {
+        let world = World::new(name);
+        world.program("ip", ADDRESS);
+        assert!(world.run("stop", &[], &[]).status.success());
+        assert_eq!(world.read("data/system/addresses"), "10.0.2.15\n");
+        world.program("ip", now.unwrap_or("exit 0"));
+        fs::remove_file(world.path("run/appliance/stopping")).expect("removed");
+        world
+    };
+    let (asked, restarts) = tried(&machine("lost-on-trial", None), 0, true);
+    assert!(asked.lines().all(|line| line == "confirm --ask"), "{asked}");
+    assert_eq!(restarts, 1);
+    let confirmed = ("confirm\n".to_owned(), 0);
+    assert_eq!(tried(&machine("connected", Some(ADDRESS)), 0, true), confirmed);
+    let asked_before = ("confirm --ask\nconfirm\n".to_owned(), 0);
+    assert_eq!(tried(&machine("lost", None), 0, false), asked_before, "it may be the network");
 }
 
 #[test]
@@ -190,7 +214,7 @@ fn the_machines_last_act_marks_when_the_programme_ended() {
 fn the_console_says_what_the_machine_is() {
     let world = World::new("console");
     world.recorder("hostname");
-    world.program("ip", "echo '2: eth0    inet 10.0.2.15/24 brd x scope global eth0'");
+    world.program("ip", ADDRESS);
     world.program("nc", "cat > /dev/null; printf '{\"current_video_source\":\"udp\",\"a\":1}'");
     world.write("data/state/http.address", "127.0.0.1:8088\n");
     world.write("data/system/first-password", "abcdefgh2345\n\"hash\"\n");
