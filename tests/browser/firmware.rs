@@ -46,7 +46,7 @@ fn updated(outcome: &str, off_air_s: Value) -> Value {
         "can_roll_back": true, "busy": null,
         "last": {
             "what": "update", "from": "0.1.0 (f141df0)", "to": "0.2.0 (abc1234)",
-            "at": "2026-11-22T22:00:00Z", "outcome": outcome, "off_air_s": off_air_s,
+            "at": "2026-11-22T22:00:00Z", "outcome": outcome, "off_air_s": off_air_s, "why": null,
         },
     })
 }
@@ -157,6 +157,15 @@ fn going_back_says_what_happens_to_viewers_and_a_fall_is_told() {
     appliance.write_down(&fallen);
     page.wait_text("#toasts", "It fell back to 0.1.0 (f141df0)");
     page.wait_text("#firmware-note", "0.2.0 (abc1234) did not come up");
+    for (why, words) in [
+        ("silent", "the programme of 0.2.0 (abc1234) did not answer"),
+        ("ill", "0.2.0 (abc1234) was not well"),
+        ("offline", "0.2.0 (abc1234) had no network"),
+    ] {
+        fallen["last"]["why"] = why.into();
+        appliance.write_down(&fallen);
+        page.wait_text("#firmware-note", words);
+    }
     judge(&mut page, "firmware-fallen", DESK);
 }
 

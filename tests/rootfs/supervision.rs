@@ -75,7 +75,12 @@ fn a_wrong_configuration_without_one_to_go_back_to_begins_anew() {
 
 /// What a probe says of what it found.
 fn probed(code: u8) -> &'static str {
-    ["healthy", "degraded: a line", "unhealthy: a line", "no answer: a line"][usize::from(code)]
+    match code {
+        0 => "healthy",
+        1 => "degraded: a line",
+        2 => "unhealthy: a line",
+        _ => "no answer: a line",
+    }
 }
 
 /// A guard that ends itself after so many rounds, over a program that says `line` and ends with
@@ -132,6 +137,7 @@ fn a_machine_that_does_not_get_well_starts_again() {
     world.program("timeout", &format!("echo 900.00 > {uptime}; exit 3"));
     guarded(&world, 3, probed(3), 3);
     assert_eq!(world.read("reboot").lines().count(), 1);
+    assert_eq!(world.read("data/system/left"), "silent\n");
 }
 
 /// A guard over a program that answers `code`, four minutes after each other: what it did besides.
@@ -169,6 +175,7 @@ fn a_system_is_confirmed_once_it_has_been_well_for_a_while() {
 fn a_system_on_trial_that_is_not_well_is_left_and_no_other() {
     let on_trial = World::new("ill-on-trial");
     assert_eq!(tried(&on_trial, 2, true), ("confirm --ask\n".to_owned(), 1));
+    assert_eq!(on_trial.read("data/system/left"), "ill\n");
     assert_eq!(tried(&World::new("ill"), 2, false), ("confirm --ask\n".to_owned(), 0));
 }
 
@@ -186,9 +193,10 @@ fn a_system_on_trial_that_lost_the_network_is_left_and_no_other() {
         fs::remove_file(world.path("run/appliance/stopping")).expect("removed");
         world
     };
-    let (asked, restarts) = tried(&machine("lost-on-trial", None), 0, true);
+    let lost = machine("lost-on-trial", None);
+    let (asked, restarts) = tried(&lost, 0, true);
     assert!(asked.lines().all(|line| line == "confirm --ask"), "{asked}");
-    assert_eq!(restarts, 1);
+    assert_eq!((restarts, lost.read("data/system/left")), (1, "offline\n".to_owned()));
     let confirmed = ("confirm\n".to_owned(), 0);
     assert_eq!(tried(&machine("connected", Some(ADDRESS)), 0, true), confirmed);
     let asked_before = ("confirm --ask\nconfirm\n".to_owned(), 0);

@@ -20,7 +20,7 @@ use super::install::{self, Demand, Disk, Progress};
 use super::orders::{self, Answer, Code, Order, Refusal, SOCKET};
 use super::package::{Identity, PublicKey};
 use super::slots::{text_of, Partitions, Places, Slot};
-use super::state::{self, Busy, Change, Outcome, Systems, Told, What};
+use super::state::{self, Busy, Change, Outcome, Systems, Told, What, Why};
 use crate::base::limits::{
     FIRMWARE_LINE_BYTES_MAX, FIRMWARE_LOOK_MS, FIRMWARE_ON_AIR_MS_MAX, FIRMWARE_ORDER_MS_MAX,
     FIRMWARE_PIECE_BYTES, FIRMWARE_PROGRESS_MS, FIRMWARE_RESTART_MS, FIRMWARE_RESTART_MS_MAX,
@@ -57,6 +57,8 @@ struct Known {
     last: Option<Change>,
     /// That change is why the machine started.
     is_news: bool,
+    /// Why the system before this start gave itself up.
+    why: Option<Why>,
     disk_is_there: bool,
     told: Option<Told>,
 }
@@ -85,6 +87,7 @@ impl Daemon {
             busy: None,
             last: None,
             is_news: false,
+            why: None,
             disk_is_there: false,
             told: None,
         };
@@ -295,6 +298,7 @@ impl Daemon {
             known.last = state::remembered(&self.places);
             known.is_news =
                 known.last.as_ref().is_some_and(|last| last.outcome == Outcome::OnTrial);
+            known.why = state::why_left(&self.places);
             known.disk_is_there = true;
         }
         known.disk_is_there
@@ -320,11 +324,14 @@ impl Daemon {
         let Ok(variables) = environment::read(&self.partitions.environment) else { return };
         let known = self.known();
         let Some(last) = known.last.clone().filter(|_| known.busy.is_none()) else { return };
+        let why = known.why;
         drop(known);
         let outcome = last.outcome(self.running, &variables);
         if outcome != last.outcome {
-            log::warn!("{} → {}: {outcome:?}", last.from, last.to);
-            self.amend(&last, Change { outcome, ..last.clone() });
+            let why = why.filter(|_| outcome == Outcome::FellBack);
+            let because = why.map_or("", Why::because);
+            log::warn!("{} → {}: {outcome:?} {because}", last.from, last.to);
+            self.amend(&last, Change { outcome, why, ..last.clone() });
         }
     }
 

@@ -208,8 +208,11 @@ fn a_system_that_did_not_get_well_is_left_and_that_is_told() {
     let release = machine.places.release().unwrap();
     let change = Change::ordered(What::Update, Slot::B, &release, &release, clock::utc());
     state::remember(&machine.places, &change).unwrap();
+    // As the guard of that one left it.
+    fs::write(machine.places.below("data/system/left"), "offline\n").unwrap();
     fs::write(machine.places.appliance(STARTED), b"").unwrap();
     let told = machine.tells(|told| told["last"]["outcome"] == "fell back");
+    assert_eq!(told["last"]["why"], "offline");
     assert_eq!((&told["slot"], &told["on_trial"]), (&"A".into(), &false.into()));
     let variables = machine.variables();
     assert_eq!((variables.first(), variables.on_trial()), (Slot::A, None));

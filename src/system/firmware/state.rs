@@ -27,6 +27,10 @@ pub const TOLD: &str = "firmware.json";
 const MEMORY: &str = "data/system/firmware/last.json";
 /// Made when the machine ends the programme, below `/`: its time is what counts.
 const OFF_AIR: &str = "data/system/off-air";
+/// Made when the machine gives itself up, below `/`: the word of a [`Why`].
+const LEFT: &str = "data/system/left";
+/// The longest of them, with its end of line.
+const LEFT_BYTES_MAX: u64 = 16;
 /// A longer pause was no restart, or one of the clocks was wrong.
 const OFF_AIR_S_MAX: f64 = 6.0 * 3600.0;
 
@@ -54,6 +58,29 @@ pub enum Outcome {
     FellBack,
 }
 
+/// Why the machine left a system on trial.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Why {
+    /// Its programme did not answer, through two new starts.
+    Silent,
+    /// It answered, and was not well for long enough in the time it had.
+    Ill,
+    /// It had no network address, and the system before had one.
+    Offline,
+}
+
+impl Why {
+    /// For the log.
+    pub const fn because(self) -> &'static str {
+        match self {
+            Why::Silent => "because its programme did not answer",
+            Why::Ill => "because it was not well in the time it had",
+            Why::Offline => "because it had no network",
+        }
+    }
+}
+
 /// The last change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Change {
@@ -71,6 +98,9 @@ pub struct Change {
     pub outcome: Outcome,
     /// How long the programme was off air, seconds; `None`: not known.
     pub off_air_s: Option<f64>,
+    /// Why the machine fell back; `None`: it did not, or the system did not come far enough to say.
+    #[serde(default)]
+    pub why: Option<Why>,
 }
 
 /// Puts a change down, before the machine starts again. `at` is now.
@@ -94,7 +124,7 @@ impl Change {
     /// A change to the system in `slot` that was just ordered.
     pub fn ordered(what: What, slot: Slot, from: &Identity, to: &Identity, at: Utc) -> Change {
         let (from, to, at) = (from.to_string(), to.to_string(), at.to_string());
-        Change { what, slot, from, to, at, outcome: Outcome::OnTrial, off_air_s: None }
+        Change { what, slot, from, to, at, outcome: Outcome::OnTrial, off_air_s: None, why: None }
     }
 
     /// How it stands, by the slot that runs and the boot loader's variables.
@@ -129,6 +159,15 @@ pub fn off_air_s(places: &Places, now: SystemTime) -> Option<f64> {
     let _ = fs::remove_file(&path);
     let seconds = now.duration_since(since).ok()?.as_secs_f64();
     (seconds <= OFF_AIR_S_MAX).then_some((seconds * 10.0).round() / 10.0)
+}
+
+/// Why the machine gave itself up before this start, if it did. The word is taken away: it tells of
+/// one restart.
+pub fn why_left(places: &Places) -> Option<Why> {
+    let path = places.below(LEFT);
+    let word = slots::text_of(&path, LEFT_BYTES_MAX).ok()?;
+    let _ = fs::remove_file(&path);
+    serde_json::from_value(word.trim().into()).ok()
 }
 
 /// What the daemon is at.
@@ -281,7 +320,8 @@ mod tests {
             },
             "can_roll_back": true, "busy": null,
             "last": {"what": "update", "slot": "B", "from": "0.1.0 (abc)", "to": "0.2.0 (abc)",
-                "at": "1970-01-01T00:00:01.000Z", "outcome": "on trial", "off_air_s": 41.2},
+                "at": "1970-01-01T00:00:01.000Z", "outcome": "on trial", "off_air_s": 41.2,
+                "why": null},
         });
         assert_eq!(serde_json::to_value(&told).unwrap(), expected);
         let places = places("told");
@@ -335,6 +375,29 @@ mod tests {
         }
         fs::write(places.below(MEMORY), b"{\"what\":\"else\"}").unwrap();
         assert_eq!(remembered(&places), None);
+        fs::remove_dir_all(&places.root).unwrap();
+    }
+
+    #[test]
+    fn why_a_system_was_left_is_told_once_and_in_known_words() {
+        let places = places("left");
+        for (word, why) in [
+            ("silent\n", Some(Why::Silent)),
+            ("ill\n", Some(Why::Ill)),
+            ("offline\n", Some(Why::Offline)),
+            ("", None),
+            ("bored\n", None),
+            ("silent, and far more than that\n", None),
+        ] {
+            store::write(&places.below(LEFT), word.as_bytes()).unwrap();
+            assert_eq!(why_left(&places), why, "{word}");
+            assert_eq!(why_left(&places), None, "only once");
+        }
+        // A memory written before there was a reason.
+        let mut memory = serde_json::to_value(change(What::Update)).unwrap();
+        memory.as_object_mut().unwrap().remove("why");
+        store::write(&places.below(MEMORY), memory.to_string().as_bytes()).unwrap();
+        assert_eq!(remembered(&places), Some(change(What::Update)));
         fs::remove_dir_all(&places.root).unwrap();
     }
 
