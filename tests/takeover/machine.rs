@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::net::{SocketAddr, TcpListener};
+use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -22,6 +23,15 @@ pub fn xtask(arguments: &[&str]) -> Output {
     command.stdin(Stdio::null()).output().expect("cargo, which runs this, starts")
 }
 
+/// What starts the machine, and the bus of its disk.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Firmware {
+    /// BIOS, virtio-blk.
+    Bios,
+    /// UEFI, NVMe.
+    Uefi,
+}
+
 /// A machine that runs, with its disk and console thrown away with it.
 pub struct Machine {
     qemu: Child,
@@ -36,10 +46,11 @@ pub struct Machine {
 
 impl Machine {
     /// Switches a fresh Debian on.
-    pub fn start() -> Machine {
-        let folder = target().join(format!("tmp/takeover-{}", std::process::id()));
+    pub fn start(firmware: Firmware) -> Machine {
+        let name = format!("tmp/takeover-{firmware:?}-{}", std::process::id());
+        let folder = target().join(name);
         fs::create_dir_all(&folder).expect("a folder");
-        let stock = target().join("tools/debian/disk.img");
+        let stock = target().join("tools/debian/cloud.img");
         let disk = folder.join("disk.img");
         let copied = Command::new("cp").arg("--sparse=always").args([&stock, &disk]).status();
         let advice = "`cargo xtask setup` makes it";
@@ -53,7 +64,11 @@ impl Machine {
         );
         qemu.args(["-netdev", &network, "-device", "virtio-net-pci,netdev=net"]);
         qemu.args(["-device", "virtio-rng-pci", "-device", "VGA", "-drive"]);
-        qemu.arg(format!("if=virtio,format=raw,cache=unsafe,file={}", disk.display()));
+        qemu.arg(format!("if=none,id=disk,format=raw,cache=unsafe,file={}", disk.display()));
+        match firmware {
+            Firmware::Bios => qemu.args(["-device", "virtio-blk-pci,drive=disk"]),
+            Firmware::Uefi => by_uefi(&mut qemu, &folder),
+        };
         let console = File::create(folder.join("console")).expect("a file");
         qemu.stdin(Stdio::null()).stdout(console).stderr(Stdio::inherit());
         let qemu = qemu.spawn().expect("QEMU starts: `cargo xtask setup` installs it");
@@ -64,6 +79,18 @@ impl Machine {
     pub fn console(&self) -> String {
         let shown = fs::read(self.folder.join("console")).unwrap_or_default();
         String::from_utf8_lossy(&shown).into_owned()
+    }
+
+    /// The disk's identity in its partition table, and in the table's copy in the last sector (UEFI
+    /// 2.10, 5.3.2): bytes 56 to 72 of each header.
+    pub fn identities(&self) -> [[u8; 16]; 2] {
+        let disk = File::open(self.folder.join("disk.img")).expect("its disk");
+        let end = disk.metadata().expect("its disk").len();
+        [512, end - 512].map(|header| {
+            let mut identity = [0; 16];
+            disk.read_exact_at(&mut identity, header + 56).expect("its disk");
+            identity
+        })
     }
 
     /// A file beside its disk.
@@ -135,6 +162,17 @@ impl Drop for Machine {
         let _ = self.qemu.wait();
         let _ = fs::remove_dir_all(&self.folder);
     }
+}
+
+/// Adds the firmware, with settings of the machine's own, and the disk.
+fn by_uefi<'a>(qemu: &'a mut Command, folder: &Path) -> &'a mut Command {
+    let own = folder.join("settings.fd");
+    fs::copy("/usr/share/OVMF/OVMF_VARS.fd", &own).expect("`cargo xtask setup` installs OVMF");
+    for (file, read_only) in [(Path::new("/usr/share/OVMF/OVMF_CODE.fd"), "on"), (&own, "off")] {
+        qemu.arg("-drive");
+        qemu.arg(format!("if=pflash,format=raw,readonly={read_only},file={}", file.display()));
+    }
+    qemu.args(["-device", "nvme,drive=disk,serial=1"])
 }
 
 /// A port that nobody had a moment ago: QEMU takes no port 0.

@@ -1,5 +1,5 @@
 //! `cargo xtask flash` against a stock Debian 12 in QEMU: checked and left alone, a damaged flasher
-//! that leads back to the old system, and the appliance in its place, on air.
+//! that leads back to the old system, and the appliance in its place, on air; by BIOS and by UEFI.
 #![cfg(test)]
 
 mod machine;
@@ -7,9 +7,10 @@ mod machine;
 mod wait;
 
 use std::process::Output;
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use machine::{xtask, Machine};
+use machine::{xtask, Firmware, Machine};
 use wait::{holds, seconds};
 
 /// An emulated processor that shares a busy machine's cores takes its time.
@@ -23,15 +24,19 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&both).into_owned()
 }
 
+/// One machine at a time: two would take each other's processor.
+static ALONE: Mutex<()> = Mutex::new(());
+
 #[test]
 fn a_stock_debian_becomes_the_appliance_or_stays_what_it_is() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
     let began = Instant::now();
     let passed = |what: &str| println!("{:6.1?} {what}", began.elapsed());
     let image = xtask(&["image"]);
     assert!(image.status.success(), "{}", said(&image));
     passed("image");
 
-    let debian = Machine::start();
+    let debian = Machine::start(Firmware::Bios);
     let first = debian.has_started("", PATIENCE);
     passed("Debian answers");
 
@@ -55,13 +60,38 @@ fn a_stock_debian_becomes_the_appliance_or_stays_what_it_is() {
     assert!(debian.console().contains("the image is damaged"), "{}", debian.console());
     passed("a damaged flasher has led back to Debian");
 
-    let flashed = debian.flash(&["--yes", "--config", &config]);
-    assert!(flashed.status.success(), "{}\n{}", said(&flashed), debian.console());
-    assert!(said(&flashed).contains(&format!("http://{}", debian.page)), "{}", said(&flashed));
-    passed("the appliance's page answers");
-    let frame = debian.is_played(PATIENCE);
-    assert!(frame.starts_with("1280,I"), "the card's key frame: {frame}");
+    let flashed = is_taken_over(&debian, &config);
+    assert!(flashed.contains("firmware: BIOS"), "{flashed}");
     let gone = || debian.root("true").is_none();
     assert!(holds(seconds(30), gone), "{second} still answers by ssh");
-    passed("a frame of it is played");
+    passed("a frame of the appliance is played");
+}
+
+#[test]
+fn a_stock_debian_of_uefi_becomes_the_appliance() {
+    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let began = Instant::now();
+    let image = xtask(&["image"]);
+    assert!(image.status.success(), "{}", said(&image));
+    let debian = Machine::start(Firmware::Uefi);
+    debian.has_started("", PATIENCE);
+    let flashed = is_taken_over(&debian, &debian.file("config.toml", CONFIG));
+    assert!(flashed.contains("firmware: UEFI"), "{flashed}");
+    println!("{:6.1?} a frame of the appliance is played", began.elapsed());
+}
+
+/// Flashes it for good; what was said of it.
+fn is_taken_over(debian: &Machine, config: &str) -> String {
+    let [before, _] = debian.identities();
+    let flashed = debian.flash(&["--yes", "--config", config]);
+    let words = said(&flashed);
+    assert!(flashed.status.success(), "{words}\n{}", debian.console());
+    assert!(words.contains(&format!("http://{}", debian.page)), "{words}");
+    let frame = debian.is_played(PATIENCE);
+    assert!(frame.starts_with("1280,I"), "the card's key frame: {frame}");
+    // Where /data has grown to, the old system's copy of the table has given way.
+    let [table, copy] = debian.identities();
+    assert_eq!(table, copy);
+    assert_ne!(table, before);
+    words
 }

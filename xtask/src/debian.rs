@@ -1,8 +1,9 @@
 //! A stock Debian on a disk, for `cargo xtask flash` to take over in a test: `target/tools/debian`.
 //! Purpose: what a cloud's instance is, by Debian's own installer and packages: its kernel, its
-//! GRUB with its own configuration, systemd, ssh, an `admin` with sudo. Made once, without loop
-//! devices: the file system is made of a folder, and the system installs its boot loader itself, at
-//! a first start in QEMU. Non-goals: Debian's cloud-init, other releases. Bound: `DISK_BYTES`.
+//! GRUB for BIOS and UEFI with its own configuration, systemd, ssh, an `admin` with sudo. Made once,
+//! without loop devices: the file system is made of a folder, and the system installs its boot
+//! loaders itself, at a first start in QEMU. Non-goals: Debian's cloud-init, other releases. Bound:
+//! `DISK_BYTES`.
 
 use std::fs::{self, File};
 use std::os::unix::fs::FileExt;
@@ -10,17 +11,46 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::image::gpt::{self, Partition, SECTOR};
 use crate::setup::as_root;
 use crate::step::{fed, run, said, target_dir};
 
 const RELEASE: &str = "bookworm";
 /// What a cloud's image has beyond the smallest system.
 const PACKAGES: &str = "systemd-sysv,udev,openssh-server,sudo,iproute2,initramfs-tools,zstd,\
-                        linux-image-cloud-amd64,grub-pc";
-const DISK_BYTES: u64 = 1536 << 20;
-/// Where the one partition begins: behind the boot loader.
-const PARTITION_AT: u64 = 1 << 20;
-const SECTOR: u64 = 512;
+                        linux-image-cloud-amd64,grub-cloud-amd64,dosfstools";
+const MIB: u64 = 1 << 20;
+const DISK_BYTES: u64 = 1536 * MIB;
+/// The partitions of Debian's own cloud images, with the root file system last here: the boot
+/// loader's for BIOS, the one for UEFI, the rest.
+const PARTITIONS: [Partition; 3] = [
+    Partition {
+        name: "bios",
+        kind: "21686148-6449-6e6f-744e-656564454649",
+        guid: "5343aa00-0000-4000-8000-0000000000d1",
+        first: MIB / SECTOR,
+        sectors: 3 * MIB / SECTOR,
+    },
+    Partition {
+        name: "uefi",
+        kind: "c12a7328-f81f-11d2-ba4b-00a0c93ec93b",
+        guid: "5343aa00-0000-4000-8000-0000000000d2",
+        first: 4 * MIB / SECTOR,
+        sectors: 60 * MIB / SECTOR,
+    },
+    Partition {
+        name: "root",
+        kind: "4f68bce3-e8cd-4db1-96e7-fbcaf984b709",
+        guid: "5343aa00-0000-4000-8000-0000000000d3",
+        first: ROOT_AT / SECTOR,
+        sectors: ROOT_BYTES / SECTOR,
+    },
+];
+const ROOT_AT: u64 = 64 * MIB;
+/// The last MiB is the table's copy's.
+const ROOT_BYTES: u64 = DISK_BYTES - ROOT_AT - MIB;
+/// The disk's own identity.
+const DISK_GUID: &str = "5343aa00-0000-4000-8000-0000000000d0";
 /// The identity of its root file system.
 const ROOT_UUID: &str = "5343aa00-0000-4000-8000-0000000000db";
 /// How long its first start may take, emulated.
@@ -33,7 +63,7 @@ const SETTLE: &str = include_str!("debian.sh");
 pub fn make() -> Result<(), String> {
     let folder = target_dir().join("tools/debian");
     // Named last: without it, what lies there is the rest of a try that broke off.
-    let disk = folder.join("disk.img");
+    let disk = folder.join("cloud.img");
     if disk.exists() {
         return Ok(());
     }
@@ -59,9 +89,8 @@ pub fn make() -> Result<(), String> {
     partition(&fresh).map_err(failed)?;
     let mut mkfs = root.command("mke2fs");
     mkfs.args(["-q", "-F", "-t", "ext4", "-U", ROOT_UUID, "-d"]).arg(&tree);
-    mkfs.args(["-E", &format!("offset={PARTITION_AT}")]).arg(&fresh);
-    let kib = (DISK_BYTES - PARTITION_AT) / 1024;
-    run(mkfs.arg(format!("{kib}k")), "Install e2fsprogs.")?;
+    mkfs.args(["-E", &format!("offset={ROOT_AT}")]).arg(&fresh);
+    run(mkfs.arg(format!("{}k", ROOT_BYTES / 1024)), "Install e2fsprogs.")?;
     for (from, to) in [("vmlinuz", "vmlinuz"), ("initrd.img", "initrd")] {
         let mut copy = root.command("install");
         copy.args(["-m", "0644"]).arg(tree.join(from)).arg(folder.join(to));
@@ -94,17 +123,13 @@ fn mirror(targets: &str) -> Option<&str> {
     })
 }
 
-/// A disk with one bootable partition of Linux, in the table every BIOS knows: at byte 446 an entry
-/// of 16 bytes, of which the last 8 are its first sector and how many there are.
+/// A disk with nothing in its partitions.
 fn partition(disk: &Path) -> std::io::Result<()> {
     let file = File::create(disk)?;
     file.set_len(DISK_BYTES)?;
-    let number = |bytes: u64| u32::try_from(bytes / SECTOR).unwrap_or(u32::MAX).to_le_bytes();
-    let mut entry = vec![0x80, 0xff, 0xff, 0xff, 0x83, 0xff, 0xff, 0xff];
-    entry.extend(number(PARTITION_AT));
-    entry.extend(number(DISK_BYTES - PARTITION_AT));
-    file.write_all_at(&entry, 446)?;
-    file.write_all_at(&[0x55, 0xaa], 510)
+    let table = gpt::table(DISK_GUID, DISK_BYTES / SECTOR, &PARTITIONS, &[]);
+    file.write_all_at(&table.front, 0)?;
+    file.write_all_at(&table.back, table.back_at * SECTOR)
 }
 
 /// Its first start, by its own kernel, which QEMU loads: it installs its boot loader and switches
@@ -154,15 +179,10 @@ mod tests {
     }
 
     #[test]
-    fn the_table_names_one_partition_to_the_disks_end() {
-        let path = std::env::temp_dir().join(format!("xtask-debian-{}", std::process::id()));
-        partition(&path).unwrap();
-        let mut front = [0; 512];
-        let read = File::open(&path).and_then(|file| file.read_exact_at(&mut front, 0));
-        fs::remove_file(&path).unwrap();
-        read.unwrap();
-        assert_eq!(front.get(454..458), Some(&2048_u32.to_le_bytes()[..]));
-        assert_eq!(front.get(458..462), Some(&(3_145_728_u32 - 2048).to_le_bytes()[..]));
-        assert_eq!(front.get(510..), Some(&[0x55, 0xaa][..]));
+    fn the_partitions_follow_each_other_to_the_disks_end() {
+        let ends = PARTITIONS.map(|partition| partition.first + partition.sectors);
+        let next = PARTITIONS.map(|partition| partition.first);
+        assert_eq!(ends.first_chunk::<2>(), next.last_chunk::<2>());
+        assert_eq!(ends.last(), Some(&((DISK_BYTES - MIB) / SECTOR)));
     }
 }

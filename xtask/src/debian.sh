@@ -5,6 +5,8 @@ uuid=$1
 key=$2
 
 echo "UUID=$uuid / ext4 errors=remount-ro 0 1" > /etc/fstab
+echo "UUID=5343-00DB /boot/efi vfat defaults 0 1" >> /etc/fstab
+mkdir -p /boot/efi
 echo debian > /etc/hostname
 printf '127.0.0.1 localhost debian\n' > /etc/hosts
 
@@ -37,7 +39,10 @@ export PATH
 mount -t proc proc /proc
 mount -t sysfs sysfs /sys
 rm /first-start
-grub-install --target=i386-pc /dev/vda && update-grub && echo "first start: done"
+mkfs.vfat -i 534300DB /dev/vda2 && mount /boot/efi &&
+    grub-install --target=i386-pc /dev/vda &&
+    grub-install --target=x86_64-efi --no-nvram --force-extra-removable &&
+    update-grub && umount /boot/efi && echo "first start: done"
 sync
 echo o > /proc/sysrq-trigger
 sleep 60

@@ -7,7 +7,7 @@
 mod cpio;
 pub mod disk;
 mod fat;
-mod gpt;
+pub mod gpt;
 mod grub;
 pub mod kernel;
 pub mod made;
