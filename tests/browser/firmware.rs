@@ -46,7 +46,7 @@ fn updated(outcome: &str, off_air_s: Value) -> Value {
         "can_roll_back": true, "busy": null,
         "last": {
             "what": "update", "from": "0.1.0 (f141df0)", "to": "0.2.0 (abc1234)",
-            "at": "2026-11-22T22:00:00Z", "outcome": outcome, "off_air_s": off_air_s, "why": null,
+            "at": "2026-11-22T22:00:00Z", "outcome": outcome, "off_air_s": off_air_s, "left": null,
         },
     })
 }
@@ -159,10 +159,11 @@ fn going_back_says_what_happens_to_viewers_and_a_fall_is_told() {
     page.wait_text("#firmware-note", "0.2.0 (abc1234) did not come up");
     for (why, words) in [
         ("silent", "the programme of 0.2.0 (abc1234) did not answer"),
-        ("ill", "0.2.0 (abc1234) was not well"),
+        ("ill", "0.2.0 (abc1234) was not well for three minutes within ten (line 3)"),
         ("offline", "0.2.0 (abc1234) had no network"),
+        ("config", "0.2.0 (abc1234) does not take the settings of this machine (line 3)"),
     ] {
-        fallen["last"]["why"] = why.into();
+        fallen["last"]["left"] = json!({"why": why, "detail": "line 3"});
         appliance.write_down(&fallen);
         page.wait_text("#firmware-note", words);
     }

@@ -54,7 +54,8 @@ fn a_wrong_configuration_gives_way_to_the_last_that_ran() {
     let world = World::new("wrong");
     runs(&world);
     let good = "[programme]\nsilence_ms = 700\n";
-    world.write("data/system/config.good", good);
+    world.write("data/system/config.good.B", good);
+    world.write("data/system/config.good.A", "[programme]\nof_another_version = 1\n");
     world.write("data/config.toml", "[htp]\n");
     assert!(world.run("service", &[], &[]).status.success());
     assert_eq!(world.read("data/config.toml"), good);
@@ -63,10 +64,41 @@ fn a_wrong_configuration_gives_way_to_the_last_that_ran() {
     assert!(world.read("run/appliance/config.warning").contains("htp"));
 }
 
+/// A programme that is on trial or not.
+fn tries(world: &World, is_on_trial: bool) {
+    let product = env!("CARGO_BIN_EXE_streamcaster");
+    let ask = u8::from(!is_on_trial);
+    let text = format!("[ \"$1\" != confirm ] || exit {ask}\nexec {product} \"$@\"");
+    world.program("streamcaster", &text);
+}
+
+#[test]
+fn an_update_that_does_not_take_the_configuration_is_left_with_it() {
+    let world = World::new("refused");
+    runs(&world);
+    tries(&world, true);
+    world.recorder("reboot");
+    world.write("data/config.toml", "[htp]\n");
+    assert!(world.run("service", &[], &[]).status.success());
+    assert_eq!(world.read("reboot").lines().count(), 1);
+    assert_eq!(world.read("data/config.toml"), "[htp]\n");
+    let left = world.read("data/system/left");
+    assert!(left.starts_with("config\n") && left.contains("htp"), "{left}");
+    assert_eq!(left.lines().count(), 2, "{left}");
+
+    // One that ran here before is gone back to by a rollback.
+    let good = "[programme]\nsilence_ms = 700\n";
+    world.write("data/system/config.good.B", good);
+    assert!(world.run("service", &[], &[]).status.success());
+    assert_eq!(world.read("data/config.toml"), good);
+    assert_eq!(world.read("reboot").lines().count(), 1, "not again");
+}
+
 #[test]
 fn a_wrong_configuration_without_one_to_go_back_to_begins_anew() {
     let world = World::new("never-right");
     runs(&world);
+    tries(&world, false);
     world.write("data/config.toml", "[htp]\n");
     assert!(world.run("service", &[], &[]).status.success());
     assert!(world.read("data/config.toml").contains("password_hash"));
@@ -137,7 +169,7 @@ fn a_machine_that_does_not_get_well_starts_again() {
     world.program("timeout", &format!("echo 900.00 > {uptime}; exit 3"));
     guarded(&world, 3, probed(3), 3);
     assert_eq!(world.read("reboot").lines().count(), 1);
-    assert_eq!(world.read("data/system/left"), "silent\n");
+    assert_eq!(world.read("data/system/left"), "silent\nno answer: the probe ended with 3\n");
 }
 
 /// A guard over a program that answers `code`, four minutes after each other: what it did besides.
@@ -175,7 +207,7 @@ fn a_system_is_confirmed_once_it_has_been_well_for_a_while() {
 fn a_system_on_trial_that_is_not_well_is_left_and_no_other() {
     let on_trial = World::new("ill-on-trial");
     assert_eq!(tried(&on_trial, 2, true), ("confirm --ask\n".to_owned(), 1));
-    assert_eq!(on_trial.read("data/system/left"), "ill\n");
+    assert_eq!(on_trial.read("data/system/left"), "ill\nunhealthy: a line\n");
     assert_eq!(tried(&World::new("ill"), 2, false), ("confirm --ask\n".to_owned(), 0));
 }
 
@@ -196,7 +228,7 @@ fn a_system_on_trial_that_lost_the_network_is_left_and_no_other() {
     let lost = machine("lost-on-trial", None);
     let (asked, restarts) = tried(&lost, 0, true);
     assert!(asked.lines().all(|line| line == "confirm --ask"), "{asked}");
-    assert_eq!((restarts, lost.read("data/system/left")), (1, "offline\n".to_owned()));
+    assert_eq!((restarts, lost.read("data/system/left")), (1, "offline\nhealthy\n".to_owned()));
     let confirmed = ("confirm\n".to_owned(), 0);
     assert_eq!(tried(&machine("connected", Some(ADDRESS)), 0, true), confirmed);
     let asked_before = ("confirm --ask\nconfirm\n".to_owned(), 0);

@@ -25,8 +25,8 @@ const named = ({ version, revision }) => `${version} (${revision})`;
 const keyOf = (last) => last && `${last.at} ${last.outcome}`;
 
 // What came of the last change.
-function outcomeOf({ from, to, outcome, off_air_s: seconds, why }) {
-  if (outcome === FELL_BACK) return t(why ? `fell_back_${why}` : "fell_back", from, to);
+function outcomeOf({ from, to, outcome, off_air_s: seconds, left }) {
+  if (outcome === FELL_BACK) return left ? t(`fell_back_${left.why}`, from, to, left.detail) : t("fell_back", from, to);
   const off = seconds == null ? "" : t("off_air", number(seconds));
   return [t("runs_now", to), off, outcome === "on trial" ? t("on_trial") : ""].filter(Boolean).join(" ");
 }

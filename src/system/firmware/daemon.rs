@@ -20,7 +20,7 @@ use super::install::{self, Demand, Disk, Progress};
 use super::orders::{self, Answer, Code, Order, Refusal, SOCKET};
 use super::package::{Identity, PublicKey};
 use super::slots::{text_of, Partitions, Places, Slot};
-use super::state::{self, Busy, Change, Outcome, Systems, Told, What, Why};
+use super::state::{self, Busy, Change, Left, Outcome, Systems, Told, What};
 use crate::base::limits::{
     FIRMWARE_LINE_BYTES_MAX, FIRMWARE_LOOK_MS, FIRMWARE_ON_AIR_MS_MAX, FIRMWARE_ORDER_MS_MAX,
     FIRMWARE_PIECE_BYTES, FIRMWARE_PROGRESS_MS, FIRMWARE_RESTART_MS, FIRMWARE_RESTART_MS_MAX,
@@ -58,7 +58,7 @@ struct Known {
     /// That change is why the machine started.
     is_news: bool,
     /// Why the system before this start gave itself up.
-    why: Option<Why>,
+    left: Option<Left>,
     disk_is_there: bool,
     told: Option<Told>,
 }
@@ -87,7 +87,7 @@ impl Daemon {
             busy: None,
             last: None,
             is_news: false,
-            why: None,
+            left: None,
             disk_is_there: false,
             told: None,
         };
@@ -209,6 +209,7 @@ impl Daemon {
             }
         };
         let header = install::install(&demand, bytes, &mut source, &mut disk, &mut tell)?;
+        state::forget_good(&self.places, idle);
         self.remember(What::Update, &header.identity);
         Ok(Started { done: "installed", system: header.identity })
     }
@@ -298,7 +299,7 @@ impl Daemon {
             known.last = state::remembered(&self.places);
             known.is_news =
                 known.last.as_ref().is_some_and(|last| last.outcome == Outcome::OnTrial);
-            known.why = state::why_left(&self.places);
+            known.left = state::left(&self.places);
             known.disk_is_there = true;
         }
         known.disk_is_there
@@ -324,14 +325,14 @@ impl Daemon {
         let Ok(variables) = environment::read(&self.partitions.environment) else { return };
         let known = self.known();
         let Some(last) = known.last.clone().filter(|_| known.busy.is_none()) else { return };
-        let why = known.why;
+        let left = known.left.clone();
         drop(known);
         let outcome = last.outcome(self.running, &variables);
         if outcome != last.outcome {
-            let why = why.filter(|_| outcome == Outcome::FellBack);
-            let because = why.map_or("", Why::because);
+            let left = left.filter(|_| outcome == Outcome::FellBack);
+            let because = left.as_ref().map_or("", |left| left.why.because());
             log::warn!("{} → {}: {outcome:?} {because}", last.from, last.to);
-            self.amend(&last, Change { outcome, why, ..last.clone() });
+            self.amend(&last, Change { outcome, left, ..last.clone() });
         }
     }
 

@@ -8,6 +8,7 @@ use super::super::environment::tests::{block, partition as write_environment};
 use super::super::package::tests::{key, package};
 use super::super::slots::tests::{partition, places, system};
 use super::*;
+use crate::system::store;
 
 const PATIENCE: Duration = Duration::from_secs(20);
 
@@ -129,8 +130,13 @@ fn an_update_is_written_told_and_started() {
     let machine = Machine::new("update", "order=AB\nA_left=2\nB_left=0\n", b"");
     let told = machine.told();
     assert_eq!((&told["slots"]["B"], &told["can_roll_back"]), (&().into(), &false.into()));
+    let ran_with = |slot: &str| machine.places.below(&format!("data/system/config.good.{slot}"));
+    for slot in ["A", "B"] {
+        store::write(&ran_with(slot), b"").unwrap();
+    }
     let blob = system("0.2.0", &vec![3; 400_000]);
     let answers = machine.install(&package(&blob, "0.2.0", 9, 7)).unwrap();
+    assert!(ran_with("A").exists() && !ran_with("B").exists(), "it is not the new one's");
     let last = answers.last().unwrap();
     let Answer::Done { done, version, slot, .. } = last else { panic!("{last:?}") };
     assert_eq!((done.as_str(), version.as_str(), *slot), ("installed", "0.2.0", Slot::B));
@@ -209,10 +215,11 @@ fn a_system_that_did_not_get_well_is_left_and_that_is_told() {
     let change = Change::ordered(What::Update, Slot::B, &release, &release, clock::utc());
     state::remember(&machine.places, &change).unwrap();
     // As the guard of that one left it.
-    fs::write(machine.places.below("data/system/left"), "offline\n").unwrap();
+    fs::write(machine.places.below("data/system/left"), "offline\nhealthy\n").unwrap();
     fs::write(machine.places.appliance(STARTED), b"").unwrap();
     let told = machine.tells(|told| told["last"]["outcome"] == "fell back");
-    assert_eq!(told["last"]["why"], "offline");
+    let left = serde_json::json!({"why": "offline", "detail": "healthy"});
+    assert_eq!(told["last"]["left"], left);
     assert_eq!((&told["slot"], &told["on_trial"]), (&"A".into(), &false.into()));
     let variables = machine.variables();
     assert_eq!((variables.first(), variables.on_trial()), (Slot::A, None));

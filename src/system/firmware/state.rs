@@ -19,6 +19,7 @@ use super::environment::{self, Environment};
 use super::package::Identity;
 use super::slots::{self, Partitions, Places, Slot};
 use crate::base::time::Utc;
+use crate::system::probe::one_line;
 use crate::system::store;
 
 /// Where the state is told, in the folder of the [appliance](slots::APPLIANCE).
@@ -27,10 +28,12 @@ pub const TOLD: &str = "firmware.json";
 const MEMORY: &str = "data/system/firmware/last.json";
 /// Made when the machine ends the programme, below `/`: its time is what counts.
 const OFF_AIR: &str = "data/system/off-air";
-/// Made when the machine gives itself up, below `/`: the word of a [`Why`].
+/// Made when the machine gives itself up, below `/`: a [`Why`] as a word, and a line for a person.
 const LEFT: &str = "data/system/left";
-/// The longest of them, with its end of line.
-const LEFT_BYTES_MAX: u64 = 16;
+/// What is read of it.
+const LEFT_BYTES_MAX: u64 = 512;
+/// The configuration that a slot's system last ran well with, below `/`, without the slot's letter.
+const GOOD: &str = "data/system/config.good";
 /// A longer pause was no restart, or one of the clocks was wrong.
 const OFF_AIR_S_MAX: f64 = 6.0 * 3600.0;
 
@@ -68,6 +71,8 @@ pub enum Why {
     Ill,
     /// It had no network address, and the system before had one.
     Offline,
+    /// It does not take the configuration that the system before ran with.
+    Config,
 }
 
 impl Why {
@@ -77,8 +82,18 @@ impl Why {
             Why::Silent => "because its programme did not answer",
             Why::Ill => "because it was not well in the time it had",
             Why::Offline => "because it had no network",
+            Why::Config => "because it does not take the configuration",
         }
     }
+}
+
+/// What a machine says of itself when it gives itself up.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Left {
+    /// Why.
+    pub why: Why,
+    /// What was found, for a person; empty where there is nothing to add.
+    pub detail: String,
 }
 
 /// The last change.
@@ -100,7 +115,7 @@ pub struct Change {
     pub off_air_s: Option<f64>,
     /// Why the machine fell back; `None`: it did not, or the system did not come far enough to say.
     #[serde(default)]
-    pub why: Option<Why>,
+    pub left: Option<Left>,
 }
 
 /// Puts a change down, before the machine starts again. `at` is now.
@@ -124,7 +139,7 @@ impl Change {
     /// A change to the system in `slot` that was just ordered.
     pub fn ordered(what: What, slot: Slot, from: &Identity, to: &Identity, at: Utc) -> Change {
         let (from, to, at) = (from.to_string(), to.to_string(), at.to_string());
-        Change { what, slot, from, to, at, outcome: Outcome::OnTrial, off_air_s: None, why: None }
+        Change { what, slot, from, to, at, outcome: Outcome::OnTrial, off_air_s: None, left: None }
     }
 
     /// How it stands, by the slot that runs and the boot loader's variables.
@@ -161,13 +176,24 @@ pub fn off_air_s(places: &Places, now: SystemTime) -> Option<f64> {
     (seconds <= OFF_AIR_S_MAX).then_some((seconds * 10.0).round() / 10.0)
 }
 
-/// Why the machine gave itself up before this start, if it did. The word is taken away: it tells of
+/// Why the machine gave itself up before this start, if it did. The file is taken away: it tells of
 /// one restart.
-pub fn why_left(places: &Places) -> Option<Why> {
+pub fn left(places: &Places) -> Option<Left> {
     let path = places.below(LEFT);
-    let word = slots::text_of(&path, LEFT_BYTES_MAX).ok()?;
+    let text = slots::text_of(&path, LEFT_BYTES_MAX).ok()?;
     let _ = fs::remove_file(&path);
-    serde_json::from_value(word.trim().into()).ok()
+    let (word, detail) = text.split_once('\n')?;
+    let why = serde_json::from_value(word.into()).ok()?;
+    Some(Left { why, detail: one_line(detail.trim()) })
+}
+
+/// Forgets what the system that a slot held ran with: another one takes its place.
+pub fn forget_good(places: &Places, slot: Slot) {
+    let path = places.below(&format!("{GOOD}.{}", slot.letter()));
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => log::warn!("{GOOD}: {error}"),
+        _ => {}
+    }
 }
 
 /// What the daemon is at.
@@ -321,7 +347,7 @@ mod tests {
             "can_roll_back": true, "busy": null,
             "last": {"what": "update", "slot": "B", "from": "0.1.0 (abc)", "to": "0.2.0 (abc)",
                 "at": "1970-01-01T00:00:01.000Z", "outcome": "on trial", "off_air_s": 41.2,
-                "why": null},
+                "left": null},
         });
         assert_eq!(serde_json::to_value(&told).unwrap(), expected);
         let places = places("told");
@@ -381,21 +407,26 @@ mod tests {
     #[test]
     fn why_a_system_was_left_is_told_once_and_in_known_words() {
         let places = places("left");
-        for (word, why) in [
-            ("silent\n", Some(Why::Silent)),
-            ("ill\n", Some(Why::Ill)),
-            ("offline\n", Some(Why::Offline)),
+        let left_by = |why, detail: &str| Some(Left { why, detail: detail.to_owned() });
+        for (text, wanted) in [
+            ("silent\n\n", left_by(Why::Silent, "")),
+            ("ill\nunhealthy: cpu\n", left_by(Why::Ill, "unhealthy: cpu")),
+            ("offline\nhealthy", left_by(Why::Offline, "healthy")),
+            ("config\na\u{1b}[2J\nb\n", left_by(Why::Config, "a [2J b")),
             ("", None),
-            ("bored\n", None),
-            ("silent, and far more than that\n", None),
+            ("silent", None),
+            ("bored\n\n", None),
         ] {
-            store::write(&places.below(LEFT), word.as_bytes()).unwrap();
-            assert_eq!(why_left(&places), why, "{word}");
-            assert_eq!(why_left(&places), None, "only once");
+            store::write(&places.below(LEFT), text.as_bytes()).unwrap();
+            assert_eq!(left(&places), wanted, "{text}");
+            assert_eq!(left(&places), None, "only once");
         }
+        let long = format!("ill\n{}\n", "x".repeat(9999));
+        store::write(&places.below(LEFT), long.as_bytes()).unwrap();
+        assert!(left(&places).is_some_and(|left| left.detail.len() < 512));
         // A memory written before there was a reason.
         let mut memory = serde_json::to_value(change(What::Update)).unwrap();
-        memory.as_object_mut().unwrap().remove("why");
+        memory.as_object_mut().unwrap().remove("left");
         store::write(&places.below(MEMORY), memory.to_string().as_bytes()).unwrap();
         assert_eq!(remembered(&places), Some(change(What::Update)));
         fs::remove_dir_all(&places.root).unwrap();

@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 pub use http::Target;
-pub use judged::Outcome;
+pub use judged::{one_line, Outcome};
 
 use crate::base::limits::PROBE_TIMEOUT_S_MAX;
 use crate::system::pid_file;
