@@ -160,7 +160,8 @@ fn going_back_says_what_happens_to_viewers_and_a_fall_is_told() {
     for (why, words) in [
         ("silent", "the programme of 0.2.0 (abc1234) did not answer"),
         ("ill", "0.2.0 (abc1234) was not well for three minutes within ten (line 3)"),
-        ("offline", "0.2.0 (abc1234) had no network"),
+        ("network", "0.2.0 (abc1234) had no network"),
+        ("disk", "0.2.0 (abc1234) could not use the data disk (line 3)"),
         ("config", "0.2.0 (abc1234) does not take the settings of this machine (line 3)"),
     ] {
         fallen["last"]["left"] = json!({"why": why, "detail": "line 3"});

@@ -215,7 +215,7 @@ fn a_system_on_trial_that_is_not_well_is_left_and_no_other() {
 const ADDRESS: &str = "echo '2: eth0    inet 10.0.2.15/24 brd x scope global eth0'";
 
 #[test]
-fn a_system_on_trial_that_lost_the_network_is_left_and_no_other() {
+fn a_system_on_trial_that_lost_the_network_or_the_disk_is_left_and_no_other() {
     let machine = |name, now: Option<&str>| {
         let world = World::new(name);
         world.program("ip", ADDRESS);
@@ -228,7 +228,12 @@ fn a_system_on_trial_that_lost_the_network_is_left_and_no_other() {
     let lost = machine("lost-on-trial", None);
     let (asked, restarts) = tried(&lost, 0, true);
     assert!(asked.lines().all(|line| line == "confirm --ask"), "{asked}");
-    assert_eq!((restarts, lost.read("data/system/left")), (1, "offline\nhealthy\n".to_owned()));
+    assert_eq!((restarts, lost.read("data/system/left")), (1, "network\nhealthy\n".to_owned()));
+    let diskless = World::new("diskless");
+    diskless.write("run/appliance/data.warning", "no data disk\n");
+    assert_eq!(tried(&diskless, 0, true).1, 1);
+    assert_eq!(diskless.read("data/system/left"), "disk\nno data disk\n");
+
     let confirmed = ("confirm\n".to_owned(), 0);
     assert_eq!(tried(&machine("connected", Some(ADDRESS)), 0, true), confirmed);
     let asked_before = ("confirm --ask\nconfirm\n".to_owned(), 0);

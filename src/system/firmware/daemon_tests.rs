@@ -215,10 +215,10 @@ fn a_system_that_did_not_get_well_is_left_and_that_is_told() {
     let change = Change::ordered(What::Update, Slot::B, &release, &release, clock::utc());
     state::remember(&machine.places, &change).unwrap();
     // As the guard of that one left it.
-    fs::write(machine.places.below("data/system/left"), "offline\nhealthy\n").unwrap();
+    fs::write(machine.places.below("data/system/left"), "network\nhealthy\n").unwrap();
     fs::write(machine.places.appliance(STARTED), b"").unwrap();
     let told = machine.tells(|told| told["last"]["outcome"] == "fell back");
-    let left = serde_json::json!({"why": "offline", "detail": "healthy"});
+    let left = serde_json::json!({"why": "network", "detail": "healthy"});
     assert_eq!(told["last"]["left"], left);
     assert_eq!((&told["slot"], &told["on_trial"]), (&"A".into(), &false.into()));
     let variables = machine.variables();

@@ -70,7 +70,9 @@ pub enum Why {
     /// It answered, and was not well for long enough in the time it had.
     Ill,
     /// It had no network address, and the system before had one.
-    Offline,
+    Network,
+    /// It could not use the disk of the data as it is.
+    Disk,
     /// It does not take the configuration that the system before ran with.
     Config,
 }
@@ -81,7 +83,8 @@ impl Why {
         match self {
             Why::Silent => "because its programme did not answer",
             Why::Ill => "because it was not well in the time it had",
-            Why::Offline => "because it had no network",
+            Why::Network => "because it had no network",
+            Why::Disk => "because it could not use the data disk",
             Why::Config => "because it does not take the configuration",
         }
     }
@@ -411,7 +414,7 @@ mod tests {
         for (text, wanted) in [
             ("silent\n\n", left_by(Why::Silent, "")),
             ("ill\nunhealthy: cpu\n", left_by(Why::Ill, "unhealthy: cpu")),
-            ("offline\nhealthy", left_by(Why::Offline, "healthy")),
+            ("network\nhealthy", left_by(Why::Network, "healthy")),
             ("config\na\u{1b}[2J\nb\n", left_by(Why::Config, "a [2J b")),
             ("", None),
             ("silent", None),
