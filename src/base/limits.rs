@@ -593,7 +593,7 @@ pub const CLOCK_ROUND_TRIP_MS_MAX: u64 = 2_000;
 /// A clock that is off by no more is left as it is.
 pub const CLOCK_STEP_MS_MIN: u64 = 100;
 // ── The firmware: a process of its own, outside the budget ───────────────────────────────────
-/// A small text of the system: its release, its key, what a slot says of itself.
+/// A small text of the system: its release, its key, what a slot says of itself, why it was left.
 pub const FIRMWARE_TEXT_BYTES_MAX: u64 = 1024;
 /// What is read, hashed and written of an update at once.
 pub const FIRMWARE_PIECE_BYTES: usize = 64 << 10;

@@ -1,8 +1,8 @@
 //! What is known of the two systems, and of the last change from one to the other. Purpose:
 //! `/run/appliance/firmware.json` for whoever wants to show it, and a memory of the last change
-//! that outlives the restart, in a folder of the disk that is root's alone: how it ended, and how
-//! long the programme was off air. Non-goals: changing anything but that memory. Bounds: two small
-//! files.
+//! that outlives the restart, in a folder of the disk that is root's alone: how it ended and why, and
+//! how long the programme was off air. Non-goals: changing anything but that memory. Bounds: a few
+//! small files.
 //!
 //! How long it was off air is told by two clocks that are one: the time of the file that the
 //! machine's last act leaves ([`OFF_AIR`]), and the time at which the programme first says that it
@@ -18,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use super::environment::{self, Environment};
 use super::package::Identity;
 use super::slots::{self, Partitions, Places, Slot};
+use crate::base::limits::FIRMWARE_TEXT_BYTES_MAX;
 use crate::base::time::Utc;
 use crate::system::probe::one_line;
 use crate::system::store;
@@ -30,8 +31,6 @@ const MEMORY: &str = "data/system/firmware/last.json";
 const OFF_AIR: &str = "data/system/off-air";
 /// Made when the machine gives itself up, below `/`: a [`Why`] as a word, and a line for a person.
 const LEFT: &str = "data/system/left";
-/// What is read of it.
-const LEFT_BYTES_MAX: u64 = 512;
 /// The configuration that a slot's system last ran well with, below `/`, without the slot's letter.
 const GOOD: &str = "data/system/config.good";
 /// A longer pause was no restart, or one of the clocks was wrong.
@@ -183,7 +182,7 @@ pub fn off_air_s(places: &Places, now: SystemTime) -> Option<f64> {
 /// one restart.
 pub fn left(places: &Places) -> Option<Left> {
     let path = places.below(LEFT);
-    let text = slots::text_of(&path, LEFT_BYTES_MAX).ok()?;
+    let text = slots::text_of(&path, FIRMWARE_TEXT_BYTES_MAX).ok()?;
     let _ = fs::remove_file(&path);
     let (word, detail) = text.split_once('\n')?;
     let why = serde_json::from_value(word.into()).ok()?;
@@ -426,7 +425,7 @@ mod tests {
         }
         let long = format!("ill\n{}\n", "x".repeat(9999));
         store::write(&places.below(LEFT), long.as_bytes()).unwrap();
-        assert!(left(&places).is_some_and(|left| left.detail.len() < 512));
+        assert!(left(&places).is_some_and(|left| left.detail.len() < 1024));
         // A memory written before there was a reason.
         let mut memory = serde_json::to_value(change(What::Update)).unwrap();
         memory.as_object_mut().unwrap().remove("left");
