@@ -162,6 +162,7 @@ fn leaves_a_broken_one(machine: &Machine, disk: &Disk, packages: &Packages) {
     let back = told(machine, "the old system", |told| told["last"]["outcome"] == "fell back");
     println!("a system that does not start: {}", back["last"]);
     assert_eq!((&back["slot"], &back["on_trial"]), (&"A".into(), &false.into()), "{back}");
+    assert_eq!(back["last"]["left"], Value::Null, "it did not come far enough to say why");
     assert_eq!(back["can_roll_back"], false, "{back}");
     let environment = disk.environment();
     assert!(environment.contains("order=AB\n"), "{environment}");
