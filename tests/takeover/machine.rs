@@ -104,6 +104,8 @@ impl Machine {
     pub fn root(&self, command: &str) -> Option<String> {
         let mut ssh = Command::new("ssh");
         ssh.args(["-o", "ConnectTimeout=10", "-o", "BatchMode=yes", "-o", "LogLevel=ERROR"]);
+        // A machine that starts again may forget a connection without a word.
+        ssh.args(["-o", "ServerAliveInterval=5"]);
         for option in Self::OPTIONS {
             ssh.args(["-o", option]);
         }

@@ -53,9 +53,8 @@ fn a_stock_debian_becomes_the_appliance_or_stays_what_it_is() {
     let ready = debian.flash(&["--yes", "--no-restart", "--config", &config]);
     assert!(ready.status.success(), "{}", said(&ready));
     let damage = "printf XXXX | dd of=/boot/streamcaster-flash/flash.initrd bs=1 seek=9000000 \
-                  conv=notrunc; systemctl reboot";
-    // The connection may end before the command has.
-    let _ = debian.root(damage);
+                  conv=notrunc && { (sleep 1; systemctl reboot) > /dev/null 2>&1 < /dev/null & }";
+    assert!(debian.root(damage).is_some(), "the flasher is not there");
     let second = debian.has_started(&first, PATIENCE);
     assert!(debian.console().contains("the image is damaged"), "{}", debian.console());
     passed("a damaged flasher has led back to Debian");
