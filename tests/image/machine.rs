@@ -12,6 +12,7 @@ use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::uefi::by_uefi;
 use crate::wait::{poll, seconds};
 
 /// The disk of an emulated machine, larger than the image: /data has room to grow.
@@ -243,7 +244,9 @@ impl Machine {
             }
             Firmware::Uefi => {
                 qemu.arg("nvme,drive=disk,serial=1");
-                Some(by_uefi(&mut qemu, disk))
+                let own = disk.path.with_extension("fd");
+                by_uefi(&mut qemu, &own);
+                Some(own)
             }
         };
         qemu.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
@@ -408,19 +411,6 @@ fn prompt(stream: &mut UnixStream) {
             _ => break,
         }
     }
-}
-
-/// Adds the firmware; its settings are in a file of the machine's own.
-fn by_uefi(qemu: &mut Command, disk: &Disk) -> PathBuf {
-    let own = disk.path.with_extension("fd");
-    fs::copy("/usr/share/OVMF/OVMF_VARS.fd", &own).expect("OVMF is installed");
-    for (file, read_only) in
-        [("/usr/share/OVMF/OVMF_CODE.fd".into(), "on"), (own.display().to_string(), "off")]
-    {
-        let drive = format!("if=pflash,format=raw,readonly={read_only},file={file}");
-        qemu.args(["-drive", &drive]);
-    }
-    own
 }
 
 /// A port that nobody had a moment ago: QEMU takes no port 0.

@@ -26,6 +26,7 @@ mod shell;
 mod stream;
 mod table;
 mod torture;
+mod uefi;
 mod update;
 #[path = "../peers/wait.rs"]
 mod wait;

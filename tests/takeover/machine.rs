@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+use crate::uefi::by_uefi;
 use crate::wait::poll;
 
 /// The target folder, where `cargo xtask setup` has put the Debian.
@@ -67,7 +68,10 @@ impl Machine {
         qemu.arg(format!("if=none,id=disk,format=raw,cache=unsafe,file={}", disk.display()));
         match firmware {
             Firmware::Bios => qemu.args(["-device", "virtio-blk-pci,drive=disk"]),
-            Firmware::Uefi => by_uefi(&mut qemu, &folder),
+            Firmware::Uefi => {
+                by_uefi(&mut qemu, &folder.join("settings.fd"));
+                qemu.args(["-device", "nvme,drive=disk,serial=1"])
+            }
         };
         let console = File::create(folder.join("console")).expect("a file");
         qemu.stdin(Stdio::null()).stdout(console).stderr(Stdio::inherit());
@@ -164,17 +168,6 @@ impl Drop for Machine {
         let _ = self.qemu.wait();
         let _ = fs::remove_dir_all(&self.folder);
     }
-}
-
-/// Adds the firmware, with settings of the machine's own, and the disk.
-fn by_uefi<'a>(qemu: &'a mut Command, folder: &Path) -> &'a mut Command {
-    let own = folder.join("settings.fd");
-    fs::copy("/usr/share/OVMF/OVMF_VARS.fd", &own).expect("`cargo xtask setup` installs OVMF");
-    for (file, read_only) in [(Path::new("/usr/share/OVMF/OVMF_CODE.fd"), "on"), (&own, "off")] {
-        qemu.arg("-drive");
-        qemu.arg(format!("if=pflash,format=raw,readonly={read_only},file={}", file.display()));
-    }
-    qemu.args(["-device", "nvme,drive=disk,serial=1"])
 }
 
 /// A port that nobody had a moment ago: QEMU takes no port 0.

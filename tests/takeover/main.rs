@@ -3,6 +3,8 @@
 #![cfg(test)]
 
 mod machine;
+#[path = "../image/uefi.rs"]
+mod uefi;
 #[path = "../peers/wait.rs"]
 mod wait;
 
