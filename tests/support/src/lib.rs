@@ -3,4 +3,5 @@
 //! oracle for what a viewer receives. Independent of the product: nothing here imports it, so that
 //! a mistake of its readers cannot repeat itself in what they are held against.
 
+pub mod oracle;
 pub mod units;
