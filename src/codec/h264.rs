@@ -27,6 +27,8 @@ pub struct H264Counters {
     pub units: u64,
     /// Units dropped because no SPS and PPS had come yet.
     pub without_config: u64,
+    /// Those of them that were IDRs: it is not for want of a key unit that nothing leaves.
+    pub keys_without_config: u64,
     /// Units given up because a part was lost.
     pub broken: u64,
     /// Units dropped because more than `ACCESS_UNIT_HEAD_BYTES_MAX` stood before the first slice.
@@ -263,6 +265,7 @@ impl H264Assembler {
         }
         if self.config.is_none() {
             self.counters.without_config += 1;
+            self.counters.keys_without_config += u64::from(idr);
             self.drop_unit();
             return;
         }

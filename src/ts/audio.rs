@@ -7,7 +7,7 @@ use super::continuity::ContinuityCheck;
 use super::counters::Counters;
 use super::packet::Packet;
 use super::pes::PesReader;
-use crate::codec::aac::AdtsAssembler;
+use crate::codec::aac::{AdtsAssembler, AdtsCounters};
 use crate::codec::access_unit::UnitSink;
 
 /// The audio stream.
@@ -30,6 +30,11 @@ impl AudioStream {
             pes: PesReader::new(),
             assembler: AdtsAssembler::new(),
         }
+    }
+
+    /// What its frames came to.
+    pub(super) fn frame_counters(&self) -> AdtsCounters {
+        self.assembler.counters()
     }
 
     /// The next datagram begins.

@@ -115,6 +115,7 @@ impl ContinuityCheck {
         }
         counters.continuity_errors += u64::from(continuity == Continuity::Broken);
         counters.unusable_packets += u64::from(packet.scrambled);
+        counters.scrambled_packets += u64::from(packet.scrambled);
         Arrival {
             gap: continuity != Continuity::Follows || packet.scrambled,
             payload: packet.payload.filter(|_| !packet.scrambled),

@@ -13,6 +13,8 @@ pub struct Counters {
     pub duplicate_packets: u64,
     /// Packets marked as damaged, malformed, or scrambled on a PID that is carried.
     pub unusable_packets: u64,
+    /// Those of them that are scrambled.
+    pub scrambled_packets: u64,
     /// Access units given up because a part was lost or their PES packet makes no sense.
     pub broken_units: u64,
     /// Access units whose PTS was impossible beside their DTS and was replaced by it.

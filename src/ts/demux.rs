@@ -14,7 +14,9 @@ pub use super::streams::StreamInfo;
 use super::streams::Streams;
 use super::sync::{Framer, Piece, Stride};
 use super::video::VideoStream;
+use crate::codec::aac::AdtsCounters;
 use crate::codec::access_unit::UnitSink;
+use crate::codec::h264::H264Counters;
 
 const PAT_PID: u16 = 0;
 
@@ -93,6 +95,21 @@ impl Demux {
         self.multiplex.video.as_ref().map(|video| video.pid)
     }
 
+    /// What the units of the video stream carried came to, since it was taken.
+    pub fn video_counters(&self) -> Option<H264Counters> {
+        self.multiplex.video.as_ref().map(VideoStream::unit_counters)
+    }
+
+    /// PID of the audio stream carried, or of one that may prove to be AAC.
+    pub fn audio_pid(&self) -> Option<u16> {
+        self.multiplex.audio.as_ref().map(|audio| audio.pid)
+    }
+
+    /// What the frames of that audio stream came to, since it was taken.
+    pub fn audio_counters(&self) -> Option<AdtsCounters> {
+        self.multiplex.audio.as_ref().map(AudioStream::frame_counters)
+    }
+
     /// Whether an audio stream is carried, or may prove to be one that can be.
     pub fn has_audio(&self) -> bool {
         self.multiplex.audio.is_some()
@@ -126,6 +143,11 @@ impl Demux {
     /// Programmes the PAT lists, as far as they are remembered.
     pub fn programmes(&self) -> usize {
         self.multiplex.programmes.count()
+    }
+
+    /// Their numbers, in the order of the PAT.
+    pub fn programme_numbers(&self) -> impl Iterator<Item = u16> + '_ {
+        self.multiplex.programmes.numbers()
     }
 
     /// The elementary streams of the programme taken, in the order of its PMT.

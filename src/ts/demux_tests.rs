@@ -271,6 +271,9 @@ fn damaged_and_scrambled_packets_are_not_used() {
         assert_eq!(bench.video_units(), before + 1);
     }
     assert_eq!((bench.counters().unusable_packets, bench.counters().broken_units), (2, 2));
+    assert_eq!(bench.counters().scrambled_packets, 1);
+    assert_eq!(bench.demux.video_counters().map(|counted| counted.broken), Some(2));
+    assert_eq!(bench.demux.programme_numbers().collect::<Vec<_>>().len(), 1);
     assert_eq!(bench.counters().continuity_errors, 1, "a scrambled packet still counts");
 }
 

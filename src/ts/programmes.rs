@@ -87,6 +87,10 @@ impl Programmes {
         self.table.len()
     }
 
+    pub(super) fn numbers(&self) -> impl Iterator<Item = u16> + '_ {
+        self.table.iter().map(|programme| programme.number)
+    }
+
     pub(super) fn taken(&self) -> Option<u16> {
         self.taken
     }

@@ -9,7 +9,7 @@ use super::early_end::{LengthEnd, StatedBody, StuffingEnd};
 use super::packet::Packet;
 use super::pes::{PesHeader, PesReader};
 use crate::codec::access_unit::UnitSink;
-use crate::codec::h264::H264Assembler;
+use crate::codec::h264::{H264Assembler, H264Counters};
 
 /// The PES packet in hand, or the last one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -48,6 +48,11 @@ impl VideoStream {
             by_stuffing: StuffingEnd::new(),
             assembler: H264Assembler::new(),
         }
+    }
+
+    /// What its units came to.
+    pub(super) fn unit_counters(&self) -> H264Counters {
+        self.assembler.counters()
     }
 
     /// The next datagram begins.
