@@ -3,6 +3,7 @@
 //! to type. Non-goal: what the program needs at run time, which is nothing.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::Path;
 use std::process::Command;
 
@@ -24,16 +25,20 @@ struct PythonPackages {
     /// Where they go, below the tools.
     folder: &'static str,
     list: &'static str,
+    /// A program that lies deep in a package: its name in the `bin` folder, and a line of Python
+    /// that prints where it is.
+    links: Option<[&'static str; 2]>,
     /// What answers when they are there: a program of theirs and two arguments.
     probe: [&'static str; 3],
 }
 
-const PYTHON_PACKAGES: [PythonPackages; 2] = [
+const PYTHON_PACKAGES: [PythonPackages; 3] = [
     // What holds the API against its document.
     PythonPackages {
         name: "Schemathesis",
         folder: "schemathesis",
         list: "xtask/schemathesis.txt",
+        links: None,
         probe: ["st", "--no-color", "--version"],
     },
     // What knows every command of AWS, and what each takes.
@@ -41,7 +46,16 @@ const PYTHON_PACKAGES: [PythonPackages; 2] = [
         name: "botocore",
         folder: "botocore",
         list: "xtask/botocore.txt",
+        links: None,
         probe: ["python", "-c", "import botocore"],
+    },
+    // A sender of today: Debian's ffmpeg neither begins with a burst nor knows Enhanced RTMP.
+    PythonPackages {
+        name: "ffmpeg 9",
+        folder: "ffmpeg",
+        list: "xtask/ffmpeg.txt",
+        links: Some(["ffmpeg", "import imageio_ffmpeg; print(imageio_ffmpeg.get_ffmpeg_exe())"]),
+        probe: ["ffmpeg", "-hide_banner", "-version"],
     },
 ];
 
@@ -56,7 +70,11 @@ struct Tool {
     present: fn() -> bool,
 }
 
-const TOOLS: [Tool; 19] = [
+/// One element of each set of plugins that the tests use.
+const GSTREAMER_ELEMENTS: [&str; 6] =
+    ["videotestsrc", "flvmux", "h264parse", "mpegtsmux", "voaacenc", "x264enc"];
+
+const TOOLS: [Tool; 20] = [
     Tool {
         name: "a Rust standard library for musl (`rustup target add x86_64-unknown-linux-musl`)",
         packages: &sysroot::PACKAGES,
@@ -68,6 +86,17 @@ const TOOLS: [Tool; 19] = [
         name: "nginx with its RTMP module",
         packages: &["nginx-light", "libnginx-mod-rtmp"],
         present: nginx_rtmp,
+    },
+    Tool {
+        name: "GStreamer with its plugins",
+        packages: &[
+            "gstreamer1.0-tools",
+            "gstreamer1.0-plugins-base",
+            "gstreamer1.0-plugins-good",
+            "gstreamer1.0-plugins-bad",
+            "gstreamer1.0-plugins-ugly",
+        ],
+        present: gstreamer,
     },
     Tool { name: "rtmpdump", packages: &["rtmpdump"], present: rtmpdump },
     Tool { name: "mpv", packages: &["mpv"], present: mpv },
@@ -126,6 +155,11 @@ fn binutils() -> bool {
 
 fn ffmpeg() -> bool {
     answers("ffmpeg", &["-version"]) && answers("ffprobe", &["-version"])
+}
+
+fn gstreamer() -> bool {
+    answers("gst-launch-1.0", &["--version"])
+        && GSTREAMER_ELEMENTS.iter().all(|name| answers("gst-inspect-1.0", &["--exists", name]))
 }
 
 fn nginx_rtmp() -> bool {
@@ -355,7 +389,7 @@ fn cargo_deny() -> Result<(), String> {
 /// Puts packages of PyPI into a virtual environment of their own below the target folder, so that
 /// nothing else of the machine's Python is touched. The tests that need them fail without.
 fn python(packages: &PythonPackages) -> Result<(), String> {
-    let PythonPackages { name, folder, list, probe } = packages;
+    let PythonPackages { name, folder, list, links, probe } = packages;
     let (folder, list_file) = (target_dir().join("tools").join(folder), root().join(list));
     let installed = folder.join("installed.txt");
     let wanted = fs::read(&list_file).map_err(|error| format!("{list}: {error}"))?;
@@ -377,6 +411,11 @@ fn python(packages: &PythonPackages) -> Result<(), String> {
     let mut pip = Command::new(folder.join("bin/pip"));
     pip.args(["install", "--quiet", "--disable-pip-version-check", "-r"]).arg(&list_file);
     run(&mut pip, &advice)?;
+    if let Some([link, where_it_is]) = links {
+        let program = said(Command::new(folder.join("bin/python")).args(["-c", where_it_is]))?;
+        let link = folder.join("bin").join(link);
+        symlink(program, &link).map_err(|error| format!("{}: {error}", link.display()))?;
+    }
     answer().map_err(|why| format!("{name} is installed but does not answer: {why}. {advice}"))?;
     fs::write(&installed, wanted).map_err(|error| format!("{}: {error}", installed.display()))
 }

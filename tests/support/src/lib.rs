@@ -4,4 +4,5 @@
 //! a mistake of its readers cannot repeat itself in what they are held against.
 
 pub mod oracle;
+pub mod tools;
 pub mod units;
