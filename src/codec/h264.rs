@@ -9,13 +9,11 @@
 
 use super::access_unit::{AvcConfig, Track, TrackConfig, UnitSink, UnitStart};
 use super::annexb::{Piece, Splitter};
+use super::key_units::{KeyJudge, UnitHead};
+use super::nal_type;
 use super::parameter_sets::{ParameterSets, Refused};
 use crate::base::limits::ACCESS_UNIT_HEAD_BYTES_MAX;
 use crate::base::time::{Ticks, TICKS_PER_S};
-
-/// Units without an IDR after which recovery points are taken for key units once more: about ten
-/// seconds, longer than any encoder that sends IDRs regularly waits between two.
-const OPEN_GOP_AFTER_UNITS: u64 = 300;
 
 /// Bytes of a NAL unit's length.
 const LENGTH_BYTES: usize = 4;
@@ -78,7 +76,7 @@ pub struct H264Assembler {
     /// Bytes of the open unit so far, length words included.
     unit_bytes: usize,
     clock: UnitClock,
-    gop: GopWatch,
+    keys: KeyJudge,
     counters: H264Counters,
 }
 
@@ -100,7 +98,7 @@ impl H264Assembler {
             head: Vec::with_capacity(ACCESS_UNIT_HEAD_BYTES_MAX),
             unit_bytes: 0,
             clock: UnitClock::default(),
-            gop: GopWatch::default(),
+            keys: KeyJudge::default(),
             counters: H264Counters::default(),
         }
     }
@@ -168,7 +166,7 @@ impl H264Assembler {
 
     /// The stream sends no IDRs: recovery points are its key units (open GOP).
     pub fn recovery_points(&self) -> bool {
-        self.gop.open
+        self.keys.recovery_points()
     }
 
     fn payload<S: UnitSink + ?Sized>(&mut self, bytes: &[u8], sink: &mut S) {
@@ -197,7 +195,7 @@ impl H264Assembler {
             self.stage = Stage::Head;
         }
         if self.stage == Stage::Head && nal_type::SLICES.contains(&kind) {
-            self.open_unit(kind == nal_type::IDR_SLICE, sink);
+            self.open_unit(kind, sink);
         }
         match self.stage {
             Stage::Head => {
@@ -250,9 +248,10 @@ impl H264Assembler {
     }
 
     /// The first slice begins: what the head says is now complete.
-    fn open_unit<S: UnitSink + ?Sized>(&mut self, idr: bool, sink: &mut S) {
-        let recovery_point = read_head(&self.head, &mut self.sets, &mut self.counters);
-        let key = self.gop.unit(idr, recovery_point);
+    fn open_unit<S: UnitSink + ?Sized>(&mut self, first_slice: u8, sink: &mut S) {
+        let mut head = read_head(&self.head, &mut self.sets, &mut self.counters);
+        head.first_slice = Some(first_slice);
+        let key = self.keys.unit(head);
         // A new SPS takes effect at an IDR, and pictures in between carry their PPS in-band: a
         // change is announced where a decoder may start, not in the middle of a GOP.
         if self.config.is_none() || key {
@@ -291,34 +290,18 @@ fn length_word(bytes: usize) -> [u8; LENGTH_BYTES] {
     u32::try_from(bytes).unwrap_or(u32::MAX).to_be_bytes()
 }
 
-/// NAL unit types (ISO/IEC 14496-10, table 7-1).
-pub(super) mod nal_type {
-    use std::ops::RangeInclusive;
-
-    /// Coded slices and slice data partitions.
-    pub(in crate::codec) const SLICES: RangeInclusive<u8> = 1..=5;
-    pub(in crate::codec) const IDR_SLICE: u8 = 5;
-    pub(in crate::codec) const SEI: u8 = 6;
-    pub(in crate::codec) const SPS: u8 = 7;
-    pub(in crate::codec) const PPS: u8 = 8;
-    pub(in crate::codec) const ACCESS_UNIT_DELIMITER: u8 = 9;
-}
-
-/// Reads the NAL units before a first slice: takes in the parameter sets, and says whether there
-/// is a recovery point.
-fn read_head(mut head: &[u8], sets: &mut ParameterSets, counters: &mut H264Counters) -> bool {
-    let mut recovery_point = false;
+/// Reads the NAL units before a first slice: takes in the parameter sets, and says what the head
+/// says of key units.
+fn read_head(mut head: &[u8], sets: &mut ParameterSets, counters: &mut H264Counters) -> UnitHead {
+    let mut said = UnitHead::default();
     while let Some((length, rest)) = head.split_first_chunk::<LENGTH_BYTES>() {
         let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
         let (nal, behind) = rest.split_at_checked(length).unwrap_or((rest, &[]));
         head = behind;
-        let taken = match nal.first().map_or(0, |header| header & 0x1f) {
+        said.take(nal);
+        let taken = match nal.first().map_or(0, |header| nal_type::of(*header)) {
             nal_type::SPS => sets.take_sps(nal),
             nal_type::PPS => sets.take_pps(nal),
-            nal_type::SEI => {
-                recovery_point |= is_recovery_point(nal);
-                Ok(())
-            }
             _ => Ok(()),
         };
         match taken {
@@ -327,74 +310,7 @@ fn read_head(mut head: &[u8], sets: &mut ParameterSets, counters: &mut H264Count
             Err(Refused::Limit) => counters.excess_parameter_sets += 1,
         }
     }
-    recovery_point
-}
-
-/// Whether an SEI NAL unit holds a recovery point at this very picture: payloadType 6 with
-/// recovery_frame_cnt 0 (ISO/IEC 14496-10, 7.3.2.3 and D.1.8).
-fn is_recovery_point(nal: &[u8]) -> bool {
-    const RECOVERY_POINT: usize = 6;
-    let mut rbsp = unescaped(nal).skip(1);
-    while let (Some(kind), Some(size)) = (sei_number(&mut rbsp), sei_number(&mut rbsp)) {
-        let mut payload = rbsp.by_ref().take(size);
-        if kind == RECOVERY_POINT {
-            // ue(v) of 0 is a single set bit.
-            return payload.next().is_some_and(|byte| byte & 0x80 != 0);
-        }
-        payload.by_ref().for_each(drop);
-    }
-    false
-}
-
-/// A payload type or size: 255 for each 0xff byte, and the first other byte.
-fn sei_number(rbsp: &mut impl Iterator<Item = u8>) -> Option<usize> {
-    let mut number = 0usize;
-    loop {
-        let byte = rbsp.next()?;
-        number = number.saturating_add(usize::from(byte));
-        if byte != 0xff {
-            return Some(number);
-        }
-    }
-}
-
-/// The bytes of a NAL unit without emulation_prevention_three_bytes (7.3.1).
-fn unescaped(nal: &[u8]) -> impl Iterator<Item = u8> + '_ {
-    let mut zeros = 0u8;
-    nal.iter().copied().filter(move |&byte| {
-        let escape = byte == 3 && zeros >= 2;
-        zeros = if byte == 0 { zeros.saturating_add(1) } else { 0 };
-        !escape
-    })
-}
-
-/// Tells key units. A cut needs an IDR; but a broadcast with open GOPs never sends one, only
-/// I pictures with a recovery point, and would never come on air. So a recovery point is a key
-/// unit when the one before it was not followed by an IDR and the last IDR is long past.
-#[derive(Debug, Default)]
-struct GopWatch {
-    /// Units since the last IDR, `None` before the first.
-    since_idr: Option<u64>,
-    /// A recovery point has come since the last IDR.
-    recovery_point_seen: bool,
-    /// The last key unit was a recovery point.
-    open: bool,
-}
-
-impl GopWatch {
-    /// Takes note of a unit; says whether it is a key unit.
-    fn unit(&mut self, idr: bool, recovery_point: bool) -> bool {
-        if idr {
-            *self = GopWatch { since_idr: Some(0), ..GopWatch::default() };
-            return true;
-        }
-        self.since_idr = self.since_idr.map(|units| units.saturating_add(1));
-        let idr_is_near = self.since_idr.is_some_and(|units| units < OPEN_GOP_AFTER_UNITS);
-        let key = recovery_point && self.recovery_point_seen && !idr_is_near;
-        self.recovery_point_seen |= recovery_point;
-        self.open |= key;
-        key
-    }
+    said
 }
 
 /// The times of the units of a PES packet. Only its first has times of its own; those of further

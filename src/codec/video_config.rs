@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::access_unit::AvcConfig;
-use super::h264::nal_type;
+use super::nal_type;
 use super::parameter_sets::{ParameterSets, Refused};
 use super::sps::SetError;
 
