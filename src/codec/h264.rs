@@ -264,7 +264,7 @@ impl H264Assembler {
         }
         if self.config.is_none() {
             self.counters.without_config += 1;
-            self.counters.keys_without_config += u64::from(idr);
+            self.counters.keys_without_config += u64::from(first_slice == nal_type::IDR_SLICE);
             self.drop_unit();
             return;
         }
