@@ -76,6 +76,12 @@ impl Programme {
         self.switcher.borrow_mut().set_silence(silence);
     }
 
+    /// When `source`, which is paced by the clock, will hand over its next video unit; see
+    /// [`Switcher::expect`].
+    pub fn expect(&self, source: Source, until: Mono) {
+        self.switcher.borrow_mut().expect(source, until);
+    }
+
     /// Lets time pass; see [`Switcher::tick`].
     pub fn tick(&self, now: Mono) -> Option<Cut> {
         let mut switcher = self.switcher.borrow_mut();

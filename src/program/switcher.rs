@@ -26,6 +26,7 @@
 mod sets;
 mod sink;
 mod staging;
+mod state;
 
 use std::time::Duration;
 
@@ -40,8 +41,10 @@ pub use super::silence::FillAudio;
 
 use super::ring::{Begin, Lookup, Ring};
 use super::silence::Filler;
-use super::timeline::{Placed, Timeline, FRAME_MAX};
+use super::timeline::{Placed, Timeline};
 use super::unit::Unit;
+
+use self::state::SourceState;
 
 /// Who can be on air.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -232,6 +235,16 @@ impl Switcher {
         }
     }
 
+    /// `source`, which is paced by the clock (a file, the card), says when it will hand over its
+    /// next video unit: its silence is counted from that moment, however far it lies ahead, for a
+    /// file's next frame time is known. Holds until it says so again, hands over that unit and
+    /// says nothing more, or is [restarted](Switcher::restart). A live source never calls this.
+    pub fn expect(&mut self, source: Source, until: Mono) {
+        if let Some(state) = self.sources.get_mut(source as usize) {
+            state.due = Some(until);
+        }
+    }
+
     /// Lets time pass: covers a silent source with the standby card.
     pub fn tick(&mut self, now: Mono) {
         if self.deadline().is_some_and(|deadline| now >= deadline) {
@@ -243,11 +256,14 @@ impl Switcher {
 
     /// When [`Switcher::tick`] must be called next, if nothing comes in before.
     pub fn deadline(&self) -> Option<Mono> {
-        let frame = self.sources.get(self.on_air as usize).map_or(Ticks(0), |state| state.frame);
+        let state = self.sources.get(self.on_air as usize);
+        let frame = state.map_or(Ticks(0), |state| state.frame);
+        let due = state.and_then(|state| state.due).unwrap_or_default();
         let frames = frame.to_duration() * SILENT_FRAMES;
-        let silent = self.flowed + self.silence.max(frames);
+        let silent = self.flowed.max(due) + self.silence.max(frames);
         // Bytes that flow without a single unit coming whole are no picture either.
-        let broken = self.completed + Duration::from_millis(UNIT_SILENCE_MS_MAX).max(frames);
+        let broken =
+            self.completed.max(due) + Duration::from_millis(UNIT_SILENCE_MS_MAX).max(frames);
         let due = silent.min(broken);
         let due = self.stands_until.map_or(due, |until| until.min(due));
         (self.on_air != Source::Standby).then_some(due)
@@ -508,27 +524,6 @@ fn open_unit(ring: &mut Ring, start: UnitStart) {
             ring.write(track, &tag::video_header(key, AvcPacket::Nalu, composition_ms));
         }
         Track::Audio => ring.write(track, &tag::audio_header(AacPacket::Raw)),
-    }
-}
-
-/// What is remembered of a source, on air or not.
-#[derive(Default)]
-struct SourceState {
-    /// Its configurations, by [`Track::index`].
-    configs: [Option<TrackConfig>; 2],
-    /// When its last video byte came.
-    flowed: Option<Mono>,
-    last_dts: Option<Ticks>,
-    /// Distance of its last two video units.
-    frame: Ticks,
-}
-
-impl SourceState {
-    fn video_begins(&mut self, dts: Ticks) {
-        let step = self.last_dts.replace(dts).map_or(Ticks(0), |last| dts - last);
-        if step.0 > 0 && step.0 <= FRAME_MAX.0 {
-            self.frame = step;
-        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! What the operator chooses, and what comes of it.
 
-use super::model::{Feed, World, HZ_44100, HZ_48000};
+use std::time::Duration;
+
+use super::model::{Feed, World, HZ_44100, HZ_48000, SILENCE};
 use super::switcher::{FillAudio, Source};
 use crate::base::time::Ticks;
 use crate::codec::access_unit::{Track, UnitSink, UnitStart};
@@ -92,6 +94,32 @@ fn a_file_that_stalls_is_covered_by_standby_only() {
     assert_eq!(world.on_air(), Source::Standby);
     world.run(200);
     assert_eq!(world.on_air(), Source::File, "at its next key unit");
+}
+
+/// A file's next frame time is known: it is waited for, and what comes after it is not.
+#[test]
+fn a_files_silence_is_counted_from_the_moment_it_has_said() {
+    let mut world = World::new(FillAudio::No);
+    world.choose(Some(Source::File));
+    world.next_file(feed(&world, 4));
+    world.run(100);
+    world.file = None;
+    let due = world.now + Duration::from_secs(60);
+    world.switcher.expect(Source::File, due);
+    assert_eq!(world.switcher.deadline(), Some(due + SILENCE));
+    world.run(60_499);
+    assert_eq!(world.on_air(), Source::File);
+    world.run(1);
+    assert_eq!(world.on_air(), Source::Standby);
+    // Another recording has not said anything.
+    world.next_file(feed(&world, 5));
+    world.run(100);
+    world.switcher.expect(Source::File, due + Duration::from_secs(60));
+    world.next_file(feed(&world, 6));
+    world.run(1);
+    world.file = None;
+    world.run(500);
+    assert_eq!(world.on_air(), Source::Standby);
 }
 
 #[test]

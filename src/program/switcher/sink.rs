@@ -25,6 +25,12 @@ impl<'s> SourceSink<'s> {
         self.switcher.restart(self.source, self.now);
     }
 
+    /// When this source, which is paced by the clock, will hand over its next video unit; see
+    /// [`Switcher::expect`].
+    pub fn expect(&mut self, until: Mono) {
+        self.switcher.expect(self.source, until);
+    }
+
     fn is_on_air(&self) -> bool {
         self.source == self.switcher.on_air
     }
