@@ -2,6 +2,8 @@
 //! operator sees and does, by mouse and by keyboard, in both languages, on a phone and on a desk.
 #![cfg(test)]
 
+use test_support::peers::{child, nginx, program, wait};
+
 mod access;
 mod axe;
 mod firmware;
@@ -18,22 +20,5 @@ mod views;
 mod watch;
 mod world;
 
-// What the tests with friendly peers have; not all of it is needed here.
-#[expect(dead_code, reason = "shared with tests/peers")]
-#[path = "../peers/child.rs"]
-mod child;
 #[path = "../control/daemon.rs"]
 mod daemon;
-#[path = "../peers/flv.rs"]
-mod flv;
-#[expect(dead_code, reason = "shared with tests/peers")]
-#[path = "../peers/frames.rs"]
-mod frames;
-#[expect(dead_code, reason = "shared with tests/peers")]
-#[path = "../peers/nginx.rs"]
-mod nginx;
-#[expect(dead_code, reason = "shared with tests/peers")]
-#[path = "../peers/program.rs"]
-mod program;
-#[path = "../peers/wait.rs"]
-mod wait;

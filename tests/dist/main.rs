@@ -1,8 +1,8 @@
 //! The product as it is shipped: the static binary, alone and in its container image.
 #![cfg(test)]
 
+use test_support::peers::wait;
+
 mod alone;
 mod container;
-#[path = "../peers/wait.rs"]
-mod wait;
 mod world;

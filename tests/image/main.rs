@@ -2,25 +2,12 @@
 //! BIOS and UEFI, with a whole slot, a damaged one, and none.
 #![cfg(test)]
 
-#[expect(dead_code, reason = "shared with tests/peers")]
-#[path = "../peers/child.rs"]
-mod child;
+use test_support::peers::{child, media, player, sender, wait, whole};
+
 mod data;
-#[path = "../peers/flv.rs"]
-mod flv;
-#[path = "../peers/frames.rs"]
-mod frames;
 mod grow;
 mod machine;
-#[expect(dead_code, reason = "shared with tests/peers")]
-#[path = "../peers/media.rs"]
-mod media;
 mod network;
-#[path = "../peers/player.rs"]
-mod player;
-#[expect(dead_code, reason = "shared with tests/peers")]
-#[path = "../peers/sender.rs"]
-mod sender;
 mod service;
 mod shell;
 mod stream;
@@ -28,10 +15,6 @@ mod table;
 mod torture;
 mod uefi;
 mod update;
-#[path = "../peers/wait.rs"]
-mod wait;
-#[path = "../peers/whole.rs"]
-mod whole;
 
 use std::time::Duration;
 

@@ -4,36 +4,11 @@
 //! no frame.
 #![cfg(test)]
 
+use test_support::peers::{child, clips, frames, nginx, player, program, sender, wait};
+
 mod crowds;
 mod day;
 mod disk;
 mod hands;
 mod operator;
 mod stage;
-
-// What the tests with friendly peers have; not all of it is needed here.
-#[expect(dead_code, reason = "shared with tests/peers")]
-#[path = "../peers/child.rs"]
-mod child;
-#[expect(dead_code, reason = "shared with tests/programme")]
-#[path = "../programme/clips.rs"]
-mod clips;
-#[path = "../peers/flv.rs"]
-mod flv;
-#[path = "../peers/frames.rs"]
-mod frames;
-#[expect(dead_code, reason = "shared with tests/peers")]
-#[path = "../peers/media.rs"]
-mod media;
-#[expect(dead_code, reason = "shared with tests/peers")]
-#[path = "../peers/nginx.rs"]
-mod nginx;
-#[path = "../peers/player.rs"]
-mod player;
-#[expect(dead_code, reason = "shared with tests/peers")]
-#[path = "../peers/program.rs"]
-mod program;
-#[path = "../peers/sender.rs"]
-mod sender;
-#[path = "../peers/wait.rs"]
-mod wait;

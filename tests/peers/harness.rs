@@ -6,7 +6,7 @@ use std::process::Command;
 use crate::child::Tool;
 use crate::flv;
 use crate::frames::{one_run, only_grows, same_distances};
-use crate::media::{Media, SMALL};
+use crate::media::{Media, B_FRAMES, PLAIN, SMALL};
 use crate::nginx::Nginx;
 use crate::player::Player;
 use crate::wait::{self, seconds};
@@ -46,4 +46,31 @@ fn frames_that_nginx_relays_are_found_whole() {
         only_grows(what, &received.video);
     }
     assert_eq!(seen.video_arrivals.len(), seen.frames.video.len());
+}
+
+#[test]
+fn the_media_are_what_the_tests_take_them_for() {
+    for recipe in [PLAIN, B_FRAMES] {
+        let Media { frames, .. } = Media::of(recipe);
+        assert_eq!(frames.video.len(), 1200, "{recipe:?}");
+        assert!(frames.audio.len() > 1000, "{recipe:?}: {}", frames.audio.len());
+        let reordered = frames.video.iter().any(|frame| frame.pts_ms > frame.dts_ms + 20);
+        assert_eq!(reordered, recipe.has_b_frames(), "{recipe:?}");
+        for track in [&frames.video, &frames.audio] {
+            let mut digests: Vec<u64> = track.iter().map(|frame| frame.digest).collect();
+            digests.sort_unstable();
+            digests.dedup();
+            assert_eq!(digests.len(), track.len(), "{recipe:?}: two frames are alike");
+        }
+        let keys = frames.video.iter().filter(|frame| frame.key).count();
+        assert_eq!(keys, 24, "{recipe:?}");
+    }
+}
+
+/// What the frames' comparison takes for silence is what the program fills in.
+#[test]
+fn silence_is_what_the_program_fills_in() {
+    use streamcaster::codec::aac_silence::{usual_config, SilentFrame};
+    let silence = SilentFrame::of(&usual_config()).expect("48 kHz, stereo");
+    assert_eq!(silence.payload(), crate::frames::SILENCE);
 }

@@ -3,32 +3,24 @@
 //! machine.
 #![cfg(test)]
 
+use test_support::peers::{
+    child, flv, frames, machine, media, nginx, player, program, sender, viewer, wait, whole,
+};
+
 mod balancer;
 mod budget;
-mod child;
 mod crowd;
 mod damage;
 mod encoder;
 mod fidelity;
-mod flv;
-mod frames;
 mod harness;
-mod machine;
-mod media;
-mod nginx;
 mod outage;
-mod player;
 mod preview;
-mod program;
 mod publish;
 mod refusals;
 mod requests;
 mod runtime;
 mod secrets;
-mod sender;
 mod shutdown;
 mod udp;
 mod uploads;
-mod viewer;
-mod wait;
-mod whole;

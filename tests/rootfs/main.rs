@@ -3,6 +3,8 @@
 //! make of them. Non-goals: mounting, drivers, the boot, which need a machine. Only the applets that
 //! `rootfs/applets` names are there, so that a script that needs another fails here.
 
+use test_support::peers::wait;
+
 mod disk_and_clock;
 mod disks;
 mod first_start;
@@ -10,6 +12,4 @@ mod lease;
 mod supervision;
 mod takeover;
 mod tree;
-#[path = "../peers/wait.rs"]
-mod wait;
 mod world;

@@ -2,11 +2,11 @@
 //! that leads back to the old system, and the appliance in its place, on air; by BIOS and by UEFI.
 #![cfg(test)]
 
+use test_support::peers::wait;
+
 mod machine;
 #[path = "../image/uefi.rs"]
 mod uefi;
-#[path = "../peers/wait.rs"]
-mod wait;
 
 use std::process::Output;
 use std::sync::{Mutex, PoisonError};

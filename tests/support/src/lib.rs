@@ -1,8 +1,10 @@
 //! What several test suites share. Purpose: media made without ffmpeg's muxers, packed in every
-//! way the standards allow ([`units`] are the model; one module per container writes it), and one
-//! oracle for what a viewer receives. Independent of the product: nothing here imports it, so that
-//! a mistake of its readers cannot repeat itself in what they are held against.
+//! way the standards allow ([`units`] are the model; one module per container writes it), one
+//! oracle for what a viewer receives, and real peers ([`peers`], [`tools`]). Independent of the
+//! product: nothing here imports it, so that a mistake of its readers cannot repeat itself in what
+//! they are held against.
 
 pub mod oracle;
+pub mod peers;
 pub mod tools;
 pub mod units;

@@ -5,11 +5,11 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::child::Tool;
-use crate::flv;
-use crate::frames::Recording;
-use crate::program::Folder;
-use crate::wait::{self, seconds};
+use super::child::Tool;
+use super::flv;
+use super::frames::Recording;
+use super::program::Folder;
+use super::wait::{self, seconds};
 
 const MODULES: [&str; 2] =
     ["/usr/lib/nginx/modules/ngx_rtmp_module.so", "/usr/lib64/nginx/modules/ngx_rtmp_module.so"];

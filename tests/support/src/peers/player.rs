@@ -12,8 +12,8 @@ use rml_rtmp::sessions::{
     ClientSession, ClientSessionConfig, ClientSessionEvent as Event, ClientSessionResult,
 };
 
-use crate::flv;
-use crate::frames::Recording;
+use super::flv;
+use super::frames::Recording;
 
 /// Enough for the session; hundreds of players must fit.
 const STACK_BYTES: usize = 512 << 10;

@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::child::signal;
-use crate::wait::{self, seconds};
+use super::child::signal;
+use super::wait::{self, seconds};
 
 /// A port of the kernel's choice.
 const ANY: &str = "127.0.0.1:0";
@@ -27,7 +27,7 @@ impl Folder {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let name = format!("run-{}-{number}", std::process::id());
-        let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let path = super::target_tmp().join(name);
         fs::create_dir_all(&path).expect("a folder for the test");
         Folder(path)
     }
@@ -60,7 +60,7 @@ impl Drop for Folder {
 
 /// The command that starts the program, in an environment that says nothing.
 pub fn command(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_streamcaster"));
+    let mut command = Command::new(super::product());
     command.args(arguments).env_clear().stdin(Stdio::null());
     command
 }
@@ -132,7 +132,7 @@ impl Program {
         let script = format!("mount -t tmpfs -o size={mib}m none \"$1\" && shift && exec \"$@\"");
         let mut command = Command::new("/usr/bin/unshare");
         command.args(["--map-root-user", "--mount", "/bin/sh", "-c", &script, "sh"]).arg(&data);
-        command.args([env!("CARGO_BIN_EXE_streamcaster"), "run", "--data"]).arg(&data);
+        command.arg(super::product()).args(["run", "--data"]).arg(&data);
         for port in ["--udp", "--rtmp", "--http", "--stat"] {
             command.args([port, "127.0.0.1:0"]);
         }

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use crate::frames::{Frame, Recording};
+use super::frames::{Frame, Recording};
 
 /// The kind of an audio tag or message.
 pub const AUDIO: u8 = 8;

@@ -4,9 +4,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use crate::flv;
-use crate::frames::Recording;
-use crate::media::make;
+use super::flv;
+use super::frames::Recording;
+use super::media::make;
 
 /// What to make.
 #[derive(Clone, Copy, Debug)]
@@ -89,7 +89,7 @@ impl Clip {
     fn made(name: &'static str, make_it: impl FnOnce(&Path)) -> Clip {
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("clips");
+        let folder = super::target_tmp().join("clips");
         std::fs::create_dir_all(&folder).expect("a folder for the clips");
         let path = folder.join(name);
         if !path.exists() {

@@ -3,10 +3,10 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use crate::child::{output_of, Tool};
-use crate::flv;
-use crate::frames::Recording;
-use crate::program::Program;
+use super::child::{output_of, Tool};
+use super::flv;
+use super::frames::Recording;
+use super::program::Program;
 
 /// A player and its file.
 pub struct Viewer {

@@ -1,6 +1,6 @@
 //! A source that comes out whole: unchanged, in order, none left out, to its end.
 
-use crate::frames::{one_run, only_grows, same_distances, Recording};
+use super::frames::{one_run, only_grows, same_distances, Recording};
 
 /// Asserts that the received frames hold one whole run of the source that reaches to its end, of
 /// `frames_min` frames at least, with the source's distances in time;

@@ -7,11 +7,11 @@ use std::time::{Duration, SystemTime};
 
 use serde_json::Value;
 
-use crate::clips::Clip;
-use crate::frames::{longest_step_ms, only_grows};
-use crate::player::{Player, Seen};
-use crate::program::{number, request, text, Folder, Program};
-use crate::wait::{self, seconds};
+use super::clips::Clip;
+use super::frames::{longest_step_ms, only_grows};
+use super::player::{Player, Seen};
+use super::program::{number, request, text, Folder, Program};
+use super::wait::{self, seconds};
 
 /// The longest a viewer may wait for a picture.
 const STALL_MAX: Duration = Duration::from_secs(1);

@@ -1,0 +1,47 @@
+//! Real peers for the real program: it is started as a process of its own, and so are ffmpeg,
+//! nginx-rtmp, rtmpdump; the players and senders are light ones that know when each frame came.
+//! Purpose: what every suite with processes needs, in one place. Where something goes wrong here,
+//! the test that asked for it fails. Bound: each wait has a deadline, each process ends with its
+//! handle.
+#![expect(clippy::panic, reason = "a peer that cannot do what a test asks of it fails the test")]
+
+use std::path::{Path, PathBuf};
+
+pub mod child;
+pub mod clips;
+pub mod flv;
+pub mod frames;
+pub mod machine;
+pub mod media;
+pub mod nginx;
+pub mod player;
+pub mod program;
+pub mod scene;
+pub mod sender;
+pub mod viewer;
+pub mod wait;
+pub mod whole;
+
+/// The program, which cargo builds before it runs the tests, two folders above them.
+pub fn product() -> PathBuf {
+    profile().join("streamcaster")
+}
+
+/// Where tests keep files: cargo's own folder for that.
+pub fn target_tmp() -> PathBuf {
+    let target = profile().parent().map(Path::to_owned).unwrap_or_default();
+    let tmp = target.join("tmp");
+    std::fs::create_dir_all(&tmp).expect("a folder for the tests' files");
+    tmp
+}
+
+/// The project.
+pub fn root() -> &'static Path {
+    Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
+}
+
+/// The folder of the build's profile: this process is `<profile>/deps/<suite>`.
+fn profile() -> PathBuf {
+    let suite = std::env::current_exe().expect("the path of this test");
+    suite.ancestors().nth(2).expect("a folder of the build").to_owned()
+}
