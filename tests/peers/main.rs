@@ -4,14 +4,14 @@
 #![cfg(test)]
 
 use test_support::peers::{
-    child, flv, frames, machine, media, nginx, player, program, sender, viewer, wait, whole,
+    child, encoder, flv, frames, machine, media, nginx, player, program, sender, viewer, wait,
+    whole,
 };
 
 mod balancer;
 mod budget;
 mod crowd;
 mod damage;
-mod encoder;
 mod fidelity;
 mod harness;
 mod outage;

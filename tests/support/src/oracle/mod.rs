@@ -35,7 +35,7 @@ pub use tag::{
 use crate::units::Track;
 use passage::Passages;
 use source::{has_sets, Places};
-use tag::can_start;
+use tag::{can_start, same_sound};
 
 /// A message as it arrived.
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +94,7 @@ const AUDIO_FRAME_MS: i64 = 25;
 struct Line {
     newest_dts_ms: Option<i64>,
     units: usize,
+    wrong_config: bool,
 }
 
 /// The oracle.
@@ -360,13 +361,17 @@ impl Oracle {
                 Track::Video => source.video_configs.get(config).is_none_or(|wanted| {
                     self.video_config.as_ref().is_some_and(|held| held.holds(wanted))
                 }),
-                Track::Audio => source
-                    .audio_configs
-                    .get(config)
-                    .is_none_or(|wanted| self.audio_config.as_ref() == Some(wanted)),
+                Track::Audio => source.audio_configs.get(config).is_none_or(|wanted| {
+                    self.audio_config.as_ref().is_some_and(|held| same_sound(held, wanted))
+                }),
             }
         };
-        if !self.places.find(track, unit.digest).iter().any(right) {
+        let is_right = self.places.find(track, unit.digest).iter().any(right);
+        let [video, audio] = &mut self.lines;
+        let line = if track == Track::Video { video } else { audio };
+        let was_wrong = std::mem::replace(&mut line.wrong_config, !is_right);
+        // Said once, for the first unit of a row of them.
+        if !is_right && !was_wrong {
             let source = self.name(place.source);
             self.fault(Fault::WrongConfig { track, source });
         }

@@ -279,3 +279,12 @@ fn a_source_is_known_by_its_messages_as_by_its_units() {
         assert_eq!(of(&of_messages), of(&of_media));
     }
 }
+
+#[test]
+fn configurations_of_sound_are_compared_by_meaning() {
+    assert!(same_sound(&[0x11, 0x90], &[0x11, 0x90]));
+    assert!(same_sound(&[0x11, 0x90, 0x56, 0xE5, 0], &[0x11, 0x90]));
+    assert!(!same_sound(&[0x11, 0x90, 0x56, 0xE5, 0x80], &[0x11, 0x90]));
+    assert!(!same_sound(&[0x11, 0x90], &[0x12, 0x10]));
+    assert!(!same_sound(&[0x11, 0x90, 1], &[0x11, 0x90]));
+}

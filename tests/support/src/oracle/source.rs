@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use super::tag::{nal_type, picture_digest, sound_digest, AvcSets, Tag};
+use super::tag::{nal_type, picture_digest, sound_digest, AvcSets, Tag, AUDIO, VIDEO};
 use super::Message;
 use crate::units::{Media, Track};
 
@@ -90,6 +90,9 @@ impl Source {
         for (at, message) in messages.into_iter().enumerate() {
             let dts = i64::from(message.time_ms) * TICKS_IN_MS;
             let sent = message.arrived;
+            if says_nothing(&message) {
+                continue;
+            }
             match Tag::parse(message.kind, message.body) {
                 Ok(Tag::VideoConfig(sets)) => {
                     video = Some(entered(&mut source.video_configs, sets));
@@ -138,6 +141,12 @@ impl Source {
             Track::Audio => &self.audio,
         }
     }
+}
+
+/// What muxers write and no source holds: the end of a sequence, an AudioSpecificConfig that
+/// ffmpeg does not know yet.
+fn says_nothing(message: &Message<'_>) -> bool {
+    matches!((message.kind, message.body), (VIDEO, [_, 2, ..]) | (AUDIO, [_, 0]))
 }
 
 /// The number of a configuration in its list, to which it is added when it is new.

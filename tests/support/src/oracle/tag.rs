@@ -184,6 +184,17 @@ fn without_trailing_zeros(nal: &[u8]) -> &[u8] {
     nal.get(..end).unwrap_or_default()
 }
 
+/// Whether two AudioSpecificConfigs mean the same: one may say beside it that it has no SBR
+/// (ISO/IEC 14496-3, 1.6.5.3: the sync extension 0x2B7, object type 5, and a flag that is 0).
+pub fn same_sound(one: &[u8], other: &[u8]) -> bool {
+    let (short, long) = if one.len() < other.len() { (one, other) } else { (other, one) };
+    match long.strip_prefix(short) {
+        Some([0x56, 0xE5, flag, ..]) => flag & 0x80 == 0 && short.len() >= 2,
+        Some(rest) => rest.is_empty(),
+        None => false,
+    }
+}
+
 /// Digest of a picture: its NAL units without delimiters and parameter sets (types 7 to 9), which
 /// may be added or left out where nothing else may.
 pub fn picture_digest(nals: &[&[u8]]) -> u64 {

@@ -1,12 +1,15 @@
 //! Video files made by ffmpeg, once, and kept in the build's temporary folder. No frame and no
 //! sound of one is in another, so that a viewer's frames tell what was on air.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
 use super::flv;
 use super::frames::Recording;
+use super::heard;
 use super::media::make;
+use crate::oracle::Source;
 
 /// What to make.
 #[derive(Clone, Copy, Debug)]
@@ -53,7 +56,7 @@ impl Clip {
     /// Makes it, or finds it made.
     pub fn of(recipe: Recipe) -> Clip {
         let Recipe { name, picture: (size, rate), gop_frames, b_frames, .. } = recipe;
-        Clip::made(name, |path| {
+        Clip::made(name, &format!("{recipe:?}"), |path| {
             // Another hue and another noise for every name.
             let seed = name.bytes().fold(7_u32, |seed, byte| (seed * 31 + u32::from(byte)) % 9973);
             let picture = format!("testsrc2=size={size}:rate={rate},hue=h={}", seed % 360);
@@ -78,7 +81,8 @@ impl Clip {
 
     /// The same packets in another file, with these arguments before the input.
     pub fn remuxed(&self, name: &'static str, before: &[&str]) -> Clip {
-        Clip::made(name, |path| {
+        let recipe = format!("{} {before:?}", self.path.display());
+        Clip::made(name, &recipe, |path| {
             let from = self.path.to_str().expect("a path in UTF-8");
             let mut all = before.to_vec();
             all.extend(["-i", from, "-c", "copy", "-f", muxer(name)]);
@@ -86,10 +90,20 @@ impl Clip {
         })
     }
 
-    fn made(name: &'static str, make_it: impl FnOnce(&Path)) -> Clip {
+    /// The same as a source for the oracle.
+    pub fn source(&self) -> Source {
+        let copy = self.path.with_file_name(format!("{}.flv", self.name));
+        heard::source(self.name, &flv::tags(&std::fs::read(copy).expect("a clip's copy")))
+    }
+
+    /// Each recipe has a folder of its own: one that changes makes its clip again.
+    fn made(name: &'static str, recipe: &str, make_it: impl FnOnce(&Path)) -> Clip {
         static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
         let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-        let folder = super::target_tmp().join("clips");
+        let mut hasher = DefaultHasher::new();
+        recipe.hash(&mut hasher);
+        let recipe = format!("{:016x}", hasher.finish());
+        let folder = super::target_tmp().join("clips").join(recipe);
         std::fs::create_dir_all(&folder).expect("a folder for the clips");
         let path = folder.join(name);
         if !path.exists() {

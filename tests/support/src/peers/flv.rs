@@ -46,6 +46,20 @@ pub fn tags(bytes: &[u8]) -> Vec<Tag> {
     tags
 }
 
+/// Writes tags into a file.
+pub fn write<'a>(tags: impl IntoIterator<Item = (u8, u32, &'a [u8])>, into: &Path) {
+    let mut file = b"FLV\x01\x05\0\0\0\x09\0\0\0\0".to_vec();
+    for (kind, time_ms, body) in tags {
+        let size = u32::try_from(body.len()).expect("a tag's body");
+        let [_, s2, s1, s0] = size.to_be_bytes();
+        let [t3, t2, t1, t0] = time_ms.to_be_bytes();
+        file.extend([kind, s2, s1, s0, t2, t1, t0, t3, 0, 0, 0]);
+        file.extend(body);
+        file.extend((size + 11).to_be_bytes());
+    }
+    std::fs::write(into, file).unwrap_or_else(|error| panic!("{}: {error}", into.display()));
+}
+
 /// Adds what one audio or video message of FLV or RTMP carries.
 pub fn message(recording: &mut Recording, kind: u8, timestamp_ms: u32, body: &[u8]) {
     let dts_ms = i64::from(timestamp_ms);

@@ -9,8 +9,10 @@ use std::path::{Path, PathBuf};
 
 pub mod child;
 pub mod clips;
+pub mod encoder;
 pub mod flv;
 pub mod frames;
+pub mod heard;
 pub mod machine;
 pub mod media;
 pub mod nginx;

@@ -95,10 +95,20 @@ impl Nginx {
 
     /// What it recorded, a recording for each push, in order.
     pub fn recordings(&self) -> Vec<Recording> {
+        self.recorded().iter().map(|path| flv::read(path)).collect()
+    }
+
+    /// The same as the tags of each.
+    pub fn recorded_tags(&self) -> Vec<Vec<flv::Tag>> {
+        let tags = |path: &PathBuf| flv::tags(&fs::read(path).expect("a recording"));
+        self.recorded().iter().map(tags).collect()
+    }
+
+    fn recorded(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.folder.file("recorded")).expect("the folder exists");
         let mut paths: Vec<PathBuf> =
             entries.map(|entry| entry.expect("a readable folder").path()).collect();
         paths.sort();
-        paths.iter().map(|path| flv::read(path)).collect()
+        paths
     }
 }

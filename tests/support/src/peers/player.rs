@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::{Builder, JoinHandle};
 use std::time::Instant;
 
+use bytes::Bytes;
 use rml_rtmp::handshake::{Handshake, HandshakeProcessResult, PeerType};
 use rml_rtmp::sessions::{
     ClientSession, ClientSessionConfig, ClientSessionEvent as Event, ClientSessionResult,
@@ -14,9 +15,13 @@ use rml_rtmp::sessions::{
 
 use super::flv;
 use super::frames::Recording;
+use super::heard::Heard;
 
 /// Enough for the session; hundreds of players must fit.
 const STACK_BYTES: usize = 512 << 10;
+
+/// Message types up to this one are the protocol's own affair (RTMP 1.0, 5.4).
+const PROTOCOL_CONTROL_MAX: u8 = 6;
 
 /// What a player has seen so far.
 #[derive(Clone, Debug, Default)]
@@ -25,6 +30,8 @@ pub struct Seen {
     pub frames: Recording,
     /// When each video frame came.
     pub video_arrivals: Vec<Instant>,
+    /// Every message, when that was asked for.
+    pub heard: Vec<Heard>,
     /// Bytes from the server.
     pub bytes: u64,
     /// Why it ended, when it has.
@@ -41,12 +48,22 @@ pub struct Player {
 impl Player {
     /// Connects and begins to play `name` of the app `live`.
     pub fn start(server: SocketAddr, name: &str) -> Player {
+        Player::begin(server, name, false)
+    }
+
+    /// The same, and keeps every message as it came.
+    pub fn listening(server: SocketAddr, name: &str) -> Player {
+        Player::begin(server, name, true)
+    }
+
+    fn begin(server: SocketAddr, name: &str, keeps: bool) -> Player {
         let stream = TcpStream::connect(server).expect("the RTMP port accepts");
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (theirs, socket) = (Arc::clone(&seen), stream.try_clone().expect("a socket twice"));
         let name = name.to_owned();
         let thread = Builder::new().stack_size(STACK_BYTES).spawn(move || {
-            let end = play(socket, name, &theirs).err().unwrap_or_else(|| "closed".to_owned());
+            let end =
+                play(socket, name, &theirs, keeps).err().unwrap_or_else(|| "closed".to_owned());
             theirs.lock().expect("no panic").end = Some(end);
         });
         Player { seen, stream, thread: Some(thread.expect("a thread")) }
@@ -78,7 +95,12 @@ impl Drop for Player {
     }
 }
 
-fn play(mut stream: TcpStream, name: String, seen: &Mutex<Seen>) -> Result<(), String> {
+fn play(
+    mut stream: TcpStream,
+    name: String,
+    seen: &Mutex<Seen>,
+    keeps: bool,
+) -> Result<(), String> {
     let mut buffer = vec![0; 64 << 10];
     let early = shake_hands(&mut stream, &mut buffer)?;
     let words = |error: &dyn std::fmt::Debug| format!("{error:?}");
@@ -103,7 +125,14 @@ fn play(mut stream: TcpStream, name: String, seen: &Mutex<Seen>) -> Result<(), S
                     };
                     stream.write_all(&packet.bytes).map_err(|e| words(&e))?;
                 }
-                ClientSessionResult::RaisedEvent(event) => note(event, seen)?,
+                ClientSessionResult::RaisedEvent(event) => note(event, seen, keeps)?,
+                ClientSessionResult::UnhandleableMessageReceived(message)
+                    if keeps && message.type_id > PROTOCOL_CONTROL_MAX =>
+                {
+                    let (kind, time_ms) = (message.type_id, message.timestamp.value);
+                    let heard = Heard { kind, time_ms, body: message.data, at: Instant::now() };
+                    seen.lock().expect("no panic").heard.push(heard);
+                }
                 ClientSessionResult::UnhandleableMessageReceived(_) => {}
             }
         }
@@ -117,14 +146,18 @@ fn play(mut stream: TcpStream, name: String, seen: &Mutex<Seen>) -> Result<(), S
 }
 
 /// Keeps what an event brings; an error is the server's refusal.
-fn note(event: Event, seen: &Mutex<Seen>) -> Result<(), String> {
+fn note(event: Event, seen: &Mutex<Seen>, keeps: bool) -> Result<(), String> {
     let mut seen = seen.lock().expect("no panic");
+    let at = Instant::now();
+    if let (true, Some((kind, time_ms, body))) = (keeps, content(&event)) {
+        seen.heard.push(Heard { kind, time_ms, body, at });
+    }
     match event {
         Event::VideoDataReceived { timestamp, data } => {
             let before = seen.frames.video.len();
             flv::message(&mut seen.frames, flv::VIDEO, timestamp.value, &data);
             if seen.frames.video.len() > before {
-                seen.video_arrivals.push(Instant::now());
+                seen.video_arrivals.push(at);
             }
         }
         Event::AudioDataReceived { timestamp, data } => {
@@ -134,6 +167,19 @@ fn note(event: Event, seen: &Mutex<Seen>) -> Result<(), String> {
         _ => {}
     }
     Ok(())
+}
+
+/// The audio or video that an event brings.
+fn content(event: &Event) -> Option<(u8, u32, Bytes)> {
+    match event {
+        Event::VideoDataReceived { timestamp, data } => {
+            Some((flv::VIDEO, timestamp.value, data.clone()))
+        }
+        Event::AudioDataReceived { timestamp, data } => {
+            Some((flv::AUDIO, timestamp.value, data.clone()))
+        }
+        _ => None,
+    }
 }
 
 /// The handshake; returns bytes that came behind it.

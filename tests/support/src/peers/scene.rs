@@ -1,6 +1,7 @@
 //! The program, its library, an operator who commands it, and a viewer who watches all along.
 
 use std::fs::{self, File};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
@@ -59,8 +60,21 @@ impl Scene {
 
     /// Starts the program over a folder.
     pub fn over(folder: Arc<Folder>, config: &str) -> Scene {
+        Scene::before(folder, config, Player::start)
+    }
+
+    /// The same with a player who keeps every message.
+    pub fn listening(folder: Arc<Folder>, config: &str) -> Scene {
+        Scene::before(folder, config, Player::listening)
+    }
+
+    fn before(
+        folder: Arc<Folder>,
+        config: &str,
+        player: impl FnOnce(SocketAddr, &str) -> Player,
+    ) -> Scene {
         let program = start(&folder, config);
-        let player = Player::start(program.rtmp, "stream");
+        let player = player(program.rtmp, "stream");
         assert!(wait::holds(seconds(5), || player.video_frames() > 0), "{}", program.told());
         Scene { program, folder, player }
     }
@@ -100,13 +114,18 @@ impl Scene {
     }
 
     /// Asserts that all went well for the viewer, and hands over what it saw.
-    pub fn end(mut self) -> Seen {
+    pub fn end(self) -> Seen {
+        let seen = self.leave();
+        well_served(&seen);
+        seen
+    }
+
+    /// Asserts that the program is well and kept its viewer, and hands over what the viewer saw.
+    pub fn leave(mut self) -> Seen {
         self.program.assert_well();
         assert_eq!(number(&self.program.status(), "/rtmp/skips"), 0, "{}", self.program.told());
         assert_eq!(self.player.look(|seen| seen.end.clone()), None, "{}", self.program.printed());
-        let seen = self.player.stop();
-        well_served(&seen);
-        seen
+        self.player.stop()
     }
 }
 

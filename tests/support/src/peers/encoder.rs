@@ -1,5 +1,6 @@
 //! An RTMP publisher that is not ours: rml_rtmp's client session over a blocking socket. It sends
-//! the tags of an FLV file at the pace of their timestamps, then says nothing more.
+//! the tags of an FLV file untouched, in the file's order, at the pace of the picture's timestamps,
+//! evenly or in pulses as a relay does; then it says nothing more, or goodbye.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpStream};
@@ -15,18 +16,29 @@ use rml_rtmp::sessions::{
 use rml_rtmp::time::RtmpTimestamp;
 use socket2::{Domain, Socket, Type};
 
-use crate::flv;
-use crate::player::shake_hands;
+use super::flv;
+use super::player::shake_hands;
 
 /// What has become of it.
 #[derive(Clone, Debug, Default)]
 pub struct Told {
     /// The server has agreed.
     pub accepted: bool,
+    /// Everything was sent: when the last tag left.
+    pub sent: Option<Instant>,
     /// Codes of the server's other words.
     pub codes: Vec<String>,
     /// Why it ended, when it has.
     pub end: Option<String>,
+}
+
+/// How it sends.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Manner {
+    /// Delivers what has gathered only so often, as a relay does (SRS: 350 to 500 ms).
+    pub pulse: Option<Duration>,
+    /// Ends its publishing behind the last tag, as OBS does when its operator stops.
+    pub says_goodbye: bool,
 }
 
 /// A running publisher.
@@ -39,6 +51,22 @@ pub struct Encoder {
 impl Encoder {
     /// Connects from an address of this machine and publishes `name` with the tags of `file`.
     pub fn start(server: SocketAddr, from: [u8; 4], name: &str, file: Option<&Path>) -> Encoder {
+        let tags = file.map(|file| flv::tags(&std::fs::read(file).expect("a readable file")));
+        Encoder::begin(server, from, name, tags.unwrap_or_default(), Manner::default())
+    }
+
+    /// Publishes these tags in a manner of its own.
+    pub fn publish(server: SocketAddr, tags: Vec<flv::Tag>, manner: Manner) -> Encoder {
+        Encoder::begin(server, [127, 0, 0, 1], "stream", tags, manner)
+    }
+
+    fn begin(
+        server: SocketAddr,
+        from: [u8; 4],
+        name: &str,
+        tags: Vec<flv::Tag>,
+        manner: Manner,
+    ) -> Encoder {
         let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
         socket.bind(&SocketAddr::from((from, 0)).into()).expect("an address of this machine");
         socket.connect(&server.into()).expect("the RTMP port accepts");
@@ -46,9 +74,8 @@ impl Encoder {
         let told = Arc::new(Mutex::new(Told::default()));
         let (theirs, socket) = (Arc::clone(&told), stream.try_clone().expect("a socket twice"));
         let name = name.to_owned();
-        let tags = file.map(|file| flv::tags(&std::fs::read(file).expect("a readable file")));
         let thread = std::thread::spawn(move || {
-            let end = publish(socket, name, &tags.unwrap_or_default(), &theirs);
+            let end = publish(socket, name, &tags, manner, &theirs);
             let end = end.err().unwrap_or_else(|| "closed".to_owned());
             theirs.lock().expect("no panic").end = Some(end);
         });
@@ -75,6 +102,7 @@ fn publish(
     mut stream: TcpStream,
     name: String,
     tags: &[flv::Tag],
+    manner: Manner,
     told: &Mutex<Told>,
 ) -> Result<(), String> {
     let mut buffer = vec![0; 64 << 10];
@@ -85,7 +113,7 @@ fn publish(
     results.push(session.request_connection("live".to_owned()).map_err(|e| words(&e))?);
     results.extend(session.handle_input(&early).map_err(|e| words(&e))?);
     stream.set_read_timeout(Some(Duration::from_millis(5))).map_err(|e| e.to_string())?;
-    let mut tags = tags.iter().peekable();
+    let mut due = due_times(tags).into_iter().zip(tags).peekable();
     let mut begun = None;
     loop {
         for result in results {
@@ -108,14 +136,23 @@ fn publish(
                 _ => {}
             }
         }
-        let due = begun.map(|begun| begun.elapsed().as_millis());
-        while let Some(tag) = tags.next_if(|tag| due.is_some_and(|due| u128::from(tag.1) <= due)) {
+        let now = begun.map(|begun| in_pulses(begun.elapsed(), manner.pulse));
+        while let Some((_, tag)) = due.next_if(|(due, _)| now.is_some_and(|now| *due <= now)) {
             let (kind, time, body) = (tag.0, RtmpTimestamp::new(tag.1), tag.2.clone().into());
             let message = match kind {
                 flv::VIDEO => session.publish_video_data(body, time, false),
                 _ => session.publish_audio_data(body, time, false),
             };
             send(&mut stream, message.map_err(|e| words(&e))?)?;
+        }
+        if begun.is_some() && due.peek().is_none() && told.lock().expect("no panic").sent.is_none()
+        {
+            if manner.says_goodbye {
+                for result in session.stop_publishing().map_err(|e| words(&e))? {
+                    send(&mut stream, result)?;
+                }
+            }
+            told.lock().expect("no panic").sent = Some(Instant::now());
         }
         results = match stream.read(&mut buffer) {
             Ok(0) => return Ok(()),
@@ -127,6 +164,28 @@ fn publish(
             Err(error) => return Err(error.to_string()),
         };
     }
+}
+
+/// When each tag is due, counted from the first: the picture's times pace it, and sound goes along
+/// with what stands before it, whatever its own clock says.
+fn due_times(tags: &[flv::Tag]) -> Vec<Duration> {
+    let has_picture = tags.iter().any(|(kind, ..)| *kind == flv::VIDEO);
+    let mut first = None;
+    let mut now = 0;
+    let mut due = |(kind, time_ms, _): &flv::Tag| {
+        if *kind == flv::VIDEO || !has_picture {
+            now = (*time_ms).saturating_sub(*first.get_or_insert(*time_ms)).max(now);
+        }
+        Duration::from_millis(u64::from(now))
+    };
+    tags.iter().map(&mut due).collect()
+}
+
+/// A time, rounded down to the last pulse.
+fn in_pulses(time: Duration, pulse: Option<Duration>) -> Duration {
+    let Some(pulse) = pulse else { return time };
+    let pulses = time.as_millis() / pulse.as_millis().max(1);
+    pulse * u32::try_from(pulses).unwrap_or(u32::MAX)
 }
 
 fn send(stream: &mut TcpStream, result: ClientSessionResult) -> Result<(), String> {
