@@ -24,19 +24,32 @@ pub(super) struct Splitter {
     finder: Finder<'static>,
     /// Zeros seen last and not handed out yet.
     zeros: usize,
+    /// Zeros of the last start code, as far as they stood at the beginning of a fragment.
+    start_zeros: usize,
     /// The zeros turned out to be payload and are being handed out.
     releasing: bool,
 }
 
 impl Splitter {
     pub(super) fn new() -> Splitter {
-        Splitter { finder: Finder::new(&START_CODE), zeros: 0, releasing: false }
+        Splitter { finder: Finder::new(&START_CODE), zeros: 0, start_zeros: 0, releasing: false }
     }
 
     /// Forgets the zeros kept: a NAL unit that ends here does not end in them.
     pub(super) fn reset(&mut self) {
         self.zeros = 0;
         self.releasing = false;
+    }
+
+    /// Zeros seen last, which may belong to a start code.
+    pub(super) const fn zeros(&self) -> usize {
+        self.zeros
+    }
+
+    /// Zeros of the start code found last, those before its own two included; where it stood whole
+    /// in a fragment at least those two.
+    pub(super) const fn start_zeros(&self) -> usize {
+        self.start_zeros
     }
 
     /// The next piece of `input`, which is advanced behind it; `None` when it is used up.
@@ -51,6 +64,7 @@ impl Splitter {
             match input.split_first() {
                 None => return None,
                 Some((1, rest)) if self.zeros >= 2 => {
+                    self.start_zeros = self.zeros;
                     self.zeros = 0;
                     *input = rest;
                     return Some(Piece::Start);

@@ -1,9 +1,12 @@
 //! H.264 access units out of Annex B, as the bytes arrive.
-//! Purpose: turn the payload of PES packets into length-prefixed NAL units (ISO/IEC 14496-15,
-//! 5.3.4.2) without collecting them. What stands before a unit's first slice (AUD, parameter
-//! sets, SEI) is held back, because only the slice tells whether the unit is a key unit and
-//! whether its configuration is complete; from there every byte goes straight to the sink.
-//! All NAL units are passed on unchanged and in order, repeated parameter sets included.
+//! Purpose: turn a byte stream, in whatever packets it comes, into access units of length-prefixed
+//! NAL units (ISO/IEC 14496-15, 5.3.4.2) without collecting them. Where a unit ends and the next
+//! begins its NAL units say (ISO/IEC 14496-10, 7.4.1.2.3 and 7.4.1.2.4), never the packets: an
+//! access unit delimiter; parameter sets or SEI behind a slice; the first slice of a new primary
+//! picture. What stands before a unit's first slice is held back, because only the slice tells
+//! whether the unit is a key unit and whether its configuration is complete; from there every byte
+//! goes straight to the sink. All NAL units are passed on unchanged and in order. The two fields of
+//! a frame are one unit, unless a delimiter stands between them.
 //! Non-goals: decoding, repairing, waiting for a key unit.
 //! Bound: `ACCESS_UNIT_HEAD_BYTES_MAX`, allocated once, and the parameter sets.
 
@@ -12,11 +15,11 @@ use super::annexb::{Piece, Splitter};
 use super::key_units::{KeyJudge, UnitHead};
 use super::nal_type;
 use super::parameter_sets::{ParameterSets, Refused};
-use crate::base::limits::ACCESS_UNIT_HEAD_BYTES_MAX;
-use crate::base::time::{Ticks, TICKS_PER_S};
-
-/// Bytes of a NAL unit's length.
-const LENGTH_BYTES: usize = 4;
+use super::slice_header::{Relation, SliceHeader, SLICE_HEAD_BYTES};
+use super::unit_clock::{UnitClock, UnitTime};
+use super::unit_starts::UnitStarts;
+use super::unit_writer::UnitWriter;
+use crate::base::time::Ticks;
 
 /// What a video track's units came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,6 +34,8 @@ pub struct H264Counters {
     pub broken: u64,
     /// Units dropped because more than `ACCESS_UNIT_HEAD_BYTES_MAX` stood before the first slice.
     pub oversized_heads: u64,
+    /// Units dropped because nothing said their time, behind a jump.
+    pub without_time: u64,
     /// SPS and PPS that do not parse; the ones known before stay in force.
     pub bad_parameter_sets: u64,
     /// SPS and PPS over the limits on their number or size; passed on in-band only.
@@ -39,28 +44,69 @@ pub struct H264Counters {
     pub corrected_times: u64,
 }
 
-/// Where the assembler stands in a unit.
+/// How a packet began.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Border {
+    /// With an access unit: the packet before ended with one.
+    Unit,
+    /// Within a NAL unit, or between two of the same access unit.
+    Inside,
+}
+
+/// A packet of the byte stream that begins.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct PacketStart {
+    /// DTS and PTS of the first access unit that commences in it (ISO/IEC 13818-1, 2.14.2).
+    pub times: Option<(Ticks, Ticks)>,
+    /// The time last seen on any track, for a stream that begins without times.
+    pub latest: Option<Ticks>,
+    /// Where it stands in a file; comes back in [`Begun`].
+    pub place: u64,
+}
+
+/// Where the access unit begun last can be found once more with the same times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Begun {
+    /// The packet whose times hold for it or for one before it.
+    pub place: u64,
+    /// How many units behind the one that these times belong to.
+    pub units_behind: u64,
+    /// It is a key unit.
+    pub key: bool,
+}
+
+/// Where the assembler stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
-    /// Between units: bytes are not looked at.
+    /// Before the first packet, or behind a loss: bytes are not looked at.
     Idle,
-    /// Before the first slice: NAL units are collected in the head.
+    /// Before a unit's first slice: NAL units are held.
     Head,
     /// Behind it: bytes go to the sink.
     Open,
-    /// The unit is not wanted; only an access unit delimiter is looked for.
+    /// The unit is not wanted; the next one is looked for.
     Dropped,
 }
 
-/// The NAL unit being read.
+/// The NAL unit in hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Nal {
-    /// Before the first start code.
+    /// None, or one that is left out.
     None,
     /// A start code has come, the header byte has not.
     Begins,
-    /// Its length word stands at this offset of the unit.
-    At(usize),
+    /// It is known where it belongs.
+    Known,
+    /// A slice whose header has not come far enough.
+    Slice,
+}
+
+#[derive(Clone, Copy, Debug, Default)]
+struct PacketInHand {
+    start: PacketStart,
+    number: u64,
+    /// It stated times, be they claimed by now.
+    is_timed: bool,
 }
 
 /// Makes access units of one H.264 elementary stream.
@@ -71,11 +117,29 @@ pub struct H264Assembler {
     config: Option<AvcConfig>,
     stage: Stage,
     nal: Nal,
-    /// NAL units before the first slice, each behind its length.
-    head: Vec<u8>,
-    /// Bytes of the open unit so far, length words included.
-    unit_bytes: usize,
+    writer: UnitWriter,
+    /// What the head of the unit says of key units.
+    head: UnitHead,
+    /// The latest slice, and whether it is of the second field of its frame.
+    slice: Option<(SliceHeader, bool)>,
+    /// What is known of how units begin in this stream.
+    starts: UnitStarts,
+    /// The packet in hand, and the one before.
+    packet: PacketInHand,
+    packet_before: PacketInHand,
+    /// Zeros that the packet before ended with; `None` once something of this one was seen.
+    packet_begins: Option<usize>,
+    /// The NAL unit in hand is the packet's first.
+    nal_begins_packet: bool,
+    border: Option<Border>,
+    /// The packets in which the NAL unit in hand, the unit, and the one before it commenced.
+    nal_packet: PacketInHand,
+    unit_packet: PacketInHand,
+    unit_packet_before: u64,
+    needs_time: bool,
     clock: UnitClock,
+    timed_place: u64,
+    begun: Option<Begun>,
     keys: KeyJudge,
     counters: H264Counters,
 }
@@ -95,33 +159,49 @@ impl H264Assembler {
             config: None,
             stage: Stage::Idle,
             nal: Nal::None,
-            head: Vec::with_capacity(ACCESS_UNIT_HEAD_BYTES_MAX),
-            unit_bytes: 0,
+            writer: UnitWriter::new(),
+            head: UnitHead::default(),
+            slice: None,
+            starts: UnitStarts::default(),
+            packet: PacketInHand::default(),
+            packet_before: PacketInHand::default(),
+            packet_begins: None,
+            nal_begins_packet: false,
+            border: None,
+            nal_packet: PacketInHand::default(),
+            unit_packet: PacketInHand::default(),
+            unit_packet_before: 0,
+            needs_time: false,
             clock: UnitClock::default(),
+            timed_place: 0,
+            begun: None,
             keys: KeyJudge::default(),
             counters: H264Counters::default(),
         }
     }
 
-    /// The payload of a PES packet begins; its first access unit has these times. To be called
-    /// after [`end`](Self::end) or [`abort`](Self::abort) of the one before: a unit still open
-    /// just goes on.
-    pub fn begin(&mut self, dts: Ticks, pts: Ticks) {
-        if dts > pts {
-            self.counters.corrected_times += 1;
-        }
-        self.clock.begin(dts, pts.max(dts));
-        if self.stage != Stage::Open {
-            if let Nal::At(offset) = self.nal {
-                self.head.truncate(offset);
+    /// A packet begins; what is open goes on in it.
+    pub fn begin(&mut self, start: PacketStart) {
+        let mut start = start;
+        if let Some((dts, pts)) = &mut start.times {
+            if dts > pts {
+                self.counters.corrected_times += 1;
+                *pts = *dts;
             }
-            self.stage = Stage::Head;
-            self.nal = Nal::None;
+        }
+        self.packet_before = self.packet;
+        let number = self.packet.number.wrapping_add(1);
+        self.packet = PacketInHand { start, number, is_timed: start.times.is_some() };
+        self.packet_begins = Some(self.splitter.zeros());
+        self.border = None;
+        if self.stage == Stage::Idle {
             self.splitter.reset();
+            self.packet_begins = Some(0);
+            self.stage = if self.starts.is_certain() { Stage::Head } else { Stage::Dropped };
         }
     }
 
-    /// A fragment of the payload.
+    /// A fragment of the packet.
     pub fn data<S: UnitSink + ?Sized>(&mut self, bytes: &[u8], sink: &mut S) {
         if self.stage == Stage::Idle {
             return;
@@ -131,32 +211,75 @@ impl H264Assembler {
             match piece {
                 Piece::Start => {
                     self.end_nal(sink);
-                    self.nal = Nal::Begins;
+                    self.start_code();
                 }
-                Piece::Payload(bytes) => self.payload(bytes, sink),
+                Piece::Payload(bytes) => {
+                    if self.packet_begins.take().is_some() {
+                        self.nal_begins_packet = false;
+                        self.note(Border::Inside);
+                    }
+                    self.payload(bytes, sink);
+                }
             }
         }
     }
 
-    /// The payload is whole, and with it its last access unit. NAL units that had no slice behind
-    /// them (parameter sets in a PES packet of their own) go with the next unit.
+    /// Whether a slice of the unit in hand has come, so that it may be whole.
+    pub fn is_in_picture(&self) -> bool {
+        self.stage == Stage::Open || self.nal == Nal::Slice
+    }
+
+    /// The unit in hand is known to be whole. NAL units that had no slice behind them (parameter
+    /// sets in a packet of their own) go with the next unit.
     pub fn end<S: UnitSink + ?Sized>(&mut self, sink: &mut S) {
         self.end_nal(sink);
         self.finish_unit(sink);
-        self.stage = Stage::Idle;
+        if matches!(self.stage, Stage::Open | Stage::Dropped) && self.starts.is_certain() {
+            self.stage = Stage::Head;
+            self.writer.clear();
+        }
+        self.splitter.reset();
     }
 
-    /// A part of the payload was lost: nothing of the unit leaves.
-    pub fn abort<S: UnitSink + ?Sized>(&mut self, sink: &mut S) {
-        match self.stage {
-            Stage::Idle => return,
-            Stage::Open => sink.abort(Track::Video),
-            Stage::Head | Stage::Dropped => {}
+    /// A part was lost: nothing of the unit leaves, and what comes before the next packet is not
+    /// looked at. `whole_packets`: packets of this stream are known to begin with access units.
+    /// Says whether a unit was given up.
+    pub fn lost<S: UnitSink + ?Sized>(&mut self, whole_packets: bool, sink: &mut S) -> bool {
+        if self.stage == Stage::Idle {
+            return false;
         }
-        self.counters.broken += 1;
-        self.head.clear();
-        self.nal = Nal::None;
-        self.stage = Stage::Idle;
+        if self.stage == Stage::Open {
+            sink.abort(Track::Video);
+        }
+        let is_broken = self.stage == Stage::Open || self.starts.is_headed();
+        self.counters.broken += u64::from(is_broken);
+        self.starts.lost(whole_packets);
+        self.clock.lost();
+        self.forget();
+        is_broken
+    }
+
+    /// What comes next stands elsewhere, and begins at a packet. What is open is aborted. Units are
+    /// left out until one states its time, if `needs_time`.
+    pub fn jump<S: UnitSink + ?Sized>(&mut self, needs_time: bool, sink: &mut S) {
+        if self.stage == Stage::Open {
+            sink.abort(Track::Video);
+        }
+        self.starts.jump();
+        self.clock.jump();
+        self.needs_time = needs_time;
+        self.begun = None;
+        self.forget();
+    }
+
+    /// How the packet in hand began, once it is known; asked once.
+    pub fn take_border(&mut self) -> Option<Border> {
+        self.border.take()
+    }
+
+    /// The unit begun since the last time; if there were several, the last key unit.
+    pub fn take_begun(&mut self) -> Option<Begun> {
+        self.begun.take()
     }
 
     /// What the units came to.
@@ -169,89 +292,233 @@ impl H264Assembler {
         self.keys.recovery_points()
     }
 
+    fn forget(&mut self) {
+        self.stage = Stage::Idle;
+        self.nal = Nal::None;
+        self.writer.clear();
+        self.slice = None;
+        self.border = None;
+        self.packet.start.times = None;
+    }
+
+    fn note(&mut self, border: Border) {
+        // Behind a loss it says nothing of how the packet before ended.
+        if self.starts.is_certain() && self.slice.is_some() {
+            self.border = Some(border);
+        }
+    }
+
+    /// A NAL unit begins. Its first byte is that of its start code; zeros before the start code's
+    /// own two may as well be the end of the NAL unit before.
+    fn start_code(&mut self) {
+        let carried = self.packet_begins.take();
+        let is_split = carried.is_some_and(|zeros| {
+            zeros > 0 && self.splitter.start_zeros().saturating_sub(zeros) < 2
+        });
+        self.nal_begins_packet = carried.is_some() && !is_split;
+        if is_split {
+            self.note(Border::Inside);
+        }
+        self.nal_packet = if is_split { self.packet_before } else { self.packet };
+        self.nal = Nal::Begins;
+    }
+
     fn payload<S: UnitSink + ?Sized>(&mut self, bytes: &[u8], sink: &mut S) {
+        let mut bytes = bytes;
         if self.nal == Nal::Begins {
             if let Some(&header) = bytes.first() {
-                self.begin_nal(header & 0x1f, sink);
+                self.begin_nal(nal_type::of(header), sink);
             }
         }
-        match (self.stage, self.nal) {
-            (Stage::Open, Nal::At(_)) => {
-                sink.write(Track::Video, bytes);
-                self.unit_bytes = self.unit_bytes.saturating_add(bytes.len());
-            }
-            (Stage::Head, Nal::At(_)) => self.push_head(bytes),
-            _ => {}
+        if self.nal == Nal::Slice {
+            let missing = SLICE_HEAD_BYTES.saturating_sub(self.writer.held_nal().len());
+            let (head, rest) = bytes.split_at_checked(missing).unwrap_or((bytes, &[]));
+            bytes = rest;
+            self.push(head, sink);
+            self.look_at_slice(head.len() == missing, sink);
+        }
+        if self.nal == Nal::Known {
+            self.push(bytes, sink);
+        }
+    }
+
+    fn push<S: UnitSink + ?Sized>(&mut self, bytes: &[u8], sink: &mut S) {
+        if self.writer.push(bytes, sink).is_err() {
+            self.head_is_full(sink);
         }
     }
 
     fn begin_nal<S: UnitSink + ?Sized>(&mut self, kind: u8, sink: &mut S) {
-        // An access unit delimiter behind a slice: a second unit in the same PES packet.
-        if kind == nal_type::ACCESS_UNIT_DELIMITER
-            && matches!(self.stage, Stage::Open | Stage::Dropped)
-        {
+        if self.begins_unit(kind) {
+            self.start_unit(kind, sink);
+        } else if self.nal_begins_packet && !nal_type::has_slice_header(kind) {
+            self.note(Border::Inside);
+        }
+        let is_held = match self.stage {
+            Stage::Idle => false,
+            _ if nal_type::has_slice_header(kind) => {
+                self.nal = Nal::Slice;
+                if self.stage == Stage::Head {
+                    self.read_head();
+                }
+                true
+            }
+            // What belongs to slices that have left, or were lost.
+            Stage::Head if self.writer.held().is_empty() && nal_type::follows_slices(kind) => false,
+            Stage::Head => true,
+            // It belongs to the slice that comes, of this unit or the next.
+            Stage::Open | Stage::Dropped if kind == nal_type::PREFIX => true,
+            Stage::Open => {
+                self.writer.join(sink);
+                self.writer.open_nal(sink);
+                self.nal = Nal::Known;
+                return;
+            }
+            Stage::Dropped => {
+                self.writer.clear();
+                false
+            }
+        };
+        if !is_held {
+            self.nal = Nal::None;
+            return;
+        }
+        if self.nal != Nal::Slice {
+            self.nal = Nal::Known;
+        }
+        if self.writer.hold_nal().is_err() {
+            self.head_is_full(sink);
+        }
+    }
+
+    /// Whether a NAL unit of this type, which is no slice, is the first of an access unit.
+    fn begins_unit(&self, kind: u8) -> bool {
+        match self.stage {
+            Stage::Idle => false,
+            Stage::Head => self.writer.held().is_empty() && nal_type::precedes_slices(kind),
+            _ if kind == nal_type::ACCESS_UNIT_DELIMITER => true,
+            _ if !nal_type::precedes_slices(kind) => false,
+            _ if self.slice.is_some() => true,
+            _ => self.starts.may_be(kind, self.nal_begins_packet),
+        }
+    }
+
+    fn start_unit<S: UnitSink + ?Sized>(&mut self, kind: u8, sink: &mut S) {
+        if self.nal_begins_packet {
+            self.note(Border::Unit);
+        }
+        if self.stage != Stage::Head {
             self.finish_unit(sink);
-            self.clock.next_unit(self.config.as_ref().map_or(0.0, |config| config.frame_rate));
             self.stage = Stage::Head;
         }
-        if self.stage == Stage::Head && nal_type::SLICES.contains(&kind) {
-            self.open_unit(kind, sink);
+        if self.stage == Stage::Dropped {
+            self.writer.clear();
+        }
+        self.starts.unit(kind);
+        self.claim();
+    }
+
+    /// The unit that commences with the NAL unit in hand has the times of its packet, unless
+    /// another one commenced there before.
+    fn claim(&mut self) {
+        self.unit_packet_before = self.unit_packet.number;
+        self.unit_packet = self.nal_packet;
+        for packet in [&mut self.packet, &mut self.packet_before] {
+            if packet.number == self.nal_packet.number {
+                packet.start.times = None;
+            }
+        }
+    }
+
+    /// Looks at the slice header, as far as it has come. `all`: no more of it will.
+    fn look_at_slice<S: UnitSink + ?Sized>(&mut self, all: bool, sink: &mut S) {
+        if self.nal != Nal::Slice {
+            return;
+        }
+        let nal = self.writer.held_nal();
+        let kind = nal.first().map_or(0, |header| nal_type::of(*header));
+        let sets = &self.sets;
+        let read = SliceHeader::parse(nal, |pps| sets.slice_facts(pps));
+        let read = match read {
+            None if all => SliceHeader::parse(nal, |_| None),
+            read => read,
+        };
+        if read.is_some() || all {
+            self.nal = Nal::Known;
+            self.slice_is_known(kind, read, sink);
+        }
+    }
+
+    fn slice_is_known<S: UnitSink + ?Sized>(
+        &mut self,
+        kind: u8,
+        slice: Option<SliceHeader>,
+        sink: &mut S,
+    ) {
+        let relation = match (slice, self.slice) {
+            (Some(slice), Some((before, is_second))) => slice.relation_to(&before, is_second),
+            (Some(slice), None) if slice.first_mb == 0 => Relation::New,
+            _ => Relation::Same,
+        };
+        let is_headed = self.stage == Stage::Head && self.starts.is_headed();
+        let is_first = match (self.stage, relation) {
+            (Stage::Head, _) if is_headed => true,
+            // The field before has left by itself.
+            (Stage::Head, relation) => relation != Relation::Same,
+            (Stage::Open, relation) => relation == Relation::New,
+            (Stage::Idle | Stage::Dropped, relation) => match self.slice {
+                Some(_) => relation == Relation::New,
+                None => {
+                    self.starts.may_be(kind, self.nal_begins_packet)
+                        && slice.is_some_and(|slice| slice.may_begin_unit())
+                }
+            },
+        };
+        if self.nal_begins_packet {
+            let begins = is_first && !is_headed && relation == Relation::New;
+            self.note(if begins { Border::Unit } else { Border::Inside });
+        }
+        let before = self.slice;
+        let was_second = before.is_some_and(|(_, is_second)| is_second);
+        let is_second = match relation {
+            Relation::New => false,
+            Relation::SecondField => true,
+            Relation::Same => was_second && !is_headed,
+        };
+        if is_first && !is_headed {
+            self.finish_unit(sink);
+            self.starts.unit(kind);
+            self.claim();
+        }
+        if slice.is_some() {
+            self.slice = slice.map(|slice| (slice, is_second));
+        }
+        if is_first {
+            self.open_unit(kind, slice.as_ref(), sink);
+            return;
         }
         match self.stage {
-            Stage::Head => {
-                self.nal = Nal::At(self.head.len());
-                self.push_head(&[0; LENGTH_BYTES]);
-            }
-            Stage::Open => {
-                self.nal = Nal::At(self.unit_bytes);
-                sink.write(Track::Video, &[0; LENGTH_BYTES]);
-                self.unit_bytes = self.unit_bytes.saturating_add(LENGTH_BYTES);
-            }
-            Stage::Idle | Stage::Dropped => self.nal = Nal::None,
-        }
-    }
-
-    /// Writes the length of the NAL unit that ends here.
-    fn end_nal<S: UnitSink + ?Sized>(&mut self, sink: &mut S) {
-        if let Nal::At(offset) = self.nal {
-            let body = offset.saturating_add(LENGTH_BYTES);
-            match self.stage {
-                Stage::Open => {
-                    let length = length_word(self.unit_bytes.saturating_sub(body));
-                    sink.patch(Track::Video, offset, length);
+            Stage::Open => self.writer.join(sink),
+            Stage::Idle | Stage::Head | Stage::Dropped => {
+                // It may be a unit's first slice all the same, whose beginning was lost.
+                if before.is_none() && slice.is_some_and(|slice| slice.first_mb == 0) {
+                    self.claim();
+                    self.unit_times(slice.as_ref());
                 }
-                Stage::Head => {
-                    let length = length_word(self.head.len().saturating_sub(body));
-                    if let Some(word) = self.head.get_mut(offset..body) {
-                        word.copy_from_slice(&length);
-                    }
-                }
-                Stage::Idle | Stage::Dropped => {}
+                self.drop_unit();
             }
         }
-        self.nal = Nal::None;
     }
 
-    fn push_head(&mut self, bytes: &[u8]) {
-        if self.head.len().saturating_add(bytes.len()) > ACCESS_UNIT_HEAD_BYTES_MAX {
-            self.counters.oversized_heads += 1;
-            self.drop_unit();
-        } else {
-            self.head.extend_from_slice(bytes);
-        }
-    }
-
-    fn drop_unit(&mut self) {
-        self.head.clear();
-        self.stage = Stage::Dropped;
-        self.nal = Nal::None;
-    }
-
-    /// The first slice begins: what the head says is now complete.
-    fn open_unit<S: UnitSink + ?Sized>(&mut self, first_slice: u8, sink: &mut S) {
-        let mut head = read_head(&self.head, &mut self.sets, &mut self.counters);
-        head.first_slice = Some(first_slice);
-        let key = self.keys.unit(head);
+    /// The first slice has begun: what the head says is now complete.
+    fn open_unit<S: UnitSink + ?Sized>(
+        &mut self,
+        first_slice: u8,
+        slice: Option<&SliceHeader>,
+        sink: &mut S,
+    ) {
+        self.head.first_slice = Some(first_slice);
+        let key = self.keys.unit(std::mem::take(&mut self.head));
         // A new SPS takes effect at an IDR, and pictures in between carry their PPS in-band: a
         // change is announced where a decoder may start, not in the middle of a GOP.
         if self.config.is_none() || key {
@@ -262,20 +529,68 @@ impl H264Assembler {
                 }
             }
         }
+        let (dts, pts) = self.unit_times(slice);
+        self.starts.opened();
         if self.config.is_none() {
             self.counters.without_config += 1;
             self.counters.keys_without_config += u64::from(first_slice == nal_type::IDR_SLICE);
             self.drop_unit();
-            return;
+        } else if self.needs_time {
+            self.counters.without_time += 1;
+            self.drop_unit();
+        } else {
+            let units_behind = self.clock.untimed().unwrap_or(0);
+            if key || !self.begun.is_some_and(|begun| begun.key) {
+                self.begun = Some(Begun { place: self.timed_place, units_behind, key });
+            }
+            self.writer.begin(UnitStart { track: Track::Video, dts, pts, key }, sink);
+            self.stage = Stage::Open;
         }
-        let (dts, pts) = self.clock.times();
-        sink.begin(UnitStart { track: Track::Video, dts, pts, key });
-        if !self.head.is_empty() {
-            sink.write(Track::Video, &self.head);
+    }
+
+    /// DTS and PTS of the unit whose first slice this is.
+    fn unit_times(&mut self, slice: Option<&SliceHeader>) -> (Ticks, Ticks) {
+        // Its first bytes stood in a packet without times: those of the slice's hold.
+        if !self.unit_packet.is_timed {
+            if let Some(times) = self.packet.start.times.take() {
+                self.unit_packet.start = PacketStart { times: Some(times), ..self.packet.start };
+            }
         }
-        self.unit_bytes = self.head.len();
-        self.head.clear();
-        self.stage = Stage::Open;
+        let PacketInHand { start, number, .. } = self.unit_packet;
+        if start.times.is_some() {
+            self.timed_place = start.place;
+            self.needs_time = false;
+        }
+        self.clock.unit(&UnitTime {
+            stated: start.times,
+            shares_packet: number == self.unit_packet_before,
+            frame_rate: self.config.as_ref().map_or(0.0, |config| config.frame_rate),
+            slice,
+            latest: start.latest,
+        })
+    }
+
+    /// The NAL unit in hand is whole.
+    fn end_nal<S: UnitSink + ?Sized>(&mut self, sink: &mut S) {
+        self.look_at_slice(true, sink);
+        self.writer.end_nal(sink);
+        self.nal = Nal::None;
+    }
+
+    fn head_is_full<S: UnitSink + ?Sized>(&mut self, sink: &mut S) {
+        self.counters.oversized_heads += 1;
+        if self.stage == Stage::Open {
+            sink.abort(Track::Video);
+        }
+        // The slices that follow are its own.
+        self.slice = None;
+        self.drop_unit();
+    }
+
+    fn drop_unit(&mut self) {
+        self.writer.clear();
+        self.stage = Stage::Dropped;
+        self.nal = Nal::None;
     }
 
     fn finish_unit<S: UnitSink + ?Sized>(&mut self, sink: &mut S) {
@@ -284,76 +599,27 @@ impl H264Assembler {
             self.counters.units += 1;
         }
     }
-}
 
-fn length_word(bytes: usize) -> [u8; LENGTH_BYTES] {
-    u32::try_from(bytes).unwrap_or(u32::MAX).to_be_bytes()
-}
-
-/// Reads the NAL units before a first slice: takes in the parameter sets, and says what the head
-/// says of key units.
-fn read_head(mut head: &[u8], sets: &mut ParameterSets, counters: &mut H264Counters) -> UnitHead {
-    let mut said = UnitHead::default();
-    while let Some((length, rest)) = head.split_first_chunk::<LENGTH_BYTES>() {
-        let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
-        let (nal, behind) = rest.split_at_checked(length).unwrap_or((rest, &[]));
-        head = behind;
-        said.take(nal);
-        let taken = match nal.first().map_or(0, |header| nal_type::of(*header)) {
-            nal_type::SPS => sets.take_sps(nal),
-            nal_type::PPS => sets.take_pps(nal),
-            _ => Ok(()),
-        };
-        match taken {
-            Ok(()) => {}
-            Err(Refused::Broken(_)) => counters.bad_parameter_sets += 1,
-            Err(Refused::Limit) => counters.excess_parameter_sets += 1,
-        }
-    }
-    said
-}
-
-/// The times of the units of a PES packet. Only its first has times of its own; those of further
-/// ones are spread over the time to the next packet, as far as the last ones tell.
-#[derive(Debug, Default)]
-struct UnitClock {
-    first: Option<(Ticks, Ticks)>,
-    /// Units begun in this packet before the current one.
-    index: i64,
-    /// From one packet's DTS to the next one's.
-    packet_ticks: Option<i64>,
-    /// Units the last packet held.
-    units_before: i64,
-}
-
-impl UnitClock {
-    fn begin(&mut self, dts: Ticks, pts: Ticks) {
-        if let Some((before, _)) = self.first {
-            let span = (dts - before).0;
-            if (1..=TICKS_PER_S).contains(&span) {
-                self.packet_ticks = Some(span);
+    /// Takes in the parameter sets before a first slice, and what the head says of key units.
+    fn read_head(&mut self) {
+        self.head = UnitHead::default();
+        let mut head = self.writer.held();
+        while let Some((length, rest)) = head.split_first_chunk::<4>() {
+            let length = usize::try_from(u32::from_be_bytes(*length)).unwrap_or(usize::MAX);
+            let (nal, behind) = rest.split_at_checked(length).unwrap_or((rest, &[]));
+            head = behind;
+            self.head.take(nal);
+            let taken = match nal.first().map_or(0, |header| nal_type::of(*header)) {
+                nal_type::SPS => self.sets.take_sps(nal),
+                nal_type::PPS => self.sets.take_pps(nal),
+                _ => Ok(()),
+            };
+            match taken {
+                Ok(()) => {}
+                Err(Refused::Broken(_)) => self.counters.bad_parameter_sets += 1,
+                Err(Refused::Limit) => self.counters.excess_parameter_sets += 1,
             }
-            self.units_before = self.index + 1;
         }
-        self.first = Some((dts, pts));
-        self.index = 0;
-    }
-
-    fn next_unit(&mut self, frame_rate: f64) {
-        self.index = self.index.saturating_add(1);
-        if self.packet_ticks.is_none() && frame_rate >= 1.0 {
-            // Two units at least, so twice the time of one.
-            self.packet_ticks = Some((2.0 * TICKS_PER_S as f64 / frame_rate) as i64);
-        }
-    }
-
-    /// DTS and PTS of the current unit; before the DTS of the next packet if that comes when
-    /// expected.
-    fn times(&self) -> (Ticks, Ticks) {
-        let (dts, pts) = self.first.unwrap_or_default();
-        let units = self.units_before.max(self.index.saturating_add(1)).max(1);
-        let later = self.packet_ticks.unwrap_or(0).saturating_mul(self.index) / units;
-        (dts + Ticks(later), pts + Ticks(later))
     }
 }
 

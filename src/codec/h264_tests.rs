@@ -1,4 +1,5 @@
 use super::*;
+use crate::base::limits::ACCESS_UNIT_HEAD_BYTES_MAX;
 use crate::codec::collector::{hex, Collector, Random, Said};
 
 const AUD: &[u8] = &[9, 0xf0];
@@ -13,6 +14,8 @@ const RECOVERY_SEI: &[u8] = &[6, 0, 4, 0x80, 0, 0, 3, 1, 6, 1, 0xc4, 0x80];
 /// recovery_frame_cnt 1: a decoder is not whole before the next picture.
 const GRADUAL_SEI: &[u8] = &[6, 6, 1, 0x44, 0x80];
 const IDR: &[u8] = &[0x65, 0x88, 0x84, 0, 0, 3, 1, 0xff];
+/// The same picture's second slice: first_mb_in_slice 1.
+const IDR_SECOND: &[u8] = &[0x65, 0x42, 0x21, 0, 0, 3, 0, 0x7f, 0xe0];
 const SLICE: &[u8] = &[0x41, 0x9a, 0, 0, 3, 0, 0x11];
 
 /// NAL units as a byte stream; every second one has a four-byte start code.
@@ -46,7 +49,13 @@ impl Bench {
 
     fn begin(&mut self) {
         self.dts += 3000;
-        self.assembler.begin(Ticks(self.dts), Ticks(self.dts + 6000));
+        self.begin_at(Some(self.dts));
+    }
+
+    /// A packet with this DTS, or without times.
+    fn begin_at(&mut self, dts: Option<i64>) {
+        let times = dts.map(|dts| (Ticks(dts), Ticks(dts + 6000)));
+        self.assembler.begin(PacketStart { times, ..PacketStart::default() });
     }
 
     fn keys(&self) -> Vec<bool> {
@@ -55,7 +64,7 @@ impl Bench {
 }
 
 fn key_packet() -> Vec<Vec<u8>> {
-    vec![AUD.to_vec(), hex(SPS), hex(PPS), GRADUAL_SEI.to_vec(), IDR.to_vec(), IDR.to_vec()]
+    vec![AUD.to_vec(), hex(SPS), hex(PPS), GRADUAL_SEI.to_vec(), IDR.to_vec(), IDR_SECOND.to_vec()]
 }
 
 #[test]
@@ -87,8 +96,11 @@ fn random_units_survive_random_fragments() {
     let mut nals = Vec::new();
     for unit in 0..300 {
         let mut packet = if unit % 30 == 0 { key_packet() } else { vec![AUD.to_vec()] };
-        for _ in 0..=random.below(3) {
-            let mut slice = vec![0x41];
+        let slices = if unit % 30 == 0 { 0 } else { 1 + random.below(3) };
+        for number in 0..slices {
+            // first_mb_in_slice 0 or 1, frame_num 0.
+            let mut slice =
+                if number == 0 { vec![0x41, 0x9a, 0x1f] } else { vec![0x41, 0x46, 0x87] };
             // Few values, so that zeros and ones meet; escaped as an encoder does.
             for _ in 0..random.below(400) {
                 let byte = u8::try_from(random.below(5)).unwrap();
@@ -200,7 +212,7 @@ fn parameter_sets_in_a_packet_of_their_own_go_with_the_next_unit() {
     bench.packet(&[hex(SPS), hex(PPS)]);
     bench.packet(&[IDR]);
     assert_eq!(bench.sink.nals(), [hex(SPS), hex(PPS), IDR.to_vec()]);
-    assert_eq!(bench.sink.units()[0].0.dts, Ticks(6000));
+    assert_eq!(bench.sink.units()[0].0.dts, Ticks(3000), "it commences with them");
 }
 
 #[test]
@@ -213,7 +225,7 @@ fn a_head_larger_than_its_buffer_costs_its_unit() {
     bench.packet(&[AUD, SLICE]);
     assert_eq!(bench.keys(), [true, false]);
     assert_eq!(bench.assembler.counters().oversized_heads, 1);
-    assert_eq!(bench.assembler.head.capacity(), ACCESS_UNIT_HEAD_BYTES_MAX);
+    assert_eq!(bench.assembler.writer.capacity(), ACCESS_UNIT_HEAD_BYTES_MAX);
 }
 
 #[test]
@@ -222,12 +234,12 @@ fn an_aborted_unit_is_aborted_in_the_sink_and_the_next_one_is_whole() {
     bench.packet(&key_packet());
     bench.begin();
     bench.assembler.data(&annex_b(&[AUD, SLICE]), &mut bench.sink);
-    bench.assembler.abort(&mut bench.sink);
+    bench.assembler.lost(true, &mut bench.sink);
     bench.assembler.data(&annex_b(&[SLICE]), &mut bench.sink);
     bench.begin();
     bench.assembler.data(&annex_b(&[AUD]), &mut bench.sink);
-    bench.assembler.abort(&mut bench.sink);
-    bench.assembler.abort(&mut bench.sink);
+    assert!(bench.assembler.lost(true, &mut bench.sink));
+    assert!(!bench.assembler.lost(true, &mut bench.sink), "it is given up once");
     bench.packet(&[AUD, SLICE]);
     assert!(matches!(bench.sink.said[2], Said::Aborted(_)));
     assert_eq!(bench.keys(), [true, false]);
@@ -236,21 +248,34 @@ fn an_aborted_unit_is_aborted_in_the_sink_and_the_next_one_is_whole() {
 }
 
 #[test]
-fn a_second_unit_in_a_packet_is_told_by_its_delimiter_and_gets_a_time_in_between() {
+fn further_units_of_a_packet_get_times_in_between() {
     let mut bench = Bench::new();
-    bench.packet(&[AUD, &hex(SPS), &hex(PPS), IDR, AUD, SLICE]);
-    bench.packet(&[AUD, SLICE, AUD, SLICE, AUD, SLICE]);
-    bench.packet(&[AUD, SLICE]);
-    let dts: Vec<i64> = bench.sink.units().iter().map(|(start, _)| start.dts.0).collect();
     // The first packet knows its frame rate from the SPS only: 3000 ticks a frame.
-    assert_eq!(dts, [3000, 6000, 6000, 7500, 8000, 9000]);
-    assert!(bench.sink.units().iter().all(|(start, _)| start.pts.0 == start.dts.0 + 6000));
+    let sps = hex(SPS);
+    let pps = hex(PPS);
+    let packets: [(Option<i64>, &[&[u8]]); 6] = [
+        (Some(3000), &[AUD, &sps, &pps, IDR, AUD, SLICE]),
+        // Faster than it said: the next one is not overtaken.
+        (Some(5000), &[AUD, SLICE, AUD, SLICE, AUD, SLICE]),
+        (Some(8000), &[AUD, SLICE]),
+        (None, &[AUD, SLICE]),
+        (Some(12_000), &[AUD, SLICE]),
+        (None, &[AUD, SLICE, AUD, SLICE]),
+    ];
+    for (dts, nals) in packets {
+        bench.begin_at(dts);
+        bench.assembler.data(&annex_b(nals), &mut bench.sink);
+        bench.assembler.end(&mut bench.sink);
+    }
+    let dts: Vec<i64> = bench.sink.units().iter().map(|(start, _)| start.dts.0).collect();
+    assert_eq!(dts, [3000, 6000, 6001, 6002, 7000, 8000, 9000, 12_000, 14_000, 16_000]);
 }
 
 #[test]
 fn a_dts_behind_its_pts_is_corrected_and_counted() {
     let mut bench = Bench::new();
-    bench.assembler.begin(Ticks(9000), Ticks(3000));
+    let times = Some((Ticks(9000), Ticks(3000)));
+    bench.assembler.begin(PacketStart { times, ..PacketStart::default() });
     bench.assembler.data(&annex_b(&key_packet()), &mut bench.sink);
     bench.assembler.end(&mut bench.sink);
     assert_eq!(bench.sink.units()[0].0.pts, Ticks(9000));
@@ -280,7 +305,9 @@ fn random_bytes_and_calls_do_no_harm() {
         match random.below(6) {
             0 => bench.begin(),
             1 => bench.assembler.end(&mut bench.sink),
-            2 => bench.assembler.abort(&mut bench.sink),
+            2 => {
+                bench.assembler.lost(random.below(2) == 0, &mut bench.sink);
+            }
             3 => {
                 let mut bytes = whole.clone();
                 let place = random.below(bytes.len());

@@ -13,7 +13,12 @@ pub mod key_units;
 pub mod nal_lengths;
 mod nal_type;
 mod parameter_sets;
+mod picture_order;
+mod slice_header;
 mod sps;
+mod unit_clock;
+mod unit_starts;
+mod unit_writer;
 mod video_config;
 pub mod window;
 

@@ -1,8 +1,10 @@
 //! The SPS and PPS a video track has shown, and the decoder configuration record made of them.
-//! Purpose: say when the configuration changes by meaning. Non-goals: which PPS a slice uses.
+//! Purpose: say when the configuration changes by meaning, and what a slice header needs to be
+//! read.
 //! Bound: `PARAMETER_SETS_MAX` of each kind, `PARAMETER_SET_BYTES_MAX` each.
 
 use super::access_unit::{AvcConfig, ConfigRecord};
+use super::slice_header::SliceFacts;
 use super::sps::{Pps, SetError, Sps};
 use crate::base::limits::{PARAMETER_SETS_MAX, PARAMETER_SET_BYTES_MAX};
 
@@ -25,7 +27,7 @@ struct KnownSps {
 
 #[derive(Clone, Debug)]
 struct KnownPps {
-    id: u8,
+    pps: Pps,
     bytes: SetBytes,
 }
 
@@ -64,15 +66,29 @@ impl ParameterSets {
             return Ok(());
         }
         let bytes = SetBytes::from_slice(nal).map_err(|_| Refused::Limit)?;
-        let id = Pps::parse(nal).map_err(Refused::Broken)?.id;
-        match self.pps.iter_mut().find(|known| known.id == id) {
-            Some(known) => known.bytes = bytes,
+        let pps = Pps::parse(nal).map_err(Refused::Broken)?;
+        match self.pps.iter_mut().find(|known| known.pps.id == pps.id) {
+            Some(known) => *known = KnownPps { pps, bytes },
             None => {
-                self.pps.push(KnownPps { id, bytes }).map_err(|_| Refused::Limit)?;
-                self.pps.sort_unstable_by_key(|known| known.id);
+                self.pps.push(KnownPps { pps, bytes }).map_err(|_| Refused::Limit)?;
+                self.pps.sort_unstable_by_key(|known| known.pps.id);
             }
         }
         Ok(())
+    }
+
+    /// What it takes to read a slice that names this PPS; `None` while the sets are not known.
+    pub(super) fn slice_facts(&self, pps_id: u32) -> Option<SliceFacts> {
+        let pps = &self.pps.iter().find(|known| u32::from(known.pps.id) == pps_id)?.pps;
+        let sps = &self.sps.iter().find(|known| known.sps.id == pps.sps)?.sps;
+        Some(SliceFacts {
+            separate_planes: sps.separate_planes,
+            frame_num_bits: sps.frame_num_bits,
+            order: sps.order,
+            frame_mbs_only: sps.frame_mbs_only,
+            bottom_field_order: pps.bottom_field_order,
+            redundant_pictures: pps.redundant_pictures,
+        })
     }
 
     /// The configuration: `None` while an SPS or a PPS is missing, or when the record would be

@@ -12,6 +12,8 @@
 
 use h264_reader::rbsp::{BitRead, BitReader, BitReaderError, ByteReader};
 
+use super::slice_header::OrderType;
+
 /// The largest picture edge believed, pixels: level 6.2 ends at 16,880 (ISO/IEC 14496-10, A.3.1).
 const EDGE_PIXELS_MAX: u32 = 16_880;
 
@@ -57,6 +59,12 @@ pub(super) struct Sps {
     pub(super) luma_depth_minus8: u8,
     /// bit_depth_chroma_minus8, 0 to 6.
     pub(super) chroma_depth_minus8: u8,
+    /// separate_colour_plane_flag.
+    pub(super) separate_planes: bool,
+    /// log2_max_frame_num_minus4 + 4.
+    pub(super) frame_num_bits: u8,
+    pub(super) order: OrderType,
+    pub(super) frame_mbs_only: bool,
     /// Pixels, cropped.
     pub(super) width: u32,
     /// Pixels, cropped.
@@ -70,6 +78,12 @@ pub(super) struct Sps {
 pub(super) struct Pps {
     /// pic_parameter_set_id, 0 to 255.
     pub(super) id: u8,
+    /// seq_parameter_set_id.
+    pub(super) sps: u8,
+    /// bottom_field_pic_order_in_frame_present_flag.
+    pub(super) bottom_field_order: bool,
+    /// redundant_pic_cnt_present_flag; not looked for behind slice groups.
+    pub(super) redundant_pictures: bool,
 }
 
 impl Pps {
@@ -77,8 +91,10 @@ impl Pps {
     pub(super) fn parse(nal: &[u8]) -> Result<Pps, SetError> {
         let mut bits = BitReader::new(ByteReader::skipping_h264_header(nal));
         let id = ue_up_to(&mut bits, "pic_parameter_set_id", 255)?;
-        ue_up_to(&mut bits, "seq_parameter_set_id", 31)?;
-        Ok(Pps { id })
+        let sps = ue_up_to(&mut bits, "seq_parameter_set_id", 31)?;
+        let bottom_field_order = read_bottom_field_order(&mut bits).unwrap_or(false);
+        let redundant_pictures = read_redundant_pictures(&mut bits).unwrap_or(false);
+        Ok(Pps { id, sps, bottom_field_order, redundant_pictures })
     }
 }
 
@@ -91,11 +107,11 @@ impl Sps {
         let level_idc = bits.read::<8, u8>("level_idc")?;
         let id = ue_up_to(bits, "seq_parameter_set_id", 31)?;
         let chroma = if has_chroma_format(profile_idc) { Chroma::read(bits)? } else { CHROMA_420 };
-        ue_up_to(bits, "log2_max_frame_num_minus4", 12)?;
-        skip_picture_order(bits)?;
+        let frame_num_bits = ue_up_to(bits, "log2_max_frame_num_minus4", 12)? + 4;
+        let order = read_picture_order(bits)?;
         bits.read_ue("max_num_ref_frames")?;
         bits.read_bit("gaps_in_frame_num_value_allowed_flag")?;
-        let (width, height) = read_size(bits, &chroma)?;
+        let (width, height, frame_mbs_only) = read_size(bits, &chroma)?;
         let frame_rate = read_frame_rate(bits).unwrap_or(0.0);
         Ok(Sps {
             profile_idc,
@@ -105,6 +121,10 @@ impl Sps {
             chroma_format: chroma.format,
             luma_depth_minus8: chroma.luma_depth_minus8,
             chroma_depth_minus8: chroma.chroma_depth_minus8,
+            separate_planes: chroma.separate_planes,
+            frame_num_bits,
+            order,
+            frame_mbs_only,
             width,
             height,
             frame_rate,
@@ -175,26 +195,45 @@ fn skip_scaling_list<R: BitRead>(bits: &mut R, size: u32) -> Result<(), SetError
     Ok(())
 }
 
-fn skip_picture_order<R: BitRead>(bits: &mut R) -> Result<(), SetError> {
-    match ue_up_to(bits, "pic_order_cnt_type", 2)? {
-        0 => {
-            ue_up_to(bits, "log2_max_pic_order_cnt_lsb_minus4", 12)?;
-        }
+fn read_picture_order<R: BitRead>(bits: &mut R) -> Result<OrderType, SetError> {
+    Ok(match ue_up_to(bits, "pic_order_cnt_type", 2)? {
+        0 => OrderType::Lsb { bits: ue_up_to(bits, "log2_max_pic_order_cnt_lsb_minus4", 12)? + 4 },
         1 => {
-            bits.read_bit("delta_pic_order_always_zero_flag")?;
+            let always_zero = bits.read_bit("delta_pic_order_always_zero_flag")?;
             bits.read_se("offset_for_non_ref_pic")?;
             bits.read_se("offset_for_top_to_bottom_field")?;
             for _ in 0..ue_up_to(bits, "num_ref_frames_in_pic_order_cnt_cycle", 255)? {
                 bits.read_se("offset_for_ref_frame")?;
             }
+            OrderType::Cycle { always_zero }
         }
-        _ => {}
-    }
-    Ok(())
+        _ => OrderType::Decoding,
+    })
 }
 
-/// Width and height in pixels, cropped (7.4.2.1.1).
-fn read_size<R: BitRead>(bits: &mut R, chroma: &Chroma) -> Result<(u32, u32), SetError> {
+/// entropy_coding_mode_flag, and the flag behind it.
+fn read_bottom_field_order<R: BitRead>(bits: &mut R) -> Result<bool, SetError> {
+    bits.read_bit("entropy_coding_mode_flag")?;
+    Ok(bits.read_bit("bottom_field_pic_order_in_frame_present_flag")?)
+}
+
+/// From num_slice_groups_minus1 on. A PPS with slice groups is not read further.
+fn read_redundant_pictures<R: BitRead>(bits: &mut R) -> Result<bool, SetError> {
+    if bits.read_ue("num_slice_groups_minus1")? > 0 {
+        return Ok(false);
+    }
+    bits.read_ue("num_ref_idx_l0_default_active_minus1")?;
+    bits.read_ue("num_ref_idx_l1_default_active_minus1")?;
+    bits.skip(3, "weighted_pred_flag, weighted_bipred_idc")?;
+    bits.read_se("pic_init_qp_minus26")?;
+    bits.read_se("pic_init_qs_minus26")?;
+    bits.read_se("chroma_qp_index_offset")?;
+    bits.skip(2, "deblocking_filter_control_present_flag, constrained_intra_pred_flag")?;
+    Ok(bits.read_bit("redundant_pic_cnt_present_flag")?)
+}
+
+/// Width and height in pixels, cropped (7.4.2.1.1), and frame_mbs_only_flag.
+fn read_size<R: BitRead>(bits: &mut R, chroma: &Chroma) -> Result<(u32, u32, bool), SetError> {
     let width_in_mbs = bits.read_ue("pic_width_in_mbs_minus1")?;
     let height_in_units = bits.read_ue("pic_height_in_map_units_minus1")?;
     let frames_only = bits.read_bit("frame_mbs_only_flag")?;
@@ -213,7 +252,8 @@ fn read_size<R: BitRead>(bits: &mut R, chroma: &Chroma) -> Result<(u32, u32), Se
     let rows_per_unit = if frames_only { 1 } else { 2 };
     let width = edge(width_in_mbs, 16, [left, right], step_x);
     let height = edge(height_in_units, 16 * rows_per_unit, [top, bottom], step_y * rows_per_unit);
-    width.zip(height).ok_or(SetError::OutOfRange("picture size"))
+    let (width, height) = width.zip(height).ok_or(SetError::OutOfRange("picture size"))?;
+    Ok((width, height, frames_only))
 }
 
 fn edge(units_minus1: u32, unit: u32, crop: [u32; 2], crop_step: u32) -> Option<u32> {

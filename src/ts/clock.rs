@@ -4,7 +4,7 @@
 //! timeline does. Bound: a jump of more than 13 hours is taken for one the other way.
 
 use super::pes::PesTimes;
-use crate::base::limits::{COMPOSITION_TICKS_MAX, FRAME_TICKS_MAX};
+use crate::base::limits::COMPOSITION_TICKS_MAX;
 use crate::base::time::Ticks;
 
 /// The clock's period, 2^33 ticks.
@@ -44,73 +44,40 @@ fn distance(from: i64, to: i64) -> i64 {
     }
 }
 
-/// How the times of a video access unit came about.
+/// What a video PES packet says of its times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stated {
-    /// As the PES packet says.
-    Whole,
-    /// PTS was impossible beside DTS and made equal to it.
-    Corrected,
-    /// The PES packet has none: estimated.
+    /// DTS and PTS.
+    Whole(Ticks, Ticks),
+    /// Its PTS was impossible beside its DTS, and is made equal to it: the order of DTS is the order
+    /// of decoding.
+    Corrected(Ticks),
+    /// Nothing.
     Missing,
 }
 
-/// A video stream's DTS and PTS: corrects what cannot be, estimates what is missing.
-pub(super) struct VideoTimes {
-    last: Option<Ticks>,
-    /// The last access unit whose DTS was stated, and how many without followed it.
-    stated: Option<(Ticks, i64)>,
-    frame: Ticks,
-}
-
-impl VideoTimes {
-    /// Until two stated times tell better, frames are taken to come 25 times a second.
-    pub(super) const fn new() -> VideoTimes {
-        VideoTimes { last: None, stated: None, frame: Ticks(3600) }
-    }
-
-    /// DTS and PTS of the next access unit. Where they contradict each other DTS is kept, because
-    /// its order is the order of decoding, and PTS is raised to it. A unit without times follows
-    /// the last one by the frame duration learnt.
-    pub(super) fn next(&mut self, times: PesTimes, clock: &mut Clock) -> (Ticks, Ticks, Stated) {
-        let Some(pts_wire) = times.pts else {
-            let dts = match self.last {
-                Some(last) => last + self.frame,
-                None => clock.latest().unwrap_or_default(),
-            };
-            if let Some((_, untimed)) = &mut self.stated {
-                *untimed = untimed.saturating_add(1);
-            }
-            self.last = Some(dts);
-            return (dts, dts, Stated::Missing);
-        };
+impl Stated {
+    /// Reads the times of a PES packet.
+    pub(super) fn of(times: PesTimes, clock: &mut Clock) -> Stated {
+        let Some(pts_wire) = times.pts else { return Stated::Missing };
         let dts_wire = times.dts.unwrap_or(pts_wire);
         let dts = clock.unwrap(dts_wire);
         let composition =
             distance(i64::try_from(dts_wire).unwrap_or(0), i64::try_from(pts_wire).unwrap_or(0));
-        self.learn(dts);
         if (0..=COMPOSITION_TICKS_MAX).contains(&composition) {
-            (dts, dts + Ticks(composition), Stated::Whole)
+            Stated::Whole(dts, dts + Ticks(composition))
         } else {
-            (dts, dts, Stated::Corrected)
+            Stated::Corrected(dts)
         }
     }
 
-    /// What comes next does not follow what came last.
-    pub(super) fn jump(&mut self) {
-        self.last = None;
-        self.stated = None;
-    }
-
-    fn learn(&mut self, dts: Ticks) {
-        if let Some((stated, untimed)) = self.stated {
-            let frame = (dts - stated).0 / untimed.saturating_add(1);
-            if (1..=FRAME_TICKS_MAX).contains(&frame) {
-                self.frame = Ticks(frame);
-            }
+    /// DTS and PTS.
+    pub(super) fn times(self) -> Option<(Ticks, Ticks)> {
+        match self {
+            Stated::Whole(dts, pts) => Some((dts, pts)),
+            Stated::Corrected(dts) => Some((dts, dts)),
+            Stated::Missing => None,
         }
-        self.last = Some(dts);
-        self.stated = Some((dts, 0));
     }
 }
 
@@ -139,12 +106,11 @@ mod tests {
 
     #[test]
     fn the_wrap_may_fall_between_dts_and_pts() {
-        let (mut clock, mut times) = (Clock::default(), VideoTimes::new());
-        let (dts, pts, stated) = times.next(both(WRAP - 100, WRAP + 3500), &mut clock);
-        assert_eq!((dts.0, pts.0), (WRAP as i64 - 100, WRAP as i64 + 3500));
-        assert_eq!(stated, Stated::Whole);
-        let (dts, _, _) = times.next(both(WRAP + 3500, WRAP + 3500), &mut clock);
-        assert_eq!(dts.0, WRAP as i64 + 3500);
+        let mut clock = Clock::default();
+        let stated = Stated::of(both(WRAP - 100, WRAP + 3500), &mut clock);
+        assert_eq!(stated, Stated::Whole(Ticks(WRAP as i64 - 100), Ticks(WRAP as i64 + 3500)));
+        let stated = Stated::of(both(WRAP + 3500, WRAP + 3500), &mut clock);
+        assert_eq!(stated.times(), Some((Ticks(WRAP as i64 + 3500), Ticks(WRAP as i64 + 3500))));
     }
 
     #[test]
@@ -163,33 +129,19 @@ mod tests {
 
     #[test]
     fn dts_behind_pts_is_corrected_upwards() {
-        let (mut clock, mut times) = (Clock::default(), VideoTimes::new());
-        let (dts, pts, stated) = times.next(both(9000, 5400), &mut clock);
-        assert_eq!((dts.0, pts.0, stated), (9000, 9000, Stated::Corrected));
+        let mut clock = Clock::default();
+        assert_eq!(Stated::of(both(9000, 5400), &mut clock), Stated::Corrected(Ticks(9000)));
         let far = COMPOSITION_TICKS_MAX as u64 + 1;
-        let (dts, pts, stated) = times.next(both(9000, 9000 + far), &mut clock);
-        assert_eq!((dts.0, pts.0, stated), (9000, 9000, Stated::Corrected));
+        let stated = Stated::of(both(9000, 9000 + far), &mut clock);
+        assert_eq!(stated.times(), Some((Ticks(9000), Ticks(9000))));
     }
 
     #[test]
-    fn missing_times_go_on_by_the_frame_duration_learnt() {
-        let (mut clock, mut times) = (Clock::default(), VideoTimes::new());
-        let none = PesTimes::default();
-        times.next(both(1000, 1000), &mut clock);
-        assert_eq!(times.next(none, &mut clock), (Ticks(4600), Ticks(4600), Stated::Missing));
-        times.next(both(7000, 7000), &mut clock);
-        let (dts, _, _) = times.next(none, &mut clock);
-        assert_eq!(dts.0, 10_000, "6000 ticks for two frames are 3000 for one");
-        let (dts, _, _) = times.next(none, &mut clock);
-        assert_eq!(dts.0, 13_000);
-    }
-
-    #[test]
-    fn a_stream_that_begins_without_times_begins_where_the_other_is() {
-        let (mut clock, mut times) = (Clock::default(), VideoTimes::new());
-        assert_eq!(times.next(PesTimes::default(), &mut clock).0, Ticks(0));
-        let mut times = VideoTimes::new();
-        clock.unwrap(777);
-        assert_eq!(times.next(PesTimes::default(), &mut clock).0, Ticks(777));
+    fn dts_is_pts_where_it_is_not_stated_and_nothing_is_where_pts_is_not() {
+        let mut clock = Clock::default();
+        let pts = PesTimes { pts: Some(500), dts: None };
+        assert_eq!(Stated::of(pts, &mut clock), Stated::Whole(Ticks(500), Ticks(500)));
+        assert_eq!(Stated::of(PesTimes::default(), &mut clock).times(), None);
+        assert_eq!(clock.latest(), Some(Ticks(500)));
     }
 }

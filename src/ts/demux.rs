@@ -16,7 +16,7 @@ use super::sync::{Framer, Piece, Stride};
 use super::video::VideoStream;
 use crate::codec::aac::AdtsCounters;
 use crate::codec::access_unit::UnitSink;
-use crate::codec::h264::H264Counters;
+use crate::codec::h264::{Begun, H264Counters};
 
 const PAT_PID: u16 = 0;
 
@@ -61,9 +61,11 @@ impl Demux {
     }
 
     /// Takes the next bytes of a file. No network has doubled, wrapped or delayed anything in
-    /// them: parts that are equal are equal, and follow each other as they stand.
-    pub fn file_part<S: UnitSink + ?Sized>(&mut self, bytes: &[u8], sink: &mut S) {
+    /// them: parts that are equal are equal, and follow each other as they stand. `place` is where
+    /// they stand in the file.
+    pub fn file_part<S: UnitSink + ?Sized>(&mut self, place: u64, bytes: &[u8], sink: &mut S) {
         let Demux { framer, multiplex, .. } = self;
+        multiplex.place = place;
         framer.datagram(bytes, |piece| match piece {
             Piece::Packet(packet) => multiplex.packet(packet, sink),
             Piece::Gap => multiplex.gap(sink),
@@ -73,10 +75,16 @@ impl Demux {
 
     /// The next bytes stand elsewhere in the same file: what is open is given up, grid and clock
     /// are forgotten. Tables, parameter sets and what was learnt stay: what comes may be far from
-    /// the next PAT.
-    pub fn jump<S: UnitSink + ?Sized>(&mut self, sink: &mut S) {
+    /// the next PAT. Video units are left out until one states its time, if `needs_time`.
+    pub fn jump<S: UnitSink + ?Sized>(&mut self, needs_time: bool, sink: &mut S) {
         self.framer.reset();
-        self.multiplex.jump(sink);
+        self.multiplex.jump(needs_time, sink);
+    }
+
+    /// Where the video unit begun since the last call can be found once more; if there were
+    /// several, the last key unit.
+    pub fn take_begun(&mut self) -> Option<Begun> {
+        self.multiplex.video.as_mut().and_then(VideoStream::take_begun)
     }
 
     /// The file has ended: the video unit in hand is whole, unless its length or a packet cut
@@ -87,7 +95,7 @@ impl Demux {
         } else {
             self.multiplex.finish(sink);
         }
-        self.jump(sink);
+        self.jump(false, sink);
     }
 
     /// PID of the video stream carried.
@@ -174,6 +182,8 @@ struct Multiplex {
     programmes: Programmes,
     streams: Streams,
     clock: Clock,
+    /// Where the packet in hand stands in a file.
+    place: u64,
     video: Option<VideoStream>,
     audio: Option<AudioStream>,
 }
@@ -188,6 +198,7 @@ impl Multiplex {
             programmes: Programmes::new(wanted),
             streams: Streams::default(),
             clock: Clock::default(),
+            place: 0,
             video: None,
             audio: None,
         }
@@ -216,9 +227,9 @@ impl Multiplex {
                 return;
             }
         };
-        let Multiplex { video, audio, clock, counters, streams, .. } = self;
+        let Multiplex { video, audio, clock, counters, streams, place, .. } = self;
         if let Some(video) = video.as_mut().filter(|video| video.pid == packet.pid) {
-            video.packet(&packet, clock, counters, sink);
+            video.packet(&packet, *place, clock, counters, sink);
         } else if let Some(audio) = audio.as_mut().filter(|audio| audio.pid == packet.pid) {
             let was_adts = audio.is_adts;
             audio.packet(&packet, clock, counters, sink);
@@ -242,12 +253,12 @@ impl Multiplex {
         }
     }
 
-    fn jump<S: UnitSink + ?Sized>(&mut self, sink: &mut S) {
+    fn jump<S: UnitSink + ?Sized>(&mut self, needs_time: bool, sink: &mut S) {
         self.pat.reset();
         self.pmts = SectionReaders::new();
         self.clock = Clock::default();
         if let Some(video) = &mut self.video {
-            video.jump(&mut self.counters, sink);
+            video.jump(needs_time, sink);
         }
         if let Some(audio) = &mut self.audio {
             audio.jump(&mut self.counters, sink);

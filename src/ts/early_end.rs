@@ -9,9 +9,15 @@
 //! packet with which it has its length. Field encoders let the length overflow at 65,536 and leave
 //! out a trailing zero byte, so both are allowed for.
 //!
-//! Whoever believes may be deceived: then a frame has left without its end. So the proof asked
-//! for is strict, one counterexample withdraws the belief, it is earned once more only by a far
-//! longer proof, and a second counterexample ends it for good.
+//! Both say where a PES packet ends, and that matters only where a PES packet ends with an access
+//! unit: segmenters, cameras and muxers that pack by NAL unit let frames go on in the next
+//! (hls.js #6, shaka-packager #47). So this is learnt as well, from how the next one begins.
+//!
+//! What is believed may be wrong: then a frame has left without its end. So the proof asked for is
+//! strict, one counterexample withdraws the belief, it is earned once more only by a far longer
+//! proof, and a second counterexample ends it for good.
+
+use crate::codec::h264::Border;
 
 /// PES packets in a row that must have ended stuffed, and none stuffed before its end, before a
 /// stuffed packet is believed to be the last one.
@@ -42,6 +48,57 @@ impl Trust {
         self.run = 0;
         self.needed =
             self.needed.and_then(|needed| (needed < SECOND_PROOF).then_some(SECOND_PROOF));
+    }
+}
+
+/// The belief that a PES packet ends with an access unit.
+pub(super) struct WholeUnits {
+    trust: Trust,
+    /// Bytes of the PES packet in hand, and of the one before.
+    bytes: usize,
+    bytes_before: usize,
+    /// Bytes of the largest that ended with an access unit.
+    bytes_max: usize,
+}
+
+impl WholeUnits {
+    pub(super) const fn new() -> WholeUnits {
+        let trust = Trust { run: 0, needed: Some(PROOF) };
+        WholeUnits { trust, bytes: 0, bytes_before: 0, bytes_max: 0 }
+    }
+
+    /// A PES packet begins.
+    pub(super) fn begin(&mut self) {
+        self.bytes_before = self.bytes;
+        self.bytes = 0;
+    }
+
+    /// More of its body.
+    pub(super) fn add(&mut self, bytes: &[u8]) {
+        self.bytes = self.bytes.saturating_add(bytes.len());
+    }
+
+    /// How the PES packet in hand began, and so how the one before ended.
+    pub(super) fn border(&mut self, border: Border) {
+        match border {
+            Border::Unit => {
+                self.trust.confirm();
+                self.bytes_max = self.bytes_max.max(self.bytes_before);
+            }
+            Border::Inside if self.trust.holds() => self.trust.withdraw(),
+            Border::Inside => self.trust.run = 0,
+        }
+    }
+
+    /// Whether PES packets are taken to begin and end with access units.
+    pub(super) fn holds(&self) -> bool {
+        self.trust.holds()
+    }
+
+    /// Whether the one in hand is taken to end with an access unit, if it ends here. Not one that
+    /// is larger than all that did: muxers that bound their PES packets split the large frames.
+    pub(super) fn ends_here(&self) -> bool {
+        self.trust.holds() && self.bytes <= self.bytes_max
     }
 }
 

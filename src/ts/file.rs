@@ -10,7 +10,6 @@
 use super::clock::PERIOD;
 use super::demux::Demux;
 use super::grid::{Grid, Packets};
-use super::packet::Packet;
 use crate::base::limits::{
     FILE_WINDOW_BYTES, TS_FILE_BACK_BYTES_MAX, TS_FILE_HEAD_BYTES_MAX, TS_FILE_PROBE_BYTES_MAX,
     TS_FILE_TABLE_BYTES_MAX,
@@ -42,8 +41,6 @@ pub struct TsFile {
     packets: Packets,
     gate: Gate,
     contents: Contents,
-    /// Where the PES packet of the latest video unit begins, bytes.
-    unit_at: u64,
     has_ended: bool,
 }
 
@@ -52,8 +49,10 @@ pub struct TsFile {
 struct Found {
     dts: Ticks,
     key: bool,
-    /// Where its PES packet begins, bytes.
+    /// Where the PES packet begins whose times hold for it or for one before it, bytes.
     at: u64,
+    /// How many units it stands behind the one that these times belong to.
+    units_behind: u64,
 }
 
 /// Where looking through a part of the file ends.
@@ -78,7 +77,6 @@ impl TsFile {
             packets,
             gate: Gate::default(),
             contents: Contents::default(),
-            unit_at: grid.start,
             has_ended: false,
         };
         let (start, size) = (grid.start, file.size());
@@ -186,7 +184,9 @@ impl TsFile {
 
     /// Goes to a place in the file; what is open is aborted.
     fn go(&mut self, at: u64, sink: &mut dyn UnitSink) {
-        self.give_up(sink);
+        // Only a file that states no time at its beginning has none that are known.
+        let needs_time = at > self.packets.grid().start;
+        self.demux.jump(needs_time, &mut self.gate.through(sink));
         self.gate.jump();
         self.packets.go(at);
         self.has_ended = false;
@@ -198,17 +198,13 @@ impl TsFile {
         file: &mut dyn ReadAt,
         sink: &mut dyn UnitSink,
     ) -> Result<Progress, FileError> {
-        let TsFile { demux, packets, gate, unit_at, .. } = self;
+        let TsFile { demux, packets, gate, .. } = self;
         let mut sink = gate.through(sink);
         let Some((at, piece)) = packets.next(file)? else {
             demux.finish(&mut sink);
             return Ok(Progress::End);
         };
-        let packet = piece.first_chunk().and_then(|packet| Packet::parse(packet).ok());
-        if packet.is_some_and(|packet| packet.unit_start && demux.video_pid() == Some(packet.pid)) {
-            *unit_at = at;
-        }
-        demux.file_part(piece, &mut sink);
+        demux.file_part(at, piece, &mut sink);
         Ok(Progress::More)
     }
 
@@ -225,8 +221,10 @@ impl TsFile {
         while self.packets.at() < to {
             let mut seen = Seen::default();
             let progress = self.feed(file, &mut seen)?;
-            if let Some(UnitStart { dts, key, .. }) = seen.0 {
-                if visit(Found { dts, key, at: self.unit_at }) == Look::Enough {
+            let begun = self.demux.take_begun();
+            if let (Some(UnitStart { dts, key, .. }), Some(begun)) = (seen.0, begun) {
+                let found = Found { dts, key, at: begun.place, units_behind: begun.units_behind };
+                if visit(found) == Look::Enough {
                     break;
                 }
             }
@@ -301,7 +299,7 @@ impl ContainerReader for TsFile {
     }
 
     fn give_up(&mut self, sink: &mut dyn UnitSink) {
-        self.demux.jump(&mut self.gate.through(sink));
+        self.demux.jump(false, &mut self.gate.through(sink));
     }
 
     fn seek(
@@ -314,8 +312,8 @@ impl ContainerReader for TsFile {
         self.go(start, sink);
         let found = if to > Ticks(0) { self.find_key(file, to)? } else { None };
         self.go(found.map_or(start, |found| found.at), &mut Nothing);
-        if found.is_some() {
-            self.gate.leave_out_before_key();
+        if let Some(found) = found {
+            self.gate.leave_out_before_key(found.units_behind);
         }
         Ok(found.map_or(Ticks(0), |found| found.dts))
     }

@@ -89,7 +89,7 @@ fn an_equal_part_of_a_file_is_not_dropped_like_a_doubled_datagram() {
         demux.finish(&mut collector);
         collector.units().iter().filter(|(start, _)| start.track == Track::Video).count()
     };
-    assert_eq!(units(&mut |demux, bytes, sink| demux.file_part(bytes, sink)), 33);
+    assert_eq!(units(&mut |demux, bytes, sink| demux.file_part(0, bytes, sink)), 33);
     assert_eq!(units(&mut |demux, bytes, sink| demux.datagram(bytes, sink)), 17);
 }
 

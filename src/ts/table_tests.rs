@@ -31,8 +31,10 @@ fn tables_that_change_in_mid_stream_are_followed() {
     assert!(!bench.demux.streams().any(|s| s.codec == "H.264"), "the old PID is not read");
     bench.writer.pmt(PMT + 1, 1, &[(0x1b, VIDEO + 8)]);
     bench.sink = Collector::default();
-    let unit = access_unit(true, 99, &mut Random(5));
-    bench.writer.pes(&Pes { pid: VIDEO + 8, length_error: Some(0), ..video(7_777_777, &unit) });
+    for (key, time) in [(true, 7_777_777), (false, 7_780_777)] {
+        let unit = access_unit(key, 99, &mut Random(5));
+        bench.writer.pes(&Pes { pid: VIDEO + 8, length_error: Some(0), ..video(time, &unit) });
+    }
     bench.send();
     assert_eq!(bench.video_units(), 1, "from its own first key unit on");
 }

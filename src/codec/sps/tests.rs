@@ -53,7 +53,8 @@ fn a_set_cut_short_names_the_field() {
     assert_eq!(Sps::parse(&[]), Err(SetError::Unreadable("profile_idc")));
     assert_eq!(Sps::parse(&hex("6742c0")), Err(SetError::Unreadable("level_idc")));
     assert_eq!(Pps::parse(&hex("68")), Err(SetError::Unreadable("pic_parameter_set_id")));
-    assert_eq!(Pps::parse(&hex("68ce0fc8")), Ok(Pps { id: 0 }));
+    let pps = Pps { id: 0, sps: 0, bottom_field_order: false, redundant_pictures: false };
+    assert_eq!(Pps::parse(&hex("68ce0fc8")), Ok(pps));
 }
 
 #[test]

@@ -15,8 +15,9 @@ pub(super) struct Gate {
     untold: [bool; 2],
     /// The open unit is left out.
     swallowed: [bool; 2],
-    /// Video is left out until a key unit comes.
+    /// Video is left out until a key unit comes, and so many units in any case.
     awaits_key: bool,
+    units_before_key: u64,
     /// Audio before this is left out.
     audio_from: Option<Ticks>,
     committed: bool,
@@ -34,6 +35,7 @@ impl Gate {
         self.untold = [true; 2];
         self.swallowed = [false; 2];
         self.awaits_key = true;
+        self.units_before_key = 0;
         self.audio_from = None;
         self.committed = false;
     }
@@ -43,8 +45,10 @@ impl Gate {
         self.awaits_key = false;
     }
 
-    /// Audio is left out as well until the key unit comes, and what belongs before it.
-    pub(super) fn leave_out_before_key(&mut self) {
+    /// So many units of video stand before the key unit; audio is left out as well until that comes,
+    /// and what belongs before it.
+    pub(super) fn leave_out_before_key(&mut self, units_before_key: u64) {
+        self.units_before_key = units_before_key;
         self.audio_from = Some(Ticks(i64::MAX));
     }
 
@@ -70,6 +74,10 @@ impl Gate {
     /// Whether a unit is left out.
     fn leaves_out(&mut self, start: &UnitStart) -> bool {
         match start.track {
+            Track::Video if self.units_before_key > 0 => {
+                self.units_before_key -= 1;
+                true
+            }
             Track::Video if start.key => {
                 self.awaits_key = false;
                 self.audio_from = self.audio_from.map(|from| from.min(start.dts));

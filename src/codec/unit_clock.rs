@@ -1,0 +1,121 @@
+//! DTS and PTS of access units, most or few of which have times of their own. Purpose: a unit that
+//! states its times keeps them; the others get a DTS from the frame duration learnt, and a PTS from
+//! picture order. Non-goals: jumps of the source's clock, which the programme's timeline judges.
+//! Bound: a few numbers.
+
+use super::picture_order::PictureOrder;
+use super::slice_header::SliceHeader;
+use crate::base::limits::FRAME_TICKS_MAX;
+use crate::base::time::{Ticks, TICKS_PER_S};
+
+/// How long a frame is taken to last while nothing tells: 25 a second.
+const FRAME: Ticks = Ticks(3600);
+/// The same where several stand in one packet, whose next one's times must not be overtaken: 60 a
+/// second.
+const SHORT_FRAME: Ticks = Ticks(1500);
+/// Frame rates of an SPS that are believed: some write a clock's rate there.
+const FRAME_RATES: std::ops::RangeInclusive<f64> = 1.0..=300.0;
+/// How far a stated DTS may stand behind one that was estimated, and not be a jump of the source.
+const OVERTAKEN_MAX: Ticks = Ticks(TICKS_PER_S);
+
+/// What is known of a unit when it begins.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct UnitTime<'a> {
+    /// DTS and PTS of its own; PTS is not before DTS.
+    pub(super) stated: Option<(Ticks, Ticks)>,
+    /// The one before it commenced in the same packet.
+    pub(super) shares_packet: bool,
+    /// Frames a second by the SPS, 0 when it does not say.
+    pub(super) frame_rate: f64,
+    /// Its first slice.
+    pub(super) slice: Option<&'a SliceHeader>,
+    /// The time last seen on any track, for a stream that begins without times.
+    pub(super) latest: Option<Ticks>,
+}
+
+/// The clock of one track.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct UnitClock {
+    last: Option<Ticks>,
+    last_is_estimate: bool,
+    /// The last unit whose DTS was stated, and how many without followed it.
+    stated: Option<(Ticks, i64)>,
+    /// Ticks between the last two stated ones, and how many frames lay between.
+    learnt: Option<(i64, i64)>,
+    order: PictureOrder,
+}
+
+impl UnitClock {
+    /// DTS and PTS of the next unit.
+    pub(super) fn unit(&mut self, unit: &UnitTime<'_>) -> (Ticks, Ticks) {
+        let dts = match unit.stated {
+            Some((dts, _)) => self.stated_dts(dts),
+            None => self.estimated_dts(unit),
+        };
+        self.last = Some(dts);
+        self.last_is_estimate = unit.stated.is_none();
+        let frame = self.frame(unit);
+        let pts = unit.stated.map(|(_, pts)| pts);
+        (dts, self.order.pts(unit.slice, dts, pts, frame).max(dts))
+    }
+
+    /// How many units without times followed the last that stated them.
+    pub(super) fn untimed(&self) -> Option<u64> {
+        self.stated.and_then(|(_, untimed)| u64::try_from(untimed).ok())
+    }
+
+    /// Units may be missing before the next one: what lies between does not tell how long a frame
+    /// lasts.
+    pub(super) fn lost(&mut self) {
+        self.stated = None;
+    }
+
+    /// What comes next does not follow what came last.
+    pub(super) fn jump(&mut self) {
+        let UnitClock { learnt, .. } = *self;
+        *self = UnitClock { learnt, ..UnitClock::default() };
+    }
+
+    fn stated_dts(&mut self, dts: Ticks) -> Ticks {
+        if let Some((before, untimed)) = self.stated {
+            let (span, frames) = ((dts - before).0, untimed.saturating_add(1));
+            if (1..=FRAME_TICKS_MAX).contains(&(span / frames)) {
+                self.learnt = Some((span, frames));
+            }
+        }
+        self.stated = Some((dts, 0));
+        match self.last {
+            Some(last) if self.last_is_estimate && dts <= last && last - dts < OVERTAKEN_MAX => {
+                last + Ticks(1)
+            }
+            _ => dts,
+        }
+    }
+
+    fn estimated_dts(&mut self, unit: &UnitTime<'_>) -> Ticks {
+        let frame = self.frame(unit);
+        let after = self.last.map(|last| last + Ticks(1));
+        let Some((stated, untimed)) = &mut self.stated else {
+            let next = self.last.map(|last| last + frame);
+            return next.or(unit.latest).unwrap_or_default();
+        };
+        *untimed = untimed.saturating_add(1);
+        let since = match self.learnt {
+            Some((ticks, frames)) => untimed.saturating_mul(ticks) / frames.max(1),
+            None => untimed.saturating_mul(frame.0),
+        };
+        let dts = *stated + Ticks(since);
+        after.map_or(dts, |after| dts.max(after))
+    }
+
+    fn frame(&self, unit: &UnitTime<'_>) -> Ticks {
+        match self.learnt {
+            Some((ticks, frames)) => Ticks(ticks / frames.max(1)),
+            None if FRAME_RATES.contains(&unit.frame_rate) => {
+                Ticks((TICKS_PER_S as f64 / unit.frame_rate) as i64)
+            }
+            None if unit.shares_packet => SHORT_FRAME,
+            None => FRAME,
+        }
+    }
+}
