@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use super::tag::{nal_type, picture_digest, sound_digest, AvcSets, Tag, AUDIO, VIDEO};
-use super::Message;
+use super::{Fault, Message};
 use crate::units::{Media, Track};
 
 /// Ticks of 90 kHz in a millisecond.
@@ -79,8 +79,9 @@ impl Source {
         }
     }
 
-    /// What FLV tags or RTMP messages hold, as a muxer wrote them; a tag that cannot be read is
-    /// the fault of whoever made the source, and is named in the error.
+    /// What FLV tags or RTMP messages hold, as a muxer wrote them. A unit that is broken is none
+    /// of the source's: it must not come out. Any other tag that cannot be read is named in the
+    /// error.
     pub fn of_messages<'a>(
         name: &str,
         messages: impl IntoIterator<Item = Message<'a>>,
@@ -128,6 +129,7 @@ impl Source {
                     sent,
                 }),
                 Ok(Tag::Data) => {}
+                Err(Fault::Malformed(_)) if matches!(message.body, [_, 1, ..]) => {}
                 Err(fault) => return Err(format!("{name}: message {at}: {fault}")),
             }
         }
