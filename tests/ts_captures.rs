@@ -2,29 +2,17 @@
 //! `STREAMCASTER_MEDIA`, or in `../shared/media`. They are not ours to carry along.
 
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use streamcaster::codec::access_unit::{Track, TrackConfig};
 use streamcaster::ts::demux::{Demux, ProgrammeState};
 
+use test_support::peers::capture;
 use ts_support::{assert_nothing_wrong, demultiplex, ffmpeg, split_adts, split_annex_b, Recorder};
 
 #[cfg(test)]
 mod ts_support;
-
-/// A capture; `None`, said aloud, when it is not there.
-fn capture(name: &str) -> Option<PathBuf> {
-    let folder = std::env::var_os("STREAMCASTER_MEDIA").map(PathBuf::from);
-    let folder =
-        folder.unwrap_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/media"));
-    let path = folder.join(name);
-    if !path.exists() {
-        println!("{} is absent: not tested", path.display());
-        return None;
-    }
-    Some(path)
-}
 
 struct Seen {
     recorder: Recorder,

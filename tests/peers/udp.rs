@@ -1,7 +1,7 @@
 //! The UDP input among senders: one at a time, by multicast too, and captures of real ones.
 
 use std::net::{Ipv4Addr, UdpSocket};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
 use socket2::{Domain, Socket, Type};
@@ -122,14 +122,8 @@ const CAPTURES: [Capture; 8] = [
 
 #[test]
 fn captures_of_real_senders_do_no_harm_and_their_streams_are_named() {
-    // Captures are no part of the project: where there are none, there is nothing to try.
-    let folder = std::env::var_os("STREAMCASTER_MEDIA").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/media"),
-        PathBuf::from,
-    );
     for capture in CAPTURES {
-        let path = folder.join(capture.file);
-        if path.exists() {
+        if let Some(path) = test_support::peers::capture(capture.file) {
             play_capture(&capture, &path);
         }
     }

@@ -24,6 +24,8 @@ use super::player::shake_hands;
 pub struct Told {
     /// The server has agreed.
     pub accepted: bool,
+    /// When each tag left, in their order.
+    pub left: Vec<Instant>,
     /// Everything was sent: when the last tag left.
     pub sent: Option<Instant>,
     /// Codes of the server's other words.
@@ -144,6 +146,7 @@ fn publish(
                 _ => session.publish_audio_data(body, time, false),
             };
             send(&mut stream, message.map_err(|e| words(&e))?)?;
+            told.lock().expect("no panic").left.push(Instant::now());
         }
         if begun.is_some() && due.peek().is_none() && told.lock().expect("no panic").sent.is_none()
         {

@@ -42,6 +42,23 @@ pub fn root() -> &'static Path {
     Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../.."))
 }
 
+/// A capture or a folder of them, which are not ours to carry along: in the folder that
+/// `STREAMCASTER_MEDIA` names, or in `../shared/media`. `None`, said aloud, when it is not there.
+///
+/// # Panics
+/// When `STREAMCASTER_MEDIA` asks for it and it is not there.
+pub fn capture(name: &str) -> Option<PathBuf> {
+    let asked = std::env::var_os("STREAMCASTER_MEDIA").map(PathBuf::from);
+    let is_asked_for = asked.is_some();
+    let path = asked.unwrap_or_else(|| root().join("../shared/media")).join(name);
+    if path.exists() {
+        return Some(path);
+    }
+    assert!(!is_asked_for, "{} is absent, and STREAMCASTER_MEDIA asks for it", path.display());
+    println!("{} is absent: not tested", path.display());
+    None
+}
+
 /// The folder of the build's profile: this process is `<profile>/deps/<suite>`.
 fn profile() -> PathBuf {
     let suite = std::env::current_exe().expect("the path of this test");
