@@ -19,7 +19,9 @@ mod sign;
 mod size;
 mod source;
 mod step;
+mod suites;
 mod sysroot;
+mod takeover;
 mod torture;
 mod tree;
 
@@ -39,7 +41,7 @@ struct Arguments {
 enum Command {
     Setup(Setup),
     Ci(Ci),
-    Test(Test),
+    Test(checks::Test),
     Card(Card),
     Fuzz(Fuzz),
     Dist(Dist),
@@ -63,11 +65,6 @@ struct Setup {}
 #[derive(FromArgs)]
 #[argh(subcommand, name = "ci")]
 struct Ci {}
-
-/// setup, ci, and every test
-#[derive(FromArgs)]
-#[argh(subcommand, name = "test")]
-struct Test {}
 
 /// make the standby card anew
 #[derive(FromArgs)]
@@ -113,7 +110,7 @@ fn main() -> ExitCode {
     let outcome = match arguments.command {
         Command::Setup(_) => setup::ensure(),
         Command::Ci(_) => checks::source(),
-        Command::Test(_) => checks::all(),
+        Command::Test(options) => checks::test(&options),
         Command::Card(_) => card::run(),
         Command::Fuzz(fuzz) => fuzz::fuzz(fuzz.target.as_deref(), fuzz.seconds),
         Command::Dist(_) => dist::run(),

@@ -1,7 +1,7 @@
 //! Steps: a name, the time it took, and what to do when it fails. Purpose: whoever reads the
 //! output sees at once where it stopped. Bound: steps run one after another.
 
-use std::io::{Read, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
@@ -48,23 +48,6 @@ pub fn said(command: &mut Command) -> Result<String, String> {
     }
     let complaint = String::from_utf8_lossy(&output.stderr);
     Err(format!("`{shown}` failed ({}): {}", output.status, complaint.trim()))
-}
-
-/// All that a command prints, in its order, and whether it ended well: for what runs beside
-/// something whose output the reader sees.
-pub fn collected(command: &mut Command) -> Result<(String, bool), String> {
-    let shown = shown(command);
-    let failed = |error| format!("`{shown}` did not start: {error}");
-    let (mut both, writer) = std::io::pipe().map_err(failed)?;
-    let errors = writer.try_clone().map_err(failed)?;
-    let child = command.stdin(Stdio::null()).stdout(writer).stderr(errors).spawn();
-    let mut child = child.map_err(failed)?;
-    // The command holds writing ends of its own, which would keep the pipe open.
-    command.stdout(Stdio::null()).stderr(Stdio::null());
-    let mut told = Vec::new();
-    both.read_to_end(&mut told).map_err(failed)?;
-    let status = child.wait().map_err(failed)?;
-    Ok((String::from_utf8_lossy(&told).into_owned(), status.success()))
 }
 
 /// Runs a command that reads a short text.
@@ -163,14 +146,6 @@ mod tests {
         assert_eq!(said(Command::new("printf").arg(" a b \n")), Ok("a b".to_owned()));
         let error = said(Command::new("sh").args(["-c", "echo why >&2; exit 3"])).unwrap_err();
         assert!(error.contains("exit status: 3") && error.ends_with("why"), "{error}");
-    }
-
-    #[test]
-    fn both_outputs_of_a_command_are_collected() {
-        let script = "echo one; echo two >&2; exit 3";
-        let told = collected(Command::new("sh").args(["-c", script]));
-        assert_eq!(told, Ok(("one\ntwo\n".to_owned(), false)));
-        assert_eq!(collected(&mut Command::new("true")), Ok((String::new(), true)));
     }
 
     #[test]
