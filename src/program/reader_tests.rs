@@ -119,3 +119,85 @@ fn configurations_come_before_the_first_unit_they_hold_for() {
     assert_eq!(reader.step(&ring), configure(2, 40));
     assert_eq!(next(&mut reader, &ring), Some((Track::Video, 40)));
 }
+
+#[test]
+fn the_last_time_sent_is_told_for_each_track() {
+    let mut ring = Ring::new(CAPACITY);
+    let mut reader = Reader::new();
+    assert_eq!(Track::ALL.map(|track| reader.last_ms(track)), [None, None]);
+    store(&mut ring, Track::Video, 5000, true, 10);
+    store(&mut ring, Track::Audio, 5020, false, 10);
+    store(&mut ring, Track::Video, 5040, false, 10);
+    let seen = |reader: &Reader| Track::ALL.map(|track| reader.last_ms(track));
+    next(&mut reader, &ring);
+    assert_eq!(seen(&reader), [Some(0), None]);
+    next(&mut reader, &ring);
+    assert_eq!(seen(&reader), [Some(0), Some(20)]);
+    next(&mut reader, &ring);
+    assert_eq!(seen(&reader), [Some(40), Some(20)]);
+}
+
+#[test]
+fn its_lag_is_the_media_time_from_where_it_stands_to_the_newest() {
+    let mut ring = Ring::new(CAPACITY);
+    let mut reader = Reader::new();
+    assert_eq!(reader.lag(&ring), Ticks(0), "nothing is there");
+    store(&mut ring, Track::Video, 1000, true, 10);
+    store(&mut ring, Track::Video, 1040, false, 10);
+    store(&mut ring, Track::Video, 1120, false, 10);
+    assert_eq!(next(&mut reader, &ring), Some((Track::Video, 0)));
+    assert_eq!(reader.lag(&ring), Ticks::from_ms(80));
+    assert_eq!(next(&mut reader, &ring), Some((Track::Video, 40)));
+    assert_eq!(reader.lag(&ring), Ticks(0), "it stands at the newest");
+    assert_eq!(next(&mut reader, &ring), Some((Track::Video, 120)));
+    assert_eq!(reader.lag(&ring), Ticks(0), "it has everything");
+    // Sound arrives behind a picture of a later time.
+    store(&mut ring, Track::Video, 1160, false, 10);
+    store(&mut ring, Track::Audio, 1100, false, 10);
+    assert_eq!(reader.lag(&ring), Ticks(0), "never negative");
+}
+
+#[test]
+fn a_unit_whose_configuration_is_forgotten_is_passed_over() {
+    let mut ring = Ring::new(CAPACITY);
+    let mut reader = Reader::new();
+    let aac = |rate| {
+        TrackConfig::Aac(crate::codec::access_unit::AacConfig {
+            record: Default::default(),
+            object_type: 2,
+            sample_rate_hz: rate,
+            channels: 2,
+        })
+    };
+    ring.set_config(&aac(1));
+    store(&mut ring, Track::Video, 0, true, 10);
+    assert!(matches!(reader.step(&ring), Step::Configure { .. }));
+    assert_eq!(next(&mut reader, &ring), Some((Track::Video, 0)));
+    // One unit for each of more configurations than the ring remembers, each of them a key unit.
+    let kept = crate::base::limits::TRACK_CONFIGS_MAX as u32;
+    let all = kept + 3;
+    for n in 0..all {
+        ring.set_config(&aac(100 + n));
+        store(&mut ring, Track::Video, 40 + 40 * i64::from(n), true, 10);
+    }
+    // The first of them holds a generation that is gone: skipped, to the newest key unit.
+    let newest = all + 1;
+    let step = reader.step(&ring);
+    let timestamp_ms = 40 * all;
+    let configured =
+        Step::Configure { changed: [None, Some(newest)], in_force: [0, newest], timestamp_ms };
+    assert_eq!(step, configured);
+    assert_eq!(reader.skips(), 1);
+    assert_eq!(next(&mut reader, &ring), Some((Track::Video, timestamp_ms)));
+    // The newest key unit itself may be such a one: then the next to come is waited for.
+    ring.set_config(&aac(1000));
+    store(&mut ring, Track::Video, 4000, true, 10);
+    for n in 0..kept {
+        ring.set_config(&aac(2000 + n));
+    }
+    assert_eq!(reader.step(&ring), Step::Wait);
+    store(&mut ring, Track::Video, 4040, true, 10);
+    let in_force = [0, newest + 1 + kept];
+    let changed = [None, Some(newest + 1 + kept)];
+    assert_eq!(reader.step(&ring), Step::Configure { changed, in_force, timestamp_ms: 4040 });
+}

@@ -362,3 +362,106 @@ fn bytes_taken_for_a_timestamp_may_be_the_next_chunks_header() {
         assert_eq!(payloads, [&video, &audio], "in steps of {step}");
     }
 }
+
+/// How many chunks without payload a reader takes that has spent its credit and then seen the time
+/// pass by these ticks.
+fn granted_by(ticks_ms: &[u64]) -> u32 {
+    let mut reader = ChunkReader::new();
+    let empty = type0(4, 0, 0, 8, 1);
+    for _ in 0..RTMP_CHUNK_CREDIT_MAX {
+        assert_eq!(try_read_open(&mut reader, &empty), Ok(()));
+    }
+    ticks_ms.iter().for_each(|&ms| reader.tick(Mono::from_ms(ms)));
+    let mut count = 0;
+    while try_read_open(&mut reader, &empty).is_ok() {
+        count += 1;
+    }
+    count
+}
+
+#[test]
+fn time_grants_its_rate_once_and_never_more_than_the_limit() {
+    let per_s = RTMP_CHUNK_CREDIT_PER_S as u32;
+    assert_eq!(granted_by(&[]), 0);
+    assert_eq!(granted_by(&[1000]), per_s);
+    assert_eq!(granted_by(&[1000, 2000]), 2 * per_s);
+    assert_eq!(granted_by(&[1000, 1000]), per_s, "the same second counts once");
+    // A chunk is worth 3.9 ms: 3 ms are worth none, and are not lost.
+    assert_eq!([granted_by(&[3]), granted_by(&[4])], [0, 1]);
+    assert_eq!(granted_by(&[3, 6, 9, 12]), 2, "3, 6 (one), 9, 12 (another)");
+    assert_eq!(granted_by(&[u64::MAX / 2_000_000]), RTMP_CHUNK_CREDIT_MAX);
+
+    let (mut reader, empty) = (ChunkReader::new(), type0(4, 0, 0, 8, 1));
+    reader.tick(Mono::from_ms(3_600_000));
+    for _ in 0..RTMP_CHUNK_CREDIT_MAX {
+        assert_eq!(try_read_open(&mut reader, &empty), Ok(()));
+    }
+    assert_eq!(try_read_open(&mut reader, &empty), Err(ChunkError::Crumbs), "an idle hour");
+}
+
+#[test]
+fn payload_grants_a_chunk_for_every_64_bytes_whatever_the_pieces() {
+    for piece in [1, 7, 63, 64, 65, 128] {
+        let mut reader = ChunkReader::new();
+        let empty = type0(4, 0, 0, 8, 1);
+        for _ in 0..RTMP_CHUNK_CREDIT_MAX - 1 {
+            assert_eq!(try_read_open(&mut reader, &empty), Ok(()));
+        }
+        let message = [type0(4, 0, 128, 8, 1), vec![0; 128]].concat();
+        for bytes in message.chunks(piece) {
+            assert_eq!(try_read_open(&mut reader, bytes), Ok(()), "in pieces of {piece}");
+        }
+        let granted = (128 / RTMP_CHUNK_CREDIT_BYTES) as u32;
+        for _ in 0..granted {
+            assert_eq!(try_read_open(&mut reader, &empty), Ok(()), "in pieces of {piece}");
+        }
+        assert_eq!(try_read_open(&mut reader, &empty), Err(ChunkError::Crumbs));
+    }
+}
+
+#[test]
+fn an_extended_timestamp_ends_with_the_next_full_header() {
+    let time = EXTENDED + 5;
+    let wire = [
+        &type0(6, time, 1, 9, 1)[..],
+        &[1],
+        // Format 1, delta 20, 130 bytes: its type 3 chunk has no extended timestamp any more, and
+        // its payload goes on with what that one was.
+        &[0x46, 0, 0, 20, 0, 0, 130, 9],
+        &[2; 128],
+        &[0xC6],
+        &time.to_be_bytes()[..2],
+    ]
+    .concat();
+    for step in [1, 5, wire.len()] {
+        let messages = read(&mut ChunkReader::new(), &wire, step);
+        let seen: Vec<_> =
+            messages.iter().map(|(head, payload)| (head.timestamp_ms, payload.len())).collect();
+        assert_eq!(seen, [(time, 1), (time + 20, 130)], "in steps of {step}");
+        assert_eq!(messages[1].1[128..], time.to_be_bytes()[..2]);
+    }
+}
+
+#[test]
+fn the_longest_time_without_and_the_shortest_with_an_extension() {
+    for time in [EXTENDED - 1, EXTENDED, EXTENDED + 1, u32::MAX] {
+        let wire = [type0(6, time, 1, 9, 1), vec![7]].concat();
+        assert_eq!(wire.len(), if time < EXTENDED { 13 } else { 17 });
+        let messages = read(&mut ChunkReader::new(), &wire, 1);
+        assert_eq!((messages[0].0.timestamp_ms, &messages[0].1[..]), (time, &[7][..]));
+    }
+}
+
+#[test]
+fn a_message_that_begins_with_type_3_brings_its_own_extended_time() {
+    // Between messages the four bytes are read as what they say, also where they say something
+    // else than the header before: only in the middle of one may they be payload.
+    let (first, second) = (EXTENDED + 7, EXTENDED + 1000);
+    let wire = [&type0(6, first, 1, 9, 1)[..], &[1], &[0xC6], &second.to_be_bytes(), &[2]].concat();
+    for step in [1, wire.len()] {
+        let messages = read(&mut ChunkReader::new(), &wire, step);
+        let seen: Vec<_> =
+            messages.iter().map(|(head, payload)| (head.timestamp_ms, payload[0])).collect();
+        assert_eq!(seen, [(first, 1), (first + second, 2)]);
+    }
+}

@@ -1,7 +1,8 @@
-//! The fuzz targets as tests: each takes its seeds, every input that ever broke it, and some
-//! thousand seeded mutations of both. Purpose: a crasher never comes back, and the targets'
-//! bodies compile in every build. Non-goal: searching, which `cargo xtask fuzz` does. Bound: some
-//! seconds.
+//! The fuzz targets as tests: each takes its seeds, its corpus (what a coverage-guided search found,
+//! minimised), every input that ever broke it, and some thousand mutations of them. Purpose: a
+//! crasher never comes back, and the targets' bodies compile in every build. The mutations differ
+//! from run to run; a failure names the input and the seed, and `STREAMCASTER_SEED` repeats it.
+//! Non-goal: searching, which `cargo xtask fuzz` does. Bound: some seconds.
 #![cfg(test)]
 
 mod targets;
@@ -53,19 +54,40 @@ fn mutate(input: &mut Vec<u8>, other: &[u8], random: &mut fastrand::Rng) {
     input.truncate(INPUT_BYTES_MAX);
 }
 
-#[test]
-fn seeds_crashers_and_their_mutations_do_no_harm() {
-    for (name, target) in TARGETS {
-        let seeds = inputs("seeds", name);
-        assert!(!seeds.is_empty(), "{name} has seeds");
-        let inputs = [seeds, inputs("crashers", name)].concat();
-        inputs.iter().for_each(|input| feed(name, target, input));
-        let mut random = fastrand::Rng::with_seed(7);
-        for n in 0..MUTATIONS {
-            let mut input = inputs[n % inputs.len()].clone();
-            let other = &inputs[random.usize(..inputs.len())];
-            mutate(&mut input, other, &mut random);
-            feed(name, target, &input);
-        }
+/// Every input kept for a target, and mutations of them.
+fn replay(name: &str) {
+    let (_, target) = TARGETS.into_iter().find(|(known, _)| *known == name).expect("a target");
+    let seeds = inputs("seeds", name);
+    assert!(!seeds.is_empty(), "{name} has seeds");
+    let inputs = [seeds, inputs("corpus", name), inputs("crashers", name)].concat();
+    inputs.iter().for_each(|input| feed(name, target, input));
+    let seed = test_support::seed::of_this_run();
+    let mut random = fastrand::Rng::with_seed(seed);
+    for n in 0..MUTATIONS {
+        let mut input = inputs[n % inputs.len()].clone();
+        let other = &inputs[random.usize(..inputs.len())];
+        mutate(&mut input, other, &mut random);
+        feed(name, target, &input);
     }
 }
+
+/// A test for each target, so that they run side by side and one hides no other.
+macro_rules! replays {
+    ($($name:ident)*) => {
+        $(#[test]
+        fn $name() {
+            replay(stringify!($name));
+        })*
+
+        #[test]
+        fn every_target_is_replayed() {
+            let replayed = [$(stringify!($name)),*];
+            assert_eq!(replayed, TARGETS.map(|(name, _)| name));
+        }
+    };
+}
+
+replays!(
+    ts flv mkv programme chunks server publish client amf url config http api mp4 firmware rechunk
+    preview playout partitions
+);

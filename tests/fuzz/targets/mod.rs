@@ -10,8 +10,13 @@ mod files;
 mod firmware;
 mod http;
 mod mp4;
+mod partitions;
+mod playout;
+mod preview;
 mod programme;
+mod rechunk;
 mod sessions;
+mod take;
 mod ts;
 mod url;
 
@@ -19,7 +24,7 @@ mod url;
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its folders below `seeds` and `crashers`.
-pub const TARGETS: [(&str, Target); 15] = [
+pub const TARGETS: [(&str, Target); 19] = [
     ("ts", ts::run),
     ("flv", files::flv),
     ("mkv", files::mkv),
@@ -35,4 +40,8 @@ pub const TARGETS: [(&str, Target); 15] = [
     ("api", api::run),
     ("mp4", mp4::run),
     ("firmware", firmware::run),
+    ("rechunk", rechunk::run),
+    ("preview", preview::run),
+    ("playout", playout::run),
+    ("partitions", partitions::run),
 ];

@@ -6,5 +6,6 @@
 
 pub mod oracle;
 pub mod peers;
+pub mod seed;
 pub mod tools;
 pub mod units;
