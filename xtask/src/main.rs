@@ -13,6 +13,7 @@ mod fuzz;
 mod image;
 mod layers;
 mod lightsail;
+mod mutants;
 mod oci;
 mod setup;
 mod sign;
@@ -44,6 +45,7 @@ enum Command {
     Test(checks::Test),
     Card(Card),
     Fuzz(Fuzz),
+    Mutants(mutants::Mutants),
     Dist(Dist),
     Size(Size),
     Layout(Layout),
@@ -113,6 +115,7 @@ fn main() -> ExitCode {
         Command::Test(options) => checks::test(&options),
         Command::Card(_) => card::run(),
         Command::Fuzz(fuzz) => fuzz::fuzz(fuzz.target.as_deref(), fuzz.seconds),
+        Command::Mutants(options) => mutants::run(&options),
         Command::Dist(_) => dist::run(),
         Command::Size(size) => size::run(size.compare, size.save),
         Command::Layout(Layout {}) => bench::layout::run(),
