@@ -67,10 +67,9 @@ pub struct PacketStart {
 /// Where the access unit begun last can be found once more with the same times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Begun {
-    /// The packet whose times hold for it or for one before it.
+    /// The packet from which on nothing is missing: that of the unit before the one whose times hold
+    /// for it, so that this one's beginning is certain.
     pub place: u64,
-    /// How many units behind the one that these times belong to.
-    pub units_behind: u64,
     /// It is a key unit.
     pub key: bool,
 }
@@ -122,6 +121,8 @@ pub struct H264Assembler {
     head: UnitHead,
     /// The latest slice, and whether it is of the second field of its frame.
     slice: Option<(SliceHeader, bool)>,
+    /// Which field comes first in a frame: the bottom one, or the top one.
+    first_field: Option<bool>,
     /// What is known of how units begin in this stream.
     starts: UnitStarts,
     /// The packet in hand, and the one before.
@@ -135,7 +136,7 @@ pub struct H264Assembler {
     /// The packets in which the NAL unit in hand, the unit, and the one before it commenced.
     nal_packet: PacketInHand,
     unit_packet: PacketInHand,
-    unit_packet_before: u64,
+    unit_packet_before: PacketInHand,
     needs_time: bool,
     clock: UnitClock,
     timed_place: u64,
@@ -162,6 +163,7 @@ impl H264Assembler {
             writer: UnitWriter::new(),
             head: UnitHead::default(),
             slice: None,
+            first_field: None,
             starts: UnitStarts::default(),
             packet: PacketInHand::default(),
             packet_before: PacketInHand::default(),
@@ -170,7 +172,7 @@ impl H264Assembler {
             border: None,
             nal_packet: PacketInHand::default(),
             unit_packet: PacketInHand::default(),
-            unit_packet_before: 0,
+            unit_packet_before: PacketInHand::default(),
             needs_time: false,
             clock: UnitClock::default(),
             timed_place: 0,
@@ -269,6 +271,8 @@ impl H264Assembler {
         self.clock.jump();
         self.needs_time = needs_time;
         self.begun = None;
+        // No unit is known that comes before the next one.
+        self.unit_packet = PacketInHand::default();
         self.forget();
     }
 
@@ -354,6 +358,7 @@ impl H264Assembler {
         } else if self.nal_begins_packet && !nal_type::has_slice_header(kind) {
             self.note(Border::Inside);
         }
+        self.adopt_times();
         let is_held = match self.stage {
             Stage::Idle => false,
             _ if nal_type::has_slice_header(kind) => {
@@ -421,11 +426,23 @@ impl H264Assembler {
     /// The unit that commences with the NAL unit in hand has the times of its packet, unless
     /// another one commenced there before.
     fn claim(&mut self) {
-        self.unit_packet_before = self.unit_packet.number;
+        self.unit_packet_before = self.unit_packet;
         self.unit_packet = self.nal_packet;
         for packet in [&mut self.packet, &mut self.packet_before] {
             if packet.number == self.nal_packet.number {
                 packet.start.times = None;
+            }
+        }
+    }
+
+    /// A packet without times held the beginning of the unit's head, and one with times begins with
+    /// the next NAL unit of it: a muxer that packs by NAL unit, which they are meant for.
+    fn adopt_times(&mut self) {
+        let is_headed = self.stage == Stage::Head && self.starts.is_headed();
+        if is_headed && self.nal_begins_packet && !self.unit_packet.is_timed {
+            if let Some(times) = self.packet.start.times.take() {
+                self.unit_packet.start = PacketStart { times: Some(times), ..self.packet.start };
+                self.unit_packet.is_timed = true;
             }
         }
     }
@@ -485,6 +502,12 @@ impl H264Assembler {
             Relation::SecondField => true,
             Relation::Same => was_second && !is_headed,
         };
+        // Behind a loss: by which of the two comes first in this stream.
+        let other_field = self.first_field.zip(slice.and_then(|slice| slice.bottom_field()));
+        let is_second = match before {
+            None if !is_first => other_field.is_some_and(|(first, this)| first != this),
+            _ => is_second,
+        };
         if is_first && !is_headed {
             self.finish_unit(sink);
             self.starts.unit(kind);
@@ -494,16 +517,16 @@ impl H264Assembler {
             self.slice = slice.map(|slice| (slice, is_second));
         }
         if is_first {
+            self.first_field = slice.and_then(|slice| slice.bottom_field()).or(self.first_field);
             self.open_unit(kind, slice.as_ref(), sink);
             return;
         }
         match self.stage {
             Stage::Open => self.writer.join(sink),
             Stage::Idle | Stage::Head | Stage::Dropped => {
-                // It may be a unit's first slice all the same, whose beginning was lost.
+                // It may be a unit's first slice all the same, whose times the packet states.
                 if before.is_none() && slice.is_some_and(|slice| slice.first_mb == 0) {
                     self.claim();
-                    self.unit_times(slice.as_ref());
                 }
                 self.drop_unit();
             }
@@ -539,9 +562,8 @@ impl H264Assembler {
             self.counters.without_time += 1;
             self.drop_unit();
         } else {
-            let units_behind = self.clock.untimed().unwrap_or(0);
             if key || !self.begun.is_some_and(|begun| begun.key) {
-                self.begun = Some(Begun { place: self.timed_place, units_behind, key });
+                self.begun = Some(Begun { place: self.timed_place, key });
             }
             self.writer.begin(UnitStart { track: Track::Video, dts, pts, key }, sink);
             self.stage = Stage::Open;
@@ -550,20 +572,15 @@ impl H264Assembler {
 
     /// DTS and PTS of the unit whose first slice this is.
     fn unit_times(&mut self, slice: Option<&SliceHeader>) -> (Ticks, Ticks) {
-        // Its first bytes stood in a packet without times: those of the slice's hold.
-        if !self.unit_packet.is_timed {
-            if let Some(times) = self.packet.start.times.take() {
-                self.unit_packet.start = PacketStart { times: Some(times), ..self.packet.start };
-            }
-        }
         let PacketInHand { start, number, .. } = self.unit_packet;
         if start.times.is_some() {
-            self.timed_place = start.place;
+            let before = self.unit_packet_before;
+            self.timed_place = if before.number > 0 { before.start.place } else { start.place };
             self.needs_time = false;
         }
         self.clock.unit(&UnitTime {
             stated: start.times,
-            shares_packet: number == self.unit_packet_before,
+            shares_packet: number == self.unit_packet_before.number,
             frame_rate: self.config.as_ref().map_or(0.0, |config| config.frame_rate),
             slice,
             latest: start.latest,

@@ -17,8 +17,9 @@ pub(super) struct PictureOrder {
     /// PicOrderCntMsb and pic_order_cnt_lsb of the last reference picture.
     msb: i64,
     lsb: i64,
-    /// A picture since the last IDR whose PTS is known.
-    known: Option<(i64, Ticks)>,
+    /// A picture since the last IDR whose PTS is known: its count, its PTS, and whether that was its
+    /// own.
+    known: Option<(i64, Ticks, bool)>,
     /// Ticks between two of them, and the difference of their counts.
     rate: Option<(i64, i64)>,
     /// An odd count was seen in a frame.
@@ -56,26 +57,31 @@ impl PictureOrder {
             return pts;
         }
         let pts = match self.known {
-            Some((known, pts)) => pts + Ticks(self.span(count - known, frame)),
+            Some((known, pts, _)) => pts + Ticks(self.span(count - known, frame)),
             None if idr => dts + self.idr_delay.unwrap_or(self.delay),
             None => dts + self.delay,
         };
         if !(dts..=dts + REORDERING_MAX).contains(&pts) {
             return dts;
         }
-        self.known.get_or_insert((count, pts));
+        self.known.get_or_insert((count, pts, false));
         pts
     }
 
+    /// What comes next does not follow what came last; what was learnt of the stream holds.
+    pub(super) fn jump(&mut self) {
+        (self.msb, self.lsb, self.known) = (0, 0, None);
+    }
+
     fn learn(&mut self, count: i64, pts: Ticks) {
-        if let Some((known, before)) = self.known {
+        if let Some((known, before, true)) = self.known {
             let (counts, ticks) = (count - known, (pts - before).0);
             let (counts, ticks) = if counts < 0 { (-counts, -ticks) } else { (counts, ticks) };
             if counts > 0 && (1..=FRAME_TICKS_MAX).contains(&(ticks / counts)) {
                 self.rate = Some((ticks, counts));
             }
         }
-        self.known = Some((count, pts));
+        self.known = Some((count, pts, true));
     }
 
     fn span(&self, counts: i64, frame: Ticks) -> i64 {

@@ -133,11 +133,15 @@ impl SliceHeader {
         }
     }
 
+    /// Of a field, whether that is the bottom one.
+    pub(super) fn bottom_field(&self) -> Option<bool> {
+        self.picture.and_then(|picture| picture.bottom_field)
+    }
+
     /// Whether it may be the first slice of its access unit, when nothing is known of the one
     /// before: of a field it may as well be the second's.
     pub(super) fn may_begin_unit(&self) -> bool {
-        let is_field = self.picture.is_some_and(|picture| picture.bottom_field.is_some());
-        self.first_mb == 0 && !is_field
+        self.first_mb == 0 && self.bottom_field().is_none()
     }
 }
 

@@ -15,9 +15,6 @@ const FRAME: Ticks = Ticks(3600);
 const SHORT_FRAME: Ticks = Ticks(1500);
 /// Frame rates of an SPS that are believed: some write a clock's rate there.
 const FRAME_RATES: std::ops::RangeInclusive<f64> = 1.0..=300.0;
-/// How far a stated DTS may stand behind one that was estimated, and not be a jump of the source.
-const OVERTAKEN_MAX: Ticks = Ticks(TICKS_PER_S);
-
 /// What is known of a unit when it begins.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct UnitTime<'a> {
@@ -59,11 +56,6 @@ impl UnitClock {
         (dts, self.order.pts(unit.slice, dts, pts, frame).max(dts))
     }
 
-    /// How many units without times followed the last that stated them.
-    pub(super) fn untimed(&self) -> Option<u64> {
-        self.stated.and_then(|(_, untimed)| u64::try_from(untimed).ok())
-    }
-
     /// Units may be missing before the next one: what lies between does not tell how long a frame
     /// lasts.
     pub(super) fn lost(&mut self) {
@@ -72,22 +64,22 @@ impl UnitClock {
 
     /// What comes next does not follow what came last.
     pub(super) fn jump(&mut self) {
-        let UnitClock { learnt, .. } = *self;
-        *self = UnitClock { learnt, ..UnitClock::default() };
+        self.order.jump();
+        (self.last, self.last_is_estimate, self.stated) = (None, false, None);
     }
 
     fn stated_dts(&mut self, dts: Ticks) -> Ticks {
-        if let Some((before, untimed)) = self.stated {
+        let before = self.stated.replace((dts, 0));
+        if let Some((before, untimed)) = before {
             let (span, frames) = ((dts - before).0, untimed.saturating_add(1));
             if (1..=FRAME_TICKS_MAX).contains(&(span / frames)) {
                 self.learnt = Some((span, frames));
             }
         }
-        self.stated = Some((dts, 0));
+        // Estimates have overtaken it; a time before the last one stated is a jump of the source.
+        let goes_on = before.is_some_and(|(before, _)| dts > before);
         match self.last {
-            Some(last) if self.last_is_estimate && dts <= last && last - dts < OVERTAKEN_MAX => {
-                last + Ticks(1)
-            }
+            Some(last) if self.last_is_estimate && goes_on && dts <= last => last + Ticks(1),
             _ => dts,
         }
     }

@@ -70,10 +70,11 @@ impl UnitStarts {
         self.whole_packets = whole_packets;
     }
 
-    /// What comes stands elsewhere, and is whole from its first packet on.
+    /// What comes stands elsewhere, from the beginning of a packet on.
     pub(super) const fn jump(&mut self) {
-        self.is_certain = true;
-        self.is_headed = false;
+        if self.types != 0 {
+            self.lost(true);
+        }
     }
 
     /// Behind a loss: whether a NAL unit of this type certainly begins a unit, though nothing is

@@ -49,10 +49,8 @@ pub struct TsFile {
 struct Found {
     dts: Ticks,
     key: bool,
-    /// Where the PES packet begins whose times hold for it or for one before it, bytes.
+    /// Where the PES packet begins from which on it comes whole and with the same times, bytes.
     at: u64,
-    /// How many units it stands behind the one that these times belong to.
-    units_behind: u64,
 }
 
 /// Where looking through a part of the file ends.
@@ -223,8 +221,7 @@ impl TsFile {
             let progress = self.feed(file, &mut seen)?;
             let begun = self.demux.take_begun();
             if let (Some(UnitStart { dts, key, .. }), Some(begun)) = (seen.0, begun) {
-                let found = Found { dts, key, at: begun.place, units_behind: begun.units_behind };
-                if visit(found) == Look::Enough {
+                if visit(Found { dts, key, at: begun.place }) == Look::Enough {
                     break;
                 }
             }
@@ -313,7 +310,7 @@ impl ContainerReader for TsFile {
         let found = if to > Ticks(0) { self.find_key(file, to)? } else { None };
         self.go(found.map_or(start, |found| found.at), &mut Nothing);
         if let Some(found) = found {
-            self.gate.leave_out_before_key(found.units_behind);
+            self.gate.leave_out_before(found.dts);
         }
         Ok(found.map_or(Ticks(0), |found| found.dts))
     }

@@ -3,6 +3,9 @@
 
 use super::{since, Ticks, Track, TrackConfig, UnitSink, UnitStart};
 
+/// How far a key unit's DTS may stand before where it was found.
+const ROUNDING_MS_MAX: i64 = 10;
+
 /// The state kept between two calls.
 #[derive(Default)]
 pub(super) struct Gate {
@@ -15,9 +18,9 @@ pub(super) struct Gate {
     untold: [bool; 2],
     /// The open unit is left out.
     swallowed: [bool; 2],
-    /// Video is left out until a key unit comes, and so many units in any case.
+    /// Video is left out until a key unit comes that is not before this.
     awaits_key: bool,
-    units_before_key: u64,
+    key_from: Option<Ticks>,
     /// Audio before this is left out.
     audio_from: Option<Ticks>,
     committed: bool,
@@ -35,7 +38,7 @@ impl Gate {
         self.untold = [true; 2];
         self.swallowed = [false; 2];
         self.awaits_key = true;
-        self.units_before_key = 0;
+        self.key_from = None;
         self.audio_from = None;
         self.committed = false;
     }
@@ -45,10 +48,10 @@ impl Gate {
         self.awaits_key = false;
     }
 
-    /// So many units of video stand before the key unit; audio is left out as well until that comes,
-    /// and what belongs before it.
-    pub(super) fn leave_out_before_key(&mut self, units_before_key: u64) {
-        self.units_before_key = units_before_key;
+    /// What belongs before the key unit of this DTS is left out. Its own may be another by the
+    /// rounding of an estimate.
+    pub(super) fn leave_out_before(&mut self, key: Ticks) {
+        self.key_from = Some(key - Ticks::from_ms(ROUNDING_MS_MAX));
         self.audio_from = Some(Ticks(i64::MAX));
     }
 
@@ -74,11 +77,8 @@ impl Gate {
     /// Whether a unit is left out.
     fn leaves_out(&mut self, start: &UnitStart) -> bool {
         match start.track {
-            Track::Video if self.units_before_key > 0 => {
-                self.units_before_key -= 1;
-                true
-            }
-            Track::Video if start.key => {
+            Track::Video if start.key && self.key_from.is_none_or(|from| start.dts >= from) => {
+                self.key_from = None;
                 self.awaits_key = false;
                 self.audio_from = self.audio_from.map(|from| from.min(start.dts));
                 false

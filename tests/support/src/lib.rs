@@ -4,8 +4,13 @@
 //! product: nothing here imports it, so that a mistake of its readers cannot repeat itself in what
 //! they are held against.
 
+pub mod aac;
+pub mod bits;
+pub mod h264;
 pub mod oracle;
 pub mod peers;
+pub mod recipes;
 pub mod seed;
 pub mod tools;
+pub mod ts;
 pub mod units;
