@@ -16,10 +16,10 @@ use super::key_units::{KeyJudge, UnitHead};
 use super::nal_type;
 use super::parameter_sets::{ParameterSets, Refused};
 use super::slice_header::{Relation, SliceHeader, SLICE_HEAD_BYTES};
-use super::unit_clock::{UnitClock, UnitTime};
 use super::unit_starts::UnitStarts;
+pub use super::unit_times::PacketStart;
+use super::unit_times::UnitTimes;
 use super::unit_writer::UnitWriter;
-use crate::base::time::Ticks;
 
 /// What a video track's units came to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -51,17 +51,6 @@ pub enum Border {
     Unit,
     /// Within a NAL unit, or between two of the same access unit.
     Inside,
-}
-
-/// A packet of the byte stream that begins.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct PacketStart {
-    /// DTS and PTS of the first access unit that commences in it (ISO/IEC 13818-1, 2.14.2).
-    pub times: Option<(Ticks, Ticks)>,
-    /// The time last seen on any track, for a stream that begins without times.
-    pub latest: Option<Ticks>,
-    /// Where it stands in a file; comes back in [`Begun`].
-    pub place: u64,
 }
 
 /// Where the access unit begun last can be found once more with the same times.
@@ -100,14 +89,6 @@ enum Nal {
     Slice,
 }
 
-#[derive(Clone, Copy, Debug, Default)]
-struct PacketInHand {
-    start: PacketStart,
-    number: u64,
-    /// It stated times, be they claimed by now.
-    is_timed: bool,
-}
-
 /// Makes access units of one H.264 elementary stream.
 #[derive(Debug)]
 pub struct H264Assembler {
@@ -125,21 +106,12 @@ pub struct H264Assembler {
     first_field: Option<bool>,
     /// What is known of how units begin in this stream.
     starts: UnitStarts,
-    /// The packet in hand, and the one before.
-    packet: PacketInHand,
-    packet_before: PacketInHand,
     /// Zeros that the packet before ended with; `None` once something of this one was seen.
     packet_begins: Option<usize>,
     /// The NAL unit in hand is the packet's first.
     nal_begins_packet: bool,
     border: Option<Border>,
-    /// The packets in which the NAL unit in hand, the unit, and the one before it commenced.
-    nal_packet: PacketInHand,
-    unit_packet: PacketInHand,
-    unit_packet_before: PacketInHand,
-    needs_time: bool,
-    clock: UnitClock,
-    timed_place: u64,
+    times: UnitTimes,
     begun: Option<Begun>,
     keys: KeyJudge,
     counters: H264Counters,
@@ -165,17 +137,10 @@ impl H264Assembler {
             slice: None,
             first_field: None,
             starts: UnitStarts::default(),
-            packet: PacketInHand::default(),
-            packet_before: PacketInHand::default(),
             packet_begins: None,
             nal_begins_packet: false,
             border: None,
-            nal_packet: PacketInHand::default(),
-            unit_packet: PacketInHand::default(),
-            unit_packet_before: PacketInHand::default(),
-            needs_time: false,
-            clock: UnitClock::default(),
-            timed_place: 0,
+            times: UnitTimes::default(),
             begun: None,
             keys: KeyJudge::default(),
             counters: H264Counters::default(),
@@ -191,9 +156,7 @@ impl H264Assembler {
                 *pts = *dts;
             }
         }
-        self.packet_before = self.packet;
-        let number = self.packet.number.wrapping_add(1);
-        self.packet = PacketInHand { start, number, is_timed: start.times.is_some() };
+        self.times.begin(start);
         self.packet_begins = Some(self.splitter.zeros());
         self.border = None;
         if self.stage == Stage::Idle {
@@ -256,7 +219,7 @@ impl H264Assembler {
         let is_broken = self.stage == Stage::Open || self.starts.is_headed();
         self.counters.broken += u64::from(is_broken);
         self.starts.lost(whole_packets);
-        self.clock.lost();
+        self.times.lost();
         self.forget();
         is_broken
     }
@@ -268,11 +231,8 @@ impl H264Assembler {
             sink.abort(Track::Video);
         }
         self.starts.jump();
-        self.clock.jump();
-        self.needs_time = needs_time;
+        self.times.jump(needs_time);
         self.begun = None;
-        // No unit is known that comes before the next one.
-        self.unit_packet = PacketInHand::default();
         self.forget();
     }
 
@@ -302,7 +262,6 @@ impl H264Assembler {
         self.writer.clear();
         self.slice = None;
         self.border = None;
-        self.packet.start.times = None;
     }
 
     fn note(&mut self, border: Border) {
@@ -323,7 +282,7 @@ impl H264Assembler {
         if is_split {
             self.note(Border::Inside);
         }
-        self.nal_packet = if is_split { self.packet_before } else { self.packet };
+        self.times.nal(is_split);
         self.nal = Nal::Begins;
     }
 
@@ -358,7 +317,10 @@ impl H264Assembler {
         } else if self.nal_begins_packet && !nal_type::has_slice_header(kind) {
             self.note(Border::Inside);
         }
-        self.adopt_times();
+        let is_headed = self.stage == Stage::Head && self.starts.is_headed();
+        if is_headed && self.nal_begins_packet {
+            self.times.adopt();
+        }
         let is_held = match self.stage {
             Stage::Idle => false,
             _ if nal_type::has_slice_header(kind) => {
@@ -420,117 +382,7 @@ impl H264Assembler {
             self.writer.clear();
         }
         self.starts.unit(kind);
-        self.claim();
-    }
-
-    /// The unit that commences with the NAL unit in hand has the times of its packet, unless
-    /// another one commenced there before.
-    fn claim(&mut self) {
-        self.unit_packet_before = self.unit_packet;
-        self.unit_packet = self.nal_packet;
-        for packet in [&mut self.packet, &mut self.packet_before] {
-            if packet.number == self.nal_packet.number {
-                packet.start.times = None;
-            }
-        }
-    }
-
-    /// A packet without times held the beginning of the unit's head, and one with times begins with
-    /// the next NAL unit of it: a muxer that packs by NAL unit, which they are meant for.
-    fn adopt_times(&mut self) {
-        let is_headed = self.stage == Stage::Head && self.starts.is_headed();
-        if is_headed && self.nal_begins_packet && !self.unit_packet.is_timed {
-            if let Some(times) = self.packet.start.times.take() {
-                self.unit_packet.start = PacketStart { times: Some(times), ..self.packet.start };
-                self.unit_packet.is_timed = true;
-            }
-        }
-    }
-
-    /// Looks at the slice header, as far as it has come. `all`: no more of it will.
-    fn look_at_slice<S: UnitSink + ?Sized>(&mut self, all: bool, sink: &mut S) {
-        if self.nal != Nal::Slice {
-            return;
-        }
-        let nal = self.writer.held_nal();
-        let kind = nal.first().map_or(0, |header| nal_type::of(*header));
-        let sets = &self.sets;
-        let read = SliceHeader::parse(nal, |pps| sets.slice_facts(pps));
-        let read = match read {
-            None if all => SliceHeader::parse(nal, |_| None),
-            read => read,
-        };
-        if read.is_some() || all {
-            self.nal = Nal::Known;
-            self.slice_is_known(kind, read, sink);
-        }
-    }
-
-    fn slice_is_known<S: UnitSink + ?Sized>(
-        &mut self,
-        kind: u8,
-        slice: Option<SliceHeader>,
-        sink: &mut S,
-    ) {
-        let relation = match (slice, self.slice) {
-            (Some(slice), Some((before, is_second))) => slice.relation_to(&before, is_second),
-            (Some(slice), None) if slice.first_mb == 0 => Relation::New,
-            _ => Relation::Same,
-        };
-        let is_headed = self.stage == Stage::Head && self.starts.is_headed();
-        let is_first = match (self.stage, relation) {
-            (Stage::Head, _) if is_headed => true,
-            // The field before has left by itself.
-            (Stage::Head, relation) => relation != Relation::Same,
-            (Stage::Open, relation) => relation == Relation::New,
-            (Stage::Idle | Stage::Dropped, relation) => match self.slice {
-                Some(_) => relation == Relation::New,
-                None => {
-                    self.starts.may_be(kind, self.nal_begins_packet)
-                        && slice.is_some_and(|slice| slice.may_begin_unit())
-                }
-            },
-        };
-        if self.nal_begins_packet {
-            let begins = is_first && !is_headed && relation == Relation::New;
-            self.note(if begins { Border::Unit } else { Border::Inside });
-        }
-        let before = self.slice;
-        let was_second = before.is_some_and(|(_, is_second)| is_second);
-        let is_second = match relation {
-            Relation::New => false,
-            Relation::SecondField => true,
-            Relation::Same => was_second && !is_headed,
-        };
-        // Behind a loss: by which of the two comes first in this stream.
-        let other_field = self.first_field.zip(slice.and_then(|slice| slice.bottom_field()));
-        let is_second = match before {
-            None if !is_first => other_field.is_some_and(|(first, this)| first != this),
-            _ => is_second,
-        };
-        if is_first && !is_headed {
-            self.finish_unit(sink);
-            self.starts.unit(kind);
-            self.claim();
-        }
-        if slice.is_some() {
-            self.slice = slice.map(|slice| (slice, is_second));
-        }
-        if is_first {
-            self.first_field = slice.and_then(|slice| slice.bottom_field()).or(self.first_field);
-            self.open_unit(kind, slice.as_ref(), sink);
-            return;
-        }
-        match self.stage {
-            Stage::Open => self.writer.join(sink),
-            Stage::Idle | Stage::Head | Stage::Dropped => {
-                // It may be a unit's first slice all the same, whose times the packet states.
-                if before.is_none() && slice.is_some_and(|slice| slice.first_mb == 0) {
-                    self.claim();
-                }
-                self.drop_unit();
-            }
-        }
+        self.times.claim();
     }
 
     /// The first slice has begun: what the head says is now complete.
@@ -552,39 +404,23 @@ impl H264Assembler {
                 }
             }
         }
-        let (dts, pts) = self.unit_times(slice);
+        let frame_rate = self.config.as_ref().map_or(0.0, |config| config.frame_rate);
+        let (dts, pts) = self.times.unit(frame_rate, slice);
         self.starts.opened();
         if self.config.is_none() {
             self.counters.without_config += 1;
             self.counters.keys_without_config += u64::from(first_slice == nal_type::IDR_SLICE);
             self.drop_unit();
-        } else if self.needs_time {
+        } else if self.times.are_unknown() {
             self.counters.without_time += 1;
             self.drop_unit();
         } else {
             if key || !self.begun.is_some_and(|begun| begun.key) {
-                self.begun = Some(Begun { place: self.timed_place, key });
+                self.begun = Some(Begun { place: self.times.place(), key });
             }
             self.writer.begin(UnitStart { track: Track::Video, dts, pts, key }, sink);
             self.stage = Stage::Open;
         }
-    }
-
-    /// DTS and PTS of the unit whose first slice this is.
-    fn unit_times(&mut self, slice: Option<&SliceHeader>) -> (Ticks, Ticks) {
-        let PacketInHand { start, number, .. } = self.unit_packet;
-        if start.times.is_some() {
-            let before = self.unit_packet_before;
-            self.timed_place = if before.number > 0 { before.start.place } else { start.place };
-            self.needs_time = false;
-        }
-        self.clock.unit(&UnitTime {
-            stated: start.times,
-            shares_packet: number == self.unit_packet_before.number,
-            frame_rate: self.config.as_ref().map_or(0.0, |config| config.frame_rate),
-            slice,
-            latest: start.latest,
-        })
     }
 
     /// The NAL unit in hand is whole.
@@ -640,6 +476,7 @@ impl H264Assembler {
     }
 }
 
+mod slices;
 #[cfg(test)]
 #[path = "h264_tests.rs"]
 mod tests;

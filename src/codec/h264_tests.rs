@@ -1,5 +1,6 @@
 use super::*;
 use crate::base::limits::ACCESS_UNIT_HEAD_BYTES_MAX;
+use crate::base::time::Ticks;
 use crate::codec::collector::{hex, Collector, Random, Said};
 
 const AUD: &[u8] = &[9, 0xf0];

@@ -18,6 +18,7 @@ mod slice_header;
 mod sps;
 mod unit_clock;
 mod unit_starts;
+mod unit_times;
 mod unit_writer;
 mod video_config;
 pub mod window;
