@@ -41,12 +41,21 @@ impl Entry {
         self.intake.borrow()
     }
 
-    /// Another connection's media begins, or none for the time being.
+    /// Another connection's media begins.
     pub(super) fn restart(&self, programme: &Programme, now: Mono) {
         let mut intake = self.intake.borrow_mut();
         log_cut(programme.feed(self.source, now, |sink| {
             intake.restart(sink, now);
             sink.restart();
+        }));
+    }
+
+    /// Nothing more comes, which is certain: the connection has said goodbye or is closed.
+    pub(super) fn leave(&self, programme: &Programme, now: Mono) {
+        let mut intake = self.intake.borrow_mut();
+        log_cut(programme.feed(self.source, now, |sink| {
+            intake.restart(sink, now);
+            sink.leave();
         }));
     }
 

@@ -236,8 +236,8 @@ pub async fn publish(
     let Claim { publishers, id, .. } = &claim;
     let left_out = publishers.session_left_out.get() + session.media_left_out();
     publishers.session_left_out.set(left_out);
-    if claim.is_held() {
-        publishers.entry.restart(programme, clock::mono());
+    if claim.is_held() && !shutdown.is_asked() {
+        publishers.entry.leave(programme, clock::mono());
     }
     publishers.say(format_args!("publisher {id} left: {end}"));
     match end {

@@ -56,7 +56,9 @@ impl Pull {
         retry
             .run(shutdown, || async {
                 let ended = self.pull(programme, shutdown).await;
-                self.entry.restart(programme, clock::mono());
+                if !shutdown.is_asked() {
+                    self.entry.leave(programme, clock::mono());
+                }
                 ended
             })
             .await;

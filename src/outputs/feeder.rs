@@ -9,7 +9,7 @@ use crate::base::limits::{DESTINATION_CHUNK_BYTES, VIEWER_CHUNK_BYTES, WRITE_SLI
 use crate::base::time::Mono;
 use crate::codec::access_unit::{Track, TrackConfig};
 use crate::flv::tag::{self, AacPacket, AvcPacket};
-use crate::program::reader::{Reader, Step};
+use crate::program::reader::{Order, Reader, Step};
 use crate::program::ring::Ring;
 use crate::program::unit::{Generation, Unit};
 use crate::rtmp::chunk_writer::{
@@ -35,6 +35,13 @@ pub(super) enum Audience {
 }
 
 impl Audience {
+    const fn order(self) -> Order {
+        match self {
+            Audience::Viewer => Order::Viewer,
+            Audience::Platform => Order::Time,
+        }
+    }
+
     const fn chunk_bytes(self) -> usize {
         match self {
             Audience::Viewer => VIEWER_CHUNK_BYTES,
@@ -116,7 +123,7 @@ impl Feeder {
     /// A feeder that begins at the newest keyframe.
     pub(super) fn new(message_stream: u32, audience: Audience, now: Mono) -> Feeder {
         Feeder {
-            reader: Reader::new(),
+            reader: Reader::ordered(audience.order()),
             message_stream,
             audience,
             own: heapless::Deque::new(),

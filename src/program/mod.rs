@@ -3,6 +3,7 @@
 
 #[cfg(test)]
 mod model;
+mod order;
 mod payload;
 mod silence;
 #[cfg(test)]

@@ -1,12 +1,12 @@
-//! A reader: a cursor into the ring. Purpose: what comes next for a viewer or a destination, and
-//! under which timestamp; a reader that falls behind skips to the newest keyframe and costs the
+//! A reader: a cursor into the ring. Purpose: what comes next for a viewer or a destination, in
+//! which order, and under which timestamp; a reader that falls behind skips to the newest keyframe and costs the
 //! others nothing (MediaMTX #4651, #5162). Non-goals: bytes on a wire, sockets. Bound: this
 //! struct.
 
 use crate::base::time::Ticks;
 use crate::codec::access_unit::Track;
 
-use super::ring::{Lookup, Ring};
+use super::ring::{Lookup, Next, Ring};
 use super::unit::{Generation, Unit};
 
 /// What a reader has to do next.
@@ -33,25 +33,56 @@ pub enum Step {
     },
 }
 
-/// A cursor into the ring. Small: a copy of it is how to come back to where it stood.
+/// In which order a reader gets the units of the two tracks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Order {
+    /// As they have become whole.
+    #[default]
+    Arrival,
+    /// By their time where that costs no more than a frame or two, else as they come: a player
+    /// sorts them itself.
+    Viewer,
+    /// By their time, as far as the source on air lets it be known: a platform, a recording.
+    Time,
+}
+
+/// A cursor into the ring, one place for each track. Small: a copy of it is how to come back to
+/// where it stood.
 #[derive(Clone, Debug, Default)]
 pub struct Reader {
-    next: u64,
+    order: Order,
+    /// The next unit of each track has this sequence number or a later one.
+    next: [u64; 2],
     /// It may only go on with a key unit: it has just begun, was skipped, or pauses.
     needs_key: bool,
     /// Programme time, in whole milliseconds, of its timestamp 0. Whole, so that the rounding of
     /// its timestamps is that of the composition times stored with the units.
     base_ms: Option<i64>,
+    /// Time of the key unit it went on with last: sound from before it is left out.
+    floor_ms: i64,
     known: [Generation; 2],
     last_ms: [Option<i64>; 2],
     skips: u64,
     dropped: u64,
 }
 
+/// What is next in the ring.
+enum Pick {
+    Unit(u64, Unit),
+    NotYet,
+    Gone,
+}
+
 impl Reader {
-    /// A reader that begins at the newest key unit in the ring, or the first to come.
+    /// A reader that begins at the newest key unit in the ring, or the first to come, and gets
+    /// units as they come.
     pub fn new() -> Reader {
-        Reader { needs_key: true, ..Reader::default() }
+        Reader::ordered(Order::Arrival)
+    }
+
+    /// The same, in this order.
+    pub fn ordered(order: Order) -> Reader {
+        Reader { order, needs_key: true, ..Reader::default() }
     }
 
     /// What comes next.
@@ -60,49 +91,48 @@ impl Reader {
             if self.needs_key && !self.find_key(ring) {
                 return Step::Wait;
             }
-            let unit = match ring.get(self.next) {
-                Lookup::NotYet => return Step::Wait,
-                Lookup::Gone => {
+            let (seq, unit) = match self.pick(ring) {
+                Pick::NotYet => return Step::Wait,
+                Pick::Gone => {
                     self.skip();
                     continue;
                 }
-                Lookup::Unit(unit) => unit,
+                Pick::Unit(seq, unit) => (seq, unit),
             };
-            if is_nearly_lost(ring, &unit, self.next) && self.key_ahead(ring) {
+            let key_ahead = ring.newest_key().is_some_and(|key| key > seq);
+            if key_ahead && is_nearly_lost(ring, &unit, seq) {
                 self.skip();
                 continue;
             }
-            let base_ms = *self.base_ms.get_or_insert(unit.dts.to_ms());
-            let time_ms = unit.dts.to_ms() - base_ms;
-            if time_ms < 0 {
-                // Audio from before the key frame it began with.
-                self.next += 1;
+            if unit.dts.to_ms() < self.floor_ms {
+                self.pass(unit.track);
                 continue;
             }
             // 32 bits of milliseconds wrap after 49.7 days, as RTMP has it (RTMP 1.0, 4).
-            let timestamp_ms = time_ms as u32;
-            let changed = self.changed(&unit);
-            if is_forgotten(ring, changed) {
-                self.skip();
-                self.next += 1;
-                continue;
+            let timestamp_ms = (unit.dts.to_ms() - self.base_ms.unwrap_or_default()) as u32;
+            match self.changed(ring, &unit) {
+                None => {
+                    // A source that changes it from frame to frame.
+                    self.skip();
+                    self.pass(unit.track);
+                }
+                Some([None, None]) => return Step::Send { unit, timestamp_ms },
+                Some(changed) => {
+                    for (known, changed) in self.known.iter_mut().zip(changed) {
+                        *known = changed.unwrap_or(*known);
+                    }
+                    return Step::Configure { changed, in_force: self.known, timestamp_ms };
+                }
             }
-            if changed != [None, None] {
-                self.known = unit.configs;
-                return Step::Configure { changed, in_force: unit.configs, timestamp_ms };
-            }
-            return Step::Send { unit, timestamp_ms };
         }
     }
 
     /// The unit that [`Reader::step`] returned is on its way: the next step is the one behind it.
     pub fn sent(&mut self, unit: &Unit) {
-        self.next += 1;
+        self.pass(unit.track);
         let time_ms = unit.dts.to_ms() - self.base_ms.unwrap_or_default();
-        let [video, audio] = &mut self.last_ms;
-        match unit.track {
-            Track::Video => *video = Some(time_ms),
-            Track::Audio => *audio = Some(time_ms),
+        if let Some(last) = self.last_ms.get_mut(unit.track.index()) {
+            *last = Some(time_ms);
         }
     }
 
@@ -132,24 +162,73 @@ impl Reader {
 
     /// How far the unit it stands at lies behind the newest, media time.
     pub fn lag(&self, ring: &Ring) -> Ticks {
-        match (ring.get(self.next), ring.newest()) {
-            (Lookup::Unit(unit), Some(newest)) => (newest.dts - unit.dts).max(Ticks(0)),
+        let next = Track::ALL.into_iter().zip(self.next).filter_map(|(track, from)| {
+            let Next::Unit(_, unit) = ring.next_of(track, from) else { return None };
+            Some(unit.dts)
+        });
+        match (next.min(), ring.newest()) {
+            (Some(next), Some(newest)) => (newest.dts - next).max(Ticks(0)),
             _ => Ticks(0),
         }
     }
 
-    fn find_key(&mut self, ring: &Ring) -> bool {
-        let Some(key) = ring.newest_key().filter(|&key| key >= self.next) else { return false };
-        if self.base_ms.is_some() {
-            self.dropped += key - self.next;
+    /// What is next: of the two tracks' next units the one that was whole first, or the earlier
+    /// one as soon as nothing is known to come before it.
+    fn pick(&mut self, ring: &Ring) -> Pick {
+        let mut first: Option<(u64, Unit)> = None;
+        let settled = ring.settled();
+        let by_time = match self.order {
+            Order::Arrival => false,
+            Order::Viewer => settled.for_viewers,
+            Order::Time => true,
+        };
+        for (track, next) in Track::ALL.into_iter().zip(&mut self.next) {
+            match ring.next_of(track, *next) {
+                Next::Gone(_) => return Pick::Gone,
+                Next::NotYet(seq) => *next = seq,
+                Next::Unit(seq, unit) => {
+                    *next = seq;
+                    let is_first = first.is_none_or(|(first_seq, first)| match by_time {
+                        true => unit.dts < first.dts,
+                        false => seq < first_seq,
+                    });
+                    if is_first {
+                        first = Some((seq, unit));
+                    }
+                }
+            }
         }
-        self.next = key;
-        self.needs_key = false;
-        true
+        let Some((seq, unit)) = first else { return Pick::NotYet };
+        let [video, audio] = settled.until;
+        let until = match unit.track {
+            Track::Video => video,
+            Track::Audio => audio,
+        };
+        match by_time && unit.dts > until {
+            true => Pick::NotYet,
+            false => Pick::Unit(seq, unit),
+        }
     }
 
-    fn key_ahead(&self, ring: &Ring) -> bool {
-        ring.newest_key().is_some_and(|key| key > self.next)
+    /// The track's next unit is behind the one it stands at.
+    fn pass(&mut self, track: Track) {
+        if let Some(next) = self.next.get_mut(track.index()) {
+            *next += 1;
+        }
+    }
+
+    fn find_key(&mut self, ring: &Ring) -> bool {
+        let [video, audio] = self.next;
+        let Some(key) = ring.newest_key().filter(|&key| key >= video) else { return false };
+        let Lookup::Unit(unit) = ring.get(key) else { return false };
+        self.floor_ms = unit.dts.to_ms();
+        match self.base_ms {
+            Some(_) => self.dropped += key - video.min(audio),
+            None => self.base_ms = Some(self.floor_ms),
+        }
+        self.next = [key, key.max(audio)];
+        self.needs_key = false;
+        true
     }
 
     fn skip(&mut self) {
@@ -157,22 +236,27 @@ impl Reader {
         self.needs_key = true;
     }
 
-    fn changed(&self, unit: &Unit) -> [Option<Generation>; 2] {
-        let [video, audio] = unit.configs;
-        let [known_video, known_audio] = self.known;
-        [
-            Some(video).filter(|&video| video != known_video),
-            Some(audio).filter(|&audio| audio != known_audio),
-        ]
+    /// The configurations that have to be sent before a unit: its own track's, and with the first
+    /// unit the other's too. Units of the two tracks may leave in another order than they came,
+    /// so what one says of the other's configuration may hold later only. `None`: its own is no
+    /// longer remembered.
+    fn changed(&self, ring: &Ring, unit: &Unit) -> Option<[Option<Generation>; 2]> {
+        let mut changed = [None, None];
+        for (index, track) in Track::ALL.into_iter().enumerate() {
+            let needed = unit.configs.get(index).copied()?;
+            let known = self.known.get(index).copied()?;
+            let is_own = track == unit.track;
+            if needed == known || !is_own && known != 0 {
+                continue;
+            }
+            match ring.config(track, needed) {
+                Some(_) => *changed.get_mut(index)? = Some(needed),
+                None if is_own => return None,
+                None => {}
+            }
+        }
+        Some(changed)
     }
-}
-
-/// Whether a configuration that must be sent is no longer remembered: a source that changes it
-/// from frame to frame.
-fn is_forgotten(ring: &Ring, changed: [Option<Generation>; 2]) -> bool {
-    Track::ALL.into_iter().zip(changed).any(|(track, generation)| {
-        generation.is_some_and(|generation| ring.config(track, generation).is_none())
-    })
 }
 
 /// Whether a unit is in the older half of the ring: a reader that starts on it may be overtaken

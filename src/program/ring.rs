@@ -11,6 +11,7 @@ use crate::base::limits::TRACK_CONFIGS_MAX;
 use crate::base::time::Ticks;
 use crate::codec::access_unit::{Track, TrackConfig};
 
+use super::order::Settled;
 use super::payload::Payload;
 use super::unit::{Generation, Unit};
 
@@ -23,6 +24,17 @@ pub enum Lookup {
     NotYet,
     /// It has been overwritten.
     Gone,
+}
+
+/// The next unit of a track.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Next {
+    /// Its sequence number, and the unit.
+    Unit(u64, Unit),
+    /// It has not been completed yet; its sequence number is this or a later one.
+    NotYet(u64),
+    /// The one under this sequence number has been overwritten.
+    Gone(u64),
 }
 
 /// What a new unit is, before its first byte.
@@ -58,6 +70,7 @@ pub struct Ring {
     /// Sequence number the next completed unit gets.
     head: u64,
     newest_key: Option<u64>,
+    settled: Settled,
     payloads: [Payload; 2],
     open: [Option<Open>; 2],
     configs: [Configs; 2],
@@ -94,6 +107,7 @@ impl Ring {
             tail: 0,
             head: 0,
             newest_key: None,
+            settled: Settled::default(),
             payloads: [video_bytes, audio_bytes].map(|bytes| Payload::new(bytes.max(1))),
             open: [None, None],
             configs: [Configs::new(), Configs::new()],
@@ -124,6 +138,31 @@ impl Ring {
     /// The newest key unit, if it is still held.
     pub fn newest_key(&self) -> Option<u64> {
         self.newest_key.filter(|&seq| matches!(self.get(seq), Lookup::Unit(_)))
+    }
+
+    /// What may leave in order of time; everything, unless the writer says otherwise.
+    pub fn settled(&self) -> Settled {
+        self.settled
+    }
+
+    /// What may leave in order of time from now on.
+    pub fn settle(&mut self, settled: Settled) {
+        self.settled = settled;
+    }
+
+    /// The next unit of a track from this sequence number on.
+    pub fn next_of(&self, track: Track, from: u64) -> Next {
+        if from < self.tail {
+            return Next::Gone(from);
+        }
+        for seq in from..self.head {
+            match self.slot(seq) {
+                Some(unit) if unit.track != track => {}
+                Some(unit) if self.holds(&unit) => return Next::Unit(seq, unit),
+                _ => return Next::Gone(seq),
+            }
+        }
+        Next::NotYet(from.max(self.head))
     }
 
     /// The newest unit.

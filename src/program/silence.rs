@@ -3,11 +3,11 @@
 //! without a gap, up to the newest video, and gives way to real audio as soon as there is some.
 //! Non-goals: the frames themselves ([`SilentFrame`]), storing them. Bound: [`FILL_MAX`] at once.
 //!
-//! Audio is missing when the video has gone on for a while without any. How long a while depends on
-//! the source: one that has told an audio configuration, or is live and may be about to, may well
-//! deliver in bursts (ffmpeg packs up to 350 ms of it into a PES packet, and ISO/IEC 13818-1,
-//! 2.4.2.6 allows a second), and silence put in front of those would push them out, for they would
-//! overlap.
+//! Audio is missing beside the video of a source that is known to have none: a file without an audio
+//! configuration, a live input that has sent none for a second. Of another it is missing when the
+//! video has gone on for a second without any: it may well deliver in bursts (ffmpeg packs up to
+//! 380 ms of it into a PES packet, and ISO/IEC 13818-1, 2.4.2.6 allows a second), and silence put in
+//! front of those would push them out, for they would overlap.
 
 use crate::base::time::{Ticks, TICKS_PER_S};
 use crate::codec::aac_silence::SilentFrame;
@@ -23,9 +23,10 @@ pub enum FillAudio {
     No,
 }
 
-/// Video without audio is believed to have none after this, where none was announced.
+/// Audio that ended so long before it comes back has left a gap.
 const MISSING: Ticks = Ticks::from_ms(300);
-/// The same, where audio was announced or may have been.
+/// Video without audio is believed to have none after this, where some was announced or may have
+/// been.
 const MISSING_ANNOUNCED: Ticks = Ticks(TICKS_PER_S);
 /// The longest silence put in at once; of a longer gap the beginning stays.
 const FILL_MAX: Ticks = Ticks(3 * TICKS_PER_S);
@@ -45,6 +46,8 @@ pub(super) struct Filler {
     joins: bool,
     /// Silence stands there now.
     run: Option<Run>,
+    /// The newest video unit is the first behind a cut.
+    follows_cut: bool,
 }
 
 /// Silent frames behind one another.
@@ -57,12 +60,13 @@ struct Run {
 impl Filler {
     pub(super) fn new(fill: FillAudio) -> Filler {
         let (video, long_ago) = (Ticks(0), Ticks(i64::MIN));
-        Filler { fill, video, heard: video, end: long_ago, joins: true, run: None }
+        let (joins, run, follows_cut) = (true, None, false);
+        Filler { fill, video, heard: video, end: long_ago, joins, run, follows_cut }
     }
 
     /// A video unit stands at `dts`.
     pub(super) fn video(&mut self, dts: Ticks, follows_cut: bool) {
-        self.video = dts;
+        (self.video, self.follows_cut) = (dts, follows_cut);
         if follows_cut {
             (self.heard, self.joins, self.run) = (dts, true, None);
             if dts - self.end > FILL_MAX {
@@ -84,14 +88,27 @@ impl Filler {
         (self.joins, self.run) = (false, None);
     }
 
-    /// Whether the newest video unit has to have silence beside it; `announced`: its source has
-    /// told an audio configuration.
-    pub(super) fn is_missing(&self, announced: bool) -> bool {
-        let patience = if announced { MISSING_ANNOUNCED } else { MISSING };
-        let has_none = self.run.is_some() || self.video - self.heard > patience;
+    /// Whether there has to be silence up to this time, be it the newest video unit's or later;
+    /// `mute`: its source is known to have no audio.
+    pub(super) fn is_missing(&self, mute: bool, until: Ticks) -> bool {
+        let patience = if mute { Ticks(0) } else { MISSING_ANNOUNCED };
+        // A picture that stood still says nothing of the audio beside it.
+        let has_none = self.run.is_some() || until - self.heard.max(self.end) > patience;
         // Audio that comes, but never at a time that can be used.
-        let has_none_that_fits = self.video - self.end > FILL_MAX;
+        let has_none_that_fits = until - self.end > FILL_MAX;
         self.fill == FillAudio::Yes && (has_none || has_none_that_fits)
+    }
+
+    /// Whether the newest video unit is the first behind a cut, before which silence has to stand
+    /// where the last source's audio ended early: what is paced by the clock brings none for that
+    /// time.
+    pub(super) fn is_missing_before_cut(&self) -> bool {
+        self.fill == FillAudio::Yes && self.follows_cut
+    }
+
+    /// Whether silence may stand in at all.
+    pub(super) fn fills(&self) -> bool {
+        self.fill == FillAudio::Yes
     }
 
     /// Whether silence has to stand before audio that comes at `dts`, where there is room.

@@ -16,13 +16,14 @@
 //! Without a choice a live input on air stays there as long as it lives; from standby the first
 //! that can be shown takes over. A chosen live input that is away is covered by another, or by
 //! standby; a chosen file that stalls only by standby. Standby is put on air at once, for it
-//! begins anew whenever it is. A file is on air only by choice: when the choice ends, its last
-//! frame stands until a live input takes over, or gives way to standby when there is none.
+//! begins anew whenever it is. A file is on air only by choice: when the choice ends, it plays on
+//! until a live input that is there takes over, or gives way to standby when there is none.
 //!
 //! A source on air that begins another recording (a playlist's next file, another publisher) is
 //! [restarted](Switcher::restart): a cut from itself to itself.
 //! Non-goals: pacing, sockets. Bounds: the ring and the staging ring.
 
+mod rhythm;
 mod sets;
 mod sink;
 mod staging;
@@ -39,6 +40,7 @@ use crate::flv::tag::{self, AacPacket, AvcPacket};
 pub use self::sink::SourceSink;
 pub use super::silence::FillAudio;
 
+use super::order::Order;
 use super::ring::{Begin, Lookup, Ring};
 use super::silence::Filler;
 use super::timeline::{Placed, Timeline};
@@ -77,16 +79,28 @@ impl Source {
     /// Those that come of themselves.
     const LIVE: [Source; 3] = [Source::Udp, Source::Rtmp, Source::Pull];
 
+    const ALL: [Source; SOURCES] =
+        [Source::Standby, Source::Udp, Source::Rtmp, Source::Pull, Source::File];
+
     fn is_live(self) -> bool {
         Source::LIVE.contains(&self)
+    }
+
+    /// Whether it comes by a connection, whose end is known.
+    fn is_connected(self) -> bool {
+        matches!(self, Source::Rtmp | Source::Pull)
     }
 }
 
 const SOURCES: usize = 5;
 
-/// A video source is silent only after this many of its own frame durations: a slide show of one
-/// frame per second is not dead after half of one.
-const SILENT_FRAMES: u32 = 3;
+/// How long a file goes on, once nothing is chosen any more, for a live input that is there to show
+/// a key frame: platforms ask for one every four seconds at most.
+const HANDOVER_MAX: Duration = Duration::from_secs(10);
+/// While the picture stands still and silence stands in for its audio, more of it comes this often,
+/// and so much of the time that has passed is left for a picture that comes.
+const FILL_EVERY: Duration = Duration::from_millis(250);
+const FILL_MARGIN: Ticks = Ticks::from_ms(100);
 
 /// A change of what is on air.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,12 +135,14 @@ pub struct Switcher {
     ring: Ring,
     timeline: Timeline,
     filler: Filler,
+    order: Order,
+    /// When silence stood in last while the picture stood still.
+    filled: Mono,
     choice: Option<Source>,
     on_air: Source,
     on_air_since: Mono,
-    /// The last frame of a file that is no longer wanted stands until then, for a live input to
-    /// take over.
-    stands_until: Option<Mono>,
+    /// A file that is no longer wanted goes on until then, for a live input to take over.
+    goes_until: Option<Mono>,
     /// The source on air has not shown its first IDR yet.
     awaits_key: bool,
     /// That IDR is open in the ring; if it breaks, the next one is awaited.
@@ -137,9 +153,9 @@ pub struct Switcher {
     /// In a box, as much else on the way to the data plane: what is moved about by value leaves
     /// touched stack behind.
     sources: Box<[SourceState; SOURCES]>,
-    /// When the last video byte on air came.
+    /// When the last byte on air came, of either track: sound that flows is life.
     flowed: Mono,
-    /// When the last video unit on air became whole.
+    /// When the last unit on air became whole.
     completed: Mono,
     silence: Duration,
     cut: Option<Cut>,
@@ -160,15 +176,17 @@ impl Switcher {
             ring,
             timeline: Timeline::default(),
             filler: Filler::new(fill),
+            order: Order::default(),
+            filled: Mono::default(),
             choice: None,
             on_air: Source::Standby,
             on_air_since: Mono::default(),
-            stands_until: None,
+            goes_until: None,
             awaits_key: true,
             shows_key: false,
             staging,
             staged: None,
-            sources: Default::default(),
+            sources: Box::new(Source::ALL.map(SourceState::new)),
             flowed: Mono::default(),
             completed: Mono::default(),
             silence,
@@ -195,7 +213,7 @@ impl Switcher {
     /// none.
     pub fn choose(&mut self, choice: Option<Source>, now: Mono) {
         self.choice = choice;
-        let stands_until = self.stands_until.take().unwrap_or(now + self.silence);
+        let goes_until = self.goes_until.take().unwrap_or(now + HANDOVER_MAX);
         if self.staged.is_some_and(|staged| !self.is_wanted(staged)) {
             self.unstage();
         }
@@ -203,7 +221,7 @@ impl Switcher {
             Some(Source::Standby) => self.cover(now, None),
             None if self.on_air == Source::File => {
                 if Source::LIVE.iter().any(|&live| self.is_alive(live, now)) {
-                    self.stands_until = Some(stands_until);
+                    self.goes_until = Some(goes_until);
                 } else {
                     self.cover(now, None);
                 }
@@ -225,13 +243,28 @@ impl Switcher {
             self.unstage();
         }
         if let Some(state) = self.sources.get_mut(source as usize) {
-            *state = SourceState::default();
+            *state = SourceState::new(source);
         }
         if self.on_air == source && !self.awaits_key {
             Track::ALL.into_iter().for_each(|track| self.ring.abort(track));
             (self.awaits_key, self.shows_key) = (true, false);
-            self.flowed = now;
+            (self.flowed, self.completed) = (now, now);
+            self.order.cut();
             self.counters.cuts += 1;
+        }
+    }
+
+    /// Nothing more comes of `source`: it has said goodbye, or its connection is closed. What is
+    /// remembered of it is forgotten, and if it is on air it is covered at once.
+    pub fn leave(&mut self, source: Source, now: Mono) {
+        if self.staged == Some(source) {
+            self.unstage();
+        }
+        if let Some(state) = self.sources.get_mut(source as usize) {
+            *state = SourceState::new(source);
+        }
+        if self.on_air == source {
+            self.cover(now, None);
         }
     }
 
@@ -245,33 +278,55 @@ impl Switcher {
         }
     }
 
-    /// Lets time pass: covers a silent source with the standby card.
+    /// Lets time pass: covers a silent source with the standby card, lets leave what was held back
+    /// long enough, and has silence stand in beside a picture that stands still.
     pub fn tick(&mut self, now: Mono) {
-        if self.deadline().is_some_and(|deadline| now >= deadline) {
-            let was_asked = self.stands_until.is_some_and(|until| now >= until);
+        if self.cover_at().is_some_and(|deadline| now >= deadline) {
+            let was_asked = self.goes_until.is_some_and(|until| now >= until);
             let silent = Some(now.since(self.completed)).filter(|_| !was_asked);
             self.cover(now, silent);
+        }
+        if self.order.tick(now) {
+            self.moved = Some(Track::Video);
+            self.ring.settle(self.order.settled());
+        }
+        if self.fill_at().is_some_and(|deadline| now >= deadline) {
+            self.fill_beside_clock(now);
         }
     }
 
     /// When [`Switcher::tick`] must be called next, if nothing comes in before.
     pub fn deadline(&self) -> Option<Mono> {
-        let state = self.sources.get(self.on_air as usize);
-        let frame = state.map_or(Ticks(0), |state| state.frame);
-        let due = state.and_then(|state| state.due).unwrap_or_default();
-        let frames = frame.to_duration() * SILENT_FRAMES;
-        let silent = self.flowed.max(due) + self.silence.max(frames);
-        // Bytes that flow without a single unit coming whole are no picture either.
+        let deadlines = [self.cover_at(), self.order.deadline(), self.fill_at()];
+        deadlines.into_iter().flatten().min()
+    }
+
+    /// When what is on air is to be covered.
+    fn cover_at(&self) -> Option<Mono> {
+        let state = self.sources.get(self.on_air as usize)?;
+        let due = state.due.unwrap_or_default();
+        let patience = state.patience(self.silence);
+        let silent = self.flowed.max(due) + patience;
+        // Bytes that flow without a single unit coming whole are no life either.
         let broken =
-            self.completed.max(due) + Duration::from_millis(UNIT_SILENCE_MS_MAX).max(frames);
+            self.completed.max(due) + Duration::from_millis(UNIT_SILENCE_MS_MAX).max(patience);
         let due = silent.min(broken);
-        let due = self.stands_until.map_or(due, |until| until.min(due));
+        let due = self.goes_until.map_or(due, |until| until.min(due));
         (self.on_air != Source::Standby).then_some(due)
+    }
+
+    /// When silence is to stand in beside a picture that stands still.
+    fn fill_at(&self) -> Option<Mono> {
+        let stands = self.filler.fills() && !self.awaits_key && self.on_air != Source::Standby;
+        stands.then(|| self.completed.max(self.filled) + FILL_EVERY)
     }
 
     /// How much later what follows on air may come; see [`Timeline::take_ahead`].
     pub fn take_ahead(&mut self) -> Duration {
-        self.timeline.take_ahead().to_duration()
+        let ahead = self.timeline.take_ahead().to_duration();
+        // What comes later by our leave is not silent before.
+        (self.flowed, self.completed) = (self.flowed + ahead, self.completed + ahead);
+        ahead
     }
 
     /// What is on air.
@@ -321,10 +376,11 @@ impl Switcher {
         self.cut = Some(Cut { from, to: source, silent });
         self.counters.cuts += 1;
         self.on_air_since = now;
-        self.stands_until = None;
+        self.goes_until = None;
         self.flowed = now;
         self.completed = now;
         (self.awaits_key, self.shows_key) = (true, false);
+        self.order.cut();
     }
 
     fn cover(&mut self, now: Mono, silent: Option<Duration>) {
@@ -349,13 +405,21 @@ impl Switcher {
 
     /// Whether a source has sent anything lately.
     fn is_alive(&self, source: Source, now: Mono) -> bool {
-        let Some(state) = self.sources.get(source as usize) else { return false };
-        let patience = self.silence.max(state.frame.to_duration() * SILENT_FRAMES);
-        state.flowed.is_some_and(|flowed| now.since(flowed) < patience)
+        self.sources.get(source as usize).is_some_and(|state| state.is_alive(self.silence, now))
+    }
+
+    /// Whether a source has sent anything of a picture lately.
+    fn is_seen(&self, source: Source, now: Mono) -> bool {
+        self.sources.get(source as usize).is_some_and(|state| state.is_seen(self.silence, now))
     }
 
     fn begin_on_air(&mut self, start: UnitStart, now: Mono) {
         let UnitStart { track, dts, pts, key } = start;
+        let jumps = track == Track::Video && !self.awaits_key && self.timeline.jumps_to(dts, now);
+        if (jumps || self.awaits_key) && self.on_air.is_live() && self.timeline.is_far_ahead(now) {
+            (self.awaits_key, self.shows_key) = (true, false);
+            return;
+        }
         if self.awaits_key && !key {
             return;
         }
@@ -406,14 +470,14 @@ impl Switcher {
     }
 
     fn commit_on_air(&mut self, track: Track, now: Mono) {
+        if track == Track::Video && self.ring.open_unit(track).is_some() {
+            self.fill_beside_video(now);
+        }
         let Some(unit) = self.ring.commit(track) else { return self.broke_on_air(track) };
-        self.note(&unit);
+        self.note(&unit, now);
+        self.completed = self.completed.max(now);
         match track {
-            Track::Video => {
-                (self.shows_key, self.owes_sets) = (false, false);
-                self.completed = now;
-                self.fill_beside_video(now);
-            }
+            Track::Video => (self.shows_key, self.owes_sets) = (false, false),
             Track::Audio => {
                 let [_, generation] = unit.configs;
                 let duration = match self.ring.config(Track::Audio, generation) {
@@ -432,10 +496,14 @@ impl Switcher {
         }
     }
 
-    /// Counts a unit that was stored.
-    fn note(&mut self, unit: &Unit) {
+    /// Counts a unit that was stored, and gives it its place in the order of time.
+    fn note(&mut self, unit: &Unit, now: Mono) {
+        let state = self.sources.get(self.on_air as usize);
+        let interleave = state.map(|state| &state.interleave);
+        let releases = self.order.stored(unit.track, unit.dts, interleave, now);
+        self.ring.settle(self.order.settled());
         if self.moved != Some(Track::Video) {
-            self.moved = Some(unit.track);
+            self.moved = Some(if releases { Track::Video } else { unit.track });
         }
         self.counters.units += 1;
         if let Some(bytes) = self.counters.bytes.get_mut(unit.track.index()) {
@@ -457,7 +525,7 @@ impl Switcher {
                 // Silence may have had to be made in another.
                 self.apply_config(Track::Audio);
                 if self.filler.is_missing_before(placed) {
-                    self.fill_until(placed);
+                    self.fill_until(placed, now);
                 }
                 self.filler.heard();
                 return Some(placed);
@@ -471,24 +539,49 @@ impl Switcher {
         None
     }
 
-    /// Stores silence up to the newest video unit if the source on air has no audio beside it.
+    /// Stores silence up to the video unit that is about to be whole, if the source on air has no
+    /// audio beside it: before that, so that units come in the order of time.
     fn fill_beside_video(&mut self, now: Mono) {
-        // A live input may have announced its audio without a word of how it is configured.
-        let announced = self.on_air.is_live() || self.has_config(self.on_air, Track::Audio);
-        if !self.filler.is_missing(announced) {
-            return;
+        let mute = self.is_mute(now);
+        let brings_none = mute || !self.on_air.is_live();
+        let until = self.filler.newest_video();
+        let before_cut = brings_none && self.filler.is_missing_before_cut();
+        if before_cut || self.filler.is_missing(mute, until) {
+            self.fill_up_to(until, now);
         }
+    }
+
+    /// The same where the picture stands still, up to where the programme stands by the clock.
+    fn fill_beside_clock(&mut self, now: Mono) {
+        self.filled = now;
+        let Some(due) = self.timeline.due(now) else { return };
+        let until = due - FILL_MARGIN;
+        if self.filler.is_missing(self.is_mute(now), until) {
+            self.fill_up_to(until, now);
+        }
+    }
+
+    /// Whether the source on air is known to have no audio.
+    fn is_mute(&self, now: Mono) -> bool {
+        match self.sources.get(self.on_air as usize) {
+            Some(state) if self.on_air.is_live() => state.is_mute(now),
+            _ => !self.has_config(self.on_air, Track::Audio),
+        }
+    }
+
+    /// Stores silence in the place of audio.
+    fn fill_up_to(&mut self, until: Ticks, now: Mono) {
         if self.silent_frame().is_none() {
             self.ring.set_config(&TrackConfig::Aac(aac_silence::usual_config()));
         }
-        if let Some((last, frame)) = self.fill_until(self.filler.newest_video()) {
+        if let Some((last, frame)) = self.fill_until(until, now) {
             self.timeline.filled(last, frame, now);
         }
     }
 
     /// Stores silent frames behind the last audio unit, as many as end by `until`; answers with
     /// the time of the last, and how long it lasts.
-    fn fill_until(&mut self, until: Ticks) -> Option<(Ticks, Ticks)> {
+    fn fill_until(&mut self, until: Ticks, now: Mono) -> Option<(Ticks, Ticks)> {
         let frame = self.silent_frame()?;
         let mut last = None;
         while let Some(dts) = self.filler.next(&frame, until) {
@@ -497,7 +590,7 @@ impl Switcher {
             self.ring.write(Track::Audio, &tag::audio_header(AacPacket::Raw));
             self.ring.write(Track::Audio, frame.payload());
             if let Some(unit) = self.ring.commit(Track::Audio) {
-                self.note(&unit);
+                self.note(&unit, now);
                 self.counters.filled_audio += 1;
             }
             last = Some((dts, frame.duration(1)));

@@ -47,7 +47,7 @@ fn a_chosen_live_input_is_covered_by_another_and_takes_over_again() {
     world.run(600);
     assert_eq!(world.on_air(), Source::Rtmp);
     let rtmp = world.rtmp.take();
-    world.run(2000);
+    world.run(2300);
     assert_eq!(world.on_air(), Source::Udp);
     world.rtmp = rtmp.map(|feed| Feed { began: world.now, sent: [0; 2], ..feed });
     world.run(5);
@@ -56,7 +56,8 @@ fn a_chosen_live_input_is_covered_by_another_and_takes_over_again() {
     world.run(3000);
     assert_eq!(world.on_air(), Source::Rtmp, "the old one stays, for the new one is not there");
     world.rtmp = None;
-    world.run(2000);
+    // Of a connection so new a second's pause is waited for, and then for an IDR.
+    world.run(2300);
     assert_eq!(world.on_air(), Source::Udp, "and another covers");
 }
 
@@ -118,7 +119,7 @@ fn a_files_silence_is_counted_from_the_moment_it_has_said() {
     world.next_file(feed(&world, 6));
     world.run(1);
     world.file = None;
-    world.run(500);
+    world.run(700);
     assert_eq!(world.on_air(), Source::Standby);
 }
 
@@ -139,15 +140,27 @@ fn a_file_that_ends_gives_way_to_a_live_input_or_at_once_to_standby() {
     world.udp = Some(feed(&world, 2));
     world.run(1400);
     world.choose(None);
-    assert_eq!(world.on_air(), Source::File, "it stands");
+    assert_eq!(world.on_air(), Source::File, "it plays on");
+    world.run(590);
+    assert_eq!((world.on_air(), world.seen.ids), (Source::File, [5, 5]));
     world.run(300);
+    assert_eq!(world.on_air(), Source::Udp, "at its next IDR");
+
+    // One that is there, but has no IDR for ever.
+    world.udp.as_mut().expect("there").gop = i64::MAX;
+    world.choose(Some(Source::File));
+    world.next_file(feed(&world, 7));
+    world.run(1000);
     world.choose(None);
-    world.run(199);
+    world.run(5000);
+    world.choose(None);
+    world.run(4999);
     assert_eq!(world.on_air(), Source::File, "asking again changes nothing");
     world.run(1);
-    assert_eq!(world.on_air(), Source::Standby, "no IDR in time");
-    world.run(400);
-    assert_eq!(world.on_air(), Source::Udp, "although the file goes on");
+    assert_eq!(world.on_air(), Source::Standby, "no IDR in time, although the file goes on");
+    world.udp.as_mut().expect("there").gop = 30;
+    world.run(1100);
+    assert_eq!(world.on_air(), Source::Udp);
 
     world.choose(Some(Source::File));
     world.next_file(feed(&world, 6));

@@ -24,9 +24,23 @@ const JUMP: Duration = Duration::from_secs(1);
 /// keeps its tracks within one second (ISO/IEC 13818-1, 2.4.2.6), sloppy muxers a little more.
 const SKEW_MAX: Ticks = Ticks(3 * TICKS_PER_S);
 
-/// How far cuts may push the programme ahead of the wall clock: the reordering of a few frames.
-/// A source paced by us makes up for it at once ([`Timeline::take_ahead`]), a live one cannot.
+/// The programme is ahead once cuts and opening bursts have pushed it this far before the wall
+/// clock, the reordering of a few frames: cuts give back what they can from then on.
 const AHEAD_MAX: Ticks = Ticks::from_ms(200);
+/// A source paced by us makes up for a lead at once ([`Timeline::take_ahead`]), by so much at a
+/// time: players have as much in their buffers.
+const GIVEN_BACK_MAX: Ticks = Ticks(3 * TICKS_PER_S);
+/// So far ahead no live source is let in behind itself; see [`Timeline::is_far_ahead`].
+const FAR_AHEAD: Ticks = Ticks(TICKS_PER_S);
+/// The longest distance behind the picture shown last that a cut takes for a frame's: behind a
+/// slide of ten seconds the next source's picture follows at once.
+const SEAM_MAX: Ticks = Ticks::from_ms(100);
+/// The least: two milliseconds of RTMP, of which rounding takes one.
+const SEAM_MIN: Ticks = Ticks(2 * TICKS_PER_MS);
+/// A composition time is believed up to this, or four frames: reordering is not deeper at rates so
+/// slow that it would matter.
+const COMPOSITION_MAX: Ticks = Ticks(3 * TICKS_PER_S);
+const COMPOSITION_FRAMES_MAX: i64 = 4;
 
 /// How long a source's delay may take to settle behind its first frame: until the end of its
 /// frames can be foreseen, each leaves a frame later than afterwards.
@@ -75,9 +89,12 @@ struct Last {
 #[derive(Clone, Copy)]
 struct Lead {
     /// The lead without the cuts' traces.
-    due: Ticks,
+    due: MilliTicks,
     /// The lead of the frames that were delayed least.
     level: MilliTicks,
+    /// What the level has risen or sunk since the last cut, and `due` not yet: no clock drifts so
+    /// fast, but a source that delivers in pulses may come earlier than ever before.
+    pending: MilliTicks,
     /// When `level` was taken.
     at: Mono,
     /// The last cut.
@@ -92,12 +109,15 @@ impl Lead {
     /// A video unit was placed.
     fn observe(&mut self, lead: Ticks, now: Mono, follows_cut: bool) {
         let observed = lead.0.saturating_mul(1000);
-        let sunk = self.level.saturating_sub(Ticks::from_duration(now.since(self.at)).0);
-        let level = if follows_cut { observed } else { observed.max(sunk) };
+        let passed: MilliTicks = Ticks::from_duration(now.since(self.at)).0;
+        let level = if follows_cut { observed } else { observed.max(self.level - passed) };
         if follows_cut {
-            self.cut = now;
+            (self.cut, self.pending) = (now, 0);
         } else if now.since(self.cut) >= SETTLE {
-            self.due = self.due + Ticks(level / 1000 - self.level / 1000);
+            self.pending = self.pending.saturating_add(level - self.level);
+            let drift = self.pending.clamp(-passed, passed);
+            self.pending -= drift;
+            self.due = self.due.saturating_add(drift);
         }
         (self.level, self.at) = (level, now);
     }
@@ -106,17 +126,32 @@ impl Lead {
 impl Timeline {
     /// Another source, or the same after a jump, begins with a video unit of `dts` and `pts` in
     /// its own time: it will follow the last unit by its frame duration, or by the wall time that
-    /// really passed, in whole frames, if there was a gap; and it will be shown a frame behind the
-    /// last one shown, though B-frames had that be decoded long before.
+    /// really passed, in whole frames, if there was a gap; and it will be shown behind the last one
+    /// shown, always, whatever a source has run ahead by a burst or by its B-frames.
+    ///
+    /// That pushes the programme ahead of the wall clock, and must not add up. A paced source gives
+    /// all of it back ([`Timeline::take_ahead`]), and so does a pause. Between live sources a cut
+    /// adds a frame, less the time since the last picture, and once the reordering of the source
+    /// that is left. Where the programme is ahead by more than [`AHEAD_MAX`], the next picture is
+    /// shown a quarter of a frame behind the last, which takes more than a cut adds, and with
+    /// B-frames its first units are decoded a millisecond behind one another, so that their
+    /// reordering adds nothing either. So the lead stays below [`AHEAD_MAX`], the longest
+    /// reordering and a frame, and the burst that the source on air began with.
     pub fn cut(&mut self, dts: Ticks, pts: Ticks, now: Mono) {
         let first = match self.last_of(Track::Video) {
             None => ORIGIN,
             Some(last) => {
                 let last_exact = last.source + self.exact;
-                let due = self.lead.map_or(last_exact, |lead| wall(now) + lead.due);
-                let shown = self.shown.map_or(last_exact, |shown| shown - (pts - dts));
-                let behind = (shown + last.frame).min(due + AHEAD_MAX);
-                behind.max(last_exact + spacing(due - last_exact, last.frame))
+                let due = self.due(now).unwrap_or(last_exact);
+                let frame = last.frame.min(SEAM_MAX);
+                let shown = self.shown.unwrap_or(last_exact) - (pts - dts);
+                match last_exact - due > AHEAD_MAX {
+                    true => shown + Ticks(frame.0 / 4).max(SEAM_MIN),
+                    false => {
+                        let behind = shown + frame.max(SEAM_MIN);
+                        behind.max(last_exact + spacing(due - last_exact, frame))
+                    }
+                }
             }
         };
         self.shown = None;
@@ -129,31 +164,42 @@ impl Timeline {
 
     /// Places a video unit. A jump in the source's time is a cut of its own.
     pub fn video(&mut self, dts: Ticks, pts: Ticks, now: Mono, follows_cut: bool) -> Ticks {
-        let last = self.last_of(Track::Video);
-        let jumps = last.filter(|_| !follows_cut).is_some_and(|last| {
-            let step = dts - last.source;
-            let backwards = step.0 < 0 && Ticks(-step.0) >= last.frame;
-            backwards || step > Ticks::from_duration(now.since(last.at) + JUMP)
-        });
+        let jumps = !follows_cut && self.jumps_to(dts, now);
         if jumps {
             self.jumps += 1;
             self.cut(dts, pts, now);
         }
         let follows_cut = follows_cut || jumps;
         let programme = self.keep(Track::Video, dts, now, follows_cut);
-        let shown = (pts + self.offset).max(programme);
+        let frame = self.last_of(Track::Video).map_or(Ticks(0), |last| last.frame);
+        let believed = COMPOSITION_MAX.max(Ticks(frame.0.saturating_mul(COMPOSITION_FRAMES_MAX)));
+        let shown = (pts + self.offset).clamp(programme, programme + believed);
         self.shown = Some(self.shown.map_or(shown, |before| before.max(shown)));
         let lead = programme - wall(now);
-        let begins = Lead { due: lead, level: lead.0.saturating_mul(1000), at: now, cut: now };
+        let level = lead.0.saturating_mul(1000);
+        let begins = Lead { due: level, level, pending: 0, at: now, cut: now };
         self.lead.get_or_insert(begins).observe(lead, now, follows_cut);
         programme
+    }
+
+    /// Whether a video unit of this time is a jump of its source: back, or further than the time
+    /// that has passed. A pause that has passed is played as long as it was.
+    pub fn jumps_to(&self, dts: Ticks, now: Mono) -> bool {
+        self.last_of(Track::Video).is_some_and(|last| {
+            let step = dts - last.source;
+            let backwards = step.0 < 0 && Ticks(-step.0) >= last.frame.min(SEAM_MAX);
+            backwards || step > Ticks::from_duration(now.since(last.at) + JUMP)
+        })
     }
 
     /// Places an audio unit, or says why not.
     pub fn audio(&mut self, dts: Ticks, now: Mono) -> Placed {
         let programme = dts + self.offset;
         let Some(video) = self.last_of(Track::Video) else { return Placed::OutOfTime };
-        if (programme.0 - video.programme.0).abs() > SKEW_MAX.0 {
+        // A picture that stands for ten seconds has ten seconds of audio beside it.
+        let stands = Ticks::from_duration(now.since(video.at));
+        let apart = programme - video.programme;
+        if apart > SKEW_MAX + stands || apart < Ticks(0) - SKEW_MAX {
             return Placed::OutOfTime;
         }
         if let Some(last) = self.last_of(Track::Audio) {
@@ -176,15 +222,27 @@ impl Timeline {
         self.audio_joins = true;
     }
 
-    /// How far the programme is ahead of where it is due, right behind a cut, as far as cuts can
-    /// have made it so. Who paces the source on air by the clock lets what follows come so much
-    /// later; that it will is taken for granted. What a source has run ahead by itself is not made
-    /// up for: the audience would wait for nothing.
+    /// How far the programme is ahead of where it is due, right behind a cut, [`GIVEN_BACK_MAX`] at
+    /// most. Who paces the source on air by the clock lets what follows come so much later; that it
+    /// will is taken for granted.
     pub fn take_ahead(&mut self) -> Ticks {
         let Some(lead) = &mut self.lead else { return Ticks(0) };
-        let ahead = (lead.level / 1000 - lead.due.0).clamp(0, AHEAD_MAX.0);
+        let ahead = ((lead.level - lead.due) / 1000).clamp(0, GIVEN_BACK_MAX.0);
         lead.level = lead.level.saturating_sub(ahead.saturating_mul(1000));
         Ticks(ahead)
+    }
+
+    /// Whether the programme is so far ahead that a live source which begins again (an encoder
+    /// that reconnects, and sends another burst each time) is to wait until time has caught up:
+    /// the audience has the pictures of that time in its buffers.
+    pub fn is_far_ahead(&self, now: Mono) -> bool {
+        let last = self.last_of(Track::Video).zip(self.due(now));
+        last.is_some_and(|(last, due)| last.programme - due > FAR_AHEAD)
+    }
+
+    /// Where the programme is to stand by the clock, whatever the source on air has run ahead.
+    pub fn due(&self, now: Mono) -> Option<Ticks> {
+        self.lead.map(|lead| wall(now) + Ticks(lead.due / 1000))
     }
 
     /// What is added to a source's time now.
@@ -231,13 +289,9 @@ impl Timeline {
 
 /// Distance of a new source's first frame from the last one, where this much would be due: whole
 /// frames, so that sources of one frame rate stay on one grid, and a tool that counts frames finds
-/// none twice; less than one only where cuts in quick succession have let the programme run far
-/// ahead. A quarter of a frame too late is on time: a timer is never early, and a file that
+/// none twice. A quarter of a frame too late is on time: a timer is never early, and a file that
 /// follows another without a seam is not to leave a frame out for that.
 fn spacing(due: Ticks, frame: Ticks) -> Ticks {
-    if due < Ticks(0) - AHEAD_MAX {
-        return Ticks(frame.0 / 4).max(STEP_MIN);
-    }
     let frames =
         (due.0 - frame.0 / 4).max(1).unsigned_abs().div_ceil(frame.0.max(1).unsigned_abs());
     Ticks(frame.0.saturating_mul(i64::try_from(frames).unwrap_or(i64::MAX))).max(STEP_MIN)

@@ -40,7 +40,10 @@ impl<D: Decks> Machine<D> {
             Command::Switch(selection) => self.switch(selection, now, programme),
             Command::Stop => {
                 self.stop(None, now, programme);
-                done("Playing has stopped.")
+                done(match self.on {
+                    Some(_) => "The file plays on until the live input has a key frame.",
+                    None => "Playing has stopped.",
+                })
             }
             Command::Pause => self.pause(now, programme),
             Command::Resume => match self.paused.clone() {
@@ -94,13 +97,16 @@ impl<D: Decks> Machine<D> {
         })
     }
 
-    /// Nothing plays and nothing is paused any more.
+    /// Nothing is paused any more, and nothing plays, but for a file that stays on air until a
+    /// live input has a key frame: it is dropped when that takes over.
     fn stop(&mut self, choice: Option<Source>, now: Mono, programme: &Programme) {
         self.make_way("It was stopped before it was ready.");
-        self.eject();
         self.paused = None;
         self.changed = true;
         log_cut(programme.choose(choice, now));
+        if programme.switcher().on_air() != Source::File {
+            self.eject();
+        }
     }
 
     fn pause(&mut self, now: Mono, programme: &Programme) -> Step {

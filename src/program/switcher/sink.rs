@@ -25,6 +25,11 @@ impl<'s> SourceSink<'s> {
         self.switcher.restart(self.source, self.now);
     }
 
+    /// Nothing more comes of this source; see [`Switcher::leave`].
+    pub fn leave(&mut self) {
+        self.switcher.leave(self.source, self.now);
+    }
+
     /// When this source, which is paced by the clock, will hand over its next video unit; see
     /// [`Switcher::expect`].
     pub fn expect(&mut self, until: Mono) {
@@ -53,9 +58,8 @@ impl<'s> SourceSink<'s> {
 
 impl UnitSink for SourceSink<'_> {
     fn config(&mut self, config: &TrackConfig) {
-        let state = self.switcher.sources.get_mut(self.source as usize);
-        if let Some(slot) = state.and_then(|state| state.configs.get_mut(config.track().index())) {
-            *slot = Some(config.clone());
+        if let Some(state) = self.switcher.sources.get_mut(self.source as usize) {
+            state.configured(config);
         }
         if self.is_on_air() && !self.switcher.awaits_key {
             self.switcher.ring.set_config(config);
@@ -63,10 +67,8 @@ impl UnitSink for SourceSink<'_> {
     }
 
     fn begin(&mut self, start: UnitStart) {
-        if start.track == Track::Video {
-            if let Some(state) = self.switcher.sources.get_mut(self.source as usize) {
-                state.video_begins(start.dts);
-            }
+        if let Some(state) = self.switcher.sources.get_mut(self.source as usize) {
+            state.begins(start, self.now);
         }
         if self.is_on_air() {
             self.switcher.begin_on_air(start, self.now);
@@ -82,13 +84,11 @@ impl UnitSink for SourceSink<'_> {
         if let Some(ring) = self.ring() {
             ring.write(track, bytes);
         }
-        if track == Track::Video {
-            if let Some(state) = self.switcher.sources.get_mut(self.source as usize) {
-                state.flowed = Some(self.now);
-            }
-            if self.is_on_air() {
-                self.switcher.flowed = self.now;
-            }
+        if let Some(state) = self.switcher.sources.get_mut(self.source as usize) {
+            state.flows(track, self.now);
+        }
+        if self.is_on_air() {
+            self.switcher.flowed = self.switcher.flowed.max(self.now);
         }
     }
 
@@ -101,6 +101,9 @@ impl UnitSink for SourceSink<'_> {
     }
 
     fn commit(&mut self, track: Track) {
+        if let Some(state) = self.switcher.sources.get_mut(self.source as usize) {
+            state.interleave.whole(track);
+        }
         if self.is_on_air() {
             self.switcher.commit_on_air(track, self.now);
         } else if self.is_staged() {

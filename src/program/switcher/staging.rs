@@ -5,9 +5,9 @@
 use crate::base::limits::{STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX};
 use crate::base::time::{Mono, Ticks};
 use crate::codec::access_unit::{Track, UnitStart};
-use crate::flv::tag::{self, VIDEO_HEADER_BYTES};
+use crate::flv::tag::{self, AUDIO_HEADER_BYTES, VIDEO_HEADER_BYTES};
 
-use super::super::ring::{Begin, Capacity, Lookup, Ring};
+use super::super::ring::{Capacity, Lookup, Ring};
 use super::super::unit::Unit;
 use super::{open_unit, sets, Source, Switcher};
 
@@ -45,7 +45,7 @@ impl Switcher {
         match self.staged {
             None => true,
             Some(staged) if staged == source => false,
-            Some(staged) => self.choice == Some(source) || !self.is_alive(staged, now),
+            Some(staged) => self.choice == Some(source) || !self.is_seen(staged, now),
         }
     }
 
@@ -102,18 +102,23 @@ impl Switcher {
         UnitStart { track, dts, pts: dts + Ticks::from_ms(composition_ms.into()), key }
     }
 
-    /// Places a kept unit and copies it into the ring, where it is open then.
+    /// Places a kept unit and copies it into the ring, where it is open then. Its header is
+    /// written again: where its decoding time had to give way, it is shown when it is due all the
+    /// same.
     fn copy_staged(&mut self, unit: &Unit, now: Mono, follows_cut: bool, add_sets: bool) -> bool {
         let start = self.staged_start(unit);
         let Some(dts) = self.place(start, now, follows_cut) else { return false };
-        self.ring.begin(Begin { track: unit.track, dts, key: unit.key });
-        let mut head_left = if add_sets { VIDEO_HEADER_BYTES } else { 0 };
+        let pts = (start.pts + self.timeline.offset()).max(dts);
+        open_unit(&mut self.ring, UnitStart { dts, pts, ..start });
+        if add_sets {
+            sets::write(&mut self.ring);
+        }
+        let mut head_left = match unit.track {
+            Track::Video => VIDEO_HEADER_BYTES,
+            Track::Audio => AUDIO_HEADER_BYTES,
+        };
         for slice in self.staging.payload(unit) {
             let (head, rest) = slice.split_at(head_left.min(slice.len()));
-            self.ring.write(unit.track, head);
-            if head_left > 0 && head.len() == head_left {
-                sets::write(&mut self.ring);
-            }
             head_left -= head.len();
             self.ring.write(unit.track, rest);
         }

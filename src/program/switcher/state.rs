@@ -1,30 +1,110 @@
-//! What is remembered of a source, on air or not. Purpose: its configurations, and what its
-//! silence is held against. Bound: this struct, one for each source.
+//! What is remembered of a source, on air or not. Purpose: its configurations, its rhythm, and how
+//! its tracks are interleaved. Bound: this struct, one for each source.
+
+use std::time::Duration;
 
 use crate::base::time::{Mono, Ticks};
-use crate::codec::access_unit::TrackConfig;
+use crate::codec::access_unit::{Track, TrackConfig, UnitStart};
 
+use super::super::order::Interleave;
 use super::super::timeline::FRAME_MAX;
+use super::rhythm::Rhythm;
+use super::Source;
+
+/// A paced source that has not said when its next video unit is due is silent only after this many
+/// of its own frame durations.
+const SILENT_FRAMES: u32 = 3;
+
+/// A transport stream keeps its tracks within a second (ISO/IEC 13818-1, 2.4.2.6).
+const MUTE_AFTER: Duration = Duration::from_secs(1);
 
 /// What is remembered of a source.
-#[derive(Default)]
 pub(super) struct SourceState {
-    /// Its configurations, by [`Track::index`](crate::codec::access_unit::Track::index).
+    is_live: bool,
+    /// Its configurations, by [`Track::index`].
     pub(super) configs: [Option<TrackConfig>; 2],
     /// When its last video byte came.
     pub(super) flowed: Option<Mono>,
     /// When its next video unit is due, if it has said so.
     pub(super) due: Option<Mono>,
+    /// How it delivers.
+    rhythm: Rhythm,
+    /// How far its tracks lie apart as they arrive.
+    pub(super) interleave: Interleave,
+    has_sound: bool,
     last_dts: Option<Ticks>,
     /// Distance of its last two video units.
-    pub(super) frame: Ticks,
+    frame: Ticks,
 }
 
 impl SourceState {
-    pub(super) fn video_begins(&mut self, dts: Ticks) {
-        let step = self.last_dts.replace(dts).map_or(Ticks(0), |last| dts - last);
-        if step.0 > 0 && step.0 <= FRAME_MAX.0 {
-            self.frame = step;
+    /// Nothing has come of it.
+    pub(super) fn new(source: Source) -> SourceState {
+        SourceState {
+            is_live: source.is_live(),
+            configs: [None, None],
+            flowed: None,
+            due: None,
+            rhythm: Rhythm::new(source.is_connected()),
+            interleave: Interleave::default(),
+            has_sound: false,
+            last_dts: None,
+            frame: Ticks(0),
         }
+    }
+
+    /// A configuration holds from the next unit of its track on.
+    pub(super) fn configured(&mut self, config: &TrackConfig) {
+        if let TrackConfig::Avc(avc) = config {
+            self.rhythm.configured(avc.frame_rate);
+        }
+        if let Some(slot) = self.configs.get_mut(config.track().index()) {
+            *slot = Some(config.clone());
+        }
+    }
+
+    /// A unit begins.
+    pub(super) fn begins(&mut self, start: UnitStart, now: Mono) {
+        if start.track == Track::Video {
+            self.rhythm.video(start.dts, now);
+            let step = self.last_dts.replace(start.dts).map_or(Ticks(0), |last| start.dts - last);
+            if step.0 > 0 && step.0 <= FRAME_MAX.0 {
+                self.frame = step;
+            }
+        }
+        self.has_sound |= start.track == Track::Audio;
+        self.interleave.begins(start);
+    }
+
+    /// Bytes of a unit come.
+    pub(super) fn flows(&mut self, track: Track, now: Mono) {
+        self.rhythm.came(now);
+        if track == Track::Video {
+            self.flowed = Some(now);
+        }
+    }
+
+    /// Whether it has been seen long enough to know that it has no sound.
+    pub(super) fn is_mute(&self, now: Mono) -> bool {
+        self.is_live && !self.has_sound && self.rhythm.lasts(now) >= MUTE_AFTER
+    }
+
+    /// How long it may send nothing before it is silent, where one without any rhythm is silent
+    /// after `silence`.
+    pub(super) fn patience(&self, silence: Duration) -> Duration {
+        match self.is_live {
+            true => self.rhythm.patience(silence),
+            false => silence.max(self.frame.to_duration() * SILENT_FRAMES),
+        }
+    }
+
+    /// Whether bytes of it came lately, of either track.
+    pub(super) fn is_alive(&self, silence: Duration, now: Mono) -> bool {
+        self.rhythm.last().is_some_and(|last| now.since(last) < self.patience(silence))
+    }
+
+    /// Whether its picture came lately.
+    pub(super) fn is_seen(&self, silence: Duration, now: Mono) -> bool {
+        self.flowed.is_some_and(|flowed| now.since(flowed) < self.patience(silence))
     }
 }
