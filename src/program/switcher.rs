@@ -543,10 +543,10 @@ impl Switcher {
     /// audio beside it: before that, so that units come in the order of time.
     fn fill_beside_video(&mut self, now: Mono) {
         let mute = self.is_mute(now);
-        let brings_none = mute || !self.on_air.is_live();
         let until = self.filler.newest_video();
-        let before_cut = brings_none && self.filler.is_missing_before_cut();
-        if before_cut || self.filler.is_missing(mute, until) {
+        if self.filler.is_missing(mute, until) {
+            self.fill_past(until, now);
+        } else if (mute || !self.on_air.is_live()) && self.filler.is_missing_before_cut() {
             self.fill_up_to(until, now);
         }
     }
@@ -554,10 +554,10 @@ impl Switcher {
     /// The same where the picture stands still, up to where the programme stands by the clock.
     fn fill_beside_clock(&mut self, now: Mono) {
         self.filled = now;
-        let Some(due) = self.timeline.due(now) else { return };
-        let until = due - FILL_MARGIN;
+        let Some(passed) = self.timeline.passed(now) else { return };
+        let until = self.filler.newest_video().max(passed - FILL_MARGIN);
         if self.filler.is_missing(self.is_mute(now), until) {
-            self.fill_up_to(until, now);
+            self.fill_past(until, now);
         }
     }
 
@@ -569,7 +569,16 @@ impl Switcher {
         }
     }
 
-    /// Stores silence in the place of audio.
+    /// Stores silence in the place of audio: all frames that begin by this time.
+    fn fill_past(&mut self, until: Ticks, now: Mono) {
+        let frame = match self.ring.newest_config(Track::Audio) {
+            Some(TrackConfig::Aac(aac)) => aac.frame_duration(),
+            _ => aac_silence::usual_config().frame_duration(),
+        };
+        self.fill_up_to(until + frame, now);
+    }
+
+    /// The same: all frames that end by then.
     fn fill_up_to(&mut self, until: Ticks, now: Mono) {
         if self.silent_frame().is_none() {
             self.ring.set_config(&TrackConfig::Aac(aac_silence::usual_config()));

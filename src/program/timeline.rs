@@ -39,7 +39,7 @@ const SEAM_MAX: Ticks = Ticks::from_ms(100);
 const SEAM_MIN: Ticks = Ticks(2 * TICKS_PER_MS);
 /// A composition time is believed up to this, or four frames: reordering is not deeper at rates so
 /// slow that it would matter.
-const COMPOSITION_MAX: Ticks = Ticks(3 * TICKS_PER_S);
+const COMPOSITION_MAX: Ticks = Ticks(5 * TICKS_PER_S);
 const COMPOSITION_FRAMES_MAX: i64 = 4;
 
 /// How long a source's delay may take to settle behind its first frame: until the end of its
@@ -92,6 +92,8 @@ struct Lead {
     due: MilliTicks,
     /// The lead of the frames that were delayed least.
     level: MilliTicks,
+    /// The lead of those that were delayed most, since the last cut.
+    low: MilliTicks,
     /// What the level has risen or sunk since the last cut, and `due` not yet: no clock drifts so
     /// fast, but a source that delivers in pulses may come earlier than ever before.
     pending: MilliTicks,
@@ -119,6 +121,7 @@ impl Lead {
             self.pending -= drift;
             self.due = self.due.saturating_add(drift);
         }
+        self.low = if follows_cut { observed } else { observed.min(self.low + passed) };
         (self.level, self.at) = (level, now);
     }
 }
@@ -177,7 +180,7 @@ impl Timeline {
         self.shown = Some(self.shown.map_or(shown, |before| before.max(shown)));
         let lead = programme - wall(now);
         let level = lead.0.saturating_mul(1000);
-        let begins = Lead { due: level, level, pending: 0, at: now, cut: now };
+        let begins = Lead { due: level, level, low: level, pending: 0, at: now, cut: now };
         self.lead.get_or_insert(begins).observe(lead, now, follows_cut);
         programme
     }
@@ -241,8 +244,14 @@ impl Timeline {
     }
 
     /// Where the programme is to stand by the clock, whatever the source on air has run ahead.
-    pub fn due(&self, now: Mono) -> Option<Ticks> {
+    fn due(&self, now: Mono) -> Option<Ticks> {
         self.lead.map(|lead| wall(now) + Ticks(lead.due / 1000))
+    }
+
+    /// Before which time no picture of the source on air is to come any more, by the clock and the
+    /// latest that it has ever been.
+    pub fn passed(&self, now: Mono) -> Option<Ticks> {
+        self.lead.map(|lead| wall(now) + Ticks(lead.due.min(lead.low) / 1000))
     }
 
     /// What is added to a source's time now.

@@ -64,6 +64,9 @@ impl UnitSink for SourceSink<'_> {
         if self.is_on_air() && !self.switcher.awaits_key {
             self.switcher.ring.set_config(config);
         }
+        if self.is_staged() {
+            self.switcher.staging.set_config(config);
+        }
     }
 
     fn begin(&mut self, start: UnitStart) {

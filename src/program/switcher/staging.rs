@@ -33,6 +33,10 @@ impl Switcher {
         if start.key && self.may_stage(source, now) {
             self.unstage();
             self.staged = Some(source);
+            let state = self.sources.get(source as usize);
+            for config in state.iter().flat_map(|state| state.configs.iter().flatten()) {
+                self.staging.set_config(config);
+            }
         }
         if self.staged == Some(source) {
             open_unit(&mut self.staging, start);
@@ -65,8 +69,18 @@ impl Switcher {
         let UnitStart { dts, pts, .. } = self.staged_start(&unit);
         self.timeline.cut(dts, pts, now);
         self.awaits_key = false;
-        let new_sets = self.apply_configs();
-        self.unload_staging(now, new_sets);
+        let before = self.ring.newest_config(Track::Video).cloned();
+        self.apply_staged_config(&unit);
+        let is_new = self.ring.newest_config(Track::Video) != before.as_ref();
+        self.unload_staging(now, before.is_some() && is_new);
+    }
+
+    /// Puts the configuration into force with which a kept unit began: it may have changed since.
+    fn apply_staged_config(&mut self, unit: &Unit) {
+        let generation = unit.configs.get(unit.track.index()).copied().unwrap_or_default();
+        if let Some(config) = self.staging.config(unit.track, generation) {
+            self.ring.set_config(config);
+        }
     }
 
     /// Moves what was kept for the cut into the ring, in order; the audio unit that is open goes
@@ -87,6 +101,7 @@ impl Switcher {
             self.copy_staged(&unit, now, false, false);
         }
         self.unstage();
+        Track::ALL.into_iter().for_each(|track| self.apply_config(track));
     }
 
     /// A kept unit as its source began it, to the millisecond.
@@ -108,6 +123,7 @@ impl Switcher {
     fn copy_staged(&mut self, unit: &Unit, now: Mono, follows_cut: bool, add_sets: bool) -> bool {
         let start = self.staged_start(unit);
         let Some(dts) = self.place(start, now, follows_cut) else { return false };
+        self.apply_staged_config(unit);
         let pts = (start.pts + self.timeline.offset()).max(dts);
         open_unit(&mut self.ring, UnitStart { dts, pts, ..start });
         if add_sets {
