@@ -159,7 +159,7 @@ mod tests {
         let capacity =
             Capacity { video_bytes: 4096, audio_bytes: 4096, units: 64, unit_bytes_max: 1024 };
         let switcher =
-            Switcher::new(Ring::new(capacity), Duration::from_millis(500), FillAudio::Yes);
+            Switcher::new(Ring::new(capacity), Duration::from_millis(500), FillAudio::No);
         let programme = Programme::new(switcher);
         let mut listener = programme.listen();
         let mut cx = Context::from_waker(Waker::noop());

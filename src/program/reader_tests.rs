@@ -163,15 +163,18 @@ fn its_lag_is_the_media_time_from_where_it_stands_to_the_newest() {
 fn a_unit_whose_configuration_is_forgotten_is_passed_over() {
     let mut ring = Ring::new(CAPACITY);
     let mut reader = Reader::new();
-    let aac = |rate| {
-        TrackConfig::Aac(crate::codec::access_unit::AacConfig {
+    let avc = |height| {
+        TrackConfig::Avc(crate::codec::access_unit::AvcConfig {
             record: Default::default(),
-            object_type: 2,
-            sample_rate_hz: rate,
-            channels: 2,
+            width: 16,
+            height,
+            frame_rate: 0.0,
+            profile_idc: 77,
+            constraints: 0,
+            level_idc: 31,
         })
     };
-    ring.set_config(&aac(1));
+    ring.set_config(&avc(1));
     store(&mut ring, Track::Video, 0, true, 10);
     assert!(matches!(reader.step(&ring), Step::Configure { .. }));
     assert_eq!(next(&mut reader, &ring), Some((Track::Video, 0)));
@@ -179,7 +182,7 @@ fn a_unit_whose_configuration_is_forgotten_is_passed_over() {
     let kept = crate::base::limits::TRACK_CONFIGS_MAX as u32;
     let all = kept + 3;
     for n in 0..all {
-        ring.set_config(&aac(100 + n));
+        ring.set_config(&avc(100 + n));
         store(&mut ring, Track::Video, 40 + 40 * i64::from(n), true, 10);
     }
     // The first of them holds a generation that is gone: skipped, to the newest key unit.
@@ -187,19 +190,19 @@ fn a_unit_whose_configuration_is_forgotten_is_passed_over() {
     let step = reader.step(&ring);
     let timestamp_ms = 40 * all;
     let configured =
-        Step::Configure { changed: [None, Some(newest)], in_force: [0, newest], timestamp_ms };
+        Step::Configure { changed: [Some(newest), None], in_force: [newest, 0], timestamp_ms };
     assert_eq!(step, configured);
     assert_eq!(reader.skips(), 1);
     assert_eq!(next(&mut reader, &ring), Some((Track::Video, timestamp_ms)));
     // The newest key unit itself may be such a one: then the next to come is waited for.
-    ring.set_config(&aac(1000));
+    ring.set_config(&avc(1000));
     store(&mut ring, Track::Video, 4000, true, 10);
     for n in 0..kept {
-        ring.set_config(&aac(2000 + n));
+        ring.set_config(&avc(2000 + n));
     }
     assert_eq!(reader.step(&ring), Step::Wait);
     store(&mut ring, Track::Video, 4040, true, 10);
-    let in_force = [0, newest + 1 + kept];
-    let changed = [None, Some(newest + 1 + kept)];
+    let in_force = [newest + 1 + kept, 0];
+    let changed = [Some(newest + 1 + kept), None];
     assert_eq!(reader.step(&ring), Step::Configure { changed, in_force, timestamp_ms: 4040 });
 }

@@ -544,9 +544,10 @@ impl Switcher {
     fn fill_beside_video(&mut self, now: Mono) {
         let mute = self.is_mute(now);
         let until = self.filler.newest_video();
-        if self.filler.is_missing(mute, until) {
+        let before_cut = self.filler.is_missing_before_cut();
+        if self.filler.is_missing(mute, until) || mute && before_cut {
             self.fill_past(until, now);
-        } else if (mute || !self.on_air.is_live()) && self.filler.is_missing_before_cut() {
+        } else if !self.on_air.is_live() && before_cut {
             self.fill_up_to(until, now);
         }
     }
