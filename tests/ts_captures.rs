@@ -166,3 +166,70 @@ fn capture_of_a_single_packet() {
     assert!(seen.recorder.units.is_empty());
     assert_nothing_wrong(&seen.recorder, &seen.demux);
 }
+
+/// DTS and PTS of each packet by ffprobe's own parser; `None` where it has none.
+fn ffprobe_times(path: &Path) -> Vec<(Option<i64>, Option<i64>)> {
+    let mut command = Command::new("ffprobe");
+    command.args(["-v", "quiet", "-select_streams", "v:0", "-show_entries", "packet=dts,pts"]);
+    let output = command.args(["-of", "csv=p=0"]).arg(path).output().expect("ffprobe is there");
+    let said = String::from_utf8(output.stdout).expect("ffprobe's numbers");
+    let time = |field: Option<&str>| field.and_then(|field| field.trim().parse().ok());
+    let line = |line: &str| {
+        let mut fields = line.split(',');
+        let pts = time(fields.next());
+        (time(fields.next()), pts)
+    };
+    said.lines().filter(|line| !line.trim().is_empty()).map(line).collect()
+}
+
+/// What no PES packet of them delimits: each unit comes out as ffmpeg's parser finds it, at the time
+/// it has by that parser where there is one.
+#[test]
+fn captures_whose_pes_are_no_access_units() {
+    for (name, units, keys) in [
+        ("real-shaka-hls-ts-h264_fileSequence0.ts", 180, 3),
+        ("real-mediabunny-0-head.ts", 129, 1),
+        ("bounded.ts", 250, 5),
+        ("perslice_pts.ts", 250, 5),
+        ("multi_noaud.ts", 250, 5),
+    ] {
+        let Some(path) = capture(&format!("field/{name}")) else { continue };
+        let ts = fs::read(&path).expect("a capture that can be read");
+        let (mut recorder, mut demux) = demultiplex(None, ts.chunks(1316));
+        demux.finish(&mut recorder);
+        assert_eq!((recorder.count(Track::Video), recorder.keys()), (units, keys), "{name}");
+        assert_eq!((demux.counters().broken_units, recorder.aborted), (0, 0), "{name}");
+        assert_eq!(demux.counters().early_end_failures, 0, "{name}");
+        assert_elementary_streams_like_ffmpeg(&path, &recorder);
+        let times = ffprobe_times(&path);
+        assert_eq!(times.len(), units, "{name}");
+        for ((start, _), (dts, pts)) in recorder.units_of(Track::Video).zip(times) {
+            assert!(dts.is_none_or(|dts| dts == start.dts.0), "{name}: {start:?}, {dts:?}");
+            assert!(pts.is_none_or(|pts| pts == start.pts.0), "{name}: {start:?}, {pts:?}");
+        }
+        let starts: Vec<_> = recorder.units_of(Track::Video).map(|(start, _)| start.dts).collect();
+        assert!(starts.windows(2).all(|pair| pair[0] < pair[1]), "{name}");
+    }
+}
+
+#[test]
+fn capture_of_an_intra_refresh_stream_joined_late() {
+    let Some(path) = capture("field/ir_mid.ts") else { return };
+    let seen = see(&path, None);
+    assert!(seen.recorder.keys() >= 3, "it is joined at recovery points");
+    assert_nothing_wrong(&seen.recorder, &seen.demux);
+}
+
+#[test]
+fn capture_of_sound_whose_channels_have_no_number() {
+    let Some(path) = capture("field/side51.ts") else { return };
+    let seen = see(&path, None);
+    assert_eq!(seen.recorder.count(Track::Audio), ffprobe_count(&path, "a:0"));
+    let channels = seen.recorder.configs.iter().find_map(|config| match config {
+        TrackConfig::Aac(aac) => Some(aac.channels),
+        TrackConfig::Avc(_) => None,
+    });
+    assert_eq!(channels, Some(6));
+    assert_nothing_wrong(&seen.recorder, &seen.demux);
+    assert_elementary_streams_like_ffmpeg(&path, &seen.recorder);
+}

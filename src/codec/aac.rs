@@ -1,10 +1,12 @@
 //! AAC frames out of ADTS (ISO/IEC 13818-7, 6.2; ISO/IEC 14496-3, 1.A.2), as the bytes arrive.
 //! Purpose: hand each frame over without its header, with a time of its own, whatever the
 //! fragments and however many frames a PES packet holds or a frame spans.
-//! Non-goals: LATM, program config elements (channel_configuration 0), several raw data blocks in
-//! one frame (they cannot be told apart without decoding): counted and left out. CRCs are removed,
-//! not checked.
-//! Bound: the 9 bytes of a header; payload is not kept.
+//! Where channel_configuration is 0, a program config element in the frames says what the channels
+//! are (shaka-packager #598, mpegts.js #157, ExoPlayer #7770); frames before the first are left out.
+//! Non-goals: LATM, several raw data blocks in one frame (they cannot be told apart without
+//! decoding): counted and left out. CRCs are removed, not checked.
+//! Bound: the 9 bytes of a header, and `PCE_BYTES_MAX` of a frame that may begin with such an
+//! element; other payload is not kept.
 //!
 //! Where a frame begins is certain while each header stands where the frame before it ended. After
 //! a loss it is not: 12 set bits are found in any payload. So a frame found by searching is handed
@@ -12,6 +14,7 @@
 
 use super::access_unit::{AacConfig, Track, TrackConfig, UnitSink, UnitStart};
 use super::audio_config::{channels, sample_rate_hz, short_record};
+use super::program_config::{self, at_block_start, BlockStart, ProgramConfig, PCE_BYTES_MAX};
 use crate::base::time::{Ticks, TICKS_PER_S};
 
 /// Samples in a raw data block.
@@ -35,7 +38,8 @@ pub struct AdtsCounters {
     pub resyncs: u64,
     /// Bytes skipped in search of a header.
     pub skipped_bytes: u64,
-    /// Frames left out: program config element or several raw data blocks.
+    /// Frames left out: no program config element has come that would say what their channels are,
+    /// or several raw data blocks.
     pub unsupported: u64,
     /// Frames left out because no PTS had come yet, or none since a loss.
     pub without_time: u64,
@@ -86,6 +90,19 @@ impl Header {
         channels(self.channel_configuration).filter(|_| self.raw_blocks == 1)
     }
 
+    /// Whether a program config element is to say what the channels are.
+    const fn has_program_config(&self) -> bool {
+        self.channel_configuration == 0 && self.raw_blocks == 1
+    }
+
+    /// The configuration by the program config element at the beginning of the frame.
+    fn program_config(&self, block: &[u8], program: &ProgramConfig) -> Option<AacConfig> {
+        let channels = Some(program.channels()).filter(|channels| *channels > 0)?;
+        let record = program_config::record(self.object_type, self.rate_index, block, program)?;
+        let AacConfig { object_type, sample_rate_hz, .. } = self.config(channels);
+        Some(AacConfig { record, object_type, sample_rate_hz, channels })
+    }
+
     /// Whether both belong to the same run of frames: what may not change between them is equal.
     fn is_like(&self, other: &Header) -> bool {
         (self.object_type, self.rate_index, self.channel_configuration)
@@ -115,6 +132,9 @@ impl Header {
 enum Frame {
     /// None: a header is awaited or being collected.
     None,
+    /// The beginning of a raw data block is collected, which may be a program config element; so
+    /// many bytes of it are still to come.
+    Block { header: Header, pts: Ticks, left: usize },
     /// Payload bytes still to come; whether they go to the sink.
     Body { left: usize, carried: bool },
 }
@@ -137,6 +157,10 @@ pub struct AdtsAssembler {
     packet_begins: bool,
     config: Option<AacConfig>,
     header: Option<Header>,
+    /// The beginning of a raw data block.
+    block: heapless::Vec<u8, PCE_BYTES_MAX>,
+    /// What the last program config element said, and the header of its frame.
+    program: Option<(Header, AacConfig)>,
     clock: FrameClock,
     counters: AdtsCounters,
 }
@@ -161,6 +185,8 @@ impl AdtsAssembler {
             packet_begins: false,
             config: None,
             header: None,
+            block: heapless::Vec::new(),
+            program: None,
             clock: FrameClock::default(),
             counters: AdtsCounters::default(),
         }
@@ -189,6 +215,9 @@ impl AdtsAssembler {
                     if left == body.len() {
                         self.end_frame(carried, sink);
                     }
+                }
+                Frame::Block { header, pts, left } => {
+                    input = self.collect_block(&header, pts, left, input, sink);
                 }
                 Frame::None => input = self.collect_header(input, sink),
             }
@@ -321,6 +350,11 @@ impl AdtsAssembler {
         self.partial_before_packet = 0;
         self.packet_begins = false;
         let mut carried = false;
+        if let (true, true, Some(pts)) = (trusted, header.has_program_config(), pts) {
+            self.block.clear();
+            self.frame = Frame::Block { header, pts, left: header.payload_bytes };
+            return;
+        }
         match (header.carried_channels(), pts) {
             _ if !trusted => {}
             (None, _) => self.counters.unsupported += 1,
@@ -334,12 +368,55 @@ impl AdtsAssembler {
         self.frame = Frame::Body { left: header.payload_bytes, carried };
     }
 
+    /// Takes bytes of a frame that may begin with a program config element; gives back the input
+    /// behind them.
+    fn collect_block<'a, S: UnitSink + ?Sized>(
+        &mut self,
+        header: &Header,
+        pts: Ticks,
+        left: usize,
+        input: &'a [u8],
+        sink: &mut S,
+    ) -> &'a [u8] {
+        let room = left.min(PCE_BYTES_MAX - self.block.len());
+        let (bytes, rest) = input.split_at_checked(room).unwrap_or((input, &[]));
+        self.block.extend_from_slice(bytes).unwrap_or_default();
+        let left = left - bytes.len();
+        let start = at_block_start(&self.block);
+        if start == BlockStart::Cut && left > 0 && self.block.len() < PCE_BYTES_MAX {
+            self.frame = Frame::Block { header: *header, pts, left };
+            return rest;
+        }
+        if let BlockStart::Program(program) = start {
+            let config = header.program_config(&self.block, &program);
+            self.program = config.map(|config| (*header, config));
+        }
+        let program = self.program.as_ref().filter(|(before, _)| before.is_like(header));
+        let carried = program.is_some();
+        if let Some((_, config)) = program.cloned() {
+            self.header = Some(*header);
+            self.announce(config, sink);
+            sink.begin(UnitStart { track: Track::Audio, dts: pts, pts, key: false });
+            sink.write(Track::Audio, &self.block);
+        } else {
+            self.counters.unsupported += 1;
+        }
+        self.frame = Frame::Body { left, carried };
+        if left == 0 {
+            self.end_frame(carried, sink);
+        }
+        rest
+    }
+
     fn configure<S: UnitSink + ?Sized>(&mut self, header: &Header, channels: u8, sink: &mut S) {
         if self.header.is_some_and(|before| before.is_like(header)) {
             return;
         }
         self.header = Some(*header);
-        let config = header.config(channels);
+        self.announce(header.config(channels), sink);
+    }
+
+    fn announce<S: UnitSink + ?Sized>(&mut self, config: AacConfig, sink: &mut S) {
         if self.config.as_ref() != Some(&config) {
             sink.config(&TrackConfig::Aac(config.clone()));
             self.config = Some(config);

@@ -10,10 +10,15 @@ use std::ops::RangeInclusive;
 
 use super::aac::samples_to_ticks;
 use super::access_unit::{AacConfig, ConfigRecord};
+use super::audio_config::program_config;
+use super::program_config::{Element, TaggedElement};
 use crate::base::time::Ticks;
 
-/// Bytes of the largest: a front centre, three pairs and an effects channel.
-pub const SILENT_FRAME_BYTES_MAX: usize = 24;
+/// Elements of the largest block made: 7.1 in as many as it may have.
+const ELEMENTS_MAX: usize = 8;
+
+/// Bytes of the largest: as many pairs, 43 bits each, and an end.
+pub const SILENT_FRAME_BYTES_MAX: usize = (ELEMENTS_MAX * 43 + 3).div_ceil(8);
 
 /// Audio object types whose raw data blocks are made of the elements below: Main, LC, SSR and
 /// LTP, and SBR and PS around them (table 1.17).
@@ -23,24 +28,12 @@ const OBJECT_TYPES: [u8; 6] = [1, 2, 3, 4, 5, 29];
 /// than a millisecond or more than an hour are nobody's.
 const RATES_HZ: RangeInclusive<u32> = 7_350..=96_000;
 
-/// The syntactic elements of a raw data block (table 4.85).
-#[derive(Clone, Copy)]
-enum Element {
-    /// A single channel.
-    Sce,
-    /// A pair of channels.
-    Cpe,
-    /// A low frequency effects channel.
-    Lfe,
-}
-
-impl Element {
-    const fn id(self) -> u32 {
-        match self {
-            Element::Sce => 0,
-            Element::Cpe => 1,
-            Element::Lfe => 3,
-        }
+/// An element's id in a raw data block (table 4.85).
+const fn id(element: Element) -> u32 {
+    match element {
+        Element::Sce => 0,
+        Element::Cpe => 1,
+        Element::Lfe => 3,
     }
 }
 
@@ -58,19 +51,18 @@ impl SilentFrame {
     /// The frame for a configuration; `None` for object types whose frames are made differently,
     /// and for rates that do not exist.
     pub fn of(config: &AacConfig) -> Option<SilentFrame> {
-        let elements = elements(config.channels)?;
         if !OBJECT_TYPES.contains(&config.object_type) || !RATES_HZ.contains(&config.sample_rate_hz)
         {
             return None;
         }
+        let elements = match program_config(&config.record) {
+            Some(program) => tagged(program.elements.iter().copied())?,
+            None => numbered(elements(config.channels)?)?,
+        };
         let mut bits = Bits::default();
-        // Elements of one kind are told apart by their tags.
-        let mut tags = [0; 4];
-        for element in elements {
-            let tag = tags.get_mut(element.id() as usize)?;
-            bits.put(element.id(), 3);
-            bits.put(*tag, 4);
-            *tag += 1;
+        for (element, tag) in elements {
+            bits.put(id(element), 3);
+            bits.put(u32::from(tag), 4);
             match element {
                 Element::Sce | Element::Lfe => {
                     bits.global_gain();
@@ -125,6 +117,26 @@ fn elements(channels: u8) -> Option<&'static [Element]> {
         8 => &[Sce, Cpe, Cpe, Cpe, Lfe],
         _ => return None,
     })
+}
+
+type Elements = heapless::Vec<TaggedElement, ELEMENTS_MAX>;
+
+/// These elements, if a block of them is within its bound.
+fn tagged(elements: impl Iterator<Item = TaggedElement>) -> Option<Elements> {
+    let mut all = Elements::new();
+    for element in elements {
+        all.push(element).ok()?;
+    }
+    Some(all)
+}
+
+/// The same, elements of one kind told apart by tags from 0 on.
+fn numbered(elements: &[Element]) -> Option<Elements> {
+    let before = |n: usize| elements.get(..n).unwrap_or_default();
+    tagged(elements.iter().enumerate().map(|(n, element)| {
+        let alike = before(n).iter().filter(|other| *other == element).count();
+        (*element, u8::try_from(alike).unwrap_or(0))
+    }))
 }
 
 /// Writes bits, the most significant first; the last byte is filled up with zeros, which is the
@@ -236,6 +248,24 @@ mod tests {
     }
 
     #[test]
+    fn ffmpeg_hears_nothing_in_channels_told_by_a_program_config_element() {
+        // 5.1(side) as ffmpeg's encoder announces it.
+        let side = [0x11, 0x80, 4, 0xc8, 0x44, 0, 0x20, 0, 0xc4, 0];
+        let side = config(&side);
+        assert_eq!(side.channels, 6);
+        let (complaints, told) = decoded(&side, 20);
+        let layout = "Guessed Channel Layout for Input Stream #0.0 : 5.1\n";
+        assert!(["", layout].contains(&complaints.as_str()), "{complaints}");
+        let samples = format!("n_samples: {}\n", 20 * 6 * 1024);
+        assert!(told.contains("max_volume: -91.0 dB") && told.contains(&samples), "{told}");
+        // Nine single channels are more than are made.
+        let mut nine = vec![0x11, 0x80, 4, 0xe4, 0, 0, 0];
+        nine.extend([0; 8]);
+        let nine = config(&nine);
+        assert_eq!((nine.channels, SilentFrame::of(&nine)), (9, None));
+    }
+
+    #[test]
     fn ffmpeg_hears_nothing_at_any_rate() {
         for rate_index in 0..13 {
             assert_silent(&lc(rate_index, 1), 1, 1024);
@@ -257,7 +287,7 @@ mod tests {
         // 7 bits of element, 8 of gain, 11 of window, 3 of tools, 3 of the end.
         assert_eq!(mono.payload(), [0, 0, 0, 0b0000_0111]);
         let largest = SilentFrame::of(&lc(3, 7)).expect("7.1");
-        assert_eq!(largest.payload().len(), SILENT_FRAME_BYTES_MAX);
+        assert_eq!(largest.payload().len(), 24);
     }
 
     #[test]

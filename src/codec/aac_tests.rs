@@ -254,6 +254,54 @@ fn frames_that_cannot_be_carried_are_counted_and_take_their_time() {
     assert_eq!(assembler.counters().unsupported, 3);
 }
 
+/// 5.1(side) as ffmpeg's encoder writes it, once, in the first frame.
+const SIDE_LAYOUT: &str = "a0990880040018800d4c61766335392e33372e313030";
+
+#[test]
+fn channels_that_have_no_number_are_told_by_their_program_config_element() {
+    let program = crate::codec::collector::hex(SIDE_LAYOUT);
+    let with = |rest: &[u8]| adts(HZ_48000, 0, &[&program, rest].concat(), false);
+    let without = |byte: u8| adts(HZ_48000, 0, &[0x21, byte, byte], false);
+    let stream = [without(1), with(&[0xde, 2, 0]), without(3), with(&[5]), without(7)].concat();
+    for size in 1..stream.len() {
+        let mut assembler = AdtsAssembler::new();
+        let mut sink = Collector::default();
+        assembler.begin(Some(Ticks(0)));
+        for fragment in stream.chunks(size) {
+            assembler.data(fragment, &mut sink);
+        }
+        let expected = [
+            [&program[..], &[0xde, 2, 0]].concat(),
+            vec![0x21, 3, 3],
+            [&program[..], &[5]].concat(),
+            vec![0x21, 7, 7],
+        ];
+        assert_eq!(payloads(&sink), expected, "in fragments of {size}");
+        assert_eq!(times(&sink), [1920, 3840, 5760, 7680]);
+        let [TrackConfig::Aac(config)] = &sink.configs()[..] else { panic!("one configuration") };
+        assert_eq!((config.channels, config.sample_rate_hz), (6, 48_000));
+        assert_eq!(AacConfig::from_record(&config.record).as_ref(), Ok(config));
+        assert_eq!(assembler.counters().unsupported, 1, "the one before the first element");
+    }
+}
+
+#[test]
+fn a_program_config_element_holds_for_frames_like_its_own() {
+    let program = crate::codec::collector::hex(SIDE_LAYOUT);
+    let mut assembler = AdtsAssembler::new();
+    let mut sink = Collector::default();
+    assembler.begin(Some(Ticks(0)));
+    assembler.data(&adts(HZ_48000, 0, &program, false), &mut sink);
+    assembler.data(&adts(HZ_48000, 0, &[0x21, 8], false), &mut sink);
+    assembler.data(&adts(HZ_44100, 0, &[0x21, 9], false), &mut sink);
+    // One that lists no channel, and one cut short by its frame.
+    let nothing = [0xa0, 0x98, 0, 0, 0, 0, 0, 0];
+    assembler.data(&adts(HZ_48000, 0, &nothing, false), &mut sink);
+    assembler.data(&adts(HZ_48000, 0, &program[..12], false), &mut sink);
+    assert_eq!(payloads(&sink), [program, vec![0x21, 8]]);
+    assert_eq!(assembler.counters().unsupported, 3);
+}
+
 #[test]
 fn reserved_frequencies_and_impossible_lengths_are_no_headers() {
     for (place, value) in [(2, 0x74), (2, 0x7c), (4, 0), (1, 0xf3)] {

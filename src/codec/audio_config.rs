@@ -5,6 +5,8 @@ use std::fmt;
 
 use super::aac::samples_to_ticks;
 use super::access_unit::{AacConfig, ConfigRecord};
+use super::bit_reader::{Bits, BitsEnd};
+use super::program_config::ProgramConfig;
 use crate::base::time::Ticks;
 
 /// Sampling frequencies by samplingFrequencyIndex, hertz (table 1.18).
@@ -18,8 +20,8 @@ pub(super) fn sample_rate_hz(index: u8) -> Option<u32> {
     RATES_HZ.get(usize::from(index)).copied()
 }
 
-/// Channels of a channelConfiguration 1 to 7 (table 1.19); `None` for 0, a program config element,
-/// and for what is reserved.
+/// Channels of a channelConfiguration 1 to 7 (table 1.19); `None` for 0, where a program config
+/// element says, and for what is reserved.
 pub(super) fn channels(configuration: u8) -> Option<u8> {
     match configuration {
         1..=6 => Some(configuration),
@@ -37,7 +39,8 @@ pub enum AacRecordError {
     Limit,
     /// A samplingFrequencyIndex that is reserved, or a frequency of 0.
     SampleRate,
-    /// A channelConfiguration that is reserved, or 0: a program config element.
+    /// A channelConfiguration that is reserved, or 0 without a program config element that can be
+    /// read.
     Channels(u8),
 }
 
@@ -58,20 +61,33 @@ impl fmt::Display for AacRecordError {
 
 impl std::error::Error for AacRecordError {}
 
+impl From<BitsEnd> for AacRecordError {
+    fn from(_: BitsEnd) -> AacRecordError {
+        AacRecordError::Truncated
+    }
+}
+
 impl AacConfig {
     /// Reads an AudioSpecificConfig. Of one that says no more than object type, frequency and
     /// channels, the record kept is the two bytes that say so: encoders append an announcement
     /// that there is no SBR, and records that mean the same are to be equal. The sample rate is
     /// that of the AAC frames themselves, before SBR.
     pub fn from_record(record: &[u8]) -> Result<AacConfig, AacRecordError> {
-        let mut bits = Bits { bytes: record, position: 0 };
-        let object_type = bits.object_type()?;
-        let (index, sample_rate_hz) = bits.sample_rate()?;
-        let configuration = bits.take(4)?;
-        let configuration = u8::try_from(configuration).unwrap_or(u8::MAX);
-        let channels = channels(configuration).ok_or(AacRecordError::Channels(configuration))?;
+        let mut bits = Bits::new(record);
+        let object_type = object_type(&mut bits)?;
+        let (index, sample_rate_hz) = sample_rate(&mut bits)?;
+        let configuration = u8::try_from(bits.take(4)?).unwrap_or(u8::MAX);
+        let channels = match configuration {
+            0 => program_config(record).map(|program| program.channels()),
+            _ => channels(configuration),
+        };
+        let channels = channels.ok_or(AacRecordError::Channels(configuration))?;
         let record = match index {
-            Some(index) if (1..=4).contains(&object_type) && bits.says_no_more() => {
+            Some(index)
+                if configuration != 0
+                    && (1..=4).contains(&object_type)
+                    && says_no_more(&mut bits) =>
+            {
                 short_record(object_type, index, configuration)
             }
             _ => ConfigRecord::from_slice(record).map_err(|_| AacRecordError::Limit)?,
@@ -109,18 +125,9 @@ impl AacConfig {
 }
 
 fn frame_length_flag(record: &[u8]) -> Result<u32, AacRecordError> {
-    const SBR: u8 = 5;
-    const PS: u8 = 29;
-    let mut bits = Bits { bytes: record, position: 0 };
-    let object_type = bits.object_type()?;
-    bits.sample_rate()?;
-    bits.take(4)?;
-    if [SBR, PS].contains(&object_type) {
-        // The extension's frequency, and the object type of the core.
-        bits.sample_rate()?;
-        bits.object_type()?;
-    }
-    bits.take(1)
+    let mut bits = Bits::new(record);
+    Head::read(&mut bits)?;
+    Ok(bits.take(1)?)
 }
 
 /// The two bytes for an object type below 31 and a frequency that has an index.
@@ -131,57 +138,82 @@ pub(super) fn short_record(object_type: u8, index: u8, configuration: u8) -> Con
     record
 }
 
-struct Bits<'a> {
-    bytes: &'a [u8],
-    /// In bits.
-    position: usize,
+fn object_type(bits: &mut Bits<'_>) -> Result<u8, AacRecordError> {
+    const ESCAPE: u32 = 31;
+    let object_type = match bits.take(5)? {
+        ESCAPE => 32 + bits.take(6)?,
+        object_type => object_type,
+    };
+    Ok(u8::try_from(object_type).unwrap_or(u8::MAX))
 }
 
-impl Bits<'_> {
-    /// The next `count` bits, at most 24.
-    fn take(&mut self, count: usize) -> Result<u32, AacRecordError> {
-        let mut value = 0;
-        for position in self.position..self.position.saturating_add(count) {
-            let byte = self.bytes.get(position / 8).ok_or(AacRecordError::Truncated)?;
-            value = (value << 1) | u32::from((byte >> (7 - position % 8)) & 1);
-        }
-        self.position = self.position.saturating_add(count);
-        Ok(value)
+/// The frequency, and its index if it has one.
+fn sample_rate(bits: &mut Bits<'_>) -> Result<(Option<u8>, u32), AacRecordError> {
+    const ESCAPE: u8 = 15;
+    let index = u8::try_from(bits.take(4)?).unwrap_or(ESCAPE);
+    if index == ESCAPE {
+        let hz = bits.take(24)?;
+        return if hz == 0 { Err(AacRecordError::SampleRate) } else { Ok((None, hz)) };
     }
+    sample_rate_hz(index).map(|hz| (Some(index), hz)).ok_or(AacRecordError::SampleRate)
+}
 
-    fn object_type(&mut self) -> Result<u8, AacRecordError> {
-        const ESCAPE: u32 = 31;
-        let object_type = match self.take(5)? {
-            ESCAPE => 32 + self.take(6)?,
-            object_type => object_type,
-        };
-        Ok(u8::try_from(object_type).unwrap_or(u8::MAX))
+/// Behind the channels: the flags of GASpecificConfig all 0 (1024 samples in a frame), and no sync
+/// extension, or one that announces that there is no SBR.
+fn says_no_more(bits: &mut Bits<'_>) -> bool {
+    const SYNC_EXTENSION: u32 = 0x2b7;
+    const SBR: u32 = 5;
+    if bits.take(3) != Ok(0) {
+        return false;
     }
+    match bits.take(11) {
+        Ok(SYNC_EXTENSION) => bits.take(5) == Ok(SBR) && bits.take(1) == Ok(0),
+        _ => true,
+    }
+}
 
-    /// The frequency, and its index if it has one.
-    fn sample_rate(&mut self) -> Result<(Option<u8>, u32), AacRecordError> {
-        const ESCAPE: u8 = 15;
-        let index = u8::try_from(self.take(4)?).unwrap_or(ESCAPE);
-        if index == ESCAPE {
-            let hz = self.take(24)?;
-            return if hz == 0 { Err(AacRecordError::SampleRate) } else { Ok((None, hz)) };
-        }
-        sample_rate_hz(index).map(|hz| (Some(index), hz)).ok_or(AacRecordError::SampleRate)
-    }
+/// The parts of a record up to GASpecificConfig.
+struct Head {
+    object_type: u8,
+    /// That of the frames: the core's, where there is SBR or PS.
+    core_type: u8,
+    rate_index: Option<u8>,
+    sample_rate_hz: u32,
+    configuration: u8,
+}
 
-    /// Behind the channels: the flags of GASpecificConfig all 0 (1024 samples in a frame), and no
-    /// sync extension, or one that announces that there is no SBR.
-    fn says_no_more(&mut self) -> bool {
-        const SYNC_EXTENSION: u32 = 0x2b7;
-        const SBR: u32 = 5;
-        if self.take(3) != Ok(0) {
-            return false;
+impl Head {
+    fn read(bits: &mut Bits<'_>) -> Result<Head, AacRecordError> {
+        const SBR: u8 = 5;
+        const PS: u8 = 29;
+        let object_type = object_type(bits)?;
+        let (rate_index, sample_rate_hz) = sample_rate(bits)?;
+        let configuration = u8::try_from(bits.take(4)?).unwrap_or(u8::MAX);
+        let mut core_type = object_type;
+        if [SBR, PS].contains(&object_type) {
+            // The extension's frequency, and the object type of the core.
+            sample_rate(bits)?;
+            core_type = self::object_type(bits)?;
         }
-        match self.take(11) {
-            Ok(SYNC_EXTENSION) => self.take(5) == Ok(SBR) && self.take(1) == Ok(0),
-            _ => true,
-        }
+        Ok(Head { object_type, core_type, rate_index, sample_rate_hz, configuration })
     }
+}
+
+/// The program config element of a record whose channelConfiguration is 0, where the object type
+/// has a GASpecificConfig (4.4.1).
+pub(super) fn program_config(record: &[u8]) -> Option<ProgramConfig> {
+    let mut bits = Bits::new(record);
+    let head = Head::read(&mut bits).ok()?;
+    if head.configuration != 0 || !matches!(head.core_type, 1..=4) {
+        return None;
+    }
+    // frameLengthFlag; dependsOnCoreCoder and its delay; extensionFlag.
+    bits.take(1).ok()?;
+    if bits.take(1).ok()? == 1 {
+        bits.take(14).ok()?;
+    }
+    bits.take(1).ok()?;
+    ProgramConfig::read(&mut bits).ok().filter(|program| program.channels() > 0)
 }
 
 #[cfg(test)]
@@ -206,6 +238,22 @@ mod tests {
         // Explicit SBR (object type 5): the frames' own rate is 24 kHz.
         let explicit = AacConfig::from_record(&[0x2b, 0x11, 0x88, 0x00]).unwrap();
         assert_eq!((explicit.object_type, explicit.sample_rate_hz), (5, 24_000));
+    }
+
+    #[test]
+    fn channels_told_by_a_program_config_element_are_read() {
+        // 5.1(side): as FLV and MP4 carry it, also with an SBR around and with a core's delay.
+        let side = [0x11, 0x80, 4, 0xc8, 0x44, 0, 0x20, 0, 0xc4, 0];
+        let config = AacConfig::from_record(&side).unwrap();
+        assert_eq!((config.channels, config.object_type, config.frame_samples()), (6, 2, 1024));
+        assert_eq!(config.record, side, "kept as it stands");
+        for bytes in 2..side.len() {
+            let cut = AacConfig::from_record(&side[..bytes]);
+            assert_eq!(cut, Err(AacRecordError::Channels(0)), "{bytes} bytes");
+        }
+        // Object type 23 has another syntax behind the channels.
+        let low_delay = [0xb9, 0x80, 4, 0xc8, 0x44, 0, 0x20, 0, 0xc4, 0];
+        assert_eq!(AacConfig::from_record(&low_delay), Err(AacRecordError::Channels(0)));
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub mod aac_silence;
 pub mod access_unit;
 mod annexb;
 pub mod audio_config;
+mod bit_reader;
 #[cfg(test)]
 pub(crate) mod collector;
 pub mod container;
@@ -14,6 +15,7 @@ pub mod nal_lengths;
 mod nal_type;
 mod parameter_sets;
 mod picture_order;
+mod program_config;
 mod slice_header;
 mod sps;
 mod unit_clock;

@@ -198,6 +198,31 @@ fn ts_of_every_kind_is_played_and_sought_in_files() {
     faults_of_chance(60, Stream::file_fault);
 }
 
+/// AAC 5.1(side): channel_configuration 0, a program config element in each frame, or in one of
+/// several.
+#[test]
+fn ts_with_sound_whose_channels_have_no_number_comes_out() {
+    let element = [0xa0, 0x99, 8, 0x80, 4, 0, 0x18, 0x80, 0];
+    let sound = aac::Encoder { channels: 0, element: element.to_vec(), ..aac::Encoder::default() };
+    for (seed, every) in [(1, 1), (2, 5)] {
+        let rng = &mut Rng::with_seed(seed);
+        let mut units = h264::Encoder::default().encode(50, START, rng);
+        let frames = sound.encode(START, START + 50 * 3600, rng).into_iter().enumerate();
+        units.extend(frames.map(|(n, mut frame)| {
+            if n % every != 0 {
+                frame.nals = vec![[&[0x21], &frame.nals.concat()[element.len()..]].concat()];
+            }
+            frame
+        }));
+        let muxed = Muxer { audio_spans: true, ..Muxer::default() }.mux(&units, &sound, rng);
+        let stream = Stream { units, muxed, timed_from: 0 };
+        let (came, _) = stream.demultiplexed(seed);
+        assert_eq!(stream.differences(&came, 0), None);
+        let record = [0x11, 0x80, 4, 0xc8, 0x44, 0, 0x20, 0, 0xc4, 0];
+        assert!(came.configs.iter().any(|config| config.record() == record), "{:?}", came.configs);
+    }
+}
+
 /// Packets lost here and there: what comes out is what was sent, at its own time.
 #[test]
 fn ts_with_losses_gives_only_whole_units() {
