@@ -126,7 +126,7 @@ impl AacConfig {
 
 fn frame_length_flag(record: &[u8]) -> Result<u32, AacRecordError> {
     let mut bits = Bits::new(record);
-    Head::read(&mut bits)?;
+    frame_type(&mut bits)?;
     Ok(bits.take(1)?)
 }
 
@@ -172,39 +172,28 @@ fn says_no_more(bits: &mut Bits<'_>) -> bool {
     }
 }
 
-/// The parts of a record up to GASpecificConfig.
-struct Head {
-    object_type: u8,
-    /// That of the frames: the core's, where there is SBR or PS.
-    core_type: u8,
-    rate_index: Option<u8>,
-    sample_rate_hz: u32,
-    configuration: u8,
-}
-
-impl Head {
-    fn read(bits: &mut Bits<'_>) -> Result<Head, AacRecordError> {
-        const SBR: u8 = 5;
-        const PS: u8 = 29;
-        let object_type = object_type(bits)?;
-        let (rate_index, sample_rate_hz) = sample_rate(bits)?;
-        let configuration = u8::try_from(bits.take(4)?).unwrap_or(u8::MAX);
-        let mut core_type = object_type;
-        if [SBR, PS].contains(&object_type) {
-            // The extension's frequency, and the object type of the core.
-            sample_rate(bits)?;
-            core_type = self::object_type(bits)?;
-        }
-        Ok(Head { object_type, core_type, rate_index, sample_rate_hz, configuration })
+/// The object type of the frames, which is the core's where there is SBR or PS, and the
+/// channelConfiguration; GASpecificConfig stands behind.
+fn frame_type(bits: &mut Bits<'_>) -> Result<(u8, u32), AacRecordError> {
+    const SBR: u8 = 5;
+    const PS: u8 = 29;
+    let outer = object_type(bits)?;
+    sample_rate(bits)?;
+    let configuration = bits.take(4)?;
+    if ![SBR, PS].contains(&outer) {
+        return Ok((outer, configuration));
     }
+    // The extension's frequency, and the object type of the core.
+    sample_rate(bits)?;
+    Ok((object_type(bits)?, configuration))
 }
 
 /// The program config element of a record whose channelConfiguration is 0, where the object type
 /// has a GASpecificConfig (4.4.1).
 pub(super) fn program_config(record: &[u8]) -> Option<ProgramConfig> {
     let mut bits = Bits::new(record);
-    let head = Head::read(&mut bits).ok()?;
-    if head.configuration != 0 || !matches!(head.core_type, 1..=4) {
+    let (object_type, configuration) = frame_type(&mut bits).ok()?;
+    if configuration != 0 || !matches!(object_type, 1..=4) {
         return None;
     }
     // frameLengthFlag; dependsOnCoreCoder and its delay; extensionFlag.
