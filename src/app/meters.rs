@@ -16,6 +16,8 @@ pub struct Meters {
     history: History,
     keys: KeyFrames,
     audio: Meter,
+    /// What came on the RTMP port's connections.
+    pub received: Meter,
     /// What viewers were sent.
     pub sent: Meter,
 }
@@ -87,6 +89,7 @@ impl Meters {
             dropped_oversize: ring.oversized(),
             dropped_time: counters.dropped_time,
             filled_audio: counters.filled_audio,
+            is_filling: switcher.is_filling(),
             ring_bytes: ring.capacity_bytes() as u64,
             ring_ms: switcher.ring_span().to_ms().unsigned_abs(),
         }

@@ -26,6 +26,7 @@ use crate::control::auth::Auth;
 use crate::control::ControlHandle;
 use crate::inputs::again::anew;
 use crate::inputs::deck::{OpenFile, OpenedFile, Readers};
+use crate::inputs::diagnosis::Air;
 use crate::inputs::playout::Playout;
 use crate::inputs::publisher::Publishers;
 use crate::inputs::pull::Pull;
@@ -268,9 +269,14 @@ impl Plane {
     }
 
     fn snapshot(&self, meters: &mut Meters, now: Mono) -> Snapshot {
+        let air = Air::of(&self.context.programme.switcher());
+        self.udp.look(air, now);
+        self.port.look(air, now);
+        self.pull.iter().for_each(|pull| pull.look(air, now));
         let programme = meters.programme(&self.context.programme, now);
         let mut rtmp = self.port.status();
         rtmp.bps_out = meters.sent.at(now, rtmp.bytes_out);
+        rtmp.bps_in = meters.received.at(now, rtmp.bytes_in);
         Snapshot {
             taken: now,
             programme,

@@ -1,28 +1,79 @@
-//! Complaints that repeat. Purpose: a fault that occurs a thousand times a second costs one line a
-//! second, which tells how often. Non-goal: the log itself. Bound: two words per kind of complaint.
+//! Complaints that repeat. Purpose: a fault that occurs a thousand times a second costs one line
+//! when it begins and one when it is over. Non-goal: the log itself. Bound: a few words per kind of
+//! complaint.
+
+use std::fmt;
+use std::time::Duration;
 
 use super::limits::{NEWS_BURST_MAX, REPEAT_MS_MIN};
 use super::time::Mono;
 
-/// One kind of complaint.
+/// A condition that has not occurred for so long is over.
+pub const CONDITION_QUIET_MS: u64 = 10_000;
+
+/// A condition that lasts, however often it occurs: logged once when it begins, and once when it
+/// is over.
 #[derive(Clone, Debug, Default)]
-pub struct Repeat {
-    said: Option<Mono>,
-    suppressed: u64,
+pub struct Condition {
+    lasting: Option<Lasting>,
 }
 
-impl Repeat {
-    /// Registers one occurrence at `now`. `Some(n)`: say it, and that `n` others were left out
-    /// since it was last said. `None`: said less than [`REPEAT_MS_MIN`] ago, only counted.
-    pub fn say(&mut self, now: Mono) -> Option<u64> {
-        let due = self.said.is_none_or(|said| now.to_ms() >= said.to_ms() + REPEAT_MS_MIN);
-        if due {
-            self.said = Some(now);
-            Some(std::mem::take(&mut self.suppressed))
-        } else {
-            self.suppressed = self.suppressed.saturating_add(1);
-            None
+#[derive(Clone, Copy, Debug)]
+struct Lasting {
+    since: Mono,
+    last: Mono,
+    count: u64,
+}
+
+/// A condition that is over.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Over {
+    /// Times it occurred.
+    pub count: u64,
+    /// From its first occurrence to its last.
+    pub lasted: Duration,
+}
+
+impl fmt::Display for Over {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} times in {} s", self.count, self.lasted.as_secs())
+    }
+}
+
+impl Condition {
+    /// It occurs at `now`. True: it begins with that and is to be logged.
+    pub fn occurs(&mut self, now: Mono) -> bool {
+        match &mut self.lasting {
+            Some(lasting) => {
+                lasting.last = now;
+                lasting.count = lasting.count.saturating_add(1);
+                false
+            }
+            None => {
+                self.lasting = Some(Lasting { since: now, last: now, count: 1 });
+                true
+            }
         }
+    }
+
+    /// Since when it lasts, if it does.
+    pub fn since(&self) -> Option<Mono> {
+        self.lasting.map(|lasting| lasting.since)
+    }
+
+    /// Whether it is over at `now` and to be logged: to be asked from time to time.
+    pub fn over(&mut self, now: Mono) -> Option<Over> {
+        self.over_after(now, Duration::from_millis(CONDITION_QUIET_MS))
+    }
+
+    /// The same, for one that may pause for so long; no time at all: it is known to be over.
+    pub fn over_after(&mut self, now: Mono, quiet: Duration) -> Option<Over> {
+        let Lasting { since, last, count } = self.lasting?;
+        if now.since(last) < quiet {
+            return None;
+        }
+        self.lasting = None;
+        Some(Over { count, lasted: last.since(since) })
     }
 }
 
@@ -76,23 +127,29 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_is_said_once_a_second_with_its_number() {
-        let mut repeat = Repeat::default();
-        let mut said = Vec::new();
-        for ms in 0..3_500 {
-            if let Some(left_out) = repeat.say(Mono::from_ms(ms)) {
-                said.push((ms, left_out));
+    fn a_condition_has_a_beginning_and_an_end_and_nothing_between() {
+        let (mut condition, mut said) = (Condition::default(), Vec::new());
+        // An hour of a thousand a second, looked at four times a second, and another an hour later.
+        let occurs = |ms: u64| ms < 3_600_000 || (7_200_000..7_200_005).contains(&ms);
+        for ms in (0..7_300_000).filter(|ms| occurs(*ms) || ms % 250 == 0) {
+            let now = Mono::from_ms(ms);
+            if occurs(ms) && condition.occurs(now) {
+                said.push((ms, None));
+            }
+            if ms % 250 == 0 {
+                said.extend(condition.over(now).map(|over| (ms, Some(over))));
             }
         }
-        assert_eq!(said, [(0, 0), (1000, 999), (2000, 999), (3000, 999)]);
-    }
-
-    #[test]
-    fn what_is_rare_is_always_said() {
-        let mut repeat = Repeat::default();
-        assert_eq!(repeat.say(Mono::from_ms(5)), Some(0));
-        assert_eq!(repeat.say(Mono::from_ms(1005)), Some(0));
-        assert_eq!(repeat.say(Mono::from_ms(1006)), None);
-        assert_eq!(repeat.say(Mono::from_ms(9000)), Some(1));
+        let over = |count, ms| Some(Over { count, lasted: Duration::from_millis(ms) });
+        assert_eq!(
+            said,
+            [
+                (0, None),
+                (3_610_000, over(3_600_000, 3_599_999)),
+                (7_200_000, None),
+                (7_210_250, over(5, 4)),
+            ]
+        );
+        assert_eq!(condition.since(), None);
     }
 }

@@ -131,6 +131,12 @@ pub const VIEWERS_DEFAULT: usize = 250;
 pub const VIEWERS_MAX: usize = 2000;
 /// RTMP connections with a session under way that have not yet said whether they play.
 pub const RTMP_PENDING_MAX: usize = 64;
+/// Refusals at the RTMP port that are remembered for the status.
+pub const RTMP_REFUSALS_MAX: usize = 16;
+/// One of them: three short texts and a few numbers.
+pub const RTMP_REFUSAL_BYTES: usize = 640;
+/// Copies of them: where they are counted, and in the snapshots that are being read.
+pub const RTMP_REFUSAL_COPIES_MAX: usize = 4;
 /// RTMP connections accepted and not yet listened to, because all sessions are taken.
 pub const RTMP_LOBBY_MAX: usize = 1024;
 /// Time a connection has to say what it wants before it may have to make room for another.
@@ -721,7 +727,7 @@ pub const CONFIG_VERSIONS_MAX: usize = 10;
 pub const CONFIG_WAIT_MS_MAX: u64 = 3_000;
 /// Pause between two looks at whether somebody has edited the configuration file.
 pub const CONFIG_LOOK_MS: u64 = 2_000;
-/// One repeated complaint is logged at most this often.
+/// News beyond the first burst is logged at most this often.
 pub const REPEAT_MS_MIN: u64 = 1000;
 /// News that strangers can make (a viewer comes or goes) told at once, before they are rationed.
 pub const NEWS_BURST_MAX: u64 = 64;

@@ -15,6 +15,7 @@ pub mod nal_lengths;
 mod nal_type;
 mod parameter_sets;
 mod picture_order;
+pub mod profile;
 mod program_config;
 mod slice_header;
 mod sps;

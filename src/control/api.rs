@@ -17,14 +17,16 @@ use crate::control::checks::{checks, CheckAnswer};
 use crate::control::inputs::{self, Playout, Publisher, Pull};
 use crate::control::machine::{machine, Machine};
 use crate::control::meter::HttpUse;
+use crate::control::reasons::{reason, refusal, ReasonAnswer, RefusalAnswer};
 use crate::system::config::MachineName;
 use crate::system::health::{self, Figures, Health, Thresholds};
 use crate::system::heap::HeapUse;
 use crate::system::machine::MachineStatus;
 use crate::system::snapshot::{
-    DestinationStatus, ProgrammeStatus, RtmpServerStatus, Snapshot, UdpStatus, ViewerStatus,
+    DestinationStatus, PreviewsStatus, ProgrammeStatus, RtmpServerStatus, Snapshot, TsStream,
+    UdpStatus, ViewerStatus,
 };
-use crate::ts::demux::{Counters, ProgrammeState, StreamInfo};
+use crate::ts::demux::{Counters, ProgrammeState};
 
 /// What is needed to tell the state, besides the snapshot.
 #[derive(Clone, Copy, Debug)]
@@ -94,6 +96,7 @@ pub struct StatusAnswer<'a> {
     publisher: Publisher<'a>,
     pull: Option<Pull<'a>>,
     rtmp: Rtmp<'a>,
+    previews: PreviewsStatus,
     http: HttpUse,
     viewer_count: usize,
     viewers: Vec<Viewer<'a>>,
@@ -160,10 +163,11 @@ pub fn status<'a>(snapshot: &'a Snapshot, health: &'a Health, moment: Moment) ->
         checks: checks(health),
         programme: programme(&snapshot.programme, moment),
         playout: inputs::playout(&snapshot.playout),
-        udp: udp(&snapshot.udp),
+        udp: udp(&snapshot.udp, moment),
         publisher: inputs::publisher(&snapshot.publisher, moment),
         pull: inputs::pull(&snapshot.pull, moment),
-        rtmp: rtmp(&snapshot.rtmp),
+        rtmp: rtmp(&snapshot.rtmp, moment),
+        previews: snapshot.previews,
         http: moment.http,
         viewer_count: snapshot.viewers.len(),
         viewers: snapshot
@@ -191,6 +195,8 @@ struct Programme {
     video: Option<Video>,
     audio: Option<Audio>,
     dropped: Dropped,
+    filled_audio: u64,
+    is_filling: bool,
     ring_bytes: u64,
     ring_ms: u64,
 }
@@ -241,6 +247,8 @@ fn programme(status: &ProgrammeStatus, moment: Moment) -> Programme {
             oversize: status.dropped_oversize,
             time: status.dropped_time,
         },
+        filled_audio: status.filled_audio,
+        is_filling: status.is_filling,
         ring_bytes: status.ring_bytes,
         ring_ms: status.ring_ms,
     }
@@ -253,7 +261,7 @@ pub fn video(config: &AvcConfig) -> Video {
         width: config.width,
         height: config.height,
         frame_rate: config.frame_rate,
-        profile: avc_profile(config),
+        profile: config.profile(),
         level: f64::from(config.level_idc) / 10.0,
     }
 }
@@ -262,36 +270,9 @@ pub fn video(config: &AvcConfig) -> Video {
 pub fn audio(config: &AacConfig) -> Audio {
     Audio {
         codec: "AAC",
-        profile: aac_profile(config),
+        profile: config.profile(),
         sample_rate_hz: config.sample_rate_hz,
         channels: config.channels,
-    }
-}
-
-/// The name of an H.264 profile (ITU-T H.264, A.2); empty when it has none here.
-pub fn avc_profile(config: &AvcConfig) -> &'static str {
-    match config.profile_idc {
-        66 => "Baseline",
-        77 => "Main",
-        88 => "Extended",
-        100 => "High",
-        110 => "High 10",
-        122 => "High 4:2:2",
-        244 => "High 4:4:4",
-        _ => "",
-    }
-}
-
-/// The name of an audio object type (ISO/IEC 14496-3, table 1.17); empty when it has none here.
-pub fn aac_profile(config: &AacConfig) -> &'static str {
-    match config.object_type {
-        1 => "Main",
-        2 => "LC",
-        3 => "SSR",
-        4 => "LTP",
-        5 => "HE",
-        29 => "HEv2",
-        _ => "",
     }
 }
 
@@ -315,10 +296,12 @@ struct Udp<'a> {
     programme_state: &'static str,
     programme_number: Option<u16>,
     programmes: u64,
-    streams: &'a [StreamInfo],
+    streams: &'a [TsStream],
+    reason: Option<ReasonAnswer<'a>>,
+    sound_reason: Option<ReasonAnswer<'a>>,
 }
 
-fn udp(status: &UdpStatus) -> Udp<'_> {
+fn udp(status: &UdpStatus, moment: Moment) -> Udp<'_> {
     let (programme_state, programme_number) = match status.programme {
         ProgrammeState::NoTable => ("no_table", None),
         ProgrammeState::Waiting => ("waiting", None),
@@ -343,6 +326,8 @@ fn udp(status: &UdpStatus) -> Udp<'_> {
         programme_number,
         programmes: status.programmes,
         streams: &status.streams,
+        reason: reason(status.reason.as_ref(), moment),
+        sound_reason: reason(status.sound_reason.as_ref(), moment),
     }
 }
 
@@ -356,11 +341,14 @@ struct Rtmp<'a> {
     closed_slow: u64,
     skips: u64,
     bytes_in: u64,
+    bps_in: u64,
+    viewer_bytes_in: u64,
     bytes_out: u64,
     bps_out: u64,
+    refusals: Vec<RefusalAnswer<'a>>,
 }
 
-fn rtmp(status: &RtmpServerStatus) -> Rtmp<'_> {
+fn rtmp(status: &RtmpServerStatus, moment: Moment) -> Rtmp<'_> {
     Rtmp {
         listen: &status.listen,
         accepted: status.accepted,
@@ -370,8 +358,11 @@ fn rtmp(status: &RtmpServerStatus) -> Rtmp<'_> {
         closed_slow: status.closed_slow,
         skips: status.skips,
         bytes_in: status.bytes_in,
+        bps_in: status.bps_in,
+        viewer_bytes_in: status.viewer_bytes_in,
         bytes_out: status.bytes_out,
         bps_out: status.bps_out,
+        refusals: status.refusals.iter().map(|each| refusal(each, moment)).collect(),
     }
 }
 
@@ -381,6 +372,7 @@ struct Viewer<'a> {
     address: &'a str,
     agent: &'a str,
     since: String,
+    bytes_in: u64,
     bytes_out: u64,
     timestamp_ms: u32,
     av_sync_ms: i64,
@@ -395,6 +387,7 @@ fn viewer(status: &ViewerStatus, moment: Moment) -> Viewer<'_> {
         address: &status.address,
         agent: &status.agent,
         since: moment.civil(status.since),
+        bytes_in: status.bytes_in,
         bytes_out: status.bytes_out,
         timestamp_ms: status.timestamp_ms,
         av_sync_ms: status.av_sync_ms,

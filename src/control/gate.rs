@@ -19,11 +19,10 @@ use smol::channel::{bounded, Receiver, Sender};
 use smol::future::{or, yield_now, zip};
 use smol::{LocalExecutor, Task};
 
+use crate::base::events::Condition;
 use crate::base::limits::{
     HTTP_ADDRESS_CONNECTIONS_MAX, HTTP_CONNECTIONS_MAX, HTTP_LANES, HTTP_REFUSALS_MAX,
-    REPEAT_MS_MIN,
 };
-use crate::base::time::Mono;
 use crate::control::connection::{self, Behind, Door, Seat};
 use crate::control::lane::{self, Job, Purse};
 use crate::control::routes::Port;
@@ -81,15 +80,20 @@ async fn accept(
     executor: &LocalExecutor<'static>,
     house: &Rc<House>,
 ) {
-    let mut quiet_until = Mono::default();
+    let mut errors = Condition::default();
     loop {
         match listener.accept().await {
-            Ok((stream, from)) => admit(stream, from, port, executor, house),
+            Ok((stream, from)) => {
+                if errors.since().is_some() {
+                    if let Some(over) = errors.over(clock::mono()) {
+                        log::info!("control: connections are accepted again ({over})");
+                    }
+                }
+                admit(stream, from, port, executor, house);
+            }
             Err(e) => {
-                let now = clock::mono();
-                if now >= quiet_until {
+                if errors.occurs(clock::mono()) {
                     log::warn!("control: no connection could be accepted: {e}");
-                    quiet_until = now + Duration::from_millis(REPEAT_MS_MIN);
                 }
                 Timer::after(ACCEPT_PAUSE).await;
             }

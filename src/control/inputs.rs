@@ -5,6 +5,7 @@
 use serde::Serialize;
 
 use crate::control::api::{self, Audio, Moment, Video};
+use crate::control::reasons::{reason, ReasonAnswer};
 use crate::system::snapshot::{PlayoutStatus, PublisherStatus, PullStatus, Snapshot, Source, Text};
 
 /// The API's name of a source: a file is `local`, as the original controller called it.
@@ -70,12 +71,15 @@ pub struct Publisher<'a> {
     agent: Option<&'a str>,
     since: Option<String>,
     bytes: u64,
+    bytes_in: u64,
     bps: u64,
     video: Option<Video>,
     audio: Option<Audio>,
     detail: Option<&'a str>,
     left_out: u64,
     refused_key: u64,
+    reason: Option<ReasonAnswer<'a>>,
+    sound_reason: Option<ReasonAnswer<'a>>,
 }
 
 /// Tells who publishes.
@@ -86,12 +90,15 @@ pub fn publisher(status: &PublisherStatus, moment: Moment) -> Publisher<'_> {
         agent: said(&status.agent),
         since: status.present.then(|| moment.civil(status.since)),
         bytes: status.bytes,
+        bytes_in: status.bytes_in,
         bps: status.bps,
         video: status.video.as_ref().map(api::video),
         audio: status.audio.as_ref().map(api::audio),
         detail: said(&status.detail),
         left_out: status.left_out,
         refused_key: status.refused_key,
+        reason: reason(status.reason.as_ref(), moment),
+        sound_reason: reason(status.sound_reason.as_ref(), moment),
     }
 }
 
@@ -106,6 +113,8 @@ pub struct Pull<'a> {
     bytes: u64,
     bps: u64,
     sessions: u64,
+    reason: Option<ReasonAnswer<'a>>,
+    sound_reason: Option<ReasonAnswer<'a>>,
 }
 
 /// Tells what is pulled; nothing when no pull is configured.
@@ -119,6 +128,8 @@ pub fn pull(status: &PullStatus, moment: Moment) -> Option<Pull<'_>> {
         bytes: status.bytes,
         bps: status.bps,
         sessions: status.sessions,
+        reason: reason(status.reason.as_ref(), moment),
+        sound_reason: reason(status.sound_reason.as_ref(), moment),
     })
 }
 

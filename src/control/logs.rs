@@ -10,6 +10,8 @@ use crate::control::names::parameter;
 use crate::control::routes::{self, Answer};
 use crate::system::logs::LogBook;
 
+/// What the original controller's scripts ask for: its five containers, whose lines are all here.
+const ORIGINALS: [&str; 5] = ["controller", "receiver", "relay", "rtmp", "nginx"];
 /// Under this name changes and attempts at them are logged.
 const AUDIT: &str = "audit";
 
@@ -28,13 +30,18 @@ struct LogsAnswer<'a> {
 pub fn answer(target: &str, log: &LogBook) -> Result<Answer, Answer> {
     let wrong = |why: &str| Err(routes::error(400, "INVALID_REQUEST", why));
     let kind = parameter(target, "type").filter(|kind| !kind.is_empty()).unwrap_or("all");
-    let (of_kind, only) = match kind {
-        "all" => (LevelFilter::Trace, None),
-        "warn" => (LevelFilter::Warn, None),
-        "error" => (LevelFilter::Error, None),
-        AUDIT => (LevelFilter::Trace, Some(AUDIT)),
-        _ => return wrong("`type` must be all, warn, error or audit; without it, all."),
-    };
+    let (of_kind, only) =
+        match kind {
+            "all" => (LevelFilter::Trace, None),
+            name if ORIGINALS.contains(&name) => (LevelFilter::Trace, None),
+            "warn" => (LevelFilter::Warn, None),
+            "error" => (LevelFilter::Error, None),
+            AUDIT => (LevelFilter::Trace, Some(AUDIT)),
+            _ => return wrong(
+                "`type` must be all, warn, error or audit; controller, receiver, relay, rtmp and \
+                 nginx mean all. Without it, all.",
+            ),
+        };
     let level = match parameter(target, "level").filter(|level| !level.is_empty()) {
         None => LevelFilter::Trace,
         Some(level) => match level.parse() {
@@ -93,6 +100,10 @@ mod tests {
     fn the_newest_lines_come_last_and_are_chosen_by_kind() {
         assert_eq!(words(""), ["one", "two", "three", "four", "five"]);
         assert_eq!(words("?type=all&lines=2"), ["four", "five"]);
+        for name in ORIGINALS {
+            assert_eq!(words(&format!("?type={name}")), words(""), "{name}");
+            assert_eq!(told(&format!("?type={name}")).1["type"], name);
+        }
         assert_eq!(words("?type=warn"), ["two", "four"]);
         assert_eq!(words("?type=error"), ["two"]);
         assert_eq!(words("?type=audit"), ["three"]);

@@ -1,5 +1,5 @@
 //! What the gate counts, for those who tell it. Purpose: the gate's thread writes, the workers
-//! read, nobody waits. Bound: a few numbers, and one line a second in the log.
+//! read, nobody waits. Bound: a few numbers, and two lines in the log for each run of refusals.
 
 use std::fmt::Display;
 use std::net::IpAddr;
@@ -8,14 +8,14 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::Serialize;
 
-use crate::base::events::Repeat;
+use crate::base::events::Condition;
 use crate::system::clock;
 
 /// The gate's numbers.
 #[derive(Debug, Default)]
 pub struct Meter {
     refused: AtomicU64,
-    complaint: Mutex<Repeat>,
+    complaint: Mutex<Condition>,
     /// Connections that have a seat.
     pub connections: Gauge,
     /// Clients of `/api/events`.
@@ -48,17 +48,18 @@ impl Meter {
     pub fn refuse(&self, peer: IpAddr, why: &dyn Display) {
         self.refused.fetch_add(1, Ordering::Relaxed);
         let mut complaint = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
-        match complaint.say(clock::mono()) {
-            Some(0) => log::info!("control: {peer} was turned away: {why}"),
-            Some(more) => {
-                log::info!("control: {peer} was turned away: {why} (and {more} others before)");
-            }
-            None => {}
+        if complaint.occurs(clock::mono()) {
+            log::info!("control: {peer} was turned away: {why}");
         }
     }
 
-    /// All numbers, now.
+    /// All numbers, now. Says when nobody is turned away any more.
     pub fn read(&self) -> HttpUse {
+        let mut complaint = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(over) = complaint.over(clock::mono()) {
+            log::info!("control: nobody is turned away any more ({over})");
+        }
+        drop(complaint);
         HttpUse {
             refused: self.refused.load(Ordering::Relaxed),
             connections: self.connections.read(),

@@ -48,6 +48,7 @@ mod names;
 mod orders;
 mod page;
 mod preview;
+mod reasons;
 #[cfg(test)]
 mod sample;
 mod settings;

@@ -78,6 +78,7 @@ pub fn allows_gzip(accept_encoding: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::system::reason::Why;
 
     fn field<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
         answer.fields.iter().find(|field| field.0 == name).map(|field| field.1.as_ref())
@@ -162,11 +163,22 @@ mod tests {
     fn both_languages_have_the_same_words() {
         let (english, japanese) = (names("/words-en.js"), names("/words-ja.js"));
         assert!(english.len() > 300, "{}", english.len());
-        let own = |name: &&str| !name.starts_with("error_") && !name.starts_with("warn_");
-        // The English of errors and warnings comes with them.
+        let coded = ["error_", "warn_", "reason_"];
+        let own = |name: &&str| !coded.iter().any(|prefix| name.starts_with(prefix));
+        // The English of errors, warnings and reasons comes with them.
         let of_the_page =
             japanese.iter().copied().filter(|name| own(name) || english.contains(name));
         assert!(of_the_page.eq(english.iter().copied()));
+    }
+
+    #[test]
+    fn every_reason_has_its_words_in_japanese() {
+        let known = names("/words-ja.js");
+        // It has words of the page's own, for what is on air has a name there.
+        for code in Why::CODES.iter().filter(|code| **code != "not_chosen") {
+            let name = format!("reason_{code}");
+            assert!(known.contains(&name.as_str()), "{name}");
+        }
     }
 
     #[test]

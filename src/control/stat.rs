@@ -12,7 +12,7 @@ use std::net::SocketAddr;
 
 use crate::base::limits::HTTP_VIEWERS_LISTED_MAX;
 use crate::codec::access_unit::{AacConfig, AvcConfig};
-use crate::control::api::{aac_profile, avc_profile, Moment};
+use crate::control::api::Moment;
 use crate::control::build_info::BUILD;
 use crate::control::routes::{self, Answer};
 use crate::system::snapshot::{Snapshot, Source, ViewerStatus};
@@ -61,8 +61,10 @@ fn write(xml: &mut String, snapshot: &Snapshot, moment: Moment) -> fmt::Result {
     line(xml, "pid", moment.pid)?;
     line(xml, "uptime", moment.now.to_ms() / 1000)?;
     line(xml, "naccepted", rtmp.accepted)?;
-    line(xml, "bw_in", udp.bps)?;
-    line(xml, "bytes_in", udp.bytes.saturating_add(rtmp.bytes_in))?;
+    let pull = &snapshot.pull;
+    let sum = |parts: [u64; 3]| parts.into_iter().fold(0, u64::saturating_add);
+    line(xml, "bw_in", sum([udp.bps, rtmp.bps_in, pull.bps]))?;
+    line(xml, "bytes_in", sum([udp.bytes, rtmp.bytes_in, pull.bytes]))?;
     line(xml, "bw_out", rtmp.bps_out.saturating_add(pushed(|d| d.bps)))?;
     line(xml, "bytes_out", rtmp.bytes_out.saturating_add(pushed(|d| d.bytes_out)))?;
     xml.push_str("<server>\r\n<application>\r\n<name>live</name>\r\n<live>\r\n");
@@ -155,7 +157,7 @@ fn video(xml: &mut String, config: &AvcConfig) -> fmt::Result {
     // A float becomes the nearest integer; NaN and negative ones become 0.
     element(xml, "frame_rate", config.frame_rate.round() as u32)?;
     element(xml, "codec", "H264")?;
-    element(xml, "profile", avc_profile(config))?;
+    element(xml, "profile", config.profile())?;
     element(xml, "compat", config.constraints)?;
     element(xml, "level", format_args!("{:.1}", f64::from(config.level_idc) / 10.0))?;
     xml.push_str("</video>");
@@ -165,7 +167,7 @@ fn video(xml: &mut String, config: &AvcConfig) -> fmt::Result {
 fn audio(xml: &mut String, config: &AacConfig) -> fmt::Result {
     xml.push_str("<audio>");
     element(xml, "codec", "AAC")?;
-    element(xml, "profile", aac_profile(config))?;
+    element(xml, "profile", config.profile())?;
     element(xml, "channels", config.channels)?;
     element(xml, "sample_rate", config.sample_rate_hz)?;
     xml.push_str("</audio>");
@@ -272,6 +274,16 @@ mod tests {
         ] {
             assert!(xml.contains(part), "{part} in {xml}");
         }
+    }
+
+    #[test]
+    fn what_comes_is_the_sum_of_all_inputs() {
+        let mut snapshot = sample::on_air();
+        (snapshot.udp.bytes, snapshot.udp.bps) = (1, 10);
+        (snapshot.rtmp.bytes_in, snapshot.rtmp.bps_in) = (200, 2_000);
+        (snapshot.pull.bytes, snapshot.pull.bps) = (30_000, 300_000);
+        let xml = document(&snapshot, sample::MOMENT);
+        assert!(xml.contains("<bw_in>302010</bw_in>\r\n<bytes_in>30201</bytes_in>"), "{xml}");
     }
 
     #[test]

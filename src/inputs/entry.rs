@@ -3,10 +3,8 @@
 //! may send, what a session's events mean, deadlines. Bound: one intake.
 
 use std::cell::{Ref, RefCell};
-use std::fmt;
 use std::time::Duration;
 
-use log::warn;
 use smol::future::yield_now;
 
 use crate::base::rate::Allowance;
@@ -17,9 +15,11 @@ use crate::rtmp::Session;
 use crate::system::clock;
 use crate::system::link::{Link, LinkEnd};
 use crate::system::reactor::Sleep;
+use crate::system::reason::{Reason, ReasonWatch, Why};
 
+use super::diagnosis::{self, Air};
 use super::intake::Intake;
-use super::log_cut;
+use super::{log_cut, log_reason};
 
 /// Pause of a peer that sends more than is taken.
 const FLOOD_PAUSE: Duration = Duration::from_millis(20);
@@ -28,12 +28,35 @@ const FLOOD_PAUSE: Duration = Duration::from_millis(20);
 pub(super) struct Entry {
     source: Source,
     intake: RefCell<Intake>,
+    /// Why it is not on air, and why its sound is not.
+    reasons: RefCell<[ReasonWatch; 2]>,
 }
 
 impl Entry {
     /// Nothing has come.
     pub(super) fn new(source: Source) -> Entry {
-        Entry { source, intake: RefCell::new(Intake::new()) }
+        Entry { source, intake: RefCell::new(Intake::new()), reasons: RefCell::default() }
+    }
+
+    /// Finds the reasons why what comes is not on air. Without a connection, `otherwise` is the
+    /// reason.
+    pub(super) fn look(&self, connected: bool, otherwise: Option<Why>, air: Air, now: Mono) {
+        let intake = self.intake.borrow();
+        let facts = intake.facts(self.source);
+        let (picture, sound) = match connected {
+            true => (diagnosis::rtmp(&facts, air, now), diagnosis::rtmp_sound(&facts, now)),
+            false => (otherwise, None),
+        };
+        let [on_air, heard] = &mut *self.reasons.borrow_mut();
+        let source = self.source.name();
+        log_reason(source, "cannot be put on air", on_air.look(now, picture));
+        log_reason(source, "its sound is left out", heard.look(now, sound));
+    }
+
+    /// Why it is not on air, and why its sound is not.
+    pub(super) fn reasons(&self) -> [Option<Reason>; 2] {
+        let [on_air, heard] = &*self.reasons.borrow();
+        [on_air.standing().cloned(), heard.standing().cloned()]
     }
 
     /// What has come.
@@ -64,8 +87,7 @@ impl Entry {
         self.intake.borrow_mut().expect(now);
     }
 
-    /// Feeds what is there, at most one batch, from a peer the log calls `who`. Returns how many
-    /// bytes have come.
+    /// Feeds what is there, at most one batch. Returns how many bytes have come.
     ///
     /// # Errors
     /// The connection's end; what came before it was fed.
@@ -75,16 +97,12 @@ impl Entry {
         session: &mut impl Session,
         programme: &Programme,
         now: Mono,
-        who: impl fmt::Display,
     ) -> Result<usize, LinkEnd> {
         let mut received = Ok(0);
         let mut intake = self.intake.borrow_mut();
         log_cut(programme.feed(self.source, now, |sink| {
             received = link.receive_media(session, now, &mut intake.feed(sink, now));
         }));
-        if let Some(words) = intake.news() {
-            warn!("{who}: {words}");
-        }
         received
     }
 }

@@ -7,10 +7,13 @@ use crate::base::time::Mono;
 use crate::codec::access_unit::{AacConfig, AvcConfig, Track, UnitSink};
 use crate::flv::reader::TagKind;
 use crate::flv::units::TagUnits;
+use crate::program::switcher::Source;
 use crate::rtmp::media::{MediaKind, MediaSink};
 use crate::system::snapshot::{text, Text};
 
+use super::diagnosis::RtmpFacts;
 use super::pace::{Pace, Paced};
+use super::watch::{Watch, Watching};
 
 /// A stream of media messages.
 pub(super) struct Intake {
@@ -20,10 +23,11 @@ pub(super) struct Intake {
     bytes: u64,
     /// When a media message last came whole.
     flowed: Mono,
-    /// What the streams before this one left out.
-    left_out_before: u64,
-    /// What is not carried, as it was last told, by [`Track::index`].
-    told: [Text; 2],
+    /// Media messages that came whole, by [`Track::index`].
+    messages: [u64; 2],
+    watch: Watch,
+    /// What the pace had left out before this stream.
+    paced_out_before: u64,
 }
 
 impl Intake {
@@ -35,8 +39,9 @@ impl Intake {
             rate: Rate::default(),
             bytes: 0,
             flowed: Mono::default(),
-            left_out_before: 0,
-            told: [Text::new(), Text::new()],
+            messages: [0; 2],
+            watch: Watch::default(),
+            paced_out_before: 0,
         }
     }
 
@@ -44,13 +49,14 @@ impl Intake {
     /// is remembered of the one before.
     pub(super) fn restart(&mut self, sink: &mut impl UnitSink, now: Mono) {
         self.units.restart(&mut Paced { pace: &mut self.pace, sink, now });
-        self.left_out_before += self.units_left_out();
         self.units = TagUnits::new();
+        self.watch = Watch::default();
+        self.messages = [0; 2];
+        self.paced_out_before = self.pace.left_out();
         self.pace.await_key();
         self.rate = Rate::default();
         self.bytes = 0;
         self.flowed = now;
-        self.told = [Text::new(), Text::new()];
     }
 
     /// Where a session puts its media.
@@ -78,20 +84,15 @@ impl Intake {
         self.flowed = now;
     }
 
-    /// Units left out since the start: broken, not carried, or media that came faster than it
+    /// Units of this stream left out: broken, not carried, or media that came faster than it
     /// plays.
     pub(super) fn left_out(&self) -> u64 {
-        self.left_out_before + self.units_left_out() + self.pace.left_out()
+        self.units_left_out() + self.pace.left_out().saturating_sub(self.paced_out_before)
     }
 
     fn units_left_out(&self) -> u64 {
         let counters = self.units.counters();
         counters.broken + counters.not_carried + counters.unconfigured
-    }
-
-    /// Whether media comes faster than it plays.
-    pub(super) fn runs_away(&self) -> bool {
-        self.pace.runs_away()
     }
 
     /// Video as it was announced.
@@ -110,14 +111,16 @@ impl Intake {
         Track::ALL.into_iter().find_map(complaint).map(text).unwrap_or_default()
     }
 
-    /// What is not carried and was not told yet.
-    pub(super) fn news(&mut self) -> Option<Text> {
-        Track::ALL.into_iter().find_map(|track| {
-            let words = self.units.complaint(track).map(text).unwrap_or_default();
-            let told = self.told.get_mut(track.index()).filter(|told| **told != words)?;
-            told.clone_from(&words);
-            (!words.is_empty()).then_some(words)
-        })
+    /// What has come, for a reason to be found in it.
+    pub(super) fn facts(&self, source: Source) -> RtmpFacts<'_> {
+        RtmpFacts {
+            source,
+            messages: self.messages,
+            complaints: Track::ALL.map(|track| self.units.complaint(track)),
+            configured: [self.units.video().is_some(), self.units.audio().is_some()],
+            runs_away: self.pace.runs_away(),
+            watch: &self.watch,
+        }
     }
 }
 
@@ -129,9 +132,10 @@ pub(super) struct Feed<'a, S> {
 }
 
 impl<S: UnitSink> Feed<'_, S> {
-    fn paced(&mut self) -> (&mut TagUnits, Paced<'_, S>) {
-        let Intake { units, pace, .. } = &mut *self.intake;
-        (units, Paced { pace, sink: self.sink, now: self.now })
+    fn paced(&mut self) -> (&mut TagUnits, Watching<'_, Paced<'_, S>>) {
+        let Intake { units, pace, watch, .. } = &mut *self.intake;
+        let sink = Paced { pace, sink: self.sink, now: self.now };
+        (units, Watching { watch, sink, now: self.now })
     }
 }
 
@@ -150,6 +154,11 @@ impl<S: UnitSink> MediaSink for Feed<'_, S> {
 
     fn end(&mut self, kind: MediaKind) {
         self.intake.flowed = self.now;
+        let [video, audio] = &mut self.intake.messages;
+        match kind {
+            MediaKind::Video => *video += 1,
+            MediaKind::Audio => *audio += 1,
+        }
         let (units, mut sink) = self.paced();
         units.end(tag_kind(kind), &mut sink);
     }

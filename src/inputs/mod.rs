@@ -6,6 +6,7 @@
 pub mod again;
 mod card;
 pub mod deck;
+pub mod diagnosis;
 mod entry;
 mod intake;
 mod lock;
@@ -18,10 +19,25 @@ mod tape;
 #[cfg(test)]
 mod testing;
 pub mod udp;
+mod udp_socket;
+mod watch;
 
-use log::info;
+use std::fmt;
+
+use log::{info, warn};
 
 use crate::program::switcher::Cut;
+use crate::system::reason::ReasonNews;
+
+/// Logs that a reason begins or is over; `what` is its consequence.
+fn log_reason(who: impl fmt::Display, what: &str, news: ReasonNews) {
+    if let Some((why, lasted)) = news.over {
+        info!("{who}: over after {} s: {why}", lasted.as_secs());
+    }
+    if let Some(why) = news.begins {
+        warn!("{who}: {what}: {why}");
+    }
+}
 
 /// Tells a change of what is on air.
 fn log_cut(cut: Option<Cut>) {

@@ -11,9 +11,9 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::Duration;
 
-use log::{info, warn};
+use log::info;
 
-use crate::base::events::{News, Repeat};
+use crate::base::events::News;
 use crate::base::limits::{
     MEDIA_BPS_MAX, MEDIA_BURST_BYTES_MAX, MEDIA_IDLE_MS_MAX, PUBLISHER_STALE_MS,
 };
@@ -26,9 +26,11 @@ use crate::rtmp::server::{Ending, ServerEvent, ServerSession};
 use crate::rtmp::Session;
 use crate::system::clock;
 use crate::system::link::{Link, LinkEnd, Wake};
+use crate::system::reason::Why;
 use crate::system::shutdown::Shutdown;
 use crate::system::snapshot::{text, PublisherStatus, Text};
 
+use super::diagnosis::Air;
 use super::entry::{pace, Entry};
 
 /// The place of the one publisher.
@@ -36,9 +38,11 @@ pub struct Publishers {
     holder: RefCell<Option<Holder>>,
     entry: Entry,
     refused_key: Cell<u64>,
+    /// Messages the session has left out.
     session_left_out: Cell<u64>,
+    /// Bytes its connection has brought.
+    bytes_in: Cell<u64>,
     comings: RefCell<News>,
-    hasty: RefCell<Repeat>,
 }
 
 impl Default for Publishers {
@@ -48,8 +52,8 @@ impl Default for Publishers {
             entry: Entry::new(Source::Rtmp),
             refused_key: Cell::new(0),
             session_left_out: Cell::new(0),
+            bytes_in: Cell::new(0),
             comings: RefCell::default(),
-            hasty: RefCell::default(),
         }
     }
 }
@@ -142,6 +146,8 @@ impl Publishers {
             gone.replaced.ring();
         }
         self.entry.restart(programme, now);
+        self.session_left_out.set(0);
+        self.bytes_in.set(0);
         Some(claim)
     }
 
@@ -150,27 +156,37 @@ impl Publishers {
         self.refused_key.set(self.refused_key.get() + 1);
     }
 
+    /// Finds out why what is published is not on air; `refused`: why somebody who wanted to
+    /// publish was refused just now.
+    pub fn look(&self, refused: Option<Why>, air: Air, now: Mono) {
+        self.entry.look(self.holder.borrow().is_some(), refused, air, now);
+    }
+
     /// Its state.
     pub fn status(&self, now: Mono) -> PublisherStatus {
         let intake = self.entry.intake();
-        let counted = PublisherStatus {
-            left_out: intake.left_out() + self.session_left_out.get(),
+        let [reason, sound_reason] = self.entry.reasons();
+        let holder = self.holder.borrow();
+        let absent = PublisherStatus {
+            reason,
+            sound_reason,
             refused_key: self.refused_key.get(),
             ..Default::default()
         };
-        let holder = self.holder.borrow();
-        let Some(Holder { address, agent, since, .. }) = &*holder else { return counted };
+        let Some(Holder { address, agent, since, .. }) = &*holder else { return absent };
         PublisherStatus {
             present: true,
             address: address.clone(),
             agent: agent.clone(),
             since: *since,
             bytes: intake.bytes(),
+            bytes_in: self.bytes_in.get(),
             bps: intake.bps(now),
             video: intake.video().cloned(),
             audio: intake.audio().cloned(),
             detail: intake.detail(),
-            ..counted
+            left_out: intake.left_out() + self.session_left_out.get(),
+            ..absent
         }
     }
 
@@ -234,8 +250,6 @@ pub async fn publish(
     };
     let Publication { claim, link, mut session, .. } = publication;
     let Claim { publishers, id, .. } = &claim;
-    let left_out = publishers.session_left_out.get() + session.media_left_out();
-    publishers.session_left_out.set(left_out);
     if claim.is_held() && !shutdown.is_asked() {
         publishers.entry.leave(programme, clock::mono());
     }
@@ -279,13 +293,9 @@ impl Publication<'_> {
         let now = clock::mono();
         let Publication { claim, programme, link, session, .. } = self;
         let publishers = &*claim.publishers;
-        let (id, entry) = (claim.id, &publishers.entry);
-        let received = entry.receive(link, session, programme, now, format_args!("publisher {id}"));
-        if entry.intake().runs_away() {
-            if let Some(more) = publishers.hasty.borrow_mut().say(now) {
-                warn!("publisher {id} sends media faster than it plays and is left out until it does not ({more} more reads)");
-            }
-        }
+        let received = publishers.entry.receive(link, session, programme, now);
+        publishers.session_left_out.set(session.media_left_out());
+        publishers.bytes_in.set(link.bytes_in());
         let count = received?;
         if count > 0 {
             publishers.heard(now);

@@ -5,7 +5,7 @@
 //! configuration refuses the one that shows at home. Bound: one connection, its session, its
 //! intake.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
 use std::time::Duration;
 
@@ -27,6 +27,7 @@ use crate::system::retry::{connect_until, End, Retry};
 use crate::system::shutdown::Shutdown;
 use crate::system::snapshot::{text, PullStatus, Text};
 
+use super::diagnosis::Air;
 use super::entry::{pace, Entry};
 
 /// What may be wrong when the server closes without a word.
@@ -37,13 +38,15 @@ pub struct Pull {
     config: PullConfig,
     record: RefCell<Record>,
     entry: Entry,
+    /// The server has agreed to play, and has not closed.
+    is_playing: Cell<bool>,
 }
 
 impl Pull {
     /// A pull that has not been tried yet.
     pub fn new(config: PullConfig) -> Pull {
         let record = RefCell::new(Record::new(clock::mono()));
-        Pull { config, record, entry: Entry::new(Source::Pull) }
+        Pull { config, record, entry: Entry::new(Source::Pull), is_playing: Cell::new(false) }
     }
 
     /// Pulls until the program ends.
@@ -56,6 +59,7 @@ impl Pull {
         retry
             .run(shutdown, || async {
                 let ended = self.pull(programme, shutdown).await;
+                self.is_playing.set(false);
                 if !shutdown.is_asked() {
                     self.entry.leave(programme, clock::mono());
                 }
@@ -64,12 +68,18 @@ impl Pull {
             .await;
     }
 
+    /// Finds out why what it brings is not on air, while the server plays.
+    pub fn look(&self, air: Air, now: Mono) {
+        self.entry.look(self.is_playing.get(), None, air, now);
+    }
+
     /// Its state.
     pub fn status(&self, now: Mono) -> PullStatus {
         let url = text(&self.config.url);
         let status = self.record.borrow().status(Text::new(), url, now);
         let intake = self.entry.intake();
         let complaint = intake.detail();
+        let [reason, sound_reason] = self.entry.reasons();
         PullStatus {
             url: status.url,
             state: status.state,
@@ -79,6 +89,8 @@ impl Pull {
             bytes: status.bytes_out,
             bps: status.bps,
             sessions: status.sessions,
+            reason,
+            sound_reason,
         }
     }
 
@@ -140,7 +152,7 @@ impl Playback<'_> {
         let Playback { pull, programme, link, session, .. } = self;
         let who = format_args!("pull {}", pull.config.url);
         let before = pull.entry.intake().bytes();
-        let received = pull.entry.receive(link, session, programme, now, who);
+        let received = pull.entry.receive(link, session, programme, now);
         let fresh = pull.entry.intake().bytes() - before;
         if fresh > 0 && pull.record.borrow_mut().flowed(fresh, now) {
             info!("{who}: live");
@@ -156,6 +168,7 @@ impl Playback<'_> {
             Some(ClientEvent::Playing) => {
                 self.pull.record.borrow_mut().enter(Phase::Agreed, now);
                 self.pull.entry.expect(now);
+                self.pull.is_playing.set(true);
                 Ok(())
             }
             Some(ClientEvent::Refused { code, description }) => {

@@ -10,28 +10,32 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use log::{info, warn};
-use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
 
-use crate::base::events::Repeat;
+use crate::base::events::Condition;
 use crate::base::limits::{
     DATAGRAM_BYTES_MAX, TELL_STREAMS_MS_MIN, UDP_BATCH_DATAGRAMS_MAX, UDP_BPS_MAX,
     UDP_BURST_BYTES_MAX,
 };
 use crate::base::rate::{Allowance, Rate};
 use crate::base::time::Mono;
+use crate::codec::access_unit::Track;
 use crate::program::switcher::{Source, SourceSink};
 use crate::program::Programme;
 use crate::system::clock;
-use crate::system::config::{Interface, UdpConfig};
+use crate::system::config::UdpConfig;
 use crate::system::reactor::{Sleep, Watched};
-use crate::system::snapshot::{text, UdpStatus};
+use crate::system::reason::{ReasonWatch, Why};
+use crate::system::snapshot::{text, TsStream, UdpStatus};
 use crate::system::sockets::udp_drops;
 use crate::ts::demux::{Demux, StreamInfo};
 use crate::ts::plausible::is_plausible;
 
+use super::diagnosis::{self, Air, TsFacts};
 use super::lock::{SourceLock, Verdict};
-use super::log_cut;
 use super::pace::{Pace, Paced};
+use super::udp_socket::open;
+use super::watch::{Watch, Watching};
+use super::{log_cut, log_reason};
 
 /// Pause after an error of the socket itself, so that a broken one does not take the processor.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
@@ -66,10 +70,20 @@ struct State {
     over_rate: u64,
     allowance: Allowance,
     pace: Pace,
-    refused: Repeat,
-    ignored: Repeat,
-    flooded: Repeat,
-    hasty: Repeat,
+    refused: Condition,
+    ignored: Condition,
+    /// Something that is no transport stream comes while nobody sends one.
+    alien: Condition,
+    flooded: Condition,
+    /// Who was last refused, or sent what is no transport stream.
+    stranger: Option<SocketAddr>,
+    watch: Watch,
+    /// PIDs of the picture and the sound watched.
+    pids: [Option<u16>; 2],
+    /// Scrambled packets, and when their number last grew.
+    scrambled: (u64, Option<Mono>),
+    on_air: ReasonWatch,
+    heard: ReasonWatch,
     /// The streams as the log last told them.
     told: Vec<StreamInfo>,
     told_at: Option<Mono>,
@@ -96,10 +110,16 @@ impl UdpInput {
             over_rate: 0,
             pace: Pace::default(),
             allowance: Allowance::new(UDP_BPS_MAX, UDP_BURST_BYTES_MAX),
-            refused: Repeat::default(),
-            ignored: Repeat::default(),
-            flooded: Repeat::default(),
-            hasty: Repeat::default(),
+            refused: Condition::default(),
+            ignored: Condition::default(),
+            alien: Condition::default(),
+            flooded: Condition::default(),
+            stranger: None,
+            watch: Watch::default(),
+            pids: [None; 2],
+            scrambled: (0, None),
+            on_air: ReasonWatch::default(),
+            heard: ReasonWatch::default(),
             told: Vec::new(),
             told_at: None,
         };
@@ -140,15 +160,22 @@ impl UdpInput {
     pub async fn run(&self, programme: &Programme) {
         let socket = self.opened().await;
         let mut buffer = vec![0; DATAGRAM_BYTES_MAX].into_boxed_slice();
-        let mut errors = Repeat::default();
+        let mut errors = Condition::default();
         loop {
             socket.readable().await;
             match self.receive(&socket, programme, &mut buffer) {
-                // More may be waiting; the readers go first.
-                Ok(()) => smol::future::yield_now().await,
+                Ok(()) => {
+                    if errors.since().is_some() {
+                        if let Some(over) = errors.over(clock::mono()) {
+                            info!("udp {}: receives again after {over} of an error", self.listen);
+                        }
+                    }
+                    // More may be waiting; the readers go first.
+                    smol::future::yield_now().await;
+                }
                 Err(error) => {
-                    if let Some(more) = errors.say(clock::mono()) {
-                        warn!("udp {}: receiving: {error} ({more} more)", self.listen);
+                    if errors.occurs(clock::mono()) {
+                        warn!("udp {}: receiving: {error}", self.listen);
                     }
                     Sleep::after(ERROR_PAUSE).await;
                 }
@@ -165,7 +192,7 @@ impl UdpInput {
         }
         // Two sockets cannot have the port: the old one is closed first.
         *self.socket.borrow_mut() = None;
-        let mut errors = Repeat::default();
+        let mut errors = Condition::default();
         loop {
             let opened = open(&self.config).and_then(|fresh| Watched::new(UdpSocket::from(fresh)));
             match opened.map(Rc::new) {
@@ -175,8 +202,8 @@ impl UdpInput {
                     return fresh;
                 }
                 Err(error) => {
-                    if let Some(more) = errors.say(clock::mono()) {
-                        warn!("udp {}: cannot be opened anew: {error} ({more} more)", self.listen);
+                    if errors.occurs(clock::mono()) {
+                        warn!("udp {}: cannot be opened again: {error}", self.listen);
                     }
                     Sleep::after(REOPEN_PAUSE).await;
                 }
@@ -226,42 +253,45 @@ impl UdpInput {
         let address = canonical(from.ip());
         if !self.config.allow.iter().any(|network| network.contains(address)) {
             state.refused_network += 1;
-            if let Some(more) = state.refused.say(now) {
-                warn!("udp: refused {from}: not in [input.udp] allow ({more} more datagrams)");
+            state.stranger = Some(from);
+            if state.refused.occurs(now) {
+                warn!("udp: refused {from}: not in [input.udp] allow");
             }
             return;
         }
-        match state.lock.datagram(from, is_plausible(bytes), now) {
+        let plausible = is_plausible(bytes);
+        match state.lock.datagram(from, plausible, now) {
             Verdict::Ignored => {
                 state.ignored_sender += 1;
-                if let Some(more) = state.ignored.say(now) {
-                    warn!("udp: ignored {from}: another sender is live or this is no MPEG-TS ({more} more datagrams)");
+                if !plausible {
+                    state.alien.occurs(now);
+                    state.stranger = Some(from);
+                } else if state.ignored.occurs(now) {
+                    warn!("udp: ignored {from}: another sender is live");
                 }
                 return;
             }
             Verdict::NewHolder => {
                 info!("udp: {from} sends");
                 state.demux.reset(&mut Paced { pace: &mut state.pace, sink, now });
+                (state.watch, state.pids) = (Watch::default(), [None; 2]);
                 sink.restart();
             }
             Verdict::Holder => {}
         }
         if !state.allowance.take(now, bytes.len() as u64) {
             state.over_rate += 1;
-            if let Some(more) = state.flooded.say(now) {
-                warn!("udp: {from} sends more than {UDP_BPS_MAX} bit/s, the rest is left out ({more} more datagrams)");
+            if state.flooded.occurs(now) {
+                warn!("udp: {from} sends more than {UDP_BPS_MAX} bit/s, the rest is left out");
             }
             return;
         }
         state.datagrams += 1;
         state.bytes += bytes.len() as u64;
         state.rate.add(now, bytes.len() as u64);
-        state.demux.datagram(bytes, &mut Paced { pace: &mut state.pace, sink, now });
-        if state.pace.runs_away() {
-            if let Some(more) = state.hasty.say(now) {
-                warn!("udp: {from} sends media faster than it plays and is left out until it does not ({more} more datagrams)");
-            }
-        }
+        let sink = Paced { pace: &mut state.pace, sink, now };
+        state.demux.datagram(bytes, &mut Watching { watch: &mut state.watch, sink, now });
+        state.follow_pids();
     }
 
     /// What the kernel dropped, asked for now and then: the answer is a file to read.
@@ -272,6 +302,11 @@ impl UdpInput {
             self.kernel_drops.set((now, drops));
         }
         drops
+    }
+
+    /// Finds out why what comes is not on air, and logs what begins and what is over.
+    pub fn look(&self, air: Air, now: Mono) {
+        self.state.borrow_mut().look(air, now);
     }
 
     /// Its state.
@@ -293,12 +328,85 @@ impl UdpInput {
             counters: *state.demux.counters(),
             programme: state.demux.programme_state(),
             programmes: state.demux.programmes() as u64,
-            streams: state.demux.streams().collect(),
+            streams: state.streams().collect(),
+            reason: state.on_air.standing().cloned(),
+            sound_reason: state.heard.standing().cloned(),
         }
     }
 }
 
 impl State {
+    /// What was seen of a stream that is no longer carried is forgotten.
+    fn follow_pids(&mut self) {
+        let pids = [self.demux.video_pid(), self.demux.audio_pid()];
+        for ((track, before), after) in Track::ALL.into_iter().zip(self.pids).zip(pids) {
+            if before != after && before.is_some() {
+                self.watch.forget(track);
+            }
+        }
+        self.pids = pids;
+    }
+
+    /// The programme's streams, and whether units of each have come.
+    fn streams(&self) -> impl Iterator<Item = TsStream> + '_ {
+        let came = |info: &StreamInfo| {
+            let mut watched = Track::ALL.into_iter().zip(self.pids);
+            watched.any(|(track, pid)| pid == Some(info.pid) && self.watch.seen(track).units > 0)
+        };
+        self.demux.streams().map(move |info| TsStream::of(info, came(&info)))
+    }
+
+    fn look(&mut self, air: Air, now: Mono) {
+        let scrambled = self.demux.counters().scrambled_packets;
+        if scrambled > self.scrambled.0 {
+            self.scrambled = (scrambled, Some(now));
+        }
+        let (picture, sound) = match (self.lock.holder(now), self.stranger) {
+            (Some(_), _) => self.judged(air, now),
+            (None, Some(from)) if self.alien.since().is_some() => {
+                (Some(Why::NotMpegTs(text(from))), None)
+            }
+            (None, Some(from)) if self.refused.since().is_some() => {
+                (Some(Why::NotAllowed(text(from))), None)
+            }
+            _ => (None, None),
+        };
+        log_reason("udp", "cannot be put on air", self.on_air.look(now, picture));
+        log_reason("udp", "its sound is left out", self.heard.look(now, sound));
+        let conditions = [
+            (&mut self.refused, "no datagram was refused any more"),
+            (&mut self.ignored, "no second sender was ignored any more"),
+            (&mut self.flooded, "the bit rate is within its limit again"),
+        ];
+        for (condition, words) in conditions {
+            if let Some(over) = condition.over(now) {
+                info!("udp: {words} ({over})");
+            }
+        }
+        // Logged as the input's reason.
+        self.alien.over(now);
+    }
+
+    /// Why what the sender sends is not on air, and why its sound is not.
+    fn judged(&self, air: Air, now: Mono) -> (Option<Why>, Option<Why>) {
+        let streams: Vec<StreamInfo> = self.demux.streams().collect();
+        let numbers: Vec<String> =
+            self.demux.programme_numbers().map(|number| number.to_string()).collect();
+        let recent = Duration::from_secs(3);
+        let facts = TsFacts {
+            programme: self.demux.programme_state(),
+            present: text(numbers.join(", ")),
+            streams: &streams,
+            video: self.demux.video_counters(),
+            audio: self.demux.audio_counters(),
+            is_scrambled: self.scrambled.1.is_some_and(|grew| now.since(grew) < recent),
+            runs_away: self.pace.runs_away(),
+            over_rate: self.flooded.since().is_some(),
+            watch: &self.watch,
+        };
+        (diagnosis::ts(&facts, air, now), diagnosis::ts_sound(&facts, now))
+    }
+
     /// Logs what the programme holds, when that has changed; a table that changes all the time
     /// is told as it then is, now and again.
     fn tell_streams(&mut self, now: Mono) {
@@ -326,50 +434,4 @@ impl State {
 /// The address itself when an IPv4 sender reaches a dual-stack socket.
 fn canonical(address: IpAddr) -> IpAddr {
     address.to_canonical()
-}
-
-fn open(config: &UdpConfig) -> io::Result<Socket> {
-    let listen = config.listen;
-    let socket = Socket::new(Domain::for_address(listen), Type::DGRAM, Some(Protocol::UDP))?;
-    socket.set_recv_buffer_size(config.receive_buffer_bytes)?;
-    if listen.ip().is_multicast() {
-        // Several receivers of one group may live on a host; a unicast port belongs to one.
-        socket.set_reuse_address(true)?;
-    }
-    socket.bind(&listen.into())?;
-    if listen.ip().is_multicast() {
-        join(&socket, listen.ip(), config.interface.as_ref())?;
-    }
-    Ok(socket)
-}
-
-/// Joins a multicast group on the interface, or the one the routes say.
-fn join(socket: &Socket, group: IpAddr, interface: Option<&Interface>) -> io::Result<()> {
-    let index = match interface {
-        Some(Interface::Name(name)) => interface_index(name)?,
-        Some(Interface::Address(IpAddr::V4(address))) => {
-            if let IpAddr::V4(group) = group {
-                return socket.join_multicast_v4(&group, address);
-            }
-            return Err(io::Error::other("an IPv6 group needs the interface by name"));
-        }
-        Some(Interface::Address(IpAddr::V6(_))) => {
-            return Err(io::Error::other("give the interface of a multicast group by name"));
-        }
-        None => 0,
-    };
-    match group {
-        IpAddr::V4(group) => {
-            socket.join_multicast_v4_n(&group, &InterfaceIndexOrAddress::Index(index))
-        }
-        IpAddr::V6(group) => socket.join_multicast_v6(&group, index),
-    }
-}
-
-/// A network interface's index by its name.
-fn interface_index(name: &str) -> io::Result<u32> {
-    let path = format!("/sys/class/net/{name}/ifindex");
-    let unknown = || io::Error::other(format!("no network interface is called {name}"));
-    let index = std::fs::read_to_string(path).map_err(|_| unknown())?;
-    index.trim().parse().map_err(|_| unknown())
 }

@@ -11,6 +11,7 @@ use std::time::Duration;
 use log::{info, warn};
 use smol::future::FutureExt;
 
+use crate::base::events::Condition;
 use crate::base::limits::{DESTINATION_STALL_MS_MAX, FAREWELL_MS_MAX};
 use crate::program::bell::Listener;
 use crate::program::Programme;
@@ -26,6 +27,8 @@ use crate::system::shutdown::Shutdown;
 
 use super::feeder::{Audience, Fed, FeedError, Feeder};
 
+/// A destination that was not skipped for so long keeps up again.
+const KEEPS_UP: Duration = Duration::from_secs(60);
 /// What may be wrong when the server closes without a word.
 const SUSPECTS: &str = "its URL's application or the stream key";
 
@@ -56,6 +59,7 @@ pub(super) async fn push(
         link,
         session: ClientSession::new(url, key, clock::mono()).map_err(LinkEnd::Session)?,
         publishing: None,
+        slow: Condition::default(),
     };
     match push.run(shutdown).await {
         Err(End::Shutdown) => {
@@ -76,6 +80,7 @@ struct Push<'d> {
     session: ClientSession,
     /// Once the server has agreed.
     publishing: Option<(Feeder, Listener)>,
+    slow: Condition,
 }
 
 impl Push<'_> {
@@ -122,8 +127,12 @@ impl Push<'_> {
         if fresh > 0 && record.flowed(fresh, now) {
             info!("destination {name}: live");
         }
-        if let Some(skips) = record.lags(lag_ms, feeder.reader().skips() - skips) {
-            warn!("destination {name} is too slow: skipped to a keyframe ({skips} so far)");
+        if record.lags(lag_ms, feeder.reader().skips() - skips).is_some() {
+            if self.slow.occurs(now) {
+                warn!("destination {name} is too slow: skipped to a keyframe");
+            }
+        } else if let Some(over) = self.slow.over_after(now, KEEPS_UP) {
+            info!("destination {name} keeps up again (skipped {over})");
         }
         Ok(fed)
     }

@@ -10,8 +10,9 @@ use std::time::Duration;
 
 use log::{debug, info};
 
-use crate::base::events::News;
+use crate::base::events::{Condition, News};
 use crate::base::limits::VIEWER_STALL_MS_MAX;
+use crate::base::time::Mono;
 use crate::codec::access_unit::Track;
 use crate::program::bell::Listener;
 use crate::program::Programme;
@@ -37,6 +38,8 @@ pub struct Viewers {
 /// What all viewers together have cost, those who have left included.
 #[derive(Default)]
 pub struct Totals {
+    /// Bytes received.
+    pub bytes_in: Cell<u64>,
     /// Bytes sent.
     pub bytes_out: Cell<u64>,
     /// Viewers closed because they fell behind or stalled.
@@ -161,7 +164,11 @@ struct Viewer<'p> {
     feeder: Feeder,
     listener: Listener,
     skips_said: u64,
+    slow: Condition,
 }
+
+/// A viewer that was not skipped for so long keeps up again.
+const KEEPS_UP: Duration = Duration::from_secs(60);
 
 /// Serves a viewer until it leaves; its session has just accepted to play.
 pub async fn serve(
@@ -180,6 +187,7 @@ pub async fn serve(
         feeder: Feeder::new(message_stream, Audience::Viewer, clock::mono()),
         listener: programme.listen(),
         skips_said: 0,
+        slow: Condition::default(),
     };
     let end = match viewer.play(shutdown).await {
         Ok(never) => match never {},
@@ -226,7 +234,7 @@ impl Viewer<'_> {
         let now = clock::mono();
         let ring = self.programme.ring();
         let fed = self.feeder.feed(&ring, &mut self.session, self.link.socket(), now)?;
-        self.tell();
+        self.tell(now);
         Ok(fed)
     }
 
@@ -254,13 +262,16 @@ impl Viewer<'_> {
     }
 
     /// Brings its statistics up to date.
-    fn tell(&mut self) {
+    fn tell(&mut self, now: Mono) {
         let reader = self.feeder.reader();
         let mut status = self.seat.status.borrow_mut();
         let sent = self.feeder.media_bytes();
         let totals = &self.seat.viewers.totals;
         totals.bytes_out.set(totals.bytes_out.get() + (sent - status.bytes_out));
         status.bytes_out = sent;
+        let came = self.link.bytes_in();
+        totals.bytes_in.set(totals.bytes_in.get() + came.saturating_sub(status.bytes_in));
+        status.bytes_in = came;
         status.timestamp_ms = self.feeder.timestamp_ms();
         if let [Some(video), Some(audio)] = Track::ALL.map(|track| reader.last_ms(track)) {
             status.av_sync_ms = audio - video;
@@ -271,13 +282,19 @@ impl Viewer<'_> {
         if reader.skips() > self.skips_said {
             totals.skips.set(totals.skips.get() + reader.skips() - self.skips_said);
             self.skips_said = reader.skips();
-            let (id, address, skips) = (status.id, &status.address, reader.skips());
-            tell(
-                &self.seat.viewers.slowness,
-                format_args!(
-                    "viewer {id} {address} is too slow: skipped to the newest keyframe ({skips} so far)"
-                ),
-            );
+            if self.slow.occurs(now) {
+                let (id, address) = (status.id, &status.address);
+                tell(
+                    &self.seat.viewers.slowness,
+                    format_args!(
+                        "viewer {id} {address} is too slow: skipped to the newest keyframe"
+                    ),
+                );
+            }
+        } else if let Some(over) = self.slow.over_after(now, KEEPS_UP) {
+            let (id, address) = (status.id, &status.address);
+            let words = format_args!("viewer {id} {address} keeps up again (skipped {over})");
+            tell(&self.seat.viewers.slowness, words);
         }
     }
 }

@@ -10,15 +10,16 @@ use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
 use std::rc::Rc;
 use std::time::Duration;
 
-use log::warn;
+use log::{info, warn};
 use smol::future::{yield_now, FutureExt};
 use smol::Task;
 use socket2::{Domain, Protocol, SockRef, Socket, Type};
 
-use crate::base::events::Repeat;
+use crate::base::events::Condition;
 use crate::base::limits::{
     RTMP_ARRIVAL_BUFFER_BYTES, RTMP_LOBBY_MAX, RTMP_RECEIVE_BUFFER_BYTES, RTMP_ROOMY_MAX,
 };
+use crate::base::time::Mono;
 use crate::program::bell::{Bell, Listener};
 use crate::system::clock;
 use crate::system::reactor::{Sleep, Watched};
@@ -45,8 +46,8 @@ pub(super) struct Door {
     left: Rc<Bell>,
     accepted: Cell<u64>,
     crowded_out: Cell<u64>,
-    crowding: RefCell<Repeat>,
-    errors: RefCell<Repeat>,
+    crowding: RefCell<Condition>,
+    errors: RefCell<Condition>,
 }
 
 /// A connection that has just been seated.
@@ -119,6 +120,16 @@ impl Door {
         self.crowded_out.get()
     }
 
+    /// Tells what is over.
+    pub(super) fn look(&self, now: Mono) {
+        if let Some(over) = self.crowding.borrow_mut().over(now) {
+            info!("rtmp: no connection has to make room for others any more ({over})");
+        }
+        if let Some(over) = self.errors.borrow_mut().over(now) {
+            info!("rtmp: connections are accepted again without errors ({over})");
+        }
+    }
+
     /// Waits for the next whose turn it is. Whoever calls this hands the connection's task to
     /// [`keep`](Door::keep) before calling it again.
     pub(super) async fn next(self: &Rc<Self>) -> Newcomer {
@@ -131,8 +142,8 @@ impl Door {
             if !self.make_room() {
                 self.change(&mut left).await;
             } else if let Err(error) = self.arrivals(&mut left).await {
-                if let Some(more) = self.errors.borrow_mut().say(clock::mono()) {
-                    warn!("rtmp: accepting: {error} ({more} more)");
+                if self.errors.borrow_mut().occurs(clock::mono()) {
+                    warn!("rtmp: accepting: {error}");
                 }
                 Sleep::after(ERROR_PAUSE).await;
             }
@@ -166,8 +177,11 @@ impl Door {
 
     fn say_crowded_out(&self, source: IpAddr) {
         self.crowded_out.set(self.crowded_out.get() + 1);
-        if let Some(more) = self.crowding.borrow_mut().say(clock::mono()) {
-            warn!("rtmp: a connection of {source} was closed: it had not said what it wants, and others wait ({more} more)");
+        if self.crowding.borrow_mut().occurs(clock::mono()) {
+            warn!(
+                "rtmp: a connection of {source} was closed: it had not said what it wants, and \
+                 others wait"
+            );
         }
     }
 

@@ -2,5 +2,6 @@
 
 mod admission;
 mod door;
+mod refusals;
 mod rights;
 pub mod rtmp;

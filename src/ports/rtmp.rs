@@ -11,13 +11,15 @@ use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::time::Duration;
 
-use log::{debug, error, warn};
+use log::{debug, error, info, warn};
 use smol::future::FutureExt;
 use smol::LocalExecutor;
 
-use crate::base::events::Repeat;
+use crate::base::events::Condition;
 use crate::base::limits::{PUBLISH_KEY_DELAY_MS, RTMP_ADMISSION_MS_MAX};
 use crate::base::redact::Secret;
+use crate::base::time::Mono;
+use crate::inputs::diagnosis::Air;
 use crate::inputs::publisher::{publish, Applicant, Publishers};
 use crate::outputs::viewers::{serve, Viewers};
 use crate::program::Programme;
@@ -31,6 +33,7 @@ use crate::system::shutdown::Shutdown;
 use crate::system::snapshot::{text, RtmpServerStatus, ViewerStatus};
 
 use super::door::{Door, Newcomer, Undecided};
+use super::refusals::{Asked, Refusals};
 use super::rights::{judge, Right, STREAM};
 
 /// The RTMP port.
@@ -43,7 +46,10 @@ pub struct RtmpPort {
     refused_full: Cell<u64>,
     refused: Cell<u64>,
     protocol_errors: Cell<u64>,
-    complaints: RefCell<Repeat>,
+    refusals: RefCell<Refusals>,
+    broken: RefCell<Condition>,
+    /// Bytes received on all connections.
+    bytes_in: Rc<Cell<u64>>,
 }
 
 /// What a connection's task needs to live by.
@@ -73,13 +79,26 @@ impl RtmpPort {
             refused_full: Cell::new(0),
             refused: Cell::new(0),
             protocol_errors: Cell::new(0),
-            complaints: RefCell::default(),
+            refusals: RefCell::new(Refusals::new(config.publish.key.is_some())),
+            broken: RefCell::default(),
+            bytes_in: Rc::default(),
         })
     }
 
     /// The address it listens on.
     pub fn listen(&self) -> SocketAddr {
         self.door.listen()
+    }
+
+    /// Tells what is over, and finds out why what is published is not on air.
+    pub fn look(&self, air: Air, now: Mono) {
+        let mut refusals = self.refusals.borrow_mut();
+        refusals.look(now);
+        self.door.look(now);
+        self.publishers.look(refusals.reason(now), air, now);
+        if let Some(over) = self.broken.borrow_mut().over(now) {
+            info!("rtmp: no peer has broken the protocol any more ({over})");
+        }
     }
 
     /// Its state.
@@ -93,7 +112,10 @@ impl RtmpPort {
             protocol_errors: self.protocol_errors.get(),
             closed_slow: totals.closed_slow.get(),
             skips: totals.skips.get(),
+            bytes_in: self.bytes_in.get(),
+            viewer_bytes_in: totals.bytes_in.get(),
             bytes_out: totals.bytes_out.get(),
+            refusals: self.refusals.borrow().status(),
             ..Default::default()
         }
     }
@@ -120,7 +142,10 @@ impl RtmpPort {
     async fn converse(&self, context: &Context, newcomer: Newcomer) {
         let Newcomer { socket, peer, id, undecided } = newcomer;
         let admitted = match Link::new(socket) {
-            Ok(link) => self.admit(link, peer).await,
+            Ok(mut link) => {
+                link.count_into(Rc::clone(&self.bytes_in));
+                self.admit(link, peer).await
+            }
             Err(error) => Err(LinkEnd::Io(error)),
         };
         let arrival = |link, session| Arrival { link, session, peer, id, undecided };
@@ -134,7 +159,9 @@ impl RtmpPort {
             Ok(None) => {}
             Err(end @ LinkEnd::Session(_)) => {
                 count(&self.protocol_errors);
-                self.complain(|| format!("closed {peer}: {end}"));
+                if self.broken.borrow_mut().occurs(clock::mono()) {
+                    warn!("rtmp: closed {peer}: {end}");
+                }
             }
             Err(end) => debug!("rtmp: {peer} left before it played or published: {end}"),
         }
@@ -152,7 +179,7 @@ impl RtmpPort {
         };
         let Some(seat) = self.viewers.seat(status) else {
             count(&self.refused_full);
-            self.refuse(link, session, Refusal::Full).await;
+            self.refuse(link, session, Refusal::Full, peer, Asked::Nothing).await;
             return;
         };
         if link.expect_little().is_err() || session.accept_play(clock::mono()).is_err() {
@@ -172,9 +199,10 @@ impl RtmpPort {
         let applicant = Applicant { id, peer, agent, by_key };
         let Some(claim) = self.publishers.claim(&applicant, programme, now) else {
             count(&self.refused);
-            self.refuse(link, session, Refusal::PublishBusy).await;
+            self.refuse(link, session, Refusal::PublishBusy, peer, Asked::Nothing).await;
             return;
         };
+        self.refusals.borrow_mut().publishes(peer.ip());
         if session.accept_publish(now).is_err() || link.expect_media().is_err() {
             return;
         }
@@ -196,6 +224,10 @@ impl RtmpPort {
             let flushed = link.flush(&mut session)?;
             if flushed && session.is_closing() {
                 count(&self.refused);
+                if let Some(app) = session.rejected_app() {
+                    let agent = &session.peer().flash_version;
+                    self.note(Refusal::App, peer, agent, Asked::App(app));
+                }
                 part(link, session).await;
                 return Ok(None);
             }
@@ -209,6 +241,7 @@ impl RtmpPort {
                 return Err(SessionError::TimedOut { what: "its answers" }.into());
             }
             while let Some(event) = session.event() {
+                let asked = asked(&event);
                 match self.judge(event, peer) {
                     None => {}
                     Some(Ok(wish)) => return Ok(Some((link, session, wish))),
@@ -219,7 +252,7 @@ impl RtmpPort {
                             Sleep::after(Duration::from_millis(PUBLISH_KEY_DELAY_MS)).await;
                         }
                         count(&self.refused);
-                        self.refuse(link, session, refusal).await;
+                        self.refuse(link, session, refusal, peer, Asked::Name(&asked)).await;
                         return Ok(None);
                     }
                 }
@@ -246,11 +279,23 @@ impl RtmpPort {
         }
     }
 
-    async fn refuse(&self, link: Link, mut session: ServerSession, refusal: Refusal) {
-        self.complain(|| format!("refused {}: {refusal}", peer_of(&link)));
+    async fn refuse(
+        &self,
+        link: Link,
+        mut session: ServerSession,
+        refusal: Refusal,
+        peer: SocketAddr,
+        asked: Asked<'_>,
+    ) {
+        self.note(refusal, peer, &session.peer().flash_version, asked);
         if session.refuse(refusal).is_ok() {
             part(link, session).await;
         }
+    }
+
+    fn note(&self, refusal: Refusal, peer: SocketAddr, agent: &str, asked: Asked<'_>) {
+        let mut refusals = self.refusals.borrow_mut();
+        refusals.refused(refusal, peer.ip(), agent, asked, clock::mono());
     }
 
     fn may_play(&self, key: Option<&Secret>) -> bool {
@@ -259,12 +304,14 @@ impl RtmpPort {
             Some(wanted) => key.is_some_and(|key| wanted.matches(key.expose())),
         }
     }
+}
 
-    /// Logs what may happen a thousand times a second, once a second.
-    fn complain(&self, words: impl FnOnce() -> String) {
-        if let Some(more) = self.complaints.borrow_mut().say(clock::mono()) {
-            warn!("rtmp: {} ({more} more)", words());
-        }
+/// The name of the stream asked for, without its query; it may be a key.
+fn asked(event: &ServerEvent) -> String {
+    match event {
+        ServerEvent::Play { name, .. } => name.clone(),
+        ServerEvent::Publish { name, .. } => name.expose().to_owned(),
+        ServerEvent::Pause(_) | ServerEvent::Stop => String::new(),
     }
 }
 
@@ -307,13 +354,6 @@ async fn part(mut link: Link, mut session: ServerSession) {
     };
     // Whether it listened no longer matters.
     let _ = words.or(late).await;
-}
-
-fn peer_of(link: &Link) -> String {
-    link.socket()
-        .get_ref()
-        .peer_addr()
-        .map_or_else(|_| "a peer".to_owned(), |peer| peer.to_string())
 }
 
 fn count(counter: &Cell<u64>) {

@@ -111,6 +111,11 @@ impl Filler {
         self.fill == FillAudio::Yes
     }
 
+    /// Whether silence stands in now.
+    pub(super) fn is_filling(&self) -> bool {
+        self.run.is_some()
+    }
+
     /// Whether silence has to stand before audio that comes at `dts`, where there is room.
     pub(super) fn is_missing_before(&self, dts: Ticks) -> bool {
         self.fill == FillAudio::Yes && (self.joins || dts - self.end > MISSING)

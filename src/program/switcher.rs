@@ -360,6 +360,11 @@ impl Switcher {
         self.counters
     }
 
+    /// Whether silence stands in for the audio of the source on air now.
+    pub fn is_filling(&self) -> bool {
+        self.filler.is_filling()
+    }
+
     /// Media time held by the ring.
     pub fn ring_span(&self) -> Ticks {
         match (self.ring.get(self.ring.tail()), self.ring.newest()) {

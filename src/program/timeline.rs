@@ -22,7 +22,7 @@ const STEP_MIN: Ticks = Ticks(TICKS_PER_MS);
 const JUMP: Duration = Duration::from_secs(1);
 /// Audio further than this from the video beside it belongs to another time: a transport stream
 /// keeps its tracks within one second (ISO/IEC 13818-1, 2.4.2.6), sloppy muxers a little more.
-const SKEW_MAX: Ticks = Ticks(3 * TICKS_PER_S);
+pub const SKEW_MAX: Ticks = Ticks(3 * TICKS_PER_S);
 
 /// The programme is ahead once cuts and opening bursts have pushed it this far before the wall
 /// clock, the reordering of a few frames: cuts give back what they can from then on.

@@ -2,11 +2,13 @@
 //! socket itself, and one place to wait for whatever comes first. Bounds: the kernel's send
 //! buffer ([`SOCKET_SEND_BUFFER_BYTES`]); what is not sent stays in the ring.
 
+use std::cell::Cell;
 use std::fmt;
 use std::future::{poll_fn, Future};
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -108,6 +110,9 @@ pub struct Link {
     socket: Watched<TcpStream>,
     timer: Sleep,
     tick: Duration,
+    bytes_in: Cell<u64>,
+    /// Where they are counted besides.
+    total_in: Option<Rc<Cell<u64>>>,
 }
 
 impl Link {
@@ -123,7 +128,18 @@ impl Link {
         // than any stall of our own, which is told by name: to Linux a peer that acknowledges
         // but takes nothing (a zero window) is gone, too.
         raw.set_tcp_user_timeout(Some(Duration::from_millis(UNACKNOWLEDGED_MS_MAX)))?;
-        Ok(Link { socket, timer: Sleep::after(TICK), tick: TICK })
+        let timer = Sleep::after(TICK);
+        Ok(Link { socket, timer, tick: TICK, bytes_in: Cell::new(0), total_in: None })
+    }
+
+    /// What comes is also added to `total`.
+    pub fn count_into(&mut self, total: Rc<Cell<u64>>) {
+        self.total_in = Some(total);
+    }
+
+    /// Bytes that have come.
+    pub fn bytes_in(&self) -> u64 {
+        self.bytes_in.get()
     }
 
     /// The socket, for writing.
@@ -173,6 +189,9 @@ impl Link {
             match self.socket.try_read(|mut socket| socket.read(&mut portion)) {
                 Ok(0) => return Err(LinkEnd::Closed),
                 Ok(count) => {
+                    let add = |counter: &Cell<u64>| counter.set(counter.get() + count as u64);
+                    add(&self.bytes_in);
+                    self.total_in.as_deref().into_iter().for_each(add);
                     take(portion.get(..count).unwrap_or_default())?;
                     total += count;
                 }
@@ -193,7 +212,7 @@ impl Link {
     /// its readiness matters, not the ring.
     pub async fn wake(&mut self, listener: Option<&mut Listener>, blocked: bool) -> Wake {
         let mut listener = listener.filter(|_| !blocked);
-        let Link { socket, timer, tick } = self;
+        let Link { socket, timer, tick, .. } = self;
         poll_fn(|cx| {
             if socket.poll_readable(cx).is_ready() {
                 return Poll::Ready(Wake::Readable);

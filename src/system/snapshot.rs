@@ -3,32 +3,19 @@
 //! their limits; texts by [`TEXT_BYTES_MAX`]. No secret is ever put in here.
 
 use std::collections::BTreeMap;
-use std::fmt::Display;
 use std::sync::{Arc, Mutex, TryLockError};
+
+use serde::Serialize;
 
 use crate::base::history::Samples;
 use crate::base::time::Mono;
 use crate::codec::access_unit::{AacConfig, AvcConfig};
 pub use crate::program::switcher::Source;
+use crate::rtmp::server::Refusal;
 use crate::system::commands::{FileName, Playlist};
+use crate::system::reason::Reason;
+pub use crate::system::text::{text, Text, TEXT_BYTES_MAX};
 use crate::ts::demux::{Counters, ProgrammeState, StreamInfo};
-
-/// The longest text in a snapshot (a peer's words, an address, a name).
-pub const TEXT_BYTES_MAX: usize = 160;
-
-/// A short text, cut at its capacity.
-pub type Text = heapless::String<TEXT_BYTES_MAX>;
-
-/// A value's text, cut at the capacity.
-pub fn text(value: impl Display) -> Text {
-    let mut text = Text::new();
-    for character in value.to_string().chars() {
-        if text.push(character).is_err() {
-            break;
-        }
-    }
-    text
-}
 
 /// The state of the whole.
 #[derive(Clone, Debug, Default)]
@@ -91,6 +78,8 @@ pub struct ProgrammeStatus {
     pub dropped_time: u64,
     /// Silent audio units that stood in for audio the source on air did not have.
     pub filled_audio: u64,
+    /// Silence stands in for its audio now.
+    pub is_filling: bool,
     /// Payload bytes the ring can hold.
     pub ring_bytes: u64,
     /// Media time the ring holds now, milliseconds.
@@ -131,7 +120,51 @@ pub struct UdpStatus {
     /// Programmes the stream holds.
     pub programmes: u64,
     /// The elementary streams of that programme.
-    pub streams: Vec<StreamInfo>,
+    pub streams: Vec<TsStream>,
+    /// Why it is not on air, if something is there.
+    pub reason: Option<Reason>,
+    /// Why its sound is not, if its sender is there.
+    pub sound_reason: Option<Reason>,
+}
+
+/// An elementary stream of the transport stream's programme.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct TsStream {
+    /// Its PID.
+    pub pid: u16,
+    /// What it is, for a person.
+    pub codec: &'static str,
+    /// Units of it have come through.
+    pub carried: bool,
+    /// Whether it is or will be.
+    pub state: TsStreamState,
+    /// Why it is not carried, for a person; empty when it is.
+    pub reason: &'static str,
+}
+
+/// What becomes of an elementary stream.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TsStreamState {
+    /// Units of it have come through.
+    Carried,
+    /// It is of a kind that is carried; no unit of it has come through yet.
+    Waiting,
+    /// It is not carried.
+    LeftOut,
+}
+
+impl TsStream {
+    /// A stream the demultiplexer has found; `came`: units of it have come through.
+    pub fn of(info: StreamInfo, came: bool) -> TsStream {
+        let StreamInfo { pid, codec, carried, reason } = info;
+        let (state, reason) = match (carried, came) {
+            (true, true) => (TsStreamState::Carried, reason),
+            (true, false) => (TsStreamState::Waiting, "no whole unit of it has come yet"),
+            (false, _) => (TsStreamState::LeftOut, reason),
+        };
+        TsStream { pid, codec, carried: state == TsStreamState::Carried, state, reason }
+    }
 }
 
 /// The RTMP publisher.
@@ -147,6 +180,8 @@ pub struct PublisherStatus {
     pub since: Mono,
     /// Media bytes received from it.
     pub bytes: u64,
+    /// All bytes received from it.
+    pub bytes_in: u64,
     /// Bit rate over the last 10 s, bit/s.
     pub bps: u64,
     /// Video as it announced it.
@@ -155,10 +190,14 @@ pub struct PublisherStatus {
     pub audio: Option<AacConfig>,
     /// Why something it sends is not carried, for a person; empty when all is.
     pub detail: Text,
-    /// Units left out: broken, or media that came faster than it plays.
+    /// Units of its session left out: broken, or media that came faster than it plays.
     pub left_out: u64,
     /// Publishers refused for a wrong or missing key, since the start.
     pub refused_key: u64,
+    /// Why it is not on air, or why who wanted to publish was refused just now.
+    pub reason: Option<Reason>,
+    /// Why its sound is not.
+    pub sound_reason: Option<Reason>,
 }
 
 /// The RTMP pull.
@@ -180,6 +219,10 @@ pub struct PullStatus {
     pub bps: u64,
     /// Times it went live.
     pub sessions: u64,
+    /// Why what it brings is not on air, while the server plays.
+    pub reason: Option<Reason>,
+    /// Why its sound is not.
+    pub sound_reason: Option<Reason>,
 }
 
 /// Playing files.
@@ -230,12 +273,39 @@ pub struct RtmpServerStatus {
     pub closed_slow: u64,
     /// Times a viewer was skipped to the newest keyframe.
     pub skips: u64,
-    /// Bytes received from viewers.
+    /// Bytes received on all connections: of publishers, viewers and those who are neither yet.
     pub bytes_in: u64,
+    /// The same over the last 10 s, bit/s.
+    pub bps_in: u64,
+    /// Bytes received from viewers.
+    pub viewer_bytes_in: u64,
     /// Bytes sent to viewers.
     pub bytes_out: u64,
     /// Bytes sent to viewers over the last 10 s, bit/s.
     pub bps_out: u64,
+    /// Who was refused in the last minutes, the latest first.
+    pub refusals: Vec<RefusalStatus>,
+}
+
+/// Somebody who was refused, however often.
+#[derive(Clone, Debug)]
+pub struct RefusalStatus {
+    /// Why.
+    pub refusal: Refusal,
+    /// The address it comes from.
+    pub address: Text,
+    /// What it calls itself.
+    pub agent: Text,
+    /// What it asked for; never a key.
+    pub asked: Text,
+    /// When it was refused first.
+    pub first: Mono,
+    /// When last.
+    pub last: Mono,
+    /// How often.
+    pub count: u64,
+    /// It has published since.
+    pub is_resolved: bool,
 }
 
 /// One viewer.
@@ -249,6 +319,8 @@ pub struct ViewerStatus {
     pub agent: Text,
     /// When it began to play.
     pub since: Mono,
+    /// Bytes received from it.
+    pub bytes_in: u64,
     /// Bytes sent.
     pub bytes_out: u64,
     /// RTMP timestamp last sent, milliseconds.
@@ -264,7 +336,7 @@ pub struct ViewerStatus {
 }
 
 /// The previews, all together.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct PreviewsStatus {
     /// Being watched now.
     pub count: usize,

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use serde_json::{json, Map, Value};
 use streamcaster::control::paths::{Path, PATHS};
 use streamcaster::control::routes::Port;
+use streamcaster::system::reason::Why;
 use streamcaster::system::settings::catalogue::KEYS;
 
 use super::*;
@@ -92,6 +93,15 @@ fn the_document_holds_together() {
         let content = at(response, "/content/application~1json");
         check(&whole, at(content, "/schema"), at(content, "/example"), name);
     }
+}
+
+#[test]
+fn the_document_names_every_reason() {
+    let whole = document();
+    let named = at(&whole, "/components/schemas/Reason/properties/code/enum");
+    let named: Vec<_> =
+        named.as_array().expect("a list").iter().filter_map(Value::as_str).collect();
+    assert_eq!(named, Why::CODES);
 }
 
 #[test]

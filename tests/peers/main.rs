@@ -17,6 +17,7 @@ mod harness;
 mod outage;
 mod preview;
 mod publish;
+mod reasons;
 mod refusals;
 mod requests;
 mod runtime;

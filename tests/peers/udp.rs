@@ -114,7 +114,7 @@ const CAPTURES: [Capture; 8] = [
     capture("broadcast-h264-ac3-dvbsub.ts", &["H.264"], &["AC-3"], 0),
     capture("broadcast-hevc-aac-scte35.ts", &["AAC"], &["HEVC"], 0),
     capture("broadcast-multiplex-20-services-short.ts", &[], &[], 0),
-    capture("hls-h264-pmt-names-audio-but-none-comes.ts", &["H.264", "AAC"], &[], 100),
+    capture("hls-h264-pmt-names-audio-but-none-comes.ts", &["H.264"], &["AAC"], 100),
     capture("hls-pat-pmt-mid-segment.ts", &[], &[], 0),
     capture("hls-segment-h264-aac.ts", &["H.264", "AAC"], &[], 100),
     capture("one-packet-stuffed-pes.ts", &[], &[], 0),

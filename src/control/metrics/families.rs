@@ -52,6 +52,10 @@ pub(super) fn programme(page: &mut Page, status: &ProgrammeStatus) {
         ([("reason", "oversize")], status.dropped_oversize),
         ([("reason", "time")], status.dropped_time),
     ];
+    let help = "Silent audio units that stood in for audio an input did not have.";
+    page.one(Kind::Counter, "programme_filled_audio_units_total", help, status.filled_audio);
+    let filling = u8::from(status.is_filling);
+    page.one(Kind::Gauge, "programme_filling_audio", "Whether silence stands in now.", filling);
     let help = "Access units left out.";
     page.family(Kind::Counter, "programme_dropped_units_total", help, dropped);
 }
@@ -64,6 +68,12 @@ pub(super) fn inputs(page: &mut Page, snapshot: &Snapshot) {
         ([("input", "pull")], u8::from(pull.state == DestinationState::Live)),
     ];
     page.family(Kind::Gauge, "input_up", "Whether media comes in by this input.", live);
+    let reasons = [("udp", &udp.reason), ("rtmp", &publisher.reason), ("pull", &pull.reason)];
+    let reasons = reasons.into_iter().filter_map(|(input, reason)| {
+        Some(([("input", input), ("reason", reason.as_ref()?.why.code())], 1))
+    });
+    let help = "Why an input that is there is not on air, 1 for the reason it is.";
+    page.family(Kind::Gauge, "input_reason", help, reasons);
     let bytes = [
         ([("input", "udp")], udp.bytes),
         ([("input", "rtmp")], publisher.bytes),
@@ -105,7 +115,15 @@ pub(super) fn viewers(page: &mut Page, snapshot: &Snapshot) {
     let help = "Times a viewer was skipped to the newest keyframe.";
     page.one(Kind::Counter, "viewer_skips_total", help, rtmp.skips);
     let help = "Bytes received from viewers.";
-    page.one(Kind::Counter, "viewer_received_bytes_total", help, rtmp.bytes_in);
+    page.one(Kind::Counter, "viewer_received_bytes_total", help, rtmp.viewer_bytes_in);
+    let help = "Bytes received on RTMP connections, of publishers and viewers.";
+    page.one(Kind::Counter, "rtmp_received_bytes_total", help, rtmp.bytes_in);
+    let help = "Bit rate received on RTMP connections, mean over 10 s.";
+    page.one(Kind::Gauge, "rtmp_received_bits_per_second", help, rtmp.bps_in);
+    let previews = &snapshot.previews;
+    page.one(Kind::Gauge, "previews", "Previews being watched.", previews.count);
+    let help = "Bytes sent to previews.";
+    page.one(Kind::Counter, "preview_sent_bytes_total", help, previews.bytes_out);
     page.one(Kind::Counter, "viewer_sent_bytes_total", "Bytes sent to viewers.", rtmp.bytes_out);
     let help = "Bit rate sent to viewers, mean over 10 s.";
     page.one(Kind::Gauge, "viewer_bits_per_second", help, rtmp.bps_out);

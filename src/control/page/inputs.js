@@ -2,16 +2,23 @@
 import { byId, facts, h, list, mark, row, set, attribute } from "./dom.js";
 import { live } from "./live.js";
 import { putOnAir } from "./onair.js";
-import { number, pictureAndSound, portOf, rate, since, size, t } from "./words.js";
+import { number, pictureAndSound, portOf, rate, reasonWords, since, size, t, timeOf } from "./words.js";
 
 const host = () => location.hostname || "localhost";
 
-function udp({ udp: u }) {
+// The one reason why it is not on air, since when, and what its sound is left out for.
+function reasons(state, input) {
+  const words = (reason) => (["not_chosen", "no_sound"].includes(reason.code) || reason.for_s < 1
+    ? reasonWords(reason) : t("reason_for", reasonWords(reason), since(state, reason.since)));
+  return [input.reason, input.sound_reason].filter(Boolean).map(words);
+}
+
+function udp(state) {
+  const { udp: u } = state;
   const lost = u.continuity_errors + u.kernel_drops;
-  const codecs = u.streams.map((s) => (s.carried ? s.codec : t("not_carried", s.codec, s.reason)));
-  const why = [];
-  if (u.receiving && u.programme_state === "absent") why.push(t("programme_absent", u.programme_number));
-  if (u.receiving && !u.streams.some((s) => s.carried)) why.push(t("nothing_carried"));
+  const codecs = u.streams.map((s) => (s.carried ? s.codec
+    : s.state === "waiting" ? t("none_yet", s.codec) : t("not_carried", s.codec, s.reason)));
+  const why = reasons(state, u);
   if (u.refused_network > 0) why.push(t("refused_network", number(u.refused_network)));
   if (u.ignored_sender > 0) why.push(t("second_sender"));
   if (u.over_rate > 0) why.push(t("over_rate"));
@@ -33,7 +40,7 @@ function publisher(state) {
   const p = state.publisher;
   const port = portOf(state.rtmp.listen, 1935);
   const server = `rtmp://${host()}${port === "1935" ? "" : `:${port}`}/live`;
-  const why = [p.detail];
+  const why = reasons(state, p);
   if (p.refused_key > 0) why.push(t("refused_key", number(p.refused_key)));
   return {
     source: "rtmp",
@@ -57,7 +64,7 @@ function pull(state) {
     state: p.state,
     word: t(`state_${p.state}`),
     line: [p.url, p.state === "live" ? rate(p.bps) : ""],
-    why: p.state === "live" ? [] : [[p.detail, again].filter(Boolean).join(" · ")],
+    why: p.state === "live" ? reasons(state, p) : [[p.detail, again].filter(Boolean).join(" · ")],
   };
 }
 
@@ -70,12 +77,32 @@ function make(input) {
   const help = h("details", { class: "help" }, h("summary", { text: t("how_to_send") }), text, code);
   node.about.append(help);
   if (input.source === "udp") node.about.append(counters(node));
+  if (input.source === "rtmp") node.about.append(refusals(node));
   return Object.assign(node, { button, help, text, code });
 }
 
 function counters(node) {
   node.counters = h("dl", { class: "facts" });
   return h("details", {}, h("summary", { text: t("all_counters") }), node.counters);
+}
+
+function refusals(node) {
+  node.refusals = h("ul", { class: "rows" });
+  node.refused = h("details", { hidden: true }, h("summary"), node.refusals);
+  return node.refused;
+}
+
+// Who was refused in the last minutes: what an encoder's own message often does not say.
+function showRefusals({ refused, refusals: parent }, { rtmp }) {
+  refused.hidden = rtmp.refusals.length === 0;
+  set(refused.firstElementChild, t("refusals", number(rtmp.refusals.length)));
+  list(parent, rtmp.refusals, (r) => `${r.address} ${r.code}`, () => row(), (node, r) => {
+    mark(node, "lamp", r.is_resolved ? "idle" : "refused");
+    set(node.parts.name, r.address);
+    set(node.parts.state, t("refused_times", number(r.count), timeOf(r.last)));
+    set(node.parts.line, r.agent);
+    set(node.parts.why, reasonWords({ ...r, parameters: { address: r.address, asked: r.asked } }));
+  });
 }
 
 function showCounters(parent, { udp: u }) {
@@ -116,6 +143,7 @@ function show(state) {
     node.help.hidden = !input.help;
     set(node.text, input.helpText);
     set(node.code, input.help);
+    if (node.refused) showRefusals(node, state);
     if (node.counters && node.counters.parentElement.open) showCounters(node.counters, state);
   });
 }

@@ -3,7 +3,7 @@ import { send } from "./api.js";
 import { run } from "./dialogs.js";
 import { attribute, byId, list, mark, row, say, set } from "./dom.js";
 import { live, refresh } from "./live.js";
-import { number, pictureAndSound, rate, since, span, t } from "./words.js";
+import { language, number, pictureAndSound, rate, reasonWords, since, span, t } from "./words.js";
 
 // Puts something on air; every part of the page does it by this.
 export async function putOnAir(button, body) {
@@ -106,12 +106,20 @@ function showGlance(state) {
 
 const sentence = (text) => text.charAt(0).toUpperCase() + text.slice(1) + (/[.!?。]$/.test(text) ? "" : ".");
 
+// A check's words; those about an input in the operator's language.
+function wordsOf(check, { udp, publisher, pull }) {
+  const inputs = [["udp", udp], ["rtmp", publisher], ["pull", pull]];
+  const there = inputs.filter(([, input]) => input?.reason);
+  if (check.name !== "input" || language === "en" || there.length === 0) return sentence(check.detail);
+  return there.map(([name, { reason }]) => `${t(`source_${name}`)}: ${reasonWords(reason)}`).join(" ");
+}
+
 function showNotices(state) {
   const wanting = state.checks.filter((check) => check.status !== "healthy");
   list(byId("notices"), wanting, (check) => `${check.name} ${check.detail}`, () => row(), (node, check) => {
     mark(node, "level", check.status);
     set(node.parts.name, t(`level_${check.status}`));
-    set(node.parts.line, sentence(check.detail));
+    set(node.parts.line, wordsOf(check, state));
   });
   set(byId("health"), t(`health_${state.health}`));
   mark(byId("health"), "level", state.health);
@@ -127,7 +135,8 @@ function show(state) {
   set(byId("on-air-for"), since(state, programme.since));
   set(byId("programme-rate"), rate(programme.video_bps + programme.audio_bps));
   set(byId("viewer-count"), number(state.viewer_count));
-  set(byId("config"), pictureAndSound(programme));
+  set(byId("config"), [pictureAndSound(programme), programme.is_filling ? t("filling") : ""]
+    .filter(Boolean).join(" · "));
   showNext(state);
   showDeck(state);
 }

@@ -30,6 +30,9 @@ function show(state) {
   facts(byId("rtmp-facts"), [
     [t("listening_on"), rtmp.listen || "–"],
     [t("sent_to_viewers"), rate(rtmp.bps_out)],
+    [t("received_rtmp"), `${rate(rtmp.bps_in)} (${size(rtmp.bytes_in)})`],
+    [t("previews_watched"), number(state.previews.count)],
+    [t("filled_audio"), number(state.programme.filled_audio)],
     [t("connections"), number(rtmp.accepted)],
     [t("refused_full"), number(rtmp.refused_full), rtmp.refused_full > 0],
     [t("refused"), number(rtmp.refused), rtmp.refused > 0],

@@ -47,8 +47,9 @@ export const words = {
   named_is_on_air: "On air: {0}", receiving_from: "receiving from {0}", nothing_comes_in: "nothing comes in",
   nobody_publishes: "nobody publishes", listens_on: "listens on {0}", no_loss: "no loss",
   packets_lost: "{0} packets lost", left_out: "{0} frames left out", not_carried: "{0} left out ({1})",
-  programme_absent: "Programme {0} is not in this stream; change the number in the settings.",
-  nothing_carried: "Nothing in this stream can be carried: send H.264 and AAC.",
+  none_yet: "{0} (none yet)", reason_for: "{0} (for {1})", not_chosen: "Ready. On air is: {0}.",
+  refusals: "{0} refused in the last minutes", refused_times: "{0} times, last at {1}",
+  filling: "silence stands in for missing sound",
   refused_network: "{0} datagrams came from a network that is not allowed (see the settings).",
   second_sender: "A second sender is ignored while the first one sends.",
   over_rate: "The sender exceeds the bit rate that is taken.",
@@ -122,6 +123,7 @@ export const words = {
   viewers_title: "Viewers", no_viewers: "Nobody watches right now. Play it at {0}", more_viewers: "and {0} more",
   address: "Address", player: "Player", watching_for: "Watching for", sent: "Sent", behind: "Behind", skipped: "Skipped",
   listening_on: "Listening on", sent_to_viewers: "Sent to viewers", connections: "Connections so far",
+  received_rtmp: "Received over RTMP", previews_watched: "Previews", filled_audio: "Silent frames filled in",
   refused_full: "Turned away, full", refused: "Refused", closed_slow: "Closed, too slow",
 
   // Machine and log

@@ -25,9 +25,19 @@ export function translate(root = document) {
 }
 
 // A sentence that came with a code: in Japanese from the words where they know it, else as it came.
-export function coded(prefix, code, text) {
+export function coded(prefix, code, text, ...values) {
   const key = `${prefix}_${code}`;
-  return language !== "en" && has(key) ? t(key) : text;
+  return language !== "en" && has(key) ? t(key, ...values) : text;
+}
+
+// Why an input is not on air, or why somebody was refused, in words.
+export function reasonWords({ code, text, parameters = {} }) {
+  if (code === "not_chosen") return t("not_chosen", t(`source_${parameters.on_air}`));
+  const values = { ...parameters };
+  if (code === "sound_times") values.apart_ms = number(values.apart_ms / 1000, 1);
+  // A stream without a name is another mistake than one of the wrong name.
+  const known = code === "wrong_stream" && !values.asked ? "no_stream" : code;
+  return coded("reason", known, text, ...Object.values(values));
 }
 
 const figures = [0, 1, 2].map((digits) => new Intl.NumberFormat(locale, { maximumFractionDigits: digits }));

@@ -14,10 +14,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use log::warn;
+use log::{info, warn};
 use smol::future::FutureExt;
 
-use crate::base::events::Repeat;
+use crate::base::events::Condition;
 use crate::base::limits::PLACE_SAVED_MS;
 use crate::base::time::Ticks;
 use crate::program::bell::Bell;
@@ -145,7 +145,7 @@ impl Playout {
             lists_written = had_none.then(|| machine.lists());
         }
         let mut saved = clock::mono();
-        let mut refused = Repeat::default();
+        let mut refused = Condition::default();
         loop {
             Sleep::after(SAVE_LOOK).await;
             let now = clock::mono();
@@ -171,11 +171,17 @@ impl Playout {
                 store::write(&place_path, &place_to_json(place_then.as_ref()))
             });
             match outcome.await {
-                Ok(()) => (lists_written, place_written) = (Some(lists), place),
-                Err(error) => {
-                    if let Some(more) = refused.say(now) {
+                Ok(()) => {
+                    (lists_written, place_written) = (Some(lists), place);
+                    if let Some(over) = refused.over_after(now, Duration::ZERO) {
                         let folder = self.folder.display();
-                        warn!("{folder}: what plays cannot be remembered: {error} ({more} more)");
+                        info!("{folder}: what plays is remembered again (failed {over})");
+                    }
+                }
+                Err(error) => {
+                    if refused.occurs(now) {
+                        let folder = self.folder.display();
+                        warn!("{folder}: what plays cannot be remembered: {error}");
                     }
                 }
             }

@@ -108,6 +108,8 @@ pub struct ServerSession {
     stage: Stage,
     connected: bool,
     app_key: Option<Secret>,
+    /// The application asked for, if there is no such.
+    rejected_app: Option<String>,
     peer: PeerInfo,
     /// Message streams created: bit n is number n + 1.
     streams: u8,
@@ -124,6 +126,7 @@ impl ServerSession {
             stage: admission(now),
             connected: false,
             app_key: None,
+            rejected_app: None,
             peer: PeerInfo::default(),
             streams: 0,
             events: VecDeque::new(),
@@ -142,6 +145,11 @@ impl ServerSession {
     /// What the peer said of itself.
     pub fn peer(&self) -> &PeerInfo {
         &self.peer
+    }
+
+    /// The application the peer asked for, without its query, when it was refused for that.
+    pub fn rejected_app(&self) -> Option<&str> {
+        self.rejected_app.as_deref()
     }
 
     /// Answers [`ServerEvent::Play`] or [`ServerEvent::Publish`] with no; the connection closes.
@@ -209,13 +217,13 @@ impl ServerSession {
         self.connection.push(&control(TYPE_WINDOW_SIZE, RTMP_WINDOW_BYTES))?;
         self.connection.push(&peer_bandwidth(RTMP_WINDOW_BYTES))?;
         if self.connected || app.trim_matches('/') != APP {
-            let description = if self.connected {
-                "This connection is connected already."
+            let (code, mut description) = Refusal::App.code_and_description();
+            if self.connected {
+                description = "This connection is connected already.";
             } else {
-                "The only application here is 'live'."
-            };
+                self.rejected_app = Some(without_query(app));
+            }
             self.stage = Stage::Closing;
-            let code = "NetConnection.Connect.Rejected";
             let answer = answer("_error", transaction).null();
             let answer = info(answer, "error", code, description).end();
             return self.connection.push_values(0, TYPE_COMMAND, &answer.into_bytes());

@@ -5,6 +5,8 @@ use std::fmt;
 /// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refusal {
+    /// There is one application only, and it has another name.
+    App,
     /// There is no stream of that name.
     StreamNotFound,
     /// No key, or the wrong one.
@@ -24,8 +26,32 @@ pub enum Refusal {
 }
 
 impl Refusal {
+    /// Its name in the API; never changes its meaning.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Refusal::App => "wrong_app",
+            Refusal::StreamNotFound => "no_such_stream",
+            Refusal::KeyRequired => "wrong_play_key",
+            Refusal::Full => "full",
+            Refusal::PublishDenied => "publishing_off",
+            Refusal::PublishNeedsSetting => "key_not_set",
+            Refusal::PublishKeyRequired => "wrong_key",
+            Refusal::PublishName => "wrong_stream",
+            Refusal::PublishBusy => "busy",
+        }
+    }
+
+    /// Whether it was a publisher that was refused, or may have been: what asks for another
+    /// application never says what for.
+    pub const fn concerns_publishers(self) -> bool {
+        !matches!(self, Refusal::StreamNotFound | Refusal::KeyRequired | Refusal::Full)
+    }
+
     pub(super) const fn code_and_description(self) -> (&'static str, &'static str) {
         match self {
+            Refusal::App => {
+                ("NetConnection.Connect.Rejected", "The only application here is 'live'.")
+            }
             Refusal::StreamNotFound => ("NetStream.Play.StreamNotFound", "No such stream."),
             Refusal::KeyRequired => ("NetStream.Play.Failed", "A valid play key is required."),
             Refusal::Full => ("NetStream.Play.Failed", "As many players as may be are connected."),

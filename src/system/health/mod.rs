@@ -196,22 +196,51 @@ fn programme(snapshot: &Snapshot, now: Mono) -> Check {
 /// What is on air should come from somewhere. `state` names the input that is missed.
 fn input(snapshot: &Snapshot) -> Check {
     let chosen = snapshot.playout.choice == Some(Source::Standby);
-    let healthy = |detail| Check::of("input", Verdict::Healthy, detail);
-    let degraded = |state, detail| Check { state, ..Check::of("input", Verdict::Degraded, detail) };
+    let healthy = |detail: &str| Check::of("input", Verdict::Healthy, detail);
+    let degraded =
+        |state, detail: String| Check { state, ..Check::of("input", Verdict::Degraded, detail) };
     match snapshot.programme.on_air {
         Source::Udp => healthy("the UDP input is on air"),
         Source::Rtmp => healthy("the RTMP publisher is on air"),
         Source::Pull => healthy("the RTMP pull is on air"),
         Source::File => healthy("a video file is on air"),
         Source::Standby if chosen => healthy("standby is on air, as the operator chose"),
-        Source::Standby if snapshot.udp.receiving => {
-            degraded("udp", "standby is on air: the UDP input has no keyframe or no video yet")
+        Source::Standby => {
+            let (state, detail) = missed(snapshot);
+            degraded(state, format!("standby is on air: {detail}"))
         }
-        // A pull that is off or absent is idle.
-        Source::Standby if snapshot.pull.state != DestinationState::Idle => {
-            degraded("pull", "standby is on air: the RTMP pull brings nothing")
-        }
-        Source::Standby => degraded("udp", "standby is on air: no input is live"),
+    }
+}
+
+/// Which input is missed, and why: the inputs that are there and their reasons, or that none is.
+fn missed(snapshot: &Snapshot) -> (&'static str, String) {
+    let Snapshot { udp, publisher, pull, .. } = snapshot;
+    let inputs = [
+        ("udp", "UDP", &udp.reason),
+        ("rtmp", "RTMP", &publisher.reason),
+        ("pull", "RTMP pull", &pull.reason),
+    ];
+    let there = inputs.map(|(state, name, reason)| {
+        let why = reason.as_ref().map(|reason| &reason.why)?;
+        let why = why.to_string();
+        Some((state, format!("{name}: {}", why.trim_end_matches('.'))))
+    });
+    let mut there = there.into_iter().flatten();
+    if let Some((state, first)) = there.next() {
+        let rest = there.map(|(_, detail)| format!("; {detail}"));
+        return (state, first + &rest.collect::<String>());
+    }
+    // A pull that is off or absent is idle.
+    if pull.state != DestinationState::Idle && !udp.receiving {
+        let why = match pull.detail.as_str() {
+            "" => "the RTMP pull brings nothing".to_owned(),
+            why => format!("RTMP pull: {why}"),
+        };
+        return ("pull", why);
+    }
+    match udp.receiving {
+        true => ("udp", "the UDP input has brought no picture yet".to_owned()),
+        false => ("udp", "no input is live".to_owned()),
     }
 }
 
@@ -273,7 +302,9 @@ fn tenths(span: Duration) -> f64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::system::snapshot::{PlayoutStatus, ProgrammeStatus, PullStatus, Text};
+    use crate::rtmp::server::Refusal;
+    use crate::system::reason::{Reason, Why};
+    use crate::system::snapshot::{text, PlayoutStatus, ProgrammeStatus, PullStatus, Text};
 
     const NOW: Mono = Mono::from_ms(60_000);
 
@@ -339,7 +370,7 @@ mod tests {
         snapshot.udp.receiving = true;
         let health = judge(&snapshot, NOW);
         assert_eq!(health.verdict, Verdict::Degraded);
-        assert!(health.checks.iter().any(|c| c.detail.contains("keyframe")));
+        assert!(health.checks.iter().any(|c| c.detail.contains("UDP input")));
     }
 
     #[test]
@@ -399,6 +430,29 @@ mod tests {
         assert_eq!(named(&snapshot), "pull");
         snapshot.udp.receiving = true;
         assert_eq!(named(&snapshot), "udp");
+    }
+
+    #[test]
+    fn the_input_that_is_there_is_named_with_its_reason() {
+        let mut snapshot = good();
+        snapshot.programme.on_air = Source::Standby;
+        let input = |snapshot: &Snapshot| check(snapshot, &Figures::default(), "input");
+        let reason = |why| Some(Reason { why, since: NOW });
+        let address = text("192.0.2.1");
+        snapshot.publisher.reason = reason(Why::Refused(Refusal::App, address, text("foo")));
+        let found = input(&snapshot);
+        assert_eq!((found.state, found.verdict), ("rtmp", Verdict::Degraded));
+        assert!(found.detail.contains("RTMP: 192.0.2.1 was refused: it asked for application"));
+        snapshot.udp.reason = reason(Why::VideoCodec(text("HEVC")));
+        let found = input(&snapshot);
+        assert_eq!(found.state, "udp");
+        assert!(
+            found.detail.starts_with("standby is on air: UDP: The picture is HEVC"),
+            "{found:?}"
+        );
+        assert!(found.detail.contains("; RTMP: 192.0.2.1"), "{found:?}");
+        snapshot.playout.choice = Some(Source::Standby);
+        assert_eq!(input(&snapshot).verdict, Verdict::Healthy, "nothing is missed");
     }
 
     #[test]

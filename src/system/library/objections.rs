@@ -4,8 +4,9 @@
 
 use serde::Serialize;
 
-use super::survey::{profile_name, Details, VideoDetails};
+use super::survey::{Details, VideoDetails};
 use crate::codec::access_unit::{AacConfig, AvcConfig};
+use crate::codec::profile::h264_profile;
 use crate::system::platforms::{
     AUDIO_BPS_TWITCH, KEYFRAME_MS_FORGIVEN, KEYFRAME_MS_TWITCH, KEYFRAME_MS_YOUTUBE,
     VIDEO_BPS_TWITCH,
@@ -119,7 +120,7 @@ fn codec(details: &Details, on_air: &AvcConfig) -> Option<Objection> {
 
 /// Profile and level, as far as they mean something to a decoder.
 fn described(profile_idc: u8, constraints: u8, level_idc: u8) -> String {
-    let profile = match profile_name(profile_idc, constraints) {
+    let profile = match h264_profile(profile_idc, constraints) {
         "" => format!("profile {profile_idc}"),
         name => name.to_owned(),
     };

@@ -9,6 +9,7 @@ use crate::base::limits::{SURVEY_BYTES_MAX, SURVEY_STEPS_MAX, SURVEY_TICKS_MAX};
 use crate::base::time::{Ticks, TICKS_PER_S};
 use crate::codec::access_unit::{AvcConfig, Track, TrackConfig, UnitSink, UnitStart};
 use crate::codec::container::{ContainerReader, FileError, Progress, ReadAt};
+use crate::codec::profile::{aac_profile, h264_profile};
 
 /// What is known of a file that can be played.
 #[derive(Clone, Debug, PartialEq)]
@@ -55,7 +56,7 @@ impl VideoDetails {
 
     /// The profile's name (ISO/IEC 14496-10, A.2), "" when it has none.
     pub const fn profile(&self) -> &'static str {
-        profile_name(self.profile_idc, self.constraints)
+        h264_profile(self.profile_idc, self.constraints)
     }
 }
 
@@ -70,32 +71,6 @@ pub struct AudioDetails {
     pub channels: u8,
     /// Bit rate, bit/s.
     pub bps: u32,
-}
-
-/// The name of an H.264 profile, "" when it has none.
-pub(super) const fn profile_name(profile_idc: u8, constraints: u8) -> &'static str {
-    match (profile_idc, constraints & 0x40 != 0) {
-        (66, true) => "Constrained Baseline",
-        (66, false) => "Baseline",
-        (77, _) => "Main",
-        (88, _) => "Extended",
-        (100, _) => "High",
-        (110, _) => "High 10",
-        (122, _) => "High 4:2:2",
-        (244, _) => "High 4:4:4 Predictive",
-        _ => "",
-    }
-}
-
-/// The name of an AAC object type (ISO/IEC 14496-3, table 1.17).
-const fn aac_name(object_type: u8) -> &'static str {
-    match object_type {
-        1 => "AAC Main",
-        2 => "AAC-LC",
-        5 => "HE-AAC",
-        29 => "HE-AAC v2",
-        _ => "AAC",
-    }
 }
 
 /// Reads the beginning of a file and says what it is.
@@ -262,7 +237,7 @@ fn narrow(value: u64) -> u32 {
 
 fn audio_details(aac: &crate::codec::access_unit::AacConfig) -> AudioDetails {
     AudioDetails {
-        codec: aac_name(aac.object_type),
+        codec: aac_profile(aac.object_type).1,
         sample_rate_hz: aac.sample_rate_hz,
         channels: aac.channels,
         bps: 0,
