@@ -22,7 +22,7 @@ mod tag;
 #[cfg(test)]
 mod oracle_tests;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 pub use passage::Passage;
@@ -56,6 +56,12 @@ pub struct Rules {
     /// How far a unit's decoding time may lie behind the newest of the other track that came
     /// before it, milliseconds. 0: order of time across the tracks.
     pub lag_ms_max: i64,
+    /// How a source's tracks are interleaved is only known when its units have come: for so long
+    /// after its very first one, milliseconds, they may come behind each other, and so far.
+    pub learning_ms: i64,
+    /// The sound of a source that stands before its first picture comes behind it: for so long
+    /// after the first picture of each passage, and so far, milliseconds.
+    pub joining_ms: i64,
     /// The longest step between two decoding times of a track, milliseconds.
     pub step_ms_max: Option<i64>,
     /// How far the offset of a source's sound may be from that of its picture, milliseconds.
@@ -72,9 +78,13 @@ pub struct Rules {
 impl Rules {
     /// For a viewer. Sound may lie behind its picture by what the sender packs together: a PES of
     /// 2,930 bytes, as ffmpeg fills it, holds up to 380 ms at 64 kbit/s; its last frame ends 21 ms
-    /// after it begins, and the picture sent before it may be decoded a frame of 40 ms later.
+    /// after it begins, and the picture sent before it may be decoded a frame of 40 ms later. Behind
+    /// a cut, sound of the old source comes beside pictures of the new one: decoding time has then
+    /// stepped over what B-frames held back in both, two frames each.
     pub const VIEWER: Rules = Rules {
-        lag_ms_max: 380 + 21 + 40,
+        lag_ms_max: 380 + 21 + 40 + 4 * 40,
+        learning_ms: 0,
+        joining_ms: 0,
         step_ms_max: None,
         sync_ms_max: AUDIO_FRAME_MS,
         unknown_sounds_max: 4,
@@ -109,6 +119,8 @@ pub struct Oracle {
     video_config: Option<AvcSets>,
     audio_config: Option<Vec<u8>>,
     passages: [Passages; 2],
+    /// When each source's first unit was decoded.
+    first_ms: HashMap<usize, i64>,
     unknown_sounds: HashSet<u64>,
     unknown_pictures: usize,
     report: Report,
@@ -137,6 +149,7 @@ impl Oracle {
             video_config: None,
             audio_config: None,
             passages: [Passages::default(), Passages::default()],
+            first_ms: HashMap::new(),
             unknown_sounds: HashSet::new(),
             unknown_pictures: 0,
             report: Report::default(),
@@ -253,7 +266,7 @@ impl Oracle {
     }
 
     fn unit(&mut self, unit: &Unit) {
-        self.times(unit);
+        let lag_ms = self.times(unit);
         let has_config = match unit.track {
             Track::Video => self.video_config.is_some(),
             Track::Audio => self.audio_config.is_some(),
@@ -266,13 +279,35 @@ impl Oracle {
             if unit.track == Track::Video && video.units == 1 && !unit.can_start {
                 self.fault(Fault::CutToNoKey);
             }
+            self.lag(unit, lag_ms, None);
         } else {
-            self.recognise(unit, has_config);
+            let source = self.recognise(unit, has_config);
+            self.lag(unit, lag_ms, source);
         }
     }
 
-    /// Order of arrival: within the track, and beside the other.
-    fn times(&mut self, unit: &Unit) {
+    /// A unit may come behind the other track's newest as far as the rules say; while its source is
+    /// not known yet, as far as that.
+    fn lag(&mut self, unit: &Unit, lag_ms: Option<i64>, source: Option<usize>) {
+        // Silence that stands in belongs to what is on air.
+        let source = source.or_else(|| self.on_air().map(|place| place.source));
+        let first_ms = source.map(|source| *self.first_ms.entry(source).or_insert(unit.dts_ms));
+        let Some(lag_ms) = lag_ms else { return };
+        let [video, _] = &self.passages;
+        let within = |since: Option<i64>, span_ms: i64| match since {
+            Some(since) if unit.dts_ms < since + span_ms => span_ms,
+            _ => 0,
+        };
+        let learning = within(first_ms, self.rules.learning_ms);
+        let joining = within(video.newest_since_ms(), self.rules.joining_ms);
+        let most = self.rules.lag_ms_max.max(learning).max(joining);
+        if lag_ms > most {
+            self.fault(Fault::Lag { track: unit.track, lag_ms });
+        }
+    }
+
+    /// Order of arrival within the track; how far it comes behind the other.
+    fn times(&mut self, unit: &Unit) -> Option<i64> {
         let [video, audio] = &mut self.lines;
         let (own, other) = match unit.track {
             Track::Video => (video, *audio),
@@ -291,17 +326,14 @@ impl Oracle {
                 self.fault(Fault::Step { track, step_ms });
             }
         }
-        if let Some(lag_ms) = other.newest_dts_ms.map(|newest| newest - dts_ms) {
-            let most = self.report.lag_ms_max.get_or_insert(lag_ms);
-            *most = (*most).max(lag_ms);
-            if lag_ms > self.rules.lag_ms_max {
-                self.fault(Fault::Lag { track, lag_ms });
-            }
-        }
+        let lag_ms = other.newest_dts_ms.map(|newest| newest - dts_ms)?;
+        let most = self.report.lag_ms_max.get_or_insert(lag_ms);
+        *most = (*most).max(lag_ms);
+        Some(lag_ms)
     }
 
-    /// Finds the unit in its source, and what follows from that.
-    fn recognise(&mut self, unit: &Unit, has_config: bool) {
+    /// Finds the unit in its source, and what follows from that; the source.
+    fn recognise(&mut self, unit: &Unit, has_config: bool) -> Option<usize> {
         let [video, audio] = &mut self.passages;
         let passages = match unit.track {
             Track::Video => video,
@@ -313,7 +345,7 @@ impl Oracle {
         else {
             passages.interrupt();
             self.unknown(unit);
-            return;
+            return None;
         };
         if unit.track == Track::Video {
             let begins = joined.begins;
@@ -329,6 +361,7 @@ impl Oracle {
             self.configured(unit, joined.place);
         }
         self.latency(unit, joined.place);
+        Some(joined.place.source)
     }
 
     fn name(&self, source: usize) -> String {

@@ -139,6 +139,15 @@ fn times_grow_and_lie_together() {
     assert_eq!(faults(rules, &messages), [lag]);
     assert_eq!(faults(Rules::VIEWER, &messages), []);
     assert_eq!(faults(Rules::DESTINATION, &messages).len(), 5);
+    let rules = Rules { joining_ms: 200, ..Rules::DESTINATION };
+    assert_eq!(faults(rules, &messages), []);
+    let rules = Rules { learning_ms: 160, ..Rules::DESTINATION };
+    let learnt = [
+        Fault::Lag { track: Track::Audio, lag_ms: 200 },
+        Fault::Lag { track: Track::Audio, lag_ms: 40 },
+    ];
+    // The first four are learnt from; the first lags further than any may.
+    assert_eq!(faults(rules, &messages), learnt);
     let rules = Rules { step_ms_max: Some(40), ..Rules::VIEWER };
     let step = Fault::Step { track: Track::Audio, step_ms: 80 };
     let mut holed = sent(&media(1, 6), 0);

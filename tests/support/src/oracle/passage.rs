@@ -78,6 +78,11 @@ impl Passages {
         newest.map(|passage| Place { source: passage.source, unit: passage.last })
     }
 
+    /// When the newest passage's first unit was decoded.
+    pub(super) fn newest_since_ms(&self) -> Option<i64> {
+        self.all.last().map(|passage| passage.span_ms.0)
+    }
+
     /// A unit of no source came.
     pub(super) fn interrupt(&mut self) {
         self.is_open = false;

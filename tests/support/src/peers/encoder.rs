@@ -145,8 +145,8 @@ fn publish(
                 flv::VIDEO => session.publish_video_data(body, time, false),
                 _ => session.publish_audio_data(body, time, false),
             };
-            send(&mut stream, message.map_err(|e| words(&e))?)?;
             told.lock().expect("no panic").left.push(Instant::now());
+            send(&mut stream, message.map_err(|e| words(&e))?)?;
         }
         if begun.is_some() && due.peek().is_none() && told.lock().expect("no panic").sent.is_none()
         {
