@@ -3,10 +3,9 @@
 #![cfg(test)]
 
 use test_support::peers::{
-    child, clips, frames, media, nginx, player, program, scene, sender, viewer, wait,
+    child, clips, flv, frames, heard, media, nginx, player, program, scene, sender, viewer, wait,
 };
 
 mod bad;
 mod fidelity;
-mod passages;
 mod storm;

@@ -1,23 +1,39 @@
 //! A storm of switches: files of every container, UDP, a publisher, standby and a playlist, one
-//! after the other as fast as they come on air, while viewers and a real nginx-rtmp stay.
+//! after the other, at random moments and often after a single picture, while two threads keep the
+//! processors busy and viewers and a real nginx-rtmp stay. What virtual time cannot show is shown
+//! here; its own storm has the thousands of seeds.
 
+use std::collections::HashMap;
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::Arc;
+use std::time::Duration;
+
+use test_support::oracle::{Oracle, Rules, Source};
+use test_support::seed::is_long_form;
 
 use crate::child::Tool;
 use crate::clips::{Clip, Recipe, PLAIN};
-use crate::frames::only_grows;
+use crate::frames::Frame;
+use crate::heard::{card, messages};
 use crate::media::standby;
 use crate::nginx::Nginx;
-use crate::passages::{Atlas, Known, Place};
 use crate::program::{number, text, Folder};
 use crate::scene::{ask, put, switch, Scene};
 use crate::sender::{Schedule, Sender};
 use crate::viewer::{decodes_without_a_word, Viewer};
 use crate::wait::{self, seconds};
 
-const SWITCHES: usize = 500;
+/// Switches, and the seconds the live inputs last: each switch waits for an IDR of a live input,
+/// 400 ms at most, and for its pause.
+const USUAL: (usize, u32) = (50, 60);
+/// The same in the long form.
+const LONG: (usize, u32) = (500, 300);
 const SEED: u64 = 20_260;
+/// Behind every other switch a pause of at most so long.
+const PAUSE_MS_MAX: u64 = 200;
+/// What a switch may take, and so the longest a viewer may see one picture.
+const STEP_MS_MAX: i64 = 1000;
 
 const FILES: [Recipe; 5] = [
     Recipe { name: "storm.mp4", b_frames: 2, ..SHORT_GOP },
@@ -32,13 +48,8 @@ const LISTED: [Recipe; 2] = [
     Recipe { name: "listed.ts", seconds: 1, audio_hz: 44_100, ..SHORT_GOP },
 ];
 const SHORT_GOP: Recipe = Recipe { gop_frames: 10, seconds: 6, ..PLAIN };
-/// Longer than the storm.
-const LIVE_S: u32 = 170;
-const UDP: Recipe = Recipe { name: "live-udp.ts", seconds: LIVE_S, ..SHORT_GOP };
-const PUBLISHED: Recipe =
-    Recipe { name: "live-rtmp.flv", picture: ("426x240", 25), seconds: LIVE_S, ..SHORT_GOP };
-/// From IDR to IDR of the live inputs.
-const LIVE_GOP_MS: i64 = 400;
+const UDP: Recipe = Recipe { name: "live-udp.ts", b_frames: 2, ..SHORT_GOP };
+const PUBLISHED: Recipe = Recipe { name: "live-rtmp.flv", picture: ("426x240", 25), ..SHORT_GOP };
 
 /// What can be chosen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +67,9 @@ const UDP_AT: usize = LISTED_AT + LISTED.len();
 const RTMP_AT: usize = UDP_AT + 1;
 const CARD_AT: usize = RTMP_AT + 1;
 
+/// Where a picture is from: source and number.
+type Place = (usize, usize);
+
 impl Target {
     fn draw(dice: &mut fastrand::Rng) -> Target {
         match dice.usize(..20) {
@@ -67,7 +81,7 @@ impl Target {
         }
     }
 
-    /// Whether a frame shows that it is on air; a file is seen from its beginning.
+    /// Whether a picture shows that it is on air; a file is seen from its beginning.
     fn is_shown_by(self, (source, number): Place) -> bool {
         match self {
             Target::File(file) => source == file && number == 0,
@@ -92,34 +106,42 @@ impl Target {
     }
 }
 
+/// Keeps the processors busy until it is dropped.
+struct Load(Arc<AtomicBool>);
+
+impl Load {
+    fn start() -> Load {
+        let over = Arc::new(AtomicBool::new(false));
+        for _ in 0..2 {
+            let over = Arc::clone(&over);
+            std::thread::spawn(move || while !over.load(Ordering::Relaxed) {});
+        }
+        Load(over)
+    }
+}
+
+impl Drop for Load {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 #[test]
-fn five_hundred_switches() {
+fn a_storm_of_switches_at_random_moments() {
+    let (switches, live_s) = if is_long_form() { LONG } else { USUAL };
     let clips: Vec<Clip> = FILES.into_iter().chain(LISTED).map(Clip::of).collect();
-    let (udp, published) = (Clip::of(UDP), Clip::of(PUBLISHED));
-    let known = |clip: &Clip, late_ms| Known {
-        name: clip.name,
-        frames: clip.frames.clone(),
-        repeats: false,
-        late_ms,
-    };
-    let mut sources: Vec<Known> = clips.iter().map(|clip| known(clip, 0)).collect();
-    sources.push(known(&udp, LIVE_GOP_MS));
-    sources.push(known(&published, LIVE_GOP_MS));
-    sources.push(Known { name: "card", frames: standby(), repeats: true, late_ms: 0 });
-    let atlas = Atlas::of(sources);
+    let [udp, published] = [UDP, PUBLISHED].map(|it| Clip::of(Recipe { seconds: live_s, ..it }));
+    let all = || clips.iter().chain([&udp, &published]);
+    let sources: Vec<Source> = all().map(Clip::source).chain([card()]).collect();
+    let pictures = all().map(|clip| clip.frames.video.clone()).chain([standby().video]);
+    let places = places(pictures);
 
     let nginx = Nginx::start();
     let folder = Arc::<Folder>::default();
     for clip in &clips {
         put(&folder, &clip.path, clip.name);
     }
-    let scene = Scene::over(
-        folder,
-        &format!(
-            "[[destination]]\nname = \"nginx\"\nurl = \"{}\"\nkey = \"pushed\"\n",
-            nginx.url()
-        ),
-    );
+    let scene = Scene::listening(folder, &nginx.as_destination());
     scene.program.wait_destination("live", seconds(10));
     let dump = Viewer::rtmpdump(&scene.program);
     let list = r#"{"files":["listed.mp4","listed.ts"],"repeat":true}"#;
@@ -137,7 +159,9 @@ fn five_hundred_switches() {
     };
     assert!(wait::holds(seconds(10), both), "{}", scene.program.told());
 
-    rage(&scene, &atlas);
+    let load = Load::start();
+    let cuts = rage(&scene, &places, switches);
+    drop(load);
 
     assert!(publisher.ended(seconds(0)).is_none(), "{}", publisher.output());
     let status = scene.program.status();
@@ -145,49 +169,72 @@ fn five_hundred_switches() {
         (text(&status, "/destinations/0/state"), number(&status, "/destinations/0/sessions"));
     assert_eq!(destination, ("live".to_owned(), 1), "{status:#}");
     assert_eq!(number(&status, "/rtmp/closed_slow"), 0, "{status:#}");
-    let (dumped, file) = dump.stop();
+    let (_, file) = dump.stop();
+    let dumped = crate::flv::tags(&std::fs::read(&file).expect("what rtmpdump wrote"));
     sender.stop();
     publisher.kill();
+    // What the viewers' files lie in.
     let folder = Arc::clone(&scene.folder);
-    let seen = scene.end();
-    let pushed = nginx.recordings();
+    let seen = scene.leave();
+    let pushed = nginx.recorded_tags();
     let [pushed] = pushed.as_slice() else { panic!("{} pushes reached nginx", pushed.len()) };
-    for (what, received) in [("viewer", &seen.frames), ("rtmpdump", &dumped), ("nginx", pushed)] {
-        only_grows(&format!("{what} video"), &received.video);
-        only_grows(&format!("{what} audio"), &received.audio);
-        atlas.check(what, received);
-    }
+    let viewer = Rules { step_ms_max: Some(STEP_MS_MAX), ..Rules::VIEWER };
+    let origin = seen.heard.first().expect("a message").at;
+    let heard = seen.heard.iter().map(|heard| heard.message(origin));
+    let report = Oracle::judge(viewer, sources.clone(), heard);
+    assert!(report.video.len() > cuts, "{cuts} cuts, {} passages: {report}", report.video.len());
+    report.assert_clean("viewer");
+    Oracle::judge(viewer, sources.clone(), messages(&dumped)).assert_clean("rtmpdump");
+    Oracle::judge(viewer, sources, messages(pushed)).assert_clean("nginx");
     decodes_without_a_word(&file);
     drop(folder);
 }
 
-/// Switches, each time as soon as what was chosen before is seen.
-fn rage(scene: &Scene, atlas: &Atlas) {
+/// Where each picture is from; of the card, whose pictures come again, the first place.
+fn places(sources: impl Iterator<Item = Vec<Frame>>) -> HashMap<u64, Place> {
+    let mut places = HashMap::new();
+    for (source, frames) in sources.enumerate() {
+        for (number, frame) in frames.iter().enumerate() {
+            places.entry(frame.picture).or_insert((source, number));
+        }
+    }
+    places
+}
+
+/// Switches, each time when a picture of what was chosen before is seen, or some time after. The
+/// number of cuts that were certain: files begin again, and what is chosen twice stays.
+fn rage(scene: &Scene, places: &HashMap<u64, Place>, switches: usize) -> usize {
+    let mut cuts = 0;
     let mut dice = fastrand::Rng::with_seed(SEED);
     let mut last = None;
-    for switched in 0..SWITCHES {
+    for switched in 0..switches {
         let target = Target::draw(&mut dice);
         let before = scene.player.video_frames();
+        cuts += usize::from(switched > 0 && last != Some(target));
         switch(&scene.program, &target.order());
         let is_shown = || {
             scene.player.look(|seen| {
                 let since = seen.frames.video.get(before..).unwrap_or_default();
-                let shows = |frame| atlas.picture(frame).is_some_and(|p| target.is_shown_by(p));
-                // Two pictures: behind the first, what B-frames put it ahead is made up for.
-                since.iter().position(shows).is_some_and(|at| since.len() >= at + 2)
+                let place = |frame: &Frame| places.get(&frame.picture).copied();
+                since.iter().filter_map(place).any(|place| target.is_shown_by(place))
             })
         };
-        let shown = wait::holds(seconds(5), is_shown);
+        let shown = wait::holds(seconds(10), is_shown);
         assert!(shown, "switch {switched}, {last:?} to {target:?}:\n{}", scene.program.told());
         if target == Target::Playlist && dice.u8(..4) == 0 {
             let follows = || {
                 scene.player.look(|seen| {
-                    let newest = seen.frames.video.last().and_then(|frame| atlas.picture(frame));
-                    newest.is_some_and(|(source, _)| source == LISTED_AT + 1)
+                    let newest = seen.frames.video.last();
+                    let place = newest.and_then(|frame| places.get(&frame.picture));
+                    place.is_some_and(|(source, _)| *source == LISTED_AT + 1)
                 })
             };
-            assert!(wait::holds(seconds(5), follows), "{}", scene.program.told());
+            assert!(wait::holds(seconds(10), follows), "{}", scene.program.told());
         }
         last = Some(target);
+        if dice.bool() {
+            std::thread::sleep(Duration::from_millis(dice.u64(..PAUSE_MS_MAX)));
+        }
     }
+    cuts
 }
