@@ -111,3 +111,84 @@ impl PictureOrder {
         Some(count + i64::from(bottom.min(0)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::codec::slice_header::frame_of_order;
+
+    const FRAME: Ticks = Ticks(3000);
+
+    /// PTS of pictures of this order (in counts), each decoded a frame after the one before; those
+    /// in `stated` say theirs.
+    fn shown(order: &mut PictureOrder, counts: &[i64], stated: &[usize], delay: i64) -> Vec<i64> {
+        let per_frame = 2;
+        let picture = |(n, count): (usize, &i64)| {
+            let slice = frame_of_order((count & 63) as u16, *count == 0, true);
+            let dts = Ticks(n as i64 * FRAME.0);
+            let own = Ticks(count / per_frame * FRAME.0 + delay);
+            order.pts(Some(&slice), dts, stated.contains(&n).then_some(own), FRAME).0
+        };
+        counts.iter().enumerate().map(picture).collect()
+    }
+
+    #[test]
+    fn pictures_without_a_pts_are_shown_in_their_order() {
+        let expected = [3000, 9000, 6000, 15_000, 12_000];
+        let came = shown(&mut PictureOrder::default(), &[0, 4, 2, 8, 6], &[0], 3000);
+        assert_eq!(came, expected);
+        let came = shown(&mut PictureOrder::default(), &[0, 4, 2, 8, 6], &[0, 1, 2, 3, 4], 3000);
+        assert_eq!(came, expected);
+    }
+
+    #[test]
+    fn counts_wrap_and_may_run_backwards_over_the_wrap() {
+        let counts: Vec<i64> = (0..70).map(|n| 2 * (n ^ 1)).collect();
+        let counts = [&[0][..], &counts.iter().map(|n| n + 2).collect::<Vec<_>>()].concat();
+        let came = shown(&mut PictureOrder::default(), &counts, &[0], 6000);
+        let expected: Vec<i64> = counts.iter().map(|count| count / 2 * 3000 + 6000).collect();
+        assert_eq!(came, expected);
+    }
+
+    #[test]
+    fn an_idr_without_a_pts_has_the_delay_of_the_one_before() {
+        let mut order = PictureOrder::default();
+        shown(&mut order, &[0, 4, 2], &[0, 1, 2], 3000);
+        let idr = frame_of_order(0, true, true);
+        assert_eq!(order.pts(Some(&idr), Ticks(9000), None, FRAME), Ticks(12_000));
+        let next = frame_of_order(4, false, true);
+        assert_eq!(order.pts(Some(&next), Ticks(12_000), None, FRAME), Ticks(18_000));
+        order.jump();
+        assert_eq!(order.pts(Some(&idr), Ticks(90_000), None, FRAME), Ticks(93_000));
+    }
+
+    #[test]
+    fn the_rate_is_that_of_stated_times_and_odd_counts_are_frames() {
+        // 6000 ticks a frame, though 3000 are said to be usual.
+        let mut order = PictureOrder::default();
+        let picture = |count: u16| frame_of_order(count, count == 0, true);
+        let mut pts = |count, dts, stated: Option<i64>| {
+            order.pts(Some(&picture(count)), Ticks(dts), stated.map(Ticks), FRAME).0
+        };
+        assert_eq!(pts(0, 0, Some(0)), 0);
+        assert_eq!(pts(2, 6000, Some(6000)), 6000);
+        assert_eq!(pts(4, 12_000, None), 12_000);
+        assert_eq!(pts(10, 18_000, None), 30_000);
+        let mut order = PictureOrder::default();
+        let mut pts = |count, dts| order.pts(Some(&picture(count)), Ticks(dts), None, FRAME).0;
+        assert_eq!((pts(0, 0), pts(1, 3000), pts(3, 6000), pts(2, 9000)), (0, 3000, 9000, 9000));
+    }
+
+    #[test]
+    fn what_cannot_be_is_shown_when_it_is_decoded() {
+        let mut order = PictureOrder::default();
+        let idr = frame_of_order(0, true, true);
+        let far = frame_of_order(31, false, false);
+        assert_eq!(order.pts(Some(&idr), Ticks(0), Some(Ticks(0)), Ticks(90_000)), Ticks(0));
+        // 31 frames of a second ahead, as odd counts are frames.
+        assert_eq!(order.pts(Some(&far), Ticks(90_000), None, Ticks(90_000)), Ticks(90_000));
+        // Without picture order, as long behind its decoding as the last that said.
+        assert_eq!(order.pts(None, Ticks(5000), Some(Ticks(8000)), FRAME), Ticks(8000));
+        assert_eq!(order.pts(None, Ticks(9000), None, FRAME), Ticks(12_000));
+    }
+}

@@ -55,6 +55,29 @@ pub(super) struct SliceHeader {
     pub(super) picture: Option<PictureFields>,
 }
 
+/// A frame's first slice with this pic_order_cnt_lsb of 6 bits, for tests.
+#[cfg(test)]
+pub(super) fn frame_of_order(order_lsb: u16, idr: bool, reference: bool) -> SliceHeader {
+    let facts = SliceFacts {
+        separate_planes: false,
+        frame_num_bits: 4,
+        order: OrderType::Lsb { bits: 6 },
+        frame_mbs_only: true,
+        bottom_field_order: false,
+        redundant_pictures: false,
+    };
+    let picture = PictureFields {
+        facts,
+        frame_num: 0,
+        bottom_field: None,
+        idr_pic_id: 0,
+        order_lsb,
+        order_deltas: [0; 2],
+        is_redundant: false,
+    };
+    SliceHeader { idr, reference, first_mb: 0, pps: 0, picture: Some(picture) }
+}
+
 /// The fields that all slices of a picture share.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct PictureFields {

@@ -111,3 +111,87 @@ impl UnitClock {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stated(clock: &mut UnitClock, dts: i64) -> i64 {
+        let stated = Some((Ticks(dts), Ticks(dts)));
+        clock.unit(&UnitTime { stated, ..UnitTime::default() }).0 .0
+    }
+
+    fn untimed(clock: &mut UnitClock) -> i64 {
+        clock.unit(&UnitTime::default()).0 .0
+    }
+
+    #[test]
+    fn missing_times_go_on_by_the_frame_duration_learnt() {
+        let clock = &mut UnitClock::default();
+        assert_eq!((stated(clock, 1000), untimed(clock)), (1000, 4600), "25 frames a second");
+        assert_eq!((stated(clock, 7000), untimed(clock), untimed(clock)), (7000, 10_000, 13_000));
+        // A third of a tick more for each frame does not add up to an error.
+        stated(clock, 16_000);
+        let (_, _) = (untimed(clock), untimed(clock));
+        assert_eq!(stated(clock, 25_001), 25_001);
+        assert_eq!((untimed(clock), untimed(clock), untimed(clock)), (28_001, 31_001, 34_002));
+    }
+
+    #[test]
+    fn the_sps_tells_while_nothing_is_learnt_and_only_what_can_be() {
+        for (frame_rate, shares_packet, expected) in [
+            (50.0, false, 1800),
+            (29.97, true, 3003),
+            (1.0, false, 90_000),
+            (0.0, false, 3600),
+            (0.0, true, 1500),
+            (705_600_000.0, false, 3600),
+            (f64::NAN, true, 1500),
+        ] {
+            let clock = &mut UnitClock::default();
+            stated(clock, 0);
+            let unit = UnitTime { frame_rate, shares_packet, ..UnitTime::default() };
+            assert_eq!(clock.unit(&unit).0, Ticks(expected), "{frame_rate} {shares_packet}");
+        }
+    }
+
+    #[test]
+    fn a_stated_time_that_was_overtaken_is_the_next_tick_and_a_jump_is_a_jump() {
+        let clock = &mut UnitClock::default();
+        stated(clock, 0);
+        assert_eq!((untimed(clock), untimed(clock)), (3600, 7200));
+        assert_eq!(stated(clock, 4000), 7201);
+        // 4000 ticks for three frames.
+        assert_eq!((untimed(clock), untimed(clock), untimed(clock)), (7202, 7203, 8000));
+        assert_eq!(stated(clock, 3999), 3999, "before the last one stated: the source jumped");
+        assert_eq!(stated(clock, 3999), 3999, "and what it states is not put right");
+        assert_eq!(stated(clock, 90_000_000), 90_000_000);
+        assert_eq!(
+            untimed(clock),
+            90_000_000 + 1333,
+            "a jump does not tell how long a frame lasts"
+        );
+    }
+
+    #[test]
+    fn behind_a_loss_frames_are_not_counted() {
+        let clock = &mut UnitClock::default();
+        stated(clock, 0);
+        stated(clock, 3000);
+        clock.lost();
+        assert_eq!(untimed(clock), 6000);
+        assert_eq!((stated(clock, 15_000), untimed(clock)), (15_000, 18_000));
+        clock.jump();
+        assert_eq!(untimed(clock), 0, "what comes is elsewhere");
+        assert_eq!((stated(clock, 500), untimed(clock)), (500, 3500), "what was learnt holds");
+    }
+
+    #[test]
+    fn a_stream_that_begins_without_times_begins_where_the_other_is() {
+        let latest = Some(Ticks(777));
+        let unit = UnitTime { latest, ..UnitTime::default() };
+        let mut clock = UnitClock::default();
+        assert_eq!(clock.unit(&unit), (Ticks(777), Ticks(777)));
+        assert_eq!(clock.unit(&unit).0, Ticks(777 + 3600));
+    }
+}

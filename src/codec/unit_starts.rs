@@ -85,3 +85,62 @@ impl UnitStarts {
         !self.is_certain && self.delimited < DELIMITED_UNITS && is_usual && is_first
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SLICE: u8 = 1;
+
+    /// Behind a loss, in a stream whose units begin so.
+    fn lost(kinds: &[u8], whole_packets: bool) -> UnitStarts {
+        let mut starts = UnitStarts::default();
+        for kind in kinds {
+            starts.unit(*kind);
+        }
+        assert!(starts.is_certain() && !starts.may_be(SLICE, true), "nothing is lost");
+        starts.lost(whole_packets);
+        assert!(!starts.is_certain() && !starts.is_headed());
+        starts
+    }
+
+    #[test]
+    fn where_units_have_delimiters_nothing_else_is_certain() {
+        let starts = lost(&[9, 9, 9], true);
+        for kind in [SLICE, nal_type::SPS, nal_type::SEI] {
+            assert!(!starts.may_be(kind, true), "{kind}");
+        }
+        let starts = lost(&[9, 9, nal_type::SPS, 9, 9], true);
+        assert!(starts.may_be(nal_type::SPS, false), "not three in a row");
+    }
+
+    #[test]
+    fn elsewhere_what_has_begun_units_begins_them_at_the_beginning_of_a_packet() {
+        let starts = lost(&[nal_type::SPS, SLICE], true);
+        assert!(starts.may_be(SLICE, true) && !starts.may_be(SLICE, false));
+        assert!(!starts.may_be(nal_type::SEI, true), "its SPS may be missing");
+        let starts = lost(&[nal_type::SPS, SLICE], false);
+        assert!(!starts.may_be(SLICE, true) && starts.may_be(nal_type::SPS, false));
+    }
+
+    #[test]
+    fn a_unit_has_a_head_until_its_slice() {
+        let mut starts = UnitStarts::default();
+        starts.unit(nal_type::SPS);
+        assert!(starts.is_headed());
+        starts.opened();
+        assert!(!starts.is_headed());
+        starts.unit(SLICE);
+        assert!(!starts.is_headed());
+    }
+
+    #[test]
+    fn behind_a_jump_the_first_packet_begins_a_unit_or_not_as_behind_a_loss() {
+        let mut starts = UnitStarts::default();
+        starts.jump();
+        assert!(starts.is_certain(), "a stream of which nothing is known");
+        starts.unit(nal_type::SPS);
+        starts.jump();
+        assert!(!starts.is_certain() && starts.may_be(nal_type::SPS, true));
+    }
+}

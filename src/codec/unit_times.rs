@@ -121,3 +121,82 @@ impl UnitTimes {
         self.unit = Packet::default();
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(times: &mut UnitTimes, dts: Option<i64>, place: u64) {
+        let stated = dts.map(|dts| (Ticks(dts), Ticks(dts)));
+        times.begin(PacketStart { times: stated, latest: None, place });
+    }
+
+    /// A unit commences with a NAL unit and is complete with its slice.
+    fn unit(times: &mut UnitTimes, is_split: bool) -> i64 {
+        times.nal(is_split);
+        times.claim();
+        times.unit(25.0, None).0 .0
+    }
+
+    #[test]
+    fn a_packets_times_are_those_of_the_first_unit_that_commences_in_it() {
+        let times = &mut UnitTimes::default();
+        packet(times, Some(100_000), 1);
+        assert_eq!((unit(times, false), unit(times, false)), (100_000, 103_600));
+        packet(times, Some(150_000), 2);
+        packet(times, Some(200_000), 3);
+        assert_eq!(unit(times, false), 200_000, "none commenced in the one before");
+    }
+
+    #[test]
+    fn a_start_code_split_over_packets_belongs_to_the_first() {
+        let times = &mut UnitTimes::default();
+        packet(times, Some(100_000), 1);
+        packet(times, Some(200_000), 2);
+        assert_eq!((unit(times, true), unit(times, false)), (100_000, 200_000));
+        packet(times, Some(350_000), 3);
+        assert_eq!(unit(times, true), 300_000, "another commenced in that packet before");
+        assert_eq!(unit(times, false), 350_000);
+    }
+
+    #[test]
+    fn a_head_without_times_takes_those_of_the_next_packet_within_it() {
+        let times = &mut UnitTimes::default();
+        packet(times, Some(100_000), 1);
+        unit(times, false);
+        packet(times, None, 2);
+        times.nal(false);
+        times.claim();
+        packet(times, Some(200_000), 3);
+        times.adopt();
+        assert_eq!(times.unit(25.0, None).0, Ticks(200_000));
+        packet(times, Some(300_000), 4);
+        times.adopt();
+        assert_eq!(unit(times, false), 300_000, "one that has times keeps them");
+    }
+
+    #[test]
+    fn a_unit_is_found_again_from_the_one_before_the_last_that_stated_its_times() {
+        let times = &mut UnitTimes::default();
+        packet(times, Some(100_000), 10);
+        unit(times, false);
+        assert_eq!(times.place(), 10, "none is before it");
+        packet(times, Some(110_000), 20);
+        unit(times, false);
+        packet(times, None, 30);
+        unit(times, false);
+        assert_eq!(times.place(), 10);
+        packet(times, Some(130_000), 40);
+        unit(times, false);
+        assert_eq!(times.place(), 30);
+        times.jump(true);
+        assert!(times.are_unknown());
+        packet(times, None, 70);
+        unit(times, false);
+        assert!(times.are_unknown());
+        packet(times, Some(500_000), 80);
+        unit(times, false);
+        assert!(!times.are_unknown());
+        assert_eq!(times.place(), 70);
+    }
+}

@@ -26,6 +26,8 @@ pub fn run(input: &[u8]) {
     }
     demux.reset(&mut judge);
     judge.assert_closed();
+    // A start code of three bytes becomes a length of four.
+    assert!(judge.largest <= 2 * input.len(), "a unit of {} bytes", judge.largest);
     assert_eq!(demux.streams().count(), 0);
     play(&mut InMemory(datagrams(input).flatten().collect()));
 }
@@ -100,6 +102,8 @@ pub struct Judge {
     /// Bytes of each track's open unit.
     open: [Option<usize>; 2],
     configured: [bool; 2],
+    /// Bytes of the largest unit.
+    largest: usize,
 }
 
 impl Judge {
@@ -134,12 +138,15 @@ impl UnitSink for Judge {
     }
 
     fn write(&mut self, track: Track, bytes: &[u8]) {
-        *self.open(track).as_mut().expect("an open unit") += bytes.len();
+        let written = self.open(track).as_mut().expect("an open unit");
+        *written += bytes.len();
+        self.largest = self.largest.max(self.open(track).unwrap_or(0));
     }
 
-    fn patch(&mut self, track: Track, offset: usize, _: [u8; 4]) {
+    fn patch(&mut self, track: Track, offset: usize, bytes: [u8; 4]) {
         let written = self.open(track).expect("an open unit");
-        assert!(offset + 4 <= written, "patched at {offset} of {written} bytes");
+        let nal = u32::from_be_bytes(bytes) as usize;
+        assert!(offset + 4 + nal <= written, "{nal} bytes at {offset} of {written}");
     }
 
     fn commit(&mut self, track: Track) {
