@@ -23,6 +23,7 @@
 //! [restarted](Switcher::restart): a cut from itself to itself.
 //! Non-goals: pacing, sockets. Bounds: the ring and the staging ring.
 
+mod filling;
 mod rhythm;
 mod sets;
 mod sink;
@@ -33,7 +34,7 @@ use std::time::Duration;
 
 use crate::base::limits::UNIT_SILENCE_MS_MAX;
 use crate::base::time::{Mono, Ticks};
-use crate::codec::aac_silence::{self, SilentFrame};
+use crate::codec::aac_silence;
 use crate::codec::access_unit::{Track, TrackConfig, UnitStart};
 use crate::flv::tag::{self, AacPacket, AvcPacket};
 
@@ -97,10 +98,6 @@ const SOURCES: usize = 5;
 /// How long a file goes on, once nothing is chosen any more, for a live input that is there to show
 /// a key frame: platforms ask for one every four seconds at most.
 const HANDOVER_MAX: Duration = Duration::from_secs(10);
-/// While the picture stands still and silence stands in for its audio, more of it comes this often,
-/// and so much of the time that has passed is left for a picture that comes.
-const FILL_EVERY: Duration = Duration::from_millis(250);
-const FILL_MARGIN: Ticks = Ticks::from_ms(100);
 
 /// A change of what is on air.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -313,12 +310,6 @@ impl Switcher {
         let due = silent.min(broken);
         let due = self.goes_until.map_or(due, |until| until.min(due));
         (self.on_air != Source::Standby).then_some(due)
-    }
-
-    /// When silence is to stand in beside a picture that stands still.
-    fn fill_at(&self) -> Option<Mono> {
-        let stands = self.filler.fills() && !self.awaits_key && self.on_air != Source::Standby;
-        stands.then(|| self.completed.max(self.filled) + FILL_EVERY)
     }
 
     /// How much later what follows on air may come; see [`Timeline::take_ahead`].
@@ -542,83 +533,6 @@ impl Switcher {
             Placed::OutOfTime => self.counters.dropped_time += 1,
         }
         None
-    }
-
-    /// Stores silence up to the video unit that is about to be whole, if the source on air has no
-    /// audio beside it: before that, so that units come in the order of time.
-    fn fill_beside_video(&mut self, now: Mono) {
-        let mute = self.is_mute(now);
-        let until = self.filler.newest_video();
-        let before_cut = self.filler.is_missing_before_cut();
-        if self.filler.is_missing(mute, until) || mute && before_cut {
-            self.fill_past(until, now);
-        } else if !self.on_air.is_live() && before_cut {
-            self.fill_up_to(until, now);
-        }
-    }
-
-    /// The same where the picture stands still, up to where the programme stands by the clock.
-    fn fill_beside_clock(&mut self, now: Mono) {
-        self.filled = now;
-        let Some(passed) = self.timeline.passed(now) else { return };
-        let until = self.filler.newest_video().max(passed - FILL_MARGIN);
-        if self.filler.is_missing(self.is_mute(now), until) {
-            self.fill_past(until, now);
-        }
-    }
-
-    /// Whether the source on air is known to have no audio.
-    fn is_mute(&self, now: Mono) -> bool {
-        match self.sources.get(self.on_air as usize) {
-            Some(state) if self.on_air.is_live() => state.is_mute(now),
-            _ => !self.has_config(self.on_air, Track::Audio),
-        }
-    }
-
-    /// Stores silence in the place of audio: all frames that begin by this time.
-    fn fill_past(&mut self, until: Ticks, now: Mono) {
-        let frame = match self.ring.newest_config(Track::Audio) {
-            Some(TrackConfig::Aac(aac)) => aac.frame_duration(),
-            _ => aac_silence::usual_config().frame_duration(),
-        };
-        self.fill_up_to(until + frame, now);
-    }
-
-    /// The same: all frames that end by then.
-    fn fill_up_to(&mut self, until: Ticks, now: Mono) {
-        if self.silent_frame().is_none() {
-            self.ring.set_config(&TrackConfig::Aac(aac_silence::usual_config()));
-        }
-        if let Some((last, frame)) = self.fill_until(until, now) {
-            self.timeline.filled(last, frame, now);
-        }
-    }
-
-    /// Stores silent frames behind the last audio unit, as many as end by `until`; answers with
-    /// the time of the last, and how long it lasts.
-    fn fill_until(&mut self, until: Ticks, now: Mono) -> Option<(Ticks, Ticks)> {
-        let frame = self.silent_frame()?;
-        let mut last = None;
-        while let Some(dts) = self.filler.next(&frame, until) {
-            // A unit left open belongs to audio that no longer comes.
-            self.ring.begin(Begin { track: Track::Audio, dts, key: false });
-            self.ring.write(Track::Audio, &tag::audio_header(AacPacket::Raw));
-            self.ring.write(Track::Audio, frame.payload());
-            if let Some(unit) = self.ring.commit(Track::Audio) {
-                self.note(&unit, now);
-                self.counters.filled_audio += 1;
-            }
-            last = Some((dts, frame.duration(1)));
-        }
-        last
-    }
-
-    /// A silent frame in the audio configuration in force, if there is one in which it can be made.
-    fn silent_frame(&self) -> Option<SilentFrame> {
-        match self.ring.newest_config(Track::Audio) {
-            Some(TrackConfig::Aac(aac)) => SilentFrame::of(aac),
-            _ => None,
-        }
     }
 }
 

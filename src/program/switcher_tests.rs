@@ -275,3 +275,115 @@ fn a_key_frame_behind_a_change_brings_its_parameter_sets_once() {
     whole(&mut switcher, Source::Rtmp, Mono::from_ms(300), start(Track::Video, 0, true), &own);
     assert_eq!(newest(&switcher), own);
 }
+
+/// SRS forwards its queue every 500 ms, others every second: they stay on air from the first burst
+/// on, and are covered half as long again after the last.
+#[test]
+fn a_publisher_that_delivers_in_pulses_stays_on_air() {
+    for (every_ms, covered_ms) in [(500, 750), (1000, 1500)] {
+        let mut switcher = switcher();
+        card(&mut switcher, 0, 0..1);
+        let mut now = Mono::from_ms(10);
+        for ms in (0..17_000).step_by(every_ms) {
+            now = Mono::from_ms(10 + ms);
+            switcher.tick(now);
+            for frame in (ms as i64..(ms + every_ms as u64) as i64).step_by(40) {
+                let unit = start(Track::Video, frame * 90, frame % 1000 == 0);
+                whole(&mut switcher, Source::Rtmp, now, unit, b"frame");
+            }
+            assert_eq!(switcher.on_air(), Source::Rtmp, "at {ms} ms, every {every_ms}");
+        }
+        assert_eq!(switcher.counters().cuts, 1, "the first one");
+        assert_eq!(switcher.deadline(), Some(now + Duration::from_millis(covered_ms)));
+        switcher.tick(now + Duration::from_millis(covered_ms));
+        assert_eq!(switcher.on_air(), Source::Standby);
+    }
+}
+
+#[test]
+fn a_goodbye_is_covered_at_once_and_forgotten() {
+    let mut switcher = switcher();
+    card(&mut switcher, 0, 0..1);
+    let now = Mono::from_ms(10);
+    whole(&mut switcher, Source::Rtmp, now, start(Track::Video, 0, true), b"idr");
+    switcher.take_cut();
+    switcher.sink(Source::Rtmp, Mono::from_ms(20)).leave();
+    let cut = Cut { from: Source::Rtmp, to: Source::Standby, silent: None };
+    assert_eq!(switcher.take_cut(), Some(cut));
+    // One that is not on air takes nothing with it; one that was about to be is no longer.
+    switcher.sink(Source::Pull, now).begin(start(Track::Video, 0, true));
+    switcher.sink(Source::Udp, now).leave();
+    assert_eq!(switcher.take_cut(), None);
+    switcher.sink(Source::Pull, now).leave();
+    switcher.sink(Source::Pull, now).commit(Track::Video);
+    assert_eq!(switcher.on_air(), Source::Standby);
+}
+
+#[test]
+fn sound_that_flows_keeps_a_source_on_air_whose_picture_stands_still() {
+    let mut switcher = switcher();
+    card(&mut switcher, 0, 0..1);
+    let mut now = Mono::from_ms(10);
+    whole(&mut switcher, Source::Udp, now, start(Track::Video, 0, true), b"slide");
+    for n in 1..1000 {
+        now = Mono::from_ms(10 + n * 21);
+        switcher.tick(now);
+        let unit = start(Track::Audio, n as i64 * 1890, false);
+        whole(&mut switcher, Source::Udp, now, unit, b"sound");
+        assert_eq!(switcher.on_air(), Source::Udp, "unit {n}");
+    }
+    assert_eq!(switcher.counters().dropped_time, 0, "sound of 20 s beside one picture");
+    switcher.tick(now + SILENCE);
+    assert_eq!(switcher.on_air(), Source::Standby);
+}
+
+#[test]
+fn another_silence_is_in_force_at_once() {
+    let mut switcher = switcher();
+    card(&mut switcher, 0, 0..1);
+    whole(&mut switcher, Source::Udp, Mono::from_ms(10), start(Track::Video, 0, true), b"idr");
+    switcher.set_silence(Duration::from_millis(2000));
+    assert_eq!(switcher.deadline(), Some(Mono::from_ms(2010)));
+    switcher.set_silence(Duration::from_millis(100));
+    assert_eq!(switcher.deadline(), Some(Mono::from_ms(110)));
+}
+
+/// A configuration that changes on air stands before the unit it was made for, and not before.
+#[test]
+fn a_configuration_that_changes_on_air_holds_from_the_next_unit_on() {
+    let mut switcher = switcher();
+    switcher.sink(Source::Standby, Mono::default()).config(&avc(1));
+    card(&mut switcher, 0, 0..2);
+    switcher.sink(Source::Standby, Mono::from_ms(60)).config(&avc(2));
+    let unit = start(Track::Video, 6000, true);
+    whole(&mut switcher, Source::Standby, Mono::from_ms(66), unit, b"other");
+    let ring = switcher.ring();
+    let heights: Vec<Option<&TrackConfig>> = (ring.tail()..ring.head())
+        .map(|seq| {
+            let Lookup::Unit(unit) = ring.get(seq) else { panic!("held") };
+            ring.config(Track::Video, unit.configs[0])
+        })
+        .collect();
+    assert_eq!(heights, [Some(&avc(1)), Some(&avc(1)), Some(&avc(2))]);
+}
+
+/// What was kept for a cut is shown when its source said, with B-frames too, and with the
+/// configuration it began with.
+#[test]
+fn what_was_kept_for_a_cut_keeps_its_composition_time() {
+    let mut switcher = switcher();
+    switcher.sink(Source::Standby, Mono::default()).config(&avc(1));
+    card(&mut switcher, 0, 0..3);
+    let now = Mono::from_ms(100);
+    switcher.sink(Source::Udp, now).config(&avc(2));
+    let unit = UnitStart { track: Track::Video, dts: Ticks(900), pts: Ticks(6900), key: true };
+    whole(&mut switcher, Source::Udp, now, unit, b"idr");
+    let Some(Lookup::Unit(unit)) = switcher.ring().newest_key().map(|seq| switcher.ring().get(seq))
+    else {
+        panic!("the IDR")
+    };
+    let body = switcher.ring().payload(&unit).concat();
+    let (header, payload) = tag::parse_video(&body).expect("a tag");
+    assert!((66..=67).contains(&header.composition_ms), "{}", header.composition_ms);
+    assert!(header.key && payload == b"idr");
+}

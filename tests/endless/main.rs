@@ -18,6 +18,7 @@ mod files;
 mod player;
 mod playlist;
 mod stamp;
+mod storm;
 mod switching;
 mod ts;
 mod wire;

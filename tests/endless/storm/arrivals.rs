@@ -1,0 +1,120 @@
+//! The order in which units become whole, beside which the order of time is judged: what came
+//! further behind the other track than anything of its source before could not be waited for, for
+//! nobody knew. Bound: the units of a storm.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use streamcaster::base::time::Mono;
+use streamcaster::codec::access_unit::Track;
+use streamcaster::program::unit::Unit;
+use test_support::oracle;
+
+use super::media::JUMPED;
+
+/// How late a unit comes at most, and how long its packets take.
+pub const JITTER_MS_MAX: u64 = 60;
+
+/// Behind a cut it may take so long until it is known whether sound comes.
+pub const LEARNS: Duration = Duration::from_millis(1_500);
+
+/// What has arrived.
+#[derive(Default)]
+pub struct Arrivals {
+    /// The recording whose picture is shown, the picture's number, and since when.
+    shows: Option<(Vec<u8>, u32)>,
+    cut: Mono,
+    /// Since then.
+    pictures: u64,
+    /// The newest DTS of each track, and how far each has come behind the other since the cut.
+    newest_ms: [Option<i64>; 2],
+    deepest_ms: [i64; 2],
+    /// Until when each track makes up for the furthest it has come behind: what the other has sent
+    /// by then was ahead.
+    behind_until: [Mono; 2],
+    /// The same of what sounded before the cut.
+    joins: Mono,
+    /// Since when silence stands in.
+    silent: Option<Mono>,
+    excused: HashSet<(u8, i64)>,
+}
+
+impl Arrivals {
+    /// Since when the source that is shown has been.
+    pub fn cut(&self) -> Mono {
+        self.cut
+    }
+
+    /// Units that may come behind the other track, by their kinds and DTS.
+    pub fn excused(&self) -> &HashSet<(u8, i64)> {
+        &self.excused
+    }
+
+    /// A unit is whole.
+    pub fn take(&mut self, unit: &Unit, body: &[u8], now: Mono) {
+        let (own, dts_ms) = (unit.track.index(), unit.dts.to_ms());
+        if unit.track == Track::Video {
+            self.picture(body, dts_ms, now);
+        }
+        let is_silent = unit.track == Track::Audio && is_silence(body);
+        if unit.track == Track::Audio {
+            self.silent = is_silent.then(|| self.silent.unwrap_or(now));
+        }
+        let behind_ms = self.newest_ms[1 - own].map_or(0, |newest| newest - dts_ms);
+        let is_sources = (now >= self.joins || unit.track == Track::Audio) && !is_silent;
+        if is_sources && behind_ms > self.deepest_ms[own] {
+            self.deepest_ms[own] = behind_ms;
+            self.behind_until[own] = made_up_for(now, behind_ms);
+        }
+        // That no sound comes is known late, and then silence begins where sound ended; and the
+        // gap in front of a new source's sound is known when that comes.
+        let is_new = self.pictures <= 1 || now.since(self.cut) < LEARNS;
+        let joins = self.silent == Some(now) || is_new;
+        let begins = is_silent && joins;
+        if now <= self.behind_until[own] || begins {
+            self.excused.insert((kind(unit.track), dts_ms));
+        }
+        self.newest_ms[own] = Some(dts_ms);
+    }
+
+    /// A picture: of another recording, or of another time of its own, it begins anew.
+    fn picture(&mut self, body: &[u8], dts_ms: i64, now: Mono) {
+        // Which recording it is of, its number, and an end.
+        let Some((rest, [end])) = body.split_last_chunk() else { return };
+        let Some((rest, number)) = rest.split_last_chunk() else { return };
+        let Some((_, id)) = rest.split_last_chunk::<4>() else { return };
+        let (id, number) = (id.to_vec(), u32::from_be_bytes(*number));
+        let follows = self.shows.replace((id.clone(), number + 1)) == Some((id, number));
+        self.pictures += 1;
+        if follows && *end != JUMPED {
+            return;
+        }
+        self.pictures = 1;
+        // What sounded last may have been ahead of what was shown last.
+        let ahead_ms = self.newest_ms[1].map_or(0, |newest| newest - dts_ms);
+        (self.cut, self.deepest_ms) = (now, [0; 2]);
+        self.joins = made_up_for(now, ahead_ms);
+        self.behind_until[0] = self.joins;
+    }
+}
+
+/// When a track that is this far behind has come up with the other.
+fn made_up_for(now: Mono, behind_ms: i64) -> Mono {
+    match u64::try_from(behind_ms) {
+        Ok(behind_ms) if behind_ms > 0 => now + Duration::from_millis(behind_ms + JITTER_MS_MAX),
+        _ => now,
+    }
+}
+
+/// Whether an audio tag is of no recording: theirs hold a mark, two numbers and an end.
+pub fn is_silence(body: &[u8]) -> bool {
+    body.len() != 12 || body.get(2) != Some(&0x21)
+}
+
+/// The kind of message a track's units are.
+pub fn kind(track: Track) -> u8 {
+    match track {
+        Track::Video => oracle::VIDEO,
+        Track::Audio => oracle::AUDIO,
+    }
+}
