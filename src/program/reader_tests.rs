@@ -206,3 +206,104 @@ fn a_unit_whose_configuration_is_forgotten_is_passed_over() {
     let changed = [Some(newest + 1 + kept), None];
     assert_eq!(reader.step(&ring), Step::Configure { changed, in_force, timestamp_ms: 4040 });
 }
+
+fn settle(ring: &mut Ring, video_ms: i64, audio_ms: i64, for_viewers: bool) {
+    let until = [video_ms, audio_ms].map(Ticks::from_ms);
+    ring.settle(super::super::order::Settled { until, for_viewers });
+}
+
+/// Sound that comes 60 ms behind its picture: a destination gets both in the order of time, as far
+/// as that is settled; a viewer as they come, for it would cost more than a frame or two.
+#[test]
+fn a_destination_gets_units_in_the_order_of_time() {
+    let mut ring = Ring::new(CAPACITY);
+    let mut arrival = Reader::new();
+    let mut viewer = Reader::ordered(Order::Viewer);
+    let mut time = Reader::ordered(Order::Time);
+    settle(&mut ring, 0, 0, false);
+    for n in 0..4 {
+        store(&mut ring, Track::Video, n * 40, n == 0, 10);
+        if n > 1 {
+            store(&mut ring, Track::Audio, n * 40 - 75, false, 10);
+            store(&mut ring, Track::Audio, n * 40 - 55, false, 10);
+        }
+    }
+    let all = |reader: &mut Reader, ring: &Ring| {
+        std::iter::from_fn(|| next(reader, ring)).map(|(_, ms)| ms).collect::<Vec<u32>>()
+    };
+    let as_they_came = [0, 40, 80, 5, 25, 120, 45, 65];
+    assert_eq!(all(&mut arrival, &ring), as_they_came);
+    assert_eq!(all(&mut viewer, &ring), as_they_came);
+    assert_eq!(all(&mut time, &ring), [0]);
+    settle(&mut ring, 65, 65, false);
+    assert_eq!(all(&mut time, &ring), [5, 25, 40, 45, 65]);
+    settle(&mut ring, 120, 65, true);
+    assert_eq!(all(&mut time, &ring), [80, 120]);
+    // Where order costs little, a viewer has it too.
+    let mut viewer = Reader::ordered(Order::Viewer);
+    assert_eq!(all(&mut viewer, &ring), [0, 5, 25, 40, 45, 65, 80, 120]);
+    let mut ordered = Reader::ordered(Order::Viewer);
+    store(&mut ring, Track::Video, 160, true, 10);
+    store(&mut ring, Track::Video, 200, false, 10);
+    store(&mut ring, Track::Audio, 170, false, 10);
+    settle(&mut ring, 200, 200, true);
+    assert_eq!(all(&mut ordered, &ring), [0, 10, 40]);
+}
+
+/// Units of both tracks that leave in another order than they came do not take each other's
+/// configurations back.
+#[test]
+fn a_configuration_is_sent_once_though_the_order_is_another() {
+    let mut ring = Ring::new(CAPACITY);
+    let mut reader = Reader::ordered(Order::Time);
+    let aac = |sample_rate_hz| {
+        TrackConfig::Aac(crate::codec::access_unit::AacConfig {
+            record: Default::default(),
+            object_type: 2,
+            sample_rate_hz,
+            channels: 2,
+        })
+    };
+    ring.set_config(&aac(48_000));
+    store(&mut ring, Track::Video, 0, true, 10);
+    store(&mut ring, Track::Audio, 100, false, 10);
+    ring.set_config(&aac(44_100));
+    store(&mut ring, Track::Video, 40, false, 10);
+    store(&mut ring, Track::Audio, 121, false, 10);
+    store(&mut ring, Track::Video, 80, false, 10);
+    let (mut units, mut configured) = (Vec::new(), Vec::new());
+    loop {
+        match reader.step(&ring) {
+            Step::Wait => break,
+            Step::Configure { changed, timestamp_ms, .. } => {
+                configured.push((changed, timestamp_ms));
+            }
+            Step::Send { unit, timestamp_ms } => {
+                reader.sent(&unit);
+                units.push(timestamp_ms);
+            }
+        }
+    }
+    assert_eq!(units, [0, 40, 80, 100, 121]);
+    assert_eq!(configured, [([None, Some(1)], 0), ([None, Some(2)], 121)]);
+}
+
+#[test]
+fn where_a_reader_stands_is_known() {
+    let mut ring = Ring::new(CAPACITY);
+    let mut reader = Reader::new();
+    assert_eq!(reader.lag(&ring), Ticks(0));
+    assert_eq!(Track::ALL.map(|track| reader.last_ms(track)), [None, None]);
+    for n in 0..4 {
+        store(&mut ring, Track::Video, 1000 + n * 40, n == 0, 10);
+        store(&mut ring, Track::Audio, 1005 + n * 40, false, 10);
+    }
+    assert_eq!(next(&mut reader, &ring), Some((Track::Video, 0)));
+    assert_eq!(reader.lag(&ring), Ticks::from_ms(120), "from the first sound to the last");
+    assert_eq!(next(&mut reader, &ring), Some((Track::Audio, 5)));
+    assert_eq!(next(&mut reader, &ring), Some((Track::Video, 40)));
+    assert_eq!(Track::ALL.map(|track| reader.last_ms(track)), [Some(40), Some(5)]);
+    while next(&mut reader, &ring).is_some() {}
+    assert_eq!(reader.lag(&ring), Ticks(0));
+    assert_eq!(Track::ALL.map(|track| reader.last_ms(track)), [Some(120), Some(125)]);
+}
