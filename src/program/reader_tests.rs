@@ -144,6 +144,7 @@ fn its_lag_is_the_media_time_from_where_it_stands_to_the_newest() {
     let mut ring = Ring::new(CAPACITY);
     let mut reader = Reader::new();
     assert_eq!(reader.lag(&ring), Ticks(0), "nothing is there");
+    assert_eq!((reader.skips(), reader.dropped()), (0, 0));
     store(&mut ring, Track::Video, 1000, true, 10);
     store(&mut ring, Track::Video, 1040, false, 10);
     store(&mut ring, Track::Video, 1120, false, 10);
