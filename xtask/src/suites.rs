@@ -21,8 +21,8 @@ use crate::step::{cargo, root, target_dir};
 /// the other would wait.
 pub const MACHINES: [&str; 2] = ["image", "takeover"];
 
-/// Suites that play in real time and use less than a third of a processor while they do: measured,
-/// the table at the end of a run says so. They run beside one that computes.
+/// Suites that play in real time, by what they do: most of their time they wait. They run beside one
+/// that computes; the table at the end of a run says what processor time each really used.
 const SLEEPERS: [&str; 8] =
     ["browser", "field", "health", "hostile", "metrics", "operator", "peers", "programme"];
 const SLEEPERS_AT_ONCE: usize = 2;
