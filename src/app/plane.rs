@@ -25,7 +25,7 @@ use crate::base::time::Mono;
 use crate::control::auth::Auth;
 use crate::control::ControlHandle;
 use crate::inputs::again::anew;
-use crate::inputs::deck::{OpenFile, OpenedFile, Readers};
+use crate::inputs::deck::{OpenFile, Readers};
 use crate::inputs::diagnosis::Air;
 use crate::inputs::playout::Playout;
 use crate::inputs::publisher::Publishers;
@@ -295,7 +295,7 @@ impl Plane {
 /// Opens the library's files, with a sentence for those that cannot be played.
 fn open_file(library: Library) -> OpenFile {
     Arc::new(move |name| match library.open(name) {
-        Ok(opened) => Ok(OpenedFile { bytes: Box::new(opened.file), reader: opened.reader }),
+        Ok(opened) => Ok(opened.reading),
         Err(error) => {
             let kind = match error {
                 LibraryError::NotFound => DeclinedKind::NotFound,

@@ -305,8 +305,11 @@ pub const PRELOAD_MS: u64 = 3_000;
 pub const FILE_READY_MS_MAX: u64 = 3_000;
 /// A file later than this does not hurry after the clock any more.
 pub const FILE_LATE_MS_MAX: u64 = 1_000;
-/// A step in a file's time longer than this is a jump, not a pause.
-pub const FILE_JUMP_MS: i64 = 1_000;
+/// A longer step in a file's time is a jump, not a pause, unless the file states its times.
+pub const FILE_PAUSE_MS_MAX: i64 = 10_000;
+/// Sound that outlasts its picture by less than this gives way to what follows: an AAC encoder's
+/// delay and padding are a few frames of at most 64 ms (1024 samples at 16 kHz).
+pub const FILE_SOUND_REST_MS_MAX: i64 = 250;
 /// How often the place in a file is written down.
 pub const PLACE_SAVED_MS: u64 = 10_000;
 /// The largest file of remembered state read: all playlists, full, with long names.
@@ -315,6 +318,16 @@ pub const STATE_BYTES_MAX: u64 = 4 << 20;
 pub const STANDBY_LOOK_MS: u64 = 2_000;
 /// Readers of video files at once: those that play, and the one of the library's survey.
 pub const FILE_READERS_MAX: usize = DECKS_MAX + 1;
+/// How far behind its picture sound is looked for in a file: 16 s at 8 Mbit/s.
+pub const FILE_SOUND_AHEAD_BYTES_MAX: u64 = 16 << 20;
+/// Sound held that one step of a reader has yielded: what fits into the largest PES packet.
+pub const FILE_SOUND_HELD_BYTES: usize = 64 << 10;
+/// Audio units held: two Matroska blocks of 256 frames.
+pub const FILE_SOUND_HELD_UNITS: usize = 512;
+/// What remembers one of them.
+pub const FILE_SOUND_UNIT_BYTES: usize = 64;
+/// Configurations of the sound held.
+pub const FILE_SOUND_HELD_CONFIGS: usize = 4;
 /// An MP4 reader's window onto one of its tables.
 pub const MP4_WINDOW_BYTES: usize = 4 << 10;
 /// Windows of an MP4 reader: seven tables and the fragments of two tracks, the boxes around them,
@@ -664,6 +677,11 @@ pub const MP4_READER_BYTES: usize =
     MP4_WINDOWS_MAX * MP4_WINDOW_BYTES + FILE_WINDOW_BYTES + MP4_LANDMARKS_MAX * 32 + (32 << 10);
 /// An FLV or Matroska file's reader: its window, configurations, headers, times.
 pub const TAGGED_READER_BYTES: usize = FILE_WINDOW_BYTES + (24 << 10);
+/// What reads a file's sound at another place than its picture: only files without tables need it.
+pub const FILE_SOUND_BYTES_MAX: usize = larger(TS_READER_BYTES, TAGGED_READER_BYTES)
+    + FILE_SOUND_HELD_BYTES
+    + FILE_SOUND_HELD_UNITS * FILE_SOUND_UNIT_BYTES
+    + FILE_SOUND_HELD_CONFIGS * PARCEL_CONFIG_BYTES;
 /// A video file's reader, of whatever kind.
 pub const FILE_READER_BYTES_MAX: usize =
     larger(larger(TS_READER_BYTES, MP4_READER_BYTES), TAGGED_READER_BYTES);

@@ -37,6 +37,19 @@ pub struct Contents {
     pub left_out: Option<&'static str>,
 }
 
+/// How far a file's times can be believed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Timing {
+    /// Tables state when each unit is decoded and shown: units come in the order of decoding, and
+    /// a long step is a pause.
+    Tables,
+    /// Each unit's time counts from the file's beginning.
+    Stated,
+    /// They are the readings of a clock, which jumps where recordings were joined.
+    #[default]
+    Clock,
+}
+
 /// Whether there is more to read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
@@ -52,6 +65,16 @@ pub enum Progress {
 pub trait ContainerReader: Send {
     /// What the file holds.
     fn contents(&self) -> &Contents;
+
+    /// How far its times can be believed.
+    fn timing(&self) -> Timing {
+        Timing::Clock
+    }
+
+    /// When the last picture has been shown, where the file states how long that is.
+    fn picture_end(&self) -> Option<Ticks> {
+        None
+    }
 
     /// [`next`](ContainerReader::next), which may leave open what it failed in the middle of.
     ///

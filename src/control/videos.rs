@@ -291,6 +291,10 @@ mod tests {
             keyframe_interval_ms: Some(10_000),
             b_frames: true,
             left_out: None,
+            pause_ms: 33,
+            sound_delay_ms: 0,
+            sound_fault: None,
+            breaks_off: None,
         });
         let name = |at| format!("{at:0width$}.mp4", width = name_bytes - 4).into_boxed_str();
         let entry = |at| Arc::new(Entry { name: name(at), identity, state: state.clone() });

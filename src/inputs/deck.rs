@@ -8,30 +8,25 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::Arc;
 use std::thread;
 
+use log::warn;
 use smol::channel::{bounded, Receiver, Sender};
 
 use crate::base::limits::{DECKS_MAX, PARCELS_PER_DECK, THREAD_STACK_BYTES};
 use crate::base::time::Ticks;
 use crate::codec::access_unit::{TrackConfig, UnitSink};
-use crate::codec::container::{ContainerReader, Contents, FileError, Progress, ReadAt};
+use crate::codec::container::{Contents, FileError, Progress};
 use crate::program::parcel::{Ending, Exchange, Parcel, Recorder};
+use crate::program::reading::Reading;
+use crate::program::reel::FileTimes;
 use crate::system::commands::{Declined, DeclinedKind, FileName};
 
-/// A file that can be read.
-pub struct OpenedFile {
-    /// Its bytes.
-    pub bytes: Box<dyn ReadAt + Send>,
-    /// What reads its container.
-    pub reader: Box<dyn ContainerReader>,
-}
-
 /// Opens a file of the library by its name, or says why not. May take its time.
-pub type OpenFile = Arc<dyn Fn(&str) -> Result<OpenedFile, Declined> + Send + Sync>;
+pub type OpenFile = Arc<dyn Fn(&str) -> Result<Reading, Declined> + Send + Sync>;
 
 /// What comes from a deck, in this order.
 pub enum Delivery {
-    /// The file is open, and plays so long, as far as it says.
-    Opened(Option<Ticks>),
+    /// The file is open, and states these times.
+    Opened(FileTimes),
     /// It cannot be opened; nothing else comes.
     Refused(Declined),
     /// Some of its units.
@@ -178,7 +173,7 @@ impl Exchange for Line {
 /// Reads a file from beginning to end, or until nobody wants it any more.
 fn read(open: &OpenFile, name: &FileName, at: Ticks, line: Line, hurried: &AtomicBool) {
     let bug = format!("{name} cannot be played: its reader ran into a bug in this program");
-    let opened = match catch_unwind(AssertUnwindSafe(|| open(name))) {
+    let mut opened = match catch_unwind(AssertUnwindSafe(|| open(name))) {
         Ok(Ok(opened)) => opened,
         Ok(Err(declined)) => {
             line.send(Delivery::Refused(declined));
@@ -190,38 +185,42 @@ fn read(open: &OpenFile, name: &FileName, at: Ticks, line: Line, hurried: &Atomi
             return;
         }
     };
-    if !line.send(Delivery::Opened(opened.reader.contents().duration)) {
+    if !line.send(Delivery::Opened(opened.times())) {
         return;
     }
     let mut recorder = Recorder::new(Parcel::default(), line.clone());
-    let run = || play(opened, at, &mut recorder, &line, hurried);
+    let run = || play(&mut opened, at, &mut recorder, &line, hurried);
     let ending = match catch_unwind(AssertUnwindSafe(run)) {
         Ok(Ok(())) => Ending::Whole,
         Ok(Err(error)) => Ending::Failed(format!("{name} cannot be played: {error}")),
         Err(_) => Ending::Failed(bug),
     };
+    if let Some(error) = opened.sound_error() {
+        warn!("{name}: its sound breaks off: {error}");
+    }
     recorder.end(ending);
 }
 
 fn play(
-    opened: OpenedFile,
+    reading: &mut Reading,
     at: Ticks,
     recorder: &mut Recorder<Line>,
     line: &Line,
     hurried: &AtomicBool,
 ) -> Result<(), FileError> {
-    let OpenedFile { mut bytes, mut reader } = opened;
     // Readers tell a configuration before its first unit; of sound that comes late (a transport
     // stream has it up to a second behind its picture) nothing would be known until then, and
     // silence would take its place.
-    let Contents { video, audio, .. } = reader.contents().clone();
+    let Contents { video, audio, .. } = reading.contents().clone();
     let configs = [video.map(TrackConfig::Avc), audio.map(TrackConfig::Aac)];
     configs.iter().flatten().for_each(|config| recorder.config(config));
     if at > Ticks(0) {
-        reader.seek(bytes.as_mut(), at, recorder)?;
+        reading.seek(at, recorder)?;
     }
     while recorder.is_wanted() && !line.filled.is_closed() {
-        match reader.next(bytes.as_mut(), recorder)? {
+        let progress = reading.next(recorder);
+        recorder.leave_out(reading.take_left_out());
+        match progress? {
             Progress::End => break,
             Progress::More if recorder.whole() > 0 && hurried.swap(false, Ordering::Relaxed) => {
                 recorder.flush();

@@ -2,7 +2,8 @@ use std::time::{Duration, Instant};
 
 use super::*;
 use crate::codec::access_unit::{Track, UnitStart};
-use crate::codec::container::Contents;
+use crate::codec::container::{ContainerReader, Contents, ReadAt};
+use crate::program::reading::Place;
 use crate::program::reel::{Readiness, Reel};
 use crate::program::testing::{Nothing, Tape};
 
@@ -46,11 +47,12 @@ fn decks(disk: Receiver<()>) -> (FileDecks, News, Readers) {
         let bytes = Box::new(Nothing);
         let blocks = Some(disk.clone()).filter(|_| name == "blocked");
         match name {
-            "file" => Ok(OpenedFile { bytes, reader: Box::new(Tape::new(2_500)) }),
+            "file" => Ok(Reading::new(Place::new(bytes, Box::new(Tape::new(2_500))), None)),
             "missing" => Err(Declined { kind: DeclinedKind::NotFound, words: "no".to_owned() }),
             _ => {
                 let contents = Contents::default();
-                Ok(OpenedFile { bytes, reader: Box::new(Bad { contents, blocks }) })
+                let reader = Box::new(Bad { contents, blocks });
+                Ok(Reading::new(Place::new(bytes, reader), None))
             }
         }
     });
@@ -103,7 +105,8 @@ impl UnitSink for Shown {
 fn a_file_is_read_to_its_end_with_no_more_parcels_than_there_are() {
     let (decks, _news, readers) = decks(bounded(1).1);
     let mut deck = decks.open(&name("file"), Ticks(0)).expect("a thread");
-    assert!(matches!(next(&deck), Delivery::Opened(Some(Ticks(9_000_000)))));
+    let stated = |times: FileTimes| times.duration == Some(Ticks(9_000_000));
+    assert!(matches!(next(&deck), Delivery::Opened(times) if stated(times)));
     let (mut reel, mut sink) = (Reel::default(), Shown::default());
     reel.start(crate::base::time::Mono::default());
     let mut now = crate::base::time::Mono::default();
@@ -143,7 +146,7 @@ fn a_dropped_deck_ends_its_thread_wherever_that_waits() {
 fn a_bug_in_a_reader_ends_its_file() {
     let (decks, _news, readers) = decks(bounded(1).1);
     let deck = decks.open(&name("buggy"), Ticks(0)).expect("a thread");
-    assert!(matches!(next(&deck), Delivery::Opened(None)));
+    assert!(matches!(next(&deck), Delivery::Opened(times) if times.duration.is_none()));
     let Delivery::Parcel(parcel) = next(&deck) else { unreachable!("its last parcel") };
     assert!(matches!(&parcel.ending, Some(Ending::Failed(words)) if words.contains("buggy")));
     let mut reel = Reel::default();

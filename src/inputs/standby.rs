@@ -14,7 +14,7 @@ use std::time::Duration;
 use log::{info, warn};
 use smol::future::FutureExt;
 
-use crate::base::limits::{PRELOAD_MS, STANDBY_LOOK_MS};
+use crate::base::limits::STANDBY_LOOK_MS;
 use crate::base::time::{Mono, Ticks};
 use crate::program::bell::Bell;
 use crate::program::parcel::Ending;
@@ -38,8 +38,7 @@ const STALL_MAX: Duration = Duration::from_millis(300);
 /// Pause before a file that could not be shown is tried again.
 const RETRY: Duration = Duration::from_secs(10);
 /// A file that ends sooner is no standby: it would be opened all the time.
-const SHORTEST: Ticks = Ticks::from_ms(1_000);
-const PRELOAD: Duration = Duration::from_millis(PRELOAD_MS);
+const SHORTEST: Duration = Duration::from_secs(1);
 /// What the standby file may be called, the first that can be shown is taken.
 const NAMES: [&str; 7] = [
     "standby.flv",
@@ -173,6 +172,9 @@ impl<D: Decks> Film<D> {
                     reel.play(now, sink);
                 });
                 on.tape.pump(&self.decks, now);
+                if let Some(due) = on.tape.reel.next_picture() {
+                    programme.expect(Source::Standby, due);
+                }
                 self.check(now, programme);
             }
             None => self.play_card(now, programme),
@@ -188,10 +190,11 @@ impl<D: Decks> Film<D> {
             None => self.card.due(),
             Some(on) => {
                 let reel = &on.tape.reel;
-                let end = reel.end().filter(|end| *end > now);
-                let stalls = reel.last_due().map(|last| last + STALL_MAX).filter(|at| *at > now);
-                let times = [end, reel.due(now), stalls].into_iter().flatten();
-                times.min().unwrap_or(now)
+                let end = reel.end();
+                let stalls = end.or(reel.stalls_since(now)).map(|since| since + STALL_MAX);
+                let later =
+                    [end, stalls, on.tape.preloads_at()].map(|time| time.filter(|at| *at > now));
+                later.into_iter().chain([reel.due(now)]).flatten().min().unwrap_or(now)
             }
         };
         let next = self.next.as_ref().map(|next| next.tape.look_at(now)).filter(|at| *at > now);
@@ -213,7 +216,7 @@ impl<D: Decks> Film<D> {
         if self.next.as_ref().is_some_and(stale) {
             self.next = None;
         }
-        let due = self.on.as_ref().is_none_or(|on| stale(on) || on.tape.ends_within(PRELOAD));
+        let due = self.on.as_ref().is_none_or(|on| stale(on) || on.tape.ends_soon(now));
         if let Some(file) = wanted.filter(|_| due && self.next.is_none()) {
             let mut tape = Tape::new(file.name.clone(), Ticks(0), now);
             tape.pump(&self.decks, now);
@@ -257,11 +260,11 @@ impl<D: Decks> Film<D> {
     fn check(&mut self, now: Mono, programme: &Programme) {
         let Some(on) = &self.on else { return };
         let reel = &on.tape.reel;
-        let stalls = (reel.due(now).is_none() || reel.end().is_some())
-            && reel.last_due().is_some_and(|last| now.since(last) >= STALL_MAX);
+        let due = reel.end().or(reel.stalls_since(now));
+        let stalls = due.is_some_and(|due| now.since(due) >= STALL_MAX);
         let words = match (reel.end().is_some(), reel.ending()) {
             (true, Some(Ending::Failed(words))) => words.clone(),
-            (true, _) if reel.position() < SHORTEST => {
+            (true, _) if reel.lasted().is_some_and(|lasted| lasted < SHORTEST) => {
                 format!("{} is too short to be shown again and again", on.file.name)
             }
             _ if stalls => format!("{}: the disk does not answer", on.file.name),

@@ -88,6 +88,29 @@ fn the_card_is_there_at_once_and_the_file_as_soon_as_it_can() {
 }
 
 #[test]
+fn slow_files_are_shown_for_ever() {
+    for (file, wall_ms) in [
+        ("s 6 slides", 2_000),
+        ("s 60 slides", 2_000),
+        ("s 10 stills", 10_000),
+        ("s 60 stills", 10_000),
+        ("s 16 song", 16_000),
+    ] {
+        let mut world = World::new();
+        world.film.found = vec![found(file, 1)];
+        world.run(100);
+        assert_eq!(world.shows(), Some(file));
+        let began = world.pictures.seen.len() - 1;
+        world.run(3_600_000);
+        assert_eq!(world.shows(), Some(file));
+        assert!(world.film.refused.is_empty());
+        world.pictures.seen.drain(..began);
+        assert_eq!(world.pictures.seen.len() as u64, 3_600_100 / wall_ms + 1, "{file}");
+        world.holds(wall_ms);
+    }
+}
+
+#[test]
 fn what_cannot_be_shown_leaves_the_next_or_the_card() {
     let mut world = World::new();
     world.film.found = vec![found("a 5 missing", 1), found("b 5 broken", 1), found("c 5", 1)];

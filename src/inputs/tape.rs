@@ -3,8 +3,9 @@
 
 use std::time::Duration;
 
-use crate::base::limits::FILE_READY_MS_MAX;
+use crate::base::limits::{FILE_READY_MS_MAX, PRELOAD_MS};
 use crate::base::time::{Mono, Ticks};
+use crate::codec::container::FileError;
 use crate::program::parcel::Ending;
 use crate::program::reel::{Readiness, Reel};
 use crate::system::commands::{Declined, DeclinedKind, FileName};
@@ -13,6 +14,8 @@ use super::deck::{Deck, Decks, Delivery};
 
 /// Time a file has to become ready.
 const READY_MAX: Duration = Duration::from_millis(FILE_READY_MS_MAX);
+/// How long before a file's end what follows is made ready.
+const PRELOAD: Duration = Duration::from_millis(PRELOAD_MS);
 /// Pause before a deck is asked for again.
 const SEAT_PAUSE: Duration = Duration::from_millis(20);
 
@@ -45,7 +48,10 @@ impl<K: Deck> Tape<K> {
         }
         while let Some(delivery) = deck.take() {
             match delivery {
-                Delivery::Opened(duration) => self.duration = duration,
+                Delivery::Opened(times) => {
+                    self.duration = times.duration;
+                    self.reel.set_times(times);
+                }
                 Delivery::Refused(declined) => self.refused = Some(declined),
                 Delivery::Parcel(parcel) => self.reel.push(parcel),
             }
@@ -71,9 +77,7 @@ impl<K: Deck> Tape<K> {
                 kind: DeclinedKind::Unplayable,
                 words: match self.reel.ending() {
                     Some(Ending::Failed(words)) => words.clone(),
-                    _ => {
-                        format!("{} cannot be played: it has no key frame to begin with", self.name)
-                    }
+                    _ => format!("{} cannot be played: {}", self.name, FileError::NoVideo),
                 },
             }),
         }
@@ -102,12 +106,19 @@ impl<K: Deck> Tape<K> {
     }
 
     /// Whether its end is near enough for what follows to be made ready.
-    pub(super) fn ends_within(&self, span: Duration) -> bool {
-        let near = |length| length - self.position() < Ticks::from_duration(span);
+    pub(super) fn ends_soon(&self, now: Mono) -> bool {
+        if let Some(at) = self.preloads_at() {
+            return at <= now;
+        }
         match self.duration {
-            _ if self.reel.end().is_some() => true,
-            Some(length) => near(length),
+            Some(length) => length - self.position() < Ticks::from_duration(PRELOAD),
             None => self.reel.ending().is_some(),
         }
+    }
+
+    /// When what follows is to be made ready, once its end is known.
+    pub(super) fn preloads_at(&self) -> Option<Mono> {
+        let us = u64::try_from(PRELOAD.as_micros()).unwrap_or(u64::MAX);
+        self.reel.end().map(|end| Mono(end.0.saturating_sub(us)))
     }
 }

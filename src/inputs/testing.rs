@@ -9,6 +9,7 @@ use crate::base::time::{Mono, Ticks};
 use crate::codec::access_unit::{Track, UnitSink, UnitStart};
 use crate::codec::container::{ContainerReader, Progress};
 use crate::program::parcel::{Ending, Exchange, Parcel, Recorder};
+use crate::program::reel::FileTimes;
 use crate::program::ring::{Capacity, Lookup, Ring};
 use crate::program::switcher::{FillAudio, Source, Switcher};
 use crate::program::testing::{configs, Nothing, Tape as Frames};
@@ -70,7 +71,7 @@ impl Deck for FakeDeck {
     fn hurry(&self) {}
 }
 
-/// A library of files whose names say what they are: seconds, and a fault.
+/// A library of files whose names say what they are: seconds, and a fault, or how slow they are.
 #[derive(Clone, Default)]
 pub(super) struct Shelf {
     pub(super) stalled: Rc<Cell<bool>>,
@@ -88,7 +89,15 @@ impl Decks for Shelf {
         let mut words = name.split_whitespace();
         let _letter = words.next();
         let frames = words.next().and_then(|word| word.parse().ok()).unwrap_or(0_i64) * 25;
-        let mut reader = Frames { unit_bytes: 400, ..Frames::new(frames) };
+        let mut reader = match name.split_whitespace().nth(2) {
+            // Slides of 2 s and of 10 s, and a picture with sound.
+            Some("slides") => Frames::slides(frames / 50, 2_000, false),
+            Some("spoken") => Frames::slides(frames / 50, 2_000, true),
+            Some("stills") => Frames::slides(frames / 250, 10_000, false),
+            Some("song") => Frames::slides(1, frames * 40, true),
+            _ => Frames::new(frames),
+        };
+        reader.unit_bytes = 400;
         let queue = Queue::default();
         let mut recorder = Recorder::new(Parcel::default(), queue.clone());
         let first = match words.next() {
@@ -102,7 +111,7 @@ impl Decks for Shelf {
                     Some("breaks") => Some(30),
                     _ => None,
                 };
-                Delivery::Opened(reader.contents.duration)
+                Delivery::Opened(FileTimes::of(&reader))
             }
         };
         if at > Ticks(0) {

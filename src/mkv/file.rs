@@ -7,7 +7,7 @@
 use crate::base::limits::{FILE_WINDOW_BYTES, MKV_LOOK_AHEAD_FRAMES_MAX, MKV_SEEK_ELEMENTS_MAX};
 use crate::base::time::Ticks;
 use crate::codec::access_unit::{Track, TrackConfig, UnitSink};
-use crate::codec::container::{ContainerReader, Contents, FileError, Progress, ReadAt};
+use crate::codec::container::{ContainerReader, Contents, FileError, Progress, ReadAt, Timing};
 use crate::codec::window::Window;
 
 use super::block::{self, Lace};
@@ -165,6 +165,10 @@ impl MkvFile {
 impl ContainerReader for MkvFile {
     fn contents(&self) -> &Contents {
         &self.contents
+    }
+
+    fn timing(&self) -> Timing {
+        Timing::Stated
     }
 
     fn step(

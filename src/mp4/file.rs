@@ -6,7 +6,9 @@
 use crate::base::limits::{FILE_WINDOW_BYTES, MP4_WINDOW_BYTES};
 use crate::base::time::Ticks;
 use crate::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
-use crate::codec::container::{ContainerReader, Contents, Damage, FileError, Progress, ReadAt};
+use crate::codec::container::{
+    ContainerReader, Contents, Damage, FileError, Progress, ReadAt, Timing,
+};
 use crate::codec::nal_lengths::NalLengths;
 use crate::codec::window::Window;
 
@@ -36,6 +38,7 @@ pub fn is_mp4(head: &[u8]) -> bool {
 /// Reads a file.
 pub struct Mp4File {
     contents: Contents,
+    picture_end: Option<Ticks>,
     video: Lane,
     audio: Option<Lane>,
     /// What is handed over at the moment.
@@ -78,6 +81,7 @@ impl Mp4File {
         let mut end = stated;
         let mut contents = Contents { left_out, ..Contents::default() };
         let mut video = Lane::open(&mut view, video, ends_with_header, &mut end)?;
+        let picture_end = end.filter(|_| stated.is_none());
         video.learn_config(view.file, &mut pictures)?;
         let audio = match audio {
             Some(audio) => Some(Lane::open(&mut view, audio, ends_with_header, &mut end)?),
@@ -92,6 +96,7 @@ impl Mp4File {
         contents.duration = end.filter(|end| *end > Ticks(0));
         let mut reader = Mp4File {
             contents,
+            picture_end,
             video,
             audio,
             open: None,
@@ -231,6 +236,14 @@ impl Mp4File {
 impl ContainerReader for Mp4File {
     fn contents(&self) -> &Contents {
         &self.contents
+    }
+
+    fn timing(&self) -> Timing {
+        Timing::Tables
+    }
+
+    fn picture_end(&self) -> Option<Ticks> {
+        self.picture_end
     }
 
     fn step(

@@ -13,6 +13,7 @@ pub mod bell;
 pub mod parcel;
 pub mod playlist;
 pub mod reader;
+pub mod reading;
 pub mod reel;
 pub mod ring;
 pub mod switcher;

@@ -15,6 +15,8 @@ pub struct Parcel {
     bytes: Vec<u8>,
     calls: Vec<Call>,
     configs: Vec<TrackConfig>,
+    /// Units left out before they were written down.
+    pub left_out: u64,
     /// What comes behind the last call.
     pub ending: Option<Ending>,
 }
@@ -54,6 +56,7 @@ impl Default for Parcel {
             bytes: Vec::with_capacity(PARCEL_BYTES),
             calls: Vec::with_capacity(PARCEL_CALLS_MAX),
             configs: Vec::with_capacity(PARCEL_CONFIGS_MAX),
+            left_out: 0,
             ending: None,
         }
     }
@@ -65,6 +68,7 @@ impl Parcel {
         self.bytes.clear();
         self.calls.clear();
         self.configs.clear();
+        self.left_out = 0;
         self.ending = None;
     }
 
@@ -148,6 +152,13 @@ impl<E: Exchange> Recorder<E> {
     /// Units written down whole so far.
     pub fn whole(&self) -> u64 {
         self.whole
+    }
+
+    /// So many units were left out before they came here.
+    pub fn leave_out(&mut self, units: u64) {
+        if let Some(parcel) = &mut self.parcel {
+            parcel.left_out += units;
+        }
     }
 
     /// Whether somebody still wants what is written down.

@@ -3,28 +3,34 @@
 //! half-sent while the disk stalls. Non-goals: reading, choosing what plays. Bounds:
 //! [`PARCELS_PER_DECK`] parcels.
 //!
-//! Video gives the pace. Audio waits for its own time, but not inside an open video unit, and not
-//! for a time that nothing leads up to. A file whose time jumps (recordings joined without care)
-//! goes on a frame later, whatever it says; one that is late by more than a second, because the
-//! disk stood or the machine slept, goes on from now instead of hurrying.
+//! Video gives the pace, and a picture that stands still for seconds is played as such. Audio waits
+//! for its own time, but not inside an open video unit, and not for a time that nothing leads up
+//! to. A file whose time jumps (recordings joined without care) goes on a frame later, whatever it
+//! says; one that is late by more than a second, because the disk stood or the machine slept, goes
+//! on from now instead of hurrying. The last picture is shown as long as the file says, and while
+//! there is sound.
+
+mod times;
 
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::base::limits::{
-    FILE_JUMP_MS, FILE_LATE_MS_MAX, FRAME_TICKS_MAX, PARCELS_PER_DECK, PRE_ROLL_MS,
-};
+use crate::base::limits::{FILE_LATE_MS_MAX, PARCELS_PER_DECK, PRE_ROLL_MS};
 use crate::base::time::{Mono, Ticks};
 use crate::codec::access_unit::{Track, UnitSink, UnitStart};
 
+use self::times::PAUSE_FRAMES;
+
+pub use self::times::FileTimes;
 use super::parcel::{Call, Ending, Parcel};
 
 /// Distance taken for a frame's while none is known: 30 frames per second.
 const FRAME_DEFAULT: Ticks = Ticks(3000);
 const LATE_MAX: Duration = Duration::from_millis(FILE_LATE_MS_MAX);
-const JUMP: Ticks = Ticks::from_ms(FILE_JUMP_MS);
-/// Frame durations a pause may last and still be no jump: a slide show has long frames.
-const JUMP_FRAMES: i64 = 3;
+/// Distance taken for an audio unit's while none is known: 1024 samples at 48 kHz.
+const SOUND_DEFAULT: Ticks = Ticks(1920);
+/// The longest distance of two audio units that is one's duration: 1024 samples at 7350 Hz.
+const SOUND_MAX: Ticks = Ticks::from_ms(140);
 
 /// Whether a file can go on air.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,10 +53,22 @@ pub struct Reel {
     /// When it may begin; the first key unit fixes the clock.
     begins: Option<Mono>,
     clock: Option<Clock>,
+    times: FileTimes,
     /// The latest time of either track.
     latest: Option<Ticks>,
+    /// When the last unit was due.
+    last_due: Option<Mono>,
     video: Option<LastVideo>,
-    frame: Ticks,
+    /// The last audio unit.
+    sound: Option<Ticks>,
+    /// How long audio units last.
+    sound_step: Ticks,
+    /// The last two distances of pictures, the latest first; 0 while unknown.
+    steps: [Ticks; 2],
+    /// What the first picture is shown later by than it is decoded.
+    reorder: Ticks,
+    /// The file's time has jumped: what it states of its end is not to be had from its units.
+    jumped: bool,
     open: [bool; 2],
     left_out: u64,
 }
@@ -75,8 +93,14 @@ struct LastVideo {
 }
 
 impl Reel {
+    /// What the file states of its times.
+    pub fn set_times(&mut self, times: FileTimes) {
+        self.times = times;
+    }
+
     /// Takes what has been read.
     pub fn push(&mut self, parcel: Parcel) {
+        self.left_out += parcel.left_out;
         self.parcels.push_back(parcel);
         self.drop_spent();
     }
@@ -88,14 +112,15 @@ impl Reel {
 
     /// Whether it can go on air.
     pub fn readiness(&self) -> Readiness {
-        let mut key = None;
+        let (mut key, mut is_whole) = (None, false);
         for call in self.calls_ahead() {
             match (call, key) {
                 (Call::Begin(start), None) if start.key => key = Some(start.dts),
-                (Call::Abort(Track::Video), Some(_)) => key = None,
+                (Call::Commit(Track::Video), Some(_)) => is_whole = true,
+                (Call::Abort(Track::Video), Some(_)) if !is_whole => key = None,
+                // Units come in the order of time: no picture stands between.
                 (Call::Begin(start), Some(key))
-                    if start.track == Track::Video
-                        && start.dts - key >= Ticks::from_ms(PRE_ROLL_MS) =>
+                    if is_whole && start.dts - key >= Ticks::from_ms(PRE_ROLL_MS) =>
                 {
                     return Readiness::Ready;
                 }
@@ -122,6 +147,7 @@ impl Reel {
         if let Some(video) = &mut self.video {
             video.due = video.due + by;
         }
+        self.last_due = self.last_due.map(|last| last + by);
     }
 
     /// When [`Reel::play`] has something to do; `None`: not before more has been read.
@@ -160,15 +186,34 @@ impl Reel {
         played
     }
 
-    /// When what follows may begin: the last frame has been shown. Audio that lasts longer gives
-    /// way. `None`: there is more to come.
+    /// When what follows may begin: the last frame has been shown. Audio that lasts a little longer
+    /// gives way; a picture under sound stands until that ends. `None`: there is more to come.
     pub fn end(&self) -> Option<Mono> {
-        self.ending()?;
-        let is_video = |call| matches!(call, Call::Begin(start) if start.track == Track::Video);
-        if self.is_open(Track::Video) || self.calls_ahead().any(is_video) {
+        let is_whole = *self.ending()? == Ending::Whole;
+        if self.is_open(Track::Video) || self.next_video().is_some() {
             return None;
         }
-        Some(self.video.map_or(Mono::default(), |last| last.due + self.frame().to_duration()))
+        let (Some(last), Some(clock)) = (self.video, self.clock) else {
+            return Some(Mono::default());
+        };
+        let shown = last.due + self.frame().to_duration();
+        if !is_whole || self.jumped {
+            return Some(shown);
+        }
+        // As decoding times: pictures leave at those.
+        let picture = last.dts + self.frame();
+        let picture = self.times.picture_end(picture + self.reorder) - self.reorder;
+        let sound = self.sound_end().filter(|end| FileTimes::is_waited_for(*end, picture));
+        Some(shown.max(clock.due(sound.unwrap_or(picture))))
+    }
+
+    /// When the next picture leaves, or the file's end comes: at least then, where only the sound
+    /// before it is here. `None`: nothing is.
+    pub fn next_picture(&self) -> Option<Mono> {
+        match self.next_video() {
+            Some(start) => self.unit_due(start),
+            None => self.end().or_else(|| Some(self.clock?.due(self.sound_end()?))),
+        }
     }
 
     /// How it ends, once that is known: it may lie ahead.
@@ -176,17 +221,27 @@ impl Reel {
         self.parcels.back()?.ending.as_ref()
     }
 
-    /// Where the picture stands in the file.
+    /// Where it stands in the file.
     pub fn position(&self) -> Ticks {
-        self.video.map_or(Ticks(0), |last| last.dts).max(Ticks(0))
+        self.latest.unwrap_or_default().max(Ticks(0))
     }
 
-    /// When the last video unit was due.
+    /// When the last unit was due.
     pub fn last_due(&self) -> Option<Mono> {
-        self.video.map(|last| last.due)
+        self.last_due
     }
 
-    /// Units that were broken.
+    /// Since when it should have gone on, but that nothing has been read.
+    pub fn stalls_since(&self, now: Mono) -> Option<Mono> {
+        self.last_due.filter(|_| self.is_starved(now))
+    }
+
+    /// How long it has played at its end.
+    pub fn lasted(&self) -> Option<Duration> {
+        Some(self.end()?.since(self.begins?))
+    }
+
+    /// Units that were broken, or left out.
     pub fn left_out(&self) -> u64 {
         self.left_out
     }
@@ -213,15 +268,36 @@ impl Reel {
         self.is_all_here() || self.calls_ahead().any(ends)
     }
 
+    fn next_video(&self) -> Option<UnitStart> {
+        self.calls_ahead().find_map(|call| match call {
+            Call::Begin(start) if start.track == Track::Video => Some(start),
+            _ => None,
+        })
+    }
+
+    /// Where the sound ends, as far as what is here leads up to it.
+    fn sound_end(&self) -> Option<Ticks> {
+        let last = self.calls_ahead().fold(self.sound, |last, call| match call {
+            Call::Begin(UnitStart { track: Track::Audio, dts, .. }) => {
+                let before = self.latest.max(last).unwrap_or_default();
+                let is_led_to = self.times.leads_to(dts, before, self.frame());
+                last.max(Some(dts).filter(|_| is_led_to))
+            }
+            _ => last,
+        });
+        let step = if self.sound_step.0 > 0 { self.sound_step } else { SOUND_DEFAULT };
+        last.map(|last| last + step)
+    }
+
     /// When a unit is to leave.
     fn unit_due(&self, start: UnitStart) -> Option<Mono> {
         let Some(clock) = self.clock else { return Some(Mono::default()) };
         match start.track {
             Track::Video => Some(self.video_due(clock, start.dts)),
             Track::Audio => {
-                let strays = self.latest.is_none_or(|latest| start.dts - latest > JUMP);
                 let inside = self.is_open(Track::Video);
-                Some(if strays || inside { clock.at } else { clock.due(start.dts) })
+                let waits = self.leads_to(start.dts) && !inside;
+                Some(if waits { clock.due(start.dts) } else { clock.at })
             }
         }
     }
@@ -234,15 +310,31 @@ impl Reel {
     }
 
     fn jumps(&self, last: LastVideo, dts: Ticks) -> bool {
-        let pause = JUMP.max(Ticks(self.frame().0.saturating_mul(JUMP_FRAMES)));
-        dts <= last.dts || self.latest.is_some_and(|latest| dts - latest > pause)
+        dts <= last.dts || !(self.leads_to(dts) || self.is_rhythm(last.dts, dts))
     }
 
+    /// Whether the next picture comes about as late behind this one as this one behind the last.
+    fn is_rhythm(&self, last: Ticks, dts: Ticks) -> bool {
+        let later = |call| match call {
+            Call::Begin(start) if start.track == Track::Video => Some(start.dts - dts),
+            _ => None,
+        };
+        let next = self.calls_ahead().filter_map(later).find(|step| step.0 != 0);
+        next.is_some_and(|next| dts - last <= Ticks(next.0.saturating_mul(PAUSE_FRAMES)))
+    }
+
+    /// Whether what has left leads up to a time.
+    fn leads_to(&self, time: Ticks) -> bool {
+        self.latest.is_some_and(|latest| self.times.leads_to(time, latest, self.frame()))
+    }
+
+    /// How long a picture is shown: the shorter of the last two distances, for a pause before the
+    /// last picture does not tell how long that is shown.
     fn frame(&self) -> Ticks {
-        if self.frame.0 > 0 {
-            self.frame
-        } else {
-            FRAME_DEFAULT
+        match self.steps {
+            [Ticks(0), _] => FRAME_DEFAULT,
+            [step, Ticks(0)] => step,
+            [step, before] => step.min(before),
         }
     }
 
@@ -251,10 +343,8 @@ impl Reel {
             Call::Begin(start) => {
                 self.set_open(start.track, true);
                 match start.track {
-                    Track::Video => self.video_begins(start.dts, now),
-                    // A time that nothing leads up to is believed of video only.
-                    Track::Audio if self.latest.is_some_and(|at| start.dts - at > JUMP) => {}
-                    Track::Audio => self.latest = self.latest.max(Some(start.dts)),
+                    Track::Video => self.video_begins(start, now),
+                    Track::Audio => self.audio_begins(start),
                 }
             }
             Call::Commit(track) => self.set_open(track, false),
@@ -266,7 +356,25 @@ impl Reel {
         }
     }
 
-    fn video_begins(&mut self, dts: Ticks, now: Mono) {
+    /// A time that nothing leads up to is believed of video only.
+    fn audio_begins(&mut self, start: UnitStart) {
+        if !self.leads_to(start.dts) {
+            return;
+        }
+        let step = self.sound.map_or(Ticks(0), |last| start.dts - last);
+        if (1..=SOUND_MAX.0).contains(&step.0) {
+            self.sound_step = step;
+        }
+        self.sound = self.sound.max(Some(start.dts));
+        self.latest = self.latest.max(Some(start.dts));
+        self.last_due = self.last_due.max(self.clock.map(|clock| clock.due(start.dts)));
+    }
+
+    fn video_begins(&mut self, start: UnitStart, now: Mono) {
+        let dts = start.dts;
+        if self.clock.is_none() {
+            self.reorder = start.pts - dts;
+        }
         let begins = Clock { at: self.begins.unwrap_or(now), media: dts };
         let clock = *self.clock.get_or_insert(begins);
         let mut due = self.video_due(clock, dts);
@@ -279,12 +387,15 @@ impl Reel {
             self.clock = Some(Clock { at: due, media: dts });
         }
         if let Some(last) = self.video.filter(|_| !jumped) {
-            let step = dts - last.dts;
-            if (1..=FRAME_TICKS_MAX).contains(&step.0) {
-                self.frame = step;
-            }
+            let [latest, _] = self.steps;
+            self.steps = [dts - last.dts, latest];
         }
-        self.latest = if jumped { Some(dts) } else { self.latest.max(Some(dts)) };
+        if jumped {
+            (self.latest, self.sound, self.jumped) = (Some(dts), None, true);
+        } else {
+            self.latest = self.latest.max(Some(dts));
+        }
+        self.last_due = Some(due);
         self.video = Some(LastVideo { dts, due });
     }
 

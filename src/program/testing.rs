@@ -49,6 +49,9 @@ pub(crate) struct Tape {
     pub(crate) unit_bytes: usize,
     /// Where reading fails.
     pub(crate) breaks_at: Option<i64>,
+    /// How long a frame lasts, and of how many one is a key frame.
+    pub(crate) frame_ticks: i64,
+    pub(crate) gop: i64,
     pub(crate) frame: i64,
     pub(crate) audio: i64,
     pub(crate) told: bool,
@@ -67,7 +70,21 @@ impl Tape {
             left_out: None,
         };
         let (frame, audio, told) = (0, 0, false);
-        Tape { contents, frames, unit_bytes: 1000, breaks_at: None, frame, audio, told }
+        let (breaks_at, frame_ticks, gop) = (None, FRAME, GOP);
+        let unit_bytes = 1000;
+        Tape { contents, frames, unit_bytes, breaks_at, frame_ticks, gop, frame, audio, told }
+    }
+
+    /// Key frames alone that last so long, with sound or without.
+    pub(crate) fn slides(frames: i64, frame_ms: i64, sound: bool) -> Tape {
+        let mut tape = Tape { frame_ticks: frame_ms * 90, gop: 1, ..Tape::new(frames) };
+        tape.contents.duration = Some(Ticks(frames * tape.frame_ticks));
+        tape.contents.audio = tape.contents.audio.filter(|_| sound);
+        tape
+    }
+
+    fn sounds_before(&self, dts: i64) -> bool {
+        self.contents.audio.is_some() && self.audio * 1920 < dts
     }
 }
 
@@ -94,18 +111,17 @@ impl ContainerReader for Tape {
         sink: &mut dyn UnitSink,
     ) -> Result<Progress, FileError> {
         if !std::mem::replace(&mut self.told, true) {
-            configs().iter().for_each(|config| sink.config(config));
+            let silent = self.contents.audio.is_none();
+            configs().iter().take(2 - usize::from(silent)).for_each(|config| sink.config(config));
         }
         if self.breaks_at.is_some_and(|at| self.frame >= at) {
             return Err(FileError::Broken { what: "it was made so", at: 7 });
         }
-        if self.frame >= self.frames {
-            return Ok(Progress::End);
-        }
-        let dts = self.frame * FRAME;
-        let (track, time, key) = match self.audio * 1920 < dts {
+        let dts = self.frame * self.frame_ticks;
+        let (track, time, key) = match self.sounds_before(dts) {
             true => (Track::Audio, self.audio * 1920, false),
-            false => (Track::Video, dts, self.frame % GOP == 0),
+            false if self.frame >= self.frames => return Ok(Progress::End),
+            false => (Track::Video, dts, self.frame % self.gop == 0),
         };
         match track {
             Track::Video => self.frame += 1,
@@ -125,9 +141,10 @@ impl ContainerReader for Tape {
         to: Ticks,
         _sink: &mut dyn UnitSink,
     ) -> Result<Ticks, FileError> {
-        self.frame = (to.0 / (GOP * FRAME)).clamp(0, (self.frames - 1) / GOP) * GOP;
-        self.audio = self.frame * FRAME / 1920;
+        let gop_ticks = self.gop * self.frame_ticks;
+        self.frame = (to.0 / gop_ticks).clamp(0, (self.frames - 1) / self.gop) * self.gop;
+        self.audio = self.frame * self.frame_ticks / 1920;
         self.told = false;
-        Ok(Ticks(self.frame * FRAME))
+        Ok(Ticks(self.frame * self.frame_ticks))
     }
 }

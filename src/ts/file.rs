@@ -11,8 +11,8 @@ use super::clock::PERIOD;
 use super::demux::Demux;
 use super::grid::{Grid, Packets};
 use crate::base::limits::{
-    FILE_WINDOW_BYTES, TS_FILE_BACK_BYTES_MAX, TS_FILE_HEAD_BYTES_MAX, TS_FILE_PROBE_BYTES_MAX,
-    TS_FILE_TABLE_BYTES_MAX,
+    FILE_SOUND_AHEAD_BYTES_MAX, FILE_WINDOW_BYTES, TS_FILE_BACK_BYTES_MAX, TS_FILE_HEAD_BYTES_MAX,
+    TS_FILE_PROBE_BYTES_MAX, TS_FILE_TABLE_BYTES_MAX,
 };
 use crate::base::time::{Ticks, TICKS_PER_S};
 use crate::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
@@ -118,7 +118,7 @@ impl TsFile {
 
     /// Reads on until the audio track's configuration has come, if there is such a track.
     fn wait_for_audio(&mut self, file: &mut dyn ReadAt) -> Result<(), FileError> {
-        let end = self.packets.at().saturating_add(TS_FILE_PROBE_BYTES_MAX);
+        let end = self.packets.at().saturating_add(FILE_SOUND_AHEAD_BYTES_MAX);
         while self.demux.has_audio() && self.gate.config(Track::Audio).is_none() {
             if self.packets.at() >= end || self.feed(file, &mut Nothing)? == Progress::End {
                 break;

@@ -11,6 +11,7 @@ use streamcaster::codec::access_unit::{
 };
 use streamcaster::inputs::deck::{Deck, Decks, Delivery};
 use streamcaster::program::parcel::{Ending, Exchange, Parcel, Recorder};
+use streamcaster::program::reel::FileTimes;
 use streamcaster::system::commands::FileName;
 
 use crate::encoder::SPS;
@@ -144,7 +145,10 @@ pub struct FakeDeck {
 impl Deck for FakeDeck {
     fn take(&mut self) -> Option<Delivery> {
         if !std::mem::replace(&mut self.opened, true) {
-            return Some(Delivery::Opened(Some(Ticks(self.reading.file.ticks()))));
+            return Some(Delivery::Opened(FileTimes {
+                duration: Some(Ticks(self.reading.file.ticks())),
+                ..FileTimes::default()
+            }));
         }
         if self.under_way >= PARCELS {
             return None;

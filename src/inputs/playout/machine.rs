@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use log::{info, warn};
 
-use crate::base::limits::PRELOAD_MS;
 use crate::base::time::{Mono, Ticks};
 use crate::program::parcel::Ending;
 use crate::program::playlist::Walk;
@@ -26,7 +25,6 @@ use super::super::tape::Tape;
 
 /// How late a timer may be.
 const LATE_MAX: Duration = Duration::from_millis(50);
-const PRELOAD: Duration = Duration::from_millis(PRELOAD_MS);
 
 /// The lists there are, by their names.
 pub type Lists = BTreeMap<String, Arc<Playlist>>;
@@ -142,14 +140,18 @@ impl<D: Decks> Machine<D> {
         self.feed(now, programme);
         self.cast(now, programme);
         self.prepare(now, programme);
+        if let Some(due) = self.on.as_ref().and_then(|on| on.tape.reel.next_picture()) {
+            programme.expect(Source::File, due);
+        }
     }
 
     /// When [`Machine::advance`] has something to do, if no deck has news before; `None`: not
     /// before it is asked for something.
     pub fn due(&self, now: Mono) -> Option<Mono> {
         let on = self.on.as_ref().and_then(|on| {
-            let end = on.tape.reel.end().filter(|end| *end > now);
-            end.into_iter().chain(on.tape.reel.due(now)).min()
+            let later = [on.tape.reel.end(), on.tape.preloads_at()];
+            let later = later.into_iter().flatten().filter(|at| *at > now);
+            later.chain(on.tape.reel.due(now)).min()
         });
         let next = self.next.as_ref().and_then(|next| match next.why {
             Why::Follows if next.tape.is_ready(now) == Ok(true) => None,
@@ -297,7 +299,7 @@ impl<D: Decks> Machine<D> {
     fn prepare(&mut self, now: Mono, programme: &Programme) {
         let Some(on) = &mut self.on else { return };
         let ended = on.tape.reel.end().is_some_and(|end| now >= end);
-        if self.next.is_some() || !(ended || on.tape.ends_within(PRELOAD)) {
+        if self.next.is_some() || !(ended || on.tape.ends_soon(now)) {
             return;
         }
         let leaves = programme.switcher().choice() != Some(Source::File);

@@ -407,3 +407,6 @@ fn what_was_asked_for_before_the_disk_answered_stands() {
     stopped.run(1_000);
     assert_eq!(stopped.playing(), "", "a stop is a choice too");
 }
+
+#[path = "slow_tests.rs"]
+mod slow;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::names::quoted;
 use super::open::Identity;
-use super::survey::Details;
+use super::survey::{Details, SoundFault};
 use crate::base::limits::LIBRARY_WORDS_CHARS_MAX;
 use crate::base::time::Utc;
 use crate::codec::container::{FileError, Remedy};
@@ -123,10 +123,14 @@ impl Entry {
         }
     }
 
-    /// The command line that makes a file of it that can be played.
+    /// The command line that makes a file of it that can be played, or played whole.
     pub fn remedy(&self) -> Option<String> {
         match &self.state {
             State::Refused { remedy: Some(remedy), .. } => Some(command(&self.name, *remedy)),
+            // ffmpeg writes the tracks in the order of time.
+            State::Ready(Details { sound_fault: Some(SoundFault::TooFarBehind), .. }) => {
+                Some(command(&self.name, Remedy::Remux))
+            }
             _ => None,
         }
     }

@@ -29,7 +29,8 @@ use std::thread;
 use std::time::Duration;
 
 use crate::base::limits::THREAD_STACK_BYTES;
-use crate::codec::container::{ContainerReader, FileError};
+use crate::codec::container::FileError;
+use crate::program::reading::{Place, Reading};
 use crate::system::clock;
 use container::open_container;
 use listing::{Entry, Listing, State};
@@ -86,8 +87,8 @@ impl Shared {
 pub struct Opened {
     /// The file.
     pub file: LibraryFile,
-    /// What reads it, at its beginning.
-    pub reader: Box<dyn ContainerReader>,
+    /// Reads it, from its beginning.
+    pub reading: Reading,
 }
 
 impl fmt::Debug for Opened {
@@ -160,10 +161,22 @@ impl Library {
     }
 }
 
-/// Opens a file's reader; a reader that runs into a bug refuses its file.
-fn open_guarded(name: &str, mut file: LibraryFile) -> Result<Opened, LibraryError> {
-    let reader = guarded(name, || open_container(&mut file)).map_err(LibraryError::Refused)?;
-    Ok(Opened { file, reader })
+/// Opens a file's readers; a reader that runs into a bug refuses its file.
+fn open_guarded(name: &str, file: LibraryFile) -> Result<Opened, LibraryError> {
+    let reading = guarded(name, || read(&file)).map_err(LibraryError::Refused)?;
+    Ok(Opened { file, reading })
+}
+
+/// Reads a file from its beginning: to survey it as to play it.
+fn read(file: &LibraryFile) -> Result<Reading, FileError> {
+    let place = || -> Result<Place, FileError> {
+        let mut bytes = file.again()?;
+        let reader = open_container(&mut bytes)?;
+        Ok(Place::new(Box::new(bytes), reader))
+    };
+    let picture = place()?;
+    let sound = if picture.needs_another() { Some(place()?) } else { None };
+    Ok(Reading::new(picture, sound))
 }
 
 /// Runs what reads strangers' bytes: a bug in it ends with one file, not with the thread.

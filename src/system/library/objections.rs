@@ -4,7 +4,8 @@
 
 use serde::Serialize;
 
-use super::survey::{Details, VideoDetails};
+use super::survey::{Details, SoundFault, VideoDetails};
+use crate::base::limits::FILE_SOUND_AHEAD_BYTES_MAX;
 use crate::codec::access_unit::{AacConfig, AvcConfig};
 use crate::codec::profile::h264_profile;
 use crate::system::platforms::{
@@ -36,6 +37,10 @@ pub fn objections(details: &Details, on_air: OnAir<'_>) -> Vec<Objection> {
         b_frames(details),
         keyframes(details),
         no_audio(details),
+        pauses(details),
+        sound_begins(details),
+        sound_fault(details),
+        breaks_off(details),
         video_rate(details),
         audio_rate(details),
         on_air.video.and_then(|video| resolution(details, video)),
@@ -81,6 +86,60 @@ fn no_audio(details: &Details) -> Option<Objection> {
             .to_owned(),
     };
     objection("NO_AUDIO", words)
+}
+
+/// A picture that stands longer is a slide or a screen nobody touched, not a slow camera.
+const PAUSE_MS: u32 = 1_000;
+/// Sound that begins later is not late by the way it was written: a transport stream keeps its
+/// tracks within a second (ISO/IEC 13818-1, 2.4.2.6), sloppy muxers a little more.
+const SOUND_DELAY_MS: u32 = 3_000;
+
+fn pauses(details: &Details) -> Option<Objection> {
+    let ms = details.pause_ms;
+    let words = || {
+        format!(
+            "Its picture stands still for up to {} without a new frame: it is played so, but \
+             platforms ask for a constant frame rate.",
+            seconds(ms)
+        )
+    };
+    (ms >= PAUSE_MS).then(|| objection("LONG_PAUSES", words())).flatten()
+}
+
+fn sound_begins(details: &Details) -> Option<Objection> {
+    let ms = details.sound_delay_ms;
+    if details.audio.is_none() || details.sound_fault.is_some() || ms < SOUND_DELAY_MS {
+        return None;
+    }
+    let words = format!(
+        "By the times in it, its sound begins {} after its picture or later; silence fills in \
+         until then unless that is switched off.",
+        seconds(ms)
+    );
+    objection("SOUND_BEGINS_LATE", words)
+}
+
+fn sound_fault(details: &Details) -> Option<Objection> {
+    match details.sound_fault? {
+        SoundFault::TooFarBehind => objection(
+            "SOUND_TOO_FAR_BEHIND",
+            format!(
+                "Its sound stands more than {} MiB behind its picture in the file, further than \
+                 is read ahead, and is left out; writing the file again, in the order of time, \
+                 helps.",
+                FILE_SOUND_AHEAD_BYTES_MAX >> 20
+            ),
+        ),
+        SoundFault::BreaksOff => objection(
+            "SOUND_BREAKS_OFF",
+            "Its sound is damaged and ends early; the picture goes on.".to_owned(),
+        ),
+    }
+}
+
+fn breaks_off(details: &Details) -> Option<Objection> {
+    let why = details.breaks_off.as_ref()?;
+    objection("BREAKS_OFF", format!("It can be played only so far: {why}."))
 }
 
 fn video_rate(details: &Details) -> Option<Objection> {
@@ -184,6 +243,10 @@ mod tests {
             keyframe_interval_ms: Some(2_000),
             b_frames: false,
             left_out: None,
+            pause_ms: 33,
+            sound_delay_ms: 0,
+            sound_fault: None,
+            breaks_off: None,
         }
     }
 
@@ -232,6 +295,14 @@ mod tests {
         assert_eq!(of(&|d| d.keyframe_interval_ms = None), [""; 0]);
         assert_eq!(of(&|d| d.audio = None), ["NO_AUDIO"]);
         assert_eq!(of(&|d| d.video.bps = 6_000_001), ["VIDEO_BIT_RATE"]);
+        assert_eq!(of(&|d| d.pause_ms = 999), [""; 0]);
+        assert_eq!(of(&|d| d.pause_ms = 1_600), ["LONG_PAUSES"]);
+        assert_eq!(of(&|d| d.sound_delay_ms = 10_000), ["SOUND_BEGINS_LATE"]);
+        let far = of(&|d| d.sound_fault = Some(SoundFault::TooFarBehind));
+        assert_eq!(far, ["SOUND_TOO_FAR_BEHIND"]);
+        let broken = of(&|d| d.sound_fault = Some(SoundFault::BreaksOff));
+        assert_eq!(broken, ["SOUND_BREAKS_OFF"]);
+        assert_eq!(of(&|d| d.breaks_off = Some("it is cut short".into())), ["BREAKS_OFF"]);
         assert_eq!(of(&|d| d.audio.as_mut().unwrap().bps = 400_000), ["AUDIO_BIT_RATE"]);
         assert_eq!(of(&|d| d.video.height = 1080), ["RESOLUTION_DIFFERS"]);
         assert_eq!(of(&|d| d.video.profile_idc = 100), ["VIDEO_CONFIG_DIFFERS"]);

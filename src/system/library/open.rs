@@ -93,6 +93,14 @@ impl LibraryFile {
         Ok(LibraryFile { identity: Identity::of(&metadata), file })
     }
 
+    /// The same file once more, to be read at another place.
+    ///
+    /// # Errors
+    /// The system's own.
+    pub fn again(&self) -> io::Result<LibraryFile> {
+        Ok(LibraryFile { file: self.file.try_clone()?, identity: self.identity })
+    }
+
     /// The file as it was when it was opened.
     pub const fn identity(&self) -> Identity {
         self.identity

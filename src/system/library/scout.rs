@@ -10,12 +10,11 @@ use std::time::Duration;
 
 use rustix::process::setpriority_process;
 
-use super::container::open_container;
-use super::guarded;
 use super::listing::{Entry, Listing, State};
 use super::open::{Identity, LibraryFile};
 use super::scan::scan;
 use super::survey::survey;
+use super::{guarded, read};
 use super::{LibraryError, Shared};
 use crate::base::limits::{
     LIBRARY_LOOK_MS, LIBRARY_SCAN_MS, SURVEY_PAUSE_MS_MAX, SURVEY_PAUSE_MS_MIN,
@@ -130,7 +129,7 @@ fn due(listing: &Listing) -> VecDeque<usize> {
 
 /// What a file turns out to be.
 fn judge(folder: &Path, entry: &Entry) -> (Identity, State) {
-    let mut file = match LibraryFile::open(folder, &entry.name) {
+    let file = match LibraryFile::open(folder, &entry.name) {
         Ok(file) => file,
         Err(error) => {
             let words = LibraryError::from(error).to_string();
@@ -138,10 +137,7 @@ fn judge(folder: &Path, entry: &Entry) -> (Identity, State) {
         }
     };
     let identity = file.identity();
-    let surveyed = guarded(&entry.name, || {
-        let mut reader = open_container(&mut file)?;
-        survey(&mut file, reader.as_mut())
-    });
+    let surveyed = guarded(&entry.name, || survey(&mut read(&file)?));
     let state = match surveyed {
         // What was read may be half of it.
         _ if file.has_changed().unwrap_or(false) => State::Growing,

@@ -1,15 +1,17 @@
 //! Measures a file by its beginning. Purpose: what containers do not say (the distance of key
-//! frames, B-frames, the frame rate where the SPS is silent) or say wrongly. Non-goal: reading a
-//! file whole. Bound: [`SURVEY_TICKS_MAX`] of media, [`SURVEY_BYTES_MAX`] read behind the tables,
+//! frames, B-frames, the frame rate where the SPS is silent) or say wrongly; and whether it can be
+//! played, for it is read in the way playing reads it. Non-goal: reading a file whole. Bound:
+//! [`SURVEY_TICKS_MAX`] of media, [`SURVEY_BYTES_MAX`] of it read behind the tables,
 //! [`SURVEY_STEPS_MAX`] steps; nothing is kept of a unit.
 
-use std::io;
-
-use crate::base::limits::{SURVEY_BYTES_MAX, SURVEY_STEPS_MAX, SURVEY_TICKS_MAX};
+use crate::base::limits::{
+    LIBRARY_WORDS_CHARS_MAX, SURVEY_BYTES_MAX, SURVEY_STEPS_MAX, SURVEY_TICKS_MAX,
+};
 use crate::base::time::{Ticks, TICKS_PER_S};
 use crate::codec::access_unit::{AvcConfig, Track, TrackConfig, UnitSink, UnitStart};
-use crate::codec::container::{ContainerReader, FileError, Progress, ReadAt};
+use crate::codec::container::{FileError, Progress};
 use crate::codec::profile::{aac_profile, h264_profile};
+use crate::program::reading::Reading;
 
 /// What is known of a file that can be played.
 #[derive(Clone, Debug, PartialEq)]
@@ -29,6 +31,24 @@ pub struct Details {
     pub b_frames: bool,
     /// A track that is there and is left out, named for a person.
     pub left_out: Option<&'static str>,
+    /// The longest time from one picture to the next that was seen, milliseconds.
+    pub pause_ms: u32,
+    /// How long after its picture its sound begins, milliseconds, by the file's own times; as far
+    /// as was looked where none had come.
+    pub sound_delay_ms: u32,
+    /// Some of its sound cannot be played.
+    pub sound_fault: Option<SoundFault>,
+    /// Why it can be played only so far, a sentence without its subject.
+    pub breaks_off: Option<Box<str>>,
+}
+
+/// Why sound is left out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SoundFault {
+    /// It stands further behind its picture in the file than is read ahead, or does not come.
+    TooFarBehind,
+    /// It cannot be read on; the picture can.
+    BreaksOff,
 }
 
 /// The picture.
@@ -76,40 +96,30 @@ pub struct AudioDetails {
 /// Reads the beginning of a file and says what it is.
 ///
 /// # Errors
-/// The reader's, or it has no key unit of video.
-pub fn survey(
-    file: &mut dyn ReadAt,
-    reader: &mut dyn ContainerReader,
-) -> Result<Details, FileError> {
+/// The reader's before there is anything to play, or it has no key unit of video.
+pub fn survey(reading: &mut Reading) -> Result<Details, FileError> {
     let mut survey = Survey::default();
-    let mut metered = Metered { file, read: 0 };
-    let mut is_whole = false;
+    let mut sound_fault = None;
     for _ in 0..SURVEY_STEPS_MAX {
-        is_whole = reader.next(&mut metered, &mut survey)? == Progress::End;
-        if is_whole || metered.read >= SURVEY_BYTES_MAX || survey.span() >= SURVEY_TICKS_MAX {
+        let progress = reading.next(&mut survey);
+        if reading.take_left_out() > 0 {
+            sound_fault = Some(SoundFault::TooFarBehind);
+        }
+        match progress {
+            Ok(Progress::More) => {}
+            Ok(Progress::End) => survey.is_whole = true,
+            // What is whole before it is played.
+            Err(error) if survey.has_key => survey.breaks_off = Some(words(&error)),
+            Err(error) => return Err(error),
+        }
+        let is_over = survey.is_whole || survey.breaks_off.is_some();
+        if is_over || reading.bytes_read() >= SURVEY_BYTES_MAX || survey.span() >= SURVEY_TICKS_MAX
+        {
             break;
         }
     }
-    let size = metered.size();
-    survey.details(reader, size, is_whole)
-}
-
-/// Counts what is read.
-struct Metered<'a> {
-    file: &'a mut dyn ReadAt,
-    read: u64,
-}
-
-impl ReadAt for Metered<'_> {
-    fn size(&self) -> u64 {
-        self.file.size()
-    }
-
-    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read_at(offset, into)?;
-        self.read = self.read.saturating_add(u64::try_from(read).unwrap_or(0));
-        Ok(read)
-    }
+    let breaks_off = reading.sound_error().map(|_| SoundFault::BreaksOff);
+    survey.details(reading, sound_fault.or(breaks_off))
 }
 
 /// What one track came to.
@@ -155,7 +165,15 @@ struct Survey {
     last_key: Option<Ticks>,
     keys: u64,
     longest_gop: Ticks,
+    longest_pause: Ticks,
     b_frames: bool,
+    /// A key unit has begun: nothing before it is played.
+    begun: bool,
+    key_is_open: bool,
+    /// A key unit is whole.
+    has_key: bool,
+    is_whole: bool,
+    breaks_off: Option<Box<str>>,
 }
 
 impl Survey {
@@ -168,17 +186,26 @@ impl Survey {
         self.tallies.get(track.index()).copied().unwrap_or_default()
     }
 
+    /// How long after the picture the sound begins.
+    fn sound_delay(&self) -> Ticks {
+        let [video, audio] = self.tallies;
+        let begins = audio.first.unwrap_or(video.last);
+        video.first.map_or(Ticks(0), |first| (begins - first).max(Ticks(0)))
+    }
+
     fn details(
         self,
-        reader: &dyn ContainerReader,
-        size: u64,
-        is_whole: bool,
+        reading: &Reading,
+        sound_fault: Option<SoundFault>,
     ) -> Result<Details, FileError> {
-        let contents = reader.contents();
+        let (contents, size, is_whole) = (reading.contents(), reading.size(), self.is_whole);
         let avc = contents.video.as_ref().or(self.avc.as_ref()).ok_or(FileError::NoVideo)?;
-        let (Some(last_key), video) = (self.last_key, self.tally(Track::Video)) else {
+        let (Some(last_key), video) =
+            (self.last_key.filter(|_| self.has_key), self.tally(Track::Video))
+        else {
             return Err(FileError::NoVideo);
         };
+        let sound_delay = self.sound_delay();
         let audio_bps = self.tally(Track::Audio).bps();
         let measured_bps = video.bps().saturating_add(audio_bps);
         let duration = contents.duration.or(is_whole.then(|| video.duration()));
@@ -190,7 +217,12 @@ impl Survey {
             None if whole_bps.is_some() => bps.saturating_sub(audio_bps),
             _ => video.bps(),
         };
-        let audio = self.audio.or_else(|| contents.audio.as_ref().map(audio_details));
+        let announced = self.audio.or_else(|| contents.audio.as_ref().map(audio_details));
+        // Sound that is announced is somewhere, unless the file has been read whole.
+        let has_come = self.tally(Track::Audio).units > 0;
+        let audio = announced.filter(|_| has_come || !is_whole);
+        let is_sought = reading.reads_apart() && self.breaks_off.is_none() && !has_come;
+        let not_found = audio.filter(|_| is_sought).map(|_| SoundFault::TooFarBehind);
         let audio = audio.map(|audio| AudioDetails { bps: narrow(audio_bps), ..audio });
         let unfinished = if is_whole { Ticks(0) } else { video.last - last_key };
         let interval = self.longest_gop.max(unfinished);
@@ -211,6 +243,10 @@ impl Survey {
             keyframe_interval_ms: is_known.then(|| narrow(interval.to_ms().unsigned_abs())),
             b_frames: self.b_frames,
             left_out: contents.left_out,
+            pause_ms: narrow(self.longest_pause.to_ms().unsigned_abs()),
+            sound_delay_ms: narrow(sound_delay.to_ms().unsigned_abs()),
+            sound_fault: sound_fault.or(not_found),
+            breaks_off: self.breaks_off,
         })
     }
 }
@@ -229,6 +265,10 @@ fn frame_rate(stated: f64, video: &Tally) -> f32 {
     } else {
         (measured * 1000.0).round() as f32 / 1000.0
     }
+}
+
+fn words(error: &FileError) -> Box<str> {
+    error.to_string().chars().take(LIBRARY_WORDS_CHARS_MAX).collect::<String>().into_boxed_str()
 }
 
 fn narrow(value: u64) -> u32 {
@@ -257,12 +297,20 @@ impl UnitSink for Survey {
     }
 
     fn begin(&mut self, start: UnitStart) {
+        self.begun |= start.key;
+        if !self.begun {
+            return;
+        }
         if let Some(tally) = self.tallies.get_mut(start.track.index()) {
+            if start.track == Track::Video && tally.units > 0 {
+                self.longest_pause = self.longest_pause.max(start.dts - tally.last);
+            }
             tally.units += 1;
             tally.first.get_or_insert(start.dts);
             tally.last = tally.last.max(start.dts);
         }
         if start.track == Track::Video {
+            self.key_is_open = start.key;
             self.b_frames |= start.pts != start.dts;
             if start.key {
                 if let Some(last) = self.last_key.replace(start.dts) {
@@ -281,8 +329,16 @@ impl UnitSink for Survey {
     }
 
     fn patch(&mut self, _: Track, _: usize, _: [u8; 4]) {}
-    fn commit(&mut self, _: Track) {}
-    fn abort(&mut self, _: Track) {}
+
+    fn commit(&mut self, track: Track) {
+        if track == Track::Video {
+            self.has_key |= self.key_is_open;
+        }
+    }
+
+    fn abort(&mut self, track: Track) {
+        self.key_is_open &= track != Track::Video;
+    }
 }
 
 #[cfg(test)]

@@ -1,8 +1,13 @@
 //! What is measured of units that a reader hands over.
 
+use std::io;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::Arc;
+
 use super::*;
 use crate::codec::access_unit::{AacConfig, ConfigRecord};
-use crate::codec::container::Contents;
+use crate::codec::container::{ContainerReader, Contents, ReadAt};
+use crate::program::reading::Place;
 
 struct NoFile(u64);
 
@@ -17,13 +22,16 @@ impl ReadAt for NoFile {
 }
 
 /// Hands over frames at a fixed distance, reading something for each.
+#[derive(Clone)]
 struct Frames {
     contents: Contents,
     distance: i64,
     gop: u64,
     frames: u64,
     read_bytes: usize,
-    next: u64,
+    next: Arc<AtomicU64>,
+    /// Where reading fails.
+    breaks_at: u64,
     composition: i64,
 }
 
@@ -42,11 +50,21 @@ fn avc(frame_rate: f64) -> AvcConfig {
 impl Frames {
     fn new(distance: i64, gop: u64, frames: u64) -> Frames {
         let contents = Contents { video: Some(avc(0.0)), ..Contents::default() };
-        Frames { contents, distance, gop, frames, read_bytes: 0, next: 0, composition: 0 }
+        let (next, breaks_at) = (Arc::default(), u64::MAX);
+        Frames { contents, distance, gop, frames, read_bytes: 0, next, breaks_at, composition: 0 }
     }
 
-    fn survey(&mut self, size: u64) -> Details {
-        survey(&mut NoFile(size), self).unwrap()
+    fn try_survey(&self, size: u64) -> Result<Details, FileError> {
+        let place = Place::new(Box::new(NoFile(size)), Box::new(self.clone()));
+        survey(&mut Reading::new(place, None))
+    }
+
+    fn survey(&self, size: u64) -> Details {
+        self.try_survey(size).unwrap()
+    }
+
+    fn handed(&self) -> u64 {
+        self.next.load(Ordering::Relaxed)
     }
 }
 
@@ -60,17 +78,21 @@ impl ContainerReader for Frames {
         file: &mut dyn ReadAt,
         sink: &mut dyn UnitSink,
     ) -> Result<Progress, FileError> {
-        if self.next == self.frames {
+        let next = self.handed();
+        if next == self.frames {
             return Ok(Progress::End);
         }
+        if next == self.breaks_at {
+            return Err(FileError::Truncated { at: 7 });
+        }
         file.read_at(0, &mut vec![0; self.read_bytes])?;
-        let dts = Ticks(self.distance * self.next as i64);
+        let dts = Ticks(self.distance * next as i64);
         let pts = dts + Ticks(self.composition);
-        let key = self.next.is_multiple_of(self.gop);
+        let key = next.is_multiple_of(self.gop);
         sink.begin(UnitStart { track: Track::Video, dts, pts, key });
         sink.write(Track::Video, &[0; 1000]);
         sink.commit(Track::Video);
-        self.next += 1;
+        self.next.store(next + 1, Ordering::Relaxed);
         Ok(Progress::More)
     }
 
@@ -88,17 +110,17 @@ impl ContainerReader for Frames {
 
 #[test]
 fn it_ends_after_twelve_seconds_of_media_or_as_much_as_may_be_read() {
-    let mut long = Frames::new(3600, 50, 1_000_000);
+    let long = Frames::new(3600, 50, 1_000_000);
     let details = long.survey(1);
-    assert_eq!(long.next, 12 * 25 + 1);
+    assert_eq!(long.handed(), 12 * 25 + 1);
     assert_eq!((details.duration_ms, details.keyframe_interval_ms), (None, Some(2_000)));
     let mut heavy = Frames::new(3600, 50, 1_000_000);
     heavy.read_bytes = 1 << 20;
     heavy.survey(1);
-    assert_eq!(heavy.next, 8);
-    let mut still = Frames::new(0, 50, u64::MAX);
+    assert_eq!(heavy.handed(), 8);
+    let still = Frames::new(0, 50, u64::MAX);
     still.survey(1);
-    assert_eq!(still.next, SURVEY_STEPS_MAX as u64);
+    assert_eq!(still.handed(), SURVEY_STEPS_MAX as u64);
 }
 
 #[test]
@@ -141,19 +163,40 @@ fn bit_rates_come_from_the_size_unless_something_else_is_in_it() {
 
 #[test]
 fn b_frames_and_sound_are_seen() {
-    let mut frames = Frames::new(3600, 50, 100);
+    let frames = Frames::new(3600, 50, 100);
     assert!(!frames.survey(1).b_frames);
-    let mut frames = Frames { composition: 3600, ..Frames::new(3600, 50, 100) };
+    let mut frames = Frames { composition: 3600, ..Frames::new(3600, 50, 1000) };
     let record = ConfigRecord::from_slice(&[0x11, 0x90]).unwrap();
     let aac = AacConfig { record, object_type: 2, sample_rate_hz: 48_000, channels: 2 };
     frames.contents.audio = Some(aac);
     let details = frames.survey(1);
     assert!(details.b_frames);
     assert_eq!(details.audio.map(|audio| (audio.codec, audio.bps)), Some(("AAC-LC", 0)));
+    assert_eq!(details.sound_delay_ms, 12_000, "none so far");
+    frames.frames = 100;
+    frames.next = Arc::default();
+    assert_eq!(frames.survey(1).audio, None, "none at all");
 }
 
 #[test]
 fn without_a_key_unit_there_is_no_video() {
-    let mut frames = Frames::new(3600, 50, 0);
-    assert!(matches!(survey(&mut NoFile(1), &mut frames), Err(FileError::NoVideo)));
+    let frames = Frames::new(3600, 50, 0);
+    assert!(matches!(frames.try_survey(1), Err(FileError::NoVideo)));
+}
+
+#[test]
+fn what_breaks_off_is_played_so_far() {
+    let broken = Frames { breaks_at: 30, ..Frames::new(3600, 50, 100) };
+    let details = broken.survey(1);
+    let words = details.breaks_off.expect("it breaks off");
+    assert!(words.contains("cut short"), "{words}");
+    let at_once = Frames { breaks_at: 0, ..Frames::new(3600, 50, 100) };
+    assert!(matches!(at_once.try_survey(1), Err(FileError::Truncated { at: 7 })));
+    assert_eq!(Frames::new(3600, 50, 100).survey(1).breaks_off, None);
+}
+
+#[test]
+fn pauses_are_measured() {
+    assert_eq!(Frames::new(3600, 50, 100).survey(1).pause_ms, 40);
+    assert_eq!(Frames::new(270_000, 1, 100).survey(1).pause_ms, 3_000);
 }
