@@ -19,10 +19,10 @@ use streamcaster::system::library::survey::{Details, VideoDetails};
 use streamcaster::system::library::{Library, LibraryError};
 
 /// A folder that goes when the test ends.
-struct Folder(PathBuf);
+pub(crate) struct Folder(PathBuf);
 
 impl Folder {
-    fn new(name: &str) -> Folder {
+    pub(crate) fn new(name: &str) -> Folder {
         let name = format!("library-{name}-{}", std::process::id());
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
         fs::remove_dir_all(&folder).unwrap_or_default();
@@ -30,20 +30,20 @@ impl Folder {
         Folder(folder)
     }
 
-    fn videos(&self) -> PathBuf {
+    pub(crate) fn videos(&self) -> PathBuf {
         self.0.join("videos")
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.videos().join(name)
     }
 
-    fn write(&self, name: &str, bytes: &[u8]) {
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) {
         fs::write(self.path(name), bytes).expect("a file in a temporary folder");
         age(&self.path(name));
     }
 
-    fn ffmpeg(&self, name: &str, arguments: &[&str]) {
+    pub(crate) fn ffmpeg(&self, name: &str, arguments: &[&str]) {
         let path = self.path(name);
         ffmpeg(&[arguments, &[path.to_str().expect("a path in UTF-8")]].concat());
         age(&path);
@@ -57,13 +57,13 @@ impl Drop for Folder {
 }
 
 /// Written to a minute ago: nobody writes to it any more.
-fn age(path: &Path) {
+pub(crate) fn age(path: &Path) {
     let file = fs::File::options().write(true).open(path).expect("the file just written");
     file.set_modified(SystemTime::now() - Duration::from_secs(60)).expect("a settable time");
 }
 
 /// Waits until the listing is as wanted; 20 s are far more than it takes.
-fn wait_for(library: &Library, wanted: impl Fn(&Listing) -> bool) -> Arc<Listing> {
+pub(crate) fn wait_for(library: &Library, wanted: impl Fn(&Listing) -> bool) -> Arc<Listing> {
     let begun = Instant::now();
     loop {
         let listing = library.listing();
@@ -75,7 +75,7 @@ fn wait_for(library: &Library, wanted: impl Fn(&Listing) -> bool) -> Arc<Listing
     }
 }
 
-fn surveyed(library: &Library) -> Arc<Listing> {
+pub(crate) fn surveyed(library: &Library) -> Arc<Listing> {
     wait_for(library, |listing| {
         let unknown = |entry: &Arc<Entry>| matches!(entry.state, State::Pending | State::Growing);
         listing.is_known && !listing.entries.iter().any(unknown)
@@ -92,12 +92,12 @@ fn words(listing: &Listing, name: &str) -> String {
     entry.words().unwrap_or_else(|| panic!("{name} is refused: {entry:?}")).to_owned()
 }
 
-const PICTURE: [&str; 4] = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25"];
-const SOUND: [&str; 4] = ["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100"];
-const ENCODED: [&str; 8] =
+pub(crate) const PICTURE: [&str; 4] = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=25"];
+pub(crate) const SOUND: [&str; 4] = ["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100"];
+pub(crate) const ENCODED: [&str; 8] =
     ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-threads", "1"];
 
-fn codes(details: &Details) -> Vec<&'static str> {
+pub(crate) fn codes(details: &Details) -> Vec<&'static str> {
     objections(details, OnAir::default()).into_iter().map(|each| each.code).collect()
 }
 
@@ -330,8 +330,7 @@ fn a_file_replaced_while_it_is_open_is_read_to_its_end() {
     assert!(opened.file.is_replaced(library.folder(), "a.ts"));
     assert_eq!(opened.file.has_changed().ok(), Some(false), "the one that is open is the old one");
     let mut recorder = Recorder::default();
-    while opened.reader.next(&mut opened.file, &mut recorder).expect("readable") == Progress::More {
-    }
+    while opened.reading.next(&mut recorder).expect("readable") == Progress::More {}
     assert_eq!(recorder.units.len(), 50);
     fs::remove_file(folder.path("a.ts")).expect("the file");
     assert!(opened.file.is_replaced(library.folder(), "a.ts"));

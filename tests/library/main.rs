@@ -1,6 +1,8 @@
 //! The library: what a folder may hold, and files that ffmpeg made, read unit by unit.
 
 #[cfg(test)]
+mod agreement;
+#[cfg(test)]
 mod folder;
 #[cfg(test)]
 #[path = "../ts_support/recorder.rs"]

@@ -51,6 +51,33 @@ fn other_files_come_out_frame_by_frame() {
     play(&clips);
 }
 
+/// A second of stillness is no reason for standby, nor is a slide; no frame of it comes sooner.
+#[test]
+fn slow_files_come_out_at_their_own_pace() {
+    let still = &["-vf", "select='not(between(t,1,4))'", "-vsync", "vfr"];
+    let clips = [
+        Clip::of(Recipe { name: "slides.mp4", seconds: 8, more: &["-r", "0.5"], ..PLAIN }),
+        Clip::of(Recipe { name: "stands.mkv", seconds: 5, audio_hz: 0, more: still, ..PLAIN }),
+    ];
+    let mut scene = Scene::with(&clips.iter().collect::<Vec<_>>());
+    for clip in &clips {
+        scene.switch_to(clip.name);
+        scene.wait_frame(clip, clip.frames.video.len() - 1);
+        scene.wait_status("/current_video_source", "standby");
+    }
+    scene.program.assert_well();
+    let seen = scene.player.stop();
+    only_grows("video", &seen.frames.video);
+    for clip in &clips {
+        let (received, source) = (pictures(&seen.frames), pictures(&clip.frames));
+        let run = one_run(clip.name, &received.video, &source.video, source.video.len());
+        for (is, was) in of_run(&received.video, run).windows(2).zip(source.video.windows(2)) {
+            let step = |pair: &[Frame]| pair.last().map(|last| last.dts_ms - pair[0].dts_ms);
+            assert_eq!(step(is), step(was), "{}: {is:?}", clip.name);
+        }
+    }
+}
+
 /// Plays one after the other, and compares.
 fn play(clips: &[Clip]) {
     let scene = Scene::with(&clips.iter().collect::<Vec<_>>());

@@ -15,8 +15,11 @@ use crate::codec::container::{FileError, Progress};
 use super::order::{Order, Recordings, Turn};
 use super::Place;
 
-/// Sound that is first found so much later than its picture stands before it in the file.
-const APART: Ticks = Ticks::from_ms(1_000);
+/// Sound that is first found so much later than its picture, more than a frame of it, stands before
+/// that in the file.
+const MISSING: Ticks = Ticks::from_ms(50);
+/// How much further back it is looked for.
+const FURTHER: Ticks = Ticks::from_ms(1_000);
 
 /// A file's sound.
 pub(super) struct Sound {
@@ -75,8 +78,8 @@ impl Sound {
         }
         // Sound that stands before its picture begins earlier in the file, by as much.
         let found = self.held.first().map(|unit| unit.start.dts);
-        if let Some(missing) = found.map(|dts| dts - key).filter(|missing| *missing > APART) {
-            self.go(key - missing - APART, key);
+        if let Some(missing) = found.map(|dts| dts - key).filter(|missing| *missing > MISSING) {
+            self.go(key - missing - FURTHER, key);
         }
     }
 

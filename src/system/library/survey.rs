@@ -167,8 +167,8 @@ struct Survey {
     longest_gop: Ticks,
     longest_pause: Ticks,
     b_frames: bool,
-    /// A key unit has begun: nothing before it is played.
-    begun: bool,
+    /// The first key unit is there: nothing before it is played.
+    plays: bool,
     key_is_open: bool,
     /// A key unit is whole.
     has_key: bool,
@@ -297,8 +297,8 @@ impl UnitSink for Survey {
     }
 
     fn begin(&mut self, start: UnitStart) {
-        self.begun |= start.key;
-        if !self.begun {
+        self.plays |= start.key;
+        if !self.plays {
             return;
         }
         if let Some(tally) = self.tallies.get_mut(start.track.index()) {
