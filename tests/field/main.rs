@@ -9,6 +9,7 @@ mod cuts;
 mod files;
 mod made;
 mod pool;
+mod reasons;
 mod refresh;
 mod senders;
 
