@@ -95,6 +95,8 @@ impl ContainerReader for Pieces {
         let keys = self.pieces.iter().enumerate().filter(|(_, piece)| piece.key);
         let found = keys.take_while(|(index, piece)| *index == 0 || piece.dts <= to.0).last();
         let (index, piece) = found.ok_or(FileError::NoVideo)?;
+        // As in a transport stream, the beginning is the file's.
+        let index = if to > Ticks(0) { index } else { 0 };
         self.next = index;
         self.at = self.pieces.iter().take(index).map(|piece| piece.bytes as u64).sum();
         file.read_at(self.at, &mut [])?;
