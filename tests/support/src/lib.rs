@@ -7,6 +7,7 @@
 pub mod aac;
 pub mod bits;
 pub mod h264;
+pub mod loss;
 pub mod oracle;
 pub mod peers;
 pub mod recipes;
