@@ -25,7 +25,7 @@ pub const MACHINES: [&str; 2] = ["image", "takeover"];
 /// that computes; the table at the end of a run says what processor time each really used.
 const SLEEPERS: [&str; 8] =
     ["browser", "field", "health", "hostile", "metrics", "operator", "peers", "programme"];
-const SLEEPERS_AT_ONCE: usize = 2;
+const SLEEPERS_AT_ONCE: usize = 1;
 
 /// A test program.
 #[derive(Clone, Debug, PartialEq, Eq)]
