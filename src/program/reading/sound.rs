@@ -18,6 +18,8 @@ use super::Place;
 /// Sound that is first found so much later than its picture, more than a frame of it, stands before
 /// that in the file.
 const MISSING: Ticks = Ticks::from_ms(50);
+/// So much of it is taken to be missing where none is found: the file may end before.
+const NOT_FOUND: Ticks = Ticks::from_ms(10_000);
 /// How much further back it is looked for.
 const FURTHER: Ticks = Ticks::from_ms(1_000);
 
@@ -77,8 +79,8 @@ impl Sound {
             self.step();
         }
         // Sound that stands before its picture begins earlier in the file, by as much.
-        let found = self.held.first().map(|unit| unit.start.dts);
-        if let Some(missing) = found.map(|dts| dts - key).filter(|missing| *missing > MISSING) {
+        let missing = self.held.first().map_or(NOT_FOUND, |unit| unit.start.dts - key);
+        if missing > MISSING {
             self.go(key - missing - FURTHER, key);
         }
     }
