@@ -465,5 +465,8 @@ const fn message_header_bytes(format: u8) -> usize {
 }
 
 #[cfg(test)]
+#[path = "chunk_credit_tests.rs"]
+mod credit_tests;
+#[cfg(test)]
 #[path = "chunk_reader_tests.rs"]
 mod tests;
