@@ -10,7 +10,7 @@ use streamcaster::codec::access_unit::Track;
 use streamcaster::program::unit::Unit;
 use test_support::oracle;
 
-use super::media::JUMPED;
+use super::media::{BEHIND_JUMP, JUMPED};
 
 /// How late a unit comes at most, and how long its packets take.
 pub const JITTER_MS_MAX: u64 = 60;
@@ -22,10 +22,13 @@ pub const LEARNS: Duration = Duration::from_millis(1_500);
 #[derive(Default)]
 pub struct Arrivals {
     /// The recording whose picture is shown, the picture's number, and since when.
-    shows: Option<(Vec<u8>, u32)>,
+    shows: Option<([u8; 4], u32)>,
     cut: Mono,
     /// Since then.
     pictures: u64,
+    /// The recording that each track's newest unit is of, and whether it stands behind a jump of
+    /// that recording's clock.
+    clocks: [Option<([u8; 4], bool)>; 2],
     /// The newest DTS of each track, and how far each has come behind the other since the cut.
     newest_ms: [Option<i64>; 2],
     deepest_ms: [i64; 2],
@@ -61,9 +64,15 @@ impl Arrivals {
             self.silent = is_silent.then(|| self.silent.unwrap_or(now));
         }
         let behind_ms = self.newest_ms[1 - own].map_or(0, |newest| newest - dts_ms);
+        if !is_silent {
+            let clock = parts(body).map(|(id, _, end)| (id, [JUMPED, BEHIND_JUMP].contains(&end)));
+            self.clocks[own] = clock;
+        }
         let is_sources = (now >= self.joins || unit.track == Track::Audio) && !is_silent;
         if is_sources && behind_ms > self.deepest_ms[own] {
-            self.deepest_ms[own] = behind_ms;
+            if !self.has_two_clocks() {
+                self.deepest_ms[own] = behind_ms;
+            }
             self.behind_until[own] = made_up_for(now, behind_ms);
         }
         // That no sound comes is known late, and then silence begins where sound ended; and the
@@ -77,16 +86,21 @@ impl Arrivals {
         self.newest_ms[own] = Some(dts_ms);
     }
 
+    /// Whether one track's clock has jumped already and the other's, which comes behind it, not yet.
+    /// What lies between them then is the jump, and says nothing of how they are interleaved.
+    fn has_two_clocks(&self) -> bool {
+        let [video, audio] = self.clocks;
+        video.zip(audio).is_some_and(|((video, jumped), (audio, jumped_too))| {
+            video == audio && jumped != jumped_too
+        })
+    }
+
     /// A picture: of another recording, or of another time of its own, it begins anew.
     fn picture(&mut self, body: &[u8], dts_ms: i64, now: Mono) {
-        // Which recording it is of, its number, and an end.
-        let Some((rest, [end])) = body.split_last_chunk() else { return };
-        let Some((rest, number)) = rest.split_last_chunk() else { return };
-        let Some((_, id)) = rest.split_last_chunk::<4>() else { return };
-        let (id, number) = (id.to_vec(), u32::from_be_bytes(*number));
-        let follows = self.shows.replace((id.clone(), number + 1)) == Some((id, number));
+        let Some((id, number, end)) = parts(body) else { return };
+        let follows = self.shows.replace((id, number + 1)) == Some((id, number));
         self.pictures += 1;
-        if follows && *end != JUMPED {
+        if follows && end != JUMPED {
             return;
         }
         self.pictures = 1;
@@ -96,6 +110,14 @@ impl Arrivals {
         self.joins = made_up_for(now, ahead_ms);
         self.behind_until[0] = self.joins;
     }
+}
+
+/// Which recording a unit is of, its number, and its end.
+fn parts(body: &[u8]) -> Option<([u8; 4], u32, u8)> {
+    let (rest, [end]) = body.split_last_chunk()?;
+    let (rest, number) = rest.split_last_chunk()?;
+    let id = rest.last_chunk()?;
+    Some((*id, u32::from_be_bytes(*number), *end))
 }
 
 /// When a track that is this far behind has come up with the other.

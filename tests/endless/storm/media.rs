@@ -18,6 +18,8 @@ const RATES: [(u8, i64); 2] = [(3, 48_000), (4, 44_100)];
 
 /// The last byte of a picture with which the recording's clock jumps.
 pub const JUMPED: u8 = 2;
+/// The last byte of every other unit behind the jump.
+pub const BEHIND_JUMP: u8 = 3;
 
 /// How a recording comes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -319,8 +321,10 @@ impl Plan {
         let mut parts = vec![Media::default(), Media::default()];
         let elapsed = all.iter().map(|(time, _)| (*time).max(0)).collect();
         for (time, mut unit) in all {
-            if by != 0 && time == middle && unit.track == Side::Video {
-                *unit.nals[0].last_mut().expect("an end") = JUMPED;
+            if by != 0 && time >= middle {
+                let jumps = time == middle && unit.track == Side::Video;
+                let end = if jumps { JUMPED } else { BEHIND_JUMP };
+                *unit.nals[0].last_mut().expect("an end") = end;
             }
             let shift = self.origin + if time >= middle { by } else { 0 };
             (unit.dts, unit.pts) = (unit.dts + shift, unit.pts + shift);

@@ -70,3 +70,13 @@ fn a_storm_with_silence_that_stands_in() {
 fn a_storm_without() {
     storm(FillAudio::No, 1 << 32);
 }
+
+/// The sender's picture jumps back by half a second, and three frames of its sound that had not
+/// jumped yet come behind it: they stand far ahead, and nobody can learn from that how far its
+/// pictures come behind its sound. Later one does so for the first time, by 12 ms.
+#[test]
+fn a_jump_says_nothing_of_how_tracks_are_interleaved() {
+    let mut world = World::new((1 << 32) + 1489, FillAudio::No);
+    world.rage();
+    assert_eq!(world.findings(), []);
+}
