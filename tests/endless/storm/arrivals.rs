@@ -24,8 +24,9 @@ pub struct Arrivals {
     /// The recording whose picture is shown, the picture's number, and since when.
     shows: Option<([u8; 4], u32)>,
     cut: Mono,
-    /// Since then.
+    /// Pictures since then, and when the last of them came.
     pictures: u64,
+    pictured: Mono,
     /// The recording that each track's newest unit is of, and whether it stands behind a jump of
     /// that recording's clock.
     clocks: [Option<([u8; 4], bool)>; 2],
@@ -76,8 +77,9 @@ impl Arrivals {
             self.behind_until[own] = made_up_for(now, behind_ms);
         }
         // That no sound comes is known late, and then silence begins where sound ended; and the
-        // gap in front of a new source's sound is known when that comes.
-        let is_new = self.pictures <= 1 || now.since(self.cut) < LEARNS;
+        // gap in front of a new source's sound is known when that comes. Of a source that left
+        // before it was known, the gap is filled in front of the next one, whenever that shows.
+        let is_new = self.pictures <= 1 || self.pictured.since(self.cut) < LEARNS;
         let joins = self.silent == Some(now) || is_new;
         let begins = is_silent && joins;
         if now <= self.behind_until[own] || begins {
@@ -99,7 +101,7 @@ impl Arrivals {
     fn picture(&mut self, body: &[u8], dts_ms: i64, now: Mono) {
         let Some((id, number, end)) = parts(body) else { return };
         let follows = self.shows.replace((id, number + 1)) == Some((id, number));
-        self.pictures += 1;
+        (self.pictures, self.pictured) = (self.pictures + 1, now);
         if follows && end != JUMPED {
             return;
         }

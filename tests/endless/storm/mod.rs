@@ -80,3 +80,12 @@ fn a_jump_says_nothing_of_how_tracks_are_interleaved() {
     world.rage();
     assert_eq!(world.findings(), []);
 }
+
+/// A sender shows four pictures and is left within half a second, before it is known whether sound
+/// comes; standby, which makes up for a lead, shows a second later, and only then is the gap filled.
+#[test]
+fn a_source_that_left_before_its_sound_was_known_is_filled_in_front_of_the_next() {
+    let mut world = World::new(550, FillAudio::Yes);
+    world.rage();
+    assert_eq!(world.findings(), []);
+}
