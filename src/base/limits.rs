@@ -245,6 +245,8 @@ pub const FLV_OPENING_TAGS_MAX: usize = 2_000;
 pub const FLV_SEARCH_BYTES_MAX: u64 = 2 << 20;
 /// Tags walked through in one seek in an FLV file.
 pub const FLV_SEEK_TAGS_MAX: usize = 100_000;
+/// Tags that are not marked as key frames and are looked at all the same, in one seek.
+pub const FLV_KEY_LOOKS_MAX: usize = 4096;
 /// Elements inside one element of a Matroska file that are looked at.
 pub const MKV_CHILDREN_MAX: usize = 4096;
 /// The most frames in one block of a Matroska file (RFC 9559, 10.3: a byte counts them).
@@ -253,6 +255,8 @@ pub const MKV_LACE_FRAMES_MAX: usize = 256;
 pub const MKV_STRIPPED_BYTES_MAX: usize = 64;
 /// Video blocks looked at when a Matroska file is opened, to learn how far frames are reordered.
 pub const MKV_LOOK_AHEAD_FRAMES_MAX: usize = 64;
+/// Pictures looked at for the first key frame when a Matroska file is opened.
+pub const MKV_FIRST_KEY_FRAMES_MAX: usize = 2_000;
 /// The deepest reordering of frames there is (ISO/IEC 14496-10, E.2.1: max_num_reorder_frames).
 pub const REORDER_FRAMES_MAX: usize = 16;
 /// Elements looked at for that, and in one seek.
@@ -352,6 +356,8 @@ pub const MP4_STILL_SAMPLES_MAX: u32 = 256;
 pub const MP4_REORDER_SAMPLES_MAX: usize = 256;
 /// Fragments of an MP4 file whose places are remembered, evenly spread.
 pub const MP4_LANDMARKS_MAX: usize = 256;
+/// Samples of an MP4 track whose NAL units are looked at in one search for a key picture.
+pub const MP4_KEY_LOOKS_MAX: usize = 2048;
 /// Samples and boxes of a fragmented MP4 file gone over when it is opened, to know how long it
 /// plays, or in a seek.
 pub const MP4_WALK_STEPS_MAX: usize = 8_000_000;
@@ -672,11 +678,16 @@ pub const SMALL_HEAP_BYTES: usize = 2 << 20;
 pub const DEMULTIPLEXER_BYTES: usize = 64 << 10;
 /// An MPEG-TS file's reader: its window, the demultiplexer, configurations.
 pub const TS_READER_BYTES: usize = FILE_WINDOW_BYTES + DEMULTIPLEXER_BYTES + (16 << 10);
-/// An MP4 file's reader: its windows, the one for pictures, landmarks, configurations.
-pub const MP4_READER_BYTES: usize =
-    MP4_WINDOWS_MAX * MP4_WINDOW_BYTES + FILE_WINDOW_BYTES + MP4_LANDMARKS_MAX * 32 + (32 << 10);
-/// An FLV or Matroska file's reader: its window, configurations, headers, times.
-pub const TAGGED_READER_BYTES: usize = FILE_WINDOW_BYTES + (24 << 10);
+/// An MP4 file's reader: its windows, the one for pictures, landmarks, an access unit's head,
+/// configurations.
+pub const MP4_READER_BYTES: usize = MP4_WINDOWS_MAX * MP4_WINDOW_BYTES
+    + FILE_WINDOW_BYTES
+    + MP4_LANDMARKS_MAX * 32
+    + ACCESS_UNIT_HEAD_BYTES_MAX
+    + (32 << 10);
+/// An FLV or Matroska file's reader: its window, an access unit's head, configurations, headers,
+/// times.
+pub const TAGGED_READER_BYTES: usize = FILE_WINDOW_BYTES + ACCESS_UNIT_HEAD_BYTES_MAX + (24 << 10);
 /// What reads a file's sound at another place than its picture: only files without tables need it.
 pub const FILE_SOUND_BYTES_MAX: usize = larger(TS_READER_BYTES, TAGGED_READER_BYTES)
     + FILE_SOUND_HELD_BYTES

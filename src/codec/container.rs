@@ -177,6 +177,12 @@ pub enum FileError {
     Unfinished,
     /// It has no key unit of video to begin with.
     NoVideo,
+    /// It has sound, and no picture at all.
+    AudioOnly,
+    /// It is a piece of a fragmented file, without the header that says what is in it.
+    NoBeginning,
+    /// Its H.264 has no parameter sets, neither in a header nor among the pictures.
+    NoParameterSets,
     /// The disk.
     Disk(io::Error),
 }
@@ -192,6 +198,8 @@ pub enum Remedy {
     Audio,
     /// Encode both anew.
     Both,
+    /// Put a black picture to the sound.
+    Picture,
 }
 
 impl Remedy {
@@ -199,9 +207,13 @@ impl Remedy {
     pub const fn arguments(self) -> &'static str {
         match self {
             Remedy::Remux => "-c copy -movflags +faststart",
-            Remedy::Video => "-c:v libx264 -g 60 -c:a copy -movflags +faststart",
+            Remedy::Video => "-c:v libx264 -pix_fmt yuv420p -g 60 -c:a copy -movflags +faststart",
             Remedy::Audio => "-c:v copy -c:a aac -movflags +faststart",
-            Remedy::Both => "-c:v libx264 -g 60 -c:a aac -movflags +faststart",
+            Remedy::Both => "-c:v libx264 -pix_fmt yuv420p -g 60 -c:a aac -movflags +faststart",
+            Remedy::Picture => {
+                "-filter_complex color=c=black:s=1280x720:r=25 -shortest \
+                 -c:v libx264 -pix_fmt yuv420p -g 50 -c:a aac -movflags +faststart"
+            }
         }
     }
 }
@@ -211,10 +223,15 @@ impl FileError {
     pub const fn remedy(&self) -> Option<Remedy> {
         match self {
             FileError::NotRecognised | FileError::NoVideo => Some(Remedy::Both),
+            FileError::AudioOnly => Some(Remedy::Picture),
             FileError::Unsupported { remedy, .. } => Some(*remedy),
             FileError::Broken { .. } | FileError::Truncated { .. } => Some(Remedy::Remux),
             // Without the header, or the key, no program can make anything of it.
-            FileError::Unfinished | FileError::Encrypted { .. } | FileError::Disk(_) => None,
+            FileError::Unfinished
+            | FileError::NoBeginning
+            | FileError::NoParameterSets
+            | FileError::Encrypted { .. }
+            | FileError::Disk(_) => None,
         }
     }
 }
@@ -247,6 +264,15 @@ impl fmt::Display for FileError {
                 "it was never finished, or was not copied whole: the index that ends a recording is missing",
             ),
             FileError::NoVideo => f.write_str("it has no H.264 key frame to begin with"),
+            FileError::AudioOnly => f.write_str("it has sound, and no picture to go on air with"),
+            FileError::NoBeginning => f.write_str(
+                "it is a piece of a fragmented MP4 without its beginning (initialization segment): \
+                 join the two, the beginning first",
+            ),
+            FileError::NoParameterSets => f.write_str(
+                "its H.264 has no parameter sets (SPS and PPS), neither in a header nor in its key \
+                 frames, so nothing can decode it",
+            ),
             FileError::Disk(error) => write!(f, "it cannot be read: {error}"),
         }
     }

@@ -9,9 +9,10 @@ mod bit_reader;
 #[cfg(test)]
 pub(crate) mod collector;
 pub mod container;
+pub mod entry;
 pub mod h264;
 pub mod key_units;
-pub mod nal_lengths;
+pub mod length_units;
 mod nal_type;
 mod parameter_sets;
 mod picture_order;

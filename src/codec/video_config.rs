@@ -76,7 +76,7 @@ impl AvcConfig {
 
     /// Reads a record whose NAL units may have lengths of 1 to 4 bytes (3 is reserved, and occurs),
     /// and returns that number beside. The record kept says 4, which is what
-    /// [`NalLengths`](super::nal_lengths::NalLengths) writes.
+    /// [`LengthUnits`](super::length_units::LengthUnits) writes.
     pub fn with_length_size(record: &[u8]) -> Result<(AvcConfig, u8), AvcRecordError> {
         let (head, mut rest) = record.split_first_chunk::<6>().ok_or(AvcRecordError::Truncated)?;
         let [version, _profile, _compatibility, _level, length_size, sps_count] = *head;

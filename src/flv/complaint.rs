@@ -31,6 +31,11 @@ impl Complaint {
             Complaint::VideoRecord(_) | Complaint::AudioRecord(_) => return None,
         })
     }
+
+    /// Whether a video unit that came whole refutes it.
+    pub(super) const fn is_over(&self) -> bool {
+        matches!(self, Complaint::VideoRecord(_))
+    }
 }
 
 impl fmt::Display for Complaint {

@@ -6,7 +6,7 @@
 
 use memchr::memmem;
 
-use crate::base::limits::{FLV_OPENING_TAGS_MAX, TRACK_CONFIG_BYTES_MAX};
+use crate::base::limits::{ACCESS_UNIT_HEAD_BYTES_MAX, FLV_OPENING_TAGS_MAX};
 use crate::base::time::Ticks;
 use crate::codec::access_unit::{AvcConfig, Track, TrackConfig, UnitSink, UnitStart};
 use crate::codec::container::{
@@ -15,13 +15,19 @@ use crate::codec::container::{
 use crate::codec::window::Window;
 
 use super::reader::TagKind;
-use super::seek::{self, Place, BACK_POINTER_BYTES, TAG_HEADER_BYTES};
+use super::seek::{self, Place, Search, BACK_POINTER_BYTES, TAG_HEADER_BYTES};
 use super::tag::VIDEO_HEADER_BYTES;
 use super::units::{TagCounters, TagUnits};
 
 /// FLV header and the back pointer behind it.
 const FILE_HEADER_BYTES: usize = 13;
-/// Time after the first video unit in which audio is still waited for when a file is opened.
+/// The header's flag that there are audio tags (E.2).
+const HAS_AUDIO: u8 = 0x04;
+/// Of a tag this much is looked at when a file is opened: a video header, and the longest head of
+/// an access unit with a slice behind it.
+const TAG_BEGINNING_BYTES: usize = ACCESS_UNIT_HEAD_BYTES_MAX + VIDEO_HEADER_BYTES + 8;
+/// Time after the first video unit in which audio is still waited for when a file is opened that
+/// does not say that it has some.
 const AUDIO_LATE: Ticks = Ticks::from_ms(3_000);
 /// Tags looked at from the end for the last timestamp.
 const LAST_TAGS: usize = 16;
@@ -66,12 +72,12 @@ impl FlvFile {
         let mut window = Window::new();
         let head = window.get(file, 0, FILE_HEADER_BYTES)?;
         let header = head.first_chunk::<9>().filter(|_| is_flv(head));
-        let [_, _, _, _, _, o0, o1, o2, o3] = *header.ok_or(FileError::NotRecognised)?;
+        let [_, _, _, _, flags, o0, o1, o2, o3] = *header.ok_or(FileError::NotRecognised)?;
         let data = u64::from(u32::from_be_bytes([o0, o1, o2, o3])) + BACK_POINTER_BYTES;
         if data > file.size() {
             return Err(FileError::Truncated { at: file.size() });
         }
-        let mut found = Opening::look(file, &mut window, data)?;
+        let mut found = Opening::look(file, &mut window, data, flags & HAS_AUDIO != 0)?;
         let (video, first_key) = found.video()?;
         let audio = found.units.audio().cloned();
         let left_out = found.units.complaint(Track::Audio).filter(|_| audio.is_none());
@@ -203,7 +209,15 @@ impl ContainerReader for FlvFile {
         sink: &mut dyn UnitSink,
     ) -> Result<Ticks, FileError> {
         self.give_up(sink);
-        let key = seek::find_key(file, &mut self.window, self.first_key, self.base_ms, to.to_ms())?;
+        let mut search = Search {
+            file,
+            window: &mut self.window,
+            first: self.first_key,
+            base_ms: self.base_ms,
+            to_ms: to.to_ms(),
+            length_bytes: self.units.length_bytes(),
+        };
+        let key = search.find_key()?;
         self.at = seek::with_headers(file, &mut self.window, key.at)?;
         Ok(Ticks::from_ms(seek::since(key.timestamp_ms, self.base_ms)))
     }
@@ -218,18 +232,26 @@ struct Opening {
     began: [Option<u32>; 2],
     /// The tag being looked at.
     tag: Place,
+    /// The header says that there is audio.
+    has_audio: bool,
     /// What onMetaData says of the duration, milliseconds.
     stated_ms: Option<i64>,
 }
 
 impl Opening {
-    fn look(file: &mut dyn ReadAt, window: &mut Window, data: u64) -> Result<Opening, FileError> {
+    fn look(
+        file: &mut dyn ReadAt,
+        window: &mut Window,
+        data: u64,
+        has_audio: bool,
+    ) -> Result<Opening, FileError> {
         let mut opening = Opening {
-            units: TagUnits::new(),
+            units: TagUnits::of_file(),
             first_key: None,
             key_began: false,
             began: [None; 2],
             tag: Place { at: data, timestamp_ms: 0 },
+            has_audio,
             stated_ms: None,
         };
         let mut at = data;
@@ -247,7 +269,7 @@ impl Opening {
                     opening.stated_ms = opening.stated_ms.or_else(|| stated_ms(script));
                 }
                 Some(kind) => {
-                    let beginning = bytes.min(TRACK_CONFIG_BYTES_MAX + VIDEO_HEADER_BYTES);
+                    let beginning = bytes.min(TAG_BEGINNING_BYTES);
                     opening.take(kind, window.get(file, body, beginning)?, bytes);
                 }
                 None => {}
@@ -281,9 +303,13 @@ impl Opening {
     fn is_enough(&self) -> bool {
         let [video, audio] = self.began;
         let audio_known = audio.is_some() || self.units.complaint(Track::Audio).is_some();
-        let late = video
-            .is_some_and(|began| seek::since(self.tag.timestamp_ms, began) > AUDIO_LATE.to_ms());
-        self.first_key.is_some() && (audio_known || late)
+        // Sound may stand seconds behind its picture: where the header promises some, it is looked
+        // for as far as tags are looked at.
+        let is_late = !self.has_audio
+            && video.is_some_and(|began| {
+                seek::since(self.tag.timestamp_ms, began) > AUDIO_LATE.to_ms()
+            });
+        self.first_key.is_some() && (audio_known || is_late)
     }
 
     fn video(&self) -> Result<(AvcConfig, Place), FileError> {
@@ -296,11 +322,12 @@ impl Opening {
                     what: what.to_owned(),
                     remedy: if audio_too { Remedy::Both } else { Remedy::Video },
                 },
-                None => FileError::Broken {
-                    what: "its H.264 configuration cannot be used",
-                    at: self.tag.at,
-                },
+                None => FileError::NoParameterSets,
             }),
+            _ if self.units.lacks_parameter_sets() => Err(FileError::NoParameterSets),
+            (None, None, None) if self.units.audio().is_some() || audio_too => {
+                Err(FileError::AudioOnly)
+            }
             _ => Err(FileError::NoVideo),
         }
     }

@@ -24,7 +24,8 @@ fn headers(file: &mut Vec<u8>, ms: u32) {
 fn picture(key: bool, bytes: usize, random: &mut Random) -> Vec<u8> {
     let mut body = if key { hex("1701000000") } else { hex("2701000000") };
     body.extend(u32::try_from(bytes).unwrap().to_be_bytes());
-    body.extend((0..bytes).map(|_| random.byte()));
+    body.push(if key { 0x65 } else { 0x41 });
+    body.extend((1..bytes).map(|_| random.byte()));
     body
 }
 
@@ -188,9 +189,11 @@ fn what_cannot_be_played_is_named() {
     assert_eq!(said(&[(9, "1400aabb"), (8, "2faa")]), (vp6, Some(Remedy::Both)));
     let hevc = "it holds HEVC video (Enhanced RTMP), which cannot be carried".to_owned();
     assert_eq!(said(&[(9, "9068766331aabb")]), (hevc, Some(Remedy::Video)));
-    let none = "it has no H.264 key frame to begin with".to_owned();
-    assert_eq!(said(&[(8, "af001190"), (8, "af010101")]), (none, Some(Remedy::Both)));
-    assert!(said(&[(9, "170000000000")]).0.contains("its H.264 configuration cannot be used"));
+    let none = "it has sound, and no picture to go on air with".to_owned();
+    assert_eq!(said(&[(8, "af001190"), (8, "af010101")]), (none, Some(Remedy::Picture)));
+    let useless = [(9, "170000000000"), (9, "17010000000000000165")];
+    assert!(said(&useless).0.contains("has no parameter sets"));
+    assert!(said(&useless[1..]).0.contains("has no parameter sets"));
     assert!(matches!(open(b"RIFF....AVI LIST"), Err(FileError::NotRecognised)));
 
     let mut bytes = head();

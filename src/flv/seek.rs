@@ -3,16 +3,21 @@
 //! by themselves; but each is followed by its own size (PreviousTagSize, Adobe FLV specification
 //! 10.1, E.3), so a place where two tags in a row fit their sizes is taken for the beginning of a
 //! tag. Where writers got the sizes wrong none is found, and the tags are walked from the first.
-//! Non-goal: keyframe tables in onMetaData, which few writers make. Bound: no state; every search
-//! has its limit in `limits`.
+//! FrameType says where to look first: a decoder can start at a tag when its NAL units say so.
+//! Non-goal: keyframe tables in onMetaData, which few writers make. Bound: `LOOK_BYTES` for the
+//! time of a search; every search has its limit in `limits`.
 
 use std::io;
 
-use crate::base::limits::{FILE_WINDOW_BYTES, FLV_SEARCH_BYTES_MAX, FLV_SEEK_TAGS_MAX};
+use crate::base::limits::{
+    FILE_WINDOW_BYTES, FLV_KEY_LOOKS_MAX, FLV_SEARCH_BYTES_MAX, FLV_SEEK_TAGS_MAX,
+};
 use crate::codec::container::ReadAt;
+use crate::codec::entry::{self, Entry, StoredUnit};
 use crate::codec::window::Window;
 
 use super::reader::TagKind;
+use super::tag::VIDEO_HEADER_BYTES;
 
 /// Bytes in front of a tag's body.
 pub(super) const TAG_HEADER_BYTES: u64 = 11;
@@ -26,6 +31,10 @@ const REGION_BYTES_MIN: u64 = 1 << 20;
 const DIVISIONS_MAX: usize = 64;
 /// Places looked at more closely in one search for a tag.
 const CANDIDATES_MAX: usize = 64;
+/// Of an access unit so much is read at once to see what it is.
+const LOOK_BYTES: usize = 512;
+/// CodecID of H.264, in the lower half of a video tag's first byte.
+const CODEC_AVC: u8 = 7;
 /// Tags between a sequence header and its key unit: the other track's header, and metadata.
 const HEADERS_MAX: usize = 4;
 
@@ -83,17 +92,24 @@ impl TagHead {
         self.kind.is_some() && self.stream_id == 0
     }
 
-    /// An H.264 access unit that is a key frame (E.4.3.1).
-    fn is_key(&self) -> bool {
+    /// An H.264 access unit (E.4.3.1).
+    fn is_unit(&self) -> bool {
+        let [flags, packet] = self.first;
         self.kind == Some(TagKind::Video)
-            && matches!(self.first, [0x17 | 0x47, 1])
-            && self.body_bytes > 5
+            && (flags & 0x8f, packet) == (CODEC_AVC, 1)
+            && self.body_bytes as usize > VIDEO_HEADER_BYTES
+    }
+
+    /// Its FrameType says that it is a key frame.
+    fn is_marked(&self) -> bool {
+        let [flags, _] = self.first;
+        self.is_unit() && matches!(flags >> 4, 1 | 4)
     }
 
     /// A sequence header of H.264 or AAC, or metadata.
     fn is_header(&self) -> bool {
         match self.kind {
-            Some(TagKind::Video) => self.first == [0x17, 0],
+            Some(TagKind::Video) => matches!(self.first, [0x17 | 0x27, 0]),
             Some(TagKind::Audio) => matches!(self.first, [0xa0..=0xaf, 0]),
             Some(TagKind::Script) => true,
             None => false,
@@ -139,31 +155,115 @@ pub(super) fn tag_before(
     Ok(tag.filter(|tag| tag.is_plausible() && back_pointer(tag.body_bytes) == pointer))
 }
 
-/// The last key unit at or before `to_ms` behind `base_ms`, or else the first.
-pub(super) fn find_key(
-    file: &mut dyn ReadAt,
-    window: &mut Window,
-    first: Place,
-    base_ms: u32,
-    to_ms: i64,
-) -> io::Result<Place> {
-    if since(first.timestamp_ms, base_ms) >= to_ms {
-        return Ok(first);
-    }
-    let near = approach(file, window, first, base_ms, to_ms)?;
-    if let Some(key) = walk(file, window, near.at, base_ms, to_ms)? {
-        return Ok(key);
-    }
-    let mut end = near.at;
-    for _ in 0..FLV_SEEK_TAGS_MAX {
-        match tag_before(file, window, end)? {
-            Some(tag) if tag.at <= first.at => return Ok(first),
-            Some(tag) if tag.is_key() => return Ok(tag.place()),
-            Some(tag) => end = tag.at,
-            None => break,
+/// Which tags are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Tags {
+    Marked,
+    All,
+}
+
+/// A search for the last key unit at or before a time, or else the first.
+pub(super) struct Search<'a> {
+    pub(super) file: &'a mut dyn ReadAt,
+    pub(super) window: &'a mut Window,
+    /// The first key unit.
+    pub(super) first: Place,
+    /// The timestamp that is 0.
+    pub(super) base_ms: u32,
+    /// The time sought.
+    pub(super) to_ms: i64,
+    /// Bytes of the length before each NAL unit.
+    pub(super) length_bytes: u8,
+}
+
+impl Search<'_> {
+    /// Where it begins.
+    pub(super) fn find_key(&mut self) -> io::Result<Place> {
+        if since(self.first.timestamp_ms, self.base_ms) >= self.to_ms {
+            return Ok(self.first);
         }
+        let (first, base_ms, to_ms) = (self.first, self.base_ms, self.to_ms);
+        let near = approach(self.file, self.window, first, base_ms, to_ms)?;
+        for tags in [Tags::Marked, Tags::All] {
+            if let Some(key) = self.walk(near.at, tags)? {
+                return Ok(key);
+            }
+        }
+        let mut looks = Looks::new();
+        let mut end = near.at;
+        for _ in 0..FLV_SEEK_TAGS_MAX {
+            match tag_before(self.file, self.window, end)? {
+                Some(tag) if tag.at <= first.at => return Ok(first),
+                Some(tag) => {
+                    if looks.is_key(self.file, &tag, self.length_bytes)? {
+                        return Ok(tag.place());
+                    }
+                    end = tag.at;
+                }
+                None => break,
+            }
+        }
+        Ok(self.walk(first.at, Tags::Marked)?.unwrap_or(first))
     }
-    Ok(walk(file, window, first.at, base_ms, to_ms)?.unwrap_or(first))
+
+    /// The last key unit not later than the time between `from` and the first video that is.
+    fn walk(&mut self, from: u64, tags: Tags) -> io::Result<Option<Place>> {
+        let (mut at, mut key, mut looks) = (from, None, Looks::new());
+        for _ in 0..FLV_SEEK_TAGS_MAX {
+            let Some(tag) =
+                read_tag(self.file, self.window, at)?.filter(|tag| tag.end() <= self.file.size())
+            else {
+                break;
+            };
+            if tag.kind == Some(TagKind::Video) && !tag.is_header() {
+                if since(tag.timestamp_ms, self.base_ms) > self.to_ms {
+                    break;
+                }
+                if tags == Tags::Marked && tag.is_marked()
+                    || tags == Tags::All && looks.is_key(self.file, &tag, self.length_bytes)?
+                {
+                    key = Some(tag);
+                }
+            }
+            at = tag.end() + BACK_POINTER_BYTES;
+        }
+        // Of those that are marked it is enough to look at the last.
+        let Some(tag) = key else { return Ok(None) };
+        let is_key = tags == Tags::All || looks.is_key(self.file, &tag, self.length_bytes)?;
+        Ok(is_key.then_some(tag.place()))
+    }
+}
+
+/// Looks at access units. Those that are not marked as key frames are looked at
+/// `FLV_KEY_LOOKS_MAX` times at most.
+struct Looks {
+    window: Window,
+    left: usize,
+}
+
+impl Looks {
+    fn new() -> Looks {
+        Looks { window: Window::of(LOOK_BYTES), left: FLV_KEY_LOOKS_MAX }
+    }
+
+    /// Whether a decoder can start at a tag.
+    fn is_key(
+        &mut self,
+        file: &mut dyn ReadAt,
+        tag: &TagHead,
+        length_bytes: u8,
+    ) -> io::Result<bool> {
+        let is_marked = tag.is_marked();
+        if !tag.is_unit() || !(is_marked || self.left > 0) {
+            return Ok(false);
+        }
+        self.left -= usize::from(!is_marked);
+        let header = TAG_HEADER_BYTES + VIDEO_HEADER_BYTES as u64;
+        let bytes = u64::from(tag.body_bytes).saturating_sub(VIDEO_HEADER_BYTES as u64);
+        let at = tag.at.saturating_add(header);
+        let unit = StoredUnit { stripped: &[], at, bytes, length_bytes };
+        Ok(entry::look(file, &mut self.window, unit)? >= Entry::Gradual)
+    }
 }
 
 /// A tag not later than `to_ms` and less than `REGION_BYTES_MIN` before one that is, if the sizes
@@ -245,32 +345,6 @@ fn fits(file: &mut dyn ReadAt, at: u64) -> io::Result<bool> {
         at = tag.end() + BACK_POINTER_BYTES;
     }
     Ok(true)
-}
-
-/// The last key unit not later than `to_ms` between `from` and the first video that is.
-fn walk(
-    file: &mut dyn ReadAt,
-    window: &mut Window,
-    from: u64,
-    base_ms: u32,
-    to_ms: i64,
-) -> io::Result<Option<Place>> {
-    let (mut at, mut key) = (from, None);
-    for _ in 0..FLV_SEEK_TAGS_MAX {
-        let Some(tag) = read_tag(file, window, at)?.filter(|tag| tag.end() <= file.size()) else {
-            break;
-        };
-        if tag.kind == Some(TagKind::Video) && !tag.is_header() {
-            if since(tag.timestamp_ms, base_ms) > to_ms {
-                break;
-            }
-            if tag.is_key() {
-                key = Some(tag.place());
-            }
-        }
-        at = tag.end() + BACK_POINTER_BYTES;
-    }
-    Ok(key)
 }
 
 /// Where the sequence headers directly before a key unit begin, or else the unit itself.

@@ -2,17 +2,18 @@
 //! arrive. Purpose: publishers, pulls and files all deliver through it; payload is checked and
 //! passed on, never kept. Non-goals: Enhanced RTMP and codecs other than H.264 and AAC, which are
 //! named; smoothing of audio times, which milliseconds make uneven. Bound: two decoder
-//! configuration records (`TRACK_CONFIG_BYTES_MAX`), two headers.
+//! configuration records (`TRACK_CONFIG_BYTES_MAX`), two headers, the head of an access unit.
 //!
-//! A video unit is a key unit when its FrameType says so (Adobe FLV specification 10.1, E.4.3.1):
-//! the sink is told before the payload comes, and what writers call a key frame is one in H.264.
+//! FrameType (Adobe FLV specification 10.1, E.4.3.1) is not looked at: there are publishers that
+//! mark every frame as a key frame, and others that mark none (HaishinKit #1515). The NAL units
+//! say what a unit is; they may also hold the only parameter sets (SRS #2994).
 
 use crate::base::limits::COMPOSITION_TICKS_MAX;
 use crate::base::time::Ticks;
 use crate::codec::access_unit::{
     AacConfig, AvcConfig, ConfigRecord, Track, TrackConfig, UnitSink, UnitStart,
 };
-use crate::codec::nal_lengths::NalLengths;
+use crate::codec::length_units::{LengthUnits, Outcome};
 use crate::codec::{AacRecordError, AvcRecordError};
 
 use super::complaint::Complaint;
@@ -62,7 +63,6 @@ enum Body {
     Unknown,
     Record,
     Unit {
-        key: bool,
         composition_ms: i32,
     },
     /// Nothing of use: command frames, ends of sequence, packet types to come.
@@ -80,13 +80,17 @@ struct Lane {
     dts: Ticks,
     head: heapless::Vec<u8, HEAD_BYTES_MAX>,
     record: ConfigRecord,
-    nals: NalLengths,
-    config: Option<TrackConfig>,
-    /// The last sequence header could be used.
+    /// Of video: what makes units of its messages.
+    pictures: Option<LengthUnits>,
+    /// Of audio: what the last sequence header says that could be used, and whether that was the
+    /// last.
+    sound: Option<AacConfig>,
     usable: bool,
-    /// The sink has heard of the configuration.
-    told: bool,
+    /// The sink has heard of it.
+    announced: bool,
     complaint: Option<Complaint>,
+    /// A key unit of video came, and nothing had said what to decode it with.
+    lacks_sets: bool,
 }
 
 impl Lane {
@@ -98,11 +102,12 @@ impl Lane {
             dts: Ticks(0),
             head: heapless::Vec::new(),
             record: ConfigRecord::new(),
-            nals: NalLengths::new(4),
-            config: None,
+            pictures: (track == Track::Video).then(LengthUnits::new),
+            sound: None,
             usable: false,
-            told: false,
+            announced: false,
             complaint: None,
+            lacks_sets: false,
         }
     }
 
@@ -132,27 +137,37 @@ impl Lane {
                 self.phase = Phase::Skip;
             }
             Body::Unit { .. } if self.left == 0 => self.phase = Phase::Skip,
-            Body::Unit { .. } if !self.usable => {
-                counters.unconfigured += 1;
-                self.phase = Phase::Skip;
-            }
-            Body::Unit { key, composition_ms } => {
-                let ticks = Ticks::from_ms(i64::from(composition_ms));
-                let believed = (0..=COMPOSITION_TICKS_MAX).contains(&ticks.0);
-                counters.corrected_times += u64::from(!believed);
-                let pts = if believed { self.dts + ticks } else { self.dts };
-                self.tell(sink);
-                sink.begin(UnitStart { track: self.track, dts: self.dts, pts, key });
-                self.nals.begin(self.left);
-                self.phase = Phase::Unit;
-            }
+            Body::Unit { composition_ms } => self.begin_unit(composition_ms, counters, sink),
         }
     }
 
-    fn tell<S: UnitSink + ?Sized>(&mut self, sink: &mut S) {
-        if let Some(config) = self.config.as_ref().filter(|_| !self.told) {
-            sink.config(config);
-            self.told = true;
+    fn begin_unit<S: UnitSink + ?Sized>(
+        &mut self,
+        composition_ms: i32,
+        counters: &mut TagCounters,
+        sink: &mut S,
+    ) {
+        let ticks = Ticks::from_ms(i64::from(composition_ms));
+        let believed = (0..=COMPOSITION_TICKS_MAX).contains(&ticks.0);
+        counters.corrected_times += u64::from(!believed);
+        let (dts, pts) = (self.dts, if believed { self.dts + ticks } else { self.dts });
+        self.phase = Phase::Unit;
+        if let Some(pictures) = &mut self.pictures {
+            pictures.begin(dts, pts, self.left, sink);
+        } else if self.usable {
+            self.announce(sink);
+            sink.begin(UnitStart { track: self.track, dts, pts, key: false });
+        } else {
+            counters.unconfigured += 1;
+            self.phase = Phase::Skip;
+        }
+    }
+
+    /// Says what the sound is. What the picture is, its units say.
+    fn announce<S: UnitSink + ?Sized>(&mut self, sink: &mut S) {
+        if let Some(config) = self.sound.as_ref().filter(|_| !self.announced) {
+            sink.config(&TrackConfig::Aac(config.clone()));
+            self.announced = true;
         }
     }
 
@@ -174,80 +189,98 @@ impl Lane {
         self.left -= bytes.len();
         match self.phase {
             Phase::Record if self.record.extend_from_slice(bytes).is_err() => {
-                self.usable = false;
-                self.complain(match self.track {
-                    Track::Video => Complaint::VideoRecord(AvcRecordError::Limit),
-                    Track::Audio => Complaint::AudioRecord(AacRecordError::Limit),
-                });
+                self.take_record(true, sink);
                 self.phase = Phase::Skip;
             }
-            Phase::Unit if self.track == Track::Audio => sink.write(Track::Audio, bytes),
-            Phase::Unit if self.nals.data(bytes, sink).is_err() => {
-                self.close(false, counters, sink);
-                self.phase = Phase::Skip;
-            }
+            Phase::Unit => match &mut self.pictures {
+                Some(pictures) => pictures.data(bytes, sink),
+                None => sink.write(Track::Audio, bytes),
+            },
             _ => {}
         }
     }
 
-    /// Closes what the sink has open.
+    /// The open unit is over; all its bytes have come, or they will not.
     fn close<S: UnitSink + ?Sized>(
         &mut self,
-        whole: bool,
+        came_whole: bool,
         counters: &mut TagCounters,
         sink: &mut S,
     ) {
-        if self.phase == Phase::Unit {
-            if whole {
-                sink.commit(self.track);
+        if std::mem::replace(&mut self.phase, Phase::Idle) != Phase::Unit {
+            return;
+        }
+        let outcome = match &mut self.pictures {
+            Some(pictures) if came_whole => pictures.end(sink),
+            Some(pictures) => pictures.abort(sink).unwrap_or(Outcome::Broken),
+            None if came_whole => {
+                sink.commit(Track::Audio);
+                Outcome::Whole
+            }
+            None => {
+                sink.abort(Track::Audio);
+                Outcome::Broken
+            }
+        };
+        match outcome {
+            Outcome::Whole => {
                 counters.units += 1;
-            } else {
-                sink.abort(self.track);
-                counters.broken += 1;
+                self.lacks_sets = false;
+                self.complaint = self.complaint.filter(|complaint| !complaint.is_over());
+            }
+            Outcome::Held => {}
+            Outcome::Broken => counters.broken += 1,
+            Outcome::Unconfigured { key } => {
+                counters.unconfigured += 1;
+                self.lacks_sets |= key;
             }
         }
-        self.phase = Phase::Idle;
     }
 
     fn end<S: UnitSink + ?Sized>(&mut self, counters: &mut TagCounters, sink: &mut S) {
         let came_whole = self.left == 0;
         if self.phase == Phase::Record && came_whole {
-            self.take_record(sink);
+            self.take_record(false, sink);
         }
-        let whole = came_whole && (self.track == Track::Audio || self.nals.is_whole());
-        self.close(whole, counters, sink);
+        self.close(came_whole, counters, sink);
     }
 
-    /// A sequence header is whole.
-    fn take_record<S: UnitSink + ?Sized>(&mut self, sink: &mut S) {
-        let read = match self.track {
-            Track::Video => self.read_avc(),
-            Track::Audio => AacConfig::from_record(&self.record)
-                .map(TrackConfig::Aac)
-                .map_err(Complaint::AudioRecord),
+    /// A sequence header is whole, or larger than any that can be used.
+    fn take_record<S: UnitSink + ?Sized>(&mut self, is_excessive: bool, sink: &mut S) {
+        let read = match &mut self.pictures {
+            Some(pictures) => {
+                let read = match is_excessive {
+                    true => Err(AvcRecordError::Limit),
+                    false => AvcConfig::with_length_size(&self.record),
+                };
+                // NAL unit lengths leave with four bytes whatever the record says of them.
+                let length_bytes = AvcConfig::length_size(&self.record);
+                pictures.set_record(read.as_ref().ok().map(|(config, _)| config), length_bytes);
+                read.map(|_| ()).map_err(Complaint::VideoRecord)
+            }
+            None => self.take_sound(is_excessive).map_err(Complaint::AudioRecord),
         };
-        self.usable = read.is_ok();
         match read {
-            Ok(config) if self.config.as_ref() == Some(&config) => {}
-            Ok(config) => {
-                self.config = Some(config);
-                self.told = false;
+            Ok(()) => {
+                self.complaint = None;
+                self.announce(sink);
             }
             Err(complaint) => self.complain(complaint),
         }
-        if self.usable {
-            self.complaint = None;
-            self.tell(sink);
-        }
     }
 
-    /// Reads an AVCDecoderConfigurationRecord. NAL unit lengths leave with four bytes whatever it
-    /// says of them.
-    fn read_avc(&mut self) -> Result<TrackConfig, Complaint> {
-        let read = AvcConfig::with_length_size(&self.record);
-        let (config, length_bytes) = read.map_err(Complaint::VideoRecord)?;
-        self.nals = NalLengths::new(length_bytes);
-        Ok(TrackConfig::Avc(config))
+    fn take_sound(&mut self, is_excessive: bool) -> Result<(), AacRecordError> {
+        let read = match is_excessive {
+            true => Err(AacRecordError::Limit),
+            false => AacConfig::from_record(&self.record),
+        };
+        self.usable = read.is_ok();
+        let config = read?;
+        if self.sound.as_ref() != Some(&config) {
+            self.sound = Some(config);
+            self.announced = false;
+        }
+        Ok(())
     }
 }
 
@@ -261,9 +294,9 @@ fn video_body(head: &[u8]) -> Body {
         }
     }
     match parse_video(head) {
-        Ok((VideoHeader { key, packet, composition_ms }, _)) => match packet {
+        Ok((VideoHeader { packet, composition_ms, .. }, _)) => match packet {
             AvcPacket::SequenceHeader => Body::Record,
-            AvcPacket::Nalu => Body::Unit { key, composition_ms },
+            AvcPacket::Nalu => Body::Unit { composition_ms },
             AvcPacket::EndOfSequence => Body::Ignored,
         },
         Err(TagError::Truncated) => Body::Unknown,
@@ -275,7 +308,7 @@ fn video_body(head: &[u8]) -> Body {
 fn audio_body(head: &[u8]) -> Body {
     match parse_audio(head) {
         Ok((AacPacket::SequenceHeader, _)) => Body::Record,
-        Ok((AacPacket::Raw, _)) => Body::Unit { key: false, composition_ms: 0 },
+        Ok((AacPacket::Raw, _)) => Body::Unit { composition_ms: 0 },
         Err(TagError::Truncated) => Body::Unknown,
         Err(TagError::AudioFormat(FORMAT_ENHANCED)) => {
             let four_cc = head.get(1..).and_then(<[u8]>::first_chunk).copied();
@@ -314,6 +347,19 @@ impl TagUnits {
             clock_ms: 0,
             counters: TagCounters::default(),
         }
+    }
+
+    /// At the beginning of a file, where a decoder is known to be able to start at what its first
+    /// tags hold.
+    pub fn of_file() -> TagUnits {
+        let mut units = TagUnits::new();
+        units.video.pictures.iter_mut().for_each(LengthUnits::expect_entry);
+        units
+    }
+
+    /// Bytes of the length before each NAL unit.
+    pub fn length_bytes(&self) -> u8 {
+        self.video.pictures.as_ref().map_or(4, LengthUnits::length_bytes)
     }
 
     /// A tag with a body of so many bytes begins. Its timestamp, milliseconds, is the nearest to
@@ -363,7 +409,10 @@ impl TagUnits {
     pub fn restart<S: UnitSink + ?Sized>(&mut self, sink: &mut S) {
         for lane in [&mut self.video, &mut self.audio] {
             lane.close(false, &mut self.counters, sink);
-            lane.told = false;
+            lane.announced = false;
+            if let Some(pictures) = &mut lane.pictures {
+                pictures.restart(sink);
+            }
         }
     }
 
@@ -380,20 +429,19 @@ impl TagUnits {
         }
     }
 
+    /// Key units of video come, and parameter sets neither in a sequence header nor in them.
+    pub fn lacks_parameter_sets(&self) -> bool {
+        self.video.lacks_sets
+    }
+
     /// The video configuration in force.
     pub fn video(&self) -> Option<&AvcConfig> {
-        match self.video.config.as_ref().filter(|_| self.video.usable) {
-            Some(TrackConfig::Avc(config)) => Some(config),
-            _ => None,
-        }
+        self.video.pictures.as_ref().and_then(LengthUnits::config)
     }
 
     /// The audio configuration in force.
     pub fn audio(&self) -> Option<&AacConfig> {
-        match self.audio.config.as_ref().filter(|_| self.audio.usable) {
-            Some(TrackConfig::Aac(config)) => Some(config),
-            _ => None,
-        }
+        self.audio.sound.as_ref().filter(|_| self.audio.usable)
     }
 }
 

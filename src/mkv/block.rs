@@ -30,6 +30,11 @@ impl BlockHead {
         Some(BlockHead { track: track?, time, flags, head_bytes: track_bytes + 3 })
     }
 
+    /// There is more than one frame in it.
+    pub(super) fn is_laced(&self) -> bool {
+        self.flags & LACING != 0
+    }
+
     /// A SimpleBlock's mark for a key frame.
     pub(super) fn is_key(&self) -> bool {
         self.flags & KEY != 0

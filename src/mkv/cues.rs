@@ -1,14 +1,18 @@
 //! Finding a key frame in a segment. Purpose: by the Cues (RFC 9559, 5.1.5) where there are some,
-//! else from cluster to cluster by their sizes, else block by block. Neither table nor file is
-//! loaded. Bound: `MKV_CUE_POINTS_MAX`, `MKV_SEEK_ELEMENTS_MAX`, and a few cluster places.
+//! else from cluster to cluster by their sizes, else block by block. A block's flag says where to
+//! look; whether a decoder can start there, its NAL units say. Where no flag is right, all blocks
+//! are looked at. Neither table nor file is loaded. Bound: `MKV_CUE_POINTS_MAX`,
+//! `MKV_SEEK_ELEMENTS_MAX`, and a few cluster places.
 
 use crate::base::limits::{MKV_CUE_POINTS_MAX, MKV_SEEK_ELEMENTS_MAX};
 use crate::base::time::Ticks;
 use crate::codec::access_unit::Track;
 use crate::codec::container::{FileError, ReadAt};
+use crate::codec::entry::{self, Entry, StoredUnit};
 use crate::codec::window::Window;
 
-use super::cursor::{Cursor, Step, CLUSTER};
+use super::block;
+use super::cursor::{Cursor, Found, Step, CLUSTER};
 use super::element::{self, Element};
 use super::segment::Segment;
 
@@ -20,6 +24,15 @@ const CUE_CLUSTER_POSITION: u32 = 0xf1;
 
 /// Clusters remembered before the one in question, in case it holds no key frame.
 const CLUSTERS_BEFORE_MAX: usize = 32;
+
+/// Which blocks are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Blocks {
+    /// Those marked as key frames.
+    Marked,
+    /// All, because no mark is right.
+    All,
+}
 
 /// A key frame found: where the cursor stands before its block.
 #[derive(Clone, Copy, Debug)]
@@ -40,19 +53,59 @@ pub(super) fn find_key(
     if is_late(first.time) {
         return Ok(first);
     }
+    let mut left = MKV_SEEK_ELEMENTS_MAX;
     if let Some(cluster) = by_cues(file, window, segment, &is_late)? {
         let start = Cursor { at: cluster, ..segment.cursor() };
-        if let Some(key) = last_key(file, window, segment, start, &is_late)? {
+        let search = Search { start, end: u64::MAX, blocks: Blocks::Marked };
+        if let Some(key) = search.last_key(file, window, segment, &is_late, &mut left)? {
             return Ok(key);
         }
     }
-    for start in clusters_before(file, window, segment, &is_late)?.iter().rev() {
-        let start = Cursor { at: *start, ..segment.cursor() };
-        if let Some(key) = last_key(file, window, segment, start, &is_late)? {
-            return Ok(key);
+    let clusters = clusters_before(file, window, segment, &is_late)?;
+    for blocks in [Blocks::Marked, Blocks::All] {
+        let mut end = u64::MAX;
+        for at in clusters.iter().rev() {
+            let start = Cursor { at: *at, ..segment.cursor() };
+            let search = Search { start, end, blocks };
+            if let Some(key) = search.last_key(file, window, segment, &is_late, &mut left)? {
+                return Ok(key);
+            }
+            end = *at;
         }
     }
     Ok(first)
+}
+
+/// How well a decoder can start at a video block: at its first frame, if there are several.
+pub(super) fn entry(
+    file: &mut dyn ReadAt,
+    window: &mut Window,
+    segment: &Segment,
+    found: &Found,
+) -> Result<Entry, FileError> {
+    let Some(video) = segment.tracks.get(Track::Video) else { return Ok(Entry::None) };
+    let Some((at, bytes)) = first_frame(file, window, found)? else { return Ok(Entry::None) };
+    let (stripped, length_bytes) = (video.stripped.as_slice(), video.length_bytes);
+    Ok(entry::look(file, window, StoredUnit { stripped, at, bytes, length_bytes })?)
+}
+
+/// Where a block's first frame stands, and its bytes stored.
+pub(super) fn first_frame(
+    file: &mut dyn ReadAt,
+    window: &mut Window,
+    found: &Found,
+) -> Result<Option<(u64, u64)>, FileError> {
+    let Some(whole) = found.end.checked_sub(found.data) else { return Ok(None) };
+    if !found.head.is_laced() {
+        return Ok(Some((found.data, whole)));
+    }
+    let wanted = usize::try_from(whole).unwrap_or(usize::MAX);
+    let bytes = window.get(file, found.data, wanted)?;
+    let lace = block::lace(found.head.flags, bytes, whole);
+    Ok(lace.and_then(|lace| {
+        let at = found.data.saturating_add(lace.head_bytes as u64);
+        Some((at, u64::from(*lace.sizes.last()?)))
+    }))
 }
 
 /// Where the cluster begins that the last cue before the time points to.
@@ -151,35 +204,54 @@ fn clusters_before(
     Ok(before)
 }
 
-/// The last key frame from a cluster on before one that is late.
-fn last_key(
-    file: &mut dyn ReadAt,
-    window: &mut Window,
-    segment: &Segment,
+/// A part of the segment in which a key frame is looked for.
+struct Search {
+    /// A cluster.
     start: Cursor,
-    is_late: &dyn Fn(i64) -> bool,
-) -> Result<Option<Key>, FileError> {
-    let (mut cursor, mut key) = (start, None);
-    for _ in 0..MKV_SEEK_ELEMENTS_MAX {
-        let before = cursor;
-        match cursor.step(file, window) {
-            Ok(Step::Block(block))
-                if segment.tracks.find(block.head.track) == Some(Track::Video) =>
-            {
-                // Frames are reordered within a GOP, key frames are not.
-                if block.key {
-                    if is_late(block.time) {
-                        break;
-                    }
-                    key = Some(Key { cursor: before, time: block.time });
-                }
+    /// Where another begins that was searched before.
+    end: u64,
+    blocks: Blocks,
+}
+
+impl Search {
+    /// The last key frame before one that is late.
+    fn last_key(
+        &self,
+        file: &mut dyn ReadAt,
+        window: &mut Window,
+        segment: &Segment,
+        is_late: &dyn Fn(i64) -> bool,
+        left: &mut usize,
+    ) -> Result<Option<Key>, FileError> {
+        let (mut cursor, mut key) = (self.start, None);
+        while cursor.at < self.end && *left > 0 {
+            *left -= 1;
+            let before = cursor;
+            let block = match cursor.step(file, window) {
+                Ok(Step::Block(block)) => block,
+                Ok(Step::Time(time)) if is_late(time) => break,
+                Ok(Step::End) => break,
+                Ok(_) => continue,
+                Err(FileError::Disk(error)) => return Err(FileError::Disk(error)),
+                // What is wrong behind is found when it is played.
+                Err(_) => break,
+            };
+            let is_video = segment.tracks.find(block.head.track) == Some(Track::Video);
+            if !is_video || (self.blocks == Blocks::Marked && !block.key) {
+                continue;
             }
-            Ok(Step::Time(time)) if is_late(time) => break,
-            Ok(Step::End) => break,
-            Ok(_) => {}
-            Err(FileError::Disk(error)) => return Err(FileError::Disk(error)),
-            Err(_) => break,
+            // Frames are reordered within a GOP, key frames are not.
+            let least = match self.blocks {
+                Blocks::Marked => Entry::AtOnce,
+                Blocks::All => Entry::Gradual,
+            };
+            if is_late(block.time) && block.key {
+                break;
+            }
+            if !is_late(block.time) && entry(file, window, segment, &block)? >= least {
+                key = Some(Key { cursor: before, time: block.time });
+            }
         }
+        Ok(key)
     }
-    Ok(key)
 }

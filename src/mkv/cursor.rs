@@ -66,15 +66,13 @@ impl Cursor {
             return Ok(Step::End);
         }
         let at = self.at;
-        let truncated = FileError::Truncated { at: file.size() };
         let element = match element::at(file, window, at)? {
             Some(Ok(element)) => element,
-            Some(Err(NoElement::Cut)) => return Err(truncated),
+            // It ends here, whatever it says: in the middle of a block, as a rule.
+            Some(Err(NoElement::Cut)) | None => return Ok(Step::End),
             Some(Err(NoElement::Nonsense)) => {
                 return Err(FileError::Broken { what: "no element begins there", at })
             }
-            None if self.end == u64::MAX => return Ok(Step::End),
-            None => return Err(truncated),
         };
         if element.id == CLUSTER {
             (self.at, self.time) = (element.data, None);
@@ -88,7 +86,7 @@ impl Cursor {
             .filter(|end| *end <= self.end)
             .ok_or(FileError::Broken { what: "an element reaches out of its segment", at })?;
         if end > file.size() {
-            return Err(truncated);
+            return Ok(Step::End);
         }
         self.at = end;
         Ok(match element.id {

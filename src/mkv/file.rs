@@ -4,18 +4,20 @@
 //! linked segments, chapters, attachments. Bound: a window of `FILE_WINDOW_BYTES`, two
 //! configuration records, the sizes of a lace.
 
-use crate::base::limits::{FILE_WINDOW_BYTES, MKV_LOOK_AHEAD_FRAMES_MAX, MKV_SEEK_ELEMENTS_MAX};
+use crate::base::limits::FILE_WINDOW_BYTES;
 use crate::base::time::Ticks;
 use crate::codec::access_unit::{Track, TrackConfig, UnitSink};
 use crate::codec::container::{ContainerReader, Contents, FileError, Progress, ReadAt, Timing};
 use crate::codec::window::Window;
 
+use super::ahead::Ahead;
 use super::block::{self, Lace};
 use super::cues::{self, Key};
 use super::cursor::{Cursor, Found, Step};
 use super::frames::Frames;
 use super::reorder::{self, Reorder};
 use super::segment::{self, Segment};
+use super::tracks;
 
 /// Bytes read at once where only the heads of elements are looked at.
 const HEADS_STRIDE_BYTES: usize = 4 << 10;
@@ -32,7 +34,6 @@ pub fn is_mkv(head: &[u8]) -> bool {
 #[derive(Debug)]
 struct OpenBlock {
     track: Track,
-    key: bool,
     /// PTS of the next frame, and its distance to the one behind it.
     pts: Ticks,
     frame: Ticks,
@@ -70,30 +71,26 @@ impl MkvFile {
         window.set_stride(HEADS_STRIDE_BYTES);
         let ahead = Ahead::look(file, &mut window, &segment)?;
         window.set_stride(FILE_WINDOW_BYTES);
-        let first_key = ahead.key.ok_or(FileError::NoVideo)?;
-        let depth = reorder::depth(&ahead.video).max(video.reordered);
+        let depth = reorder::depth(&ahead.video).max(tracks::reordered(&ahead.config));
         let frame = video.frame.or_else(|| reorder::frame_duration(&ahead.video));
         let reorder = Reorder::new(depth, frame.unwrap_or(FRAME_GUESSED).min(FRAME_MAX));
         let contents = Contents {
-            video: match &video.config {
-                TrackConfig::Avc(config) => Some(config.clone()),
-                TrackConfig::Aac(_) => None,
-            },
+            video: Some(ahead.config),
             audio: match segment.tracks.audio.as_ref().map(|audio| &audio.config) {
-                Some(TrackConfig::Aac(config)) => Some(config.clone()),
+                Some(Some(TrackConfig::Aac(config))) => Some(config.clone()),
                 _ => None,
             },
             duration: segment.duration,
             left_out: segment.tracks.left_out,
         };
-        let shown = segment.scale.ticks(first_key.time);
+        let shown = segment.shown(Some(Track::Video), ahead.key.time);
         Ok(MkvFile {
             contents,
             window,
-            first_key,
+            first_key: ahead.key,
             base: ahead.audio.map_or(shown, |audio| audio.min(shown)),
             cursor: segment.cursor(),
-            frames: Frames::new(reorder, video.length_bytes),
+            frames: Frames::new(reorder, video),
             segment,
             open: None,
         })
@@ -114,8 +111,7 @@ impl MkvFile {
         let frame = self.segment.tracks.get(track).and_then(|carried| carried.frame);
         Ok(Some(OpenBlock {
             track,
-            key: found.key,
-            pts: self.segment.scale.ticks(found.time) - self.base,
+            pts: self.segment.shown(Some(track), found.time) - self.base,
             frame: frame.unwrap_or(FRAME_GUESSED),
             at: found.data.saturating_add(lace.head_bytes as u64),
             lace,
@@ -135,10 +131,9 @@ impl MkvFile {
             None => {
                 let Some(size) = block.lace.sizes.pop() else { return Ok(None) };
                 let bytes = usize::try_from(size).unwrap_or(usize::MAX);
-                let (track, pts, key) = (block.track, block.pts, block.key);
-                let wanted = self.frames.begin(&self.segment.tracks, track, pts, key, bytes, sink);
+                let (track, pts) = (block.track, block.pts);
+                let wanted = self.frames.begin(&self.segment.tracks, track, pts, bytes, sink);
                 block.pts = block.pts + block.frame;
-                block.key = false;
                 if !wanted {
                     block.at = block.at.saturating_add(u64::from(size));
                     return Ok(Some(block));
@@ -203,60 +198,14 @@ impl ContainerReader for MkvFile {
         self.frames.restart(sink);
         let lead = self.frames.lead();
         // Their own times, of which the decoding is `lead` before the presentation.
-        let shown = to + self.base + lead;
+        let delay = self.segment.tracks.delay(Track::Video, self.segment.scale);
+        let shown = to + self.base + lead + self.segment.scale.ticks(delay);
         self.window.set_stride(HEADS_STRIDE_BYTES);
         let key = cues::find_key(file, &mut self.window, &self.segment, self.first_key, shown);
         self.window.set_stride(FILE_WINDOW_BYTES);
         let key = key?;
         self.cursor = key.cursor;
-        Ok(self.segment.scale.ticks(key.time) - self.base - lead)
-    }
-}
-
-/// What the first blocks tell.
-#[derive(Debug, Default)]
-struct Ahead {
-    key: Option<Key>,
-    /// Times of the first key frame and those behind it.
-    video: heapless::Vec<Ticks, MKV_LOOK_AHEAD_FRAMES_MAX>,
-    /// The first audio block's time.
-    audio: Option<Ticks>,
-}
-
-impl Ahead {
-    fn look(
-        file: &mut dyn ReadAt,
-        window: &mut Window,
-        segment: &Segment,
-    ) -> Result<Ahead, FileError> {
-        let mut ahead = Ahead::default();
-        let mut cursor = segment.cursor();
-        for _ in 0..MKV_SEEK_ELEMENTS_MAX {
-            let before = cursor;
-            let block = match cursor.step(file, window) {
-                Ok(Step::Block(block)) => block,
-                Ok(Step::End) => break,
-                Ok(_) => continue,
-                Err(FileError::Disk(error)) => return Err(FileError::Disk(error)),
-                // It plays up to there.
-                Err(_) if ahead.key.is_some() => break,
-                Err(error) => return Err(error),
-            };
-            let pts = segment.scale.ticks(block.time);
-            match segment.tracks.find(block.head.track) {
-                Some(Track::Video) if ahead.key.is_some() || block.key => {
-                    let time = block.time;
-                    ahead.key.get_or_insert(Key { cursor: before, time });
-                    let shown = ahead.video.first().is_none_or(|first| *first <= pts);
-                    if shown && ahead.video.push(pts).is_err() {
-                        break;
-                    }
-                }
-                Some(Track::Audio) => ahead.audio = ahead.audio.or(Some(pts)),
-                _ => {}
-            }
-        }
-        Ok(ahead)
+        Ok(self.segment.shown(Some(Track::Video), key.time) - self.base - lead)
     }
 }
 

@@ -64,10 +64,17 @@ fn tracks() -> Vec<u8> {
     element("1654ae6b", &[video_entry(&[]), audio_entry("A_AAC", &hex("1190"))].concat())
 }
 
-/// A NAL unit of so many bytes behind its length.
+/// A slice of so many bytes behind its length, of an IDR.
 fn picture(bytes: u32) -> Vec<u8> {
     let mut unit = bytes.to_be_bytes().to_vec();
     unit.resize(4 + bytes as usize, 0x65);
+    unit
+}
+
+/// Of a picture that refers to others.
+fn other(bytes: u32) -> Vec<u8> {
+    let mut unit = picture(bytes);
+    unit[4] = 0x41;
     unit
 }
 
@@ -75,7 +82,8 @@ fn picture(bytes: u32) -> Vec<u8> {
 fn second(n: u64, bytes: u32) -> Vec<u8> {
     let mut blocks = Vec::new();
     for (time, flags) in [(0, 0x80), (400, 0), (200, 0), (800, 0), (600, 0)] {
-        blocks.push(simple(1, time, flags, &picture(bytes)));
+        let picture = if flags == 0 { other(bytes) } else { picture(bytes) };
+        blocks.push(simple(1, time, flags, &picture));
         blocks.push(simple(2, time + 3, 0x80, b"sound"));
     }
     cluster(n * 1000, &blocks)
@@ -234,7 +242,9 @@ fn old_names_of_aac_are_understood() {
 #[test]
 fn frames_shown_before_the_first_key_frame_are_left_out() {
     let blocks = [(-40, 0), (100, 0x80), (40, 0), (80, 0), (200, 0), (140, 0), (180, 0)];
-    let blocks = blocks.map(|(time, flags)| simple(1, time, flags, &picture(9)));
+    let blocks = blocks.map(|(time, flags)| {
+        simple(1, time, flags, &if flags == 0 { other(9) } else { picture(9) })
+    });
     let sink = played(&whole(&[tracks(), cluster(1000, &blocks)]));
     let shown: Vec<i64> = times(&sink, Track::Video).iter().map(|(_, pts, _)| *pts).collect();
     assert_eq!(shown, [0, 100, 40, 80]);
@@ -268,7 +278,7 @@ fn what_cannot_be_played_is_named() {
     let bytes = whole(&[element("1654ae6b", &entries), second(0, 10)]);
     assert_eq!(open(&bytes).unwrap().contents().left_out, Some("DTS audio"));
     assert!(matches!(open(&[ebml("mp4"), vec![0; 99]].concat()), Err(FileError::NotRecognised)));
-    let late = whole(&[tracks(), cluster(0, &[simple(1, 0, 0, &picture(5))])]);
+    let late = whole(&[tracks(), cluster(0, &[simple(1, 0, 0x80, &other(5))])]);
     assert!(matches!(open(&late), Err(FileError::NoVideo)));
 }
 
@@ -293,15 +303,42 @@ fn duration_and_unit_of_time_are_read() {
     assert_eq!(times(&played(&bytes), Track::Video)[1].1, 40);
 }
 
+/// A recording whose program crashed says no sizes; one that was not copied whole says that of all.
 #[test]
-fn a_file_cut_anywhere_is_cut_short() {
-    let bytes = clip(1, 30);
-    for length in 1..bytes.len() {
-        match open(&bytes[..length]).expect_err("an error") {
-            FileError::Truncated { .. } => {}
-            FileError::NotRecognised => assert!(length < 40),
-            error => panic!("{length}: {error}"),
+fn a_file_cut_anywhere_plays_as_far_as_it_goes() {
+    let said = clip(2, 30);
+    let mut unsaid = [ebml("matroska"), hex("18538067"), UNKNOWN.to_vec(), tracks()].concat();
+    let head = unsaid.len();
+    for n in 0..2 {
+        unsaid.extend([hex("1f43b675"), UNKNOWN.to_vec()].concat());
+        unsaid.extend(&second(n, 30)[12..]);
+    }
+    for bytes in [said, unsaid] {
+        let whole = played(&bytes).units();
+        let first_picture = head + 12 + 17 + 12 + 4 + 34;
+        let mut came = 0;
+        for length in 1..bytes.len() {
+            match open(&bytes[..length]) {
+                Ok(mut reader) => {
+                    assert_eq!(reader.contents().duration, None);
+                    let (sink, error) = play(&mut reader, &bytes[..length]);
+                    assert!(error.is_none(), "{length}: {error:?}");
+                    let units = sink.units();
+                    // What was whole is there, and nothing else.
+                    assert!(units.len() >= came && units.len() <= came + 1, "{length}");
+                    came = units.len();
+                    let payloads = units.iter().map(|(start, bytes)| (start.track, bytes));
+                    let all = whole.iter().map(|(start, bytes)| (start.track, bytes));
+                    assert!(payloads.eq(all.take(came)), "{length}");
+                }
+                Err(FileError::Truncated { .. } | FileError::NoVideo) => {
+                    assert!(length < first_picture, "{length}");
+                }
+                Err(FileError::NotRecognised) => assert!(length < 40),
+                Err(error) => panic!("{length}: {error}"),
+            }
         }
+        assert_eq!(came, whole.len() - 1);
     }
 }
 

@@ -1,11 +1,11 @@
 //! The frames of blocks, given to a sink as access units. Purpose: times, stripped beginnings and
-//! NAL unit lengths are put right while the payload passes. Bound: a lace's sizes and the PTS that
-//! wait for their place; payload is not kept.
+//! NAL unit lengths are put right while the payload passes. Bound: a lace's sizes, the PTS that
+//! wait for their place, and the head of an access unit; payload is not kept.
 
 use crate::base::time::Ticks;
-use crate::codec::access_unit::{Track, UnitSink, UnitStart};
+use crate::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
 use crate::codec::container::Damage;
-use crate::codec::nal_lengths::NalLengths;
+use crate::codec::length_units::{LengthUnits, Outcome};
 
 use super::reorder::Reorder;
 use super::tracks::{Carried, Tracks};
@@ -13,25 +13,22 @@ use super::tracks::{Carried, Tracks};
 /// Makes units out of frames, from a key frame on.
 #[derive(Debug)]
 pub(super) struct Frames {
-    reorder: Reorder,
-    nals: NalLengths,
-    /// PTS of the key frame it began with. Frames shown before it refer to what is not there.
-    begun: Option<Ticks>,
-    told: [bool; 2],
+    pictures: LengthUnits,
+    gate: Gate,
+    /// The sink has heard what the sound is.
+    announced: bool,
     open: Option<Track>,
     damage: Damage,
 }
 
 impl Frames {
-    pub(super) fn new(reorder: Reorder, length_bytes: u8) -> Frames {
-        Frames {
-            reorder,
-            nals: NalLengths::new(length_bytes),
-            begun: None,
-            told: [false; 2],
-            open: None,
-            damage: Damage::default(),
-        }
+    /// For the video track that is carried.
+    pub(super) fn new(reorder: Reorder, video: &Carried) -> Frames {
+        let mut pictures = LengthUnits::new();
+        pictures.set_record(video.avc(), video.length_bytes);
+        pictures.expect_entry();
+        let gate = Gate { reorder, begun: None, passes: false };
+        Frames { pictures, gate, announced: false, open: None, damage: Damage::default() }
     }
 
     /// How damaged they were since the beginning, or the last restart.
@@ -41,15 +38,16 @@ impl Frames {
 
     /// How long before its PTS a key frame that comes first is decoded.
     pub(super) fn lead(&self) -> Ticks {
-        self.reorder.lead()
+        self.gate.reorder.lead()
     }
 
     /// The frames go on at another place.
     pub(super) fn restart(&mut self, sink: &mut dyn UnitSink) {
         self.abort(sink);
-        self.reorder.restart();
-        self.begun = None;
-        self.told = [false; 2];
+        self.pictures.restart(&mut Gated { gate: &mut self.gate, sink });
+        self.gate.reorder.restart();
+        self.gate.begun = None;
+        self.announced = false;
         self.damage = Damage::default();
     }
 
@@ -59,71 +57,123 @@ impl Frames {
         tracks: &Tracks,
         track: Track,
         pts: Ticks,
-        key: bool,
         bytes: usize,
         sink: &mut dyn UnitSink,
     ) -> bool {
         let Some(carried) = tracks.get(track).filter(|_| bytes > 0) else { return false };
-        let (dts, pts) = match track {
+        match track {
             Track::Video => {
-                if self.begun.is_none() && key {
-                    self.begun = Some(pts);
-                }
-                if self.begun.is_none_or(|begun| pts < begun) {
-                    return false;
-                }
-                self.reorder.next(pts)
+                let mut sink = Gated { gate: &mut self.gate, sink };
+                self.pictures.begin(pts, pts, bytes + carried.stripped.len(), &mut sink);
             }
-            Track::Audio => (pts, pts),
-        };
-        self.tell(track, carried, sink);
-        sink.begin(UnitStart { track, dts, pts, key: key && track == Track::Video });
+            Track::Audio => {
+                if !std::mem::replace(&mut self.announced, true) {
+                    carried.config.iter().for_each(|config| sink.config(config));
+                }
+                sink.begin(UnitStart { track, dts: pts, pts, key: false });
+            }
+        }
         self.open = Some(track);
-        self.nals.begin(bytes + carried.stripped.len());
         if !carried.stripped.is_empty() {
             self.data(&carried.stripped, sink);
         }
         true
     }
 
-    fn tell(&mut self, track: Track, carried: &Carried, sink: &mut dyn UnitSink) {
-        if let Some(told) = self.told.get_mut(track.index()).filter(|told| !**told) {
-            *told = true;
-            sink.config(&carried.config);
-        }
-    }
-
     /// The next bytes of the frame. After one that is broken they are let pass.
     pub(super) fn data(&mut self, bytes: &[u8], sink: &mut dyn UnitSink) {
         match self.open {
             Some(Track::Audio) => sink.write(Track::Audio, bytes),
-            Some(Track::Video) if self.nals.data(bytes, sink).is_err() => self.give_up(sink),
-            _ => {}
-        }
-    }
-
-    /// All bytes of the frame have come.
-    pub(super) fn end(&mut self, sink: &mut dyn UnitSink) {
-        match self.open {
-            Some(Track::Video) if !self.nals.is_whole() => self.give_up(sink),
-            Some(track) => {
-                sink.commit(track);
-                self.open = None;
-                self.damage.count(1, 0);
+            Some(Track::Video) => {
+                self.pictures.data(bytes, &mut Gated { gate: &mut self.gate, sink });
             }
             None => {}
         }
     }
 
-    fn give_up(&mut self, sink: &mut dyn UnitSink) {
-        self.abort(sink);
-        self.damage.count(0, 1);
+    /// All bytes of the frame have come.
+    pub(super) fn end(&mut self, sink: &mut dyn UnitSink) {
+        let outcome = match self.open.take() {
+            Some(Track::Audio) => {
+                sink.commit(Track::Audio);
+                Outcome::Whole
+            }
+            Some(Track::Video) => self.pictures.end(&mut Gated { gate: &mut self.gate, sink }),
+            None => return,
+        };
+        match outcome {
+            Outcome::Whole => self.damage.count(1, 0),
+            Outcome::Held => {}
+            Outcome::Broken | Outcome::Unconfigured { .. } => self.damage.count(0, 1),
+        }
     }
 
     /// The open unit will not be finished.
     pub(super) fn abort(&mut self, sink: &mut dyn UnitSink) {
-        if let Some(track) = self.open.take() {
-            sink.abort(track);
+        match self.open.take() {
+            Some(Track::Audio) => sink.abort(Track::Audio),
+            Some(Track::Video) => {
+                self.pictures.abort(&mut Gated { gate: &mut self.gate, sink });
+            }
+            None => {}
+        }
+    }
+}
+
+/// Lets pictures pass from a key frame on.
+#[derive(Debug)]
+struct Gate {
+    reorder: Reorder,
+    /// PTS of the key frame it began with. Frames shown before it refer to what is not there.
+    begun: Option<Ticks>,
+    /// The open picture is let pass.
+    passes: bool,
+}
+
+/// A sink behind the gate. What comes has its PTS only.
+struct Gated<'a> {
+    gate: &'a mut Gate,
+    sink: &'a mut dyn UnitSink,
+}
+
+impl UnitSink for Gated<'_> {
+    fn config(&mut self, config: &TrackConfig) {
+        self.sink.config(config);
+    }
+
+    fn begin(&mut self, start: UnitStart) {
+        let UnitStart { track, pts, key, .. } = start;
+        if self.gate.begun.is_none() && key {
+            self.gate.begun = Some(pts);
+        }
+        self.gate.passes = self.gate.begun.is_some_and(|begun| pts >= begun);
+        if self.gate.passes {
+            let (dts, pts) = self.gate.reorder.next(pts);
+            self.sink.begin(UnitStart { track, dts, pts, key });
+        }
+    }
+
+    fn write(&mut self, track: Track, bytes: &[u8]) {
+        if self.gate.passes {
+            self.sink.write(track, bytes);
+        }
+    }
+
+    fn patch(&mut self, track: Track, offset: usize, bytes: [u8; 4]) {
+        if self.gate.passes {
+            self.sink.patch(track, offset, bytes);
+        }
+    }
+
+    fn commit(&mut self, track: Track) {
+        if self.gate.passes {
+            self.sink.commit(track);
+        }
+    }
+
+    fn abort(&mut self, track: Track) {
+        if self.gate.passes {
+            self.sink.abort(track);
         }
     }
 }

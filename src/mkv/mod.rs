@@ -1,5 +1,6 @@
 //! Matroska (RFC 9559): files, read in constant memory.
 
+mod ahead;
 mod block;
 mod cues;
 mod cursor;
@@ -7,5 +8,6 @@ mod element;
 pub mod file;
 mod frames;
 mod reorder;
+mod scale;
 mod segment;
 mod tracks;

@@ -3,11 +3,13 @@
 
 use crate::base::limits::MKV_CHILDREN_MAX;
 use crate::base::time::Ticks;
+use crate::codec::access_unit::Track;
 use crate::codec::container::{FileError, ReadAt};
 use crate::codec::window::Window;
 
 use super::cursor::{Cursor, CLUSTER, EBML, SEGMENT};
 use super::element::{self, Element, NoElement};
+use super::scale::Scale;
 use super::tracks::Tracks;
 
 const DOC_TYPE: u32 = 0x4282;
@@ -21,27 +23,8 @@ const DURATION: u32 = 0x4489;
 const TRACKS: u32 = 0x1654_ae6b;
 const CUES: u32 = 0x1c53_bb6b;
 
-/// Nanoseconds of the segment's unit, unless it says otherwise.
-const SCALE_DEFAULT_NS: u64 = 1_000_000;
 /// The longest duration believed, nanoseconds: some years.
 const DURATION_MAX_NS: f64 = 1e17;
-
-/// How a segment counts time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Scale {
-    /// Nanoseconds of its unit.
-    ns: u64,
-}
-
-impl Scale {
-    /// 90 kHz ticks of a time in the segment's unit, the nearest.
-    pub(super) fn ticks(self, time: i64) -> Ticks {
-        let ticks = (i128::from(time) * i128::from(self.ns) * 9 + 50_000).div_euclid(100_000);
-        // Half the range, so that differences fit.
-        let most = i128::from(i64::MAX / 4);
-        Ticks(i64::try_from(ticks.clamp(-most, most)).unwrap_or(0))
-    }
-}
 
 /// The segment, as far as its head tells.
 #[derive(Clone, Debug)]
@@ -66,20 +49,24 @@ pub(super) fn is_ebml(head: &[u8]) -> bool {
 impl Segment {
     pub(super) fn read(file: &mut dyn ReadAt, window: &mut Window) -> Result<Segment, FileError> {
         let segment = find_segment(file, window)?;
-        let end = segment.end().unwrap_or(u64::MAX);
-        if end != u64::MAX && end > file.size() {
-            return Err(FileError::Truncated { at: file.size() });
-        }
+        // A recording whose program crashed, or that was not copied whole, plays as far as it goes:
+        // where it ends is not where it says.
+        let end = segment.end().filter(|end| *end <= file.size());
+        let is_cut = end.is_none() && segment.bytes.is_some();
+        let end = end.unwrap_or(u64::MAX);
         let mut read = Segment {
             data: segment.data,
             end,
-            scale: Scale { ns: SCALE_DEFAULT_NS },
+            scale: Scale::default(),
             duration: None,
             tracks: Tracks::default(),
             cues: None,
             clusters: 0,
         };
         let mut tracks = read.walk(file, window)?;
+        if is_cut {
+            read.duration = None;
+        }
         if read.cues.is_none() {
             read.cues = read.sought(file, window, tracks.sought_cues, CUES)?;
         }
@@ -136,13 +123,13 @@ impl Segment {
         let mut duration = 0.0;
         element::children(file, window, info, |file, window, child| {
             match child.id {
-                TIMESTAMP_SCALE => self.scale.ns = element::unsigned(file, window, child)?.max(1),
+                TIMESTAMP_SCALE => self.scale = Scale::new(element::unsigned(file, window, child)?),
                 DURATION => duration = element::float(file, window, child)?,
                 _ => {}
             }
             Ok::<(), FileError>(())
         })?;
-        let ns = duration * self.scale.ns as f64;
+        let ns = duration * self.scale.ns() as f64;
         // The comparison leaves out what is no number, too.
         if ns > 0.0 && ns < DURATION_MAX_NS {
             self.duration = Some(Ticks((ns * 9.0 / 100_000.0) as i64));
@@ -163,6 +150,12 @@ impl Segment {
         };
         let element = element::at(file, window, at)?.and_then(Result::ok);
         Ok(element.filter(|element| element.id == id))
+    }
+
+    /// When a track's frame is shown whose block has this time.
+    pub(super) fn shown(&self, track: Option<Track>, time: i64) -> Ticks {
+        let delay = track.map_or(0, |track| self.tracks.delay(track, self.scale));
+        self.scale.ticks(time.saturating_sub(delay))
     }
 
     /// At the first cluster.

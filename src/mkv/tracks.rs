@@ -10,12 +10,14 @@ use crate::codec::container::{FileError, ReadAt, Remedy};
 use crate::codec::window::Window;
 
 use super::element::{self, Element};
+use super::scale::Scale;
 
 const TRACK_ENTRY: u32 = 0xae;
 const TRACK_NUMBER: u32 = 0xd7;
 const TRACK_TYPE: u32 = 0x83;
 const CODEC_ID: u32 = 0x86;
 const CODEC_PRIVATE: u32 = 0x63a2;
+const CODEC_DELAY: u32 = 0x56aa;
 const DEFAULT_DURATION: u32 = 0x0023_e383;
 const AUDIO: u32 = 0xe1;
 const SAMPLING_FREQUENCY: u32 = 0xb5;
@@ -37,6 +39,9 @@ const AAC_SAMPLES: i64 = 1024;
 /// The longest frame duration a track may state.
 const FRAME_MAX: Ticks = Ticks::from_ms(1000);
 
+/// The longest CodecDelay believed, nanoseconds: encoders look ahead by some ten milliseconds.
+const CODEC_DELAY_MAX_NS: u64 = 10_000_000_000;
+
 /// Bytes that stand before every frame of a track and are not stored.
 pub(super) type Stripped = heapless::Vec<u8, MKV_STRIPPED_BYTES_MAX>;
 
@@ -44,14 +49,26 @@ pub(super) type Stripped = heapless::Vec<u8, MKV_STRIPPED_BYTES_MAX>;
 #[derive(Clone, Debug)]
 pub(super) struct Carried {
     pub(super) number: u64,
-    pub(super) config: TrackConfig,
+    /// `None`: the parameter sets have to stand among the pictures.
+    pub(super) config: Option<TrackConfig>,
     /// Bytes of the length before each NAL unit.
     pub(super) length_bytes: u8,
     /// Distance of two frames, if it is known.
     pub(super) frame: Option<Ticks>,
     pub(super) stripped: Stripped,
-    /// How far its SPS says that frames are reordered.
-    pub(super) reordered: usize,
+    /// Its frames are shown so much earlier than their blocks say (CodecDelay, 5.1.4.1.27).
+    /// Nanoseconds.
+    pub(super) delay_ns: u64,
+}
+
+impl Carried {
+    /// The configuration of a video track, as its entry says.
+    pub(super) fn avc(&self) -> Option<&AvcConfig> {
+        match &self.config {
+            Some(TrackConfig::Avc(config)) => Some(config),
+            _ => None,
+        }
+    }
 }
 
 /// The tracks chosen.
@@ -70,7 +87,8 @@ enum Refused {
     Codec(&'static str),
     Compressed,
     Encrypted,
-    Record { at: u64 },
+    /// Of sound.
+    Record,
 }
 
 /// How frames are stored.
@@ -84,13 +102,13 @@ enum Encoding {
 
 /// A TrackEntry as it stands.
 struct Entry {
-    at: u64,
     number: u64,
     kind: u64,
     codec: heapless::String<64>,
     private: ConfigRecord,
     private_fits: bool,
     frame_ns: u64,
+    delay_ns: u64,
     rate_hz: f64,
     channels: u64,
     encoding: Encoding,
@@ -126,7 +144,7 @@ impl Tracks {
                         Refused::Codec(what) => what,
                         Refused::Compressed => "compressed audio",
                         Refused::Encrypted => "encrypted audio",
-                        Refused::Record { .. } => "unreadable AAC audio",
+                        Refused::Record => "unreadable AAC audio",
                     };
                     self.left_out.get_or_insert(what);
                 }
@@ -145,6 +163,11 @@ impl Tracks {
             .find(|track| self.get(*track).is_some_and(|carried| carried.number == number))
     }
 
+    /// How much earlier a track's frames are shown than their blocks say, in the segment's unit.
+    pub(super) fn delay(&self, track: Track, scale: Scale) -> i64 {
+        self.get(track).map_or(0, |carried| scale.units(carried.delay_ns))
+    }
+
     /// What is carried on a track.
     pub(super) fn get(&self, track: Track) -> Option<&Carried> {
         match track {
@@ -159,14 +182,14 @@ impl Tracks {
         let unsupported =
             |what: &str, remedy| FileError::Unsupported { what: what.to_owned(), remedy };
         match self.refused {
-            None => FileError::NoVideo,
+            None | Some(Refused::Record) if audio_too || self.audio.is_some() => {
+                FileError::AudioOnly
+            }
+            None | Some(Refused::Record) => FileError::NoVideo,
             Some(Refused::Codec(what)) if audio_too => unsupported(what, Remedy::Both),
             Some(Refused::Codec(what)) => unsupported(what, Remedy::Video),
             Some(Refused::Compressed) => unsupported("compressed tracks", Remedy::Remux),
             Some(Refused::Encrypted) => FileError::Encrypted { what: "encrypted tracks" },
-            Some(Refused::Record { at }) => {
-                FileError::Broken { what: "its H.264 configuration cannot be used", at }
-            }
         }
     }
 }
@@ -174,13 +197,13 @@ impl Tracks {
 impl Entry {
     fn read(file: &mut dyn ReadAt, window: &mut Window, entry: Element) -> io::Result<Entry> {
         let mut read = Entry {
-            at: entry.data,
             number: 0,
             kind: 0,
             codec: heapless::String::new(),
             private: ConfigRecord::new(),
             private_fits: true,
             frame_ns: 0,
+            delay_ns: 0,
             rate_hz: 8000.0,
             channels: 1,
             encoding: Encoding::AsTheyAre,
@@ -191,6 +214,10 @@ impl Entry {
                 TRACK_TYPE => read.kind = element::unsigned(file, window, child)?,
                 CODEC_ID => read.codec = element::text(file, window, child)?,
                 DEFAULT_DURATION => read.frame_ns = element::unsigned(file, window, child)?,
+                CODEC_DELAY => {
+                    let ns = element::unsigned(file, window, child)?;
+                    read.delay_ns = if ns <= CODEC_DELAY_MAX_NS { ns } else { 0 };
+                }
                 CODEC_PRIVATE => {
                     let bytes = element::bytes(file, window, child, TRACK_CONFIG_BYTES_MAX)?;
                     let record = bytes.and_then(|bytes| ConfigRecord::from_slice(bytes).ok());
@@ -234,14 +261,13 @@ impl Entry {
         }
         let stripped = self.stripped()?;
         let read = AvcConfig::with_length_size(&self.private).ok().filter(|_| self.private_fits);
-        let (config, length_bytes) = read.ok_or(Refused::Record { at: self.at })?;
         Ok(Carried {
             number: self.number,
-            length_bytes,
+            length_bytes: AvcConfig::length_size(&self.private),
             frame: self.stated(),
             stripped,
-            reordered: reordered(&config),
-            config: TrackConfig::Avc(config),
+            delay_ns: self.delay_ns,
+            config: read.map(|(config, _)| TrackConfig::Avc(config)),
         })
     }
 
@@ -257,15 +283,15 @@ impl Entry {
         } else {
             AacConfig::from_record(&self.private).ok()
         };
-        let config = config.filter(|_| self.private_fits).ok_or(Refused::Record { at: self.at })?;
+        let config = config.filter(|_| self.private_fits).ok_or(Refused::Record)?;
         let rate = i64::from(config.sample_rate_hz).max(1);
         Ok(Carried {
             number: self.number,
             length_bytes: 0,
             frame: self.stated().or(Some(Ticks(AAC_SAMPLES * 90_000 / rate))),
             stripped,
-            reordered: 0,
-            config: TrackConfig::Aac(config),
+            delay_ns: self.delay_ns,
+            config: Some(TrackConfig::Aac(config)),
         })
     }
 
@@ -341,7 +367,7 @@ fn read_encoding(
 }
 
 /// max_num_reorder_frames of the first SPS (ISO/IEC 14496-10, E.2.1), if it is said.
-fn reordered(config: &AvcConfig) -> usize {
+pub(super) fn reordered(config: &AvcConfig) -> usize {
     use h264_reader::nal::sps::SeqParameterSet;
     use h264_reader::rbsp::{BitReader, ByteReader};
     let Some(sps) = config.parameter_sets().next() else { return 0 };

@@ -35,6 +35,11 @@ impl MediaClock {
         self.shift = if ticks > i128::from(COMPOSITION_TICKS_MAX) { 0 } else { units.max(0) };
     }
 
+    /// Times count from `base` of what they did.
+    pub(super) fn rebase(&mut self, base: Ticks) {
+        self.delay = self.delay - base;
+    }
+
     /// When the media is shown first; `None` when nothing of it is left out before.
     pub(super) fn cut_at(&self) -> Option<Ticks> {
         Some(self.delay).filter(|_| self.origin > 0)

@@ -9,17 +9,19 @@ use crate::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
 use crate::codec::container::{
     ContainerReader, Contents, Damage, FileError, Progress, ReadAt, Timing,
 };
-use crate::codec::nal_lengths::NalLengths;
+use crate::codec::length_units::{LengthUnits, Outcome};
 use crate::codec::window::Window;
 
 use super::clock;
-use super::lane::Lane;
+use super::lane::{Lane, NOT_DESCRIBED};
 use super::movie::{self, Movie};
 use super::tables::Sample;
 use super::view::{self, View};
 
 /// Audio up to this long before the first picture is kept: what a decoder is primed with.
 const AUDIO_AHEAD: Ticks = Ticks::from_ms(1000);
+/// What begins no later than this, in fragments, begins when it is said to.
+const LATE_START: Ticks = Ticks::from_ms(1000);
 /// Key pictures gone back at the beginning, for one that is shown no later than time 0.
 const KEYS_BACK_MAX: usize = 16;
 
@@ -43,8 +45,9 @@ pub struct Mp4File {
     audio: Option<Lane>,
     /// What is handed over at the moment.
     open: Option<OpenUnit>,
-    /// The description last told, per track.
-    told: [Option<u32>; 2],
+    /// The description of the sample before, per track.
+    described: [Option<u32>; 2],
+    units: LengthUnits,
     /// A piece of a picture.
     pictures: Window,
     /// Audio samples are short and stand together.
@@ -59,8 +62,6 @@ struct OpenUnit {
     /// Where its next byte stands, and how many are left.
     at: u64,
     left: u32,
-    /// `None` for audio.
-    lengths: Option<NalLengths>,
 }
 
 impl Mp4File {
@@ -76,37 +77,45 @@ impl Mp4File {
         let mut view = View { file, window: &mut window };
         let moov = movie::find(&mut view)?;
         let ends_with_header = moov.end >= view.file.size();
-        let Movie { video, audio, left_out, fragments_duration } = movie::read(&mut view, &moov)?;
+        let Movie { video, audio, mut left_out, fragments_duration } =
+            movie::read(&mut view, &moov)?;
         let stated = fragments_duration.map(|units| clock::span(units, video.scales.movie));
         let mut end = stated;
-        let mut contents = Contents { left_out, ..Contents::default() };
-        let mut video = Lane::open(&mut view, video, ends_with_header, &mut end)?;
+        let video = Lane::open(&mut view, video, ends_with_header, &mut end)?;
         let picture_end = end.filter(|_| stated.is_none());
-        video.learn_config(view.file, &mut pictures)?;
-        let audio = match audio {
-            Some(audio) => Some(Lane::open(&mut view, audio, ends_with_header, &mut end)?),
-            None => None,
+        let audio = audio.map(|audio| Lane::open(&mut view, audio, ends_with_header, &mut end));
+        let audio = match audio.transpose() {
+            Ok(audio) => audio,
+            Err(FileError::Disk(error)) => return Err(FileError::Disk(error)),
+            // What is wrong with the sound is no reason to do without the picture.
+            Err(error) => {
+                left_out = Some(movie::broken_audio(&error));
+                None
+            }
         };
-        if let Some(TrackConfig::Avc(avc)) = video.config(0) {
-            contents.video = Some(avc.clone());
-        }
-        if let Some(TrackConfig::Aac(aac)) = audio.as_ref().and_then(|audio| audio.config(0)) {
-            contents.audio = Some(aac.clone());
-        }
-        contents.duration = end.filter(|end| *end > Ticks(0));
+        let mut units = LengthUnits::new();
+        units.expect_entry();
         let mut reader = Mp4File {
-            contents,
+            contents: Contents { left_out, ..Contents::default() },
             picture_end,
             video,
             audio,
             open: None,
-            told: [None; 2],
+            described: [None; 2],
+            units,
             pictures,
             sounds: window,
             broken: 0,
             damage: Damage::default(),
         };
         reader.begin(file)?;
+        let late = reader.rebase(file)?;
+        reader.picture_end = picture_end.map(|end| end - late);
+        reader.contents.video = Some(reader.video.first_config(file, &mut reader.pictures)?);
+        if let Some(TrackConfig::Aac(aac)) = reader.audio.as_ref().and_then(|lane| lane.config(0)) {
+            reader.contents.audio = Some(aac.clone());
+        }
+        reader.contents.duration = end.map(|end| end - late).filter(|end| *end > Ticks(0));
         Ok(reader)
     }
 
@@ -118,7 +127,8 @@ impl Mp4File {
     /// Goes to where what is shown begins. Media before it that no picture needs is passed over.
     fn begin(&mut self, file: &mut dyn ReadAt) -> Result<(), FileError> {
         let start = self.video.clock().cut_at();
-        if !self.video.seek_key(file, start.unwrap_or(Ticks(i64::MIN)))? {
+        let from = start.unwrap_or(Ticks(i64::MIN));
+        if !self.video.seek_key(file, &mut self.pictures, from)? {
             return Err(FileError::NoVideo);
         }
         let mut from = Ticks(i64::MAX);
@@ -129,7 +139,7 @@ impl Mp4File {
             if is_first || start.is_none_or(|start| pts <= start) {
                 break;
             }
-            self.video.seek_key(file, dts - Ticks(1))?;
+            self.video.seek_key(file, &mut self.pictures, dts - Ticks(1))?;
         }
         let Some(audio) = &mut self.audio else { return Ok(()) };
         audio.rewind(file)?;
@@ -137,6 +147,24 @@ impl Mp4File {
             Some((dts, _)) if dts < from - AUDIO_AHEAD => audio.seek_from(file, from),
             _ => Ok(()),
         }
+    }
+
+    /// Lets time begin with the file where its first fragment is far from 0: a piece of an endless
+    /// recording. Returns how far.
+    fn rebase(&mut self, file: &mut dyn ReadAt) -> Result<Ticks, FileError> {
+        let video = self.video.peek(file)?;
+        let audio = match &mut self.audio {
+            Some(audio) => audio.peek(file).unwrap_or_default(),
+            None => None,
+        };
+        let begins = video.into_iter().chain(audio).map(|(_, pts)| pts).min();
+        let late = begins.filter(|at| self.video.is_fragmented() && *at > LATE_START);
+        let late = late.unwrap_or_default();
+        self.video.rebase(late);
+        if let Some(audio) = &mut self.audio {
+            audio.rebase(late);
+        }
+        Ok(late)
     }
 
     fn lane(&mut self, track: Track) -> Option<&mut Lane> {
@@ -158,39 +186,50 @@ impl Mp4File {
         }
     }
 
-    /// Opens a sample at the sink, with its configuration before it when that is new.
+    /// Opens a sample, at the sink if it is sound, with its configuration before it when that is
+    /// new. Of a picture the NAL units say when.
     fn begin_unit(
         &mut self,
         track: Track,
         sample: &Sample,
         sink: &mut dyn UnitSink,
     ) -> Result<(), FileError> {
-        let told = self.told.get(track.index()).copied().flatten();
+        let Some(before) = self.described.get_mut(track.index()) else { return Ok(()) };
+        let before = before.replace(sample.description);
         let Some(lane) = self.lane(track) else { return Ok(()) };
         lane.take();
         let (dts, pts) = lane.clock().times(sample);
         let at = sample.offset;
-        let Some(config) = lane.config(sample.description) else {
-            let what = "a picture or sound is of a kind that is not described";
-            return Err(FileError::Broken { what, at });
-        };
-        if told.and_then(|told| lane.config(told)) != Some(config) {
-            sink.config(config);
+        if !lane.is_described(sample.description) {
+            return Err(FileError::Broken { what: NOT_DESCRIBED, at });
         }
-        let lengths = match track {
-            Track::Video => Some(lane.lengths(sample)),
-            Track::Audio => None,
-        };
-        if let Some(told) = self.told.get_mut(track.index()) {
-            *told = Some(sample.description);
+        match track {
+            Track::Video => {
+                if before != Some(sample.description) {
+                    let record = self.video.avc(sample.description);
+                    self.units.set_record(record, self.video.length_bytes(sample.description));
+                }
+                let bytes = usize::try_from(sample.bytes).unwrap_or(usize::MAX);
+                self.units.begin(dts, pts, bytes, sink);
+            }
+            Track::Audio => {
+                let config = lane.config(sample.description);
+                if let Some(config) = config
+                    .filter(|config| before.and_then(|before| lane.config(before)) != Some(config))
+                {
+                    sink.config(config);
+                }
+            }
         }
         if sample.bytes == 0 {
             self.broken += 1;
+            self.units.abort(sink);
             return Ok(());
         }
-        let key = sample.key && track == Track::Video;
-        sink.begin(UnitStart { track, dts, pts, key });
-        self.open = Some(OpenUnit { track, at, left: sample.bytes, lengths });
+        if track == Track::Audio {
+            sink.begin(UnitStart { track, dts, pts, key: false });
+        }
+        self.open = Some(OpenUnit { track, at, left: sample.bytes });
         Ok(())
     }
 
@@ -207,29 +246,56 @@ impl Mp4File {
             Track::Video => self.pictures.exact(file, unit.at, wanted.min(FILE_WINDOW_BYTES)),
             Track::Audio => self.sounds.exact(file, unit.at, wanted.min(MP4_WINDOW_BYTES)),
         };
-        let bytes = read.inspect_err(|_| sink.abort(track))?;
+        let bytes = match read {
+            Ok(bytes) => bytes,
+            Err(error) => {
+                self.open = Some(unit);
+                self.give_up(sink);
+                return Err(error);
+            }
+        };
         let count = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         unit.at = unit.at.saturating_add(u64::from(count));
         unit.left = unit.left.saturating_sub(count);
-        let fits = match &mut unit.lengths {
-            Some(lengths) => lengths.data(bytes, sink).is_ok(),
-            None => {
-                sink.write(track, bytes);
-                true
+        match track {
+            Track::Video => self.units.data(bytes, sink),
+            Track::Audio => sink.write(track, bytes),
+        }
+        if unit.left > 0 {
+            self.open = Some(unit);
+            return Ok(());
+        }
+        let outcome = match track {
+            Track::Video => self.units.end(sink),
+            Track::Audio => {
+                sink.commit(track);
+                Outcome::Whole
             }
         };
-        if fits && unit.left > 0 {
-            self.open = Some(unit);
-        } else if fits && unit.lengths.is_none_or(|lengths| lengths.is_whole()) {
-            sink.commit(track);
-            self.damage.count(1, 0);
-        } else {
-            self.broken += 1;
-            sink.abort(track);
-            self.damage.count(0, 1);
-            self.damage.judge(unit.at)?;
+        match outcome {
+            Outcome::Whole => self.damage.count(1, 0),
+            Outcome::Held => {}
+            Outcome::Broken | Outcome::Unconfigured { .. } => {
+                self.broken += 1;
+                self.damage.count(0, 1);
+                self.damage.judge(unit.at)?;
+            }
         }
         Ok(())
+    }
+
+    /// Looks for the next sound. Where that fails, the picture goes on alone.
+    fn look_for_sound(&mut self, file: &mut dyn ReadAt) -> Result<bool, FileError> {
+        let Some(audio) = &mut self.audio else { return Ok(true) };
+        match audio.look(file) {
+            Err(FileError::Disk(error)) => Err(FileError::Disk(error)),
+            Err(error) => {
+                self.contents.left_out = Some(movie::broken_audio(&error));
+                self.audio = None;
+                Ok(true)
+            }
+            known => known,
+        }
     }
 }
 
@@ -253,10 +319,7 @@ impl ContainerReader for Mp4File {
     ) -> Result<Progress, FileError> {
         if self.open.is_none() {
             let video_is_known = self.video.look(file)?;
-            let audio_is_known = match &mut self.audio {
-                Some(audio) => audio.look(file)?,
-                None => true,
-            };
+            let audio_is_known = self.look_for_sound(file)?;
             if !(video_is_known && audio_is_known) {
                 return Ok(Progress::More);
             }
@@ -270,8 +333,12 @@ impl ContainerReader for Mp4File {
     }
 
     fn give_up(&mut self, sink: &mut dyn UnitSink) {
-        if let Some(unit) = self.open.take() {
-            sink.abort(unit.track);
+        match self.open.take().map(|unit| unit.track) {
+            Some(Track::Video) => {
+                self.units.abort(sink);
+            }
+            Some(Track::Audio) => sink.abort(Track::Audio),
+            None => {}
         }
     }
 
@@ -282,9 +349,10 @@ impl ContainerReader for Mp4File {
         sink: &mut dyn UnitSink,
     ) -> Result<Ticks, FileError> {
         self.give_up(sink);
-        self.told = [None; 2];
+        self.units.restart(sink);
+        self.described = [None; 2];
         self.damage = Damage::default();
-        if !self.video.seek_key(file, to)? {
+        if !self.video.seek_key(file, &mut self.pictures, to)? {
             return Err(FileError::NoVideo);
         }
         let Some((dts, _)) = self.video.peek(file)? else { return Err(FileError::NoVideo) };

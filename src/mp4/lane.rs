@@ -1,11 +1,12 @@
 //! A track on its way into the programme. Purpose: its next sample is known before it is taken, so
 //! that the tracks can be interleaved. Bound: one sample, and the track's descriptions.
 
-use crate::base::limits::{FILE_WINDOW_BYTES, MP4_STEPS_MAX, MP4_WALK_STEPS_MAX};
+use crate::base::limits::{FILE_WINDOW_BYTES, MP4_STEPS_MAX, MP4_WALK_STEPS_MAX, MP4_WINDOW_BYTES};
 use crate::base::time::Ticks;
 use crate::codec::access_unit::{AvcConfig, TrackConfig};
-use crate::codec::container::{FileError, ReadAt, Remedy};
-use crate::codec::nal_lengths::NalLengths;
+use crate::codec::container::{FileError, ReadAt};
+use crate::codec::entry::{self, StoredUnit};
+use crate::codec::length_units::first_config;
 use crate::codec::window::Window;
 
 use super::clock::MediaClock;
@@ -15,6 +16,9 @@ use super::movie::TrackInfo;
 use super::tables::Sample;
 use super::track::TrackCursor;
 use super::view::View;
+
+/// What is wrong with a sample that has a description which is not there.
+pub(super) const NOT_DESCRIBED: &str = "a picture or sound is of a kind that is not described";
 
 /// A track.
 pub(super) struct Lane {
@@ -49,31 +53,23 @@ impl Lane {
         Ok(Lane { cursor, descriptions: info.descriptions, head: Head::Unknown })
     }
 
-    /// Where the descriptions tell no parameter sets, takes those before the first key picture.
-    /// If others come later, they pass with their pictures.
-    pub(super) fn learn_config(
+    /// What the next picture, a key picture, is to be decoded with: its description's record,
+    /// unless its own parameter sets say otherwise.
+    pub(super) fn first_config(
         &mut self,
         file: &mut dyn ReadAt,
         pictures: &mut Window,
-    ) -> Result<(), FileError> {
-        if self.descriptions.iter().all(|description| description.config.is_some()) {
-            return Ok(());
-        }
-        let has_key = self.seek_key(file, Ticks(i64::MIN))?;
+    ) -> Result<AvcConfig, FileError> {
         self.peek(file)?;
-        let Some((_, sample)) = self.known().filter(|_| has_key) else {
-            return Err(FileError::NoVideo);
-        };
-        let bytes = usize::try_from(sample.bytes).unwrap_or(usize::MAX).min(FILE_WINDOW_BYTES);
-        let unit = pictures.exact(file, sample.offset, bytes)?;
-        let Some(config) = AvcConfig::from_unit(unit, self.length_bytes(&sample)) else {
-            let what = "H.264 video without parameter sets".to_owned();
-            return Err(FileError::Unsupported { what, remedy: Remedy::Video });
-        };
-        for description in &mut self.descriptions {
-            description.config.get_or_insert_with(|| TrackConfig::Avc(config.clone()));
+        let Some((_, sample)) = self.known() else { return Err(FileError::NoVideo) };
+        let (at, number) = (sample.offset, sample.description);
+        if !self.is_described(number) {
+            return Err(FileError::Broken { what: NOT_DESCRIBED, at });
         }
-        Ok(())
+        let bytes = usize::try_from(sample.bytes).unwrap_or(usize::MAX).min(FILE_WINDOW_BYTES);
+        let unit = pictures.exact(file, at, bytes)?;
+        let config = first_config(self.avc(number), unit, self.length_bytes(number));
+        config.ok_or(FileError::NoParameterSets)
     }
 
     fn description(&self, number: u32) -> Option<&Description> {
@@ -85,15 +81,22 @@ impl Lane {
         self.description(description)?.config.as_ref()
     }
 
-    fn length_bytes(&self, sample: &Sample) -> u8 {
-        self.description(sample.description).map_or(4, |description| description.length_bytes)
+    /// The record of pictures with a description, if it has one that can be used.
+    pub(super) fn avc(&self, description: u32) -> Option<&AvcConfig> {
+        match self.config(description) {
+            Some(TrackConfig::Avc(config)) => Some(config),
+            _ => None,
+        }
     }
 
-    /// For the NAL units of a sample, before its first byte.
-    pub(super) fn lengths(&self, sample: &Sample) -> NalLengths {
-        let mut lengths = NalLengths::new(self.length_bytes(sample));
-        lengths.begin(usize::try_from(sample.bytes).unwrap_or(usize::MAX));
-        lengths
+    /// Whether samples have such a description.
+    pub(super) fn is_described(&self, description: u32) -> bool {
+        self.description(description).is_some()
+    }
+
+    /// Bytes of the lengths before the NAL units of samples with a description.
+    pub(super) fn length_bytes(&self, description: u32) -> u8 {
+        self.description(description).map_or(4, |description| description.length_bytes)
     }
 
     pub(super) const fn clock(&self) -> &MediaClock {
@@ -142,9 +145,36 @@ impl Lane {
         self.cursor.rewind(file)
     }
 
-    pub(super) fn seek_key(&mut self, file: &mut dyn ReadAt, to: Ticks) -> Result<bool, FileError> {
+    /// Goes before the last picture at or before `to` that a decoder can start at, or else the
+    /// first; false when none is found. They are looked at through this window.
+    pub(super) fn seek_key(
+        &mut self,
+        file: &mut dyn ReadAt,
+        pictures: &mut Window,
+        to: Ticks,
+    ) -> Result<bool, FileError> {
         self.head = Head::Unknown;
-        self.cursor.seek_key(file, to)
+        let Lane { cursor, descriptions, .. } = self;
+        // Heads are short, and stand apart.
+        pictures.set_stride(MP4_WINDOW_BYTES);
+        let found = cursor.seek_key(file, to, &mut |file, sample| {
+            let number = usize::try_from(sample.description).unwrap_or(usize::MAX);
+            let length_bytes = descriptions.get(number).map_or(4, |own| own.length_bytes);
+            let (at, bytes) = (sample.offset, u64::from(sample.bytes));
+            let unit = StoredUnit { stripped: &[], at, bytes, length_bytes };
+            Ok(entry::look(file, pictures, unit)?)
+        });
+        pictures.set_stride(0);
+        found
+    }
+
+    pub(super) const fn is_fragmented(&self) -> bool {
+        self.cursor.is_fragmented()
+    }
+
+    /// Times count from `base` of what they did.
+    pub(super) fn rebase(&mut self, base: Ticks) {
+        self.cursor.rebase(base);
     }
 
     pub(super) fn seek_from(

@@ -4,7 +4,6 @@
 use crate::base::limits::{MP4_DESCRIPTIONS_MAX, MP4_WINDOW_BYTES};
 use crate::codec::access_unit::{AacConfig, AvcConfig, TrackConfig};
 use crate::codec::container::FileError;
-use crate::codec::AvcRecordError;
 
 use super::boxes::BoxHead;
 use super::descriptor;
@@ -22,7 +21,7 @@ pub(super) const ENCRYPTED_VIDEO: &str = "encrypted video";
 
 /// A kind of samples that is carried.
 pub(super) struct Description {
-    /// `None` when it stands among the pictures.
+    /// `None` when it stands among the pictures; every description of sound has one.
     pub(super) config: Option<TrackConfig>,
     /// Bytes of the length words before NAL units; 4 for audio, which has none.
     pub(super) length_bytes: u8,
@@ -48,19 +47,19 @@ pub(super) fn video(view: &mut View<'_>, stsd: &BoxHead) -> Result<Media, FileEr
                 let record = body(view, &child)?;
                 let (config, length_bytes) = match AvcConfig::with_length_size(record) {
                     Ok((config, length_bytes)) => (Some(TrackConfig::Avc(config)), length_bytes),
-                    Err(AvcRecordError::Incomplete) => (None, AvcConfig::length_size(record)),
-                    Err(_) => return Err(child.broken("its H.264 configuration cannot be read")),
+                    // They may stand among the pictures.
+                    Err(_) => (None, AvcConfig::length_size(record)),
                 };
                 return Ok(Ok(Description { config, length_bytes }));
             }
         }
-        Err(entry.broken("its H.264 track has no configuration"))
+        Ok(Ok(Description { config: None, length_bytes: 4 }))
     })
 }
 
 /// Reads the descriptions in `stsd` of an audio track.
 pub(super) fn audio(view: &mut View<'_>, stsd: &BoxHead) -> Result<Media, FileError> {
-    descriptions(view, stsd, |view, entry, stsd_version| {
+    let media = descriptions(view, stsd, |view, entry, stsd_version| {
         if entry.kind != *b"mp4a" {
             return Ok(Err(audio_name(entry.kind)));
         }
@@ -72,7 +71,7 @@ pub(super) fn audio(view: &mut View<'_>, stsd: &BoxHead) -> Result<Media, FileEr
             _ => 0,
         };
         let Some(esds) = find_esds(view, entry, AUDIO_BYTES.saturating_add(more))? else {
-            return Ok(Err("AAC audio without a configuration"));
+            return Ok(Ok(Description { config: None, length_bytes: 4 }));
         };
         let bytes = body(view, &esds)?;
         let stream = bytes.get(4..).and_then(descriptor::parse);
@@ -87,7 +86,17 @@ pub(super) fn audio(view: &mut View<'_>, stsd: &BoxHead) -> Result<Media, FileEr
             0xdd => Err("Vorbis audio"),
             _ => Err("audio of an unknown kind"),
         })
-    })
+    })?;
+    let Media::Carried(mut descriptions) = media else { return Ok(media) };
+    // One that says nothing of its own goes on as the sound before it, as ffmpeg takes it.
+    let first = descriptions.iter().find_map(|description| description.config.clone());
+    let Some(mut config) = first else {
+        return Ok(Media::Other("AAC audio without a configuration"));
+    };
+    for description in &mut descriptions {
+        config = description.config.get_or_insert(config).clone();
+    }
+    Ok(Media::Carried(descriptions))
 }
 
 /// AAC by its AudioSpecificConfig; the object types that FLV's AAC stands for.

@@ -11,6 +11,7 @@ pub mod fragment;
 mod fragments;
 mod index;
 pub mod init;
+mod keys;
 mod lane;
 mod media;
 mod movie;

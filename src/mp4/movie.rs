@@ -71,8 +71,7 @@ pub(super) fn find(view: &mut View<'_>) -> Result<BoxHead, FileError> {
         at = head.end;
     }
     if has_fragments {
-        let what = "fragments without the beginning they belong to".to_owned();
-        return Err(FileError::Unsupported { what, remedy: Remedy::Remux });
+        return Err(FileError::NoBeginning);
     }
     Err(FileError::Unfinished)
 }
@@ -111,7 +110,10 @@ fn why_no_video(found: &Found) -> FileError {
         let what = "a video track cut up by an edit list".to_owned();
         return FileError::Unsupported { what, remedy: Remedy::Remux };
     }
-    let Some(what) = found.other_video else { return FileError::NoVideo };
+    let Some(what) = found.other_video else {
+        let has_sound = found.audio.is_some() || found.other_audio.is_some();
+        return if has_sound { FileError::AudioOnly } else { FileError::NoVideo };
+    };
     if what == ENCRYPTED_VIDEO {
         return FileError::Encrypted { what };
     }
@@ -120,8 +122,16 @@ fn why_no_video(found: &Found) -> FileError {
     FileError::Unsupported { what: what.to_owned(), remedy }
 }
 
+/// Why sound is left out that is AAC all the same.
+pub(super) const fn broken_audio(error: &FileError) -> &'static str {
+    match error {
+        FileError::Truncated { .. } => "an audio track that is cut short",
+        _ => "a broken audio track",
+    }
+}
+
 /// Reads one `trak`, and keeps it if it is better than what was found before: the first enabled
-/// one of its kind, else the first.
+/// one of its kind, else the first. A broken one of sound is left out.
 fn track(
     view: &mut View<'_>,
     trak: &BoxHead,
@@ -137,45 +147,74 @@ fn track(
         b"soun" => false,
         _ => return Ok(()),
     };
-    let Some(minf) = mdia.child(view, b"minf")? else { return Ok(()) };
-    let tables = minf.child(view, b"stbl")?.ok_or(minf.broken("a track has no tables"))?;
-    let stsd = tables.child(view, b"stsd")?;
-    let stsd = stsd.ok_or(tables.broken("a track does not say what it holds"))?;
-    let media = if is_video { media::video(view, &stsd)? } else { media::audio(view, &stsd)? };
-    let (place, other) = if is_video {
-        (&mut found.video, &mut found.other_video)
-    } else {
-        (&mut found.audio, &mut found.other_audio)
-    };
-    let descriptions = match media {
-        Media::Carried(descriptions) => descriptions,
-        Media::Other(name) => {
-            other.get_or_insert(name);
+    let boxes = TrackBoxes { trak, mdia: &mdia, mvex, is_video };
+    match boxes.read(view, movie_scale, found) {
+        Err(FileError::Disk(error)) => Err(FileError::Disk(error)),
+        Err(error) if !is_video => {
+            found.other_audio.get_or_insert(broken_audio(&error));
+            Ok(())
+        }
+        read => read,
+    }
+}
+
+/// Where a track's boxes stand.
+struct TrackBoxes<'a> {
+    trak: &'a BoxHead,
+    mdia: &'a BoxHead,
+    mvex: Option<&'a BoxHead>,
+    is_video: bool,
+}
+
+impl TrackBoxes<'_> {
+    fn read(
+        &self,
+        view: &mut View<'_>,
+        movie_scale: u32,
+        found: &mut Found,
+    ) -> Result<(), FileError> {
+        let TrackBoxes { trak, mdia, mvex, is_video } = *self;
+        let Some(minf) = mdia.child(view, b"minf")? else { return Ok(()) };
+        let tables = minf.child(view, b"stbl")?.ok_or(minf.broken("a track has no tables"))?;
+        let stsd = tables.child(view, b"stsd")?;
+        let stsd = stsd.ok_or(tables.broken("a track does not say what it holds"))?;
+        let media = if is_video { media::video(view, &stsd)? } else { media::audio(view, &stsd)? };
+        let (place, other) = if is_video {
+            (&mut found.video, &mut found.other_video)
+        } else {
+            (&mut found.audio, &mut found.other_audio)
+        };
+        let descriptions = match media {
+            Media::Carried(descriptions) => descriptions,
+            Media::Other(name) => {
+                other.get_or_insert(name);
+                return Ok(());
+            }
+        };
+        let tkhd = trak.child(view, b"tkhd")?.ok_or(trak.broken("a track has no header"))?;
+        let (enabled, id) = header(view, &tkhd)?;
+        if place.as_ref().is_some_and(|kept| kept.enabled || !enabled) {
             return Ok(());
         }
-    };
-    let tkhd = trak.child(view, b"tkhd")?.ok_or(trak.broken("a track has no header"))?;
-    let (enabled, id) = header(view, &tkhd)?;
-    if place.as_ref().is_some_and(|kept| kept.enabled || !enabled) {
-        return Ok(());
+        let mdhd = mdia.child(view, b"mdhd")?.ok_or(mdia.broken("a track has no media header"))?;
+        let (media_scale, duration) = timescale(view, &mdhd)?;
+        let scales = Scales { movie: movie_scale, media: media_scale };
+        let Some(edit) = edit(view, trak, scales)? else {
+            found.cut |= is_video;
+            if !is_video {
+                other.get_or_insert("an audio track cut up by an edit list");
+            }
+            return Ok(());
+        };
+        let fragments = match mvex {
+            Some(mvex) => Some(defaults(view, mvex, id)?),
+            None => None,
+        };
+        let info =
+            TrackInfo { id, scales, duration, edit, tables, descriptions, fragments, enabled };
+        *place = Some(info);
+        Ok(())
     }
-    let mdhd = mdia.child(view, b"mdhd")?.ok_or(mdia.broken("a track has no media header"))?;
-    let (media_scale, duration) = timescale(view, &mdhd)?;
-    let scales = Scales { movie: movie_scale, media: media_scale };
-    let Some(edit) = edit(view, trak, scales)? else {
-        found.cut |= is_video;
-        if !is_video {
-            other.get_or_insert("an audio track cut up by an edit list");
-        }
-        return Ok(());
-    };
-    let fragments = match mvex {
-        Some(mvex) => Some(defaults(view, mvex, id)?),
-        None => None,
-    };
-    *place =
-        Some(TrackInfo { id, scales, duration, edit, tables, descriptions, fragments, enabled });
-    Ok(())
 }
 
 /// Whether a track is enabled, and its id (`tkhd`, 8.3.2).

@@ -29,7 +29,7 @@ fn refused(bytes: &[u8]) -> FileError {
 #[test]
 fn sizes_are_read_in_every_width() {
     // 6 to 15 bytes: all fit four bits.
-    let unit = |n: u8| nals(&[&vec![0x60 + n; usize::from(2 + n)]]);
+    let unit = |n: u8| nals(&[&[vec![0x65], vec![n; usize::from(1 + n)]].concat()]);
     let units: Vec<Vec<u8>> = (0..9).chain([3, 0]).map(unit).collect();
     let (sizes, count) = (units.iter().map(Vec::len), u8::try_from(units.len()).unwrap());
     let sizes: Vec<u8> = sizes.map(|size| u8::try_from(size).unwrap()).collect();
@@ -200,7 +200,8 @@ fn parameter_sets_may_stand_only_among_the_pictures() {
         let entry = picture(b"avc3", &avcc("", 4));
         let part = Part::video(vec![entry], vec![(1, vec![nals(&sets)])]);
         let error = refused(&film(&[part], &[]));
-        assert!(error.to_string().contains("without parameter sets"), "{error}");
+        assert!(error.to_string().contains("has no parameter sets"), "{error}");
+        assert_eq!(error.remedy(), None, "nothing can decode it");
     }
 }
 

@@ -328,16 +328,27 @@ impl Tables {
         Ok(found.min(self.count.saturating_sub(1)))
     }
 
-    /// The last key sample at or before a sample, or else the first.
-    pub(super) fn key_before(
+    /// The last sample at or before one that the table of sync samples names; without a table,
+    /// every sample is one.
+    pub(super) fn marked_before(
         &mut self,
         file: &mut dyn ReadAt,
         sample: u32,
     ) -> Result<Option<u32>, FileError> {
-        match &mut self.sync {
-            Some(sync) => Ok(sync.find(file, sample)?.filter(|key| *key < self.count)),
-            None => Ok(Some(sample)),
-        }
+        let found = match &mut self.sync {
+            Some(sync) => sync.find(file, sample)?,
+            None => Some(sample),
+        };
+        Ok(found.filter(|key| *key <= sample && *key < self.count))
+    }
+
+    /// The first that it names.
+    pub(super) fn marked_first(&mut self, file: &mut dyn ReadAt) -> Result<Option<u32>, FileError> {
+        let found = match &mut self.sync {
+            Some(sync) => sync.find(file, 0)?,
+            None => Some(0),
+        };
+        Ok(found.filter(|key| *key < self.count))
     }
 }
 

@@ -18,11 +18,11 @@ use super::view::View;
 
 /// A cursor over a track.
 pub(super) struct TrackCursor {
-    tables: Tables,
-    fragments: Option<Fragments>,
+    pub(super) tables: Tables,
+    pub(super) fragments: Option<Fragments>,
     /// Where fragments stand; the first is where they begin.
-    marks: Landmarks,
-    clock: MediaClock,
+    pub(super) marks: Landmarks,
+    pub(super) clock: MediaClock,
     /// When what is shown ends, if not with the media.
     end: Option<Ticks>,
     /// The header is the file's last box: nothing behind it can have been cut off.
@@ -65,6 +65,11 @@ impl TrackCursor {
 
     pub(super) const fn clock(&self) -> &MediaClock {
         &self.clock
+    }
+
+    /// Times count from `base` of what they did.
+    pub(super) fn rebase(&mut self, base: Ticks) {
+        self.clock.rebase(base);
     }
 
     pub(super) const fn is_fragmented(&self) -> bool {
@@ -146,7 +151,7 @@ impl TrackCursor {
     }
 
     /// Puts the fragments' cursor somewhere.
-    fn place(&mut self, place: Place) {
+    pub(super) fn place(&mut self, place: Place) {
         if let Some(fragments) = &mut self.fragments {
             fragments.place = place;
         }
@@ -211,57 +216,6 @@ impl TrackCursor {
         Err(FileError::Truncated { at: at.max(size) })
     }
 
-    /// Goes before the last key sample at or before `to`, or else the first; false when there is
-    /// none.
-    pub(super) fn seek_key(&mut self, file: &mut dyn ReadAt, to: Ticks) -> Result<bool, FileError> {
-        let dts = self.clock.media(to);
-        let first = self.marks.first();
-        if self.fragments.is_some() && dts >= first.dts && self.seek_fragments(file, dts)? {
-            self.tables.finish();
-            return Ok(true);
-        }
-        if self.tables.count() > 0 {
-            let sample = self.tables.at_time(file, dts)?;
-            if let Some(key) = self.tables.key_before(file, sample)? {
-                self.tables.go(file, key)?;
-                self.place(Place::new(first.at, first.dts));
-                return Ok(true);
-            }
-        }
-        self.tables.finish();
-        self.place(Place::new(first.at, first.dts));
-        let found = self.walk(file, None, |sample| sample.key)?;
-        if let Some((before, _)) = found {
-            self.place(before);
-        }
-        Ok(found.is_some())
-    }
-
-    /// Goes before the last key sample of fragments at or before a decoding time; false when
-    /// there is none.
-    fn seek_fragments(&mut self, file: &mut dyn ReadAt, dts: i64) -> Result<bool, FileError> {
-        let (mut until, mut nth) = (None, 0);
-        // From the latest landmark before; without a key behind it, from the one before that.
-        while let Some(mark) = self.marks.before(dts, nth) {
-            nth += 1;
-            self.place(Place::new(mark.at, mark.dts));
-            let mut key = None;
-            let wanted = |sample: &Sample| sample.key || sample.dts > dts;
-            while let Some((before, sample)) = self.walk(file, until, wanted)? {
-                if sample.dts > dts {
-                    break;
-                }
-                key = Some(before);
-            }
-            if let Some(key) = key {
-                self.place(key);
-                return Ok(true);
-            }
-            until = Some(mark.at);
-        }
-        Ok(false)
-    }
-
     /// Goes before the first sample whose DTS is not before `from`, or to the end.
     pub(super) fn seek_from(
         &mut self,
@@ -295,7 +249,7 @@ impl TrackCursor {
 
     /// Goes over samples of fragments before the one at `until` to the first that is wanted;
     /// returns it and the place before it.
-    fn walk(
+    pub(super) fn walk(
         &mut self,
         file: &mut dyn ReadAt,
         until: Option<u64>,
