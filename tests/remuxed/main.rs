@@ -2,6 +2,8 @@
 //! access units, times and key flags. Seeded; a failure names its seed or its recipe.
 
 #[cfg(test)]
+mod containers;
+#[cfg(test)]
 mod gathered;
 #[cfg(test)]
 mod ts;

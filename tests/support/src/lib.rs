@@ -6,9 +6,13 @@
 
 pub mod aac;
 pub mod bits;
+pub mod flv;
 pub mod h264;
 pub mod loss;
+pub mod mkv;
+pub mod mp4;
 pub mod oracle;
+pub mod packing;
 pub mod peers;
 pub mod recipes;
 pub mod seed;
