@@ -95,43 +95,94 @@ impl Default for Settled {
     }
 }
 
+/// A unit that was stored.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Stored {
+    pub(super) track: Track,
+    pub(super) dts: Ticks,
+    /// How long it lasts, where that is known: nothing of its track comes before its end.
+    pub(super) duration: Ticks,
+}
+
 /// Knows what is settled.
 pub(super) struct Order {
     newest: [Option<(Ticks, Mono)>; 2],
     until: [Ticks; 2],
     lags: [Ticks; 2],
+    /// Where the newest sound ends.
+    sound_ends: Ticks,
+    /// Behind a cut no sound has come up with the first picture yet.
+    joins: Option<Join>,
+}
+
+/// Sound that joins behind a cut. How far it stands behind its picture is not known before it comes:
+/// a source may be new, B-frames put the first sound before the first picture, and silence that
+/// stands in begins where the last source's sound ended. So pictures wait for it as long as any may
+/// lag, those of the last source too that were waiting for its sound.
+#[derive(Clone, Copy, Debug, Default)]
+struct Join {
+    /// The first picture behind the cut.
+    first: Option<Ticks>,
 }
 
 impl Default for Order {
     fn default() -> Order {
-        Order { newest: [None; 2], until: [Ticks(i64::MIN); 2], lags: [Ticks(0); 2] }
+        Order {
+            newest: [None; 2],
+            until: [Ticks(i64::MIN); 2],
+            lags: [Ticks(0); 2],
+            sound_ends: Ticks(i64::MIN),
+            joins: Some(Join::default()),
+        }
     }
 }
 
 impl Order {
-    /// A unit was stored, of a source that is interleaved like this. Answers whether it is sound
-    /// that lets pictures leave that were held back for it.
+    /// A unit was stored, of a source that is interleaved like this; `None`: it is known to have no
+    /// sound. Answers whether it is sound that lets pictures leave that were held back for it.
     pub(super) fn stored(
         &mut self,
-        track: Track,
-        dts: Ticks,
+        unit: Stored,
         interleave: Option<&Interleave>,
         now: Mono,
     ) -> bool {
+        let Stored { track, dts, duration } = unit;
         if let Some(newest) = self.newest.get_mut(track.index()) {
             *newest = Some((dts, now));
         }
-        self.lags = Track::ALL.map(|track| interleave.map_or(Ticks(0), |it| it.lag(track)));
+        if track == Track::Audio {
+            self.sound_ends = self.sound_ends.max(dts + duration);
+        }
+        self.join(unit, interleave.is_some());
+        let measured = |track| interleave.map_or(Ticks(0), |it| it.lag(track));
+        self.lags = match self.joins {
+            None => Track::ALL.map(measured),
+            Some(Join { first: Some(_) }) => [measured(Track::Video), LAG_MAX],
+            // Its bytes still flow, and sound beside it is whole before.
+            Some(Join { first: None }) => [LAG_MAX; 2],
+        };
         let [before, _] = self.until;
         self.settle(now);
         let [until, _] = self.until;
         track == Track::Audio && until > before
     }
 
-    /// Another source is on air: nothing of the last one comes any more.
+    /// Another source is on air, or another time of the same: its sound joins.
     pub(super) fn cut(&mut self) {
-        for (until, newest) in self.until.iter_mut().zip(self.newest) {
-            *until = newest.map_or(*until, |(newest, _)| newest.max(*until));
+        self.joins = Some(Join::default());
+    }
+
+    /// Whether sound still joins behind this unit: not when it has come up with the first picture,
+    /// nor when it has stayed away longer than any may.
+    fn join(&mut self, unit: Stored, may_sound: bool) {
+        let Some(Join { first }) = &mut self.joins else { return };
+        if unit.track == Track::Video {
+            first.get_or_insert(unit.dts);
+        }
+        let Some(first) = *first else { return };
+        let stays_away = unit.track == Track::Video && unit.dts - first > LAG_MAX;
+        if !may_sound || self.sound_ends > first || stays_away {
+            self.joins = None;
         }
     }
 

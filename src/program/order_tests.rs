@@ -55,13 +55,22 @@ fn until(order: &Order) -> [i64; 2] {
     order.settled().until.map(Ticks::to_ms)
 }
 
+/// A source is on air whose sound has come up with its first picture.
+fn joined() -> Order {
+    let (mut order, it) = (Order::default(), Interleave::default());
+    stored(&mut order, Track::Video, 0, &it, 0);
+    stored(&mut order, Track::Audio, 0, &it, 0);
+    order
+}
+
 fn stored(order: &mut Order, track: Track, ms: i64, it: &Interleave, at_ms: u64) -> bool {
-    order.stored(track, Ticks::from_ms(ms), Some(it), Mono::from_ms(at_ms))
+    let unit = Stored { track, dts: Ticks::from_ms(ms), duration: Ticks::from_ms(20) };
+    order.stored(unit, Some(it), Mono::from_ms(at_ms))
 }
 
 #[test]
 fn what_is_well_interleaved_leaves_at_once() {
-    let (mut order, it) = (Order::default(), interleaved(0, 4000, 0));
+    let (mut order, it) = (joined(), interleaved(0, 4000, 0));
     assert!(!stored(&mut order, Track::Video, 1000, &it, 1000));
     assert_eq!((until(&order)[0], order.deadline()), (1000, None));
     assert!(!stored(&mut order, Track::Audio, 1010, &it, 1010));
@@ -71,7 +80,7 @@ fn what_is_well_interleaved_leaves_at_once() {
 
 #[test]
 fn pictures_wait_for_sound_as_long_as_it_is_known_to_lag() {
-    let (mut order, it) = (Order::default(), interleaved(0, 4000, 200));
+    let (mut order, it) = (joined(), interleaved(0, 4000, 200));
     stored(&mut order, Track::Video, 1000, &it, 1000);
     assert_eq!(until(&order)[0], 750);
     assert!(!order.settled().for_viewers, "it would cost a viewer more than a frame or two");
@@ -94,10 +103,53 @@ fn pictures_wait_for_sound_as_long_as_it_is_known_to_lag() {
 }
 
 #[test]
-fn behind_a_cut_nothing_of_the_last_source_is_waited_for() {
-    let (mut order, it) = (Order::default(), interleaved(0, 4000, 400));
+fn behind_a_cut_pictures_wait_until_sound_has_come_up_with_the_first() {
+    let (mut order, it) = (joined(), interleaved(0, 4000, 0));
+    stored(&mut order, Track::Video, 1000, &it, 1000);
+    order.cut();
+    for ms in [1040, 1080] {
+        stored(&mut order, Track::Video, ms, &it, ms as u64);
+    }
+    assert_eq!(until(&order)[0], 1000);
+    assert!(!order.settled().for_viewers, "viewers do not wait for it");
+    // With B-frames the first sounds stand before the first picture.
+    assert!(stored(&mut order, Track::Audio, 1005, &it, 1085));
+    assert_eq!(until(&order)[0], 1005);
+    assert!(stored(&mut order, Track::Audio, 1025, &it, 1085));
+    assert_eq!((until(&order)[0], order.deadline()), (1080, None));
+    assert!(order.settled().for_viewers);
+}
+
+#[test]
+fn sound_that_stays_away_is_waited_for_as_long_as_any_may_lag() {
+    let (mut order, it) = (joined(), interleaved(0, 4000, 0));
+    order.cut();
+    for ms in (1000..=1680).step_by(40) {
+        stored(&mut order, Track::Video, ms, &it, ms as u64);
+    }
+    assert_eq!(until(&order)[0], 980);
+    assert_eq!(order.deadline(), Some(Mono::from_ms(1680 + 700 + 100)));
+    stored(&mut order, Track::Video, 1720, &it, 1720);
+    assert_eq!((until(&order)[0], order.deadline()), (1720, None));
+}
+
+#[test]
+fn what_is_known_to_have_no_sound_is_not_held() {
+    let mut order = Order::default();
+    let unit = Stored { track: Track::Video, dts: Ticks::from_ms(1000), duration: Ticks(0) };
+    order.stored(unit, None, Mono::from_ms(1000));
+    assert_eq!((until(&order)[0], order.deadline()), (1000, None));
+}
+
+/// What waits for sound of the source that is left goes on waiting, for that of the next.
+#[test]
+fn behind_a_cut_pictures_wait_for_the_next_sources_sound() {
+    let (mut order, it) = (joined(), interleaved(0, 4000, 400));
     stored(&mut order, Track::Video, 1000, &it, 1000);
     assert_eq!(until(&order)[0], 500);
     order.cut();
-    assert_eq!((until(&order)[0], order.deadline()), (1000, None));
+    stored(&mut order, Track::Video, 1040, &it, 1040);
+    assert_eq!(until(&order)[0], 500);
+    stored(&mut order, Track::Audio, 600, &it, 1050);
+    assert_eq!(until(&order)[0], 600);
 }

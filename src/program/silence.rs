@@ -12,6 +12,7 @@
 use crate::base::time::{Ticks, TICKS_PER_S};
 use crate::codec::aac_silence::SilentFrame;
 
+use super::order::LAG_MAX;
 use super::timeline::AUDIO_FRAME_MAX;
 
 /// Whether silence stands in where a source has no audio.
@@ -28,6 +29,12 @@ const MISSING: Ticks = Ticks::from_ms(300);
 /// Video without audio is believed to have none after this, where some was announced or may have
 /// been.
 const MISSING_ANNOUNCED: Ticks = Ticks(TICKS_PER_S);
+/// The same behind a cut, where no sound of the source has come yet: destinations hold pictures
+/// back for so long, and silence is to leave before them. It begins where the last source's sound
+/// ended, so where that was early, it is believed sooner;
+const MISSING_FIRST: Ticks = LAG_MAX;
+/// but not before a PES packet of ffmpeg's can have come, which holds 380 ms of sound.
+const MISSING_FIRST_MIN: Ticks = Ticks::from_ms(400);
 /// The longest silence put in at once; of a longer gap the beginning stays.
 const FILL_MAX: Ticks = Ticks(3 * TICKS_PER_S);
 /// Ends and beginnings this close are taken for one: two roundings.
@@ -44,6 +51,8 @@ pub(super) struct Filler {
     end: Ticks,
     /// The next audio of the source on air is the first behind a cut or behind silence.
     joins: bool,
+    /// None of it has come yet since the cut.
+    awaits_first: bool,
     /// Silence stands there now.
     run: Option<Run>,
     /// The newest video unit is the first behind a cut.
@@ -61,7 +70,8 @@ impl Filler {
     pub(super) fn new(fill: FillAudio) -> Filler {
         let (video, long_ago) = (Ticks(0), Ticks(i64::MIN));
         let (joins, run, follows_cut) = (true, None, false);
-        Filler { fill, video, heard: video, end: long_ago, joins, run, follows_cut }
+        let awaits_first = true;
+        Filler { fill, video, heard: video, end: long_ago, joins, awaits_first, run, follows_cut }
     }
 
     /// A video unit stands at `dts`.
@@ -69,6 +79,7 @@ impl Filler {
         (self.video, self.follows_cut) = (dts, follows_cut);
         if follows_cut {
             (self.heard, self.joins, self.run) = (dts, true, None);
+            self.awaits_first = true;
             if dts - self.end > FILL_MAX {
                 // The programme stood still, or just begins.
                 self.end = dts;
@@ -78,7 +89,7 @@ impl Filler {
 
     /// The source on air has audio, whether it can be stored or not.
     pub(super) fn heard(&mut self) {
-        (self.heard, self.run) = (self.video, None);
+        (self.heard, self.run, self.awaits_first) = (self.video, None, false);
     }
 
     /// An audio unit of the source on air is stored at `dts`, and lasts for `duration`.
@@ -91,7 +102,14 @@ impl Filler {
     /// Whether there has to be silence up to this time, be it the newest video unit's or later;
     /// `mute`: its source is known to have no audio.
     pub(super) fn is_missing(&self, mute: bool, until: Ticks) -> bool {
-        let patience = if mute { Ticks(0) } else { MISSING_ANNOUNCED };
+        let patience = match (mute, self.awaits_first) {
+            (true, _) => Ticks(0),
+            (false, true) => {
+                let early = self.heard - self.end.min(self.heard);
+                (MISSING_FIRST - early).max(MISSING_FIRST_MIN)
+            }
+            (false, false) => MISSING_ANNOUNCED,
+        };
         // A picture that stood still says nothing of the audio beside it.
         let has_none = self.run.is_some() || until - self.heard.max(self.end) > patience;
         // Audio that comes, but never at a time that can be used.

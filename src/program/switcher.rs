@@ -41,7 +41,7 @@ use crate::flv::tag::{self, AacPacket, AvcPacket};
 pub use self::sink::SourceSink;
 pub use super::silence::FillAudio;
 
-use super::order::Order;
+use super::order::{Order, Stored};
 use super::ring::{Begin, Lookup, Ring};
 use super::silence::Filler;
 use super::timeline::{Placed, Timeline};
@@ -425,6 +425,8 @@ impl Switcher {
             self.timeline.cut(dts, pts, now);
             (self.awaits_key, self.shows_key) = (false, true);
             new_sets = self.apply_configs();
+        } else if jumps {
+            self.order.cut();
         }
         if let Some(dts) = self.place(start, now, follows_cut) {
             let pts = (pts + self.timeline.offset()).max(dts);
@@ -474,14 +476,7 @@ impl Switcher {
         self.completed = self.completed.max(now);
         match track {
             Track::Video => (self.shows_key, self.owes_sets) = (false, false),
-            Track::Audio => {
-                let [_, generation] = unit.configs;
-                let duration = match self.ring.config(Track::Audio, generation) {
-                    Some(TrackConfig::Aac(aac)) => aac.frame_duration(),
-                    _ => aac_silence::usual_config().frame_duration(),
-                };
-                self.filler.stored(unit.dts, duration);
-            }
+            Track::Audio => self.filler.stored(unit.dts, self.duration(&unit)),
         }
     }
 
@@ -492,11 +487,23 @@ impl Switcher {
         }
     }
 
+    /// How long a unit of sound lasts.
+    fn duration(&self, unit: &Unit) -> Ticks {
+        let [_, generation] = unit.configs;
+        match (unit.track, self.ring.config(Track::Audio, generation)) {
+            (Track::Video, _) => Ticks(0),
+            (Track::Audio, Some(TrackConfig::Aac(aac))) => aac.frame_duration(),
+            (Track::Audio, _) => aac_silence::usual_config().frame_duration(),
+        }
+    }
+
     /// Counts a unit that was stored, and gives it its place in the order of time.
     fn note(&mut self, unit: &Unit, now: Mono) {
-        let state = self.sources.get(self.on_air as usize);
+        let (track, dts, duration) = (unit.track, unit.dts, self.duration(unit));
+        let may_sound = !self.is_mute(now);
+        let state = self.sources.get(self.on_air as usize).filter(|_| may_sound);
         let interleave = state.map(|state| &state.interleave);
-        let releases = self.order.stored(unit.track, unit.dts, interleave, now);
+        let releases = self.order.stored(Stored { track, dts, duration }, interleave, now);
         self.ring.settle(self.order.settled());
         if self.moved != Some(Track::Video) {
             self.moved = Some(if releases { Track::Video } else { unit.track });

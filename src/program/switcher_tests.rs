@@ -342,6 +342,8 @@ fn another_silence_is_in_force_at_once() {
     let mut switcher = switcher();
     card(&mut switcher, 0, 0..1);
     whole(&mut switcher, Source::Udp, Mono::from_ms(10), start(Track::Video, 0, true), b"idr");
+    // With sound beside it, for which no picture has to wait.
+    whole(&mut switcher, Source::Udp, Mono::from_ms(10), start(Track::Audio, 0, false), b"aac");
     switcher.set_silence(Duration::from_millis(2000));
     assert_eq!(switcher.deadline(), Some(Mono::from_ms(2010)));
     switcher.set_silence(Duration::from_millis(100));

@@ -47,7 +47,7 @@ impl Switcher {
     }
 
     /// Whether the source on air is known to have no audio.
-    fn is_mute(&self, now: Mono) -> bool {
+    pub(super) fn is_mute(&self, now: Mono) -> bool {
         match self.sources.get(self.on_air as usize) {
             Some(state) if self.on_air.is_live() => state.is_mute(now),
             _ => !self.has_config(self.on_air, Track::Audio),
