@@ -34,8 +34,7 @@ use std::time::Duration;
 
 use crate::base::limits::UNIT_SILENCE_MS_MAX;
 use crate::base::time::{Mono, Ticks};
-use crate::codec::aac_silence;
-use crate::codec::access_unit::{Track, TrackConfig, UnitStart};
+use crate::codec::access_unit::{Track, UnitStart};
 use crate::flv::tag::{self, AacPacket, AvcPacket};
 
 pub use self::sink::SourceSink;
@@ -484,16 +483,6 @@ impl Switcher {
     fn broke_on_air(&mut self, track: Track) {
         if track == Track::Video && std::mem::take(&mut self.shows_key) {
             self.awaits_key = true;
-        }
-    }
-
-    /// How long a unit of sound lasts.
-    fn duration(&self, unit: &Unit) -> Ticks {
-        let [_, generation] = unit.configs;
-        match (unit.track, self.ring.config(Track::Audio, generation)) {
-            (Track::Video, _) => Ticks(0),
-            (Track::Audio, Some(TrackConfig::Aac(aac))) => aac.frame_duration(),
-            (Track::Audio, _) => aac_silence::usual_config().frame_duration(),
         }
     }
 

@@ -1,6 +1,6 @@
 use super::*;
 use crate::codec::access_unit::UnitSink;
-use crate::codec::access_unit::{AacConfig, AvcConfig};
+use crate::codec::access_unit::{AacConfig, AvcConfig, TrackConfig};
 use crate::program::ring::Capacity;
 
 const SILENCE: Duration = Duration::from_millis(500);

@@ -9,6 +9,7 @@ use crate::codec::access_unit::{Track, TrackConfig};
 use crate::flv::tag::{self, AacPacket};
 
 use super::super::ring::Begin;
+use super::super::unit::Unit;
 use super::{Source, Switcher};
 
 /// While the picture stands still and silence stands in for its audio, more of it comes this often,
@@ -51,6 +52,16 @@ impl Switcher {
         match self.sources.get(self.on_air as usize) {
             Some(state) if self.on_air.is_live() => state.is_mute(now),
             _ => !self.has_config(self.on_air, Track::Audio),
+        }
+    }
+
+    /// How long a unit of sound lasts.
+    pub(super) fn duration(&self, unit: &Unit) -> Ticks {
+        let [_, generation] = unit.configs;
+        match (unit.track, self.ring.config(Track::Audio, generation)) {
+            (Track::Video, _) => Ticks(0),
+            (Track::Audio, Some(TrackConfig::Aac(aac))) => aac.frame_duration(),
+            (Track::Audio, _) => aac_silence::usual_config().frame_duration(),
         }
     }
 
