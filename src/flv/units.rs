@@ -80,8 +80,9 @@ struct Lane {
     dts: Ticks,
     head: heapless::Vec<u8, HEAD_BYTES_MAX>,
     record: ConfigRecord,
-    /// Of video: what makes units of its messages.
-    pictures: Option<LengthUnits>,
+    /// Of video: what makes units of its messages. On the heap: its parameter sets take some 14 KiB,
+    /// and readers of files are built and moved on stacks of `THREAD_STACK_BYTES`.
+    pictures: Option<Box<LengthUnits>>,
     /// Of audio: what the last sequence header says that could be used, and whether that was the
     /// last.
     sound: Option<AacConfig>,
@@ -102,7 +103,7 @@ impl Lane {
             dts: Ticks(0),
             head: heapless::Vec::new(),
             record: ConfigRecord::new(),
-            pictures: (track == Track::Video).then(LengthUnits::new),
+            pictures: (track == Track::Video).then(Box::default),
             sound: None,
             usable: false,
             announced: false,
@@ -353,13 +354,15 @@ impl TagUnits {
     /// tags hold.
     pub fn of_file() -> TagUnits {
         let mut units = TagUnits::new();
-        units.video.pictures.iter_mut().for_each(LengthUnits::expect_entry);
+        if let Some(pictures) = &mut units.video.pictures {
+            pictures.expect_entry();
+        }
         units
     }
 
     /// Bytes of the length before each NAL unit.
     pub fn length_bytes(&self) -> u8 {
-        self.video.pictures.as_ref().map_or(4, LengthUnits::length_bytes)
+        self.video.pictures.as_deref().map_or(4, LengthUnits::length_bytes)
     }
 
     /// A tag with a body of so many bytes begins. Its timestamp, milliseconds, is the nearest to
@@ -436,7 +439,7 @@ impl TagUnits {
 
     /// The video configuration in force.
     pub fn video(&self) -> Option<&AvcConfig> {
-        self.video.pictures.as_ref().and_then(LengthUnits::config)
+        self.video.pictures.as_deref().and_then(LengthUnits::config)
     }
 
     /// The audio configuration in force.

@@ -1,4 +1,5 @@
 use super::*;
+use crate::base::limits::TRACK_CONFIG_BYTES_MAX;
 use crate::codec::collector::{hex, Collector, Random, Said};
 use crate::flv::reader::FlvReader;
 
@@ -190,4 +191,10 @@ fn units_before_a_sequence_header_are_left_out() {
     tag(&mut units, &mut sink, TagKind::Video, 0, &long);
     let complaint = units.complaint(Track::Video).unwrap();
     assert_eq!(complaint, Complaint::VideoRecord(AvcRecordError::Limit));
+}
+
+#[test]
+fn it_is_moved_on_small_stacks() {
+    // A record and a configuration for each kind of tag; what makes units is elsewhere.
+    assert!(std::mem::size_of::<TagUnits>() <= 5 * TRACK_CONFIG_BYTES_MAX);
 }
