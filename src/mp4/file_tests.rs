@@ -40,7 +40,7 @@ impl ReadAt for Sparse {
             // A NAL unit of eight bytes behind its length.
             *byte = in_head.copied().unwrap_or(match at % SPACING {
                 3 => 8,
-                4 if (at / SPACING).saturating_sub(self.first) % 50 != 0 => 0x41,
+                4 if !(at / SPACING).saturating_sub(self.first).is_multiple_of(50) => 0x41,
                 4..12 => 0x65,
                 _ => 0,
             });
