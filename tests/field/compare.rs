@@ -30,8 +30,10 @@ pub struct Expected {
 /// What must come out of the sound.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sound {
-    /// The input has none, or none that can be carried.
+    /// The input has none, or none that can be carried: none may come.
     Silence,
+    /// Live, it is too late for its picture: whatever comes stands in its place.
+    Any,
     /// What lies beside its picture.
     Beside,
     /// All of it, however long the last picture stands.
@@ -40,10 +42,13 @@ pub enum Sound {
 
 /// The input as ffmpeg parses it, as a source for the oracle; `folder` takes the copy.
 pub fn parsed(path: &Path, folder: &Folder) -> Source {
+    parsed_tracks(path, folder, &["-map", "0:v:0", "-map", "0:a:0?"])
+}
+
+fn parsed_tracks(path: &Path, folder: &Folder, tracks: &[&str]) -> Source {
     let copy = folder.file("parsed.flv");
     let input = path.to_str().expect("a path in UTF-8");
-    // -copyts: what stands before the video's first picture stays where it is.
-    make(&["-i", input, "-map", "0:v:0", "-map", "0:a:0?", "-c", "copy", "-f", "flv"], &copy);
+    make(&[&["-i", input], tracks, &["-c", "copy", "-f", "flv"]].concat(), &copy);
     source("input", &flv::tags(&std::fs::read(copy).expect("the copy")))
 }
 
@@ -51,7 +56,11 @@ pub fn parsed(path: &Path, folder: &Folder) -> Source {
 /// `reference` holds the same units in a shape that ffmpeg reads without mistakes.
 pub fn compare(what: &str, reference: &Path, outcome: &Outcome, expected: Expected) {
     let folder = Folder::new();
-    let source = parsed(reference, &folder);
+    // Sound that cannot be carried is no source's: none of it may come.
+    let source = match expected.sound {
+        Sound::Silence => parsed_tracks(reference, &folder, &["-map", "0:v:0"]),
+        Sound::Any | Sound::Beside | Sound::All => parsed(reference, &folder),
+    };
     let decoded = decoded(reference);
     let sources = [source];
     for (peer, report, tags) in [
@@ -59,14 +68,20 @@ pub fn compare(what: &str, reference: &Path, outcome: &Outcome, expected: Expect
         ("nginx", outcome.destination(&sources), outcome.pushed.clone()),
     ] {
         let what = format!("{what} at {peer}");
-        report.assert_clean(&what);
         let [source] = &sources;
-        let passage = whole_picture(&what, &report, source, expected.tail);
-        if expected.sound != Sound::Silence {
-            whole_sound(&what, &report, source, &passage, expected.sound == Sound::All);
-        }
+        let passage = whole(&what, &report, source, expected);
         same_pictures(&what, &decoded, &tags, &passage, &folder, expected.tail);
     }
+}
+
+/// Asserts that nothing is wrong and that all units came; answers with the picture's passage.
+pub fn whole(what: &str, report: &Report, source: &Source, expected: Expected) -> Passage {
+    report.assert_clean(what);
+    let passage = whole_picture(what, report, source, expected.tail);
+    if matches!(expected.sound, Sound::Beside | Sound::All) {
+        whole_sound(what, report, source, &passage, expected.sound == Sound::All);
+    }
+    passage
 }
 
 /// Asserts that the picture is one passage, from the first key frame to the end.
@@ -95,8 +110,13 @@ fn whole_sound(what: &str, report: &Report, source: &Source, picture: &Passage, 
     let (Some(first), Some(last)) = (inside.first(), inside.last()) else {
         panic!("{what}: no sound in the input beside its picture");
     };
+    // Silence stands before sound that begins behind its picture, in frames of its own: the last of
+    // them may reach into the first frame, which gives way.
+    let joins_silence = *first == 0;
     let longest = report.audio.iter().filter(|p| p.source == 0).max_by_key(|p| p.units);
-    let covers = longest.is_some_and(|p| p.first <= *first && p.last >= *last && p.is_whole());
+    let covers = longest.is_some_and(|p| {
+        p.first <= *first + usize::from(joins_silence) && p.last >= *last && p.is_whole()
+    });
     let all: Vec<_> = report.audio.iter().filter(|p| p.source == 0).collect();
     assert!(covers, "{what}: of sound {first} to {last} came {all:?}");
 }

@@ -21,17 +21,36 @@ const fn file(name: &'static str, way: Way, tail: usize, sound: Sound) -> File {
     File { name, way, expected: Expected { tail, sound } }
 }
 
-const FILES: [File; 10] = [
+const FILES: [File; 28] = [
+    file("real-shaka-hls-ts-h264_fileSequence0.ts", Way::Udp, 1, Sound::Silence),
     file("bounded.ts", Way::Udp, 1, Sound::Beside),
     file("perslice_pts.ts", Way::Udp, 1, Sound::Beside),
     file("multi_noaud.ts", Way::Udp, 1, Sound::Beside),
+    file("side51.ts", Way::Udp, 1, Sound::Beside),
     file("real-shaka-hls-ts-h264_fileSequence0.ts", Way::Library, 0, Sound::Silence),
     file("bounded.ts", Way::Library, 0, Sound::Beside),
     file("perslice_pts.ts", Way::Library, 0, Sound::Beside),
     file("multi_noaud.ts", Way::Library, 0, Sound::Beside),
+    file("ilv2.ts", Way::Library, 0, Sound::Beside),
+    file("ilv5.flv", Way::Library, 0, Sound::Beside),
+    file("nokey.flv", Way::Publish, 0, Sound::Beside),
+    file("allkey.flv", Way::Publish, 0, Sound::Beside),
+    file("nokey.flv", Way::Library, 0, Sound::Beside),
+    file("nokey.mkv", Way::Library, 0, Sound::Beside),
+    file("stss_empty.mp4", Way::Library, 0, Sound::Beside),
+    file("mp4a_second_noesds.mp4", Way::Library, 0, Sound::Beside),
+    file("real-mediabunny-cursed-vfr.mp4", Way::Library, 0, Sound::Silence),
+    file("real-media3-iibbibb_editlist_videoonly.mp4", Way::Library, 0, Sound::Silence),
+    file("real-media3-sample_missing_stsd.mp4", Way::Library, 0, Sound::Silence),
     file("real-media3-sample_with_chapters.mkv", Way::Library, 0, Sound::Beside),
     file("real-media3-sample_without_stss.mp4", Way::Library, 0, Sound::Silence),
     file("slides_aud.mp4", Way::Library, 0, Sound::Beside),
+    file("slides_noaud.mp4", Way::Library, 0, Sound::Silence),
+    file("still_audio.mp4", Way::Library, 0, Sound::All),
+    // Its sound's clock is ten seconds ahead: named, and dropped.
+    file("audiobase.flv", Way::Publish, 0, Sound::Silence),
+    file("ilv5.flv", Way::Publish, 0, Sound::Any),
+    file("vfr_noaud.mp4", Way::Library, 0, Sound::Silence),
 ];
 
 /// The folder, when it is there.

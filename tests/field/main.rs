@@ -6,6 +6,7 @@
 mod case;
 mod compare;
 mod cuts;
+mod devices;
 mod files;
 mod made;
 mod pool;

@@ -3,10 +3,35 @@
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::Mutex;
+use std::sync::{Condvar, Mutex, PoisonError};
 
-/// Cases at a time: each is a program, an nginx and a viewer, a few per cent of a processor.
-const SIDE_BY_SIDE: usize = 8;
+/// Cases at a time, of whatever test: each is a program, an nginx and a viewer, a few per cent of a
+/// processor.
+const SIDE_BY_SIDE: usize = 12;
+
+/// A place among those that play at a time.
+pub struct Seat(());
+
+static TAKEN: Mutex<usize> = Mutex::new(0);
+static LEFT: Condvar = Condvar::new();
+
+impl Seat {
+    /// Waits until there is one.
+    pub fn take() -> Seat {
+        let taken = TAKEN.lock().unwrap_or_else(PoisonError::into_inner);
+        let all_taken = |taken: &mut usize| *taken >= SIDE_BY_SIDE;
+        let taken = LEFT.wait_while(taken, all_taken);
+        *taken.unwrap_or_else(PoisonError::into_inner) += 1;
+        Seat(())
+    }
+}
+
+impl Drop for Seat {
+    fn drop(&mut self) {
+        *TAKEN.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        LEFT.notify_one();
+    }
+}
 
 /// Runs them all; fails when one of them does.
 pub fn run<T: Sync>(cases: &[T], name: impl Fn(&T) -> String + Sync, case: impl Fn(&T) + Sync) {

@@ -70,6 +70,8 @@ pub struct Muxer {
     pub audio_spans: bool,
     /// How long sound is held back behind the picture of its time, 90 kHz.
     pub audio_late: i64,
+    /// A PCR in a packet of its own before each PES packet of video: the pace for a sender.
+    pub clocked: bool,
 }
 
 impl Default for Muxer {
@@ -89,6 +91,7 @@ impl Default for Muxer {
             audio_frames: 4,
             audio_spans: false,
             audio_late: 0,
+            clocked: false,
         }
     }
 }
@@ -148,6 +151,7 @@ impl Muxer {
             audio_frames: rng.usize(1..12),
             audio_spans: rng.bool(),
             audio_late: rng.i64(0..60_000),
+            clocked: false,
         }
     }
 
@@ -163,6 +167,9 @@ impl Muxer {
         for (n, pes) in pes.iter().enumerate() {
             if n % self.tables_every == 0 {
                 out.tables();
+            }
+            if self.clocked && pes.pid == VIDEO_PID {
+                out.clock(pes.due);
             }
             self.write(pes, &mut out, rng);
         }
@@ -382,6 +389,18 @@ impl Packets {
             self.bytes.extend(field);
         }
         self.bytes.extend(payload);
+    }
+
+    /// A PCR of these ticks and no payload (2.4.3.5); its counter stays (2.4.3.3).
+    fn clock(&mut self, ticks: i64) {
+        let [_, _, video, _] = self.counters;
+        let [high, low] = VIDEO_PID.to_be_bytes();
+        let bits = u64::try_from(ticks.rem_euclid(1 << 33)).unwrap_or(0) << 15 | 0x7e00;
+        let [_, _, pcr @ ..] = bits.to_be_bytes();
+        let start = self.bytes.len();
+        self.bytes.extend([0x47, high, low, 0x20 | video, 183, 0x10]);
+        self.bytes.extend(pcr);
+        self.bytes.resize(start + 188, 0xff);
     }
 
     fn tables(&mut self) {

@@ -35,7 +35,8 @@ impl Schedule {
         Schedule::of_bytes(&stream)
     }
 
-    fn of_bytes(stream: &[u8]) -> Schedule {
+    /// A transport stream.
+    pub fn of_bytes(stream: &[u8]) -> Schedule {
         let times = packet_times(stream);
         let datagrams = stream.chunks(PACKET_BYTES * PACKETS_IN_DATAGRAM);
         let leaves = times.into_iter().step_by(PACKETS_IN_DATAGRAM);
