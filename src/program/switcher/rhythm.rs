@@ -6,8 +6,9 @@
 //! A source is waited for half as long again as its longest regular pause, [`PATIENCE_MAX`] at
 //! most, and never less than `programme.silence_ms`. A pause is regular if
 //!
-//! - the media that has just come lasts so long: a burst of a second is followed by a second of
-//!   nothing, from the first burst on;
+//! - the media that has just come lasts so much longer than it took to come: a burst of a second is
+//!   followed by a second of nothing, from the first burst on. One picture counts for no more than
+//!   the pause before it, several for [`BURST_MAX`]: a film sent at once is no burst;
 //! - the stream's own parameters say that a picture lasts so long;
 //! - at least two such pauses make up most of the time in which they fell; or
 //! - the source is connected by TCP, where a stall loses nothing and an end is announced, and two
@@ -27,6 +28,8 @@ const GAP_MAX: Duration = Duration::from_millis(5_500);
 const PATIENCE_MAX: Duration = Duration::from_millis(8_250);
 /// What comes this soon after one another is one burst: less than a frame at 50 per second.
 const BURST_PAUSE: Duration = Duration::from_millis(15);
+/// The longest media of several pictures that is one burst.
+const BURST_MAX: Duration = Duration::from_secs(2);
 const STALL_MAX: Duration = Duration::from_millis(1_500);
 const STALLS_SPAN: Duration = Duration::from_secs(20);
 /// Of a connection nothing is known at first, and its first burst may be a part of one: pauses of
@@ -47,6 +50,10 @@ pub(super) struct Rhythm {
     /// The newest video unit's time, and what it was when the last burst began.
     media: Option<Ticks>,
     burst_from: Option<Ticks>,
+    /// When that burst began, the pause before it, and the pictures in it.
+    burst_at: Mono,
+    burst_gap: Duration,
+    burst_units: u32,
     /// How long a picture lasts by the stream's parameters; 0: they do not say.
     nominal: Duration,
 }
@@ -70,12 +77,13 @@ impl Rhythm {
     /// Bytes come.
     pub(super) fn came(&mut self, now: Mono) {
         let Some(last) = self.last.replace(now) else {
-            self.first = now;
+            (self.first, self.burst_at) = (now, now);
             return;
         };
         let gap = now.since(last);
         if gap >= BURST_PAUSE {
             self.burst_from = self.media;
+            (self.burst_at, self.burst_gap, self.burst_units) = (now, gap, 0);
         }
         if (GAP_MIN..=GAP_MAX).contains(&gap) {
             if self.gaps.is_full() {
@@ -90,6 +98,7 @@ impl Rhythm {
     pub(super) fn video(&mut self, dts: Ticks, now: Mono) {
         self.came(now);
         self.burst_from.get_or_insert(dts);
+        self.burst_units = self.burst_units.saturating_add(1);
         self.media = Some(dts);
     }
 
@@ -103,16 +112,26 @@ impl Rhythm {
     /// is after `silence`.
     pub(super) fn patience(&self, silence: Duration) -> Duration {
         let gap = self.regular().max(self.brought()).max(self.nominal);
+        // Datagrams say no goodbye: a sender that flows again is not waited for as one that pauses.
+        let gap = match self.connected || self.burst_gap.is_zero() {
+            true => gap,
+            false => gap.min(self.burst_gap * 5 / 4),
+        };
         let regular = (gap * 3 / 2).min(PATIENCE_MAX);
         let is_new = self.last.is_none_or(|last| last.since(self.first) < FIRST_SPAN);
         let first = if self.connected && is_new { FIRST_PATIENCE } else { Duration::ZERO };
         silence.max(regular).max(first)
     }
 
-    /// How long the media of the last burst lasts. A step that is no pause is a jump.
+    /// How much longer the media of the last burst lasts than it took to come.
     fn brought(&self) -> Duration {
         let span = self.media.zip(self.burst_from).map_or(Ticks(0), |(media, from)| media - from);
-        Some(span.to_duration()).filter(|span| *span <= GAP_MAX).unwrap_or_default()
+        let took = self.last.map_or(Duration::ZERO, |last| last.since(self.burst_at));
+        let (ahead, most) = match self.burst_units {
+            0 | 1 => (span.to_duration().min(self.burst_gap), GAP_MAX),
+            _ => (span.to_duration().saturating_sub(took), BURST_MAX),
+        };
+        Some(ahead).filter(|ahead| *ahead <= most).unwrap_or_default()
     }
 
     /// The longest regular pause.
