@@ -16,8 +16,8 @@
 //! Without a choice a live input on air stays there as long as it lives; from standby the first
 //! that can be shown takes over. A chosen live input that is away is covered by another, or by
 //! standby; a chosen file that stalls only by standby. Standby is put on air at once, for it
-//! begins anew whenever it is. A file is on air only by choice: when the choice ends, it plays on
-//! until a live input that is there takes over, or gives way to standby when there is none.
+//! starts from its beginning each time. A file is on air only by choice: when the choice ends, it
+//! plays on until a live input that is there takes over, or gives way to standby when there is none.
 //!
 //! A source on air that begins another recording (a playlist's next file, another publisher) is
 //! [restarted](Switcher::restart): a cut from itself to itself.
