@@ -15,6 +15,7 @@ mod playout;
 mod preview;
 mod programme;
 mod rechunk;
+mod remux;
 mod sessions;
 mod take;
 mod ts;
@@ -24,7 +25,7 @@ mod url;
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its folders below `seeds` and `crashers`.
-pub const TARGETS: [(&str, Target); 19] = [
+pub const TARGETS: [(&str, Target); 20] = [
     ("ts", ts::run),
     ("flv", files::flv),
     ("mkv", files::mkv),
@@ -44,4 +45,5 @@ pub const TARGETS: [(&str, Target); 19] = [
     ("preview", preview::run),
     ("playout", playout::run),
     ("partitions", partitions::run),
+    ("remux", remux::run),
 ];
