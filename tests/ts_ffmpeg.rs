@@ -84,7 +84,7 @@ struct Outcome {
 /// while three sync bytes are looked for.
 fn sent(sample: &Sample, datagram_bytes: usize, pid: u16) -> Sent<'_> {
     let in_step_after = if datagram_bytes.is_multiple_of(188) { 5 } else { 6 };
-    Sent { ts: &sample.ts, datagram_bytes, pid, pmt_pid: 0x1000, in_step_after }
+    Sent { ts: &sample.ts, datagram_bytes, pid, pmt_pid: 0x1000, in_step_after, ends_itself: false }
 }
 
 fn hurt_and_look(sample: &Sample, clean: &Recorder, hurts: [u64; 3], size: usize) -> Outcome {

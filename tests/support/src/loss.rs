@@ -6,8 +6,8 @@
 //! A frame must come out when everything from its PES's first packet to the first packet of the
 //! track's next PES (which ends it) came as it was sent: each datagram once, one behind the other.
 //! Nothing before can hurt it then, once the receiver is in step again: its PES begins with the
-//! packet that says so, whatever the one before left open. It needs what a receiver learns first: the tables, and of video a key frame
-//! with parameter sets.
+//! packet that says so, whatever the one before left open. It needs what a receiver learns first:
+//! the tables, and of video a key frame with parameter sets.
 
 const PACKET_BYTES: usize = 188;
 
@@ -24,6 +24,9 @@ pub struct Sent<'a> {
     /// How many datagrams, as they were sent, bring a receiver into step behind one that was not,
     /// counted from the first that holds a packet of the track.
     pub in_step_after: usize,
+    /// A frame ends with its PES's last packet, because lengths are stated; otherwise the first
+    /// packet of the track's next PES ends it.
+    pub ends_itself: bool,
 }
 
 impl Sent<'_> {
@@ -54,24 +57,53 @@ impl Sent<'_> {
         let tables = [0, self.pmt_pid].map(|pid| {
             let places = self.packets(pid).filter_map(|(at, _)| {
                 let [first, last] = self.datagrams(at, at);
-                known(first, last)
+                known(first, last).map(|place| (place, at))
             });
             places.min()
         });
         let [Some(pat), Some(pmt)] = tables else { return Vec::new() };
+        let packets: Vec<(usize, bool)> = self.packets(self.pid).collect();
         let begins: Vec<usize> =
-            self.packets(self.pid).filter(|(_, begins)| *begins).map(|(at, _)| at).collect();
+            (0..).zip(&packets).filter(|(_, (_, b))| *b).map(|(n, _)| n).collect();
         let mut whole = Vec::new();
         let mut has_begun = false;
         for (number, pair) in begins.windows(2).enumerate() {
             let &[begin, next] = pair else { continue };
-            let [first, last] = self.datagrams(begin, next);
-            if known(first, last).is_some_and(|at| at > pat.max(pmt)) {
+            let end = next - usize::from(self.ends_itself);
+            let [Some(&(begin, _)), Some(&(end, _))] = [begin, end].map(|n| packets.get(n)) else {
+                continue;
+            };
+            let [first, last] = self.datagrams(begin, end);
+            if known(first, last).is_some_and(|place| (place, begin) > pat.max(pmt)) {
                 has_begun |= is_key(number);
                 whole.extend(has_begun.then_some(number));
             }
         }
         whole
+    }
+
+    /// What the track's PES hold behind their headers, each of them.
+    pub fn payloads(&self) -> Vec<Vec<u8>> {
+        let mut all: Vec<Vec<u8>> = Vec::new();
+        for (at, begins) in self.packets(self.pid) {
+            let packet = self.ts.chunks_exact(PACKET_BYTES).nth(at).unwrap_or_default();
+            // Where an adaptation field stands, its length is the first byte (ISO/IEC 13818-1, 2.4.3).
+            let head = match packet {
+                &[_, _, _, flags, length, ..] if flags & 0x20 != 0 => 5 + usize::from(length),
+                _ => 4,
+            };
+            let payload = packet.get(head..).unwrap_or_default();
+            match (begins, all.last_mut()) {
+                // start code, stream, length, two bytes of flags, length of what follows (2.4.3.6)
+                (true, _) => {
+                    let head = payload.get(8).map_or(0, |length| 9 + usize::from(*length));
+                    all.push(payload.get(head..).unwrap_or_default().to_vec());
+                }
+                (false, Some(pes)) => pes.extend(payload),
+                (false, None) => {}
+            }
+        }
+        all
     }
 
     /// Number and payload unit start of a PID's packets.
@@ -132,9 +164,18 @@ mod tests {
 
     fn must(arrived: &[Option<usize>]) -> Vec<usize> {
         let ts = stream(5);
-        let sent =
-            Sent { ts: &ts, datagram_bytes: 188, pid: 0x100, pmt_pid: 0x1000, in_step_after: 0 };
-        sent.must_arrive(arrived, |number| number % 2 == 0)
+        sent(&ts).must_arrive(arrived, |number| number % 2 == 0)
+    }
+
+    fn sent(ts: &[u8]) -> Sent<'_> {
+        Sent {
+            ts,
+            datagram_bytes: 188,
+            pid: 0x100,
+            pmt_pid: 0x1000,
+            in_step_after: 0,
+            ends_itself: false,
+        }
     }
 
     fn but(lost: &[usize]) -> Vec<Option<usize>> {
@@ -154,6 +195,36 @@ mod tests {
             [0, 3],
             "the first packet of the third, which ends the second"
         );
+    }
+
+    #[test]
+    fn what_states_its_length_needs_no_next_one() {
+        let ts = stream(5);
+        let sent = Sent { ends_itself: true, ..sent(&ts) };
+        assert_eq!(sent.must_arrive(&but(&[8]), |_| true), [0, 1, 3]);
+        assert_eq!(sent.must_arrive(&but(&[7]), |_| true), [0, 2, 3]);
+    }
+
+    #[test]
+    fn tables_in_a_frames_first_datagram_are_there_in_time() {
+        let ts = stream(5);
+        let sent = Sent { datagram_bytes: 188 * 3, ..sent(&ts) };
+        let arrived: Vec<_> = (0..6).map(Some).collect();
+        assert_eq!(sent.must_arrive(&arrived, |_| true), [0, 1, 2, 3]);
+    }
+
+    #[test]
+    fn payloads_are_what_stands_behind_headers() {
+        let mut ts = stream(2);
+        let mut head = [0xff; 184];
+        head[..12].copy_from_slice(&[0, 0, 1, 0xc0, 0, 0, 0x80, 0x80, 1, 9, 7, 7]);
+        ts[2 * PACKET_BYTES + 4..3 * PACKET_BYTES].copy_from_slice(&head);
+        // An adaptation field of 180 bytes leaves three.
+        ts[3 * PACKET_BYTES + 3..3 * PACKET_BYTES + 5].copy_from_slice(&[0x31, 180]);
+        let pes = sent(&ts).payloads();
+        assert_eq!(pes.len(), 2);
+        assert_eq!(pes[0].len(), 184 - 10 + 3 + 184);
+        assert_eq!(pes[0][..2], [7, 7]);
     }
 
     #[test]

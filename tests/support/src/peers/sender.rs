@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 const PACKET_BYTES: usize = 188;
 const PACKETS_IN_DATAGRAM: usize = 7;
+/// A datagram, but for the last of a stream.
+pub const DATAGRAM_BYTES: usize = PACKET_BYTES * PACKETS_IN_DATAGRAM;
 /// 27 MHz ticks in a second.
 const PCR_HZ: u64 = 27_000_000;
 
@@ -38,7 +40,7 @@ impl Schedule {
     /// A transport stream.
     pub fn of_bytes(stream: &[u8]) -> Schedule {
         let times = packet_times(stream);
-        let datagrams = stream.chunks(PACKET_BYTES * PACKETS_IN_DATAGRAM);
+        let datagrams = stream.chunks(DATAGRAM_BYTES);
         let leaves = times.into_iter().step_by(PACKETS_IN_DATAGRAM);
         Schedule(leaves.zip(datagrams.map(<[u8]>::to_vec)).collect())
     }
@@ -61,6 +63,11 @@ impl Schedule {
     /// The bytes, for finding out what they hold.
     pub fn bytes(&self) -> Vec<u8> {
         self.0.iter().flat_map(|(_, datagram)| datagram).copied().collect()
+    }
+
+    /// The datagrams, in the order in which they leave.
+    pub fn datagrams(&self) -> impl Iterator<Item = &[u8]> {
+        self.0.iter().map(|(_, datagram)| datagram.as_slice())
     }
 
     /// The same with faults, the same ones for the same seed.
