@@ -289,8 +289,12 @@ impl UdpInput {
         state.datagrams += 1;
         state.bytes += bytes.len() as u64;
         state.rate.add(now, bytes.len() as u64);
-        let sink = Paced { pace: &mut state.pace, sink, now };
-        state.demux.datagram(bytes, &mut Watching { watch: &mut state.watch, sink, now });
+        let paced = Paced { pace: &mut state.pace, sink: &mut *sink, now };
+        let had_picture = state.demux.video_pid();
+        state.demux.datagram(bytes, &mut Watching { watch: &mut state.watch, sink: paced, now });
+        if had_picture.is_some() && state.demux.video_pid() != had_picture {
+            sink.lose_picture();
+        }
         state.follow_pids();
     }
 

@@ -274,6 +274,15 @@ impl Switcher {
         }
     }
 
+    /// The stream that carried the picture of `source` is no longer part of it: its tables say so.
+    /// Until another brings one, flowing sound does not keep it on air. A picture that is merely
+    /// slow, or of which units are lost, is another matter.
+    pub fn lose_picture(&mut self, source: Source) {
+        if let Some(state) = self.sources.get_mut(source as usize) {
+            state.lost_picture = true;
+        }
+    }
+
     /// Lets time pass: covers a silent source with the standby card, lets leave what was held back
     /// long enough, and has silence stand in beside a picture that stands still.
     pub fn tick(&mut self, now: Mono) {
@@ -302,7 +311,11 @@ impl Switcher {
         let state = self.sources.get(self.on_air as usize)?;
         let due = state.due.unwrap_or_default();
         let patience = state.patience(self.silence);
-        let silent = self.flowed.max(due) + patience;
+        let flowed = match state.lost_picture {
+            true => state.flowed.unwrap_or_default().max(self.on_air_since),
+            false => self.flowed,
+        };
+        let silent = flowed.max(due) + patience;
         // Bytes that flow without a single unit coming whole are no life either.
         let broken =
             self.completed.max(due) + Duration::from_millis(UNIT_SILENCE_MS_MAX).max(patience);

@@ -162,6 +162,35 @@ fn bytes_that_never_make_a_unit_are_no_picture() {
     }
 }
 
+/// A transport stream whose tables no longer list its picture: sound alone is no programme.
+#[test]
+fn flowing_sound_holds_a_slow_picture_and_none_that_has_left() {
+    for leaves in [false, true] {
+        let mut switcher = switcher();
+        card(&mut switcher, 0, 0..1);
+        whole(&mut switcher, Source::Udp, Mono::from_ms(10), start(Track::Video, 0, true), b"idr");
+        for ms in (20..2000).step_by(20) {
+            let now = Mono::from_ms(ms);
+            if ms == 1000 && leaves {
+                switcher.sink(Source::Udp, now).lose_picture();
+            }
+            if ms == 900 {
+                let unit = start(Track::Video, 900 * 90, false);
+                whole(&mut switcher, Source::Udp, now, unit, b"p");
+            }
+            let sound = start(Track::Audio, ms as i64 * 90, false);
+            whole(&mut switcher, Source::Udp, now, sound, b"a");
+            switcher.tick(now);
+            let covered =
+                leaves && Duration::from_millis(ms) >= Duration::from_millis(900) + SILENCE;
+            assert_eq!(switcher.on_air() == Source::Standby, covered, "{leaves}, at {ms} ms");
+        }
+        let now = Mono::from_ms(2000);
+        whole(&mut switcher, Source::Udp, now, start(Track::Video, 2000 * 90, true), b"idr");
+        assert_eq!(switcher.on_air(), Source::Udp, "another stream brings it back");
+    }
+}
+
 #[test]
 fn a_slide_show_is_not_taken_for_dead() {
     let mut switcher = switcher();

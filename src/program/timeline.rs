@@ -28,8 +28,9 @@ pub const SKEW_MAX: Ticks = Ticks(3 * TICKS_PER_S);
 /// clock, the reordering of a few frames: cuts give back what they can from then on.
 const AHEAD_MAX: Ticks = Ticks::from_ms(200);
 /// A source paced by us makes up for a lead at once ([`Timeline::take_ahead`]), by so much at a
-/// time: players have as much in their buffers.
-const GIVEN_BACK_MAX: Ticks = Ticks(3 * TICKS_PER_S);
+/// time. A player has in its buffer what came ahead; one that keeps no buffer stands still as long,
+/// and is not to take the programme for one that has ended.
+const GIVEN_BACK_MAX: Ticks = Ticks(2 * TICKS_PER_S);
 /// So far ahead no live source is let in behind itself; see [`Timeline::is_far_ahead`].
 const FAR_AHEAD: Ticks = Ticks(TICKS_PER_S);
 /// The longest distance behind the picture shown last that a cut takes for a frame's: behind a

@@ -30,6 +30,11 @@ impl<'s> SourceSink<'s> {
         self.switcher.leave(self.source, self.now);
     }
 
+    /// The stream that carried the picture has left this source; see [`Switcher::lose_picture`].
+    pub fn lose_picture(&mut self) {
+        self.switcher.lose_picture(self.source);
+    }
+
     /// When this source, which is paced by the clock, will hand over its next video unit; see
     /// [`Switcher::expect`].
     pub fn expect(&mut self, until: Mono) {

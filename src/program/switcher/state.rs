@@ -27,6 +27,8 @@ pub(super) struct SourceState {
     pub(super) flowed: Option<Mono>,
     /// When its next video unit is due, if it has said so.
     pub(super) due: Option<Mono>,
+    /// The stream that carried its picture is no longer part of it, and no other has brought one.
+    pub(super) lost_picture: bool,
     /// How it delivers.
     rhythm: Rhythm,
     /// How far its tracks lie apart as they arrive.
@@ -45,6 +47,7 @@ impl SourceState {
             configs: [None, None],
             flowed: None,
             due: None,
+            lost_picture: false,
             rhythm: Rhythm::new(source.is_connected()),
             interleave: Interleave::default(),
             has_sound: false,
@@ -66,6 +69,7 @@ impl SourceState {
     /// A unit begins.
     pub(super) fn begins(&mut self, start: UnitStart, now: Mono) {
         if start.track == Track::Video {
+            self.lost_picture = false;
             self.rhythm.video(start.dts, now);
             let step = self.last_dts.replace(start.dts).map_or(Ticks(0), |last| start.dts - last);
             if step.0 > 0 && step.0 <= FRAME_MAX.0 {
