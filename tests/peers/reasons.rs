@@ -67,17 +67,43 @@ fn without_parameter_sets(path: &Path) -> Vec<u8> {
     stream
 }
 
+/// The packets of a transport stream, each changed.
+fn changed(path: &Path, change: impl Fn(u16, &mut [u8])) -> Vec<u8> {
+    let mut stream = fs::read(path).expect("a readable file");
+    for packet in stream.chunks_exact_mut(188) {
+        let pid = u16::from_be_bytes([packet[1] & 0x1f, packet[2]]);
+        change(pid, packet);
+    }
+    stream
+}
+
+/// Turns a packet into a null packet (ISO/IEC 13818-1, 2.4.3.3).
+fn nullify(packet: &mut [u8]) {
+    packet[1] = 0x1f;
+    packet[2] = 0xff;
+}
+
 /// Sends a transport stream until its reason is shown, and holds that against `code`.
 fn sends(path: &Path, code: &'static str) -> thread::JoinHandle<()> {
-    let path = path.to_owned();
+    sends_to("", Schedule::of(path), code)
+}
+
+/// The same, to a program with this configuration.
+fn sends_to(
+    config: &'static str,
+    schedule: Schedule,
+    code: &'static str,
+) -> thread::JoinHandle<()> {
     thread::spawn(move || {
-        let mut program = Program::start("");
-        let sender = Sender::start(Schedule::of(&path), program.udp);
+        let mut program = Program::start(config);
+        let sender = Sender::start(schedule, program.udp);
         let reason = stands(&program, "udp", code);
         let status = program.status();
         let carried = status.pointer("/udp/streams").and_then(Value::as_array).expect("a list");
         let video = carried.iter().find(|stream| text(stream, "/codec") == "H.264");
-        assert!(video.is_none_or(|stream| text(stream, "/state") == "waiting"), "{carried:?}");
+        let came = code == "too_fast";
+        let state = if came { "carried" } else { "waiting" };
+        assert!(video.is_none_or(|stream| text(stream, "/state") == state), "{carried:?}");
         sender.stop();
         is_over(&program, &reason);
         assert_eq!(program.on_air(), "standby");
@@ -117,6 +143,43 @@ fn a_stream_that_cannot_be_used_has_one_reason_in_status_health_and_log() {
             sent.push(sends(&path, code));
         }
     }
+    for each in sent {
+        each.join().expect("it holds");
+    }
+}
+
+/// What ffmpeg's muxer writes has its PMT on this PID.
+const PMT_PID: u16 = 0x1000;
+
+#[test]
+fn what_cannot_be_read_on_its_way_has_one_reason_too() {
+    let media = Media::of(SMALL);
+    let _machine = machine::shared();
+    let scrambled = changed(&media.path, |pid, packet| {
+        // The even key (2.4.3.3), on streams alone: tables are never scrambled.
+        if pid >= 0x100 && pid < PMT_PID {
+            packet[3] |= 0x80;
+        }
+    });
+    let without = |left_out: u16| {
+        changed(&media.path, move |pid, packet| {
+            if pid == left_out {
+                nullify(packet);
+            }
+        })
+    };
+    let other_programme = "[input.udp]\nprogramme = 7\n";
+    let noise: Vec<u8> = fs::read(media.path.with_extension("flv")).expect("a readable file");
+    let long = fs::read(&media.path).expect("a readable file").repeat(4);
+    let of = |stream: &[u8]| Schedule::of_bytes(stream);
+    let sent = [
+        sends_to("", of(&scrambled), "scrambled"),
+        sends_to("", of(&without(0)), "no_pat"),
+        sends_to("", of(&without(PMT_PID)), "no_pmt"),
+        sends_to(other_programme, of(&fs::read(&media.path).expect("media")), "wrong_programme"),
+        sends_to("", Schedule::evenly(&noise, seconds(12)), "not_mpegts"),
+        sends_to("", of(&long).faster(3), "too_fast"),
+    ];
     for each in sent {
         each.join().expect("it holds");
     }

@@ -45,6 +45,14 @@ impl Schedule {
         Schedule(leaves.zip(datagrams.map(<[u8]>::to_vec)).collect())
     }
 
+    /// Any bytes, spread over so much time.
+    pub fn evenly(bytes: &[u8], span: Duration) -> Schedule {
+        let datagrams = bytes.chunks(DATAGRAM_BYTES);
+        let count = u32::try_from(datagrams.len()).expect("a file of few packets");
+        let each = (0..).map(|at: u32| span * at / count);
+        Schedule(each.zip(datagrams.map(<[u8]>::to_vec)).collect())
+    }
+
     /// What leaves before `end`.
     pub fn until(mut self, end: Duration) -> Schedule {
         self.0.retain(|(at, _)| *at < end);
@@ -57,6 +65,12 @@ impl Schedule {
         for (at, _) in &mut self.0 {
             *at -= start;
         }
+        self
+    }
+
+    /// The same in so many times less.
+    pub fn faster(mut self, times: u32) -> Schedule {
+        self.0.iter_mut().for_each(|(at, _)| *at /= times);
         self
     }
 
@@ -237,5 +251,6 @@ mod tests {
         let part = schedule.until(Duration::from_millis(5)).from(Duration::from_millis(3));
         assert_eq!(part.0, [(Duration::ZERO, vec![3]), (Duration::from_millis(1), vec![4])]);
         assert_eq!(part.bytes(), [3, 4]);
+        assert_eq!(part.faster(2).0[1].0, Duration::from_micros(500));
     }
 }
