@@ -6,14 +6,14 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::PathBuf;
-use std::process::{Command, ExitCode};
+use std::process::{Command, ExitCode, Stdio};
 use std::time::{Duration, Instant};
 
 use argh::FromArgs;
 use streamcaster::base::limits::{
     DOWNLOAD_CONNECT_MS_MAX, DOWNLOAD_REDIRECTS_MAX, DOWNLOAD_SILENCE_MS_MAX, FIRMWARE_ORDER_MS_MAX,
 };
-use streamcaster::system::firmware::daemon::Daemon;
+use streamcaster::system::firmware::daemon::{Daemon, Hands};
 use streamcaster::system::firmware::environment;
 use streamcaster::system::firmware::orders::{self, Answer, Order, SOCKET};
 use streamcaster::system::firmware::slots::Places;
@@ -165,7 +165,8 @@ impl Firmware {
             Ok(status) if status.success() => {}
             outcome => log::error!("the machine does not start again: {outcome:?}"),
         };
-        let daemon = Daemon::new(Places::of_the_machine(), Box::new(restart));
+        let hands = Hands { restart: Box::new(restart), is_on_air: Box::new(is_on_air) };
+        let daemon = Daemon::new(Places::of_the_machine(), hands);
         let Err(why) = daemon.and_then(|daemon| daemon.serve().map_err(|error| error.to_string()))
         else {
             return ExitCode::SUCCESS;
@@ -173,6 +174,17 @@ impl Firmware {
         eprintln!("firmware: {why}");
         ExitCode::FAILURE
     }
+}
+
+/// Whether the programme is on air, by a probe that has the programme's rights and no more: what it
+/// reads below `/data` that user may have made up, a link or a pipe among it. As in the scripts'
+/// `as_user`.
+fn is_on_air() -> bool {
+    let mut probe = Command::new("timeout");
+    probe.args(["-k", "1", "5", "setpriv", "--nnp", "su", "-s", "/bin/sh", "streamcaster", "-c"]);
+    probe.arg("exec streamcaster probe --data /data --timeout-s 2 --unhealthy-only");
+    probe.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    probe.status().is_ok_and(|status| status.success())
 }
 
 /// Says what was done, or why nothing was.

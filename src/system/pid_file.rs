@@ -12,6 +12,8 @@ use std::path::Path;
 use rustix::fs::{flock, FlockOperation};
 use rustix::io::Errno;
 
+use super::store::{self, Links};
+
 /// The file of the process's id.
 const PID: &str = "streamcaster.pid";
 /// The file of the API's address.
@@ -74,7 +76,7 @@ pub fn reachable(listen: SocketAddr) -> SocketAddr {
 /// # Errors
 /// The disk's own, and a file that holds no id although it is locked.
 pub fn running(state: &Path) -> io::Result<Option<u32>> {
-    let mut file = match File::open(state.join(PID)) {
+    let mut file = match store::open(&state.join(PID), Links::Refused) {
         Ok(file) => file,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
@@ -94,7 +96,8 @@ pub fn running(state: &Path) -> io::Result<Option<u32>> {
 /// Where the API of the program that runs, or last ran, on the folder listens.
 pub fn address(state: &Path) -> Option<SocketAddr> {
     let mut text = String::new();
-    File::open(state.join(ADDRESS)).ok()?.take(TEXT_BYTES_MAX).read_to_string(&mut text).ok()?;
+    let file = store::open(&state.join(ADDRESS), Links::Refused).ok()?;
+    file.take(TEXT_BYTES_MAX).read_to_string(&mut text).ok()?;
     text.trim().parse().ok()
 }
 

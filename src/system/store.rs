@@ -9,6 +9,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
+
 use crate::base::limits::STATE_BYTES_MAX;
 
 /// Writes a file whole or not at all; its folder is made when it is missing.
@@ -53,12 +55,39 @@ fn write_through(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     file.sync_all()
 }
 
+/// Whether a link in a file's place leads to the file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Links {
+    /// A person may have put one there.
+    Followed,
+    /// The program itself made the file, and never makes a link.
+    Refused,
+}
+
+/// Opens a file to be read, where there is a file: a pipe nobody writes to, which an open would wait
+/// for without end, and a device are errors.
+///
+/// # Errors
+/// The disk's own, and something else in the file's place.
+pub fn open(path: &Path, links: Links) -> io::Result<File> {
+    let flags = match links {
+        Links::Followed => OFlags::NONBLOCK,
+        Links::Refused => OFlags::NONBLOCK | OFlags::NOFOLLOW,
+    };
+    let flags = i32::try_from(flags.bits()).unwrap_or_default();
+    let file = OpenOptions::new().read(true).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(ErrorKind::InvalidInput, "it is not a file"));
+    }
+    Ok(file)
+}
+
 /// Reads a file; `None` when there is none.
 ///
 /// # Errors
-/// The disk's own, and a file larger than [`STATE_BYTES_MAX`].
+/// The disk's own, something else in its place, and a file larger than [`STATE_BYTES_MAX`].
 pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
-    let file = match File::open(path) {
+    let file = match open(path, Links::Refused) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(error),
@@ -134,6 +163,26 @@ mod tests {
         fs::create_dir(folder.join("a.json.new")).expect("a folder");
         assert!(write(&path, b"new").is_err());
         assert_eq!(read(&path).expect("read").as_deref(), Some(&b"old"[..]));
+        fs::remove_dir_all(folder).expect("removed");
+    }
+
+    #[test]
+    fn only_a_file_is_opened_and_nothing_is_waited_for() {
+        let folder = folder("kinds");
+        fs::create_dir_all(folder.join("folder")).expect("a folder");
+        fs::write(folder.join("file"), "x").expect("a file");
+        std::os::unix::fs::symlink("file", folder.join("link")).expect("a link");
+        let pipe = rustix::fs::FileType::Fifo;
+        rustix::fs::mknodat(rustix::fs::CWD, folder.join("pipe"), pipe, 0o600.into(), 0)
+            .expect("a pipe");
+        for links in [Links::Followed, Links::Refused] {
+            let opens = |name: &str| open(&folder.join(name), links).is_ok();
+            assert!(opens("file"));
+            assert_eq!(opens("link"), links == Links::Followed);
+            assert!(!opens("pipe") && !opens("folder") && !opens("none"));
+        }
+        assert!(open(Path::new("/dev/zero"), Links::Followed).is_err());
+        assert!(read(&folder.join("link")).is_err());
         fs::remove_dir_all(folder).expect("removed");
     }
 

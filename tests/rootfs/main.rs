@@ -8,6 +8,7 @@ use test_support::peers::wait;
 mod disk_and_clock;
 mod disks;
 mod first_start;
+mod hostile;
 mod lease;
 mod supervision;
 mod takeover;

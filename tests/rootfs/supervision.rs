@@ -4,13 +4,14 @@ use std::fs;
 use std::os::unix::process::ExitStatusExt;
 use std::process::Command;
 
-use crate::world::World;
+use crate::world::{World, TIMEOUT};
 
 /// A run that ends at once when the configuration is wrong, and else ends everything.
-fn runs(world: &World) {
+pub fn runs(world: &World) {
     let root = world.path("").display().to_string();
     let text = format!(
-        "echo \"$*\" >> {root}/runs\nstreamcaster check --data {root}/data > /dev/null || exit 78\n\
+        "case $* in *'streamcaster run '*) ;; *) shift; exec \"$@\" ;; esac\n\
+         echo \"$*\" >> {root}/runs\nstreamcaster check --data {root}/data > /dev/null || exit 78\n\
          touch {root}/run/appliance/stopping"
     );
     world.program("setpriv", &text);
@@ -166,7 +167,10 @@ fn a_machine_that_does_not_get_well_starts_again() {
     let world = World::new("give-up");
     world.recorder("reboot");
     let uptime = world.path("proc/uptime").display().to_string();
-    world.program("timeout", &format!("echo 900.00 > {uptime}; exit 3"));
+    world.program(
+        "timeout",
+        &format!("case $* in *probe*) ;; *) {TIMEOUT} ;; esac\necho 900.00 > {uptime}; exit 3"),
+    );
     guarded(&world, 3, probed(3), 3);
     assert_eq!(world.read("reboot").lines().count(), 1);
     assert_eq!(world.read("data/system/left"), "silent\nno answer: the probe ended with 3\n");
@@ -262,6 +266,7 @@ fn the_console_says_what_the_machine_is() {
     world.program("ip", ADDRESS);
     world.program("nc", "cat > /dev/null; printf '{\"current_video_source\":\"udp\",\"a\":1}'");
     world.write("data/state/http.address", "127.0.0.1:8088\n");
+    world.write("data/state/probe.token", "0123456789abcdef\n");
     world.write("data/system/first-password", "abcdefgh2345\n\"hash\"\n");
     world.write("data/config.toml", "[http]\npassword_hash = \"hash\"\n");
     world.write("data/state/setup", "qrstuvwxyz23\nabcdefgh2345\nhash\n2000000000\n");

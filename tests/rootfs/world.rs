@@ -11,8 +11,12 @@ const PRODUCT: &str = env!("CARGO_BIN_EXE_streamcaster");
 /// A user change that changes nothing: the command is its last word.
 const AS_ANYBODY: &str = "for word; do :; done\nexec sh -c \"$word\"";
 
+/// The same for a change of rights.
+const WITH_ANY_RIGHTS: &str = "shift; exec \"$@\"";
+
 /// A deadline that never comes.
-const TIMEOUT: &str = "while :; do case $1 in -k) shift 2 ;; *) shift; exec \"$@\" ;; esac; done";
+pub const TIMEOUT: &str =
+    "while :; do case $1 in -k) shift 2 ;; *) shift; exec \"$@\" ;; esac; done";
 
 /// The root file system as the repository has it.
 pub fn rootfs() -> PathBuf {
@@ -49,13 +53,13 @@ impl World {
         world.program("timeout", TIMEOUT);
         symlink(PRODUCT, world.root.join("programs/streamcaster")).expect("a link");
         world.program("su", AS_ANYBODY);
+        world.program("setpriv", WITH_ANY_RIGHTS);
         for quiet in ["chown", "sleep", "reboot", "sync"] {
             world.program(quiet, "exit 0");
         }
         // What would change the machine the tests run on never runs, whatever a test forgets.
         for fenced in [
-            "ip", "hostname", "mount", "umount", "mke2fs", "nc", "setpriv", "poweroff", "blockdev",
-            "modprobe",
+            "ip", "hostname", "mount", "umount", "mke2fs", "nc", "poweroff", "blockdev", "modprobe",
         ] {
             world.program(fenced, "exit 1");
         }

@@ -2,7 +2,6 @@
 //! document's tree by hand, because a derived reader stops at the first error and repeats source
 //! lines, keys included.
 
-use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::ops::Range;
 use std::path::Path;
@@ -21,6 +20,7 @@ use crate::base::limits::{
     UDP_RECEIVE_BUFFER_BYTES_MIN, VIEWERS_MAX,
 };
 use crate::system::health::Thresholds;
+use crate::system::store::{self, Links};
 
 /// Bytes in a KiB and a MiB, as shifts.
 const KIB: u32 = 10;
@@ -74,7 +74,7 @@ impl Build {
 
 /// The file's text; `None` if there is no file.
 fn contents(path: &Path) -> Result<Option<String>, String> {
-    let file = match File::open(path) {
+    let file = match store::open(path, Links::Followed) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(format!("cannot be opened: {error}")),

@@ -277,7 +277,7 @@ fn files_that_cannot_be_read_are_told() {
     assert!(dir.load().unwrap_err().ends_with("config.toml: expected at most 262144 bytes"));
     fs::remove_file(&file).unwrap();
     fs::create_dir(&file).unwrap();
-    assert!(dir.load().unwrap_err().contains("config.toml: cannot be read: "));
+    assert!(dir.load().unwrap_err().contains("config.toml: cannot be opened: it is not a file"));
 }
 
 #[test]

@@ -1,9 +1,11 @@
 //! `streamcaster firmware`: carries out orders as root, for a programme that may write to nothing
 //! of the system. Purpose: the one process that writes slots and the boot loader's variables, but
 //! for `streamcaster confirm`; it tells the state at its start and at each change. Non-goals: who
-//! may order, which is who may open the socket; the restart, which is handed in. Bounds: one order
-//! at a time, on one thread; one thread that looks; others are told `BUSY`. It starts nothing
-//! asynchronous and does not limit its heap: what it holds is a piece of an update.
+//! may order, which is who may open the socket; the restart, and the look whether the programme is on
+//! air, which are handed in. Of the disk it reads and writes root's own folder alone, never what the
+//! programme's user can write. Bounds: one order at a time, on one thread; one thread that looks;
+//! others are told `BUSY`. It starts nothing asynchronous and does not limit its heap: what it holds
+//! is a piece of an update.
 
 use std::fs::{self, Permissions};
 use std::io::{self, BufReader, ErrorKind, Read};
@@ -27,15 +29,11 @@ use crate::base::limits::{
     FIRMWARE_SILENCE_MS_MAX,
 };
 use crate::system::clock;
-use crate::system::probe::{self, Options};
 
 /// The group that may order.
 const GROUP: &str = "streamcaster";
 /// There once the disk is.
 const STARTED: &str = "started";
-/// Seconds the programme has to say how it does.
-const PROBE_S: u64 = 2;
-
 /// The daemon.
 pub struct Daemon {
     places: Places,
@@ -43,10 +41,18 @@ pub struct Daemon {
     running: Slot,
     release: Identity,
     key: PublicKey,
-    restart: Box<dyn Fn() + Send + Sync>,
+    hands: Hands,
     /// Whether an order is being carried out.
     taken: AtomicBool,
     known: Mutex<Known>,
+}
+
+/// What the daemon has others do.
+pub struct Hands {
+    /// Starts the machine again.
+    pub restart: Box<dyn Fn() + Send + Sync>,
+    /// Whether the programme is on air; takes a few seconds at most.
+    pub is_on_air: Box<dyn Fn() -> bool + Send + Sync>,
 }
 
 struct Known {
@@ -70,11 +76,11 @@ struct Started {
 }
 
 impl Daemon {
-    /// Looks at the machine. `restart` starts it again.
+    /// Looks at the machine.
     ///
     /// # Errors
     /// What is missing, for a person: this is no appliance.
-    pub fn new(places: Places, restart: Box<dyn Fn() + Send + Sync>) -> Result<Daemon, String> {
+    pub fn new(places: Places, hands: Hands) -> Result<Daemon, String> {
         let running = places.running().ok_or("this system does not run from a slot")?;
         let partitions = places.partitions().ok_or("the slots' partitions are not to be found")?;
         let release = places.release().ok_or("the system does not say which it is")?;
@@ -92,7 +98,7 @@ impl Daemon {
             told: None,
         };
         let (taken, known) = (AtomicBool::new(false), Mutex::new(known));
-        Ok(Daemon { places, partitions, running, release, key, restart, taken, known })
+        Ok(Daemon { places, partitions, running, release, key, hands, taken, known })
     }
 
     /// Listens for good.
@@ -154,7 +160,7 @@ impl Daemon {
         let _ = orders::send(&mut &*stream, &answer);
         let _ = stream.shutdown(Shutdown::Both);
         std::thread::sleep(Duration::from_millis(FIRMWARE_RESTART_MS));
-        (self.restart)();
+        (self.hands.restart)();
         // Nothing else is begun while the machine goes down.
         std::thread::sleep(Duration::from_millis(FIRMWARE_RESTART_MS_MAX));
         self.is_over(taken);
@@ -339,22 +345,12 @@ impl Daemon {
     /// Waits until the programme is on air and puts down how long it was not, where a change was
     /// why.
     fn measure(&self) {
-        let data = self.places.below("data");
-        let options = Options {
-            data,
-            target: None,
-            configured: None,
-            timeout_s: PROBE_S,
-            recover: false,
-            dry_run: false,
-            rotate: false,
-        };
         let since = Instant::now();
         let limit = Duration::from_millis(FIRMWARE_ON_AIR_MS_MAX);
         let mut is_on_air = false;
         while !is_on_air && state::is_off_air_marked(&self.places) && since.elapsed() < limit {
             std::thread::sleep(Duration::from_millis(FIRMWARE_PROGRESS_MS));
-            is_on_air = probe::run(&options).0.code() <= probe::Outcome::Degraded.code();
+            is_on_air = (self.hands.is_on_air)();
             self.judge();
             self.look();
         }

@@ -47,13 +47,14 @@ impl Machine {
         let hex: String = key(7).0.iter().map(|byte| format!("{byte:02x}")).collect();
         fs::write(places.below("etc/streamcaster/update.pub"), hex).unwrap();
         let (restart, restarts) = mpsc::channel();
-        let daemon = Daemon::new(
-            places.clone(),
-            Box::new(move || {
+        let hands = Hands {
+            restart: Box::new(move || {
                 // The test may have ended.
                 let _ = restart.send(());
             }),
-        );
+            is_on_air: Box::new(|| false),
+        };
+        let daemon = Daemon::new(places.clone(), hands);
         let daemon = daemon.unwrap();
         std::thread::spawn(move || daemon.serve());
         let machine = Machine { places, environment, slot_b, restarts };
@@ -254,7 +255,8 @@ fn a_confirmation_is_noticed() {
 #[test]
 fn what_is_no_appliance_has_no_daemon() {
     let places = places("none");
-    let missing = |places: &Places| Daemon::new(places.clone(), Box::new(|| ())).err().unwrap();
+    let hands = || Hands { restart: Box::new(|| ()), is_on_air: Box::new(|| false) };
+    let missing = |places: &Places| Daemon::new(places.clone(), hands()).err().unwrap();
     assert!(missing(&places).contains("partitions"));
     fs::write(places.below("proc/cmdline"), "quiet\n").unwrap();
     assert!(missing(&places).contains("slot"));

@@ -11,7 +11,6 @@ mod plan;
 mod recover;
 mod restart;
 
-use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,6 +20,7 @@ pub use judged::{one_line, Outcome};
 
 use crate::base::limits::PROBE_TIMEOUT_S_MAX;
 use crate::system::pid_file;
+use crate::system::store::{self, Links};
 use judged::Finding;
 
 /// The file with what lets a probe ask, made anew by each start of the program.
@@ -115,7 +115,7 @@ impl Asker {
 
 fn token(state: &Path) -> Option<String> {
     let mut text = String::new();
-    let file = File::open(state.join(TOKEN)).ok()?;
+    let file = store::open(&state.join(TOKEN), Links::Refused).ok()?;
     file.take(TOKEN_BYTES_MAX).read_to_string(&mut text).ok()?;
     let token = text.trim();
     let plain = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());
