@@ -44,7 +44,7 @@ enum Command {
     Ci(Ci),
     Test(checks::Test),
     Card(Card),
-    Fuzz(Fuzz),
+    Fuzz(fuzz::Fuzz),
     Mutants(mutants::Mutants),
     Dist(Dist),
     Size(Size),
@@ -72,18 +72,6 @@ struct Ci {}
 #[derive(FromArgs)]
 #[argh(subcommand, name = "card")]
 struct Card {}
-
-/// search for inputs that break a parser
-#[derive(FromArgs)]
-#[argh(subcommand, name = "fuzz")]
-struct Fuzz {
-    /// one target only; all of them otherwise
-    #[argh(positional)]
-    target: Option<String>,
-    /// time for each target; a minute unless said otherwise
-    #[argh(option, default = "60")]
-    seconds: u64,
-}
 
 /// build the product, target/dist/streamcaster: static, stripped, reproducible
 #[derive(FromArgs)]
@@ -114,7 +102,7 @@ fn main() -> ExitCode {
         Command::Ci(_) => checks::source(),
         Command::Test(options) => checks::test(&options),
         Command::Card(_) => card::run(),
-        Command::Fuzz(fuzz) => fuzz::fuzz(fuzz.target.as_deref(), fuzz.seconds),
+        Command::Fuzz(options) => fuzz::fuzz(&options),
         Command::Mutants(options) => mutants::run(&options),
         Command::Dist(_) => dist::run(),
         Command::Size(size) => size::run(size.compare, size.save),

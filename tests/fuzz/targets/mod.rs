@@ -17,6 +17,7 @@ mod programme;
 mod rechunk;
 mod remux;
 mod sessions;
+mod switcher;
 mod take;
 mod ts;
 mod url;
@@ -25,7 +26,7 @@ mod url;
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its folders below `seeds` and `crashers`.
-pub const TARGETS: [(&str, Target); 20] = [
+pub const TARGETS: [(&str, Target); 21] = [
     ("ts", ts::run),
     ("flv", files::flv),
     ("mkv", files::mkv),
@@ -46,4 +47,5 @@ pub const TARGETS: [(&str, Target); 20] = [
     ("playout", playout::run),
     ("partitions", partitions::run),
     ("remux", remux::run),
+    ("switcher", switcher::run),
 ];
