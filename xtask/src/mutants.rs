@@ -1,11 +1,13 @@
 //! `cargo xtask mutants`: faults put into the core one by one, to see whether its unit tests notice.
-//! Purpose: a score for each core file, and by line what no test holds. Non-goals: the suites below
-//! `tests`, which take minutes a mutant; files outside the core. Bounds: [`BUILD_S_MAX`] and
-//! [`TEST_S_MAX`] a mutant; a whole run takes hours, one file minutes.
+//! Purpose: a score for each core file, and by line what no test holds. The core is copied into a
+//! crate of its own and mutated there: it knows nothing of the rest of the program, so a mutant is
+//! built in seconds instead of minutes, and only its own folder's tests run. Non-goals: the suites
+//! below `tests`, which take minutes a mutant; files outside the core. Bounds: [`BUILD_S_MAX`] and
+//! [`TEST_S_MAX`] a mutant; about six seconds of one core each, a file minutes, all of it hours.
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use argh::FromArgs;
@@ -19,20 +21,30 @@ const BUILD_S_MAX: &str = "600";
 /// Far more than the unit tests take: a mutant that never ends counts as found.
 const TEST_S_MAX: &str = "120";
 
-/// What decides what is on air.
-const CORE: [&str; 8] = [
-    "src/program/**/*.rs",
-    "src/ts/**/*.rs",
-    "src/rtmp/**/*.rs",
-    "src/codec/**/*.rs",
-    "src/flv/**/*.rs",
-    "src/mp4/**/*.rs",
-    "src/mkv/**/*.rs",
-    "src/outputs/feeder.rs",
+/// What decides what is on air: the folders that know no I/O.
+const CORE: [&str; 8] = ["base", "codec", "flv", "mkv", "mp4", "program", "rtmp", "ts"];
+/// A shell that decides something, and what it stands on.
+const SHELLS: [(&str, &str); 2] = [("outputs", "feeder"), ("system", "link clock reactor")];
+/// What their tests read.
+const INCLUDED: &str = "inputs/standby.flv";
+/// What they use; the versions are the program's.
+const DEPENDENCIES: [&str; 9] = [
+    "bytes",
+    "fastrand",
+    "h264-reader",
+    "heapless",
+    "memchr",
+    "rml_rtmp",
+    "rustix",
+    "smol",
+    "socket2",
 ];
 /// Of those, what only tests are made of.
 const HELPERS: [&str; 4] =
     ["**/*tests.rs", "**/testing.rs", "src/program/model.rs", "src/ts/bench.rs"];
+/// Hours of programme, which take as long as all others together, and find what those find.
+const SLOW_TESTS: [&str; 3] =
+    ["a_source_without_audio_for_hours", "five_hundred_switches", "an_hour_leaves_at_its_own_pace"];
 
 /// put faults into the core one by one and see whether its unit tests notice; hours for all of it
 #[derive(FromArgs)]
@@ -41,9 +53,9 @@ pub struct Mutants {
     /// only this file, as src/rtmp/chunk_reader.rs
     #[argh(positional)]
     file: Option<String>,
-    /// builds and tests side by side
-    #[argh(option, default = "1")]
-    jobs: u32,
+    /// only mutants whose names match this, as "in Timeline::cut"
+    #[argh(option)]
+    only: Option<String>,
 }
 
 /// The command as it is typed.
@@ -52,29 +64,128 @@ pub fn run(options: &Mutants) -> Result<(), String> {
         if !root().join(file).is_file() {
             return Err(format!("there is no file {file}"));
         }
+        folder_of(file)?;
     }
     install()?;
     let folder = target_dir().join("mutants");
-    let results = folder.join("mutants.out");
-    remove_folder(&results)?;
-    fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let mut command = Command::new(program());
-    command.args(arguments(options)).arg("--output").arg(&folder).current_dir(root());
-    // It ends with 2 or 3 when mutants were missed or took too long: the score says so.
-    let status = command.status().map_err(|error| format!("cargo-mutants: {error}"))?;
-    let outcomes = fs::read(results.join("outcomes.json"));
-    let outcomes = outcomes.map_err(|_| format!("cargo-mutants ended early ({status})"))?;
-    let outcomes: Value = serde_json::from_slice(&outcomes).map_err(|error| error.to_string())?;
-    match status.code() {
-        Some(0 | 2 | 3) => {}
-        _ => return Err(format!("the tests fail without a mutant, or cannot be built ({status})")),
+    copy_core(&folder.join("core"))?;
+    let chosen: Vec<&str> = match &options.file {
+        Some(file) => vec![folder_of(file)?],
+        None => CORE.into_iter().chain(["outputs"]).collect(),
+    };
+    let (mut scores, mut missed) = (BTreeMap::new(), String::new());
+    for part in chosen {
+        let results = folder.join(part).join("mutants.out");
+        remove_folder(&results)?;
+        fs::create_dir_all(folder.join(part)).map_err(|error| error.to_string())?;
+        let mut command = Command::new(program());
+        command.args(arguments(options, part)).arg("--output").arg(folder.join(part));
+        command.args(tests(part)).current_dir(folder.join("core"));
+        // It ends with 2 or 3 when mutants were missed or took too long: the score says so.
+        let status = command.status().map_err(|error| format!("cargo-mutants: {error}"))?;
+        if !matches!(status.code(), Some(0 | 2 | 3)) {
+            return Err(format!("{part}: without a mutant it does not build, or fails ({status})"));
+        }
+        // Nothing to mutate leaves no results.
+        let Ok(outcomes) = fs::read(results.join("outcomes.json")) else { continue };
+        let outcomes: Value =
+            serde_json::from_slice(&outcomes).map_err(|error| error.to_string())?;
+        scores.extend(self::scores(&outcomes));
+        missed += &fs::read_to_string(results.join("missed.txt")).unwrap_or_default();
     }
-    let scores = scores(&outcomes);
     let text = table(&scores);
     fs::write(folder.join("scores.txt"), &text).map_err(|error| error.to_string())?;
-    let missed = fs::read_to_string(results.join("missed.txt")).unwrap_or_default();
-    println!("\nNo unit test notices:\n{missed}\n{text}\nAll of it is in {}.", results.display());
+    println!("\nNo unit test notices:\n{missed}\n{text}\nAll of it is in {}.", folder.display());
     Ok(())
+}
+
+/// The core's folder that a file is in.
+fn folder_of(file: &str) -> Result<&'static str, String> {
+    let within = CORE.into_iter().find(|folder| file.starts_with(&format!("src/{folder}/")));
+    let within = within.or_else(|| (file == "src/outputs/feeder.rs").then_some("outputs"));
+    within.ok_or_else(|| format!("{file} is no part of the core ({}, feeder)", CORE.join(", ")))
+}
+
+/// Makes the core's crate. Its target folder stays, and with it what was built of the dependencies.
+fn copy_core(to: &Path) -> Result<(), String> {
+    let (from, source) = (root().join("src"), to.join("src"));
+    for folder in CORE {
+        remove_folder(&source.join(folder))?;
+        copy_folder(&from.join(folder), &source.join(folder))?;
+    }
+    for (folder, names) in SHELLS {
+        remove_folder(&source.join(folder))?;
+        let is_wanted = |file: &str| {
+            let mut names = names.split(' ');
+            names.any(|name| file.strip_prefix(name).is_some_and(|rest| !rest.contains('/')))
+        };
+        copy_files(&from.join(folder), &source.join(folder), is_wanted)?;
+    }
+    let included = source.join(INCLUDED);
+    fs::create_dir_all(included.parent().unwrap_or(&source)).map_err(|error| error.to_string())?;
+    let copy = |from: PathBuf, to: PathBuf| {
+        fs::copy(&from, to).map(drop).map_err(|error| format!("{}: {error}", from.display()))
+    };
+    copy(from.join(INCLUDED), included)?;
+    copy(root().join("Cargo.lock"), to.join("Cargo.lock"))?;
+    let manifest = fs::read_to_string(root().join("Cargo.toml"));
+    let manifest = manifest.map_err(|error| format!("Cargo.toml: {error}"))?;
+    let write = |path: PathBuf, text: String| {
+        fs::write(&path, text).map_err(|error| format!("{}: {error}", path.display()))
+    };
+    write(to.join("Cargo.toml"), core_manifest(&manifest))?;
+    write(source.join("lib.rs"), core_lib())
+}
+
+fn copy_folder(from: &Path, to: &Path) -> Result<(), String> {
+    copy_files(from, to, |_| true)?;
+    for entry in fs::read_dir(from).map_err(|error| format!("{}: {error}", from.display()))? {
+        let path = entry.map_err(|error| error.to_string())?.path();
+        if path.is_dir() {
+            copy_folder(&path, &to.join(path.file_name().unwrap_or_default()))?;
+        }
+    }
+    Ok(())
+}
+
+/// Copies a folder's own files, not those below it.
+fn copy_files(from: &Path, to: &Path, is_wanted: impl Fn(&str) -> bool) -> Result<(), String> {
+    fs::create_dir_all(to).map_err(|error| format!("{}: {error}", to.display()))?;
+    for entry in fs::read_dir(from).map_err(|error| format!("{}: {error}", from.display()))? {
+        let path = entry.map_err(|error| error.to_string())?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        if path.is_file() && is_wanted(&name) {
+            fs::copy(&path, to.join(&name)).map_err(|error| format!("{name}: {error}"))?;
+        }
+    }
+    Ok(())
+}
+
+/// The core's crate, with the program's own lines for what it uses.
+fn core_manifest(manifest: &str) -> String {
+    let name = |line: &str| line.split(" = ").next().unwrap_or_default().to_owned();
+    let used = manifest.lines().filter(|line| DEPENDENCIES.contains(&name(line).as_str()));
+    let dependencies: Vec<&str> = used.collect();
+    format!(
+        "[package]\nname = \"streamcaster-core\"\nversion = \"0.1.0\"\nedition = \"2021\"\n\
+         \n[dependencies]\n{}\n\
+         \n[profile.mutants]\ninherits = \"dev\"\nopt-level = 0\ndebug = false\n\
+         \n[workspace]\n",
+        dependencies.join("\n")
+    )
+}
+
+fn core_lib() -> String {
+    let mut text = String::from("//! The core alone.\n#![allow(dead_code)]\n");
+    for folder in CORE {
+        text += &format!("pub mod {folder};\n");
+    }
+    for (folder, names) in SHELLS {
+        let modules: Vec<String> =
+            names.split(' ').map(|name| format!("    pub mod {name};\n")).collect();
+        text += &format!("pub mod {folder} {{\n{}}}\n", modules.concat());
+    }
+    text
 }
 
 fn program() -> PathBuf {
@@ -100,36 +211,36 @@ fn installed() -> PathBuf {
     target_dir().join("tools/mutants/installed.txt")
 }
 
-fn arguments(options: &Mutants) -> Vec<String> {
-    let mut arguments = vec!["mutants".to_owned()];
-    match &options.file {
-        Some(file) => arguments.extend(["--file".to_owned(), file.clone()]),
-        None => {
-            for glob in CORE {
-                arguments.extend(["--file".to_owned(), glob.to_owned()]);
-            }
-        }
-    }
+fn arguments(options: &Mutants, part: &str) -> Vec<String> {
+    let mut arguments = vec!["mutants".to_owned(), "--file".to_owned()];
+    arguments.push(options.file.clone().unwrap_or_else(|| format!("src/{part}/**/*.rs")));
     for glob in HELPERS {
         arguments.extend(["--exclude".to_owned(), glob.to_owned()]);
     }
+    if let Some(only) = &options.only {
+        arguments.extend(["--re".to_owned(), only.clone()]);
+    }
     let fixed = [
-        // The profile is the tests' without what only debugging needs.
+        "--in-place",
         "--profile",
         "mutants",
-        "--package",
-        "streamcaster",
         "--timeout",
         TEST_S_MAX,
         "--build-timeout",
         BUILD_S_MAX,
         "--no-shuffle",
-        "--gitignore",
-        "true",
     ];
     arguments.extend(fixed.map(str::to_owned));
-    arguments.extend(["--jobs".to_owned(), options.jobs.to_string()]);
-    arguments.extend(["--".to_owned(), "--lib".to_owned()]);
+    arguments
+}
+
+/// Which tests run: those of the folder the mutants are in.
+fn tests(part: &str) -> Vec<String> {
+    let mut arguments = ["--", "--lib", "--"].map(str::to_owned).to_vec();
+    arguments.push(format!("{part}::"));
+    for test in SLOW_TESTS {
+        arguments.extend(["--skip".to_owned(), test.to_owned()]);
+    }
     arguments
 }
 
@@ -195,16 +306,41 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_not_there_is_refused() {
-        let file = Some("src/no/such.rs".to_owned());
-        assert!(run(&Mutants { file, jobs: 1 }).unwrap_err().contains("src/no/such.rs"));
+    fn a_file_that_is_not_there_or_no_part_of_the_core_is_refused() {
+        for file in ["src/rtmp/no_such.rs", "src/main.rs"] {
+            let options = Mutants { file: Some(file.to_owned()), only: None };
+            assert!(run(&options).unwrap_err().contains(file));
+        }
+        assert_eq!(folder_of("src/program/switcher/sink.rs"), Ok("program"));
+        assert_eq!(folder_of("src/outputs/feeder.rs"), Ok("outputs"));
     }
 
     #[test]
-    fn every_part_of_the_core_is_there() {
-        for glob in CORE {
-            let folder = glob.split("/**").next().unwrap_or(glob);
-            assert!(root().join(folder).exists(), "{glob}");
+    fn the_core_is_copied_whole_and_uses_what_the_program_does() {
+        let to = std::env::temp_dir().join(format!("streamcaster-core-{}", std::process::id()));
+        copy_core(&to).unwrap();
+        for file in ["program/switcher/sink.rs", "outputs/feeder_tests.rs", "system/link.rs"] {
+            assert_eq!(
+                fs::read(to.join("src").join(file)).unwrap(),
+                fs::read(root().join("src").join(file)).unwrap()
+            );
+        }
+        assert!(!to.join("src/outputs/viewers.rs").exists());
+        let manifest = fs::read_to_string(to.join("Cargo.toml")).unwrap();
+        for dependency in DEPENDENCIES {
+            assert!(manifest.contains(&format!("\n{dependency} = ")), "{dependency}");
+        }
+        assert!(fs::read_to_string(to.join("src/lib.rs")).unwrap().contains("pub mod feeder;"));
+        remove_folder(&to).unwrap();
+    }
+
+    #[test]
+    fn slow_tests_are_there() {
+        let sources = ["silence_tests.rs", "switching_tests.rs", "reel_tests.rs"];
+        let sources = sources.map(|name| root().join("src/program").join(name));
+        let text = sources.map(|path| fs::read_to_string(path).unwrap()).concat();
+        for test in SLOW_TESTS {
+            assert!(text.contains(&format!("fn {test}")), "{test}");
         }
     }
 }
