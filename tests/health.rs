@@ -291,7 +291,8 @@ fn the_program_is_found_where_it_listens_and_killed_when_it_hangs() {
     running.signal("-STOP");
     for _ in 0..2 {
         let (code, line) = probe(&folder, &["--recover"]);
-        assert_eq!((code, &*line), (3, "no answer: it took too long"));
+        let words = "no answer: it took too long; the data plane does not answer either";
+        assert_eq!((code, &*line), (3, words));
         assert!(running.0.try_wait().expect("a child").is_none(), "not before the third time");
     }
     assert!(probe(&folder, &["--dry-run"]).1.contains("would restart"));

@@ -45,6 +45,7 @@ use crate::system::clock;
 use crate::system::commands::{Declined, DeclinedKind, Inbox, LiveInput};
 use crate::system::config::Config;
 use crate::system::library::{Library, LibraryError};
+use crate::system::plane_socket::{self, PlaneState};
 use crate::system::reactor::Sleep;
 use crate::system::settings::{Settings, Wishes};
 use crate::system::shutdown::Shutdown;
@@ -175,6 +176,7 @@ impl Plane {
         self.start("settings", move |plane| plane.obey(wishes.clone())).detach();
         let follow = move |_| Plane::follow(settings.clone(), Arc::clone(&auth));
         self.start("configuration", follow).detach();
+        self.start("plane socket", Plane::answer_probes).detach();
         info!("ready");
         // In a task of its own: what the thread waits for here is looked at with every wake-up.
         let stop = Rc::clone(&shutdown);
@@ -244,6 +246,26 @@ impl Plane {
             smol::unblock(move || front::follow(&settings, &auth)).await;
             Sleep::after(Duration::from_millis(CONFIG_LOOK_MS)).await;
         }
+    }
+
+    /// Says how the programme does to who asks past the control plane.
+    async fn answer_probes(self: Rc<Self>) {
+        let listener = match plane_socket::bind() {
+            Ok(listener) => listener,
+            Err(error) => {
+                warn!("a probe cannot ask past the control plane: {error}");
+                return;
+            }
+        };
+        let state = || {
+            let switcher = self.context.programme.switcher();
+            let age = clock::mono().since(switcher.completed());
+            PlaneState {
+                on_air: switcher.on_air().name().to_owned(),
+                unit_age_ms: u64::try_from(age.as_millis()).unwrap_or(u64::MAX),
+            }
+        };
+        plane_socket::serve(&listener, state).await;
     }
 
     async fn receive(self: Rc<Self>) {

@@ -585,6 +585,9 @@ pub const LOG_ROTATE_MS_MAX: u64 = 2_000;
 // ── The probe ───────────────────────────────────────────────────────────────────────────────
 /// The largest answer a probe reads.
 pub const PROBE_ANSWER_BYTES_MAX: u64 = 256 << 10;
+/// A programme of which nothing was stored for longer stands still: slides change more often, and
+/// what is silent is covered within seconds.
+pub const PLANE_STILL_MS_MAX: u64 = 30_000;
 /// Characters of the line it prints.
 pub const PROBE_LINE_CHARS_MAX: usize = 400;
 /// Time a probe waits for its answer, unless told otherwise.

@@ -5,8 +5,9 @@
 //! of one address, [`HTTP_REFUSALS_MAX`] more that are being told that there is no room.
 //!
 //! When all seats are taken, a connection that waits for its client (it has asked nothing yet, or
-//! idles after its answer) makes room: the longest waiting one of the address that holds most. So
-//! nobody keeps others out by sitting still, and who comes from elsewhere still gets in.
+//! idles after its answer) makes room for one from an address that holds fewer: of the address that
+//! holds most, one that never asked anything before one that did, the longest waiting first. So
+//! nobody keeps others out by sitting still, from however many addresses.
 
 use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
@@ -118,8 +119,8 @@ fn admit(
         let door = Door { port, peer: from.ip(), secure: false };
         let behind = Rc::clone(&house.behind);
         let task = executor.spawn(connection::serve(stream, door, behind, chair));
-        let waiting_since = Some(id);
-        let entry = Entry { id, source: source(from.ip()), waiting_since, _task: task };
+        let (source, waiting_since) = (source(from.ip()), Some(id));
+        let entry = Entry { id, source, waiting_since, has_asked: false, _task: task };
         house.enter(entry);
         return;
     }
@@ -141,6 +142,8 @@ struct Entry {
     source: IpAddr,
     /// The ticket drawn when it began to wait for its client; nothing while it works.
     waiting_since: Option<u64>,
+    /// It has brought a whole request.
+    has_asked: bool,
     /// Dropped, it ends the connection.
     _task: Task<()>,
 }
@@ -183,7 +186,10 @@ impl House {
     /// Whether a newcomer has a seat; one that waits is given up for it if need be.
     fn make_room(&self, newcomer: IpAddr) -> bool {
         let mut seats = self.seats.borrow_mut();
-        let sitting: Vec<_> = seats.iter().map(|e| (e.source, e.waiting_since)).collect();
+        let sitting: Vec<_> = seats
+            .iter()
+            .map(|e| Sitting { source: e.source, since: e.waiting_since, has_asked: e.has_asked })
+            .collect();
         match room(&sitting, newcomer) {
             Room::Free => true,
             Room::InPlaceOf(at) => {
@@ -197,8 +203,18 @@ impl House {
     fn set_waiting(&self, id: u64, since: Option<u64>) {
         if let Some(entry) = self.seats.borrow_mut().iter_mut().find(|entry| entry.id == id) {
             entry.waiting_since = since;
+            entry.has_asked |= since.is_none();
         }
     }
+}
+
+/// A connection, as far as it matters for who makes room.
+#[derive(Clone, Copy)]
+struct Sitting {
+    source: IpAddr,
+    /// The ticket of its waiting; nothing while it works.
+    since: Option<u64>,
+    has_asked: bool,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -207,25 +223,26 @@ enum Room {
     Free,
     /// The connection at this place is given up.
     InPlaceOf(usize),
-    /// All seats are taken by connections that work, or by addresses that hold no more than the
-    /// newcomer's.
+    /// All seats are taken by connections that work, or wait and are of addresses that hold no more
+    /// than the newcomer's.
     None,
 }
 
-/// Finds a seat among `sitting` (source, ticket of waiting).
-fn room(sitting: &[(IpAddr, Option<u64>)], newcomer: IpAddr) -> Room {
-    let held = |source: IpAddr| sitting.iter().filter(|seat| seat.0 == source).count();
+/// Finds a seat among `sitting`.
+fn room(sitting: &[Sitting], newcomer: IpAddr) -> Room {
+    let held = |source: IpAddr| sitting.iter().filter(|seat| seat.source == source).count();
     let own = held(newcomer);
     let own_full = own >= HTTP_ADDRESS_CONNECTIONS_MAX && !newcomer.is_loopback();
     if sitting.len() < HTTP_CONNECTIONS_MAX && !own_full {
         return Room::Free;
     }
-    let may_go = |source: IpAddr| source == newcomer || (!own_full && held(source) > own + 1);
+    let may_go = |source: IpAddr| source == newcomer || (!own_full && held(source) > own);
     let waiting = sitting.iter().enumerate().filter_map(|(at, seat)| {
-        let since = seat.1?;
-        may_go(seat.0).then_some((held(seat.0), std::cmp::Reverse(since), at))
+        let since = seat.since?;
+        let rank = (held(seat.source), !seat.has_asked, std::cmp::Reverse(since), at);
+        may_go(seat.source).then_some(rank)
     });
-    waiting.max().map_or(Room::None, |(_, _, at)| Room::InPlaceOf(at))
+    waiting.max().map_or(Room::None, |(.., at)| Room::InPlaceOf(at))
 }
 
 /// A connection's hold on its entry; dropped, the entry goes.
@@ -283,10 +300,18 @@ mod tests {
         text.parse().unwrap()
     }
 
+    fn working(source: IpAddr) -> Sitting {
+        Sitting { source, since: None, has_asked: true }
+    }
+
+    fn waiting(source: IpAddr, since: u64) -> Sitting {
+        Sitting { source, since: Some(since), has_asked: false }
+    }
+
     #[test]
     fn an_address_has_its_share_and_loopback_all() {
         let stranger = address("192.0.2.1");
-        let busy = |source, count| vec![(source, None); count];
+        let busy = |source, count| vec![working(source); count];
         assert_eq!(room(&busy(stranger, HTTP_ADDRESS_CONNECTIONS_MAX - 1), stranger), Room::Free);
         assert_eq!(room(&busy(stranger, HTTP_ADDRESS_CONNECTIONS_MAX), stranger), Room::None);
         let here = address("127.0.0.1");
@@ -297,30 +322,42 @@ mod tests {
     #[test]
     fn at_its_share_an_address_only_replaces_its_own() {
         let (stranger, other) = (address("192.0.2.1"), address("127.0.0.1"));
-        let mut sitting = vec![(stranger, None); HTTP_ADDRESS_CONNECTIONS_MAX];
-        sitting.extend(vec![(other, Some(1)); 20]);
+        let mut sitting = vec![working(stranger); HTTP_ADDRESS_CONNECTIONS_MAX];
+        sitting.extend(vec![waiting(other, 1); 20]);
         assert_eq!(room(&sitting, stranger), Room::None);
-        sitting[3].1 = Some(9);
+        sitting[3].since = Some(9);
         assert_eq!(room(&sitting, stranger), Room::InPlaceOf(3));
     }
 
     #[test]
     fn the_longest_waiting_of_the_largest_holder_makes_room() {
         let (many, few) = (address("192.0.2.1"), address("192.0.2.2"));
-        let mut sitting = vec![(many, Some(50)); HTTP_CONNECTIONS_MAX - 2];
-        sitting.extend([(few, Some(1)), (few, Some(2))]);
-        sitting[7].1 = Some(10);
+        let mut sitting = vec![waiting(many, 50); HTTP_CONNECTIONS_MAX - 2];
+        sitting.extend([waiting(few, 1), waiting(few, 2)]);
+        sitting[7].since = Some(10);
         assert_eq!(room(&sitting, address("192.0.2.3")), Room::InPlaceOf(7));
     }
 
     #[test]
-    fn who_works_stays_and_equals_do_not_displace_each_other() {
-        let sitting = vec![(address("192.0.2.1"), None); HTTP_CONNECTIONS_MAX];
+    fn who_works_stays() {
+        let sitting = vec![working(address("192.0.2.1")); HTTP_CONNECTIONS_MAX];
         assert_eq!(room(&sitting, address("192.0.2.3")), Room::None);
-        let each_one: Vec<_> = (0..HTTP_CONNECTIONS_MAX)
-            .map(|n| (IpAddr::from([10, 0, 0, n as u8]), Some(n as u64)))
+    }
+
+    #[test]
+    fn among_many_addresses_with_one_each_the_longest_silent_makes_room() {
+        let mut each_one: Vec<_> = (0..HTTP_CONNECTIONS_MAX)
+            .map(|n| waiting(IpAddr::from([10, 0, 0, n as u8]), 100 - n as u64))
             .collect();
-        assert_eq!(room(&each_one, address("192.0.2.3")), Room::None);
+        // Those that have asked something are left alone as long as others have not.
+        let last = HTTP_CONNECTIONS_MAX - 1;
+        each_one[last].has_asked = true;
+        let newcomer = address("192.0.2.3");
+        assert_eq!(room(&each_one, newcomer), Room::InPlaceOf(last - 1));
+        each_one.iter_mut().for_each(|seat| seat.has_asked = true);
+        assert_eq!(room(&each_one, newcomer), Room::InPlaceOf(last));
+        // Who holds one gets no second at the cost of another's only one.
+        assert_eq!(room(&each_one, each_one[4].source), Room::InPlaceOf(4));
     }
 
     fn sources() -> Sources {

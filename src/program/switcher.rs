@@ -342,6 +342,11 @@ impl Switcher {
         self.on_air_since
     }
 
+    /// When the last unit on air became whole; in the future, while a pause is made up for.
+    pub fn completed(&self) -> Mono {
+        self.completed
+    }
+
     /// The change of what is on air since the last call.
     pub fn take_cut(&mut self) -> Option<Cut> {
         self.cut.take()

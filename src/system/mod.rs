@@ -20,6 +20,7 @@ pub mod ntp;
 pub mod partitions;
 pub mod password;
 pub mod pid_file;
+pub mod plane_socket;
 pub mod platforms;
 pub mod probe;
 pub mod random;

@@ -7,7 +7,7 @@ use streamcaster::base::limits::HTTP_CONNECTIONS_MAX;
 
 use crate::footing::Footing;
 use crate::machine;
-use crate::program::{get, request};
+use crate::program::{command, get, request};
 use crate::scene::Scene;
 use crate::sockets::{connect, connect_with, is_closed_within, push, ENEMY};
 use crate::wait::{self, seconds};
@@ -69,6 +69,38 @@ fn hostile_requests_are_refused_and_disturb_nobody() {
         assert!(text.matches("HTTP/1.1 ").count() <= 2, "pipelined requests are all answered");
     }
     assert!(get(scene.program.http, "/api/health").contains("healthy"));
+    scene.end(GATE);
+}
+
+/// What the machine's own probe finds: its exit code and its line.
+fn probe(scene: &Scene) -> (Option<i32>, String) {
+    let data = scene.program.folder().file("data");
+    let data = data.to_str().expect("a path in UTF-8");
+    let asked = command(&["probe", "--recover", "--data", data, "--timeout-s", "4"]).output();
+    let output = asked.expect("it starts");
+    (output.status.code(), String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
+/// From more addresses than there are places, of which none holds more than another: silent ones,
+/// and ones that are always about to ask.
+#[test]
+fn silent_connections_from_everywhere_take_no_place_from_the_machine_itself() {
+    let _machine = machine::alone();
+    let scene = Scene::start("");
+    let addresses = || (1..=2 * HTTP_CONNECTIONS_MAX).map(|at| [127, 0, 9, at as u8]);
+    let (_, before) = probe(&scene);
+    for begun in ["", "GET /api/health HTTP/1.1\r\nHost: loc"] {
+        let mut crowd: Vec<TcpStream> = Vec::new();
+        for from in addresses() {
+            let mut stream = connect(from, scene.program.http).expect("the kernel takes it");
+            push(&mut stream, begun.as_bytes());
+            crowd.push(stream);
+        }
+        for _ in 0..3 {
+            assert_eq!(probe(&scene).1, before, "{begun:?}");
+        }
+        assert!(get(scene.program.http, "/api/health").contains("checks"));
+    }
     scene.end(GATE);
 }
 

@@ -157,7 +157,7 @@ fn what_cannot_be_read_on_its_way_has_one_reason_too() {
     let _machine = machine::shared();
     let scrambled = changed(&media.path, |pid, packet| {
         // The even key (2.4.3.3), on streams alone: tables are never scrambled.
-        if pid >= 0x100 && pid < PMT_PID {
+        if (0x100..PMT_PID).contains(&pid) {
             packet[3] |= 0x80;
         }
     });

@@ -3,7 +3,11 @@
 
 use serde::Deserialize;
 
-use crate::base::limits::PROBE_LINE_CHARS_MAX;
+use crate::base::limits::{PLANE_STILL_MS_MAX, PROBE_LINE_CHARS_MAX};
+use crate::system::plane_socket::PlaneState;
+
+/// How the line of who got no answer begins.
+const NO_ANSWER: &str = "no answer: ";
 
 /// What a probe found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +83,9 @@ struct Answer {
 
 /// Reads an answer.
 pub fn read(status: u16, body: &[u8]) -> Finding {
-    let silent = |why: &str| silent(why);
+    if is_busy(status, body) {
+        return silent("every place on the control port is taken");
+    }
     if matches!(status, 401 | 403) {
         return silent("the program answers, and does not let this probe ask; is DATA right?");
     }
@@ -101,9 +107,56 @@ pub fn read(status: u16, body: &[u8]) -> Finding {
     Finding { outcome, line: one_line(&line), checks }
 }
 
+/// Whether an answer is the control port's that it has no room: so something is alive there.
+pub fn is_busy(status: u16, body: &[u8]) -> bool {
+    #[derive(Deserialize)]
+    struct Refused {
+        code: String,
+    }
+    let refused = serde_json::from_slice(body).ok();
+    status == 503 && refused.is_some_and(|Refused { code }| code == "SYSTEM_ERROR")
+}
+
+/// What the data plane says of itself when it is asked past the control plane.
+#[derive(Clone, Debug)]
+pub enum Plane {
+    /// It answers.
+    Says(PlaneState),
+    /// It is there and does not.
+    Silent,
+    /// There is no process, or it has no such socket.
+    Absent,
+}
+
+/// The control plane gave no verdict (`finding`, and whether it is merely busy): the data plane's
+/// own word decides.
+pub fn past_control(finding: Finding, is_busy: bool, plane: Plane) -> Finding {
+    let why = finding.line.strip_prefix(NO_ANSWER).unwrap_or(&finding.line);
+    let degraded = |line: String| Finding {
+        outcome: Outcome::Degraded,
+        line: one_line(&line),
+        checks: Vec::new(),
+    };
+    match plane {
+        Plane::Says(PlaneState { on_air, unit_age_ms }) if unit_age_ms <= PLANE_STILL_MS_MAX => {
+            degraded(format!(
+                "degraded: the control page does not answer ({why}); the programme goes on: \
+                 {on_air} on air"
+            ))
+        }
+        Plane::Says(PlaneState { unit_age_ms, .. }) => {
+            let still_s = unit_age_ms / 1000;
+            silent(&format!("{why}; nothing has been on air for {still_s} s"))
+        }
+        Plane::Silent => silent(&format!("{why}; the data plane does not answer either")),
+        Plane::Absent if is_busy => degraded(format!("degraded: {why}")),
+        Plane::Absent => finding,
+    }
+}
+
 /// Nobody answered.
 pub fn silent(why: &str) -> Finding {
-    let line = one_line(&format!("no answer: {why}"));
+    let line = one_line(&format!("{NO_ANSWER}{why}"));
     Finding { outcome: Outcome::Silent, line, checks: Vec::new() }
 }
 
@@ -134,6 +187,28 @@ mod tests {
         assert_eq!(degraded.checks[2].state, "refused");
         let unhealthy = read(503, br#"{"status":"unhealthy"}"#);
         assert_eq!((unhealthy.outcome.code(), &*unhealthy.line), (2, "unhealthy"));
+    }
+
+    #[test]
+    fn a_busy_control_plane_is_no_dead_programme() {
+        let busy = (503, &br#"{"error":"Try again.","code":"SYSTEM_ERROR"}"#[..]);
+        assert!(is_busy(busy.0, busy.1));
+        assert!(!is_busy(503, br#"{"status":"unhealthy"}"#) && !is_busy(200, busy.1));
+        let says = |unit_age_ms| PlaneState { on_air: "file".to_owned(), unit_age_ms };
+        let judge = |busy: bool, plane| past_control(silent("it took too long"), busy, plane);
+        let moving = judge(false, Plane::Says(says(40)));
+        assert_eq!(moving.outcome, Outcome::Degraded);
+        assert_eq!(
+            moving.line,
+            "degraded: the control page does not answer (it took too long); the programme goes \
+             on: file on air"
+        );
+        let still = judge(true, Plane::Says(says(PLANE_STILL_MS_MAX + 1)));
+        assert_eq!(still.outcome, Outcome::Silent);
+        assert_eq!(judge(true, Plane::Silent).outcome, Outcome::Silent);
+        assert_eq!(judge(true, Plane::Absent).outcome, Outcome::Degraded, "a 503 means alive");
+        assert_eq!(judge(false, Plane::Absent).outcome, Outcome::Silent);
+        assert_eq!(read(busy.0, busy.1).outcome, Outcome::Silent, "it gives no verdict");
     }
 
     #[test]

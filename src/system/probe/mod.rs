@@ -1,6 +1,7 @@
 //! `streamcaster probe`: how the program does, asked over loopback, in one line and an exit code.
 //! Purpose: made for cron: bounded in time, quiet, safe to run twice at once; with `--recover` it
-//! acts on what it finds ([`plan`]). Non-goals: starting the program, which is its supervisor's;
+//! acts on what it finds ([`plan`]). Where the control plane does not answer, the data plane is asked
+//! past it: a programme that goes on is not ended. Non-goals: starting the program, which is its supervisor's;
 //! HTTPS. Bounds: one deadline over each request, a short file of memory.
 //!
 //! `judged` reads an answer of `/api/health`, `plan` decides, `recover` does it.
@@ -11,7 +12,7 @@ mod plan;
 mod recover;
 mod restart;
 
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -20,11 +21,14 @@ pub use judged::{one_line, Outcome};
 
 use crate::base::limits::PROBE_TIMEOUT_S_MAX;
 use crate::system::pid_file;
+use crate::system::plane_socket;
 use crate::system::store::{self, Links};
-use judged::Finding;
+use judged::{Finding, Plane};
 
 /// The file with what lets a probe ask, made anew by each start of the program.
 const TOKEN: &str = "probe.token";
+/// The data plane is never far from its next turn: a probe asks it behind its other question.
+const PLANE_TIMEOUT: Duration = Duration::from_secs(2);
 /// The longest token read.
 const TOKEN_BYTES_MAX: u64 = 256;
 
@@ -84,6 +88,8 @@ struct Asker {
     logs: PathBuf,
     token: Option<String>,
     timeout: Duration,
+    /// The operator has said where to ask: it need not be the program on this folder.
+    is_elsewhere: bool,
 }
 
 impl Asker {
@@ -93,7 +99,8 @@ impl Asker {
         let target = options.target.clone().or_else(said).or(options.configured.clone());
         let timeout = Duration::from_secs(options.timeout_s.clamp(1, PROBE_TIMEOUT_S_MAX));
         let token = token(&state);
-        Asker { target, state, logs: options.data.join("logs"), token, timeout }
+        let is_elsewhere = options.target.is_some();
+        Asker { target, state, logs: options.data.join("logs"), token, timeout, is_elsewhere }
     }
 
     fn ask(&self, method: &str, path: &str, body: &str) -> Result<(u16, Vec<u8>), String> {
@@ -106,9 +113,24 @@ impl Asker {
     }
 
     fn health(&self) -> Finding {
-        match self.ask("GET", "/api/health", "") {
-            Ok((status, body)) => judged::read(status, &body),
-            Err(why) => judged::silent(&why),
+        let (finding, is_alive) = match self.ask("GET", "/api/health", "") {
+            Ok((status, body)) => (judged::read(status, &body), judged::is_busy(status, &body)),
+            Err(why) => (judged::silent(&why), false),
+        };
+        if finding.outcome != Outcome::Silent || self.is_elsewhere {
+            return finding;
+        }
+        judged::past_control(finding, is_alive, self.plane())
+    }
+
+    fn plane(&self) -> Plane {
+        let Some(process) = pid_file::running(&self.state).ok().flatten() else {
+            return Plane::Absent;
+        };
+        match plane_socket::ask(process, self.timeout.min(PLANE_TIMEOUT)) {
+            Ok(state) => Plane::Says(state),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Plane::Absent,
+            Err(_) => Plane::Silent,
         }
     }
 }
