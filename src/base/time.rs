@@ -21,6 +21,13 @@ impl Ticks {
         Ticks(ms.saturating_mul(TICKS_PER_MS))
     }
 
+    /// How long so many samples last, rounded to the nearest tick: counted from one point each
+    /// time, rounding does not accumulate.
+    pub fn from_samples(samples: i64, sample_rate_hz: u32) -> Ticks {
+        let rate = i64::from(sample_rate_hz);
+        Ticks(samples.saturating_mul(TICKS_PER_S).saturating_add(rate / 2) / rate.max(1))
+    }
+
     /// Ticks of a wall-clock span, rounded down.
     pub fn from_duration(span: Duration) -> Ticks {
         let ticks = span.as_micros().saturating_mul(9) / 100;

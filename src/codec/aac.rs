@@ -15,7 +15,7 @@
 use super::access_unit::{AacConfig, Track, TrackConfig, UnitSink, UnitStart};
 use super::audio_config::{channels, sample_rate_hz, short_record};
 use super::program_config::{self, at_block_start, BlockStart, ProgramConfig, PCE_BYTES_MAX};
-use crate::base::time::{Ticks, TICKS_PER_S};
+use crate::base::time::Ticks;
 
 /// Samples in a raw data block.
 const FRAME_SAMPLES: i64 = 1024;
@@ -471,19 +471,13 @@ impl FrameClock {
             self.anchor = Some(Anchor { pts, sample_rate_hz, samples: 0 });
         }
         let anchor = self.anchor.as_mut()?;
-        let pts = anchor.pts + samples_to_ticks(anchor.samples, anchor.sample_rate_hz);
+        let pts = anchor.pts + Ticks::from_samples(anchor.samples, anchor.sample_rate_hz);
         if anchor.sample_rate_hz != sample_rate_hz {
             *anchor = Anchor { pts, sample_rate_hz, samples: 0 };
         }
         anchor.samples = anchor.samples.saturating_add(FRAME_SAMPLES.saturating_mul(blocks));
         Some(pts)
     }
-}
-
-/// Rounded to the nearest tick, from the anchor each time: rounding does not accumulate.
-pub(super) fn samples_to_ticks(samples: i64, sample_rate_hz: u32) -> Ticks {
-    let rate = i64::from(sample_rate_hz);
-    Ticks(samples.saturating_mul(TICKS_PER_S).saturating_add(rate / 2) / rate.max(1))
 }
 
 #[cfg(test)]

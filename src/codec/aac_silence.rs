@@ -8,7 +8,6 @@
 
 use std::ops::RangeInclusive;
 
-use super::aac::samples_to_ticks;
 use super::access_unit::{AacConfig, ConfigRecord};
 use super::audio_config::program_config;
 use super::program_config::{Element, TaggedElement};
@@ -94,7 +93,7 @@ impl SilentFrame {
     /// How long `frames` of it last, rounded to the nearest tick; so that it does not accumulate,
     /// ask for all that stand behind one another.
     pub fn duration(&self, frames: i64) -> Ticks {
-        samples_to_ticks(frames.saturating_mul(i64::from(self.samples)), self.sample_rate_hz)
+        Ticks::from_samples(frames.saturating_mul(i64::from(self.samples)), self.sample_rate_hz)
     }
 }
 

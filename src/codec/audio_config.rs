@@ -3,7 +3,6 @@
 
 use std::fmt;
 
-use super::aac::samples_to_ticks;
 use super::access_unit::{AacConfig, ConfigRecord};
 use super::bit_reader::{Bits, BitsEnd};
 use super::program_config::ProgramConfig;
@@ -106,7 +105,7 @@ impl AacConfig {
 
     /// How long a frame lasts.
     pub fn frame_duration(&self) -> Ticks {
-        samples_to_ticks(i64::from(self.frame_samples()), self.sample_rate_hz)
+        Ticks::from_samples(i64::from(self.frame_samples()), self.sample_rate_hz)
     }
 
     /// The configuration of an object type 1 to 4 with so many samples a second and channels, if

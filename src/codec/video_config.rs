@@ -4,7 +4,6 @@
 use std::fmt;
 
 use super::access_unit::AvcConfig;
-use super::nal_type;
 use super::parameter_sets::{ParameterSets, Refused};
 use super::sps::SetError;
 
@@ -104,26 +103,6 @@ impl AvcConfig {
     /// Bytes of the lengths that a record announces, also one without parameter sets.
     pub fn length_size(record: &[u8]) -> u8 {
         record.get(LENGTH_SIZE_AT).map_or(4, |length_size| (length_size & 3) + 1)
-    }
-
-    /// The configuration that the parameter sets before an access unit's first slice make, each
-    /// NAL unit behind its length of so many bytes. Where the record has none they stand there
-    /// (`avc3`: ISO/IEC 14496-15, 5.3.3.1.1). `None` when one is missing or cannot be used.
-    pub fn from_unit(unit: &[u8], length_bytes: u8) -> Option<AvcConfig> {
-        let mut sets = ParameterSets::default();
-        let mut rest = unit;
-        while let Some((length, behind)) = rest.split_at_checked(usize::from(length_bytes.max(1))) {
-            let length = length.iter().fold(0, |length, byte| length << 8 | usize::from(*byte));
-            let Some((nal, behind)) = behind.split_at_checked(length) else { break };
-            match nal.first().map(|header| header & 0x1f) {
-                Some(nal_type::SPS) => sets.take_sps(nal).ok()?,
-                Some(nal_type::PPS) => sets.take_pps(nal).ok()?,
-                Some(kind) if nal_type::SLICES.contains(&kind) => break,
-                _ => {}
-            }
-            rest = behind;
-        }
-        sets.config()
     }
 
     /// The record's parameter sets, NAL units without length or start code: the SPS, then the PPS.
@@ -230,32 +209,6 @@ mod tests {
             assert_eq!((config.record.as_slice(), length_size), (record().as_slice(), bytes));
             assert_eq!(AvcConfig::from_record(&other).is_ok(), bytes == 4);
         }
-    }
-
-    #[test]
-    fn sets_before_the_first_slice_make_the_record_they_would_have_stood_in() {
-        let record = record();
-        let (sps, pps) = (&record[8..29], &record[32..36]);
-        let config = AvcConfig::from_record(&record).ok();
-        for length_bytes in 1..=4 {
-            let unit = |nals: &[&[u8]]| -> Vec<u8> {
-                let length = |nal: &[u8]| (nal.len() as u32).to_be_bytes();
-                let with = |nal: &&[u8]| [&length(nal)[4 - length_bytes..], *nal].concat();
-                nals.iter().flat_map(with).collect()
-            };
-            let read = |nals: &[&[u8]]| {
-                AvcConfig::from_unit(&unit(nals), u8::try_from(length_bytes).unwrap())
-            };
-            assert_eq!(read(&[&[9, 0xf0], sps, &[], pps, &[0x65, 1]]), config);
-            assert_eq!(read(&[sps, pps]), config, "the slice may lie beyond what is looked at");
-            for nals in [&[sps, &[0x65], pps][..], &[&[1], sps, pps], &[pps], &[sps], &[]] {
-                assert_eq!(read(nals), None, "{nals:x?}");
-            }
-            let whole = unit(&[sps, pps]);
-            let cut = &whole[..whole.len() - 1];
-            assert_eq!(AvcConfig::from_unit(cut, u8::try_from(length_bytes).unwrap()), None);
-        }
-        assert_eq!(AvcConfig::from_unit(&[0x67; 100], 0), None, "no length at all");
     }
 
     #[test]
