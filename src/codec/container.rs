@@ -24,6 +24,23 @@ pub trait ReadAt {
     fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize>;
 }
 
+/// A file that lies in memory.
+impl ReadAt for &[u8] {
+    fn size(&self) -> u64 {
+        self.len() as u64
+    }
+
+    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
+        let behind = usize::try_from(offset).ok().and_then(|offset| self.get(offset..));
+        let behind = behind.unwrap_or_default();
+        let count = behind.len().min(into.len());
+        if let (Some(into), Some(from)) = (into.get_mut(..count), behind.get(..count)) {
+            into.copy_from_slice(from);
+        }
+        Ok(count)
+    }
+}
+
 /// What a file holds, as far as it can be played.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Contents {

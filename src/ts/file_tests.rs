@@ -3,22 +3,6 @@
 use super::*;
 use crate::codec::collector::{Collector, Random};
 use crate::ts::testing::{access_unit, adts, Pes, Writer, AUDIO, VIDEO};
-use std::io;
-
-struct Bytes(Vec<u8>);
-
-impl ReadAt for Bytes {
-    fn size(&self) -> u64 {
-        self.0.len() as u64
-    }
-
-    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        let rest = self.0.get(offset as usize..).unwrap_or_default();
-        let length = rest.len().min(into.len());
-        into[..length].copy_from_slice(&rest[..length]);
-        Ok(length)
-    }
-}
 
 /// Writes a frame of video at a time, and one of audio.
 struct Recording {
@@ -57,7 +41,7 @@ impl Recording {
     }
 }
 
-fn read(reader: &mut TsFile, file: &mut Bytes, units: usize) -> Vec<UnitStart> {
+fn read(reader: &mut TsFile, file: &mut &[u8], units: usize) -> Vec<UnitStart> {
     let mut collector = Collector::default();
     while collector.units().len() < units {
         if reader.next(file, &mut collector).unwrap() == Progress::End {
@@ -106,7 +90,8 @@ fn a_broadcast_without_idr_is_played_from_its_recovery_points() {
         }
         recording.video(&unit);
     }
-    let mut file = Bytes(recording.writer.take());
+    let bytes = recording.writer.take();
+    let mut file = bytes.as_slice();
     let mut reader = TsFile::open(&mut file).unwrap();
     assert_eq!(reader.contents().duration, Some(Ticks(700 * 3000)));
     reader.seek(&mut file, Ticks(0), &mut Nothing).unwrap();
@@ -126,7 +111,8 @@ fn what_stands_before_the_first_key_unit_is_left_out_but_for_sound() {
     for n in 0..90 {
         recording.frame(n == 20 || n == 60, 200);
     }
-    let mut file = Bytes(recording.writer.take());
+    let bytes = recording.writer.take();
+    let mut file = bytes.as_slice();
     let mut reader = TsFile::open(&mut file).unwrap();
     assert_eq!(reader.contents().duration, Some(Ticks(70 * 3000)));
     let units = read(&mut reader, &mut file, 40);
@@ -143,7 +129,8 @@ fn joined_recordings_keep_their_jump_and_have_no_negative_duration() {
         recording.half_a_minute();
         recording.time = second;
         recording.half_a_minute();
-        let mut file = Bytes(recording.writer.take());
+        let bytes = recording.writer.take();
+        let mut file = bytes.as_slice();
         let mut reader = TsFile::open(&mut file).unwrap();
         let duration = reader.contents().duration;
         assert!(duration.is_none_or(|duration| duration > Ticks(0)), "{duration:?}");
@@ -170,7 +157,8 @@ fn a_duration_that_the_size_contradicts_is_not_told() {
     // 20 hours later.
     recording.time += 20 * 3600 * 90_000;
     recording.half_a_minute();
-    let mut file = Bytes(recording.writer.take());
+    let bytes = recording.writer.take();
+    let mut file = bytes.as_slice();
     assert_eq!(TsFile::open(&mut file).unwrap().contents().duration, None);
 }
 
@@ -187,7 +175,8 @@ fn a_frame_that_its_stated_length_says_is_not_whole_does_not_leave() {
         writer.counters.clone_from(&recording.writer.counters);
         writer.packets.clone_from(&recording.writer.packets);
         writer.pes(&video);
-        let mut file = Bytes(writer.take());
+        let bytes = writer.take();
+        let mut file = bytes.as_slice();
         let mut reader = TsFile::open(&mut file).unwrap();
         let units = read(&mut reader, &mut file, usize::MAX);
         let video = units.iter().filter(|start| start.track == Track::Video).count();

@@ -81,25 +81,9 @@ fn raw_h264(head: &[u8]) -> Option<(&'static str, Remedy)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io;
 
-    struct Bytes(Vec<u8>);
-
-    impl ReadAt for Bytes {
-        fn size(&self) -> u64 {
-            self.0.len() as u64
-        }
-
-        fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-            let rest = self.0.get(offset as usize..).unwrap_or_default();
-            let length = rest.len().min(into.len());
-            into[..length].copy_from_slice(&rest[..length]);
-            Ok(length)
-        }
-    }
-
-    fn why_not(bytes: &[u8]) -> String {
-        let refused = open_container(&mut Bytes(bytes.to_vec())).err();
+    fn why_not(mut bytes: &[u8]) -> String {
+        let refused = open_container(&mut bytes).err();
         refused.expect("not a file that is read").to_string()
     }
 

@@ -34,13 +34,7 @@ impl ReadAt for InMemory<'_> {
 
     fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         self.reads += 1;
-        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
-        let behind = self.bytes.get(offset..).unwrap_or_default();
-        let count = behind.len().min(into.len());
-        if let (Some(into), Some(from)) = (into.get_mut(..count), behind.get(..count)) {
-            into.copy_from_slice(from);
-        }
-        Ok(count)
+        self.bytes.read_at(offset, into)
     }
 }
 

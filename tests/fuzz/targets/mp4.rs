@@ -27,11 +27,7 @@ impl ReadAt for File<'_> {
     fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
         assert!(into.len() <= FILE_WINDOW_BYTES, "a read of {} bytes", into.len());
         self.reads += 1;
-        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
-        let from = self.bytes.get(offset..).unwrap_or_default();
-        let count = from.len().min(into.len());
-        into.iter_mut().zip(from).for_each(|(into, byte)| *into = *byte);
-        Ok(count)
+        self.bytes.read_at(offset, into)
     }
 }
 

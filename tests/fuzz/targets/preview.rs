@@ -3,7 +3,6 @@
 //! times from the first on.
 
 use std::future::Future;
-use std::io;
 use std::pin::pin;
 use std::rc::Rc;
 use std::task::{Context, Poll, Waker};
@@ -14,7 +13,7 @@ use streamcaster::base::time::{Mono, Ticks};
 use streamcaster::codec::access_unit::{
     AacConfig, AvcConfig, ConfigRecord, Track, TrackConfig, UnitSink, UnitStart,
 };
-use streamcaster::codec::container::{ContainerReader, Progress, ReadAt};
+use streamcaster::codec::container::{ContainerReader, Progress};
 use streamcaster::mp4::file::Mp4File;
 use streamcaster::outputs::preview::{channel, Piece, Preview};
 use streamcaster::program::ring::{Capacity, Ring};
@@ -58,7 +57,7 @@ pub fn run(input: &[u8]) {
     if !bytes.windows(4).any(|name| name == b"moof") {
         return;
     }
-    let mut file = InMemory(bytes);
+    let mut file = bytes.as_slice();
     let mut reader = Mp4File::open(&mut file).expect("the preview is an MP4 file");
     let mut seen = Collected::default();
     while reader.next(&mut file, &mut seen).expect("its fragments are whole") == Progress::More {}
@@ -181,22 +180,6 @@ fn compare(fed: &[Fed], seen: &[(UnitStart, Seen)], track: Track) {
         let composition = (start.pts - start.dts).0 - fed.composition;
         // FLV keeps composition times in milliseconds.
         assert!(composition.abs() <= 90, "{track:?} {number}: shown {composition} ticks late");
-    }
-}
-
-struct InMemory(Vec<u8>);
-
-impl ReadAt for InMemory {
-    fn size(&self) -> u64 {
-        self.0.len() as u64
-    }
-
-    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        let offset = usize::try_from(offset).unwrap_or(usize::MAX);
-        let from = self.0.get(offset..).unwrap_or_default();
-        let count = from.len().min(into.len());
-        into.iter_mut().zip(from).for_each(|(into, byte)| *into = *byte);
-        Ok(count)
     }
 }
 

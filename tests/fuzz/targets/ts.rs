@@ -2,11 +2,9 @@
 //! datagram holds, and whether the CRCs of sections are put right, without which hardly a mutated
 //! table would be read.
 
-use std::io;
-
 use streamcaster::base::time::Ticks;
 use streamcaster::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
-use streamcaster::codec::container::{ContainerReader, Progress, ReadAt};
+use streamcaster::codec::container::{ContainerReader, Progress};
 use streamcaster::ts::demux::Demux;
 use streamcaster::ts::file::TsFile;
 use streamcaster::ts::plausible::is_plausible;
@@ -29,11 +27,12 @@ pub fn run(input: &[u8]) {
     // A start code of three bytes becomes a length of four.
     assert!(judge.largest <= 2 * input.len(), "a unit of {} bytes", judge.largest);
     assert_eq!(demux.streams().count(), 0);
-    play(&mut InMemory(datagrams(input).flatten().collect()));
+    let file: Vec<u8> = datagrams(input).flatten().collect();
+    play(&mut file.as_slice());
 }
 
 /// Reads the same bytes as a file, to its end, from two places.
-fn play(file: &mut InMemory) {
+fn play(file: &mut &[u8]) {
     let Ok(mut reader) = TsFile::open(file) else { return };
     assert!(reader.contents().duration.is_none_or(|duration| duration > Ticks(0)));
     let mut judge = Judge::default();
@@ -41,23 +40,6 @@ fn play(file: &mut InMemory) {
         reader.seek(file, to, &mut judge).expect("memory does not fail");
         while reader.next(file, &mut judge).expect("memory does not fail") == Progress::More {}
         assert!(judge.open.iter().all(Option::is_none), "nothing is open at the end");
-    }
-}
-
-/// A file in memory.
-struct InMemory(Vec<u8>);
-
-impl ReadAt for InMemory {
-    fn size(&self) -> u64 {
-        self.0.len() as u64
-    }
-
-    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        let rest = usize::try_from(offset).ok().and_then(|offset| self.0.get(offset..));
-        let rest = rest.unwrap_or_default();
-        let length = rest.len().min(into.len());
-        into[..length].copy_from_slice(&rest[..length]);
-        Ok(length)
     }
 }
 

@@ -1,13 +1,12 @@
 //! Video files made by ffmpeg, once, and kept in the build's temporary folder. No frame and no
 //! sound of one is in another, so that a viewer's frames tell what was on air.
 
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 
 use super::flv;
 use super::frames::Recording;
 use super::heard;
+use super::kept::kept;
 use super::media::make;
 use crate::oracle::Source;
 
@@ -96,24 +95,12 @@ impl Clip {
         heard::source(self.name, &flv::tags(&std::fs::read(copy).expect("a clip's copy")))
     }
 
-    /// Each recipe has a folder of its own: one that changes makes its clip again.
     fn made(name: &'static str, recipe: &str, make_it: impl FnOnce(&Path)) -> Clip {
-        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-        let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut hasher = DefaultHasher::new();
-        recipe.hash(&mut hasher);
-        let recipe = format!("{:016x}", hasher.finish());
-        let folder = super::target_tmp().join("clips").join(recipe);
-        std::fs::create_dir_all(&folder).expect("a folder for the clips");
-        let path = folder.join(name);
-        if !path.exists() {
-            make_it(&path);
-        }
-        let copy = folder.join(format!("{name}.flv"));
-        if !copy.exists() {
+        let path = kept(name, recipe, make_it);
+        let copy = kept(&format!("{name}.flv"), recipe, |copy| {
             let input = path.to_str().expect("a path in UTF-8");
-            make(&["-i", input, "-c", "copy", "-f", "flv"], &copy);
-        }
+            make(&["-i", input, "-c", "copy", "-f", "flv"], copy);
+        });
         Clip { name, path, frames: flv::read(&copy) }
     }
 }

@@ -3,11 +3,11 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Mutex, PoisonError};
 
 use super::child::output_of;
 use super::flv;
 use super::frames::{Frame, Recording};
+use super::kept::kept;
 
 /// What to make.
 #[derive(Clone, Copy, Debug)]
@@ -67,41 +67,29 @@ pub struct Media {
 impl Media {
     /// Makes it, or finds it made.
     pub fn of(recipe: Recipe) -> Media {
-        static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
-        let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let Recipe { picture, b_frames, gop_frames, video_bit_rate, audio_rate, seconds } = recipe;
         let name = format!(
             "{}-b{b_frames}-g{gop_frames}-{video_bit_rate}-{audio_rate}-{seconds}s",
             picture.replace(['=', ':'], "-")
         );
-        let folder = super::target_tmp();
-        let stream = folder.join(format!("{name}.ts"));
-        if !stream.exists() {
-            let sound =
-                format!("anoisesrc=color=pink:seed=7:amplitude=0.3:sample_rate={audio_rate}");
-            #[rustfmt::skip]
-            let arguments = [
-                "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", &sound, "-t", seconds,
-                "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p",
-                "-bf", b_frames, "-b_strategy", "0", "-g", gop_frames, "-keyint_min", gop_frames,
-                "-sc_threshold", "0", "-b:v", video_bit_rate, "-maxrate", video_bit_rate,
-                "-bufsize", video_bit_rate, "-c:a", "aac", "-ac", "2", "-b:a", "96k", "-f", "mpegts",
-            ];
-            make(&arguments, &stream);
-        }
-        let frames = frames_of(&stream);
-        Media { path: stream, frames }
+        let sound = format!("anoisesrc=color=pink:seed=7:amplitude=0.3:sample_rate={audio_rate}");
+        #[rustfmt::skip]
+        let arguments = [
+            "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", &sound, "-t", seconds,
+            "-c:v", "libx264", "-preset", "veryfast", "-pix_fmt", "yuv420p",
+            "-bf", b_frames, "-b_strategy", "0", "-g", gop_frames, "-keyint_min", gop_frames,
+            "-sc_threshold", "0", "-b:v", video_bit_rate, "-maxrate", video_bit_rate,
+            "-bufsize", video_bit_rate, "-c:a", "aac", "-ac", "2", "-b:a", "96k", "-f", "mpegts",
+        ];
+        let recipe = arguments.join(" ");
+        let path = kept(&format!("{name}.ts"), &recipe, |stream| make(&arguments, stream));
+        // Its frames as ffmpeg reads it: the first video and the first audio track.
+        let copy = kept(&format!("{name}.flv"), &recipe, |copy| {
+            let input = path.to_str().expect("a path in UTF-8");
+            make(&["-i", input, "-map", "0:v:0", "-map", "0:a:0", "-c", "copy", "-f", "flv"], copy);
+        });
+        Media { frames: flv::read(&copy), path }
     }
-}
-
-/// The frames of a transport stream as ffmpeg reads it: its first video and audio track.
-fn frames_of(stream: &Path) -> Recording {
-    let copy = stream.with_extension("flv");
-    if !copy.exists() {
-        let input = stream.to_str().expect("a path in UTF-8");
-        make(&["-i", input, "-map", "0:v:0", "-map", "0:a:0", "-c", "copy", "-f", "flv"], &copy);
-    }
-    flv::read(&copy)
 }
 
 /// The video frames of any transport stream from its first keyframe on; `folder` takes the copy.

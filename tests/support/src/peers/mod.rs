@@ -13,6 +13,7 @@ pub mod encoder;
 pub mod flv;
 pub mod frames;
 pub mod heard;
+pub mod kept;
 pub mod machine;
 pub mod media;
 pub mod nginx;

@@ -1,17 +1,17 @@
 //! The MP4 reader against ffmpeg: every packet that ffprobe takes out of a file must come out of
 //! the reader with the same bytes, the same times and the same key flag, and nothing else.
-#![cfg(test)]
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use flate2::Crc;
 use streamcaster::base::time::Ticks;
-use streamcaster::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
 use streamcaster::codec::container::{ContainerReader, FileError, Progress, ReadAt};
 use streamcaster::mp4::file::Mp4File;
+
+use crate::ffmpeg::{made, probed, text};
+use crate::recorder::{Recorder, Unit};
 
 /// A file in memory that remembers how it was read.
 struct Bytes {
@@ -26,10 +26,7 @@ impl ReadAt for Bytes {
 
     fn read_at(&mut self, offset: u64, into: &mut [u8]) -> std::io::Result<usize> {
         self.largest_read = self.largest_read.max(into.len());
-        let from = self.bytes.get(offset as usize..).unwrap_or_default();
-        let count = from.len().min(into.len());
-        into[..count].copy_from_slice(&from[..count]);
-        Ok(count)
+        self.bytes.as_slice().read_at(offset, into)
     }
 }
 
@@ -44,50 +41,19 @@ struct Packet {
     key: bool,
 }
 
-#[derive(Default)]
-struct Recorder {
-    open: [Option<(UnitStart, Vec<u8>)>; 2],
-    packets: Vec<Packet>,
-    configs: Vec<TrackConfig>,
-    aborted: usize,
+fn packet((start, bytes): &Unit) -> Packet {
+    Packet {
+        track: start.track.index() as u8,
+        dts: start.dts.0,
+        pts: start.pts.0,
+        bytes: bytes.len(),
+        crc: crc32(bytes),
+        key: start.key,
+    }
 }
 
-impl UnitSink for Recorder {
-    fn config(&mut self, config: &TrackConfig) {
-        assert!(self.open[config.track().index()].is_none());
-        self.configs.push(config.clone());
-    }
-
-    fn begin(&mut self, start: UnitStart) {
-        assert!(start.pts >= start.dts);
-        assert!(self.configs.iter().any(|config| config.track() == start.track));
-        assert!(self.open[start.track.index()].replace((start, Vec::new())).is_none());
-    }
-
-    fn write(&mut self, track: Track, bytes: &[u8]) {
-        self.open[track.index()].as_mut().expect("an open unit").1.extend_from_slice(bytes);
-    }
-
-    fn patch(&mut self, _track: Track, _offset: usize, _bytes: [u8; 4]) {
-        panic!("lengths are known beforehand");
-    }
-
-    fn commit(&mut self, track: Track) {
-        let (start, bytes) = self.open[track.index()].take().expect("an open unit");
-        self.packets.push(Packet {
-            track: track.index() as u8,
-            dts: start.dts.0,
-            pts: start.pts.0,
-            bytes: bytes.len(),
-            crc: crc32(&bytes),
-            key: start.key,
-        });
-    }
-
-    fn abort(&mut self, track: Track) {
-        self.open[track.index()].take().expect("an open unit");
-        self.aborted += 1;
-    }
+fn packets(recorder: &Recorder) -> Vec<Packet> {
+    recorder.units.iter().map(packet).collect()
 }
 
 /// As ffprobe computes it (ISO/IEC 3309).
@@ -97,52 +63,25 @@ fn crc32(bytes: &[u8]) -> u32 {
     crc.sum()
 }
 
-fn folder() -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("mp4-{}", std::process::id()));
-    fs::create_dir_all(&folder).expect("a temporary folder");
-    folder
-}
-
-fn run(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program)
-        .args(["-hide_banner", "-loglevel", "error"])
-        .args(arguments)
-        .output()
-        .expect("ffmpeg is needed: apt-get install ffmpeg");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{program} {arguments:?}: {said}");
-    String::from_utf8(output.stdout).expect("plain text")
-}
-
 /// Lets ffmpeg make a file of three seconds: test picture, sine tone, and what `arguments` say.
-fn make(name: &str, picture: &str, rate_hz: u32, arguments: &[&str]) -> String {
-    let path = folder().join(name).to_str().expect("a path in UTF-8").to_owned();
+fn make(name: &str, picture: &str, rate_hz: u32, arguments: &[&str]) -> PathBuf {
     let (picture, tone) = (format!("testsrc2={picture}"), format!("sine=sample_rate={rate_hz}"));
-    let mut all = vec!["-nostdin", "-y", "-f", "lavfi", "-i", &picture, "-f", "lavfi", "-i", &tone];
+    let mut all = vec!["-f", "lavfi", "-i", &picture, "-f", "lavfi", "-i", &tone];
     all.extend(["-t", "3", "-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p"]);
     all.extend(["-g", "25", "-c:a", "aac", "-b:a", "64k"]);
     all.extend(arguments);
-    all.push(&path);
-    run("ffmpeg", &all);
-    path
+    made(name, &all)
 }
 
-fn remux(from: &str, name: &str, before: &[&str], arguments: &[&str]) -> String {
-    let path = folder().join(name).to_str().expect("a path in UTF-8").to_owned();
-    let mut all = vec!["-nostdin", "-y"];
-    all.extend(before);
-    all.extend(["-i", from, "-c", "copy"]);
-    all.extend(arguments);
-    all.push(&path);
-    run("ffmpeg", &all);
-    path
+fn remux(from: &Path, name: &str, before: &[&str], arguments: &[&str]) -> PathBuf {
+    made(name, &[before, &["-i", text(from), "-c", "copy"], arguments].concat())
 }
 
 /// What ffprobe takes out, its first video and first audio stream, times in 90 kHz.
-fn probe(path: &str) -> Vec<Packet> {
+fn probe(path: &Path) -> Vec<Packet> {
     let fields = "stream=codec_type,time_base:packet=codec_type,pts,dts,size,flags,data_hash";
-    let text = run(
-        "ffprobe",
+    let said = probed(
+        path,
         &[
             "-show_packets",
             "-show_streams",
@@ -152,13 +91,12 @@ fn probe(path: &str) -> Vec<Packet> {
             fields,
             "-of",
             "compact",
-            path,
         ],
     );
     // Side data breaks a packet's line in two.
-    let text = text.replace("\n|", "|");
+    let said = said.replace("\n|", "|");
     let mut scales = BTreeMap::new();
-    let lines = text.lines().map(|line| {
+    let lines = said.lines().map(|line| {
         let (section, rest) = line.split_once('|').expect("a section");
         let values = rest.split('|').filter_map(|field| field.split_once('='));
         (section, values.collect::<BTreeMap<&str, &str>>())
@@ -189,16 +127,17 @@ fn probe(path: &str) -> Vec<Packet> {
         .collect()
 }
 
-fn open(path: &str) -> (Bytes, Mp4File) {
+fn open(path: &Path) -> (Bytes, Mp4File) {
     let mut file = Bytes { bytes: fs::read(path).expect("the file made"), largest_read: 0 };
-    let reader = Mp4File::open(&mut file).unwrap_or_else(|error| panic!("{path}: {error}"));
+    let reader = Mp4File::open(&mut file).unwrap_or_else(|error| panic!("{path:?}: {error}"));
     (file, reader)
 }
 
 fn read_on(file: &mut Bytes, reader: &mut Mp4File) -> Recorder {
     let mut recorder = Recorder::default();
     while reader.next(file, &mut recorder).expect("a whole file") == Progress::More {}
-    assert!(recorder.open.iter().all(Option::is_none), "nothing is left open");
+    assert!(recorder.is_closed(), "nothing is left open");
+    assert_eq!(recorder.patched, 0, "lengths are known beforehand");
     recorder
 }
 
@@ -207,11 +146,11 @@ fn of(packets: &[Packet], track: u8) -> Vec<Packet> {
 }
 
 /// The reader takes out what ffprobe does, in order of decoding.
-fn assert_like_ffprobe(path: &str) -> Recorder {
+fn assert_like_ffprobe(path: &Path) -> Recorder {
     assert_like(path, false)
 }
 
-fn assert_like(path: &str, reaches_back: bool) -> Recorder {
+fn assert_like(path: &Path, reaches_back: bool) -> Recorder {
     let (mut file, mut reader) = open(path);
     let recorder = read_on(&mut file, &mut reader);
     let mut expected = probe(path);
@@ -219,25 +158,26 @@ fn assert_like(path: &str, reaches_back: bool) -> Recorder {
         // Where composition offsets are negative, ffprobe lets presentation happen later. The
         // file says that decoding happens earlier (ISO/IEC 14496-12, 8.6.1.4).
         let late = of(&expected, 0).first().map_or(0, |first| first.pts);
-        assert!(late > 0, "{path}: no negative offsets");
+        assert!(late > 0, "{path:?}: no negative offsets");
         for packet in expected.iter_mut().filter(|packet| packet.track == 0) {
             (packet.dts, packet.pts) = (packet.dts - late, packet.pts - late);
         }
     }
+    let came = packets(&recorder);
     for track in [0, 1] {
-        let (came, wanted) = (of(&recorder.packets, track), of(&expected, track));
-        assert_eq!(came.len(), wanted.len(), "{path}: packets of track {track}");
+        let (came, wanted) = (of(&came, track), of(&expected, track));
+        assert_eq!(came.len(), wanted.len(), "{path:?}: packets of track {track}");
         for (n, (came, wanted)) in came.iter().zip(&wanted).enumerate() {
-            assert_eq!(came, wanted, "{path}: packet {n}");
+            assert_eq!(came, wanted, "{path:?}: packet {n}");
         }
     }
-    assert!(recorder.packets.windows(2).all(|two| two[0].dts <= two[1].dts), "{path}: order");
-    assert_eq!((recorder.aborted, reader.broken()), (0, 0), "{path}");
-    assert!(file.largest_read <= 64 << 10, "{path}: a read of {}", file.largest_read);
-    let stated = run("ffprobe", &["-show_entries", "format=duration", "-of", "csv=p=0", path]);
+    assert!(came.windows(2).all(|two| two[0].dts <= two[1].dts), "{path:?}: order");
+    assert_eq!((recorder.aborted, reader.broken()), (0, 0), "{path:?}");
+    assert!(file.largest_read <= 64 << 10, "{path:?}: a read of {}", file.largest_read);
+    let stated = probed(path, &["-show_entries", "format=duration", "-of", "csv=p=0"]);
     let stated: f64 = stated.trim().parse().expect("a duration");
     let told = reader.contents().duration.expect("a duration").0 as f64 / 90_000.0;
-    assert!((told - stated).abs() < 0.15, "{path}: {told} s, ffprobe says {stated}");
+    assert!((told - stated).abs() < 0.15, "{path:?}: {told} s, ffprobe says {stated}");
     recorder
 }
 
@@ -248,8 +188,8 @@ fn whole_files_come_out_as_ffprobe_reads_them() {
     let b_frames = make("b.mp4", PLAIN, 48_000, &["-bf", "3", "-b_strategy", "0"]);
     let recorder = assert_like_ffprobe(&b_frames);
     assert_eq!(recorder.configs.len(), 2);
-    assert!(recorder.packets.iter().any(|packet| packet.pts > packet.dts), "B-frames");
-    assert!(recorder.packets.iter().any(|packet| packet.dts < 0), "an edit list");
+    assert!(packets(&recorder).iter().any(|packet| packet.pts > packet.dts), "B-frames");
+    assert!(packets(&recorder).iter().any(|packet| packet.dts < 0), "an edit list");
     assert_like_ffprobe(&make("plain.mp4", PLAIN, 44_100, &["-bf", "0"]));
     assert_like_ffprobe(&make("odd.mp4", "size=130x98:rate=30000/1001", 22_050, &["-bf", "2"]));
     assert_like_ffprobe(&make("silent.mp4", PLAIN, 48_000, &["-an"]));
@@ -271,7 +211,7 @@ fn whole_files_come_out_as_ffprobe_reads_them() {
     let mut file = Bytes { bytes, largest_read: 0 };
     let mut reader = Mp4File::open(&mut file).expect("sets among the pictures");
     let learnt = read_on(&mut file, &mut reader);
-    assert_eq!((&learnt.configs, &learnt.packets), (&told.configs, &told.packets));
+    assert_eq!((&learnt.configs, &learnt.units), (&told.configs, &told.units));
     // QuickTime's sound descriptions: version 1, and 2 for rates that 16 bits do not hold.
     for (name, rate_hz, version) in [("v1.mov", 48_000, 1), ("v2.mov", 96_000, 2)] {
         let path = make(name, PLAIN, rate_hz, &[]);
@@ -317,11 +257,11 @@ fn a_cut_without_encoding_begins_at_the_key_before() {
     let (mut file, mut reader) = open(&cut);
     let recorder = read_on(&mut file, &mut reader);
     let expected = probe(&cut);
-    assert_eq!(of(&recorder.packets, 0), of(&expected, 0));
+    assert_eq!(of(&packets(&recorder), 0), of(&expected, 0));
     let first = &expected[expected.iter().position(|packet| packet.track == 0).expect("video")];
     assert!(first.key && first.pts < 0, "a key before what is shown");
     // ffprobe passes over audio that is not shown; what comes is the same from there on.
-    let (came, wanted) = (of(&recorder.packets, 1), of(&expected, 1));
+    let (came, wanted) = (of(&packets(&recorder), 1), of(&expected, 1));
     assert!(came.ends_with(&wanted) || wanted.ends_with(&came), "the same audio");
 }
 
@@ -340,17 +280,17 @@ fn a_seek_goes_on_as_reading_does() {
     ];
     for path in files {
         let (mut file, mut reader) = open(&path);
-        let all = read_on(&mut file, &mut reader).packets;
+        let all = packets(&read_on(&mut file, &mut reader));
         let keys: Vec<i64> = all.iter().filter(|packet| packet.key).map(|p| p.dts).collect();
-        assert_eq!(keys.len(), 3, "{path}");
+        assert_eq!(keys.len(), 3, "{path:?}");
         for to in [-9000, 0, 45_000, keys[1] - 1, keys[1], 120_000, keys[2], 400_000] {
             let key = keys.iter().rev().find(|key| **key <= to).unwrap_or(&keys[0]);
             let mut sink = Recorder::default();
             let went = reader.seek(&mut file, Ticks(to), &mut sink).expect("a key");
-            assert_eq!(went.0, *key, "{path}: seek to {to}");
-            let rest = read_on(&mut file, &mut reader).packets;
+            assert_eq!(went.0, *key, "{path:?}: seek to {to}");
+            let rest = packets(&read_on(&mut file, &mut reader));
             let wanted: Vec<Packet> = all.iter().filter(|p| p.dts >= *key).cloned().collect();
-            assert_eq!(rest, wanted, "{path}: from {to}");
+            assert_eq!(rest, wanted, "{path:?}: from {to}");
         }
     }
 }
@@ -360,14 +300,14 @@ fn what_is_not_whole_is_told_or_played_as_far_as_it_goes() {
     let whole = make("t.mp4", PLAIN, 48_000, &[]);
     let fast = remux(&whole, "t-fast.mp4", &[], &["-movflags", "+faststart"]);
     // One has its header at the end, the other at the beginning.
-    for (path, is_unfinished) in [(whole.as_str(), true), (&fast, false)] {
+    for (path, is_unfinished) in [(&whole, true), (&fast, false)] {
         let mut bytes = fs::read(path).expect("the file made");
         bytes.truncate(bytes.len() * 9 / 10);
         let error = Mp4File::open(&mut Bytes { bytes, largest_read: 0 }).err().expect("cut");
         match error {
             FileError::Unfinished => assert!(is_unfinished && error.remedy().is_none()),
             FileError::Truncated { .. } => assert!(!is_unfinished && error.remedy().is_some()),
-            _ => panic!("{path}: {error}"),
+            _ => panic!("{path:?}: {error}"),
         }
     }
     let flags = ["-movflags", "frag_keyframe+empty_moov+default_base_moof"];
@@ -378,7 +318,7 @@ fn what_is_not_whole_is_told_or_played_as_far_as_it_goes() {
     let mut file = Bytes { bytes, largest_read: 0 };
     let mut reader = Mp4File::open(&mut file).expect("a recording that was broken off");
     let recorder = read_on(&mut file, &mut reader);
-    let came = of(&recorder.packets, 0);
+    let came = of(&packets(&recorder), 0);
     assert!((50..75).contains(&came.len()), "{} pictures", came.len());
     assert!(of(&expected, 0).starts_with(&came));
 }

@@ -5,5 +5,5 @@
 mod field;
 mod media;
 mod packed;
-mod recorder;
+mod reading;
 mod remedies;

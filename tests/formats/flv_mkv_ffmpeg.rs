@@ -1,68 +1,32 @@
 //! FLV and Matroska files that ffmpeg wrote: every packet that ffprobe finds in them must come out
 //! of the readers, with its bytes and times, from the beginning and from wherever a seek goes.
-#![cfg(test)]
 
-use std::fs::{self, File};
-use std::io;
-use std::os::unix::fs::FileExt;
+use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 
 use streamcaster::base::time::Ticks;
-use streamcaster::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
-use streamcaster::codec::container::{ContainerReader, FileError, Progress, ReadAt};
+use streamcaster::codec::access_unit::{Track, UnitStart};
+use streamcaster::codec::container::{ContainerReader, FileError, Progress};
 use streamcaster::flv::file::{is_flv, FlvFile};
 use streamcaster::mkv::file::{is_mkv, MkvFile};
+
+use crate::ffmpeg::{made, probed};
+use crate::recorder::{Recorder, Unit};
 
 const VIDEO: [&str; 8] =
     ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "30"];
 const AUDIO: [&str; 4] = ["-c:a", "aac", "-b:a", "64k"];
 const SOUND: [&str; 4] = ["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=44100"];
 
-/// A file of a test's own, removed with it.
-struct Sample(PathBuf);
-
-impl Drop for Sample {
-    fn drop(&mut self) {
-        fs::remove_file(&self.0).expect("the file that was made");
-    }
+/// A file that ffmpeg made.
+struct Sample {
+    path: PathBuf,
+    bytes: Vec<u8>,
 }
 
-struct Disk(File);
-
-impl ReadAt for Disk {
-    fn size(&self) -> u64 {
-        self.0.metadata().map_or(0, |metadata| metadata.len())
-    }
-
-    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        let mut filled = 0;
-        while filled < into.len() {
-            match FileExt::read_at(&self.0, &mut into[filled..], offset + filled as u64)? {
-                0 => break,
-                count => filled += count,
-            }
-        }
-        Ok(filled)
-    }
-}
-
-fn run(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output().expect("ffmpeg is installed");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{program} {arguments:?}: {said}");
-    String::from_utf8(output.stdout).expect("text")
-}
-
-/// Has ffmpeg make `name` from these arguments.
 fn make(name: &str, arguments: &[&str]) -> Sample {
-    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR"));
-    let path = folder.join(format!("{}-{name}", std::process::id()));
-    let mut all = vec!["-hide_banner", "-loglevel", "error", "-nostdin", "-y"];
-    all.extend(arguments);
-    all.push(path.to_str().expect("a path in UTF-8"));
-    run("ffmpeg", &all);
-    Sample(path)
+    let path = made(name, arguments);
+    Sample { bytes: fs::read(&path).expect("the file made"), path }
 }
 
 /// A clip with these video arguments, with or without sound, and these arguments for its muxer.
@@ -93,13 +57,10 @@ struct Packet {
 /// What ffprobe finds on a track.
 fn probe(sample: &Sample, track: Track) -> Vec<Packet> {
     let stream = if track == Track::Video { "v" } else { "a" };
-    let path = sample.0.to_str().expect("a path in UTF-8");
     let entries = "packet=pts_time,size,flags,data_hash";
-    let said = run(
-        "ffprobe",
+    let said = probed(
+        &sample.path,
         &[
-            "-v",
-            "error",
             "-show_packets",
             "-show_data_hash",
             "adler32",
@@ -109,7 +70,6 @@ fn probe(sample: &Sample, track: Track) -> Vec<Packet> {
             entries,
             "-of",
             "compact=nk=0:p=0",
-            path,
         ],
     );
     let packet = |line: &str| {
@@ -137,80 +97,37 @@ fn adler32(bytes: &[u8]) -> String {
     format!("{:08x}", b << 16 | a)
 }
 
-#[derive(Default)]
-struct Recorder {
-    open: [Option<(UnitStart, Vec<u8>)>; 2],
-    units: Vec<(UnitStart, Packet)>,
-    configs: Vec<TrackConfig>,
+fn packet((start, bytes): &Unit) -> Packet {
+    let (pts_ms, key, size) = (start.pts.to_ms(), start.key, bytes.len());
+    Packet { pts_ms, key, size, hash: adler32(bytes) }
 }
 
-impl Recorder {
-    fn packets(&self, track: Track) -> Vec<Packet> {
-        self.of(track).map(|(_, packet)| packet.clone()).collect()
-    }
-
-    fn of(&self, track: Track) -> impl Iterator<Item = &(UnitStart, Packet)> {
-        self.units.iter().filter(move |(start, _)| start.track == track)
-    }
+fn packets(recorder: &Recorder, track: Track) -> Vec<Packet> {
+    recorder.units_of(track).map(packet).collect()
 }
 
-impl UnitSink for Recorder {
-    fn config(&mut self, config: &TrackConfig) {
-        assert!(self.open[config.track().index()].is_none());
-        self.configs.push(config.clone());
+fn open(file: &mut &[u8]) -> Result<Box<dyn ContainerReader>, FileError> {
+    if is_flv(file) {
+        return FlvFile::open(file).map(|reader| Box::new(reader) as _);
     }
-
-    fn begin(&mut self, start: UnitStart) {
-        assert!(start.pts >= start.dts);
-        let open = self.open[start.track.index()].replace((start, Vec::new()));
-        assert!(open.is_none(), "a unit within a unit");
-    }
-
-    fn write(&mut self, track: Track, bytes: &[u8]) {
-        self.open[track.index()].as_mut().expect("an open unit").1.extend_from_slice(bytes);
-    }
-
-    fn patch(&mut self, _: Track, _: usize, _: [u8; 4]) {
-        panic!("what has lengths needs none");
-    }
-
-    fn commit(&mut self, track: Track) {
-        let (start, bytes) = self.open[track.index()].take().expect("an open unit");
-        let (pts_ms, key, size) = (start.pts.to_ms(), start.key, bytes.len());
-        self.units.push((start, Packet { pts_ms, key, size, hash: adler32(&bytes) }));
-    }
-
-    fn abort(&mut self, track: Track) {
-        self.open[track.index()].take().expect("an open unit");
-    }
-}
-
-fn open(sample: &Sample) -> (Disk, Result<Box<dyn ContainerReader>, FileError>) {
-    let mut disk = Disk(File::open(&sample.0).expect("the file just made"));
-    let mut head = [0; 16];
-    disk.read_at(0, &mut head).expect("its beginning");
-    let reader: Result<Box<dyn ContainerReader>, FileError> = if is_flv(&head) {
-        FlvFile::open(&mut disk).map(|reader| Box::new(reader) as _)
-    } else {
-        assert!(is_mkv(&head));
-        MkvFile::open(&mut disk).map(|reader| Box::new(reader) as _)
-    };
-    (disk, reader)
+    assert!(is_mkv(file));
+    MkvFile::open(file).map(|reader| Box::new(reader) as _)
 }
 
 /// Plays on to the end, or to an error.
-fn play(reader: &mut dyn ContainerReader, disk: &mut Disk) -> (Recorder, Option<FileError>) {
+fn play(reader: &mut dyn ContainerReader, file: &mut &[u8]) -> (Recorder, Option<FileError>) {
     let mut recorder = Recorder::default();
     let error = loop {
-        match reader.next(disk, &mut recorder) {
+        match reader.next(file, &mut recorder) {
             Ok(Progress::More) => {}
             Ok(Progress::End) => break None,
             Err(error) => break Some(error),
         }
     };
-    assert!(recorder.open.iter().all(Option::is_none), "nothing is left open");
+    assert!(recorder.is_closed(), "nothing is left open");
+    assert_eq!(recorder.patched, 0, "what has lengths needs no patch");
     let mut last = None;
-    for (start, _) in recorder.of(Track::Video) {
+    for (start, _) in recorder.units_of(Track::Video) {
         assert!(last.replace(start.dts).is_none_or(|last| last < start.dts), "{start:?}");
     }
     (recorder, error)
@@ -218,49 +135,49 @@ fn play(reader: &mut dyn ContainerReader, disk: &mut Disk) -> (Recorder, Option<
 
 /// Everything that ffprobe finds comes out, from the beginning and from every seek.
 fn assert_like_ffprobe(sample: &Sample) -> (Box<dyn ContainerReader>, Recorder) {
-    let (mut disk, reader) = open(sample);
-    let mut reader = reader.unwrap_or_else(|error| panic!("{:?}: {error}", sample.0));
+    let mut file = sample.bytes.as_slice();
+    let mut reader = open(&mut file).unwrap_or_else(|error| panic!("{:?}: {error}", sample.path));
     let wanted = Track::ALL.map(|track| probe(sample, track));
     let base_ms = wanted.iter().filter_map(|all| all.first()).map(|p| p.pts_ms).min().unwrap();
     let wanted = wanted.map(|mut all| {
         all.iter_mut().for_each(|packet| packet.pts_ms -= base_ms);
         all
     });
-    let (whole, error) = play(reader.as_mut(), &mut disk);
+    let (whole, error) = play(reader.as_mut(), &mut file);
     assert!(error.is_none(), "{error:?}");
     for track in Track::ALL {
-        let (got, wanted) = (whole.packets(track), &wanted[track.index()]);
-        assert_eq!(got.len(), wanted.len(), "{track:?} of {:?}", sample.0);
+        let (got, wanted) = (packets(&whole, track), &wanted[track.index()]);
+        assert_eq!(got.len(), wanted.len(), "{track:?} of {:?}", sample.path);
         for (n, (got, wanted)) in got.iter().zip(wanted).enumerate() {
-            assert_eq!(got, wanted, "{track:?} {n} of {:?}", sample.0);
+            assert_eq!(got, wanted, "{track:?} {n} of {:?}", sample.path);
         }
     }
     assert_eq!(reader.contents().audio.is_some(), !wanted[1].is_empty());
     assert_eq!(whole.configs.len(), wanted.iter().filter(|all| !all.is_empty()).count());
-    assert_seeks(reader.as_mut(), &mut disk, &whole);
+    assert_seeks(reader.as_mut(), &mut file, &whole);
     (reader, whole)
 }
 
-fn assert_seeks(reader: &mut dyn ContainerReader, disk: &mut Disk, whole: &Recorder) {
+fn assert_seeks(reader: &mut dyn ContainerReader, file: &mut &[u8], whole: &Recorder) {
     let keys: Vec<UnitStart> =
-        whole.of(Track::Video).map(|(start, _)| *start).filter(|start| start.key).collect();
+        whole.units_of(Track::Video).map(|(start, _)| *start).filter(|start| start.key).collect();
     assert!(keys.len() >= 2);
     for to_ms in (0..16).rev().map(|n| n * 370 - 100) {
         let to = Ticks::from_ms(to_ms);
         let key = keys.iter().rev().find(|key| key.dts <= to).unwrap_or(&keys[0]);
         let mut sink = Recorder::default();
-        let dts = reader.seek(disk, to, &mut sink).expect("a place");
+        let dts = reader.seek(file, to, &mut sink).expect("a place");
         // The first frames' decoding times are set anew: within two frames of what they were.
         assert!((dts.0 - key.dts.0).abs() <= 2 * 3000, "to {to_ms}: {dts:?} for {key:?}");
-        let (rest, error) = play(reader, disk);
+        let (rest, error) = play(reader, file);
         assert!(error.is_none());
-        let video = rest.packets(Track::Video);
-        let count = whole.of(Track::Video).filter(|(start, _)| start.dts >= key.dts).count();
-        let all = whole.packets(Track::Video);
+        let video = packets(&rest, Track::Video);
+        let count = whole.units_of(Track::Video).filter(|(start, _)| start.dts >= key.dts).count();
+        let all = packets(whole, Track::Video);
         assert_eq!(video, all[all.len() - count..], "to {to_ms}");
-        assert_eq!(rest.of(Track::Video).next().expect("the key unit").0.dts, dts);
+        assert_eq!(rest.units_of(Track::Video).next().expect("the key unit").0.dts, dts);
     }
-    reader.seek(disk, Ticks(0), &mut Recorder::default()).expect("the first");
+    reader.seek(file, Ticks(0), &mut Recorder::default()).expect("the first");
 }
 
 fn assert_duration(reader: &dyn ContainerReader) {
@@ -307,7 +224,7 @@ fn a_live_recording_has_no_sizes_and_no_index() {
     // Into a pipe: clusters have sizes, the segment has none, and nothing is written behind.
     let sample = clip("pipe.mkv", "160x90", &["-bf", "2"], true, &["-seekable", "0"]);
     let cues = [0x1c, 0x53, 0xbb, 0x6b];
-    let bytes = fs::read(&sample.0).expect("the file made");
+    let bytes = fs::read(&sample.path).expect("the file made");
     assert!(!bytes.windows(4).any(|four| four == cues), "no Cues");
     assert_like_ffprobe(&sample);
     let short = ["-live", "1", "-cluster_time_limit", "300"];
@@ -337,7 +254,7 @@ fn other_codecs_are_named() {
     let base = ["-f", "lavfi", "-i", "testsrc2=size=64x48:rate=10", "-t", "1"];
     let refused = |name: &str, arguments: &[&str]| {
         let sample = make(name, &[&base[..], arguments].concat());
-        open(&sample).1.err().expect("a refusal").to_string()
+        open(&mut sample.bytes.as_slice()).err().expect("a refusal").to_string()
     };
     for (name, arguments, what) in [
         ("vp9.webm", &["-c:v", "libvpx-vp9", "-cpu-used", "8"][..], "VP9 video"),
@@ -355,8 +272,8 @@ fn other_codecs_are_named() {
         ("ac3.mkv", "ac3", "AC-3 audio"),
     ] {
         let sample = clip(name, "64x48", &[], true, &["-c:a", codec, "-strict", "-2"]);
-        let (_, reader) = open(&sample);
-        let reader = reader.unwrap_or_else(|error| panic!("{name}: {error}"));
+        let reader =
+            open(&mut sample.bytes.as_slice()).unwrap_or_else(|error| panic!("{name}: {error}"));
         assert_eq!(reader.contents().left_out, Some(what));
         assert!(reader.contents().audio.is_none());
     }
@@ -366,35 +283,29 @@ fn other_codecs_are_named() {
 fn what_is_cut_short_says_so() {
     let sample = clip("cut.flv", "160x90", &["-bf", "2"], true, &[]);
     let all = probe(&sample, Track::Video).len();
-    let file = File::options().write(true).open(&sample.0).expect("the file just made");
-    let half = file.metadata().expect("its size").len() / 2;
-    file.set_len(half).expect("a shorter file");
-    let (mut disk, reader) = open(&sample);
-    let (recorder, error) = play(reader.expect("a beginning").as_mut(), &mut disk);
-    assert!(matches!(error, Some(FileError::Truncated { at }) if at == half), "{error:?}");
-    let count = recorder.of(Track::Video).count();
+    let half = sample.bytes.len() / 2;
+    let mut file = &sample.bytes[..half];
+    let mut reader = open(&mut file).expect("a beginning");
+    let (recorder, error) = play(reader.as_mut(), &mut file);
+    assert!(matches!(error, Some(FileError::Truncated { at }) if at == half as u64), "{error:?}");
+    let count = recorder.units_of(Track::Video).count();
     assert!((all / 4..all).contains(&count), "{count} of {all}");
 
     // A recording that crashed plays as far as it goes, whatever sizes it says.
     for (name, muxer) in [("cut.mkv", &[][..]), ("cut-live.mkv", &["-live", "1"])] {
         let sample = clip(name, "160x90", &["-bf", "2"], true, muxer);
-        let whole = {
-            let (mut disk, reader) = open(&sample);
-            play(reader.expect("a whole file").as_mut(), &mut disk).0
-        };
-        let file = File::options().write(true).open(&sample.0).expect("the file just made");
-        let half = file.metadata().expect("its size").len() / 2;
-        file.set_len(half).expect("a shorter file");
-        let (mut disk, reader) = open(&sample);
-        let mut reader = reader.unwrap_or_else(|error| panic!("{name}: {error}"));
-        let (recorder, error) = play(reader.as_mut(), &mut disk);
+        let mut file = sample.bytes.as_slice();
+        let whole = play(open(&mut file).expect("a whole file").as_mut(), &mut file).0;
+        let mut file = &sample.bytes[..sample.bytes.len() / 2];
+        let mut reader = open(&mut file).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let (recorder, error) = play(reader.as_mut(), &mut file);
         assert!(error.is_none(), "{error:?}");
         for track in Track::ALL {
-            let (came, all) = (recorder.packets(track), whole.packets(track));
+            let (came, all) = (packets(&recorder, track), packets(&whole, track));
             assert!((all.len() / 4..all.len()).contains(&came.len()), "{} packets", came.len());
             assert_eq!(came, all[..came.len()]);
         }
         assert_eq!(reader.contents().duration, None);
-        assert_seeks(reader.as_mut(), &mut disk, &recorder);
+        assert_seeks(reader.as_mut(), &mut file, &recorder);
     }
 }

@@ -1,10 +1,8 @@
-//! What both tests of the demultiplexer need: a sink that keeps everything, and ffmpeg's own view
-//! of the same stream.
+//! What both tests of the demultiplexer need.
 
-mod recorder;
-
-pub use recorder::{ffmpeg, split_adts, split_annex_b, Recorder};
 use streamcaster::ts::demux::Demux;
+
+use crate::recorder::Recorder;
 
 /// Sends the datagrams.
 pub fn demultiplex<'a>(

@@ -9,7 +9,8 @@ use std::process::Command;
 use flate2::Crc;
 use streamcaster::codec::access_unit::Track;
 
-use super::recorder::{open, read_on, seek, Bytes, Recorder, Unit};
+use super::reading::{is_idr, open, read_on, seek};
+use crate::recorder::{Recorder, Unit};
 
 /// A file; `None`, said aloud, when it is not there.
 fn file(name: &str) -> Option<PathBuf> {
@@ -49,10 +50,10 @@ fn probe(path: &Path, stream: &str) -> Vec<Packet> {
     said.lines().filter(|line| line.contains("pts_time=")).map(packet).collect()
 }
 
-fn packet(unit: &Unit) -> Packet {
+fn packet((start, payload): &Unit) -> Packet {
     let mut crc = Crc::new();
-    crc.update(&unit.payload);
-    (unit.pts, unit.payload.len(), crc.sum())
+    crc.update(payload);
+    (start.pts.0, payload.len(), crc.sum())
 }
 
 /// Reads a file and compares it with ffprobe's packets; `sound`: whether there is any.
@@ -63,14 +64,15 @@ fn assert_like_ffprobe(name: &str, sound: bool) -> Option<(Recorder, Option<&'st
 /// The same for a file wherever it is.
 fn assert_path_like_ffprobe(path: &Path, sound: bool) -> (Recorder, Option<&'static str>) {
     let name = path.display();
-    let mut bytes = Bytes(fs::read(path).expect("a file that can be read"));
+    let file = fs::read(path).expect("a file that can be read");
+    let mut bytes = file.as_slice();
     let mut reader = open(&mut bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
     let whole = read_on(reader.as_mut(), &mut bytes);
     assert_eq!(whole.aborted, 0, "{name}");
     assert_eq!(reader.contents().audio.is_some(), sound, "{name}");
     let mut shift = None;
     for (track, stream) in [(Track::Video, "v:0"), (Track::Audio, "a:0")] {
-        let came: Vec<Packet> = whole.of(track).into_iter().map(packet).collect();
+        let came: Vec<Packet> = whole.units_of(track).map(packet).collect();
         if track == Track::Audio && !sound {
             assert!(came.is_empty(), "{name}");
             continue;
@@ -85,15 +87,16 @@ fn assert_path_like_ffprobe(path: &Path, sound: bool) -> (Recorder, Option<&'sta
             assert!(apart.abs() <= 1, "{name}: {stream} {n} stands {apart} ticks apart");
         }
     }
-    let video = whole.of(Track::Video);
-    assert!(video.iter().all(|unit| unit.key == unit.is_idr()), "{name}: keys");
-    let end = video.last().expect("a picture").dts;
+    let video = whole.video();
+    assert!(video.iter().all(|unit| unit.0.key == is_idr(unit)), "{name}: keys");
+    let dts = |unit: &Unit| unit.0.dts.0;
+    let end = dts(video.last().expect("a picture"));
     for step in 0..12 {
         let to = end * step / 10;
         let at = seek(reader.as_mut(), &mut bytes, to, &whole);
-        let best = video.iter().rposition(|unit| unit.is_idr() && unit.dts <= to).unwrap_or(0);
+        let best = video.iter().rposition(|unit| is_idr(unit) && dts(unit) <= to).unwrap_or(0);
         // An I picture with a recovery point behind the last IDR will do as well.
-        assert!(at == best || at > best && video[at].dts <= to, "{name}: to {to}: {at}");
+        assert!(at == best || at > best && dts(video[at]) <= to, "{name}: to {to}: {at}");
     }
     (whole, reader.contents().left_out)
 }

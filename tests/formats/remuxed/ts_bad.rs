@@ -9,11 +9,12 @@ use test_support::ts::{Cut, Muxer};
 use test_support::units::{AccessUnit, Track};
 use test_support::{aac, h264};
 
-use crate::gathered::{difference, of_track, Gathered};
-use crate::ts::Stream;
+use super::compared::{difference, of_track};
+use super::ts::Stream;
+use crate::recorder::Recorder;
 
-fn demultiplexed(parts: &[&[u8]]) -> (Gathered, Demux) {
-    let (mut came, mut demux) = (Gathered::default(), Demux::new(None));
+fn demultiplexed(parts: &[&[u8]]) -> (Recorder, Demux) {
+    let (mut came, mut demux) = (Recorder::default(), Demux::new(None));
     for datagram in parts.iter().flat_map(|part| part.chunks(1316)) {
         demux.datagram(datagram, &mut came);
     }

@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::PathBuf;
-use std::process::Command;
 
 use fastrand::Rng;
 use streamcaster::codec::access_unit::Track;
@@ -12,7 +11,9 @@ use test_support::mp4;
 use test_support::packing::Marks;
 
 use super::media::media;
-use super::recorder::{open, read_on, Bytes, Recorder};
+use super::reading::{open, read_on};
+use crate::ffmpeg::{ffmpeg, made, text};
+use crate::recorder::Recorder;
 
 fn folder() -> PathBuf {
     let name = format!("containers-{}", std::process::id());
@@ -21,30 +22,19 @@ fn folder() -> PathBuf {
     folder
 }
 
-fn ffmpeg(arguments: &[&str]) {
-    let mut command = Command::new("ffmpeg");
-    command.args(["-hide_banner", "-loglevel", "error", "-nostdin", "-y"]).args(arguments);
-    let output = command.output().expect("ffmpeg is needed: apt-get install ffmpeg");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "ffmpeg {arguments:?}: {said}");
-}
-
 /// A clip of two seconds with these codecs and options.
 fn clip(name: &str, arguments: &[&str]) -> Vec<u8> {
-    let path = folder().join(name);
     let mut all = vec!["-f", "lavfi", "-i", "testsrc2=size=128x72:rate=25"];
     all.extend(["-f", "lavfi", "-i", "sine=sample_rate=48000", "-t", "2"]);
     all.extend(arguments);
-    all.push(path.to_str().expect("a path in UTF-8"));
-    ffmpeg(&all);
-    fs::read(path).expect("the file made")
+    fs::read(made(name, &all)).expect("the file made")
 }
 
 const PLAIN: [&str; 8] =
     ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-c:a", "aac"];
 
 fn refused(bytes: Vec<u8>) -> FileError {
-    open(&mut Bytes(bytes)).err().expect("a refusal")
+    open(&mut bytes.as_slice()).err().expect("a refusal")
 }
 
 /// Follows the suggestion for a file.
@@ -53,11 +43,12 @@ fn mended(name: &str, bytes: &[u8]) -> (Recorder, Remedy) {
     let remedy = error.remedy().unwrap_or_else(|| panic!("{name}: {error}: no way out"));
     let (bad, good) = (folder().join(name), folder().join(format!("{name}-mended.mp4")));
     fs::write(&bad, bytes).expect("room");
-    let mut all = vec!["-i", bad.to_str().expect("a path in UTF-8")];
+    let mut all = vec!["-i", text(&bad)];
     all.extend(remedy.arguments().split(' '));
-    all.push(good.to_str().expect("a path in UTF-8"));
+    all.push(text(&good));
     ffmpeg(&all);
-    let mut bytes = Bytes(fs::read(good).expect("the file made"));
+    let mended = fs::read(good).expect("the file made");
+    let mut bytes = mended.as_slice();
     let mut reader = open(&mut bytes).unwrap_or_else(|error| panic!("{name}, mended: {error}"));
     (read_on(reader.as_mut(), &mut bytes), remedy)
 }
@@ -76,8 +67,8 @@ fn what_is_of_another_codec_is_encoded() {
         assert_eq!(said, remedy, "{name}");
         // Two seconds of either.
         // Matroska's milliseconds may cost or bring one.
-        assert!((49..=51).contains(&played.of(Track::Video).len()), "{name}");
-        assert!(played.of(Track::Audio).len() >= 90, "{name}");
+        assert!((49..=51).contains(&played.count(Track::Video)), "{name}");
+        assert!(played.count(Track::Audio) >= 90, "{name}");
     }
 }
 
@@ -88,8 +79,8 @@ fn sound_alone_gets_a_picture() {
         assert!(matches!(refused(bytes.clone()), FileError::AudioOnly), "{name}");
         let (played, said) = mended(name, &bytes);
         assert_eq!(said, Remedy::Picture);
-        assert!(played.of(Track::Video).len() >= 48, "{name}");
-        assert!(played.of(Track::Audio).len() >= 90, "{name}");
+        assert!(played.count(Track::Video) >= 48, "{name}");
+        assert!(played.count(Track::Audio) >= 90, "{name}");
     }
 }
 
@@ -100,7 +91,7 @@ fn what_is_cut_or_cut_up_is_packed_again() {
     cut.truncate(cut.len() / 2);
     let (played, said) = mended("cut.mp4", &cut);
     assert_eq!(said, Remedy::Remux);
-    assert!((10..50).contains(&played.of(Track::Video).len()));
+    assert!((10..50).contains(&played.count(Track::Video)));
 
     let muxer = mp4::Muxer {
         header_first: true,
@@ -124,7 +115,7 @@ fn what_is_cut_or_cut_up_is_packed_again() {
     }
     let (played, said) = mended("pieces.mp4", &pieces);
     assert_eq!(said, Remedy::Remux);
-    assert!(played.of(Track::Video).len() >= 25);
+    assert!(played.count(Track::Video) >= 25);
 }
 
 #[test]
@@ -156,11 +147,11 @@ fn fragments_with_uuid_boxes_play() {
         ("smooth.mp4", &["-movflags", "isml+frag_keyframe"]),
         ("smooth-empty.mp4", &["-movflags", "isml+frag_keyframe+empty_moov"]),
     ] {
-        let mut bytes = Bytes(clip(name, &[&PLAIN[..], &["-g", "10", "-bf", "2"], more].concat()));
+        let file = clip(name, &[&PLAIN[..], &["-g", "10", "-bf", "2"], more].concat());
+        let mut bytes = file.as_slice();
         let mut reader = open(&mut bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
         let played = read_on(reader.as_mut(), &mut bytes);
-        let video = played.of(Track::Video);
-        assert_eq!((video.len(), video.iter().filter(|unit| unit.key).count()), (50, 5), "{name}");
-        assert!(played.of(Track::Audio).len() >= 93 && played.aborted == 0, "{name}");
+        assert_eq!((played.count(Track::Video), played.keys()), (50, 5), "{name}");
+        assert!(played.count(Track::Audio) >= 93 && played.aborted == 0, "{name}");
     }
 }

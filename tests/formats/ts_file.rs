@@ -2,13 +2,15 @@
 //! the key frame that ffprobe names.
 
 use std::io;
-use std::process::Command;
+use std::path::{Path, PathBuf};
 
-use crate::recorder::{ffmpeg, split_adts, split_annex_b, Recorder};
 use streamcaster::base::time::Ticks;
 use streamcaster::codec::access_unit::{Track, UnitStart};
 use streamcaster::codec::container::{ContainerReader, FileError, Progress, ReadAt, Remedy};
 use streamcaster::ts::file::{is_ts, TsFile};
+
+use crate::ffmpeg::{made, probed, split_adts, split_annex_b, taken_out};
+use crate::recorder::Recorder;
 
 /// A file in memory, which counts what is read.
 struct Bytes {
@@ -33,28 +35,21 @@ impl ReadAt for Bytes {
         if offset + into.len() as u64 > self.broken_from {
             return Err(io::Error::other("a bad sector"));
         }
-        let rest = self.bytes.get(offset as usize..).unwrap_or_default();
-        let length = rest.len().min(into.len());
-        into[..length].copy_from_slice(&rest[..length]);
+        let length = self.bytes.as_slice().read_at(offset, into)?;
         self.read += length;
         Ok(length)
     }
 }
 
-/// A file that ffmpeg makes, with its path while `use_it` looks at it.
-fn with_file<T>(name: &str, arguments: &[&str], use_it: impl FnOnce(&str, Vec<u8>) -> T) -> T {
-    let folder = std::path::Path::new(env!("CARGO_TARGET_TMPDIR"));
-    let path = folder.join(format!("ts-file-{name}-{}.ts", std::process::id()));
-    let path = path.to_str().expect("a path in UTF-8").to_owned();
-    ffmpeg(&[arguments, &["-f", "mpegts", &path]].concat());
+/// A file that ffmpeg makes, and its bytes.
+fn with_path(name: &str, arguments: &[&str]) -> (PathBuf, Vec<u8>) {
+    let path = made(&format!("{name}.ts"), arguments);
     let bytes = std::fs::read(&path).expect("what ffmpeg wrote");
-    let used = use_it(&path, bytes);
-    std::fs::remove_file(&path).expect("the file just read");
-    used
+    (path, bytes)
 }
 
 fn make(name: &str, arguments: &[&str]) -> Vec<u8> {
-    with_file(name, arguments, |_, bytes| bytes)
+    with_path(name, arguments).1
 }
 
 const PICTURE: [&str; 4] = ["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=30"];
@@ -80,23 +75,22 @@ fn typical(seconds: &'static str) -> Vec<&'static str> {
 }
 
 /// DTS and key flag of every packet of the file's first video stream, as ffprobe says.
-fn ffprobe(path: &str) -> Vec<(i64, bool)> {
-    let mut command = Command::new("ffprobe");
-    command.args(["-v", "error", "-select_streams", "v:0", "-of", "csv=p=0"]);
-    command.args(["-show_entries", "packet=dts,flags", path]);
-    let said = command.output().expect("ffprobe is needed").stdout;
+fn ffprobe(path: &Path) -> Vec<(i64, bool)> {
+    let entries = ["-show_entries", "packet=dts,flags"];
+    let said =
+        probed(path, &[&["-select_streams", "v:0", "-of", "csv=p=0"], &entries[..]].concat());
     let line = |line: &str| {
         // Side data add lines without values.
         let (dts, flags) = line.split_once(',')?;
         Some((dts.parse().expect("a number"), flags.starts_with('K')))
     };
-    String::from_utf8(said).expect("text").lines().filter_map(line).collect()
+    said.lines().filter_map(line).collect()
 }
 
 fn read_all(reader: &mut TsFile, file: &mut Bytes) -> Recorder {
     let mut recorder = Recorder::default();
     while reader.next(file, &mut recorder).expect("a readable file") == Progress::More {}
-    assert!(recorder.open.iter().all(Option::is_none), "nothing is open at the end");
+    assert!(recorder.is_closed(), "nothing is open at the end");
     recorder
 }
 
@@ -106,36 +100,32 @@ fn starts(recorder: &Recorder, track: Track) -> Vec<UnitStart> {
 
 #[test]
 fn every_unit_comes_with_the_times_that_ffprobe_names() {
-    with_file("whole", &typical("6"), |path, bytes| {
-        let annex_b = ffmpeg(&["-i", path, "-map", "0:v", "-c", "copy", "-f", "h264", "pipe:1"]);
-        let adts = ffmpeg(&["-i", path, "-map", "0:a", "-c", "copy", "-f", "adts", "pipe:1"]);
-        let packets = ffprobe(path);
-        assert_eq!(packets.len(), 180);
-        let mut file = Bytes::new(bytes);
-        let mut reader = TsFile::open(&mut file).expect("a file");
-        let contents = reader.contents().clone();
-        assert_eq!(contents.duration, Some(Ticks(6 * 90_000)));
-        assert_eq!(
-            contents.video.map(|v| (v.width, v.height, v.frame_rate)),
-            Some((320, 180, 30.0))
-        );
-        assert_eq!(contents.audio.map(|a| (a.sample_rate_hz, a.channels)), Some((48_000, 1)));
-        assert_eq!(contents.left_out, None);
-        let recorder = read_all(&mut reader, &mut file);
-        let (first, _) = packets[0];
-        let video = starts(&recorder, Track::Video);
-        let told: Vec<_> = video.iter().map(|s| (s.dts.0 + first, s.key)).collect();
-        assert_eq!(told, packets, "the last unit too");
-        assert_eq!(video[0].dts, Ticks(0));
-        assert!(video.iter().any(|s| s.pts > s.dts), "there are B-frames");
-        assert_eq!(recorder.nal_units(), split_annex_b(&annex_b));
-        let frames: Vec<_> = recorder.units_of(Track::Audio).map(|(_, f)| f.clone()).collect();
-        assert_eq!(frames, split_adts(&adts));
-        assert_eq!((recorder.configs.len(), recorder.keys(), recorder.aborted), (2, 6, 0));
-        let again = read_again(&mut reader, &mut file);
-        assert_eq!(again.units, recorder.units, "after the end one can go back to the beginning");
-        assert_eq!(again.configs, recorder.configs, "and is told the configurations again");
-    });
+    let (path, bytes) = with_path("whole", &typical("6"));
+    let annex_b = taken_out(&path, &["-map", "0:v", "-c", "copy", "-f", "h264"]);
+    let adts = taken_out(&path, &["-map", "0:a", "-c", "copy", "-f", "adts"]);
+    let packets = ffprobe(&path);
+    assert_eq!(packets.len(), 180);
+    let mut file = Bytes::new(bytes);
+    let mut reader = TsFile::open(&mut file).expect("a file");
+    let contents = reader.contents().clone();
+    assert_eq!(contents.duration, Some(Ticks(6 * 90_000)));
+    assert_eq!(contents.video.map(|v| (v.width, v.height, v.frame_rate)), Some((320, 180, 30.0)));
+    assert_eq!(contents.audio.map(|a| (a.sample_rate_hz, a.channels)), Some((48_000, 1)));
+    assert_eq!(contents.left_out, None);
+    let recorder = read_all(&mut reader, &mut file);
+    let (first, _) = packets[0];
+    let video = starts(&recorder, Track::Video);
+    let told: Vec<_> = video.iter().map(|s| (s.dts.0 + first, s.key)).collect();
+    assert_eq!(told, packets, "the last unit too");
+    assert_eq!(video[0].dts, Ticks(0));
+    assert!(video.iter().any(|s| s.pts > s.dts), "there are B-frames");
+    assert_eq!(recorder.nal_units(), split_annex_b(&annex_b));
+    let frames: Vec<_> = recorder.units_of(Track::Audio).map(|(_, f)| f.clone()).collect();
+    assert_eq!(frames, split_adts(&adts));
+    assert_eq!((recorder.configs.len(), recorder.keys(), recorder.aborted), (2, 6, 0));
+    let again = read_again(&mut reader, &mut file);
+    assert_eq!(again.units, recorder.units, "after the end one can go back to the beginning");
+    assert_eq!(again.configs, recorder.configs, "and is told the configurations again");
 }
 
 fn read_again(reader: &mut TsFile, file: &mut Bytes) -> Recorder {
@@ -146,36 +136,35 @@ fn read_again(reader: &mut TsFile, file: &mut Bytes) -> Recorder {
 
 #[test]
 fn a_seek_finds_the_last_key_frame_before() {
-    with_file("seek", &typical("40"), |path, bytes| {
-        let packets = ffprobe(path);
-        let (first, _) = packets[0];
-        let keys: Vec<i64> =
-            packets.iter().filter(|(_, key)| *key).map(|(dts, _)| dts - first).collect();
-        let mut file = Bytes::new(bytes);
-        assert!(file.size() > 4 << 20, "so large that it is halved: {}", file.size());
-        let mut reader = TsFile::open(&mut file).expect("a file");
-        let mut recorder = Recorder::default();
-        for ms in [0, 1, 999, 1000, 1001, 7_654, 20_000, 33_333, 39_999, 1_000_000, 12_000] {
-            let to = Ticks::from_ms(ms);
-            let found = reader.seek(&mut file, to, &mut recorder).expect("a place");
-            let wanted = keys.iter().rev().find(|key| **key <= to.0).copied().unwrap_or(0);
-            assert_eq!(found.0, wanted, "for {ms} ms");
-            assert!(recorder.open.iter().all(Option::is_none), "what was open is aborted");
-            recorder = Recorder::default();
-            while recorder.count(Track::Video) < 2 || recorder.count(Track::Audio) < 2 {
-                if reader.next(&mut file, &mut recorder).expect("readable") == Progress::End {
-                    break;
-                }
-            }
-            let video = starts(&recorder, Track::Video);
-            assert_eq!((video[0].dts.0, video[0].key), (wanted, true));
-            assert_eq!(recorder.configs.len(), 2, "both are told again");
-            if wanted > 0 {
-                let audio = starts(&recorder, Track::Audio)[0].dts.0 - wanted;
-                assert!((0..90_000).contains(&audio), "sound begins with the picture: {audio}");
+    let (path, bytes) = with_path("seek", &typical("40"));
+    let packets = ffprobe(&path);
+    let (first, _) = packets[0];
+    let keys: Vec<i64> =
+        packets.iter().filter(|(_, key)| *key).map(|(dts, _)| dts - first).collect();
+    let mut file = Bytes::new(bytes);
+    assert!(file.size() > 4 << 20, "so large that it is halved: {}", file.size());
+    let mut reader = TsFile::open(&mut file).expect("a file");
+    let mut recorder = Recorder::default();
+    for ms in [0, 1, 999, 1000, 1001, 7_654, 20_000, 33_333, 39_999, 1_000_000, 12_000] {
+        let to = Ticks::from_ms(ms);
+        let found = reader.seek(&mut file, to, &mut recorder).expect("a place");
+        let wanted = keys.iter().rev().find(|key| **key <= to.0).copied().unwrap_or(0);
+        assert_eq!(found.0, wanted, "for {ms} ms");
+        assert!(recorder.is_closed(), "what was open is aborted");
+        recorder = Recorder::default();
+        while recorder.count(Track::Video) < 2 || recorder.count(Track::Audio) < 2 {
+            if reader.next(&mut file, &mut recorder).expect("readable") == Progress::End {
+                break;
             }
         }
-    });
+        let video = starts(&recorder, Track::Video);
+        assert_eq!((video[0].dts.0, video[0].key), (wanted, true));
+        assert_eq!(recorder.configs.len(), 2, "both are told again");
+        if wanted > 0 {
+            let audio = starts(&recorder, Track::Audio)[0].dts.0 - wanted;
+            assert!((0..90_000).contains(&audio), "sound begins with the picture: {audio}");
+        }
+    }
 }
 
 #[test]
@@ -313,7 +302,7 @@ fn a_disk_that_fails_aborts_what_is_open() {
         }
     };
     assert!(error.to_string().contains("a bad sector"), "{error}");
-    assert!(recorder.open.iter().all(Option::is_none));
+    assert!(recorder.is_closed());
     assert!(recorder.count(Track::Video) > 60);
     assert!(reader.seek(&mut file, Ticks::from_ms(7_000), &mut recorder).is_err());
     file.broken_from = u64::MAX;

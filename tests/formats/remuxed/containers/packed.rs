@@ -10,7 +10,8 @@ use test_support::units::{Media, Track};
 use test_support::{flv, mkv, mp4};
 
 use super::media::media;
-use super::recorder::{open, read_on, seek, Bytes, Recorder, Unit};
+use super::reading::{open, read_on, seek};
+use crate::recorder::Recorder;
 
 const SEEDS: u64 = 150;
 
@@ -28,18 +29,20 @@ fn assert_same(what: &str, whole: &Recorder, media: &Media, times: Times) {
     for (track, own) in
         [(Track::Video, access_unit::Track::Video), (Track::Audio, access_unit::Track::Audio)]
     {
-        let (came, wanted): (Vec<&Unit>, Vec<_>) = (whole.of(own), media.of(track).collect());
+        let came: Vec<_> = whole.units_of(own).collect();
+        let wanted: Vec<_> = media.of(track).collect();
         assert_eq!(came.len(), wanted.len(), "{what}: units of {track:?}");
         let mut last = i64::MIN;
-        for (n, (came, wanted)) in came.iter().zip(&wanted).enumerate() {
-            let shift = *shift.get_or_insert(came.pts - wanted.pts);
-            assert_eq!(came.pts - shift, wanted.pts, "{what}: PTS of {track:?} {n}");
-            assert_eq!(came.key, wanted.key, "{what}: key unit {n}");
-            assert!(came.payload == wanted.payload(), "{what}: bytes of {track:?} {n}");
-            assert!(came.dts > last && came.dts <= came.pts, "{what}: DTS of {track:?} {n}");
-            last = came.dts;
+        for (n, ((start, payload), wanted)) in came.into_iter().zip(&wanted).enumerate() {
+            let (dts, pts) = (start.dts.0, start.pts.0);
+            let shift = *shift.get_or_insert(pts - wanted.pts);
+            assert_eq!(pts - shift, wanted.pts, "{what}: PTS of {track:?} {n}");
+            assert_eq!(start.key, wanted.key, "{what}: key unit {n}");
+            assert!(*payload == wanted.payload(), "{what}: bytes of {track:?} {n}");
+            assert!(dts > last, "{what}: DTS of {track:?} {n}");
+            last = dts;
             if times == Times::Both {
-                assert_eq!(came.dts - shift, wanted.dts, "{what}: DTS of {track:?} {n}");
+                assert_eq!(dts - shift, wanted.dts, "{what}: DTS of {track:?} {n}");
             }
         }
     }
@@ -51,19 +54,19 @@ fn assert_same(what: &str, whole: &Recorder, media: &Media, times: Times) {
 /// Opens a file, compares it, and seeks about in it. A seek goes to the last key unit before, where
 /// the time is not within a reordered group of pictures, or else to an earlier one.
 fn assert_file(what: &str, file: Vec<u8>, media: &Media, times: Times, rng: &mut Rng) {
-    let mut bytes = Bytes(file);
+    let mut bytes = file.as_slice();
     let mut reader = open(&mut bytes).unwrap_or_else(|error| panic!("{what}: {error}"));
     let contents = reader.contents();
     assert!(contents.video.is_some() && contents.left_out.is_none(), "{what}");
     assert_eq!(contents.audio.is_some(), !media.audio_config.is_empty(), "{what}");
     let whole = read_on(reader.as_mut(), &mut bytes);
     assert_same(what, &whole, media, times);
-    let video = whole.of(access_unit::Track::Video);
-    let end = video.last().expect("a picture").dts;
+    let video: Vec<_> = whole.video().into_iter().map(|(start, _)| start).collect();
+    let end = video.last().expect("a picture").dts.0;
     for _ in 0..4 {
         let to = rng.i64(-9000..end + 90_000);
         let at = seek(reader.as_mut(), &mut bytes, to, &whole);
-        let best = video.iter().rposition(|unit| unit.key && unit.dts <= to).unwrap_or(0);
+        let best = video.iter().rposition(|unit| unit.key && unit.dts.0 <= to).unwrap_or(0);
         assert_eq!(at, best, "{what}: to {to}");
     }
 }
@@ -213,15 +216,15 @@ fn matroska_files_cut_short() {
         let second = clusters.get(1).copied().unwrap_or(file.len());
         let length = rng.usize(second..=file.len());
         let what = format!("seed {seed}: {muxer:?} cut at {length} of {}", file.len());
-        let mut whole_bytes = Bytes(file.clone());
+        let mut whole_bytes = file.as_slice();
         let mut reader = open(&mut whole_bytes).unwrap_or_else(|error| panic!("{what}: {error}"));
         let whole = read_on(reader.as_mut(), &mut whole_bytes);
-        let mut bytes = Bytes(file[..length].to_vec());
+        let mut bytes = &file[..length];
         let mut reader = open(&mut bytes).unwrap_or_else(|error| panic!("{what}: {error}"));
         let came = read_on(reader.as_mut(), &mut bytes);
         for track in access_unit::Track::ALL {
             let payloads = |units: &Recorder| -> Vec<Vec<u8>> {
-                units.of(track).into_iter().map(|unit| unit.payload.clone()).collect()
+                units.units_of(track).map(|(_, payload)| payload.clone()).collect()
             };
             assert!(payloads(&whole).starts_with(&payloads(&came)), "{what}: {track:?}");
         }

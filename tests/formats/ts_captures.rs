@@ -9,10 +9,10 @@ use streamcaster::codec::access_unit::{Track, TrackConfig};
 use streamcaster::ts::demux::{Demux, ProgrammeState};
 
 use test_support::peers::capture;
-use ts_support::{assert_nothing_wrong, demultiplex, ffmpeg, split_adts, split_annex_b, Recorder};
 
-#[cfg(test)]
-mod ts_support;
+use crate::demultiplexed::{assert_nothing_wrong, demultiplex};
+use crate::ffmpeg::{ffmpeg, split_adts, split_annex_b};
+use crate::recorder::Recorder;
 
 struct Seen {
     recorder: Recorder,

@@ -1,11 +1,10 @@
 //! MPEG-TS: the demultiplexer on datagrams of any size, and the reader of files.
 
 use std::collections::HashMap;
-use std::io;
 
 use fastrand::Rng;
 use streamcaster::base::time::Ticks;
-use streamcaster::codec::container::{ContainerReader, Progress, ReadAt};
+use streamcaster::codec::container::{ContainerReader, Progress};
 use streamcaster::ts::demux::Demux;
 use streamcaster::ts::file::TsFile;
 use test_support::recipes::{transport_streams, Recipe};
@@ -13,7 +12,8 @@ use test_support::ts::{Muxed, Muxer};
 use test_support::units::{AccessUnit, Track};
 use test_support::{aac, h264};
 
-use crate::gathered::{difference, kinds, of_track, Gathered};
+use super::compared::{difference, kinds, of_track};
+use crate::recorder::Recorder;
 
 const START: i64 = 900_000;
 
@@ -45,7 +45,7 @@ impl Stream {
         Stream { units, muxed, timed_from }
     }
 
-    fn differences(&self, came: &Gathered, shift: i64) -> Option<String> {
+    fn differences(&self, came: &Recorder, shift: i64) -> Option<String> {
         let video = of_track(&self.units, Track::Video, shift);
         let audio = of_track(&self.units, Track::Audio, shift);
         difference(&video, &came.video(), self.timed_from, 0)
@@ -57,9 +57,9 @@ impl Stream {
     }
 
     /// In datagrams of any size.
-    pub fn demultiplexed(&self, seed: u64) -> (Gathered, Demux) {
+    pub fn demultiplexed(&self, seed: u64) -> (Recorder, Demux) {
         let rng = &mut Rng::with_seed(seed);
-        let (mut came, mut demux) = (Gathered::default(), Demux::new(None));
+        let (mut came, mut demux) = (Recorder::default(), Demux::new(None));
         let mut rest = &self.muxed.bytes[..];
         while !rest.is_empty() {
             // Where packets lie is to be seen in the first; after that it may be any size.
@@ -85,7 +85,7 @@ impl Stream {
 
     /// As a file: from its beginning, and from the key unit before any time.
     fn file_fault(&self, seed: u64) -> Option<String> {
-        let mut file = Bytes(&self.muxed.bytes);
+        let mut file = self.muxed.bytes.as_slice();
         let mut reader = match TsFile::open(&mut file) {
             Ok(reader) => reader,
             Err(error) => return Some(format!("not opened: {error}")),
@@ -102,7 +102,7 @@ impl Stream {
         for _ in 0..6 {
             let to = rng.i64(1..=length);
             let found =
-                reader.seek(&mut file, Ticks(to), &mut Gathered::default()).expect("memory");
+                reader.seek(&mut file, Ticks(to), &mut Recorder::default()).expect("memory");
             let key = video.iter().rposition(|unit| unit.key && unit.dts <= to).unwrap_or(0);
             let came = played(&mut reader, &mut file, 30);
             let there = came.video();
@@ -125,8 +125,8 @@ impl Stream {
 }
 
 /// Reads on until so many units of video have come.
-fn played(reader: &mut TsFile, file: &mut Bytes<'_>, units: usize) -> Gathered {
-    let mut came = Gathered::default();
+fn played(reader: &mut TsFile, file: &mut &[u8], units: usize) -> Recorder {
+    let mut came = Recorder::default();
     while came.video().len() < units {
         if reader.next(file, &mut came).expect("memory does not fail") == Progress::End {
             break;
@@ -134,22 +134,6 @@ fn played(reader: &mut TsFile, file: &mut Bytes<'_>, units: usize) -> Gathered {
     }
     reader.give_up(&mut came);
     came
-}
-
-/// A file in memory.
-struct Bytes<'a>(&'a [u8]);
-
-impl ReadAt for Bytes<'_> {
-    fn size(&self) -> u64 {
-        self.0.len() as u64
-    }
-
-    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        let rest = self.0.get(offset as usize..).unwrap_or_default();
-        let length = rest.len().min(into.len());
-        into[..length].copy_from_slice(&rest[..length]);
-        Ok(length)
-    }
 }
 
 /// A failure names everything that fails.

@@ -7,11 +7,9 @@ use streamcaster::codec::access_unit::Track;
 use streamcaster::ts::demux::{Demux, ProgrammeState};
 use test_support::loss::Sent;
 
+use crate::demultiplexed::{assert_nothing_wrong, demultiplex};
+use crate::recorder::Recorder;
 use samples::{assert_like_ffmpeg, b_frames, hurt, make_sample, Chance, Sample};
-use ts_support::{assert_nothing_wrong, demultiplex, Recorder};
-
-#[cfg(test)]
-mod ts_support;
 
 #[test]
 fn everything_comes_out_whatever_the_datagrams_length() {
@@ -203,7 +201,7 @@ fn damaged_bytes_never_panic_and_never_stop_it() {
             assert!(came.contains(frames[number].1.as_slice()), "seed {seed}: frame {number}");
         }
         demux.reset(&mut recorder);
-        assert!(recorder.open.iter().all(Option::is_none), "a reset closes what is open");
+        assert!(recorder.is_closed(), "a reset closes what is open");
         let before = recorder.count(Track::Video);
         for datagram in sample.ts.chunks(1316) {
             demux.datagram(datagram, &mut recorder);
@@ -213,17 +211,16 @@ fn damaged_bytes_never_panic_and_never_stop_it() {
     assert!(due_in_all > frames.len(), "the damage leaves something to look for: {due_in_all}");
 }
 
-#[cfg(test)]
 mod samples {
     //! Streams that ffmpeg makes, and what a network does to them.
 
     use std::fs;
-    use std::path::Path;
     use std::sync::OnceLock;
 
     use streamcaster::codec::access_unit::Track;
 
-    use crate::ts_support::{ffmpeg, split_adts, split_annex_b, Recorder};
+    use crate::ffmpeg::{made, split_adts, split_annex_b, taken_out};
+    use crate::recorder::Recorder;
 
     /// A file that ffmpeg made, and what ffmpeg takes out of it.
     pub struct Sample {
@@ -234,9 +231,6 @@ mod samples {
     }
 
     pub fn make_sample(name: &str, video: &[&str], muxer: &[&str]) -> Sample {
-        let folder = Path::new(env!("CARGO_TARGET_TMPDIR"));
-        let path = folder.join(format!("{name}-{}.ts", std::process::id()));
-        let file = path.to_str().expect("a path in UTF-8");
         let mut arguments = vec!["-f", "lavfi", "-i", "testsrc2=size=320x180:rate=30"];
         arguments.extend(["-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000", "-t", "12"]);
         arguments.extend(["-c:v", "libx264", "-preset", "veryfast", "-g", "30", "-b:v", "900k"]);
@@ -244,12 +238,10 @@ mod samples {
         arguments.extend(video);
         arguments.extend(["-c:a", "aac", "-b:a", "96k"]);
         arguments.extend(muxer);
-        arguments.extend(["-f", "mpegts", file]);
-        ffmpeg(&arguments);
+        let path = made(&format!("{name}.ts"), &arguments);
         let ts = fs::read(&path).expect("what ffmpeg wrote");
-        let annex_b = ffmpeg(&["-i", file, "-map", "0:v", "-c", "copy", "-f", "h264", "pipe:1"]);
-        let adts = ffmpeg(&["-i", file, "-map", "0:a", "-c", "copy", "-f", "adts", "pipe:1"]);
-        fs::remove_file(&path).expect("the file just read");
+        let annex_b = taken_out(&path, &["-map", "0:v", "-c", "copy", "-f", "h264"]);
+        let adts = taken_out(&path, &["-map", "0:a", "-c", "copy", "-f", "adts"]);
         let nal_units = split_annex_b(&annex_b);
         let video_units = nal_units.iter().filter(|nal| nal[0] & 0x1f == 9).count();
         assert_eq!(video_units, 360, "ffmpeg puts a delimiter before each access unit");
