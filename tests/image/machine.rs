@@ -9,9 +9,10 @@ use std::os::unix::fs::FileExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
+use crate::processor::Processor;
 use crate::uefi::by_uefi;
 use crate::wait::{poll, seconds};
 
@@ -188,12 +189,6 @@ impl Drop for Disk {
     }
 }
 
-/// One machine at a time: two would take each other's processor.
-pub fn alone() -> MutexGuard<'static, ()> {
-    static ALONE: Mutex<()> = Mutex::new(());
-    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
-
 /// A machine that runs.
 pub struct Machine {
     qemu: Child,
@@ -209,13 +204,13 @@ pub struct Machine {
     pub rtmp: SocketAddr,
     /// Where it takes MPEG-TS, seen from here.
     pub udp: SocketAddr,
-    alone: Option<MutexGuard<'static, ()>>,
+    processor: Option<Processor>,
 }
 
 impl Machine {
     /// Switches a machine with that disk on.
     pub fn start(disk: &Disk, parts: Parts) -> Machine {
-        let alone = alone();
+        let processor = Processor::take();
         let (http, rtmp, udp) = (free_port(), free_port(), free_udp_port());
         let monitor =
             std::env::temp_dir().join(format!("machine-{}-{}", std::process::id(), http.port()));
@@ -272,7 +267,7 @@ impl Machine {
             http,
             rtmp,
             udp,
-            alone: Some(alone),
+            processor: Some(processor),
         };
         if parts.card == Card::Unplugged {
             machine.plug(false);
@@ -282,9 +277,9 @@ impl Machine {
 
     /// Lets others have the processor while little is asked of this machine.
     pub fn among_others<T>(&mut self, meanwhile: impl FnOnce(&Machine) -> T) -> T {
-        self.alone = None;
+        self.processor = None;
         let came = meanwhile(self);
-        self.alone = Some(alone());
+        self.processor = Some(Processor::take());
         came
     }
 

@@ -2,9 +2,10 @@
 //! BIOS and UEFI, with a whole slot, a damaged one, and none.
 #![cfg(test)]
 
-use test_support::peers::{child, media, player, sender, wait, whole};
+use test_support::peers::{child, media, player, processor, sender, wait, whole};
 
 mod data;
+mod firmware;
 mod grow;
 mod machine;
 mod network;
@@ -14,7 +15,6 @@ mod stream;
 mod table;
 mod torture;
 mod uefi;
-mod update;
 
 use std::time::Duration;
 

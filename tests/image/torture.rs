@@ -3,12 +3,13 @@
 
 use std::time::Instant;
 
-use crate::machine::{alone, image, xtask};
+use crate::machine::{image, xtask};
+use crate::processor::Processor;
 
 #[test]
 fn the_plug_may_be_pulled_at_any_moment() {
     image();
-    let _alone = alone();
+    let _processor = Processor::take();
     let start = Instant::now();
     let mut torture = xtask(&["emulate", "--torture", "--rounds", "5", "--seed", "20"]);
     let output = torture.output().expect("cargo, which runs this, starts");

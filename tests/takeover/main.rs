@@ -2,6 +2,7 @@
 //! that leads back to the old system, and the appliance in its place, on air; by BIOS and by UEFI.
 #![cfg(test)]
 
+use test_support::peers::processor::Processor;
 use test_support::peers::wait;
 
 mod machine;
@@ -9,7 +10,6 @@ mod machine;
 mod uefi;
 
 use std::process::Output;
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use machine::{xtask, Firmware, Machine};
@@ -26,12 +26,9 @@ fn said(output: &Output) -> String {
     String::from_utf8_lossy(&both).into_owned()
 }
 
-/// One machine at a time: two would take each other's processor.
-static ALONE: Mutex<()> = Mutex::new(());
-
 #[test]
 fn a_stock_debian_becomes_the_appliance_or_stays_what_it_is() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _processor = Processor::take();
     let began = Instant::now();
     let passed = |what: &str| println!("{:6.1?} {what}", began.elapsed());
     let image = xtask(&["image"]);
@@ -70,7 +67,7 @@ fn a_stock_debian_becomes_the_appliance_or_stays_what_it_is() {
 
 #[test]
 fn a_stock_debian_of_uefi_becomes_the_appliance() {
-    let _alone = ALONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _processor = Processor::take();
     let began = Instant::now();
     let image = xtask(&["image"]);
     assert!(image.status.success(), "{}", said(&image));

@@ -15,6 +15,7 @@ mod layers;
 mod lightsail;
 mod mutants;
 mod oci;
+mod processors;
 mod setup;
 mod sign;
 mod size;

@@ -1,7 +1,8 @@
 //! The test suites: found, built, run side by side, and listed with what each took. Purpose: a
 //! suite that is added runs without being named here, one that fails hides no other, and whoever
-//! reads the end of the output sees which did not run and why. Bound: one suite that computes,
-//! [`SLEEPERS_AT_ONCE`] that sleep and one that emulates a machine at a time.
+//! reads the end of the output sees which did not run and why. Bound: no more suites that compute
+//! and emulated machines at a time than there are processors, and [`SLEEPERS_AT_ONCE`] suites that
+//! sleep, which go first.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
@@ -15,17 +16,23 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{waitid, Pid, WaitId, WaitIdOptions};
 
+use crate::processors::{self, Processors};
 use crate::step::{cargo, root, target_dir};
 
-/// Suites that emulate whole machines: a quarter of an hour, in which one processor computes and
-/// the other would wait.
+/// Suites that emulate whole machines, one of which keeps a processor busy: all but one of the
+/// processors are for suites that compute as long as there are such, then all are the machines'.
 pub const MACHINES: [&str; 2] = ["image", "takeover"];
+/// How many tests of such a suite are under way: those that wait for a processor, or for what a
+/// machine does by itself, keep none of the others from going on.
+const MACHINE_TESTS_AT_ONCE: &str = "6";
 
 /// Suites that play in real time, by what they do: most of their time they wait. They run beside one
 /// that computes; the table at the end of a run says what processor time each really used.
 const SLEEPERS: [&str; 8] =
     ["browser", "field", "health", "hostile", "metrics", "operator", "peers", "programme"];
 const SLEEPERS_AT_ONCE: usize = 1;
+/// The niceness of all other suites: what plays in real time gets a processor when it asks for one.
+const NICE: &str = "5";
 
 /// A test program.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +42,24 @@ pub struct Suite {
     program: PathBuf,
     /// The folder of its package, which it runs in.
     folder: PathBuf,
+}
+
+/// What a suite needs most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Emulates,
+    Sleeps,
+    Computes,
+}
+
+impl Suite {
+    fn kind(&self) -> Kind {
+        match self.name.as_str() {
+            name if MACHINES.contains(&name) => Kind::Emulates,
+            name if SLEEPERS.contains(&name) => Kind::Sleeps,
+            _ => Kind::Computes,
+        }
+    }
 }
 
 /// How one ended.
@@ -96,45 +121,48 @@ pub fn names(folder: &Path) -> Result<Vec<String>, String> {
 /// Runs suites to their ends, whatever becomes of each, prints the table, and fails when one did.
 /// `left_out` are those that do not run, with the reason.
 pub fn run(
-    suites: Vec<Suite>,
+    suites: &[Suite],
     left_out: &BTreeMap<String, String>,
     long: bool,
 ) -> Result<(), String> {
-    let unit = suites.iter().any(|suite| suite.name.starts_with("unit "));
-    let [mut machines, mut sleepers, mut others] = [const { Vec::new() }; 3];
-    for suite in suites {
-        let lane = match suite.name.as_str() {
-            name if MACHINES.contains(&name) => &mut machines,
-            name if SLEEPERS.contains(&name) => &mut sleepers,
-            _ => &mut others,
-        };
-        lane.push(suite);
-    }
+    let lanes = [Kind::Emulates, Kind::Sleeps, Kind::Computes].map(|kind| {
+        let own = suites.iter().filter(|suite| suite.kind() == kind);
+        // Taken from the end.
+        (kind, own.rev().collect::<Vec<&Suite>>())
+    });
     let outcomes = Mutex::new(Vec::new());
     let start = Instant::now();
+    let processors = Processors::new()?;
+    let emulating = suites.iter().filter(|suite| suite.kind() == Kind::Emulates).count();
+    let computing = match emulating {
+        0 => processors.count,
+        _ => processors.count.saturating_sub(1).max(1),
+    };
+    // From before a machine can ask for one.
+    let mut held =
+        (0..computing).map(|number| processors.hold(number)).collect::<Result<Vec<_>, _>>()?;
     thread::scope(|scope| {
-        let lanes = [(machines, 1), (sleepers, SLEEPERS_AT_ONCE), (others, 1)];
-        let lanes = lanes.map(|(mut suites, workers)| {
-            // Taken from the end.
-            suites.reverse();
-            (Arc::new(Mutex::new(suites)), workers)
-        });
-        for (queue, workers) in lanes {
+        for (kind, queue) in lanes {
+            let queue = Arc::new(Mutex::new(queue));
+            let workers = match kind {
+                Kind::Emulates => emulating,
+                Kind::Sleeps => SLEEPERS_AT_ONCE,
+                Kind::Computes => computing,
+            };
             for _ in 0..workers {
-                let (queue, outcomes) = (queue.clone(), &outcomes);
+                let own = if kind == Kind::Computes { held.pop() } else { None };
+                let (queue, outcomes, processors) = (queue.clone(), &outcomes, &processors);
                 scope.spawn(move || {
                     while let Some(suite) = pop(&queue) {
-                        let outcome = run_one(&suite, long);
+                        let outcome = run_one(suite, long, processors);
                         add(outcomes, outcome);
                     }
+                    drop(own);
                 });
             }
         }
     });
     let mut outcomes = outcomes.into_inner().unwrap_or_default();
-    if unit {
-        outcomes.push(doc_tests());
-    }
     outcomes.sort_by_key(|outcome| Reverse(outcome.took));
     println!("\n{}", table(&outcomes, left_out, start.elapsed()));
     let failed: Vec<&str> =
@@ -148,7 +176,7 @@ pub fn run(
     ))
 }
 
-fn pop(queue: &Mutex<Vec<Suite>>) -> Option<Suite> {
+fn pop<'a>(queue: &Mutex<Vec<&'a Suite>>) -> Option<&'a Suite> {
     queue.lock().ok()?.pop()
 }
 
@@ -159,8 +187,15 @@ fn add(outcomes: &Mutex<Vec<Outcome>>, outcome: Outcome) {
 }
 
 /// One suite, whose output is printed in one piece at its end.
-fn run_one(suite: &Suite, long: bool) -> Outcome {
-    let mut command = Command::new(&suite.program);
+fn run_one(suite: &Suite, long: bool, processors: &Processors) -> Outcome {
+    let mut command = match suite.kind() {
+        Kind::Sleeps => Command::new(&suite.program),
+        Kind::Computes | Kind::Emulates => nice(&suite.program),
+    };
+    if suite.kind() == Kind::Emulates {
+        command.env("RUST_TEST_THREADS", MACHINE_TESTS_AT_ONCE);
+        command.env(processors::VARIABLE, &processors.folder);
+    }
     command.current_dir(&suite.folder).env("CARGO_MANIFEST_DIR", &suite.folder);
     if let Some(cargo) = std::env::var_os("CARGO") {
         command.env("CARGO", cargo);
@@ -171,8 +206,10 @@ fn run_one(suite: &Suite, long: bool) -> Outcome {
     measured(&suite.name, &mut command)
 }
 
-fn doc_tests() -> Outcome {
-    measured("documentation", &mut cargo(&["test", "--workspace", "--locked", "--doc"]))
+fn nice(program: &Path) -> Command {
+    let mut command = Command::new("nice");
+    command.args(["-n", NICE]).arg(program);
+    command
 }
 
 fn measured(name: &str, command: &mut Command) -> Outcome {
@@ -275,9 +312,7 @@ mod tests {
         for name in ["health", "peers", "image", "takeover"] {
             assert!(suites.iter().any(|suite| suite == name), "{name}: {suites:?}");
         }
-        for folder in ["ts_support", "support"] {
-            assert!(!suites.iter().any(|suite| suite == folder), "{suites:?}");
-        }
+        assert!(!suites.iter().any(|suite| suite == "support"), "{suites:?}");
     }
 
     #[test]

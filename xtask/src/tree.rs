@@ -78,6 +78,7 @@ fn examine(files: &[RustFile]) -> Vec<String> {
         found.extend(length(file, source));
         found.extend(left_open(file, source));
         found.extend(unsafe_code(file, source));
+        found.extend(example(file, source));
         if let Some(below) = file.path.strip_prefix("src/") {
             let product = if is_test { "" } else { source.product.as_str() };
             found.extend(layers::violations(below, &source.code, product));
@@ -129,6 +130,14 @@ fn unsafe_code(file: &RustFile, source: &Source) -> Option<String> {
     let is_name = |c: char| c.is_alphanumeric() || c == '_';
     let mut words = source.code.split(|c| !is_name(c));
     words.any(|word| word == "unsafe").then(|| format!("{}: unsafe code", file.path))
+}
+
+/// Examples in documentation would be tests, and those are switched off (`doctest = false`).
+fn example(file: &RustFile, source: &Source) -> Option<String> {
+    let lines = source.comments.lines().map(|line| line.trim_matches(['/', '!', ' ']));
+    let fences = lines.enumerate().filter(|(_, line)| line.starts_with("```"));
+    let (number, _) = fences.step_by(2).find(|(_, fence)| *fence != "```text")?;
+    Some(format!("{}:{}: an example that no test runs; write a test", file.path, number + 1))
 }
 
 fn names(folder: &Path) -> Result<Vec<String>, String> {
@@ -204,6 +213,15 @@ mod tests {
     fn unsafe_stands_nowhere() {
         assert_eq!(of("src/base/a.rs", "//! P.\nunsafe fn f() {}\n").len(), 1);
         assert_eq!(of("src/base/a.rs", "//! P. unsafe\n#![deny(unsafe_code)]\n"), [""; 0]);
+    }
+
+    #[test]
+    fn an_example_in_documentation_is_named() {
+        let fenced =
+            |what: &str| of("src/a.rs", &format!("//! P.\n//! ```{what}\n//! a\n//! ```\n"));
+        assert_eq!(fenced("text"), [""; 0]);
+        assert_eq!(fenced("").len(), 1);
+        assert!(fenced("rust")[0].starts_with("src/a.rs:2: "));
     }
 
     #[test]

@@ -91,9 +91,20 @@ pub fn run(options: &Image) -> Result<(), String> {
 
 fn build(options: &Image, product: &Path, folder: &Path) -> Result<(), String> {
     let stage = target_dir().join(format!("image/stage-{}", std::process::id()));
-    fs::create_dir_all(&stage).map_err(|error| format!("{}: {error}", stage.display()))?;
-    let built = assemble(options, product, folder, &stage);
-    fs::remove_dir_all(&stage).map_err(|error| format!("{}: {error}", stage.display()))?;
+    // Beside the files that they replace in one go: a test may be copying those.
+    let drafts = folder.join(format!("draft-{}", std::process::id()));
+    for own in [&stage, &drafts] {
+        fs::create_dir_all(own).map_err(|error| format!("{}: {error}", own.display()))?;
+    }
+    let built = assemble(options, product, &drafts, &stage).and_then(|()| {
+        FILES.iter().try_for_each(|name| {
+            let failed = |error| format!("{}: {error}", folder.join(name).display());
+            fs::rename(drafts.join(name), folder.join(name)).map_err(failed)
+        })
+    });
+    for own in [&stage, &drafts] {
+        fs::remove_dir_all(own).map_err(|error| format!("{}: {error}", own.display()))?;
+    }
     built
 }
 

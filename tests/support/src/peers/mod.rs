@@ -18,6 +18,7 @@ pub mod machine;
 pub mod media;
 pub mod nginx;
 pub mod player;
+pub mod processor;
 pub mod program;
 pub mod scene;
 pub mod sender;
