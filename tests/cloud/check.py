@@ -1,7 +1,7 @@
 """Holds commands for the AWS CLI, and requests, against the services' models in botocore.
 
     check.py commands < TEXT    every `aws SERVICE OPERATION --option value` in a text, a shell
-                                script or a README: known service and operation, known options,
+                                script or a document: known service and operation, known options,
                                 values of the right shape, nothing required left out
     check.py input SERVICE OPERATION < JSON    a whole request, as --cli-input-json takes it
     check.py regions SERVICE    where the service is offered, a line each

@@ -117,9 +117,10 @@ fn the_regions_are_those_that_have_lightsail() {
 }
 
 #[test]
-fn the_readmes_commands_are_ones_that_aws_knows() {
-    let readme = include_str!("../../README.md");
-    let blocks = readme.split("```sh\n").skip(1).filter_map(|block| block.split("```").next());
+fn the_documents_commands_are_ones_that_aws_knows() {
+    let documents =
+        [include_str!("../../xtask/README.md"), include_str!("../../rootfs/README.md")].concat();
+    let blocks = documents.split("```sh\n").skip(1).filter_map(|block| block.split("```").next());
     let with_aws: Vec<&str> = blocks.filter(|block| block.contains("aws ")).collect();
     assert_commands(&with_aws.concat(), 1);
 }

@@ -1,5 +1,5 @@
 //! More than one machine: an origin, two edges that pull from it, and HAProxy in front of them as
-//! the README sets it up. An edge that dies takes its own viewers' connections with it and nothing
+//! the manual sets it up. An edge that dies takes its own viewers' connections with it and nothing
 //! else; an origin that dies takes none.
 
 use std::fs;
@@ -22,16 +22,16 @@ struct Balancer {
 }
 
 impl Balancer {
-    /// Starts it in front of these edges, with the README's own configuration.
+    /// Starts it in front of these edges, with the manual's own configuration.
     fn start(edges: [&Program; 2]) -> Balancer {
         let folder = Folder::new();
         let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = free.local_addr().expect("the port it got");
         drop(free);
-        let readme = include_str!("../../README.md");
-        let block = readme.split("```haproxy\n").nth(1).and_then(|rest| rest.split("```").next());
+        let manual = include_str!("../../src/MANUAL.md");
+        let block = manual.split("```haproxy\n").nth(1).and_then(|rest| rest.split("```").next());
         let mut config =
-            block.expect("the README has one").replace(":1935\n", &format!("{address}\n"));
+            block.expect("the manual has one").replace(":1935\n", &format!("{address}\n"));
         for (number, edge) in (1..).zip(edges) {
             let line = format!("edge{number}.example.com:1935 check port 8081");
             assert!(config.contains(&line), "{line} is not in:\n{config}");

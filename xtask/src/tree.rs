@@ -1,5 +1,6 @@
 //! What the tree must look like, kept by a machine so that nobody has to remember it: layers,
-//! file length, the top level, openings, nothing left open, where `unsafe` may stand.
+//! file length, the top level, openings, nothing left open, where `unsafe` may stand, documents
+//! whose links lead somewhere.
 
 use std::fs;
 use std::path::Path;
@@ -34,8 +35,8 @@ const TOP_LEVEL_TOO: [&str; 4] = ["xtask", "target", "data", "streamcaster.key"]
 /// has no safe wrapper.
 const UNSAFE_FILES: [&str; 2] = ["src/system/ext4.rs", "src/system/heap.rs"];
 
-/// A Rust file: its path from the root with `/`, and its text.
-struct RustFile {
+/// A file of text: its path from the root with `/`, and what it holds.
+struct TextFile {
     path: String,
     text: String,
 }
@@ -45,9 +46,14 @@ pub fn check(root: &Path) -> Result<(), String> {
     let mut found = strangers(&names(root)?);
     let mut files = Vec::new();
     for folder in ["src", "tests", "xtask/src"] {
-        collect(root, folder, &mut files)?;
+        collect(root, folder, ".rs", &mut files)?;
     }
     found.extend(examine(&files));
+    let mut documents = vec![text(root, "README.md")?];
+    for folder in ["rootfs", "src", "tests", "xtask"] {
+        collect(root, folder, ".md", &mut documents)?;
+    }
+    found.extend(documents.iter().flat_map(|document| dead_links(root, document)));
     if found.is_empty() {
         return Ok(());
     }
@@ -65,8 +71,8 @@ fn strangers(names: &[String]) -> Vec<String> {
         .collect()
 }
 
-fn examine(files: &[RustFile]) -> Vec<String> {
-    let parsed: Vec<(&RustFile, Source)> =
+fn examine(files: &[TextFile]) -> Vec<String> {
+    let parsed: Vec<(&TextFile, Source)> =
         files.iter().map(|file| (file, Source::parse(&file.text))).collect();
     let tests: Vec<String> =
         parsed.iter().flat_map(|(file, source)| tests_of(file, source)).collect();
@@ -88,7 +94,7 @@ fn examine(files: &[RustFile]) -> Vec<String> {
 }
 
 /// The files a file declares as its test modules.
-fn tests_of(file: &RustFile, source: &Source) -> Vec<String> {
+fn tests_of(file: &TextFile, source: &Source) -> Vec<String> {
     let stem = file.path.strip_suffix(".rs").unwrap_or(&file.path);
     let (folder, name) = stem.rsplit_once('/').unwrap_or(("", stem));
     let own = if matches!(name, "mod" | "lib" | "main") { folder } else { stem };
@@ -99,19 +105,19 @@ fn tests_of(file: &RustFile, source: &Source) -> Vec<String> {
     source.test_modules.iter().flat_map(of).collect()
 }
 
-fn opening(file: &RustFile) -> Option<String> {
+fn opening(file: &TextFile) -> Option<String> {
     let opens = file.text.trim_start().starts_with("//!");
     (!opens).then(|| format!("{}:1: opens without `//!` and its purpose", file.path))
 }
 
-fn length(file: &RustFile, source: &Source) -> Option<String> {
+fn length(file: &TextFile, source: &Source) -> Option<String> {
     let lines = source.code_lines();
     (lines > CODE_LINES_MAX)
         .then(|| format!("{}: {lines} lines of code; split it below {CODE_LINES_MAX}", file.path))
 }
 
 /// Work left open: in comments by its usual words, in code by its usual macros.
-fn left_open(file: &RustFile, source: &Source) -> Vec<String> {
+fn left_open(file: &TextFile, source: &Source) -> Vec<String> {
     let words = ["TODO", "FIXME"].map(|word| (word, &source.comments));
     let macros = ["todo!", "unimplemented!", "#[ignore"].map(|word| (word, &source.code));
     let mut found = Vec::new();
@@ -123,7 +129,7 @@ fn left_open(file: &RustFile, source: &Source) -> Vec<String> {
     found
 }
 
-fn unsafe_code(file: &RustFile, source: &Source) -> Option<String> {
+fn unsafe_code(file: &TextFile, source: &Source) -> Option<String> {
     if UNSAFE_FILES.contains(&file.path.as_str()) {
         return None;
     }
@@ -133,7 +139,7 @@ fn unsafe_code(file: &RustFile, source: &Source) -> Option<String> {
 }
 
 /// Examples in documentation would be tests, and those are switched off (`doctest = false`).
-fn example(file: &RustFile, source: &Source) -> Option<String> {
+fn example(file: &TextFile, source: &Source) -> Option<String> {
     let lines = source.comments.lines().map(|line| line.trim_matches(['/', '!', ' ']));
     let fences = lines.enumerate().filter(|(_, line)| line.starts_with("```"));
     let (number, _) = fences.step_by(2).find(|(_, fence)| *fence != "```text")?;
@@ -150,8 +156,29 @@ fn names(folder: &Path) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
-/// Collects the Rust files below a folder; one that does not exist holds none.
-fn collect(root: &Path, folder: &str, files: &mut Vec<RustFile>) -> Result<(), String> {
+/// Links of a document to files that are not there.
+fn dead_links(root: &Path, document: &TextFile) -> Vec<String> {
+    let folder = root.join(&document.path);
+    let folder = folder.parent().unwrap_or(root);
+    let links = document.text.split("](").skip(1).filter_map(|rest| rest.split(')').next());
+    let files = links.filter_map(|link| link.split('#').next());
+    let dead =
+        files.filter(|file| !file.is_empty() && !file.contains(':') && !folder.join(file).exists());
+    dead.map(|file| format!("{}: its link to {file} leads nowhere", document.path)).collect()
+}
+
+fn text(root: &Path, path: &str) -> Result<TextFile, String> {
+    let text = fs::read_to_string(root.join(path)).map_err(|error| format!("{path}: {error}"))?;
+    Ok(TextFile { path: path.to_owned(), text })
+}
+
+/// Collects the files of an ending below a folder; one that does not exist holds none.
+fn collect(
+    root: &Path,
+    folder: &str,
+    ending: &str,
+    files: &mut Vec<TextFile>,
+) -> Result<(), String> {
     let path = root.join(folder);
     if !path.is_dir() {
         return Ok(());
@@ -159,11 +186,9 @@ fn collect(root: &Path, folder: &str, files: &mut Vec<RustFile>) -> Result<(), S
     for name in names(&path)? {
         let below = format!("{folder}/{name}");
         if path.join(&name).is_dir() {
-            collect(root, &below, files)?;
-        } else if name.ends_with(".rs") {
-            let text = fs::read_to_string(path.join(&name))
-                .map_err(|error| format!("{below}: {error}"))?;
-            files.push(RustFile { path: below, text });
+            collect(root, &below, ending, files)?;
+        } else if name.ends_with(ending) {
+            files.push(text(root, &below)?);
         }
     }
     Ok(())
@@ -174,7 +199,7 @@ mod tests {
     use super::*;
 
     fn of(path: &str, text: &str) -> Vec<String> {
-        examine(&[RustFile { path: path.to_owned(), text: text.to_owned() }])
+        examine(&[TextFile { path: path.to_owned(), text: text.to_owned() }])
     }
 
     #[test]
@@ -216,6 +241,14 @@ mod tests {
     }
 
     #[test]
+    fn a_link_that_leads_nowhere_is_named() {
+        let links = "[a](../README.md#tests) [b](https://example.com) [c](#c) [d](gone.md)";
+        let document = TextFile { path: "src/A.md".to_owned(), text: links.to_owned() };
+        let dead = dead_links(&crate::step::root(), &document);
+        assert_eq!(dead, ["src/A.md: its link to gone.md leads nowhere"]);
+    }
+
+    #[test]
     fn an_example_in_documentation_is_named() {
         let fenced =
             |what: &str| of("src/a.rs", &format!("//! P.\n//! ```{what}\n//! a\n//! ```\n"));
@@ -227,7 +260,7 @@ mod tests {
     #[test]
     fn a_test_module_in_its_own_file_may_read_files_and_needs_no_opening() {
         let file =
-            |path: &str, text: &str| RustFile { path: path.to_owned(), text: text.to_owned() };
+            |path: &str, text: &str| TextFile { path: path.to_owned(), text: text.to_owned() };
         let parent = file("src/ts/demux.rs", "//! P.\n#[cfg(test)]\nmod demux_tests;\n");
         let tests = file("src/ts/demux/demux_tests.rs", "use std::fs;\n");
         assert_eq!(examine(&[parent, tests]), [""; 0]);

@@ -24,8 +24,8 @@ const FOLDERS: [&str; 13] = [
 const LINKS: [(&str, &str); 2] = [("sbin", "bin"), ("usr/sbin", "bin")];
 /// Files in these are programs, whatever the checkout made of their modes.
 const PROGRAMS: [&str; 3] = ["bin/", "usr/bin/", "etc/init.d/"];
-/// What tells the packer what to pack, and is no part of the system.
-const LISTS: [&str; 2] = ["applets", "modules"];
+/// What tells the packer what to pack, and people about it: no part of the system.
+const NOT_PACKED: [&str; 3] = ["README.md", "applets", "modules"];
 
 /// What is packed beside `rootfs/`.
 pub struct Parts<'a> {
@@ -103,7 +103,7 @@ fn copy(folder: &Path, at: &str, tree: &mut Tree) -> Result<(), String> {
     for entry in fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
         let name = entry.file_name().to_string_lossy().into_owned();
-        if at.is_empty() && LISTS.contains(&name.as_str()) {
+        if at.is_empty() && NOT_PACKED.contains(&name.as_str()) {
             continue;
         }
         let path = placed(&format!("{at}{name}"));
