@@ -99,7 +99,7 @@ struct Layout {}
 fn main() -> ExitCode {
     let arguments: Arguments = argh::from_env();
     let outcome = match arguments.command {
-        Command::Setup(_) => setup::ensure(),
+        Command::Setup(_) => setup::ensure(true),
         Command::Ci(_) => checks::source(),
         Command::Test(options) => checks::test(&options),
         Command::Card(_) => card::run(),

@@ -241,20 +241,23 @@ fn debian_package(name: &str) -> Command {
     query
 }
 
-/// Installs what is missing and verifies it afterwards; quick when all is there.
-fn install_missing() -> Result<(), String> {
+/// Installs what is missing and verifies it afterwards; quick when all is there. `with_debian`: also
+/// the stock Debian that is taken over, which takes minutes to make.
+fn install_missing(with_debian: bool) -> Result<(), String> {
     rust_components()?;
     debian_packages(&TOOLS)?;
     axe()?;
     PYTHON_PACKAGES.iter().try_for_each(python)?;
     kernel::fetch()?;
-    debian::make()?;
+    if with_debian {
+        debian::make()?;
+    }
     cargo_deny()
 }
 
 /// The step as `cargo xtask setup` runs it.
-pub fn ensure() -> Result<(), String> {
-    step("setup", install_missing)
+pub fn ensure(with_debian: bool) -> Result<(), String> {
+    step("setup", || install_missing(with_debian))
 }
 
 /// Installs what `cargo xtask fuzz` needs beyond that.
