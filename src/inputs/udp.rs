@@ -291,9 +291,13 @@ impl UdpInput {
         state.rate.add(now, bytes.len() as u64);
         let paced = Paced { pace: &mut state.pace, sink: &mut *sink, now };
         let had_picture = state.demux.video_pid();
+        let had_units = state.watch.units();
         state.demux.datagram(bytes, &mut Watching { watch: &mut state.watch, sink: paced, now });
         if had_picture.is_some() && state.demux.video_pid() != had_picture {
             sink.lose_picture();
+        }
+        if state.watch.units() > had_units {
+            state.lock.proved(now);
         }
         state.follow_pids();
     }

@@ -35,6 +35,11 @@ impl Watch {
         self.tracks.get(track.index()).copied().unwrap_or_default()
     }
 
+    /// Units of both tracks that came whole.
+    pub(super) fn units(&self) -> u64 {
+        self.tracks.iter().map(|track| track.units).sum()
+    }
+
     /// The track is another one now.
     pub(super) fn forget(&mut self, track: Track) {
         *self.slot(track) = Seen::default();

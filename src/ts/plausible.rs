@@ -1,16 +1,17 @@
 //! Whether a datagram may be a piece of a transport stream. Purpose: a sender of something else
 //! must not take an input from one who sends media. Non-goal: certainty; the demultiplexer judges.
 
-use super::packet::SYNC_BYTE;
+use super::packet::{PACKET_BYTES, SYNC_BYTE};
 use super::sync::Stride;
 
-/// Whether sync bytes stand in this datagram at the distance of packets, from one of the first
-/// on to its end; a datagram with room for only one must begin with it.
+/// Whether this datagram holds a whole packet, and sync bytes at the distance of packets from one of
+/// the first on to its end; a datagram with room for only one must begin with it.
 pub fn is_plausible(datagram: &[u8]) -> bool {
     let grid = |stride: usize, offset: usize| {
         let mut places = datagram.get(offset..).unwrap_or_default().iter().step_by(stride);
         let is_long = datagram.len() > offset + stride;
-        places.len() > 0 && (is_long || offset == 0) && places.all(|&byte| byte == SYNC_BYTE)
+        let has_whole = datagram.len() >= offset + PACKET_BYTES;
+        has_whole && (is_long || offset == 0) && places.all(|&byte| byte == SYNC_BYTE)
     };
     Stride::ALL.into_iter().any(|stride| {
         let stride = stride.bytes();
@@ -46,6 +47,8 @@ mod tests {
         let mut rng = fastrand::Rng::with_seed(1);
         assert!(!is_plausible(b""));
         assert!(!is_plausible(b"HEARTBEAT"));
+        assert!(!is_plausible(b"G"));
+        assert!(!is_plausible(&packets(1, 188)[..187]), "no whole packet");
         assert!(!is_plausible(&[0; 1316]));
         let noise = |rng: &mut fastrand::Rng| (0..1316).map(|_| rng.u8(..)).collect::<Vec<u8>>();
         assert_eq!((0..10_000).filter(|_| is_plausible(&noise(&mut rng))).count(), 0);

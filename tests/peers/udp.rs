@@ -45,6 +45,34 @@ fn a_second_sender_is_ignored_while_the_first_is_live() {
     assert!(begins.is_some_and(|begins| begins >= run.received_at + run.frames), "{of_second:?}");
 }
 
+/// Null packets at a constant rate, as a multiplexer without an input sends them, and packets of a
+/// programme that no table names: transport streams both, with nothing in them.
+#[test]
+fn packets_without_a_stream_in_them_do_not_hold_the_input() {
+    let media = Media::of(PLAIN);
+    let _machine = machine::shared();
+    let program = Program::start("");
+    let packet = |pid: u16| {
+        let mut packet = vec![0xFF; 188];
+        packet[..4].copy_from_slice(&[0x47, (pid >> 8) as u8, pid as u8, 0x10]);
+        packet
+    };
+    let empty =
+        [0x1fff, 0x0123].map(|pid| Schedule::evenly(&packet(pid).repeat(7000), seconds(30)));
+    let empty = empty.map(|schedule| Sender::start(schedule, program.udp));
+    let named = || number(&program.status(), "/udp/datagrams");
+    assert!(wait::holds(seconds(3), || named() > 20), "{}", program.told());
+    let sender = Sender::start(Schedule::of(&media.path), program.udp);
+    program.wait_on_air("udp", seconds(10));
+    let began = named();
+    assert!(wait::holds(seconds(5), || named() > began + 300), "{}", program.told());
+    assert_eq!(program.on_air(), "udp", "{}", program.told());
+    sender.stop();
+    for sender in empty {
+        sender.stop();
+    }
+}
+
 #[test]
 fn a_multicast_group_is_joined() {
     let media = Media::of(OTHER);
