@@ -61,8 +61,8 @@ impl Moment {
 
     /// What is judged besides the snapshot.
     pub(super) fn figures(&self) -> Figures {
-        let Moment { heap, resident_bytes, budget_bytes, machine, thresholds, .. } = *self;
-        Figures { heap, resident_bytes, budget_bytes, machine, thresholds }
+        let Moment { heap, resident_bytes, machine, thresholds, .. } = *self;
+        Figures { heap, resident_bytes, machine, thresholds }
     }
 
     /// Civil time of a point on the monotonic clock.

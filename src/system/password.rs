@@ -1,9 +1,9 @@
 //! The password of the control page, as its hash. Purpose: a password is made into an argon2id hash
 //! (RFC 9106) in the PHC string format, and checked against one. Non-goals: who may do what, how
-//! often somebody may try. Bounds: one hash is computed at a time in the process, with the memory
-//! that [`PasswordHash::bytes`] tells, and [`PASSWORD_WAITING_MAX`] wait for their turn; a
-//! configured hash asks for [`PASSWORD_HASH_KIB_MAX`] KiB, [`PASSWORD_HASH_PASSES_MAX`] passes and
-//! [`PASSWORD_HASH_LANES_MAX`] lanes at most.
+//! often somebody may try. Bounds: one hash is computed at a time in the process, in one area of
+//! memory kept for it, as large as [`PasswordHash::bytes`] says, and [`PASSWORD_WAITING_MAX`] wait
+//! for their turn; a configured hash asks for [`PASSWORD_HASH_KIB_MAX`] KiB,
+//! [`PASSWORD_HASH_PASSES_MAX`] passes and [`PASSWORD_HASH_LANES_MAX`] lanes at most.
 
 use std::fmt;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -230,15 +230,28 @@ fn compute(
     output: &mut [u8],
 ) -> Result<(), Unavailable> {
     let _turn = Turn::take(&QUEUE, Duration::from_millis(PASSWORD_WAIT_MS_MAX))?;
-    let mut blocks: Vec<Block> = Vec::new();
-    // The heap's limit is an answer here, not the end of the process.
-    blocks.try_reserve_exact(params.block_count()).map_err(|_| Unavailable::Memory)?;
-    blocks.resize(params.block_count(), Block::default());
+    let mut area = AREA.lock().unwrap_or_else(PoisonError::into_inner);
+    let blocks = sized(&mut area, params.block_count())?;
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
-    let computed =
-        argon2.hash_password_into_with_memory(password.as_bytes(), salt, output, &mut blocks);
+    let computed = argon2.hash_password_into_with_memory(password.as_bytes(), salt, output, blocks);
     // Lengths and costs were seen to before.
     computed.map_err(|_| Unavailable::Memory)
+}
+
+/// Where hashes are computed, kept from one to the next: an allocator that gets megabytes back and
+/// hands them out again, in one thread after the other, ends up holding many times as much.
+static AREA: Mutex<Vec<Block>> = Mutex::new(Vec::new());
+
+/// The area with so many blocks: costs change only when another hash is configured.
+fn sized(area: &mut Vec<Block>, count: usize) -> Result<&mut [Block], Unavailable> {
+    if area.len() != count {
+        // The old one goes first, so that both are never held at once.
+        *area = Vec::new();
+        // The heap's limit is an answer here, not the end of the process.
+        area.try_reserve_exact(count).map_err(|_| Unavailable::Memory)?;
+        area.resize(count, Block::default());
+    }
+    Ok(area)
 }
 
 /// Who computes, and how many wait for it.

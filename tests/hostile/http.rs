@@ -2,12 +2,13 @@
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
+use std::process::Stdio;
 
 use streamcaster::base::limits::HTTP_CONNECTIONS_MAX;
 
 use crate::footing::Footing;
 use crate::machine;
-use crate::program::{command, get, request};
+use crate::program::{command, get, request, Program};
 use crate::scene::Scene;
 use crate::sockets::{connect, connect_with, is_closed_within, push, ENEMY};
 use crate::wait::{self, seconds};
@@ -73,8 +74,8 @@ fn hostile_requests_are_refused_and_disturb_nobody() {
 }
 
 /// What the machine's own probe finds: its exit code and its line.
-fn probe(scene: &Scene) -> (Option<i32>, String) {
-    let data = scene.program.folder().file("data");
+fn probe(program: &Program) -> (Option<i32>, String) {
+    let data = program.folder().file("data");
     let data = data.to_str().expect("a path in UTF-8");
     let asked = command(&["probe", "--recover", "--data", data, "--timeout-s", "4"]).output();
     let output = asked.expect("it starts");
@@ -88,7 +89,7 @@ fn silent_connections_from_everywhere_take_no_place_from_the_machine_itself() {
     let _machine = machine::alone();
     let scene = Scene::start("");
     let addresses = || (1..=2 * HTTP_CONNECTIONS_MAX).map(|at| [127, 0, 9, at as u8]);
-    let (_, before) = probe(&scene);
+    let (_, before) = probe(&scene.program);
     for begun in ["", "GET /api/health HTTP/1.1\r\nHost: loc"] {
         let mut crowd: Vec<TcpStream> = Vec::new();
         for from in addresses() {
@@ -97,11 +98,51 @@ fn silent_connections_from_everywhere_take_no_place_from_the_machine_itself() {
             crowd.push(stream);
         }
         for _ in 0..3 {
-            assert_eq!(probe(&scene).1, before, "{begun:?}");
+            assert_eq!(probe(&scene.program).1, before, "{begun:?}");
         }
         assert!(get(scene.program.http, "/api/health").contains("checks"));
     }
     scene.end(GATE);
+}
+
+/// The line of config.toml that the program prints for a password, at what it really costs.
+fn password_line(password: &str) -> String {
+    let mut asked = command(&["hash-password"]);
+    let mut child = asked.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+    let mut into = child.stdin.take().expect("it is piped");
+    into.write_all(format!("{password}\n").as_bytes()).expect("it reads");
+    drop(into);
+    let output = child.wait_with_output().expect("it ends");
+    let printed = String::from_utf8(output.stdout).expect("UTF-8");
+    let line = printed.lines().find(|line| line.starts_with("password_hash"));
+    line.unwrap_or_else(|| panic!("no line in {printed}")).to_owned()
+}
+
+/// Each hash takes seven megabytes to compute. With an area of its own for each, what an allocator
+/// keeps of forty of them was more than a hundred.
+#[test]
+fn wrong_passwords_cost_the_memory_of_one() {
+    let _machine = machine::alone();
+    let program = Program::start(&format!("[http]\n{}\n", password_line("a right password")));
+    let mut guesses = 0;
+    let mut guess = |at: u8| {
+        let body = "{\"password\":\"a wrong password\"}";
+        let request = format!(
+            "POST /api/login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+             Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
+            body.len()
+        );
+        guesses += u32::from(says([127, 0, 8, at], program.http, request.as_bytes()) == "401");
+    };
+    (1..=4).for_each(&mut guess);
+    let before = Footing::of(program.pid()).expect("it runs");
+    (5..=60).for_each(&mut guess);
+    let after = Footing::of(program.pid()).expect("it runs");
+    assert!(guesses >= 40, "only {guesses} were checked");
+    // Less than half of what another area would take.
+    assert!(after.rss_kib < before.rss_kib + 3 * 1024, "{before:?}, then {after:?}");
+    let (_, line) = probe(&program);
+    assert!(line.starts_with("degraded: standby") && !line.contains("memory"), "{line}");
 }
 
 #[test]

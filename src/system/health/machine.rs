@@ -61,22 +61,23 @@ pub(super) fn cpu(figures: &Figures) -> Check {
     Check::of("cpu", verdict, detail).measured(rounded(percent), Some(threshold), "%")
 }
 
-/// The heap against its limit or the process against its budget, whichever is fuller.
+/// The counted heap against its limit. What the process occupies is shown beside it and not judged:
+/// what a C library keeps of memory that was given back is no need of the program's, and grows no
+/// further. What the kernel holds for its sockets is limited for each of them when it is opened.
 pub(super) fn memory(figures: &Figures) -> Check {
     let threshold = figures.thresholds.memory_percent as f64;
-    let share = |used: u64, limit: u64| match limit {
+    let wide = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
+    let (used, limit) = (wide(figures.heap.used_bytes), wide(figures.heap.limit_bytes));
+    let percent = match limit {
         0 => 0.0,
         limit => 100.0 * used as f64 / limit as f64,
     };
-    let wide = |bytes: usize| u64::try_from(bytes).unwrap_or(u64::MAX);
-    let (used, limit) = (wide(figures.heap.used_bytes), wide(figures.heap.limit_bytes));
-    let (heap, whole) = (share(used, limit), share(figures.resident_bytes, figures.budget_bytes));
-    let percent = heap.max(whole);
-    let (used, limit) =
-        if heap >= whole { (used, limit) } else { (figures.resident_bytes, figures.budget_bytes) };
     let mut detail = format!("memory {percent:.0} % of the budget");
     if limit > 0 {
         detail.push_str(&format!(", {} of {}", human(used), human(limit)));
+    }
+    if figures.resident_bytes > 0 {
+        detail.push_str(&format!("; {} resident", human(figures.resident_bytes)));
     }
     if let Some(memory) = figures.machine.memory {
         detail.push_str(&format!("; the machine has {} left", human(memory.available)));
@@ -163,13 +164,15 @@ mod tests {
     }
 
     #[test]
-    fn the_fuller_of_heap_and_process_counts() {
+    fn the_heap_counts_and_not_what_an_allocator_keeps() {
         let heap = HeapUse { used_bytes: 90, peak_bytes: 95, limit_bytes: 100 };
         let mut figures = Figures { heap, ..Figures::default() };
-        assert_eq!(memory(&figures).verdict, Verdict::Healthy);
-        (figures.resident_bytes, figures.budget_bytes) = (91, 100);
+        figures.resident_bytes = 300 << 20;
         let check = memory(&figures);
-        assert_eq!((check.verdict, check.value), (Verdict::Degraded, Some(91.0)));
+        assert_eq!((check.verdict, check.value), (Verdict::Healthy, Some(90.0)));
+        assert!(check.detail.contains("; 300 MiB resident"), "{}", check.detail);
+        figures.heap.used_bytes = 91;
+        assert_eq!(memory(&figures).verdict, Verdict::Degraded);
         figures.machine.memory = Some(MemoryBytes { total: 1 << 30, available: 512 << 20 });
         assert!(memory(&figures).detail.contains("has 512 MiB left"));
         assert_eq!(memory(&Figures::default()).verdict, Verdict::Healthy, "nothing is known");

@@ -68,8 +68,6 @@ pub struct Figures {
     pub heap: HeapUse,
     /// What the process occupies, bytes; 0: not known.
     pub resident_bytes: u64,
-    /// What it may occupy, bytes; 0: not known.
-    pub budget_bytes: u64,
     /// The machine.
     pub machine: MachineStatus,
     /// What is too much.
