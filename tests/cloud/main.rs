@@ -6,6 +6,8 @@ use std::io::Write;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use test_support::tools;
+
 const ADMIN: [&str; 4] = ["lightsail", "plan", "--admin", "203.0.113.7"];
 const TASK: [&str; 4] = [
     "oci",
@@ -20,16 +22,8 @@ fn target() -> &'static Path {
 
 /// Runs one of the project's own commands.
 fn xtask(arguments: &[&str], more: &[&str]) -> Output {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command
-        .args(["run", "--quiet", "--locked", "--package", "xtask", "--"])
-        .args(arguments)
-        .args(more)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env("CARGO_TARGET_DIR", target())
-        .stdin(Stdio::null());
-    command.output().expect("cargo, which runs this test, starts")
+    let mut command = tools::xtask(arguments);
+    command.args(more).output().expect("cargo, which runs this test, starts")
 }
 
 fn printed(arguments: &[&str], more: &[&str]) -> String {

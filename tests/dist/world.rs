@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
+use test_support::tools;
+
 use crate::wait::seconds;
 
 /// Builds the product the way it is shipped; quick when nothing has changed.
@@ -21,15 +23,7 @@ pub fn target() -> &'static Path {
 
 /// Runs one of the project's own commands; what it printed.
 pub fn xtask(arguments: &[&str]) -> String {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command
-        .args(["run", "--quiet", "--locked", "--package", "xtask", "--"])
-        .args(arguments)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .env("CARGO_TARGET_DIR", target())
-        .stdin(Stdio::null());
-    let output = command.output().expect("cargo, which runs this test, starts");
+    let output = tools::xtask(arguments).output().expect("cargo, which runs this test, starts");
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "`cargo xtask {}` fails:\n{said}", arguments.join(" "));
     String::from_utf8_lossy(&output.stdout).into_owned()

@@ -11,10 +11,10 @@ use std::time::Duration;
 use ring::digest::{digest, SHA256};
 use serde_json::Value;
 
-use crate::machine::{opened, target, xtask, Disk, Machine, USUAL};
+use crate::machine::{opened, target, Disk, Machine, USUAL};
 use crate::player::Player;
 use crate::wait::{holds, poll, seconds};
-use crate::PATIENCE;
+use crate::{xtask, PATIENCE};
 
 /// Three healthy minutes, and the start before them.
 const TRIAL: Duration = seconds(420);

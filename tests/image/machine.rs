@@ -15,6 +15,7 @@ use std::time::{Duration, Instant};
 use crate::processor::Processor;
 use crate::uefi::by_uefi;
 use crate::wait::{poll, seconds};
+use crate::xtask;
 
 /// The disk of an emulated machine, larger than the image: /data has room to grow.
 pub const DISK_BYTES: u64 = 1 << 30;
@@ -72,15 +73,6 @@ pub const USUAL: Parts = Parts {
 /// Where cargo builds.
 pub fn target() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("a target folder")
-}
-
-/// The project's own command.
-pub fn xtask(arguments: &[&str]) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command.args(["run", "--quiet", "--locked", "--package", "xtask", "--"]).args(arguments);
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).env("CARGO_TARGET_DIR", target());
-    command.stdin(Stdio::null());
-    command
 }
 
 fn make(mut xtask: Command) {

@@ -3,6 +3,7 @@
 #![cfg(test)]
 
 use test_support::peers::{child, media, player, processor, sender, wait, whole};
+use test_support::tools::xtask;
 
 mod data;
 mod firmware;

@@ -3,8 +3,9 @@
 
 use std::time::Instant;
 
-use crate::machine::{image, xtask};
+use crate::machine::image;
 use crate::processor::Processor;
+use crate::xtask;
 
 #[test]
 fn the_plug_may_be_pulled_at_any_moment() {

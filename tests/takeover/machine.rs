@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
+use test_support::tools;
+
 use crate::uefi::by_uefi;
 use crate::wait::poll;
 
@@ -15,13 +17,9 @@ pub fn target() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("a target folder")
 }
 
-/// One of the project's own commands.
+/// One of the project's own commands, run to its end.
 pub fn xtask(arguments: &[&str]) -> Output {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(cargo);
-    command.args(["run", "--quiet", "--locked", "--package", "xtask", "--"]).args(arguments);
-    command.current_dir(env!("CARGO_MANIFEST_DIR")).env("CARGO_TARGET_DIR", target());
-    command.stdin(Stdio::null()).output().expect("cargo, which runs this, starts")
+    tools::xtask(arguments).output().expect("cargo, which runs this, starts")
 }
 
 /// What starts the machine, and the bus of its disk.

@@ -51,9 +51,6 @@ pub fn build() -> Result<Built, String> {
 fn compile(compiler: Option<&Path>, target: &Path) -> Result<(), String> {
     let mut build = cargo(&["build", "--release", "--locked", "--bin", NAME, "--target", TARGET]);
     build.arg("--target-dir").arg(target).env("CARGO_ENCODED_RUSTFLAGS", flags(target));
-    // Where a test calls this, cargo has set it, and build scripts that look at it (ring's) would
-    // have everything built again.
-    build.env_remove("OUT_DIR");
     if let Some(compiler) = compiler {
         build.env("RUSTC", compiler);
     }

@@ -1,6 +1,7 @@
 //! Steps: a name, the time it took, and what to do when it fails. Purpose: whoever reads the
 //! output sees at once where it stopped. Bound: steps run one after another.
 
+use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -102,12 +103,24 @@ pub fn target_dir() -> PathBuf {
     }
 }
 
-/// A cargo command in the project's root, by the same cargo that runs this one.
+/// A cargo command in the project's root, by the same cargo that runs this one, and as if typed into a
+/// shell: what cargo has told this program of its package, ring's build script would take for a
+/// change, and half of the product would be built again.
 pub fn cargo(arguments: &[&str]) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
     command.args(arguments).current_dir(root());
+    for (name, _) in std::env::vars_os().filter(|(name, _)| is_of_a_package(name)) {
+        command.env_remove(name);
+    }
     command
+}
+
+/// Whether cargo sets a variable for programs that it runs, about their package (The Cargo Book,
+/// "Environment Variables").
+fn is_of_a_package(name: &OsStr) -> bool {
+    let name = name.to_string_lossy();
+    name == "OUT_DIR" || ["CARGO_MANIFEST_", "CARGO_PKG_"].iter().any(|own| name.starts_with(own))
 }
 
 /// The project's root: the folder above this package.
@@ -146,6 +159,16 @@ mod tests {
         assert_eq!(said(Command::new("printf").arg(" a b \n")), Ok("a b".to_owned()));
         let error = said(Command::new("sh").args(["-c", "echo why >&2; exit 3"])).unwrap_err();
         assert!(error.contains("exit status: 3") && error.ends_with("why"), "{error}");
+    }
+
+    #[test]
+    fn a_cargo_command_knows_nothing_of_the_package_that_runs_it() {
+        // Cargo, which runs this test, has set it.
+        assert!(std::env::var_os("CARGO_MANIFEST_DIR").is_some());
+        let command = cargo(&["build"]);
+        let removed = |name: &str| command.get_envs().any(|(own, to)| own == name && to.is_none());
+        assert!(removed("CARGO_MANIFEST_DIR"));
+        assert!(!is_of_a_package("CARGO_HOME".as_ref()));
     }
 
     #[test]

@@ -1,6 +1,9 @@
-//! Programs that `cargo xtask setup` puts below the target folder for the tests.
+//! Programs that `cargo xtask setup` puts below the target folder for the tests, and `cargo xtask`.
 
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use crate::peers::root;
 
 /// The ffmpeg of today (9), beside Debian's, which is `ffmpeg` on the PATH. It begins with a burst
 /// and knows Enhanced RTMP; there is no ffprobe with it.
@@ -11,6 +14,24 @@ pub fn ffmpeg_9() -> PathBuf {
     let program = target().join("tools/ffmpeg/bin/ffmpeg");
     assert!(program.is_file(), "{} is missing: type `cargo xtask setup`", program.display());
     program
+}
+
+/// One of the project's own commands, built where this test was. What cargo has told the test of its
+/// package, ring's build script would take for a change.
+pub fn xtask(arguments: &[&str]) -> Command {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command.args(["run", "--quiet", "--locked", "--package", "xtask", "--"]).args(arguments);
+    command.current_dir(root()).env("CARGO_TARGET_DIR", target()).stdin(Stdio::null());
+    for (name, _) in std::env::vars_os() {
+        let text = name.to_string_lossy();
+        if text == "OUT_DIR"
+            || text.starts_with("CARGO_MANIFEST_")
+            || text.starts_with("CARGO_PKG_")
+        {
+            command.env_remove(name);
+        }
+    }
+    command
 }
 
 /// The target folder that this test was built into: above the test's own file, unless cargo names
