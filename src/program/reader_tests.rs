@@ -1,6 +1,6 @@
 use super::super::ring::{Begin, Capacity};
 use super::*;
-use crate::codec::access_unit::TrackConfig;
+use crate::codec::access_unit::{AacConfig, TrackConfig};
 
 const CAPACITY: Capacity =
     Capacity { video_bytes: 10_000, audio_bytes: 1000, units: 1000, unit_bytes_max: 2000 };
@@ -307,4 +307,23 @@ fn where_a_reader_stands_is_known() {
     while next(&mut reader, &ring).is_some() {}
     assert_eq!(reader.lag(&ring), Ticks(0));
     assert_eq!(Track::ALL.map(|track| reader.last_ms(track)), [Some(120), Some(125)]);
+}
+
+#[test]
+fn the_other_tracks_configuration_may_be_forgotten() {
+    use crate::base::limits::TRACK_CONFIGS_MAX;
+    let [avc, aac] = crate::program::testing::configs();
+    let mut ring = Ring::new(CAPACITY);
+    [&avc, &aac].into_iter().for_each(|config| ring.set_config(config));
+    store(&mut ring, Track::Video, 5000, true, 10);
+    let TrackConfig::Aac(aac) = aac else { panic!("AAC") };
+    for n in 0..TRACK_CONFIGS_MAX as u32 {
+        ring.set_config(&TrackConfig::Aac(AacConfig { sample_rate_hz: 8000 + n, ..aac.clone() }));
+    }
+    let mut reader = Reader::new();
+    let step = reader.step(&ring);
+    let Step::Configure { changed, .. } = step else { panic!("{step:?}") };
+    assert_eq!(changed, [Some(1), None], "the picture's own is sent");
+    let step = reader.step(&ring);
+    assert!(matches!(step, Step::Send { timestamp_ms: 0, .. }), "{step:?}");
 }

@@ -260,3 +260,47 @@ fn lost_frames_leave_their_gap() {
     let next = timeline.video(Ticks(25 * FRAME), Ticks(25 * FRAME), at_ms(833), false);
     assert_eq!(next - last, Ticks(16 * FRAME));
 }
+
+#[test]
+fn audio_is_let_in_up_to_three_seconds_beside_its_picture_and_as_long_as_that_stands() {
+    for (apart, stood_ms, fits) in [
+        (SKEW_MAX.0, 0, true),
+        (SKEW_MAX.0 + 1, 0, false),
+        (-SKEW_MAX.0, 0, true),
+        (-SKEW_MAX.0 - 1, 0, false),
+        (SKEW_MAX.0 + 90_000, 1_000, true),
+        (SKEW_MAX.0 + 90_001, 1_000, false),
+        (-SKEW_MAX.0 - 1, 1_000, false),
+    ] {
+        let mut timeline = Timeline::default();
+        let video = play(&mut timeline, 900_000, 0, 1, true);
+        let placed = timeline.audio(Ticks(900_000 + apart), at_ms(stood_ms));
+        // Nothing is placed before the programme's beginning.
+        let at = (video + Ticks(apart)).max(Ticks(0));
+        let expected = if fits { Placed::At(at) } else { Placed::OutOfTime };
+        assert_eq!(placed, expected, "{apart} after {stood_ms} ms");
+    }
+}
+
+#[test]
+fn audio_joins_behind_silence_when_that_has_ended_and_goes_on_a_millisecond_later() {
+    let mut timeline = Timeline::default();
+    let video = play(&mut timeline, 0, 0, 1, true);
+    let (silence, frame) = (video + Ticks(4_000), Ticks(1_920));
+    timeline.filled(silence, frame, at_ms(0));
+    let mut audio = |programme: Ticks| timeline.audio(programme - video, at_ms(0));
+    let end = silence + frame;
+    assert_eq!(audio(end - Ticks(3)), Placed::Overlap);
+    assert_eq!(audio(end - Ticks(2)), Placed::At(end - Ticks(2)), "give or take a rounding");
+    // It has joined: its own times are believed, as far as they grow.
+    assert_eq!(audio(end + Ticks(87)), Placed::Overlap);
+    let next = end - Ticks(2) + frame;
+    assert_eq!(audio(next), Placed::At(next));
+    // At the next cut what counts is how long its frames are.
+    timeline.cut(Ticks(3_000), Ticks(3_000), at_ms(33));
+    let video = timeline.video(Ticks(3_000), Ticks(3_000), at_ms(33), true);
+    let mut audio = |programme: Ticks| timeline.audio(programme - video + Ticks(3_000), at_ms(33));
+    let joins = next + frame;
+    assert_eq!(audio(joins - Ticks(3)), Placed::Overlap);
+    assert_eq!(audio(joins - Ticks(2)), Placed::At(joins - Ticks(2)));
+}

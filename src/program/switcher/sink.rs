@@ -130,3 +130,7 @@ impl UnitSink for SourceSink<'_> {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "sink_tests.rs"]
+mod tests;

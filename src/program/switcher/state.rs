@@ -112,3 +112,7 @@ impl SourceState {
         self.flowed.is_some_and(|flowed| now.since(flowed) < self.patience(silence))
     }
 }
+
+#[cfg(test)]
+#[path = "state_tests.rs"]
+mod tests;
