@@ -153,8 +153,7 @@ impl World {
         // Who paces by the clock makes up for what a cut has run ahead by.
         let is_paced = [Source::File, Source::Standby].contains(&source);
         if is_paced && source == on_air && before != on_air {
-            let ahead = self.switcher.take_ahead();
-            self.model.flowed = self.model.flowed + ahead;
+            self.model.waits(self.switcher.take_ahead());
         }
     }
 

@@ -23,7 +23,9 @@ pub struct Model {
     /// When the choice of a file was taken back.
     unwanted: Mono,
     /// When the last byte on air came.
-    pub flowed: Mono,
+    heard: Mono,
+    /// The same, or when what is on air started over, which is waited for as well, once.
+    flowed: Mono,
     /// When the file's next picture is due.
     due: Mono,
     /// By source: a key unit has begun that was wanted by this choice.
@@ -39,6 +41,7 @@ impl Model {
             choice: None,
             choices: 0,
             unwanted: Mono::default(),
+            heard: Mono::default(),
             flowed: Mono::default(),
             due: Mono::default(),
             wanted: [None; 5],
@@ -75,8 +78,13 @@ impl Model {
     /// Bytes came.
     pub fn flows(&mut self, switcher: &Switcher, source: Source, now: Mono) {
         if switcher.on_air() == source {
-            self.flowed = self.flowed.max(now);
+            (self.heard, self.flowed) = (self.heard.max(now), self.flowed.max(now));
         }
+    }
+
+    /// What is paced by the clock comes so much later.
+    pub fn waits(&mut self, ahead: Duration) {
+        (self.heard, self.flowed) = (self.heard + ahead, self.flowed + ahead);
     }
 
     /// A source starts over or leaves.
@@ -99,7 +107,7 @@ impl Model {
         assert!(cut.from != cut.to && cut.from == self.on_air, "{cut:?}");
         if let Some(silent) = cut.silent {
             assert_eq!(cut.to, Source::Standby, "{cut:?}");
-            let no_bytes = now.since(self.flowed) >= self.silence;
+            let no_bytes = now.since(self.heard) >= self.silence;
             let no_units = silent >= self.silence.max(UNITS_BREAK_MIN);
             assert!(no_bytes || no_units, "{cut:?} with {:?} of silence", self.silence);
         }
@@ -111,7 +119,7 @@ impl Model {
             (to, None) => is_live(to) && !is_live(cut.from),
         };
         assert!(allowed, "{cut:?} with {:?} chosen", self.choice);
-        (self.on_air, self.flowed) = (cut.to, now);
+        (self.on_air, self.heard, self.flowed) = (cut.to, now, now);
         // What it had open is given up.
         self.wanted[cut.from as usize] = None;
         self.cuts += 1;
