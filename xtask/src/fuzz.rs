@@ -32,8 +32,9 @@ const INPUT_BYTES_MAX: usize = 8 << 10;
 const MEMORY_MB_MAX: usize = 512;
 /// An input that takes longer than this has broken its target.
 const INPUT_S_MAX: usize = 5;
-/// What the committed corpus of a target may weigh.
+/// What the committed corpus of a target may weigh, and hold.
 const CORPUS_BYTES_MAX: u64 = 8 << 10;
+const CORPUS_FILES_MAX: usize = 32;
 
 /// search for inputs that break a parser
 #[derive(FromArgs)]
@@ -180,7 +181,7 @@ fn search(engine: &Path, name: &str, options: &Fuzz) -> Result<(), String> {
 }
 
 /// Keeps of all that was found the smallest inputs that reach what seeds and crashers do not, as far
-/// as there is room: the smallest first.
+/// as there is room.
 fn merge(engine: &Path, name: &str) -> Result<(), String> {
     let Folders { seeds, corpus, crashers, found } = Folders::of(name);
     let merged = work_folder().join("merged").join(name);
@@ -195,7 +196,7 @@ fn merge(engine: &Path, name: &str) -> Result<(), String> {
     let log = work_folder().join(format!("{name}-merge.log"));
     let mut command = engine_for(engine, name, &log)?;
     // By edges alone: how often one is passed would keep hundreds. The first folder is added to.
-    command.args(["-merge=1", "-use_counters=0"]).arg(&merged).arg(&found);
+    command.args(["-set_cover_merge=1", "-use_counters=0"]).arg(&merged).arg(&found);
     command.args(Some(&corpus).filter(|corpus| corpus.is_dir()));
     run(&mut command, &format!("See {}.", log.display()))?;
     let mut new = files(&merged)?;
@@ -215,13 +216,15 @@ fn merge(engine: &Path, name: &str) -> Result<(), String> {
     Ok(())
 }
 
-/// The smallest files, as many as there is room for.
+/// As many files as there is room for, the smallest first; of too many, evenly over their lengths.
 fn kept(mut files: Vec<(PathBuf, u64)>) -> Vec<(PathBuf, u64)> {
     files.sort_by(|(path, bytes), (other, than)| (bytes, path).cmp(&(than, other)));
     let mut room = CORPUS_BYTES_MAX;
-    let fits = files.into_iter().map_while(|(path, bytes)| {
-        room = room.checked_sub(bytes)?;
-        Some((path, bytes))
+    let count = files.len().min(CORPUS_FILES_MAX);
+    let spread = (0..count).filter_map(|nth| files.get(nth * files.len() / count));
+    let fits = spread.map_while(|(path, bytes)| {
+        room = room.checked_sub(*bytes)?;
+        Some((path.clone(), *bytes))
     });
     fits.collect()
 }
@@ -271,18 +274,18 @@ mod tests {
         assert_eq!(kept(files.clone()), [file("a", 3), file("b", 100), files[1].clone()]);
         let files = vec![file("b", 100), file("c", CORPUS_BYTES_MAX - 102), file("a", 3)];
         assert_eq!(kept(files), [file("a", 3), file("b", 100)]);
+        assert_eq!(kept(vec![file("a", 1); 2 * CORPUS_FILES_MAX]).len(), CORPUS_FILES_MAX);
     }
 
     #[test]
     fn every_corpus_is_small_and_of_a_target() {
         let names = targets(&root()).unwrap();
-        let Ok(corpora) = fs::read_dir(root().join("tests/fuzz/corpus")) else { return };
-        for entry in corpora {
+        for entry in fs::read_dir(root().join("tests/fuzz/corpus")).unwrap() {
             let entry = entry.unwrap();
             let name = entry.file_name().to_string_lossy().into_owned();
             assert!(names.contains(&name), "{name} is no target");
-            let bytes: u64 = files(&entry.path()).unwrap().iter().map(|(_, bytes)| bytes).sum();
-            assert!(bytes <= CORPUS_BYTES_MAX, "{name}: {bytes} bytes");
+            let files = files(&entry.path()).unwrap();
+            assert!(!files.is_empty() && files == kept(files.clone()), "{name} is too large");
         }
     }
 

@@ -16,7 +16,7 @@ use streamcaster::program::ring::{Capacity, Ring};
 use streamcaster::program::switcher::{FillAudio, Source, Switcher};
 
 use super::take::Take;
-use model::Model;
+use model::{Model, SILENCE_MIN};
 use recording::{Recording, SOURCES};
 use viewer::Viewer;
 
@@ -122,7 +122,7 @@ impl World {
                 self.model.expects(until);
             }
             _ => {
-                let silence = Duration::from_millis(100 + u64::from(take.byte()) * 20);
+                let silence = SILENCE_MIN + Duration::from_millis(u64::from(take.byte()) * 20);
                 self.switcher.set_silence(silence);
                 self.model.silence = silence;
             }
@@ -135,7 +135,7 @@ impl World {
         let mut sink = self.switcher.sink(source, now);
         let Some(key) = self.recordings[which].begin(track, take, &mut sink) else { return };
         if key {
-            self.model.begins(source);
+            self.model.begins(source, now);
         }
         self.model.flows(&self.switcher, source, now);
     }
@@ -148,7 +148,7 @@ impl World {
         self.viewer.sent(unit);
         let on_air = self.switcher.on_air();
         if track == Track::Video {
-            self.model.commits(source, before, on_air);
+            self.model.commits(source, [before, on_air], now);
         }
         // Who paces by the clock makes up for what a cut has run ahead by.
         let is_paced = [Source::File, Source::Standby].contains(&source);

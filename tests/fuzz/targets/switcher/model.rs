@@ -8,6 +8,8 @@ use streamcaster::program::switcher::{Cut, Source, Switcher};
 /// No pause of a source is waited for longer, whatever its rhythm, and no paced one's frames are
 /// so long that three of them last longer.
 const PATIENCE_MAX: Duration = Duration::from_millis(8_250);
+/// The shortest silence that is set.
+pub const SILENCE_MIN: Duration = Duration::from_millis(100);
 /// Bytes that flow without a unit coming whole are believed for so long at least.
 const UNITS_BREAK_MIN: Duration = Duration::from_secs(3);
 /// A file that is no longer wanted goes on for so long at most.
@@ -28,8 +30,8 @@ pub struct Model {
     flowed: Mono,
     /// When the file's next picture is due.
     due: Mono,
-    /// By source: a key unit has begun that was wanted by this choice.
-    wanted: [Option<u64>; 5],
+    /// By source: since when a key unit is open that was wanted by this choice.
+    wanted: [Option<(u64, Mono)>; 5],
     cuts: u64,
 }
 
@@ -57,9 +59,9 @@ impl Model {
     }
 
     /// A key unit begins.
-    pub fn begins(&mut self, source: Source) {
+    pub fn begins(&mut self, source: Source, now: Mono) {
         let is_chosen = self.choice == Some(source);
-        self.wanted[source as usize] = is_chosen.then_some(self.choices);
+        self.wanted[source as usize] = is_chosen.then_some((self.choices, now));
     }
 
     /// The open video unit breaks off.
@@ -68,9 +70,10 @@ impl Model {
     }
 
     /// A video unit was handed over whole: if it was a key unit of the operator's choice from its
-    /// first byte on, it has gone on air.
-    pub fn commits(&mut self, source: Source, before: Source, on_air: Source) {
-        if self.wanted[source as usize].take() == Some(self.choices) {
+    /// first byte on, it has gone on air; unless it took so long that another took its place.
+    pub fn commits(&mut self, source: Source, [before, on_air]: [Source; 2], now: Mono) {
+        let Some((choice, began)) = self.wanted[source as usize].take() else { return };
+        if choice == self.choices && now.since(began) < SILENCE_MIN {
             assert_eq!(on_air, source, "chosen, and {before:?} was on air");
         }
     }
