@@ -175,3 +175,16 @@ fn a_file_says_when_its_next_picture_is_due() {
     switcher.tick(Mono::from_ms(9_500));
     assert_eq!(switcher.on_air(), Source::Standby);
 }
+
+#[test]
+fn parameter_sets_behind_a_long_sei_are_not_brought_twice() {
+    let mut switcher = on_standby();
+    let from = switcher.ring().head();
+    // 300 bytes: their length has two.
+    let sei = [&[0, 0, 1, 44, 6][..], &[0x80; 299]].concat();
+    let own = [&sei[..], &[0, 0, 0, 2, 0x67, 2, 0, 0, 0, 2, 0x68, 2], SLICE].concat();
+    switcher.sink(Source::Udp, Mono::from_ms(40)).config(&avc(2));
+    whole(&mut switcher, Source::Udp, 40, start(Track::Video, 0, true), &own);
+    assert_eq!(switcher.on_air(), Source::Udp);
+    assert_eq!(stored(&switcher, from), [own]);
+}
