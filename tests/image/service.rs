@@ -9,6 +9,9 @@ use crate::shell::Shell;
 use crate::wait::{holds, seconds};
 use crate::{DATA, PATIENCE};
 
+/// The hash in `start.toml`.
+const PASSWORD: &str =
+    "$argon2id$v=19$m=256,t=2,p=1$c29tZXNhbHQ$nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4";
 /// For a stopped service, in seconds of the machine's own time: the appliance promises 90, and an
 /// emulated processor that shares a busy machine's cores needs longer for each look of the guard.
 /// Later than this the guard starts the whole machine again.
@@ -27,6 +30,7 @@ fn whatever_happens_to_the_service_it_is_on_air_again() {
     let machine = Machine::start(&disk, USUAL);
     let shell = Shell::of(&machine, 0);
     shell.on_air_after("true");
+    is_broken_into(&shell);
     is_killed(&shell);
     leaks(&shell);
     is_stopped(&shell);
@@ -52,6 +56,69 @@ fn whatever_happens_to_the_service_it_is_on_air_again() {
 
 /// What `cat` says of a file that is not there.
 const NO_WARNING: &str = "cat: can't open '/run/appliance/data.warning': No such file or directory";
+
+/// Root's files, with what they hold: what a programme that was broken into would want to change.
+const ROOTS: &str = "find /etc /usr/lib /run/appliance/victim /data/system -type f \
+                     ! -name clock ! -name config.good.A -exec sha256sum {} + | sort | sha256sum";
+/// As the programme's user, from a shell without its limits: more than a programme that was broken
+/// into could do.
+const AS_SERVICE: &str = "su -s /bin/sh streamcaster -c";
+
+/// Links, pipes, endless files and crafted words in the place of everything of the programme's user
+/// that root looks at, while the machine runs: root's files stay what they are, what only root may
+/// read is not shown, and the programme is on air.
+fn is_broken_into(shell: &Shell<'_>) {
+    shell.run(
+        "mkdir /run/appliance/victim; cd /run/appliance/victim; umask 077; \
+               echo rootonlysecret234567 > secret; cd /",
+    );
+    let before = shell.run(ROOTS);
+    // A second name or a link in root's own folder, and its removal, are refused.
+    let tried = shell.run(&format!(
+        "{AS_SERVICE} 'ls /data/system; mv /data/system /data/s; ln -s /etc /data/system/x; \
+         ln /data/system/addresses /data/y; cat /run/appliance/victim/secret'"
+    ));
+    assert!(!tried.contains("rootonly"), "{tried}");
+    let plants = [
+        "ln -s /run/appliance/victim/secret $f",
+        "ln -s /run/appliance/victim $f",
+        "ln -s /run/appliance/victim/made $f",
+        "mkfifo $f",
+        "mkdir $f",
+        "dd if=/dev/zero of=$f bs=1 count=0 seek=16G",
+        "echo \"1:1|w /run/appliance/victim/made\" > $f",
+        "printf \"\\\\033]0;x\\\\007\\\\033[2J-F/etc/shadow\" > $f",
+    ];
+    for plant in plants {
+        let began = shell.console_end();
+        shell.run(&format!(
+            "{AS_SERVICE} 'cd /data; for f in state/http.address state/probe.token state/setup \
+             state/setup.new config.toml.new config.toml.wrong; do rm -rf $f; {plant}; done'"
+        ));
+        // What runs by itself has run, and the screen is drawn.
+        let screen = shell.screen();
+        shell.run("/usr/lib/appliance/first; rm /run/appliance/name.seen; /usr/lib/appliance/name");
+        assert!(!screen.contains("rootonly"), "{plant}: {screen}");
+        assert!(!screen.contains('\u{1b}'), "{plant}: {screen}");
+        let said = shell.console_from(began);
+        assert!(!said.contains("rootonly") && !said.contains('\u{1b}'), "{plant}: {said}");
+        assert_eq!(shell.run(ROOTS), before, "{plant}");
+    }
+    // The configuration itself: the programme does not start with it, and it gives way.
+    let back_s = ["ln -s /data/system/left config.toml", "mkfifo config.toml"].map(|plant| {
+        shell.run(&format!("{AS_SERVICE} 'cd /data; rm -rf config.toml*; {plant}'"));
+        shell.on_air_after(&format!("kill -KILL {}", shell.service()))
+    });
+    println!("its configuration a link, a pipe: back after {back_s:.1?} s of its time");
+    assert_eq!(shell.run("ls /run/appliance/victim"), "secret");
+    // Its configuration, whose password is known, has not run long enough to be gone back to.
+    shell.run(&format!(
+        "printf '[http]\\npassword_hash = \"{PASSWORD}\"\\n' > /run/appliance/own; \
+         . /usr/lib/appliance/functions; put_theirs config.toml < /run/appliance/own"
+    ));
+    shell.on_air_after(&format!("kill -KILL {}", shell.service()));
+    shell.run("rm -r /run/appliance/victim /run/appliance/own");
+}
 
 fn is_killed(shell: &Shell<'_>) {
     let before = shell.service();

@@ -36,6 +36,16 @@ impl Shell<'_> {
         assert!(came.is_some(), "the console shows no {what}:\n{}", self.machine.console());
     }
 
+    /// Where the console's next letter will stand.
+    pub fn console_end(&self) -> usize {
+        self.machine.console_end()
+    }
+
+    /// What the console has shown from that place on.
+    pub fn console_from(&self, start: usize) -> String {
+        self.machine.console_from(start)
+    }
+
     /// Types a command, one line, and does not wait for it.
     pub fn begin(&self, command: &str) {
         self.machine.types(&format!("{command}\n"));
