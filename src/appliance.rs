@@ -17,6 +17,7 @@ use streamcaster::system::firmware::daemon::{Daemon, Hands};
 use streamcaster::system::firmware::environment;
 use streamcaster::system::firmware::orders::{self, Answer, Order, SOCKET};
 use streamcaster::system::firmware::slots::Places;
+use streamcaster::system::firmware::socket::is_root;
 use streamcaster::system::logs::{self, LogOptions};
 use streamcaster::system::{grow, ntp};
 
@@ -116,7 +117,7 @@ impl Update {
                     }
                 }
                 Answer::Step { progress } => println!("{progress}"),
-                Answer::Done { .. } | Answer::Error { .. } => {}
+                Answer::Done { .. } | Answer::Error { .. } | Answer::Taken { .. } => {}
             })
         }))
     }
@@ -165,7 +166,8 @@ impl Firmware {
             Ok(status) if status.success() => {}
             outcome => log::error!("the machine does not start again: {outcome:?}"),
         };
-        let hands = Hands { restart: Box::new(restart), is_on_air: Box::new(is_on_air) };
+        let (restart, is_on_air) = (Box::new(restart), Box::new(is_on_air));
+        let hands = Hands { restart, is_root, is_on_air };
         let daemon = Daemon::new(Places::of_the_machine(), hands);
         let Err(why) = daemon.and_then(|daemon| daemon.serve().map_err(|error| error.to_string()))
         else {

@@ -101,6 +101,7 @@ fn deed(asked: &Asked<'_>, stream: Option<Stream>) -> String {
         ("POST", "/api/setup") => Some("use the first start's code".to_owned()),
         ("POST", "/api/logout") => Some("log out".to_owned()),
         ("POST", "/api/password") => Some("change the password".to_owned()),
+        ("POST", "/api/firmware/confirm") => Some("confirm an older system".to_owned()),
         ("POST", "/api/stop") => Some("stop what is on air".to_owned()),
         ("POST", "/api/switch") => {
             let video = named("video").filter(|video| !video.is_empty());

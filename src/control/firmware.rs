@@ -12,6 +12,7 @@ use std::fs::File;
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use async_io::Async;
 use serde::Serialize;
@@ -25,13 +26,18 @@ use crate::base::limits::{
 };
 use crate::control::audit;
 use crate::control::connection::within;
+use crate::control::fields::Fields;
 use crate::control::names::parameter;
 use crate::control::routes::{self, Answer, Asked};
 use crate::control::stream::{Carrier, Stream};
 use crate::control::uploads::fill;
+use crate::system::firmware::downgrade::Proof;
 use crate::system::firmware::orders::{self, Code, Order};
 use crate::system::firmware::slots::Slot;
 use crate::system::firmware::state;
+
+/// How long the daemon may take to check a password: longer than it rests after a wrong one.
+const PROOF_TIME: Duration = Duration::from_secs(6);
 
 /// Where the daemon of the updates listens, and what it writes down.
 #[derive(Clone, Debug)]
@@ -147,6 +153,52 @@ pub fn roll_back(appliance: &Appliance) -> Result<Answer, Answer> {
     Ok(routes::streamed(Stream::Firmware(Order::Rollback)))
 }
 
+/// What came of a confirmation.
+#[derive(Serialize)]
+struct Confirmed {
+    success: bool,
+    message: String,
+}
+
+/// `POST /api/firmware/confirm` `{"confirmation"}`: somebody's word for the older system that was
+/// refused with `CONFIRMATION_REQUIRED`; the daemon judges it.
+///
+/// # Errors
+/// It is not taken, as an answer.
+pub fn confirm(body: &[u8], appliance: &Appliance) -> Result<Answer, Answer> {
+    demand_appliance(appliance)?;
+    let fields = Fields::read(body, &["confirmation"])?;
+    let confirmation = fields.text("confirmation")?.ok_or_else(|| {
+        let words = "`confirmation` must be the password, or the code on the machine's console.";
+        routes::error(400, "INVALID_REQUEST", words)
+    })?;
+    let proof = Proof::Confirm { confirmation: confirmation.to_owned() };
+    match orders::prove(&appliance.socket(), proof, PROOF_TIME) {
+        Ok(system) => {
+            let message = format!("{system} may be started in the next 15 minutes.");
+            Ok(routes::json(200, &Confirmed { success: true, message }))
+        }
+        Err((Some(code), words)) => Err(Failure::Refused { code, words }.answer()),
+        Err((None, _)) => Err(Failure::Away.answer()),
+    }
+}
+
+/// Has the daemon know that the password is another; `current` is the one before. Where it does not
+/// take that, confirmations go on needing the one it knows, or the console's code.
+pub fn tell_password(appliance: &Appliance, current: &str, hash: &str) {
+    let socket = appliance.socket();
+    if !socket.exists() {
+        return;
+    }
+    let proof = Proof::Password { current: current.to_owned(), hash: hash.to_owned() };
+    if let Err((_, why)) = orders::prove(&socket, proof, PROOF_TIME) {
+        log::warn!(
+            "the update service does not take the new password: {why}; an older system is confirmed \
+             with the password before, or with the code on the console"
+        );
+    }
+}
+
 /// What came of an order that was carried out.
 #[derive(Debug, Serialize)]
 struct Done {
@@ -212,6 +264,10 @@ const fn verdict(code: Code) -> (u16, &'static str) {
         Code::InvalidRequest => (400, "INVALID_REQUEST"),
         Code::NoOtherSystem => (409, "NO_OTHER_SYSTEM"),
         Code::OlderVersion => (409, "OLDER_VERSION"),
+        Code::ConfirmationRequired => (409, "CONFIRMATION_REQUIRED"),
+        Code::NothingToConfirm => (409, "NOTHING_TO_CONFIRM"),
+        Code::TooOld => (409, "TOO_OLD"),
+        Code::WrongConfirmation => (403, "WRONG_CONFIRMATION"),
         Code::TooLarge => (413, "TOO_LARGE"),
         Code::CutShort => (422, "CUT_SHORT"),
         Code::Damaged => (422, "DAMAGED"),
@@ -321,6 +377,7 @@ fn understand(order: Order, line: &[u8]) -> Result<Option<Done>, Failure> {
         }
         orders::Answer::Done { version, revision, slot, .. } => (version, revision, slot),
         orders::Answer::Writing { .. } | orders::Answer::Step { .. } => return Ok(None),
+        orders::Answer::Taken { .. } => return Err(Failure::Garbled),
     };
     let message = match order {
         Order::Install { .. } => {

@@ -43,6 +43,8 @@ pub(super) enum Route {
     Firmware,
     /// Going back to the one before.
     Rollback,
+    /// Somebody's word for an older one.
+    Confirm,
     /// What tells all of this to a program.
     Document,
     /// A file of the page.
@@ -81,7 +83,7 @@ const fn tools(template: &'static str, route: Route) -> Path {
 }
 
 /// All of them. A stream has nothing to say to HEAD.
-pub const PATHS: [Path; 34] = [
+pub const PATHS: [Path; 35] = [
     api("/api/status", LOOK, Route::Status),
     api("/api/health", LOOK, Route::Health),
     api("/api/events", "GET", Route::Events),
@@ -110,6 +112,7 @@ pub const PATHS: [Path; 34] = [
     api("/api/restart", "POST", Route::Restart),
     api("/api/firmware", "GET, HEAD, POST", Route::Firmware),
     api("/api/firmware/rollback", "POST", Route::Rollback),
+    api("/api/firmware/confirm", "POST", Route::Confirm),
     api("/api/openapi.json", LOOK, Route::Document),
     tools("/stat", Route::Stat),
     tools("/stat.xsl", Route::StatStyle),

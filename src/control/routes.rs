@@ -361,6 +361,7 @@ fn command(
         Route::Restart => settings::restart(world),
         Route::Firmware => firmware::install(asked, world.appliance),
         Route::Rollback => firmware::roll_back(world.appliance),
+        Route::Confirm => firmware::confirm(asked.body, world.appliance),
         // Only what takes other methods than GET and HEAD comes here.
         _ => orders::stop(world),
     }

@@ -109,6 +109,17 @@ fn an_update_is_sent_and_told_of_when_the_machine_is_there_again() {
     page.click_named("dialog[open]", "Install it all the same");
     let order = orders.recv_timeout(seconds(30)).expect("an order");
     assert_eq!(order["allow_downgrade"], true);
+    let needed = json!({"error": "Confirm it.", "code": "CONFIRMATION_REQUIRED"});
+    answers.send(needed).expect("it waits");
+    page.wait_text("dialog[open]", "Confirm the older version");
+    judge(&mut page, "firmware-confirm", DESK);
+    page.fill("dialog[open] input", "k7mq2wx9tbrc");
+    page.click_named("dialog[open]", "Confirm");
+    let proof = orders.recv_timeout(seconds(30)).expect("a proof");
+    assert_eq!(proof, json!({"order": "confirm", "confirmation": "k7mq2wx9tbrc"}));
+    answers.send(json!({"taken": "0.0.9 (abc1234)"})).expect("it waits");
+    let order = orders.recv_timeout(seconds(30)).expect("an order");
+    assert_eq!(order["allow_downgrade"], true);
     let done = json!({"done": "installed", "version": "0.2.0", "revision": "abc1234", "slot": "B"});
     answers.send(done).expect("it waits");
     page.wait_text("#toasts", "Version 0.2.0 (abc1234) is installed");

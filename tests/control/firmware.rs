@@ -98,6 +98,8 @@ fn what_the_service_refuses_is_told_before_the_rest_is_taken() {
         (422, "WRONG_SIGNATURE"),
         (422, "NOT_AN_UPDATE"),
         (409, "OLDER_VERSION"),
+        (409, "CONFIRMATION_REQUIRED"),
+        (409, "TOO_OLD"),
         (422, "CUT_SHORT"),
         (422, "DAMAGED"),
         (413, "TOO_LARGE"),
@@ -123,6 +125,36 @@ fn what_the_service_refuses_is_told_before_the_rest_is_taken() {
             assert!(lines.contains(line), "{line} is not in {lines}");
         }
     }
+}
+
+#[test]
+fn a_confirmation_is_judged_by_the_service() {
+    let appliance = appliance("confirm");
+    appliance.serve(|order, line| {
+        assert_eq!(order["order"], "confirm");
+        match order["confirmation"].as_str() {
+            Some("good") => tell(line, &json!({"taken": "0.0.9 (abc1234)"})),
+            Some("late") => tell(line, &json!({"error": "None.", "code": "NOTHING_TO_CONFIRM"})),
+            _ => tell(line, &json!({"error": "Neither.", "code": "WRONG_CONFIRMATION"})),
+        }
+    });
+    let control = control_of(&appliance);
+    let template = "/api/firmware/confirm";
+    let confirm =
+        |body: &str| told(template, &say(control.http(), post(template, "", body).as_bytes()));
+    let (status, answer) = confirm(r#"{"confirmation":"good"}"#);
+    assert_eq!((status, answer["success"].as_bool()), (200, Some(true)), "{answer}");
+    for (body, wanted, code) in [
+        (r#"{"confirmation":"bad"}"#, 403, "WRONG_CONFIRMATION"),
+        (r#"{"confirmation":"late"}"#, 409, "NOTHING_TO_CONFIRM"),
+        (r#"{"confirmation":7}"#, 400, "INVALID_REQUEST"),
+        ("{}", 400, "INVALID_REQUEST"),
+    ] {
+        let (status, answer) = confirm(body);
+        assert_eq!((status, &answer["code"]), (wanted, &code.into()), "{body}: {answer}");
+    }
+    let lines = get(control.http(), "/api/logs?type=audit&lines=500", "");
+    assert!(lines.contains("confirm an older system") && !lines.contains("good"), "{lines}");
 }
 
 #[test]

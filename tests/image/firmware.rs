@@ -154,7 +154,19 @@ fn is_untouched(machine: &Machine, disk: &Disk, why: &str) {
 fn leaves_a_broken_one(machine: &Machine, disk: &Disk, packages: &Packages) {
     let broken = &packages.broken;
     let began = machine.console_end();
-    let (status, answer) = post(machine, "/api/firmware?allow_downgrade=1", broken);
+    let order = || post(machine, "/api/firmware?allow_downgrade=1", broken);
+    let confirm = |word: &str| {
+        let body = format!("{{\"confirmation\":\"{word}\"}}");
+        let answer = machine.ask_in("POST", "/api/firmware/confirm", &body).unwrap_or_default();
+        answer.split(' ').nth(1).and_then(|code| code.parse::<u16>().ok())
+    };
+    // The programme's word alone is not enough, nor is a password that only it believes.
+    let (status, answer) = order();
+    assert_eq!((status, &answer["code"]), (409, &"CONFIRMATION_REQUIRED".into()), "{answer}");
+    is_untouched(machine, disk, "unconfirmed");
+    assert_eq!(confirm("another"), Some(403));
+    assert_eq!(confirm("password"), Some(200));
+    let (status, answer) = order();
     assert_eq!(status, 200, "{answer}");
     machine.shows_from(began, "StreamCaster: slot B", PATIENCE);
     machine.shows_from(began, "Kernel panic", PATIENCE);

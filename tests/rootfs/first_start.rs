@@ -176,3 +176,20 @@ fn nobody_there_a_strange_token_and_a_quicker_operator_change_nothing() {
     user_data(&world);
     assert_eq!(world.read("data/config.toml"), "# the operator's\n");
 }
+
+#[test]
+fn root_keeps_the_first_password_it_sees_and_none_that_the_programme_sets() {
+    let world = World::new("kept-password");
+    crate::supervision::runs(&world);
+    assert!(world.run("service", &[], &[]).status.success());
+    let config = world.read("data/config.toml");
+    let kept = world.read("data/system/password");
+    assert!(kept.starts_with("$argon2id$") && config.contains(kept.trim()), "{kept}");
+    let mode = world.path("data/system/password").metadata().expect("a file").permissions().mode();
+    assert_eq!(mode & 0o777, 0o600);
+    let other = "[http]\npassword_hash = \"$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAA\"\n";
+    world.write("data/config.toml", other);
+    std::fs::remove_file(world.path("run/appliance/stopping")).expect("removed");
+    assert!(world.run("service", &[], &[]).status.success());
+    assert_eq!(world.read("data/system/password"), kept);
+}

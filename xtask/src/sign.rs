@@ -40,6 +40,9 @@ pub struct Sign {
     /// another time than the commit's, seconds since 1970
     #[argh(option)]
     made: Option<u32>,
+    /// the oldest version that may take its place; the slot has to say the same
+    #[argh(option)]
+    oldest: Option<String>,
     /// where to (default: target/dist/streamcaster.update)
     #[argh(option)]
     output: Option<PathBuf>,
@@ -54,6 +57,7 @@ pub fn run(options: &Sign) -> Result<(), String> {
     release.version = options.version.clone().unwrap_or(release.version);
     release.revision = options.revision.clone().unwrap_or(release.revision);
     release.made_s = options.made.unwrap_or(release.made_s);
+    release.set_oldest(options.oldest.as_deref())?;
     let key = Key::take(options.key.as_deref())?;
     let blob = fs::read(&slot).map_err(|error| format!("{}: {error}", slot.display()))?;
     let package = package(&blob, &release, &key)?;
@@ -70,6 +74,8 @@ pub struct Release {
     revision: String,
     /// When the commit was made, seconds since 1970.
     made_s: u32,
+    /// The oldest version that may take its place.
+    oldest: Option<String>,
 }
 
 impl Release {
@@ -80,7 +86,7 @@ impl Release {
         let revision = words.next().and_then(|word| word.strip_prefix('(')?.strip_suffix(')'));
         match (version, revision) {
             (Some(version), Some(revision)) => {
-                Ok(Release { version, revision: revision.to_owned(), made_s })
+                Ok(Release { version, revision: revision.to_owned(), made_s, oldest: None })
             }
             _ => Err(format!("{said:?} is not what the product says of itself")),
         }
@@ -95,10 +101,29 @@ impl Release {
         Release::of(&format!("streamcaster {version} ({revision})"), commit_time())
     }
 
+    /// Has it say which is the oldest version that may take its place: one no later than itself.
+    pub fn set_oldest(&mut self, oldest: Option<&str>) -> Result<(), String> {
+        let numbers = |text: &str| -> Option<Vec<u32>> {
+            let parts = text.split('.').map(|part| part.parse().ok());
+            parts.collect::<Option<Vec<u32>>>().filter(|numbers| numbers.len() == 3)
+        };
+        let Some(oldest) = oldest else { return Ok(()) };
+        match (numbers(oldest), numbers(&self.version)) {
+            (Some(old), Some(own)) if old <= own => {
+                self.oldest = Some(oldest.to_owned());
+                Ok(())
+            }
+            _ => {
+                Err(format!("--oldest {oldest}: expected three numbers, at most {}", self.version))
+            }
+        }
+    }
+
     /// The lines that a slot, its root file system and its update say it by.
     pub fn lines(&self) -> String {
-        let Release { version, revision, made_s } = self;
-        format!("version {version}\nrevision {revision}\nmade {made_s}\n")
+        let Release { version, revision, made_s, oldest } = self;
+        let oldest = oldest.as_ref().map_or(String::new(), |oldest| format!("oldest {oldest}\n"));
+        format!("version {version}\nrevision {revision}\nmade {made_s}\n{oldest}")
     }
 }
 
@@ -124,16 +149,27 @@ pub struct Key(Ed25519KeyPair);
 impl Key {
     /// Reads it. The default one is made when there is none.
     pub fn take(file: Option<&Path>) -> Result<Key, String> {
-        let path = file.map_or_else(|| root().join(KEY), Path::to_owned);
-        if file.is_none() && !path.exists() {
-            make(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+        match file {
+            Some(file) => Key::read(file),
+            None => Key::take_or_make(&root().join(KEY)),
+        }
+    }
+
+    /// Reads it, and makes it first when there is none.
+    pub fn take_or_make(path: &Path) -> Result<Key, String> {
+        if !path.exists() {
+            make(path).map_err(|error| format!("{}: {error}", path.display()))?;
             println!(
                 "{} is new. Keep it: appliances made with it accept only updates signed by it.",
                 path.display()
             );
         }
+        Key::read(path)
+    }
+
+    fn read(path: &Path) -> Result<Key, String> {
         let text =
-            fs::read_to_string(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+            fs::read_to_string(path).map_err(|error| format!("{}: {error}", path.display()))?;
         let seed = bytes(text.trim());
         let key = seed.and_then(|seed| Ed25519KeyPair::from_seed_unchecked(&seed).ok());
         key.map(Key).ok_or_else(|| format!("{}: no key of 64 hexadecimal digits", path.display()))
@@ -215,6 +251,12 @@ mod tests {
     fn the_product_says_which_release_it_is() {
         let release = Release::of("streamcaster 1.2.3 (unknown)\n", 5).unwrap();
         assert_eq!(release.lines(), "version 1.2.3\nrevision unknown\nmade 5\n");
+        let mut release = release;
+        release.set_oldest(Some("1.2.0")).unwrap();
+        assert_eq!(release.lines(), "version 1.2.3\nrevision unknown\nmade 5\noldest 1.2.0\n");
+        for wrong in ["1.2.4", "1.2", "x", "1.2.3.4", ""] {
+            assert!(release.set_oldest(Some(wrong)).is_err(), "{wrong}");
+        }
         assert!(Release::of("streamcaster", 5).is_err());
         assert!(Release::of("streamcaster 1.2.3 abc", 5).is_err());
     }

@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::{cookie, Refused, Who};
 use crate::control::fields::Fields;
+use crate::control::firmware;
 use crate::control::routes::{self, Answer, Asked, World};
 use crate::system::password::{self, PasswordHash};
 
@@ -93,8 +94,10 @@ pub fn change_password(asked: &Asked<'_>, world: &World<'_>, who: Who) -> Result
     let fields = Fields::read(asked.body, &["current", "new"])?;
     let new = fields.text("new")?.ok_or_else(|| wrong("`new` must be the new password."))?;
     password::fit(new).map_err(|unfit| wrong(&unfit.to_string()))?;
+    let mut before = None;
     if auth.is_password_set() {
         let current = fields.text("current")?.ok_or_else(|| wrong("`current` is missing."))?;
+        before = Some(current);
         let checked = auth.check(Some(current), asked.caller.source(), false, world.moment.now);
         checked.map_err(|refused| refused.answer(false))?;
     }
@@ -107,6 +110,9 @@ pub fn change_password(asked: &Asked<'_>, world: &World<'_>, who: Who) -> Result
         };
         routes::error(status, code, &why.to_string())
     })?;
+    if let Some(before) = before {
+        firmware::tell_password(world.appliance, before, hash.secret().expose());
+    }
     let answer = done("The password is changed; all other sessions are logged out.");
     match who {
         Who::Session(id) => {

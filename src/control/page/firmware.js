@@ -1,7 +1,7 @@
 // The appliance's system: which version runs, a package sent to it, the way back. A machine that
 // restarts is waited for; what came of it is told once it answers again.
 import { ApiError, ask, explain, send, sendBytes } from "./api.js";
-import { confirm, run, tell } from "./dialogs.js";
+import { askFor, confirm, run, tell } from "./dialogs.js";
 import { attribute, byId, facts, say } from "./dom.js";
 import { live } from "./live.js";
 import { dateOf, number, size, t } from "./words.js";
@@ -111,6 +111,21 @@ async function sendPackage(file, older) {
   }
 }
 
+// Does what may need somebody's word for an older system: asks for that and does it again.
+async function confirmed(order) {
+  try {
+    return await order();
+  } catch (error) {
+    if (!(error instanceof ApiError) || error.code !== "CONFIRMATION_REQUIRED") throw error;
+    const word = await askFor({
+      title: t("confirm_older_title"), intro: t("confirm_older_text"), action: t("confirm_older"),
+      fields: [{ name: "confirmation", label: t("confirm_older_label"), help: t("confirm_older_help"), input: { kind: "password", autocomplete: "current-password" } }],
+      submit: (values) => send("POST", "/api/firmware/confirm", values),
+    });
+    return word && order();
+  }
+}
+
 async function install(file) {
   if (!(await file.slice(0, FIRST_WORDS.length).text()).startsWith(FIRST_WORDS)) {
     tell(t("not_an_update", file.name), true);
@@ -127,7 +142,8 @@ async function install(file) {
     if (!(error instanceof ApiError) || error.code !== "OLDER_VERSION") throw error;
     const anyway = await confirm({ title: t("older_title"), text: explain(error), action: t("install_older") });
     if (!anyway) return undefined;
-    told = await sendPackage(file, true);
+    told = await confirmed(() => sendPackage(file, true));
+    if (!told) return undefined;
   }
   restarting();
   return told;
@@ -137,7 +153,8 @@ async function rollBack() {
   const other = system.slots[system.slot === "A" ? "B" : "A"];
   const text = t("roll_back_text", named(other), named(system));
   if (!await confirm({ title: t("roll_back_title"), text, action: t("roll_back") })) return undefined;
-  const told = await send("POST", "/api/firmware/rollback", {});
+  const told = await confirmed(() => send("POST", "/api/firmware/rollback", {}));
+  if (!told) return undefined;
   restarting();
   return told;
 }

@@ -7,31 +7,27 @@
 //! others are told `BUSY`. It starts nothing asynchronous and does not limit its heap: what it holds
 //! is a piece of an update.
 
-use std::fs::{self, Permissions};
 use std::io::{self, BufReader, ErrorKind, Read};
 use std::net::Shutdown;
-use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::{UnixListener, UnixStream};
-use std::path::Path;
+use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
+use super::downgrade::{self, Candidate, Downgrade, Proof, Unproven};
 use super::environment::{self, Environment, TRIES_ON_TRIAL};
-use super::install::{self, Demand, Disk, Progress};
-use super::orders::{self, Answer, Code, Order, Refusal, SOCKET};
-use super::package::{Identity, PublicKey};
-use super::slots::{text_of, Partitions, Places, Slot};
+use super::install::{self, Demand, Disk, Failed, Progress};
+use super::orders::{self, Answer, Code, Order, Refusal, Request};
+use super::package::{Header, Identity, PublicKey};
+use super::slots::{Partitions, Places, Slot};
+use super::socket::listen;
 use super::state::{self, Busy, Change, Left, Outcome, Systems, Told, What};
 use crate::base::limits::{
-    FIRMWARE_LINE_BYTES_MAX, FIRMWARE_LOOK_MS, FIRMWARE_ON_AIR_MS_MAX, FIRMWARE_ORDER_MS_MAX,
-    FIRMWARE_PIECE_BYTES, FIRMWARE_PROGRESS_MS, FIRMWARE_RESTART_MS, FIRMWARE_RESTART_MS_MAX,
-    FIRMWARE_SILENCE_MS_MAX,
+    FIRMWARE_LOOK_MS, FIRMWARE_ON_AIR_MS_MAX, FIRMWARE_ORDER_MS_MAX, FIRMWARE_PIECE_BYTES,
+    FIRMWARE_PROGRESS_MS, FIRMWARE_RESTART_MS, FIRMWARE_RESTART_MS_MAX, FIRMWARE_SILENCE_MS_MAX,
 };
 use crate::system::clock;
 
-/// The group that may order.
-const GROUP: &str = "streamcaster";
 /// There once the disk is.
 const STARTED: &str = "started";
 /// The daemon.
@@ -40,17 +36,20 @@ pub struct Daemon {
     partitions: Partitions,
     running: Slot,
     release: Identity,
-    key: PublicKey,
+    keys: Vec<PublicKey>,
     hands: Hands,
     /// Whether an order is being carried out.
     taken: AtomicBool,
     known: Mutex<Known>,
+    downgrade: Mutex<Downgrade>,
 }
 
 /// What the daemon has others do.
 pub struct Hands {
     /// Starts the machine again.
     pub restart: Box<dyn Fn() + Send + Sync>,
+    /// Whether whoever is at the other end is root, who needs no confirmation.
+    pub is_root: fn(&UnixStream) -> bool,
     /// Whether the programme is on air; takes a few seconds at most.
     pub is_on_air: Box<dyn Fn() -> bool + Send + Sync>,
 }
@@ -69,6 +68,12 @@ struct Known {
     told: Option<Told>,
 }
 
+/// What came of a request.
+enum Obeyed {
+    Started(Started),
+    Taken(String),
+}
+
 /// What an order is answered, before the machine starts again.
 struct Started {
     done: &'static str,
@@ -84,7 +89,7 @@ impl Daemon {
         let running = places.running().ok_or("this system does not run from a slot")?;
         let partitions = places.partitions().ok_or("the slots' partitions are not to be found")?;
         let release = places.release().ok_or("the system does not say which it is")?;
-        let key = places.key().ok_or("the system has no key for updates")?;
+        let keys = places.keys().ok_or("the system has no key for updates")?;
         let variables = state::settle(&partitions, running).map_err(|error| error.to_string())?;
         let systems = Systems::look(running, &release, &partitions);
         let known = Known {
@@ -98,7 +103,8 @@ impl Daemon {
             told: None,
         };
         let (taken, known) = (AtomicBool::new(false), Mutex::new(known));
-        Ok(Daemon { places, partitions, running, release, key, hands, taken, known })
+        let downgrade = Mutex::default();
+        Ok(Daemon { places, partitions, running, release, keys, hands, taken, known, downgrade })
     }
 
     /// Listens for good.
@@ -140,7 +146,12 @@ impl Daemon {
     /// One order, its answer, and what follows from it.
     fn carry_out(&self, stream: &UnixStream, taken: Taken<'_>) {
         let started = match self.obey(stream) {
-            Ok(started) => started,
+            Ok(Obeyed::Started(started)) => started,
+            Ok(Obeyed::Taken(taken_for)) => {
+                self.is_over(taken);
+                let _ = orders::send(&mut &*stream, &Answer::Taken { taken: taken_for });
+                return;
+            }
             Err(refusal) => {
                 log::warn!("not done: {}", refusal.why);
                 self.is_over(taken);
@@ -166,18 +177,61 @@ impl Daemon {
         self.is_over(taken);
     }
 
-    fn obey(&self, stream: &UnixStream) -> Result<Started, Refusal> {
+    fn downgrade(&self) -> MutexGuard<'_, Downgrade> {
+        self.downgrade.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn obey(&self, stream: &UnixStream) -> Result<Obeyed, Refusal> {
         let mut from = BufReader::with_capacity(FIRMWARE_PIECE_BYTES, stream);
-        let order = orders::receive(&mut from)?;
+        let request = orders::receive(&mut from)?;
         if !self.finds_the_disk() {
             return Err(Refusal::new(Code::Busy, "the machine is still starting"));
         }
-        match order {
-            Order::Install { bytes, allow_downgrade } => {
-                self.install(&mut from, stream, bytes, allow_downgrade)
+        let started = match request {
+            Request::Proof(proof) => return self.believe(proof).map(Obeyed::Taken),
+            Request::Order(Order::Install { bytes, allow_downgrade }) => {
+                self.install(&mut from, stream, bytes, allow_downgrade)?
             }
-            Order::Rollback => self.roll_back(),
+            Request::Order(Order::Rollback) => self.roll_back(stream)?,
+        };
+        Ok(Obeyed::Started(started))
+    }
+
+    /// Takes what somebody says they know, and says what it is about.
+    fn believe(&self, proof: Proof) -> Result<String, Refusal> {
+        let taken = match proof {
+            Proof::Confirm { confirmation } => {
+                let mut downgrade = self.downgrade();
+                let confirmed = downgrade.confirm(&confirmation, &self.places, Instant::now());
+                confirmed.map(Identity::to_string)
+            }
+            Proof::Password { current, hash } => {
+                let changed = downgrade::change_password(&current, &hash, &self.places);
+                changed.map(|()| "the password".to_owned())
+            }
+        };
+        if taken == Err(Unproven::Wrong) {
+            std::thread::sleep(downgrade::WRONG_PAUSE);
         }
+        taken.map_err(|unproven| match unproven {
+            Unproven::Wrong => Refusal::new(
+                Code::WrongConfirmation,
+                "this is neither the password nor the code that the machine's console shows",
+            ),
+            Unproven::Nothing => {
+                Refusal::new(Code::NothingToConfirm, "nothing waits for a confirmation")
+            }
+            Unproven::Unavailable => {
+                Refusal::new(Code::Busy, "the machine cannot check that now: try again")
+            }
+        })
+    }
+
+    /// Whether this older system may take the place of the one that runs: root says so, or somebody
+    /// has confirmed it.
+    fn is_allowed(&self, candidate: &Candidate, stream: &UnixStream) -> bool {
+        (self.hands.is_root)(stream)
+            || self.downgrade().is_confirmed(candidate, &self.places, Instant::now())
     }
 
     fn install(
@@ -193,8 +247,10 @@ impl Daemon {
         })?;
         let deadline = Instant::now() + Duration::from_millis(FIRMWARE_ORDER_MS_MAX);
         let mut source = Patient { from: &mut from.take(bytes), deadline };
-        let (running, release, key) = (self.running, &self.release, &self.key);
-        let demand = Demand { running, release, key, allow_downgrade };
+        let (running, release, keys) = (self.running, &self.release, &self.keys);
+        let is_confirmed =
+            &|header: &Header| self.is_allowed(&Candidate::Package(header.clone()), stream);
+        let demand = Demand { running, release, keys, allow_downgrade, is_confirmed };
         let mut told: Option<Instant> = None;
         let mut tell = |progress| match progress {
             Progress::Writing(came) => {
@@ -220,7 +276,7 @@ impl Daemon {
         Ok(Started { done: "installed", system: header.identity })
     }
 
-    fn roll_back(&self) -> Result<Started, Refusal> {
+    fn roll_back(&self, stream: &UnixStream) -> Result<Started, Refusal> {
         let other = self.running.other();
         let disk =
             |error: environment::EnvironmentError| Refusal::new(Code::Disk, error.to_string());
@@ -229,6 +285,10 @@ impl Daemon {
         let system = system.ok_or_else(|| {
             Refusal::new(Code::NoOtherSystem, "there is no other system to go back to")
         })?;
+        // One on trial would fall back by itself.
+        if variables.on_trial() != Some(self.running) {
+            self.demand_confirmed(&system, stream)?;
+        }
         environment::change(&self.partitions.environment, |variables| {
             variables.set_tries(other, TRIES_ON_TRIAL);
             variables.put_first(other);
@@ -237,6 +297,20 @@ impl Daemon {
         .map_err(disk)?;
         self.remember(What::Rollback, &system);
         Ok(Started { done: "rolling back", system })
+    }
+
+    /// The way back leads to an older system only if somebody has confirmed it, and to none that the
+    /// running one excludes.
+    fn demand_confirmed(&self, system: &Identity, stream: &UnixStream) -> Result<(), Refusal> {
+        if self.release.excludes(system) {
+            let (update, running) = (system.clone(), Box::new(self.release.clone()));
+            return Err(Failed::Excluded { update, running }.into());
+        }
+        let candidate = Candidate::Other(system.clone());
+        if system.is_older_than(&self.release) && !self.is_allowed(&candidate, stream) {
+            return Err(Failed::Unconfirmed(system.clone()).into());
+        }
+        Ok(())
     }
 
     fn remember(&self, what: What, to: &Identity) {
@@ -321,6 +395,7 @@ impl Daemon {
         self.measure();
         loop {
             std::thread::sleep(period);
+            self.downgrade().expire(&self.places, Instant::now());
             self.judge();
             self.look();
         }
@@ -393,30 +468,6 @@ fn refuse(stream: &UnixStream, refusal: Refusal) {
     let Refusal { code, why } = refusal;
     // It may be gone: then it does not matter to it.
     let _ = orders::send(&mut &*stream, &Answer::Error { error: why, code });
-}
-
-/// The socket: root's, and the programme's group may order.
-fn listen(places: &Places) -> io::Result<UnixListener> {
-    let path = places.appliance(SOCKET);
-    match fs::remove_file(&path) {
-        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
-        _ => {}
-    }
-    let listener = UnixListener::bind(&path)?;
-    fs::set_permissions(&path, Permissions::from_mode(0o660))?;
-    if let Some(group) = group(&places.below("etc/group")) {
-        std::os::unix::fs::chown(&path, None, Some(group))?;
-    }
-    Ok(listener)
-}
-
-/// The number of the programme's group (group(5)).
-fn group(file: &Path) -> Option<u32> {
-    let text = text_of(file, FIRMWARE_LINE_BYTES_MAX as u64).ok()?;
-    let own = text.lines().map(|line| line.split(':')).find_map(|mut fields| {
-        (fields.next() == Some(GROUP)).then(|| fields.nth(1).and_then(|id| id.parse().ok()))
-    });
-    own.flatten()
 }
 
 #[cfg(test)]

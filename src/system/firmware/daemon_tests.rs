@@ -1,12 +1,15 @@
 //! The daemon over files that stand for a disk, asked through its socket.
 
+use std::fs;
 use std::io::Write;
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver};
 
 use super::super::environment::tests::{block, partition as write_environment};
+use super::super::orders::SOCKET;
 use super::super::package::tests::{key, package};
 use super::super::slots::tests::{partition, places, system};
+use super::super::socket::group;
 use super::*;
 use crate::system::store;
 
@@ -42,7 +45,7 @@ impl Machine {
         let mut bytes = other.to_vec();
         bytes.resize(1 << 20, 0);
         fs::write(&slot_b, bytes).unwrap();
-        let release = "version 0.1.0\nrevision abc1234\nmade 1763\n";
+        let release = "version 0.1.0\nrevision abc1234\nmade 1763\noldest 0.0.5\n";
         fs::write(places.below("etc/streamcaster/release"), release).unwrap();
         let hex: String = key(7).0.iter().map(|byte| format!("{byte:02x}")).collect();
         fs::write(places.below("etc/streamcaster/update.pub"), hex).unwrap();
@@ -52,6 +55,8 @@ impl Machine {
                 // The test may have ended.
                 let _ = restart.send(());
             }),
+            // The tests may be run by root.
+            is_root: |_| false,
             is_on_air: Box::new(|| false),
         };
         let daemon = Daemon::new(places.clone(), hands);
@@ -106,6 +111,27 @@ impl Machine {
 
     fn install(&self, package: &[u8]) -> Result<Vec<Answer>, Vec<Answer>> {
         self.order(Order::Install { bytes: package.len() as u64, allow_downgrade: false }, package)
+    }
+
+    /// Proves something, once nothing else is being done.
+    fn prove(&self, proof: &Proof) -> Result<String, Option<Code>> {
+        let since = Instant::now();
+        loop {
+            let socket = self.places.appliance(SOCKET);
+            match orders::prove(&socket, proof.clone(), PATIENCE) {
+                Err((Some(Code::Busy), _)) if since.elapsed() < PATIENCE => {}
+                Err((code, _)) => return Err(code),
+                Ok(taken) => return Ok(taken),
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Confirms what waits, with the code on the console.
+    fn confirm(&self) -> String {
+        let shown = fs::read_to_string(self.places.appliance("firmware.code")).unwrap();
+        let confirmation = shown.split(' ').next().unwrap().to_owned();
+        self.prove(&Proof::Confirm { confirmation }).unwrap()
     }
 
     fn variables(&self) -> Environment {
@@ -170,7 +196,7 @@ fn what_is_refused_says_why_and_the_next_order_is_taken() {
     let good = package(&blob, "0.2.0", 9, 7);
     assert_eq!(code(machine.install(&package(&blob, "0.2.0", 9, 8))), Code::WrongSignature);
     assert_eq!(code(machine.install(&vec![7; 700_000])), Code::NotAnUpdate);
-    assert_eq!(code(machine.install(&package(&blob, "0.0.1", 9, 7))), Code::OlderVersion);
+    assert_eq!(code(machine.install(&package(&blob, "0.0.8", 9, 7))), Code::OlderVersion);
     assert_eq!(code(machine.install(&good[..good.len() - 1])), Code::CutShort);
     assert!(fs::read(&machine.slot_b).unwrap().starts_with(&other), "nothing was written");
     assert_eq!(machine.variables().tries(Slot::B), 3);
@@ -198,6 +224,8 @@ fn the_way_back_is_one_try_too() {
         machine.tells(|told| told["can_roll_back"] == true)["slots"]["B"]["version"],
         "0.0.9"
     );
+    assert_eq!(code(machine.order(Order::Rollback, b"")), Code::ConfirmationRequired);
+    machine.confirm();
     let answers = machine.order(Order::Rollback, b"").unwrap();
     assert!(matches!(answers.last(), Some(Answer::Done { done, .. }) if done == "rolling back"));
     machine.restarts.recv_timeout(PATIENCE).unwrap();
@@ -255,7 +283,8 @@ fn a_confirmation_is_noticed() {
 #[test]
 fn what_is_no_appliance_has_no_daemon() {
     let places = places("none");
-    let hands = || Hands { restart: Box::new(|| ()), is_on_air: Box::new(|| false) };
+    let hands =
+        || Hands { restart: Box::new(|| ()), is_root: |_| false, is_on_air: Box::new(|| false) };
     let missing = |places: &Places| Daemon::new(places.clone(), hands()).err().unwrap();
     assert!(missing(&places).contains("partitions"));
     fs::write(places.below("proc/cmdline"), "quiet\n").unwrap();
@@ -271,4 +300,46 @@ fn the_group_is_the_programmes() {
     fs::write(&path, "root:x:0:\nstreamcaster:x:100:\n").unwrap();
     assert_eq!(group(&path), Some(100));
     fs::remove_dir_all(&places.root).unwrap();
+}
+
+#[test]
+fn an_older_system_needs_a_word_that_the_programme_does_not_know() {
+    let machine = Machine::new("older", "order=AB\nA_left=3\nB_left=0\n", b"");
+    let blob = system("0.0.9", &vec![3; 400_000]);
+    let older = package(&blob, "0.0.9", 9, 7);
+    let anyway = |package: &[u8]| {
+        let bytes = package.len() as u64;
+        machine.order(Order::Install { bytes, allow_downgrade: true }, package)
+    };
+    let wrong = Proof::Confirm { confirmation: "let me".to_owned() };
+    assert_eq!(machine.prove(&wrong), Err(Some(Code::NothingToConfirm)));
+    assert_eq!(code(machine.install(&older)), Code::OlderVersion);
+    assert_eq!(code(anyway(&older)), Code::ConfirmationRequired);
+    assert_eq!(machine.prove(&wrong), Err(Some(Code::WrongConfirmation)));
+    assert_eq!(code(anyway(&older)), Code::ConfirmationRequired);
+    assert_eq!(machine.confirm(), "0.0.9 (abc1234)");
+    // What is confirmed is this one, and no other of the same version.
+    let other = package(&system("0.0.9", &vec![4; 400_000]), "0.0.9", 9, 7);
+    assert_eq!(code(anyway(&other)), Code::ConfirmationRequired);
+    assert_eq!(code(anyway(&older)), Code::ConfirmationRequired, "the other waits now");
+    machine.confirm();
+    // One that is excluded is not asked about.
+    let excluded = package(&system("0.0.4", b"kernel"), "0.0.4", 9, 7);
+    assert_eq!(code(machine.install(&excluded)), Code::TooOld);
+    assert_eq!(code(anyway(&excluded)), Code::TooOld);
+    assert_eq!(machine.variables().tries(Slot::B), 0);
+    assert!(anyway(&older).is_ok());
+    machine.restarts.recv_timeout(PATIENCE).unwrap();
+    assert_eq!(machine.variables().first(), Slot::B);
+}
+
+#[test]
+fn the_way_back_leads_to_nothing_that_is_excluded_but_from_a_trial() {
+    let other = system("0.0.4", b"before");
+    let machine = Machine::new("excluded", "order=AB\nA_left=3\nB_left=3\n", &other);
+    assert_eq!(code(machine.order(Order::Rollback, b"")), Code::TooOld);
+    let variables = "order=AB\nA_left=0\nB_left=3\ntrial=A\n";
+    let machine = Machine::new("excluded-trial", variables, &other);
+    assert!(machine.order(Order::Rollback, b"").is_ok());
+    machine.restarts.recv_timeout(PATIENCE).unwrap();
 }

@@ -40,12 +40,21 @@ pub enum Failed {
         /// The slot's.
         slot_bytes: u64,
     },
+    /// The system that runs lets none as old take its place.
+    Excluded {
+        /// The update.
+        update: Identity,
+        /// What runs.
+        running: Box<Identity>,
+    },
+    /// It is older than the system that runs, and nobody has confirmed it.
+    Unconfirmed(Identity),
     /// It is older than the system that runs, and that was not allowed.
     Older {
         /// The update.
         update: Identity,
         /// What runs.
-        running: Identity,
+        running: Box<Identity>,
     },
     /// What came is not what was signed.
     Damaged,
@@ -73,6 +82,8 @@ impl fmt::Display for Failed {
             Failed::Older { update, running } => {
                 write!(f, "the update {update} is older than {running}, which runs")
             }
+            Failed::Excluded { update, running } => excluded(f, update, running),
+            Failed::Unconfirmed(update) => unconfirmed(f, update),
             Failed::Damaged => f.write_str("the update is damaged: its checksum is another"),
             Failed::NotKept => {
                 f.write_str("the disk does not give back what was written: it may be failing")
@@ -84,6 +95,17 @@ impl fmt::Display for Failed {
             Failed::Disk(error) => write!(f, "the disk: {error}"),
         }
     }
+}
+
+/// For the operator.
+pub fn excluded(f: &mut impl fmt::Write, other: &Identity, running: &Identity) -> fmt::Result {
+    let oldest = running.oldest.unwrap_or(running.version);
+    write!(f, "{running}, which runs, lets nothing older than {oldest} take its place: not {other}")
+}
+
+/// For the operator.
+pub fn unconfirmed(f: &mut impl fmt::Write, other: &Identity) -> fmt::Result {
+    write!(f, "{other} is older than what runs: confirm it with the password or the console's code")
 }
 
 impl From<Refused> for Failed {
@@ -171,10 +193,12 @@ pub struct Demand<'a> {
     pub running: Slot,
     /// The system in it.
     pub release: &'a Identity,
-    /// The key it believes.
-    pub key: &'a PublicKey,
+    /// The keys it believes.
+    pub keys: &'a [PublicKey],
     /// Whether it may be older.
     pub allow_downgrade: bool,
+    /// Whether somebody has confirmed this one, where it is older.
+    pub is_confirmed: &'a dyn Fn(&Header) -> bool,
 }
 
 /// Installs a package of `length` bytes that `source` gives. The slot comes first afterwards, and is
@@ -234,7 +258,7 @@ fn receive_header(
             Failed::Refused(package::NotAnUpdate::Opening.into())
         });
     }
-    let header = package::verify(&bytes, demand.key)?;
+    let header = package::verify(&bytes, demand.keys)?;
     let comes = length.saturating_sub(HEADER_BYTES as u64);
     if comes < header.bytes {
         return Err(Failed::CutShort { came: comes, of: header.bytes });
@@ -246,9 +270,23 @@ fn receive_header(
     if header.bytes > slot_bytes {
         return Err(Failed::TooLarge { bytes: header.bytes, slot_bytes });
     }
-    if header.identity.is_older_than(demand.release) && !demand.allow_downgrade {
-        let running = demand.release.clone();
-        return Err(Failed::Older { update: header.identity, running });
+    let running = demand.release;
+    if running.excludes(&header.identity) {
+        return Err(Failed::Excluded {
+            update: header.identity,
+            running: Box::new(running.clone()),
+        });
+    }
+    if header.identity.is_older_than(running) {
+        if !demand.allow_downgrade {
+            return Err(Failed::Older {
+                update: header.identity,
+                running: Box::new(running.clone()),
+            });
+        }
+        if !(demand.is_confirmed)(&header) {
+            return Err(Failed::Unconfirmed(header.identity));
+        }
     }
     Ok(header)
 }

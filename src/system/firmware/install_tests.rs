@@ -89,7 +89,13 @@ fn release() -> Identity {
 
 fn run(package: &[u8], medium: &mut Forgetful, allow_downgrade: bool) -> Result<Header, Failed> {
     let (release, key) = (release(), key(7));
-    let demand = Demand { running: Slot::A, release: &release, key: &key, allow_downgrade };
+    let demand = Demand {
+        running: Slot::A,
+        release: &release,
+        keys: &[key],
+        allow_downgrade,
+        is_confirmed: &|_| true,
+    };
     install(&demand, package.len() as u64, &mut &*package, medium, &mut |_| ())
 }
 
@@ -109,7 +115,13 @@ fn a_whole_update_comes_first_with_one_try() {
     let mut told = Vec::new();
     let package = package(&blob, "0.2.0", 5, 7);
     let (release, key) = (release(), key(7));
-    let demand = Demand { running: Slot::A, release: &release, key: &key, allow_downgrade: false };
+    let demand = Demand {
+        running: Slot::A,
+        release: &release,
+        keys: &[key],
+        allow_downgrade: false,
+        is_confirmed: &|_| true,
+    };
     let tell = &mut |progress| told.push(progress);
     let length = package.len() as u64;
     let header = install(&demand, length, &mut &package[..], &mut medium, tell).unwrap();
@@ -198,8 +210,13 @@ fn what_breaks_on_the_way_is_never_tried() {
     // The connection breaks.
     for at in [HEADER_BYTES, HEADER_BYTES + 4000, HEADER_BYTES + 200_000] {
         let (release, key) = (release(), key(7));
-        let demand =
-            Demand { running: Slot::A, release: &release, key: &key, allow_downgrade: false };
+        let demand = Demand {
+            running: Slot::A,
+            release: &release,
+            keys: &[key],
+            allow_downgrade: false,
+            is_confirmed: &|_| true,
+        };
         let mut medium = Forgetful::new(&old, usize::MAX);
         let (length, mut source) = (good.len() as u64, &good[..at]);
         let failed = install(&demand, length, &mut source, &mut medium, &mut |_| ());
@@ -247,7 +264,13 @@ fn a_disk_of_files_takes_an_update() {
     std::fs::write(slot_a, b"").unwrap();
     std::fs::write(&slot_b, vec![9; SLOT_BYTES]).unwrap();
     let (release, key, blob) = (release(), key(7), blob());
-    let demand = Demand { running: Slot::A, release: &release, key: &key, allow_downgrade: false };
+    let demand = Demand {
+        running: Slot::A,
+        release: &release,
+        keys: &[key],
+        allow_downgrade: false,
+        is_confirmed: &|_| true,
+    };
     let package = package(&blob, "0.2.0", 5, 7);
     let partitions = places.partitions().unwrap();
     let mut disk = Disk::open(&partitions, Slot::B).unwrap();

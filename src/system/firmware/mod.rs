@@ -9,11 +9,16 @@
 //! beginning; the beginning is written last; the whole is read back from the disk; only then does
 //! the boot loader hear of it, with one try ([`install`]). Confirmed after some healthy minutes it
 //! has three; else the machine starts again, and the boot loader takes the other.
+//!
+//! An older system needs a person's confirmation ([`downgrade`]); one that the running system excludes
+//! (`oldest` in its release) is not taken at all.
 
 pub mod daemon;
+pub mod downgrade;
 pub mod environment;
 pub mod install;
 pub mod orders;
 pub mod package;
 pub mod slots;
+pub mod socket;
 pub mod state;

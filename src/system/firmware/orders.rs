@@ -8,9 +8,11 @@ use std::io::{self, BufRead, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::downgrade::Proof;
 use super::install::Failed;
 use super::slots::Slot;
 use crate::base::limits::FIRMWARE_LINE_BYTES_MAX;
@@ -55,6 +57,16 @@ impl fmt::Display for Order {
     }
 }
 
+/// What a connection begins with.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(untagged)]
+pub enum Request {
+    /// Something to be done.
+    Order(Order),
+    /// Something that somebody knows.
+    Proof(Proof),
+}
+
 /// What is answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -76,6 +88,11 @@ pub enum Answer {
         revision: String,
         /// The slot it is in.
         slot: Slot,
+    },
+    /// A proof was taken: the last line.
+    Taken {
+        /// What it is about.
+        taken: String,
     },
     /// Bytes of the package that have come.
     Writing {
@@ -103,6 +120,14 @@ pub enum Code {
     NotAnUpdate,
     /// Older than what runs.
     OlderVersion,
+    /// Older than what runs, and to be confirmed.
+    ConfirmationRequired,
+    /// The confirmation is neither the password nor the code.
+    WrongConfirmation,
+    /// Nothing waits for a confirmation.
+    NothingToConfirm,
+    /// Older than what may take the place of what runs.
+    TooOld,
     /// Not all of it came.
     CutShort,
     /// What came is not what was signed.
@@ -145,6 +170,8 @@ impl From<Failed> for Refusal {
             Failed::CutShort { .. } => Code::CutShort,
             Failed::TooLarge { .. } => Code::TooLarge,
             Failed::Older { .. } => Code::OlderVersion,
+            Failed::Unconfirmed(_) => Code::ConfirmationRequired,
+            Failed::Excluded { .. } => Code::TooOld,
             Failed::Damaged => Code::Damaged,
             Failed::OnTrial => Code::Busy,
             Failed::NotKept | Failed::Environment(_) | Failed::Disk(_) => Code::Disk,
@@ -153,11 +180,11 @@ impl From<Failed> for Refusal {
     }
 }
 
-/// Reads the line with the order.
+/// Reads the line with the order or the proof.
 ///
 /// # Errors
 /// It is none, or none came.
-pub fn receive(from: &mut dyn BufRead) -> Result<Order, Refusal> {
+pub fn receive(from: &mut dyn BufRead) -> Result<Request, Refusal> {
     let invalid = |why: &str| Refusal::new(Code::InvalidRequest, format!("no order: {why}"));
     let line = line(from).map_err(|error| invalid(&error.to_string()))?;
     let line = line.ok_or_else(|| invalid("nothing came"))?;
@@ -214,7 +241,7 @@ pub fn order(
                 let answer: Answer = serde_json::from_slice(&line)
                     .map_err(|error| format!("the answer is not understood: {error}"))?;
                 hear(&answer);
-                if matches!(answer, Answer::Error { .. } | Answer::Done { .. }) {
+                if !matches!(answer, Answer::Writing { .. } | Answer::Step { .. }) {
                     break Some(answer);
                 }
             }
@@ -231,6 +258,29 @@ pub fn order(
         (_, Err(error)) => Err(format!("the update stopped coming: {error}")),
         (Some(Answer::Error { error, .. }), _) => Err(error),
         _ => Err("the connection to the firmware daemon ended without an answer".to_owned()),
+    }
+}
+
+/// Says something that somebody knows, and waits until it is taken: what it is about. Made for the
+/// programme: it waits for `patience` at most.
+///
+/// # Errors
+/// Why it was not taken; no code where nobody answers.
+pub fn prove(
+    socket: &Path,
+    proof: Proof,
+    patience: Duration,
+) -> Result<String, (Option<Code>, String)> {
+    let unheard = |error: io::Error| (None, error.to_string());
+    let mut stream = UnixStream::connect(socket).map_err(unheard)?;
+    stream.set_read_timeout(Some(patience)).map_err(unheard)?;
+    stream.set_write_timeout(Some(patience)).map_err(unheard)?;
+    send(&mut stream, &Request::Proof(proof)).map_err(unheard)?;
+    let line = line(&mut io::BufReader::new(&stream)).map_err(unheard)?.unwrap_or_default();
+    match serde_json::from_slice(&line) {
+        Ok(Answer::Taken { taken }) => Ok(taken),
+        Ok(Answer::Error { error, code }) => Err((Some(code), error)),
+        _ => Err((None, "the answer is not understood".to_owned())),
     }
 }
 
@@ -267,7 +317,11 @@ mod tests {
 
     #[test]
     fn orders_are_read_in_the_agreed_words() {
-        let read = |mut text: &[u8]| receive(&mut text);
+        let read = |mut text: &[u8]| match receive(&mut text) {
+            Ok(Request::Order(order)) => Ok(order),
+            Ok(Request::Proof(proof)) => panic!("{proof:?}"),
+            Err(refusal) => Err(refusal),
+        };
         let install = Order::Install { bytes: 9, allow_downgrade: false };
         assert_eq!(
             read(b"{\"order\":\"install\",\"bytes\":9,\"allow_downgrade\":false}\nrest"),
@@ -294,6 +348,21 @@ mod tests {
     }
 
     #[test]
+    fn proofs_are_read_in_the_agreed_words() {
+        let confirm = b"{\"order\":\"confirm\",\"confirmation\":\"abc\"}\n";
+        let read = receive(&mut &confirm[..]).unwrap();
+        assert!(
+            matches!(&read, Request::Proof(Proof::Confirm { confirmation }) if confirmation == "abc")
+        );
+        assert_eq!(line_of(&read), confirm);
+        let change = b"{\"order\":\"password\",\"current\":\"a\",\"hash\":\"b\"}\n";
+        assert!(matches!(receive(&mut &change[..]), Ok(Request::Proof(Proof::Password { .. }))));
+        for wrong in [&b"{\"order\":\"confirm\"}\n"[..], b"{\"order\":\"password\",\"hash\":1}\n"] {
+            assert_eq!(receive(&mut &wrong[..]).unwrap_err().code, Code::InvalidRequest);
+        }
+    }
+
+    #[test]
     fn answers_are_said_and_heard_in_the_agreed_words() {
         let text = |text: &str| text.to_owned();
         for (answer, line) in [
@@ -311,6 +380,7 @@ mod tests {
                 },
                 "{\"done\":\"installed\",\"version\":\"0.1.0\",\"revision\":\"abc1234\",\"slot\":\"B\"}\n",
             ),
+            (Answer::Taken { taken: text("0.0.9 (abc)") }, "{\"taken\":\"0.0.9 (abc)\"}\n"),
             (
                 Answer::Error { error: text("no"), code: Code::NoOtherSystem },
                 "{\"error\":\"no\",\"code\":\"NO_OTHER_SYSTEM\"}\n",

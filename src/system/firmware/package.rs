@@ -62,6 +62,9 @@ pub struct Identity {
     /// When the commit was made, seconds since 1970.
     #[serde(rename = "made")]
     pub made_s: u64,
+    /// The oldest version that may take its place; `None`: any, if a person confirms it.
+    #[serde(skip)]
+    pub oldest: Option<Version>,
 }
 
 impl fmt::Display for Identity {
@@ -71,7 +74,7 @@ impl fmt::Display for Identity {
 }
 
 impl Identity {
-    /// Reads the lines `version`, `revision` and `made`.
+    /// Reads the lines `version`, `revision`, `made` and, where there is one, `oldest`.
     ///
     /// # Errors
     /// The word that is missing, doubled or no such thing.
@@ -87,7 +90,16 @@ impl Identity {
             return Err(NotAnUpdate::Bad("revision"));
         }
         let made_s = decimal(lines.value("made")?).ok_or(NotAnUpdate::Bad("made"))?;
-        Ok(Identity { version, revision: revision.to_owned(), made_s })
+        let oldest = match lines.value("oldest") {
+            Err(NotAnUpdate::Missing(_)) => None,
+            value => Some(value?.parse().map_err(|()| NotAnUpdate::Bad("oldest"))?),
+        };
+        Ok(Identity { version, revision: revision.to_owned(), made_s, oldest })
+    }
+
+    /// Whether this system lets another one take its place at all.
+    pub fn excludes(&self, other: &Identity) -> bool {
+        self.oldest.is_some_and(|oldest| other.version < oldest)
     }
 
     /// Whether this system is older than another: by version, and within one by when it was made.
@@ -111,10 +123,22 @@ pub struct Header {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct PublicKey(pub [u8; 32]);
 
+/// The keys a system believes at a time: the one its updates are signed with, and the one that the
+/// next ones will be.
+pub const KEYS_MAX: usize = 2;
+
 impl PublicKey {
     /// The key as 64 hexadecimal digits, white space around them allowed.
     pub fn from_hex(text: &str) -> Option<PublicKey> {
         hexadecimal(text.trim()).map(PublicKey)
+    }
+
+    /// One or two of them, a line each; `None`: there is no key, one more, or a line that is none.
+    pub fn all_from_hex(text: &str) -> Option<Vec<PublicKey>> {
+        let lines = text.lines().filter(|line| !line.trim().is_empty());
+        let keys: Option<Vec<PublicKey>> =
+            lines.take(KEYS_MAX + 1).map(PublicKey::from_hex).collect();
+        keys.filter(|keys| (1..=KEYS_MAX).contains(&keys.len()))
     }
 }
 
@@ -123,7 +147,7 @@ impl PublicKey {
 pub enum Refused {
     /// It is no header, or one of another kind.
     NotAnUpdate(NotAnUpdate),
-    /// It is not signed by the key this system believes.
+    /// It is not signed by a key this system believes.
     WrongSignature,
 }
 
@@ -164,7 +188,7 @@ impl fmt::Display for Refused {
         match self {
             Refused::NotAnUpdate(why) => write!(f, "{why}"),
             Refused::WrongSignature => {
-                f.write_str("the update is not signed with the key this system accepts")
+                f.write_str("the update is not signed with a key this system accepts")
             }
         }
     }
@@ -176,19 +200,21 @@ impl From<NotAnUpdate> for Refused {
     }
 }
 
-/// Reads a header, if `key` has signed it.
+/// Reads a header, if one of the keys has signed it.
 ///
 /// # Errors
 /// What it is not; see [`Refused`].
-pub fn verify(header: &[u8; HEADER_BYTES], key: &PublicKey) -> Result<Header, Refused> {
+pub fn verify(header: &[u8; HEADER_BYTES], keys: &[PublicKey]) -> Result<Header, Refused> {
     let (signed, signature) = header.split_at(SIGNED_BYTES);
     if !signed.starts_with(format!("{OPENING}\n").as_bytes()) {
         let is_later = signed.starts_with(OPENING_WORD.as_bytes());
         return Err(if is_later { NotAnUpdate::Later } else { NotAnUpdate::Opening }.into());
     }
-    UnparsedPublicKey::new(&ED25519, key.0)
-        .verify(signed, signature)
-        .map_err(|_| Refused::WrongSignature)?;
+    let has_signed =
+        |key: &PublicKey| UnparsedPublicKey::new(&ED25519, key.0).verify(signed, signature).is_ok();
+    if !keys.iter().any(has_signed) {
+        return Err(Refused::WrongSignature);
+    }
     Ok(parse(signed)?)
 }
 

@@ -44,7 +44,7 @@ pub fn package(blob: &[u8], version: &str, made_s: u64, seed: u8) -> Vec<u8> {
 #[test]
 fn a_signed_header_says_what_it_holds() {
     let header = signed(lines(b"blob", "0.12.3", 1763).as_bytes(), 7);
-    let read = verify(&header, &key(7)).unwrap();
+    let read = verify(&header, &[key(7)]).unwrap();
     assert_eq!(read.identity.to_string(), "0.12.3 (abc1234)");
     assert_eq!((read.identity.made_s, read.bytes), (1763, 4));
     assert_eq!(&read.sha256, digest(&SHA256, b"blob").as_ref());
@@ -54,17 +54,17 @@ fn a_signed_header_says_what_it_holds() {
 #[test]
 fn no_byte_may_be_another_and_no_key_either() {
     let header = signed(lines(b"blob", "0.1.0", 1).as_bytes(), 7);
-    assert_eq!(verify(&header, &key(8)), Err(Refused::WrongSignature));
+    assert_eq!(verify(&header, &[key(8)]), Err(Refused::WrongSignature));
     for at in 0..HEADER_BYTES {
         for bit in [1, 0x80] {
             let mut other = header;
             other[at] ^= bit;
-            assert!(verify(&other, &key(7)).is_err(), "byte {at}");
+            assert!(verify(&other, &[key(7)]).is_err(), "byte {at}");
         }
     }
     let mut unsigned = header;
     unsigned[SIGNED_BYTES..].fill(0);
-    assert_eq!(verify(&unsigned, &key(7)), Err(Refused::WrongSignature));
+    assert_eq!(verify(&unsigned, &[key(7)]), Err(Refused::WrongSignature));
 }
 
 #[test]
@@ -73,7 +73,7 @@ fn what_is_signed_must_still_say_everything_once() {
     let with = |from: &str, to: &str| {
         let text = good.replacen(from, to, 1);
         assert_ne!(text, good, "{from} is there to be replaced");
-        verify(&signed(text.as_bytes(), 7), &key(7))
+        verify(&signed(text.as_bytes(), 7), &[key(7)])
     };
     for word in ["version", "revision", "made", "bytes", "sha256"] {
         let gone = with(&format!("\n{word} "), "\nanother ");
@@ -110,10 +110,10 @@ fn what_is_signed_must_still_say_everything_once() {
 fn a_description_that_stops_in_the_middle_is_none() {
     let mut filled = lines(b"blob", "0.1.0", 1).into_bytes();
     filled.resize(SIGNED_BYTES, b'x');
-    assert_eq!(verify(&signed(&filled, 7), &key(7)), Err(NotAnUpdate::Text.into()));
+    assert_eq!(verify(&signed(&filled, 7), &[key(7)]), Err(NotAnUpdate::Text.into()));
     let mut bytes = lines(b"blob", "0.1.0", 1).into_bytes();
     bytes.extend_from_slice(b"note \xff\n");
-    assert_eq!(verify(&signed(&bytes, 7), &key(7)), Err(NotAnUpdate::Text.into()));
+    assert_eq!(verify(&signed(&bytes, 7), &[key(7)]), Err(NotAnUpdate::Text.into()));
 }
 
 #[test]
@@ -122,6 +122,7 @@ fn older_is_by_version_then_by_date() {
         version: version.parse().unwrap(),
         revision: "a".to_owned(),
         made_s,
+        oldest: None,
     };
     let running = identity("0.10.0", 500);
     for (version, made_s, is_older) in [
@@ -134,4 +135,38 @@ fn older_is_by_version_then_by_date() {
         let other = identity(version, made_s);
         assert_eq!(other.is_older_than(&running), is_older, "{version} of {made_s}");
     }
+}
+
+#[test]
+fn either_of_two_keys_is_believed_and_no_third() {
+    let header = signed(lines(b"blob", "0.1.0", 1).as_bytes(), 8);
+    assert!(verify(&header, &[key(7), key(8)]).is_ok() && verify(&header, &[key(8)]).is_ok());
+    assert_eq!(verify(&header, &[key(7), key(9)]), Err(Refused::WrongSignature));
+    assert_eq!(verify(&header, &[]), Err(Refused::WrongSignature));
+    let text =
+        |seeds: &[u8]| -> String { seeds.iter().map(|seed| hex(&key(*seed).0) + "\n").collect() };
+    assert_eq!(PublicKey::all_from_hex(&text(&[7])), Some(vec![key(7)]));
+    assert_eq!(PublicKey::all_from_hex(&text(&[7, 8])), Some(vec![key(7), key(8)]));
+    for wrong in [String::new(), text(&[7, 8, 9]), text(&[7]) + "no key\n", "\n\n".to_owned()] {
+        assert_eq!(PublicKey::all_from_hex(&wrong), None, "{wrong}");
+    }
+}
+
+#[test]
+fn a_system_says_what_may_take_its_place() {
+    let say = |lines: &str| Identity::parse(&format!("version 0.3.0\nrevision a\nmade 5\n{lines}"));
+    let old = |version: &str| {
+        Identity::parse(&format!("version {version}\nrevision a\nmade 9\n")).unwrap()
+    };
+    let any = say("").unwrap();
+    assert!(!any.excludes(&old("0.0.1")));
+    let some = say("oldest 0.2.0\n").unwrap();
+    assert!(some.excludes(&old("0.1.9")));
+    assert!(!some.excludes(&old("0.2.0")) && !some.excludes(&old("0.4.0")));
+    for wrong in ["oldest 2\n", "oldest \n", "oldest 0.1.0\noldest 0.1.0\n"] {
+        assert!(say(wrong).is_err(), "{wrong}");
+    }
+    let header = lines(b"blob", "0.3.0", 1) + "oldest 0.2.0\n";
+    let read = verify(&signed(header.as_bytes(), 7), &[key(7)]).unwrap();
+    assert_eq!(read.identity.oldest, Some(Version([0, 2, 0])));
 }

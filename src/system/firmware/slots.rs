@@ -129,10 +129,10 @@ impl Places {
         Identity::parse(&text.ok()?).ok()
     }
 
-    /// The key whose updates it accepts.
-    pub fn key(&self) -> Option<PublicKey> {
+    /// The keys whose updates it accepts.
+    pub fn keys(&self) -> Option<Vec<PublicKey>> {
         let text = text_of(&self.below("etc/streamcaster/update.pub"), FIRMWARE_TEXT_BYTES_MAX);
-        PublicKey::from_hex(&text.ok()?)
+        PublicKey::all_from_hex(&text.ok()?)
     }
 
     /// The partitions, all of one disk; `None` where there are none.

@@ -49,6 +49,12 @@ pub struct Image {
     /// is none)
     #[argh(option)]
     key: Option<PathBuf>,
+    /// the key of later updates, which this image accepts besides: made when there is no such file
+    #[argh(option)]
+    next_key: Option<PathBuf>,
+    /// the oldest version that may take this one's place, as in 0.2.0 (default: any, once confirmed)
+    #[argh(option)]
+    oldest: Option<String>,
     /// the folder the files go to, instead of target/dist
     #[argh(option)]
     out: Option<PathBuf>,
@@ -112,8 +118,13 @@ fn assemble(options: &Image, product: &Path, folder: &Path, stage: &Path) -> Res
     let kernel = kernel::find()?;
     let mtime = commit_time();
     let version = said(Command::new(product).arg("version"))?;
-    let release = Release::of(&version, mtime)?;
+    let mut release = Release::of(&version, mtime)?;
+    release.set_oldest(options.oldest.as_deref())?;
     let key = Key::take(options.key.as_deref())?;
+    let mut accepted = key.public();
+    if let Some(next) = &options.next_key {
+        accepted.push_str(&Key::take_or_make(next)?.public());
+    }
     let fresh_data = disk::data(None, mtime, stage)?;
     let parts = rootfs::Parts {
         kernel: &kernel,
@@ -121,7 +132,7 @@ fn assemble(options: &Image, product: &Path, folder: &Path, stage: &Path) -> Res
         fresh_data: &fresh_data,
         debug_shell: options.debug_shell,
         release: &release.lines(),
-        key: &key.public(),
+        keys: &accepted,
         mtime,
     };
     let initrd = rootfs::pack(&parts, stage)?;

@@ -37,8 +37,8 @@ pub struct Parts<'a> {
     pub fresh_data: &'a [u8],
     /// What the system says of itself: version, revision, time.
     pub release: &'a str,
-    /// The public key whose updates it accepts, in hexadecimal.
-    pub key: &'a str,
+    /// The public keys whose updates it accepts, a line each in hexadecimal.
+    pub keys: &'a str,
     /// Whether the serial console gives a root shell.
     pub debug_shell: bool,
     /// The time all files bear, in seconds since 1970.
@@ -87,7 +87,7 @@ pub fn pack(parts: &Parts<'_>, stage: &Path) -> Result<Vec<u8>, String> {
     add_above(&fresh, &mut tree);
     tree.insert(fresh, Entry::File(0o644, gzip(parts.fresh_data)?));
     for (path, text) in
-        [("etc/streamcaster/release", parts.release), ("etc/streamcaster/update.pub", parts.key)]
+        [("etc/streamcaster/release", parts.release), ("etc/streamcaster/update.pub", parts.keys)]
     {
         tree.insert(path.to_owned(), Entry::File(0o644, text.as_bytes().to_vec()));
     }
