@@ -28,7 +28,7 @@ const SHELLS: [(&str, &str); 2] = [("outputs", "feeder"), ("system", "link clock
 /// What their tests read.
 const INCLUDED: &str = "inputs/standby.flv";
 /// What they use; the versions are the program's.
-const DEPENDENCIES: [&str; 9] = [
+const DEPENDENCIES: [&str; 10] = [
     "bytes",
     "fastrand",
     "h264-reader",
@@ -36,6 +36,7 @@ const DEPENDENCIES: [&str; 9] = [
     "memchr",
     "rml_rtmp",
     "rustix",
+    "serde",
     "smol",
     "socket2",
 ];
