@@ -1,7 +1,6 @@
 //! Puts into the binary what it should know of its own making (version control id, commit date,
-//! compiler) and the control page's files, compressed and hashed; has the product's linker lay side
-//! by side what runs while something is on air. Everything here depends on the sources alone, so
-//! that two builds of one commit are equal byte for byte.
+//! compiler) and the control page's files, compressed and hashed. Everything here depends on the
+//! sources alone, so that two builds of one commit are equal byte for byte.
 
 use std::env;
 use std::fs;
@@ -41,8 +40,6 @@ const PAGE_FILES: [&str; 24] = [
     "words-ja.js",
     "words.js",
 ];
-/// Names of functions, a line each, in the order in which they are laid.
-const ON_AIR: &str = "src/on_air.txt";
 const MONTHS: [&str; 12] =
     ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
@@ -58,30 +55,7 @@ fn main() -> io::Result<()> {
     table.push_str("]\n");
     fs::write(out.join("page_files.rs"), table)?;
     let document = compress(API_DOCUMENT.0, API_DOCUMENT.1, &out)?;
-    fs::write(out.join("api_document.rs"), document.trim_end().trim_end_matches(','))?;
-    lay_out_code(&out)
-}
-
-/// Has the linker put the functions that run on air before all others. The kernel maps a file by
-/// windows of 64 KiB around what is touched: strewn over the binary, the third that runs keeps
-/// all of it resident. Each function has a section of its own, named after it; GNU ld and lld add
-/// to their own script one that says INSERT.
-fn lay_out_code(out: &Path) -> io::Result<()> {
-    println!("cargo:rerun-if-changed={ON_AIR}");
-    if env::var("CARGO_CFG_TARGET_ENV").as_deref() != Ok("musl") {
-        return Ok(());
-    }
-    let list = fs::read_to_string(ON_AIR)?;
-    // The C library's objects have that ending; they are small and called by everything.
-    let mut script = String::from("SECTIONS { .text.on_air : {\n*:*.lo(.text .text.*)\n");
-    for name in list.lines().filter(|line| !line.starts_with('#')) {
-        script.push_str(&format!("*(.text.{name} .text.unlikely.{name})\n"));
-    }
-    script.push_str("} } INSERT BEFORE .text;\n");
-    let file = out.join("on_air.ld");
-    fs::write(&file, script)?;
-    println!("cargo:rustc-link-arg-bins=-Wl,--script={}", file.display());
-    Ok(())
+    fs::write(out.join("api_document.rs"), document.trim_end().trim_end_matches(','))
 }
 
 /// Sets `STREAMCASTER_GIT`, `STREAMCASTER_BUILT` and `STREAMCASTER_COMPILER`.

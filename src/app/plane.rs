@@ -97,7 +97,7 @@ impl Plane {
             programme: Rc::new(Programme::new(switcher)),
             shutdown: Rc::default(),
         };
-        let viewers = Rc::new(Viewers::new(config.rtmp.viewers_max));
+        let viewers = Rc::new(Viewers::new(config.rtmp.viewers_max, config.rtmp.batch));
         let udp = UdpInput::bind(&config.udp, config.programme.silence).map_err(|cause| {
             let hint = "Choose another address with [input.udp] listen or --udp";
             let what = format!("the UDP input {} cannot be opened", config.udp.listen);
@@ -166,6 +166,10 @@ impl Plane {
         .detach();
         self.start("udp", Plane::receive).detach();
         self.start("rtmp", |plane| Rc::clone(&plane.port).run(plane.context.clone())).detach();
+        self.start("viewers", |plane| async move {
+            plane.viewers.wake(&plane.context.programme).await;
+        })
+        .detach();
         self.start("previews", |plane| async move {
             let Context { executor, programme, .. } = &plane.context;
             plane.previews.run(executor, programme).await;

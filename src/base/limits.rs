@@ -585,6 +585,14 @@ pub const LOG_ROTATE_MS_MAX: u64 = 2_000;
 // ── The probe ───────────────────────────────────────────────────────────────────────────────
 /// The largest answer a probe reads.
 pub const PROBE_ANSWER_BYTES_MAX: u64 = 256 << 10;
+/// The longest a configuration may have frames wait to share a write to a viewer.
+pub const VIEWER_BATCH_MS_MAX: usize = 500;
+/// How long they may, unless it says otherwise: at 30 per second two or three leave together.
+pub const VIEWER_BATCH_MS_DEFAULT: u64 = 70;
+/// With so many viewers frames begin to wait: fewer cost so little that nothing is to be saved.
+pub const VIEWER_BATCH_FROM: usize = 20;
+/// With so many they wait in full.
+pub const VIEWER_BATCH_FULL: usize = 100;
 /// A programme of which nothing was stored for longer stands still: slides change more often, and
 /// what is silent is covered within seconds.
 pub const PLANE_STILL_MS_MAX: u64 = 30_000;

@@ -1,6 +1,9 @@
 //! RTMP viewers. Purpose: feeds each from the ring, keeps its statistics, and closes it by name
 //! and reason when it cannot keep up (MediaMTX #4651). Non-goals: admission (ports), what is on
 //! air. Bounds: the configured number of viewers; per viewer this state and the session's.
+//!
+//! What an audience costs is the kernel's work for each write. With many viewers frames wait for
+//! one another, [`batch`] at most, and several leave by one write.
 
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -11,16 +14,17 @@ use std::time::Duration;
 use log::{debug, info};
 
 use crate::base::events::{Condition, News};
-use crate::base::limits::VIEWER_STALL_MS_MAX;
+use crate::base::limits::{VIEWER_BATCH_FROM, VIEWER_BATCH_FULL, VIEWER_STALL_MS_MAX};
 use crate::base::time::Mono;
 use crate::codec::access_unit::Track;
-use crate::program::bell::Listener;
+use crate::program::bell::{Bell, Listener};
 use crate::program::Programme;
 use crate::rtmp::server::{ServerEvent, ServerSession};
 use crate::rtmp::Session;
 use crate::system::clock;
 use crate::system::heap;
 use crate::system::link::{Link, LinkEnd, Wake};
+use crate::system::reactor::Sleep;
 use crate::system::shutdown::Shutdown;
 use crate::system::snapshot::ViewerStatus;
 
@@ -29,6 +33,10 @@ use super::feeder::{Audience, Fed, FeedError, Feeder};
 /// The viewers there are.
 pub struct Viewers {
     max: usize,
+    /// How long frames may wait to leave together.
+    batch_max: Duration,
+    /// Rings when the viewers have something to send.
+    bell: Rc<Bell>,
     seats: RefCell<BTreeMap<u64, Rc<RefCell<ViewerStatus>>>>,
     totals: Totals,
     comings: RefCell<News>,
@@ -49,10 +57,13 @@ pub struct Totals {
 }
 
 impl Viewers {
-    /// Room for `max` viewers.
-    pub fn new(max: usize) -> Viewers {
+    /// Room for `max` viewers; with many of them frames wait `batch_max` at most for others, to
+    /// leave together.
+    pub fn new(max: usize, batch_max: Duration) -> Viewers {
         Viewers {
             max,
+            batch_max,
+            bell: Rc::default(),
             seats: RefCell::default(),
             totals: Totals::default(),
             comings: RefCell::default(),
@@ -70,6 +81,23 @@ impl Viewers {
         let id = status.borrow().id;
         seats.insert(id, Rc::clone(&status));
         Some(Seat { viewers: Rc::clone(self), id, status })
+    }
+
+    /// Wakes the viewers when the programme has moved, for ever: at once behind a pause, and no
+    /// sooner than [`batch`] behind the last time.
+    pub async fn wake(&self, programme: &Programme) {
+        let mut moved = programme.listen();
+        let mut last = clock::mono();
+        loop {
+            moved.heard().await;
+            let due = last + batch(self.seats.borrow().len(), self.batch_max);
+            let now = clock::mono();
+            if now < due {
+                Sleep::after(due.since(now)).await;
+            }
+            last = clock::mono();
+            self.bell.ring();
+        }
     }
 
     /// Logs that one has come or gone; a flood of them is only counted.
@@ -91,6 +119,14 @@ impl Viewers {
     pub fn totals(&self) -> &Totals {
         &self.totals
     }
+}
+
+/// How long frames may wait with so many viewers: not at all up to [`VIEWER_BATCH_FROM`], in full
+/// from [`VIEWER_BATCH_FULL`] on.
+fn batch(viewers: usize, most: Duration) -> Duration {
+    let many = viewers.saturating_sub(VIEWER_BATCH_FROM);
+    let span = VIEWER_BATCH_FULL - VIEWER_BATCH_FROM;
+    most.mul_f64((many as f64 / span as f64).min(1.0))
 }
 
 fn tell(news: &RefCell<News>, words: impl fmt::Display) {
@@ -179,13 +215,14 @@ pub async fn serve(
     session: ServerSession,
 ) {
     let Some(message_stream) = session.playing() else { return };
+    let listener = seat.viewers.bell.listen();
     let mut viewer = Viewer {
         seat,
         programme,
         link,
         session,
         feeder: Feeder::new(message_stream, Audience::Viewer, clock::mono()),
-        listener: programme.listen(),
+        listener,
         skips_said: 0,
         slow: Condition::default(),
     };
@@ -296,5 +333,18 @@ impl Viewer<'_> {
             let words = format_args!("viewer {id} {address} keeps up again (skipped {over})");
             tell(&self.seat.viewers.slowness, words);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn few_viewers_wait_for_nothing_and_many_in_full() {
+        let most = Duration::from_millis(80);
+        let ms = |viewers| batch(viewers, most).as_millis();
+        assert_eq!([0, 1, 20, 21, 60, 100, 2000].map(ms), [0, 0, 0, 1, 40, 80, 80]);
+        assert_eq!(batch(2000, Duration::ZERO), Duration::ZERO);
     }
 }

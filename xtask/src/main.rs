@@ -49,7 +49,6 @@ enum Command {
     Mutants(mutants::Mutants),
     Dist(Dist),
     Size(Size),
-    Layout(Layout),
     Image(image::Image),
     Sign(sign::Sign),
     Emulate(emulate::Emulate),
@@ -91,11 +90,6 @@ struct Size {
     save: bool,
 }
 
-/// find which functions run while something is on air, for the linker to lay them side by side
-#[derive(FromArgs)]
-#[argh(subcommand, name = "layout")]
-struct Layout {}
-
 fn main() -> ExitCode {
     let arguments: Arguments = argh::from_env();
     let outcome = match arguments.command {
@@ -107,7 +101,6 @@ fn main() -> ExitCode {
         Command::Mutants(options) => mutants::run(&options),
         Command::Dist(_) => dist::run(),
         Command::Size(size) => size::run(size.compare, size.save),
-        Command::Layout(Layout {}) => bench::layout::run(),
         Command::Image(options) => image::run(&options),
         Command::Sign(options) => sign::run(&options),
         Command::Emulate(options) => emulate::run(&options),

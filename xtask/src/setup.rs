@@ -142,13 +142,6 @@ const FUZZ_TOOLS: [Tool; 1] = [Tool {
     present: || answers("c++", &["--version"]),
 }];
 
-/// What only `cargo xtask layout` needs.
-const LAYOUT_TOOLS: [Tool; 1] = [Tool {
-    name: "Valgrind",
-    packages: &["valgrind"],
-    present: || answers("valgrind", &["--version"]),
-}];
-
 fn binutils() -> bool {
     ["strip", "readelf", "nm"].iter().all(|tool| answers(tool, &["--version"]))
 }
@@ -263,11 +256,6 @@ pub fn ensure(with_debian: bool) -> Result<(), String> {
 /// Installs what `cargo xtask fuzz` needs beyond that.
 pub fn cpp_compiler() -> Result<(), String> {
     debian_packages(&FUZZ_TOOLS)
-}
-
-/// Installs what `cargo xtask layout` needs beyond that.
-pub fn valgrind() -> Result<(), String> {
-    debian_packages(&LAYOUT_TOOLS)
 }
 
 fn rust_components() -> Result<(), String> {

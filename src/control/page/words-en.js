@@ -197,6 +197,7 @@ export const words = {
   set_input_pull_key: "Key for it|", set_input_pull_enabled: "Pull from it|",
   set_rtmp_listen: "Address and port|Where viewers and publishers connect.",
   set_rtmp_viewers_max: "Viewers at once|", set_rtmp_destinations_max: "Destinations, at most|",
+  set_rtmp_batch_ms_max: "Frames leave together within, ms|With many viewers; saves processor time. 0: each at once.",
   set_rtmp_play_key: "Play key|What a viewer adds to the address as ?key=…",
   set_http_listen: "Address and port|Of this page and its API.",
   set_http_tls_certificate: "Certificate file|For HTTPS; read again when it changes.",

@@ -197,6 +197,7 @@ export const words = {
   set_input_pull_key: "取得用のキー|", set_input_pull_enabled: "取得する|",
   set_rtmp_listen: "アドレスとポート|視聴者と配信ソフトの接続先。",
   set_rtmp_viewers_max: "同時視聴者数の上限|", set_rtmp_destinations_max: "配信先の上限|",
+  set_rtmp_batch_ms_max: "まとめて送信する間隔の上限（ミリ秒）|視聴者が多いときの CPU 負荷を抑えます。0 で無効。",
   set_rtmp_play_key: "再生キー|視聴者がアドレスに ?key=… として付けるもの。",
   set_http_listen: "アドレスとポート|このページと API。",
   set_http_tls_certificate: "証明書ファイル|HTTPS 用。変更されると読み直します。",

@@ -17,7 +17,7 @@ use super::{inputs, suggest, Build, Listen, Origin, Place};
 use crate::base::limits::{
     CONFIG_BYTES_MAX, DESTINATIONS_MAX, LOG_FILES_MAX, LOG_FILE_BYTES_MAX, LOG_FILE_BYTES_MIN,
     RING_BYTES_MAX, RING_BYTES_MIN, SILENCE_MS_MAX, SILENCE_MS_MIN, UDP_RECEIVE_BUFFER_BYTES_MAX,
-    UDP_RECEIVE_BUFFER_BYTES_MIN, VIEWERS_MAX,
+    UDP_RECEIVE_BUFFER_BYTES_MIN, VIEWERS_MAX, VIEWER_BATCH_MS_MAX,
 };
 use crate::system::health::Thresholds;
 use crate::system::store::{self, Links};
@@ -233,6 +233,9 @@ impl Reading<'_> {
         }
         if let Some(most) = self.count(section, "destinations_max", 1, DESTINATIONS_MAX) {
             self.build.config.rtmp.destinations_max = most;
+        }
+        if let Some(most) = self.count(section, "batch_ms_max", 0, VIEWER_BATCH_MS_MAX) {
+            self.build.config.rtmp.batch = Duration::from_millis(most as u64);
         }
         let play_key = |value: &DeValue<'_>| values::play_key(values::text(value)?);
         if let Some((key, _)) = self.value(section, "play_key", Show::Nothing, play_key) {

@@ -34,7 +34,7 @@ pub use self::network::{Interface, Network, NetworkError};
 use self::destinations::Draft;
 use crate::base::limits::{
     DESTINATIONS_DEFAULT, LOG_FILES_DEFAULT, LOG_FILE_BYTES_DEFAULT, RING_BYTES_DEFAULT,
-    SILENCE_MS_DEFAULT, UDP_RECEIVE_BUFFER_BYTES_DEFAULT, VIEWERS_DEFAULT,
+    SILENCE_MS_DEFAULT, UDP_RECEIVE_BUFFER_BYTES_DEFAULT, VIEWERS_DEFAULT, VIEWER_BATCH_MS_DEFAULT,
 };
 use crate::base::redact::{register, Secret};
 use crate::system::certificate::TlsFiles;
@@ -106,6 +106,8 @@ pub struct RtmpConfig {
     pub viewers_max: usize,
     /// Destinations there may be.
     pub destinations_max: usize,
+    /// How long frames may wait to share a write, with many viewers; zero: never.
+    pub batch: Duration,
     /// What a viewer must know to play.
     pub play_key: Option<Secret>,
 }
@@ -169,6 +171,7 @@ impl Default for RtmpConfig {
             listen: everywhere(1935),
             viewers_max: VIEWERS_DEFAULT,
             destinations_max: DESTINATIONS_DEFAULT,
+            batch: Duration::from_millis(VIEWER_BATCH_MS_DEFAULT),
             play_key: None,
         }
     }

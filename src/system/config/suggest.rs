@@ -7,7 +7,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 11] = [
     ("input.udp", &["listen", "interface", "allow", "programme", "receive_buffer_kib"]),
     ("input.rtmp", &["enabled", "key", "allow"]),
     ("input.pull", &["enabled", "url", "key"]),
-    ("rtmp", &["listen", "viewers_max", "destinations_max", "play_key"]),
+    ("rtmp", &["listen", "viewers_max", "destinations_max", "batch_ms_max", "play_key"]),
     ("http", &["listen", "password_hash", "tls_certificate", "tls_key"]),
     ("stat", &["listen"]),
     ("log", &["level", "file_kib", "files"]),

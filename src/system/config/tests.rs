@@ -199,7 +199,7 @@ fn unknown_keys_and_sections_are_told_with_the_nearest() {
         [
             "data/config.toml:3: [rtmp] viewer_max: unknown key; did you mean viewers_max?",
             "data/config.toml:4: [rtmp] kye: unknown key; expected one of listen, viewers_max, \
-             destinations_max, play_key",
+             destinations_max, batch_ms_max, play_key",
             "data/config.toml:5: [input.upd]: unknown section; did you mean [input.udp]?",
             "data/config.toml:7: outputs: unknown section; expected one of [appliance], [programme], \
              [input.udp], [input.rtmp], [input.pull], [rtmp], [http], [stat], [log], [health], [[destination]]",

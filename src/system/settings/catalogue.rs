@@ -16,7 +16,7 @@ use crate::base::limits::{
     ALLOWED_NETWORKS_MAX, DESTINATIONS_MAX, HEALTH_S_MAX, LOG_FILES_MAX, LOG_FILE_BYTES_MAX,
     LOG_FILE_BYTES_MIN, PLAY_KEY_BYTES_MIN, PUBLISH_KEY_BYTES_MIN, RING_BYTES_MAX, RING_BYTES_MIN,
     RTMP_NAME_BYTES_MAX, SILENCE_MS_MAX, SILENCE_MS_MIN, UDP_RECEIVE_BUFFER_BYTES_MAX,
-    UDP_RECEIVE_BUFFER_BYTES_MIN, VIEWERS_MAX,
+    UDP_RECEIVE_BUFFER_BYTES_MIN, VIEWERS_MAX, VIEWER_BATCH_MS_MAX,
 };
 use crate::base::redact::{Secret, MASK};
 use crate::system::config::{Arguments, Config, Network};
@@ -131,7 +131,7 @@ const fn setting(key: &'static str, kind: Kind, read: fn(&Config) -> Value) -> S
 const LEVELS: Kind = Kind::Choice(&["error", "warn", "info", "debug", "trace", "off"]);
 
 /// All of them, in the order a person reads them.
-pub static SETTINGS: [Setting; 32] = [
+pub static SETTINGS: [Setting; 33] = [
     Setting {
         restart: false,
         ..setting("appliance.name", Kind::Text, |c| {
@@ -203,6 +203,9 @@ pub static SETTINGS: [Setting; 32] = [
     }),
     setting("rtmp.destinations_max", Kind::Integer(1, DESTINATIONS_MAX as u64), |c| {
         Value::Integer(c.rtmp.destinations_max as u64)
+    }),
+    setting("rtmp.batch_ms_max", Kind::Integer(0, VIEWER_BATCH_MS_MAX as u64), |c| {
+        Value::Integer(u64::try_from(c.rtmp.batch.as_millis()).unwrap_or(u64::MAX))
     }),
     setting("rtmp.play_key", Kind::Secret(PLAY_KEY_BYTES_MIN, RTMP_NAME_BYTES_MAX), |c| {
         hint(c.rtmp.play_key.as_ref())

@@ -11,7 +11,6 @@ mod crowd;
 mod files;
 mod floor;
 mod http;
-pub mod layout;
 mod long;
 mod movie;
 mod player;
