@@ -6,6 +6,8 @@
 use std::fmt;
 use std::sync::{PoisonError, RwLock};
 
+use base64ct::{Base64Unpadded, Base64UrlUnpadded, Encoding};
+
 use super::limits::SECRETS_MAX;
 
 /// What stands in a secret's place.
@@ -98,8 +100,7 @@ impl fmt::Display for Secret {
 
 /// Replaces each of `secrets` in a peer's words by its hint: as it is, percent-encoded in any
 /// mixture, percent-decoded, without the parameters behind its `?`, and the values of those
-/// parameters. Then masks what is secret
-/// by its form: user info in URLs, and query values named `key`, `token`, `password` and the like.
+/// parameters; a long one in other case and in base64 too. Then masks what is secret by its form: user info in URLs, and query values named `key`, `token`, `password` and the like.
 pub fn scrub(text: &str, secrets: &[&Secret]) -> String {
     let mut needles: Vec<Needle> = secrets.iter().flat_map(|secret| Needle::all(secret)).collect();
     sort(&mut needles);
@@ -153,7 +154,10 @@ impl Registry {
 struct Needle {
     bytes: Vec<u8>,
     hint: String,
+    /// It is found inside other words, cut off, and in other case.
     long: bool,
+    /// It is in base64, where case matters.
+    is_coded: bool,
 }
 
 impl Needle {
@@ -165,12 +169,21 @@ impl Needle {
         forms.sort();
         forms.dedup();
         forms.retain(|form| !form.is_empty());
-        let needle = |bytes: Vec<u8>| Needle {
+        let mut coded: Vec<Vec<u8>> = forms.iter().flat_map(|form| in_base64(form)).collect();
+        coded.sort();
+        coded.dedup();
+        let needle = |bytes: Vec<u8>, is_coded| Needle {
             long: bytes.len() >= LONG_CHARS_MIN,
             hint: secret.hint(),
             bytes,
+            is_coded,
         };
-        forms.into_iter().map(needle).collect()
+        let plain = forms.into_iter().map(|form| needle(form, false));
+        plain.chain(coded.into_iter().map(|form| needle(form, true))).collect()
+    }
+
+    fn is_same(&self, byte: u8, wanted: u8) -> bool {
+        byte == wanted || (self.long && !self.is_coded && byte.eq_ignore_ascii_case(&wanted))
     }
 
     /// How many bytes at the beginning of `text` are this secret, given the character before.
@@ -185,8 +198,8 @@ impl Needle {
             }
             let (&first, after) = rest.split_first()?;
             rest = match encoded_byte(rest) {
-                Some((byte, after)) if byte == wanted => after,
-                _ if first == wanted => after,
+                Some((byte, after)) if self.is_same(byte, wanted) => after,
+                _ if self.is_same(first, wanted) => after,
                 _ => return None,
             };
         }
@@ -194,6 +207,26 @@ impl Needle {
         let after = text.get(length..)?.chars().next();
         (self.long || !after.is_some_and(is_word)).then_some(length)
     }
+}
+
+/// What a long text looks like in base64 (RFC 4648, 4 and 5), alone or inside of something longer: it
+/// may begin at any of three bytes of a group. Characters that depend on its neighbours are left out.
+fn in_base64(form: &[u8]) -> Vec<Vec<u8>> {
+    if form.len() < LONG_CHARS_MIN {
+        return Vec::new();
+    }
+    let mut all = Vec::new();
+    for before in [&[][..], &[0], &[0, 0]] {
+        let inside = [before, form].concat();
+        let whole = inside.len() * 8 / 6;
+        let skipped = (before.len() * 8).div_ceil(6);
+        for text in
+            [Base64Unpadded::encode_string(&inside), Base64UrlUnpadded::encode_string(&inside)]
+        {
+            all.extend(text.get(skipped..whole).map(|core| core.as_bytes().to_vec()));
+        }
+    }
+    all
 }
 
 /// Longest first, so that a key is replaced before the part of it that is another form.
@@ -337,6 +370,24 @@ mod tests {
         }
         let encoded = "live_12345_aB%2Fc";
         assert_eq!(scrubbed("app/live_12345_aB/c!", encoded), "app/••••%2Fc!");
+    }
+
+    #[test]
+    fn a_key_is_found_in_other_case_and_in_base64() {
+        assert_eq!(scrubbed("no LIVE_12345_AB/C+D here", KEY), "no ••••/c+d here");
+        for (before, behind) in [("", ""), ("a", "b"), ("user:", ""), ("app/", "?x=1")] {
+            let whole = format!("{before}{KEY}{behind}");
+            for text in [
+                Base64Unpadded::encode_string(whole.as_bytes()),
+                Base64UrlUnpadded::encode_string(whole.as_bytes()),
+            ] {
+                let clean = scrubbed(&format!("Basic {text}="), KEY);
+                assert!(clean.contains("••••/c+d"), "{clean}");
+                // Two characters on each side are not its own alone.
+                assert!(clean.chars().count() < 24 + whole.len() - KEY.len(), "{clean}");
+            }
+        }
+        assert_eq!(scrubbed("STREAM", "stream"), "STREAM", "a short one is a word like others");
     }
 
     #[test]

@@ -69,6 +69,11 @@ impl Caller<'_> {
         same && (self.origin.is_empty() || self.is_own_origin())
     }
 
+    /// A page of another site has it loaded as a part of itself: no link that somebody follows.
+    pub fn is_part_of_another_page(&self) -> bool {
+        matches!(self.fetch_site, "cross-site" | "same-site") && self.fetch_mode != "navigate"
+    }
+
     /// The Host is an address or a name that the public DNS cannot hold.
     pub fn uses_local_name(&self) -> bool {
         is_local_name(host_of(self.host))
@@ -178,6 +183,23 @@ mod tests {
             ("10.0.0.5:8080", "", "Same-Origin, none"),
         ] {
             assert!(!own(host, origin, site), "{host} {origin} {site}");
+        }
+    }
+
+    #[test]
+    fn parts_of_other_pages_are_told_from_links() {
+        for (fetch_site, fetch_mode, part) in [
+            ("cross-site", "no-cors", true),
+            ("cross-site", "cors", true),
+            ("same-site", "no-cors", true),
+            ("cross-site", "", true),
+            ("cross-site", "navigate", false),
+            ("same-origin", "cors", false),
+            ("none", "navigate", false),
+            ("", "", false),
+        ] {
+            let caller = Caller { fetch_site, fetch_mode, ..NOBODY };
+            assert_eq!(caller.is_part_of_another_page(), part, "{fetch_site} {fetch_mode}");
         }
     }
 

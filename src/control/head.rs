@@ -243,7 +243,7 @@ impl Fields {
         match name.as_str() {
             "host" => self.hosts += 1,
             // Told once whatever they say: what cannot be passed on must not look like nothing.
-            "forwarded" | "x-forwarded-for" | "x-real-ip" if !self.forwarded => {
+            name if !self.forwarded && speaks_for_another(name) => {
                 self.forwarded = true;
                 self.passed_on += "forwarded: yes\r\n";
             }
@@ -311,6 +311,13 @@ fn trimmed(mut value: &[u8]) -> &[u8] {
     value
 }
 
+/// Whether a field says that a proxy asks for somebody else (RFC 9110, 7.6.3, RFC 7239, 4), or is
+/// one of the many that stand for it: each proxy has a name of its own for its client's address.
+fn speaks_for_another(name: &str) -> bool {
+    let ends = ["-ip", "-addr", "-address"];
+    name == "via" || name.contains("forwarded") || ends.iter().any(|end| name.ends_with(end))
+}
+
 /// Whether a comma-separated list has `word`.
 fn has_word(list: &[u8], word: &[u8]) -> bool {
     list.split(|byte| *byte == b',').any(|item| trimmed(item).eq_ignore_ascii_case(word))
@@ -361,6 +368,16 @@ mod tests {
             "Forwarded: a=b",
             "x-forwarded-for:",
             "X-Real-IP: ä",
+            "Via: 1.1 cache",
+            "CF-Connecting-IP: 192.0.2.1",
+            "True-Client-IP: 192.0.2.1",
+            "X-Forwarded-Host: a",
+            "X-Client-IP: 192.0.2.1",
+            "Fastly-Client-IP: 192.0.2.1",
+            "X-Original-Forwarded-For: 192.0.2.1",
+            "Client-IP: 192.0.2.1",
+            "X-ProxyUser-Ip: 192.0.2.1",
+            "X-Envoy-External-Address: 192.0.2.1",
             "X-Forwarded-For: a\r\nForwarded: b",
         ] {
             let head = get(&format!("{field}\r\n")).unwrap();

@@ -156,8 +156,9 @@ impl Answer {
 }
 
 /// Fields of every answer: no guessing of types, no referrer, no frame, nothing loaded from
-/// elsewhere.
-pub const COMMON_FIELDS: [(&str, &str); 4] = [
+/// elsewhere, and nothing of it loaded by other sites (Fetch Standard, 3.7).
+pub const COMMON_FIELDS: [(&str, &str); 5] = [
+    ("Cross-Origin-Resource-Policy", "same-origin"),
     ("Server", "StreamCaster"),
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "no-referrer"),

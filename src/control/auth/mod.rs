@@ -211,7 +211,8 @@ impl Auth {
         if !password_set && !caller.uses_local_name() {
             return Err(Refused::ForeignName);
         }
-        if changes && !caller.is_own_page() {
+        let looks_in = right != Right::Public && caller.is_part_of_another_page();
+        if changes && !caller.is_own_page() || looks_in {
             return Err(Refused::CrossSite);
         }
         if password_set && right == Right::Public {
