@@ -409,6 +409,7 @@ struct Destination<'a> {
     bps: u64,
     sessions: u64,
     skips: u64,
+    late: u64,
     lag_ms: u64,
 }
 
@@ -424,6 +425,7 @@ fn destination(status: &DestinationStatus, moment: Moment) -> Destination<'_> {
         bps: status.bps,
         sessions: status.sessions,
         skips: status.skips,
+        late: status.late,
         lag_ms: status.lag_ms,
     }
 }

@@ -38,6 +38,7 @@ struct Told<'a> {
     bytes_out: u64,
     sessions: u64,
     skips: u64,
+    late: u64,
     lag_ms: u64,
     warnings: Vec<Warned>,
 }
@@ -84,6 +85,7 @@ fn told<'a>(config: &'a Destination, world: &World<'a>) -> Told<'a> {
         bytes_out: status.bytes_out,
         sessions: status.sessions,
         skips: status.skips,
+        late: status.late,
         lag_ms: status.lag_ms,
         warnings: warnings.into_iter().map(warned).collect(),
     }

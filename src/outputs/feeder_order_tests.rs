@@ -73,7 +73,7 @@ fn own_messages_come_before_the_units_they_hold_for_in_each_order() {
     for audience in AUDIENCES {
         let mut ring = ring();
         let mut settled = ring.settled();
-        settled.for_viewers = false;
+        settled.for_viewers = None;
         ring.settle(settled);
         store(&mut ring, Track::Video, 0, true, &[1; 100]);
         let mut socket = Socket::with_room(0);

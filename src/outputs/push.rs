@@ -60,6 +60,7 @@ pub(super) async fn push(
         session: ClientSession::new(url, key, clock::mono()).map_err(LinkEnd::Session)?,
         publishing: None,
         slow: Condition::default(),
+        mute: Condition::default(),
     };
     match push.run(shutdown).await {
         Err(End::Shutdown) => {
@@ -81,6 +82,8 @@ struct Push<'d> {
     /// Once the server has agreed.
     publishing: Option<(Feeder, Listener)>,
     slow: Condition,
+    /// Sound is left out because it comes too late.
+    mute: Condition,
 }
 
 impl Push<'_> {
@@ -119,6 +122,8 @@ impl Push<'_> {
         };
         let ring = self.programme.ring();
         let (bytes, skips) = (feeder.media_bytes(), feeder.reader().skips());
+        let left_out = feeder.reader().left_out();
+        let late = left_out + feeder.reader().moved();
         let fed = feeder.feed(&ring, &mut self.session, self.link.socket(), now)?;
         let fresh = feeder.media_bytes() - bytes;
         let lag_ms = u64::try_from(feeder.reader().lag(&ring).to_ms()).unwrap_or(0);
@@ -126,6 +131,18 @@ impl Push<'_> {
         let name = &self.config.name;
         if fresh > 0 && record.flowed(fresh, now) {
             info!("destination {name}: live");
+        }
+        let left_out = feeder.reader().left_out() - left_out;
+        record.was_late(feeder.reader().left_out() + feeder.reader().moved() - late);
+        if left_out > 0 {
+            if self.mute.occurs(now) {
+                warn!(
+                    "destination {name}: sound comes too late for its picture and is left out; \
+                     the source's muxer must put both side by side"
+                );
+            }
+        } else if let Some(over) = self.mute.over_after(now, KEEPS_UP) {
+            info!("destination {name}: sound comes in time again (left out {over} times)");
         }
         if record.lags(lag_ms, feeder.reader().skips() - skips).is_some() {
             if self.slow.occurs(now) {

@@ -134,6 +134,8 @@ impl Programme {
 }
 
 #[cfg(test)]
+mod destination_tests;
+#[cfg(test)]
 mod silence_tests;
 #[cfg(test)]
 mod switching_tests;

@@ -1,97 +1,52 @@
 //! The order of time. Purpose: units are stored in the order in which they become whole; a
-//! destination gets them in the order of their DTS across both tracks. How long a unit has to wait
-//! for that is measured, for each source: as long as units of the other track are known to come
-//! behind later ones of its own, and not at all where they never do. FFmpeg packs up to 380 ms of
-//! AAC into a PES packet, so its sound arrives behind the picture; servers that hold a unit out of
-//! order for an error in its time (SRS, by more than 250 ms) tear such a stream. Non-goal: copying
-//! or queueing: a reader looks at both tracks in the ring and takes what is settled. Bounds: these
-//! structs; [`LAG_MAX`].
+//! destination gets them in the order of their DTS across both tracks, without exception: servers
+//! that hold a unit out of order for an error in its time (SRS, by more than 250 ms) tear such a
+//! stream. FFmpeg packs up to 380 ms of AAC into a PES packet, so its sound arrives behind the
+//! picture.
+//!
+//! A picture leaves as soon as no sound of an earlier time is to come: sound up to it is there, or
+//! silence that stands in for it. So what is well interleaved does not wait, and what lags is waited
+//! for exactly as long as it lags. Where neither comes, pictures leave once those [`LAG_MAX`] later
+//! are there; of a source whose sound is known to lag further, as much later as that. Sound leaves
+//! as soon as a picture of its time or later is there, or when by the rhythm of its source's
+//! pictures none of an earlier time is to come.
+//!
+//! Time on the wall lets a picture leave only where its source does less than it has done before:
+//! what stands still between two bursts goes on in order, and what stands still for good is covered.
+//! What comes too late all the same is moved or left out by the [`Reader`](super::reader::Reader).
+//!
+//! Non-goal: copying or queueing: a reader looks at both tracks in the ring and takes what is
+//! settled. Bounds: these structs; [`LAG_MAX`].
 
-use std::time::Duration;
+mod interleave;
+mod viewers;
 
 use crate::base::time::{Mono, Ticks};
-use crate::codec::access_unit::{Track, UnitStart};
+use crate::codec::access_unit::Track;
 
-/// The longest a unit is held back.
-pub(super) const LAG_MAX: Ticks = Ticks::from_ms(700);
-/// The most that order may cost a viewer; where it costs more, units leave as they come.
-pub(super) const VIEWER_LAG_MAX: Ticks = Ticks::from_ms(50);
-/// A lag is believed for this long of the source's time after it was last seen, and as long again
-/// at most.
-const LAG_HOLDS: Ticks = Ticks::from_ms(10_000);
-/// Where a track does not go on, its newest unit waits this much longer than the other's units come
-/// behind it: they jitter. A unit that is followed waits no longer than its followers say.
-const JITTER: Duration = Duration::from_millis(100);
-/// Steps longer than this are jumps, and say nothing of how tracks are interleaved.
-const JUMP: Ticks = Ticks::from_ms(3_000);
+use self::interleave::LAG_MAX;
+pub(super) use self::interleave::{Interleave, LAG_KNOWN_MAX};
+use self::viewers::Viewers;
 
-/// How the units of one source are interleaved as they arrive: by how much each track comes behind
-/// the other, in the source's own time.
-#[derive(Default)]
-pub(super) struct Interleave {
-    open: [Option<Ticks>; 2],
-    newest: [Option<Ticks>; 2],
-    /// The furthest that a track's units came behind the other's newest, by [`Track::index`]: in
-    /// the span that began at `since`, and in the one before.
-    lags: [[Ticks; 2]; 2],
-    since: Option<Ticks>,
-}
+/// Threads and networks jitter: by so much units come later than ever before, once in a while.
+pub(super) const JITTER: Ticks = Ticks::from_ms(100);
+/// A cut is on time a quarter of a frame of 100 ms after the programme is due, and rounds.
+const CUT_EARLY_MAX: Ticks = Ticks::from_ms(27);
 
-impl Interleave {
-    /// A unit begins.
-    pub(super) fn begins(&mut self, start: UnitStart) {
-        if let Some(open) = self.open.get_mut(start.track.index()) {
-            *open = Some(start.dts);
-        }
-    }
-
-    /// The track's open unit is whole.
-    pub(super) fn whole(&mut self, track: Track) {
-        let Some(dts) = self.open.get_mut(track.index()).and_then(Option::take) else { return };
-        let [video, audio] = &mut self.newest;
-        let (own, other) = match track {
-            Track::Video => (video, audio),
-            Track::Audio => (audio, video),
-        };
-        let before = own.replace(dts);
-        if before.is_some_and(|before| dts < before || dts - before > JUMP) {
-            // Another time begins, for the other track too.
-            (*other, self.since) = (None, Some(dts));
-        }
-        if dts - *self.since.get_or_insert(dts) > LAG_HOLDS {
-            let [now, _] = self.lags;
-            (self.lags, self.since) = ([[Ticks(0); 2], now], Some(dts));
-        }
-        let behind = other.map_or(Ticks(0), |newest| newest - dts);
-        let [now, _] = &mut self.lags;
-        if let Some(lag) = now.get_mut(track.index()).filter(|_| behind <= JUMP) {
-            *lag = (*lag).max(behind.min(LAG_MAX));
-        }
-    }
-
-    /// How far a track's units come behind the other's at most.
-    fn lag(&self, track: Track) -> Ticks {
-        let of = |lags: [Ticks; 2]| lags.get(track.index()).copied().unwrap_or_default();
-        let [now, before] = self.lags;
-        let lag = of(now).max(of(before));
-        // What jitters comes later still, once in a while.
-        (lag + Ticks(lag.0 / 4)).min(LAG_MAX)
-    }
-}
-
-/// What of the ring may leave in order of time. Times are the programme's.
+/// What of the ring may leave in order of time: units up to these times, by [`Track::index`].
+/// Nothing that would have to leave before them is to come. Times are the programme's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settled {
-    /// Units up to this time may leave, by [`Track::index`]: nothing of the other track that would
-    /// have to leave before them is known to be on its way.
+    /// To destinations.
     pub until: [Ticks; 2],
-    /// For viewers too: order costs them no more than a frame or two.
-    pub for_viewers: bool,
+    /// To viewers; `None`: order would cost them more than a frame or two.
+    pub for_viewers: Option<[Ticks; 2]>,
 }
 
 impl Default for Settled {
     fn default() -> Settled {
-        Settled { until: [Ticks(i64::MAX); 2], for_viewers: true }
+        let all = [Ticks(i64::MAX); 2];
+        Settled { until: all, for_viewers: Some(all) }
     }
 }
 
@@ -102,15 +57,25 @@ pub(super) struct Stored {
     pub(super) dts: Ticks,
     /// How long it lasts, where that is known: nothing of its track comes before its end.
     pub(super) duration: Ticks,
+    /// Where the programme is to stand by the clock: there the next source would begin.
+    pub(super) due: Ticks,
 }
 
 /// Knows what is settled.
 pub(super) struct Order {
     newest: [Option<(Ticks, Mono)>; 2],
+    /// No sound is to come that stands before this.
+    next_sound: Ticks,
+    /// The shortest step from one sound to the next since the cut: clocks of encoders jitter.
+    sound_step: Ticks,
     until: [Ticks; 2],
-    lags: [Ticks; 2],
-    /// Where the newest sound ends.
-    sound_ends: Ticks,
+    /// How far a track's newest must be ahead of a unit that leaves without the other track, by
+    /// [`Track::index`].
+    holds: [Ticks; 2],
+    /// How far pictures stand ahead of sound where their source pauses between two bursts.
+    ahead: Ticks,
+    due: Ticks,
+    viewers: Viewers,
     /// Behind a cut no sound has come up with the first picture yet.
     joins: Option<Join>,
 }
@@ -129,9 +94,13 @@ impl Default for Order {
     fn default() -> Order {
         Order {
             newest: [None; 2],
+            next_sound: Ticks(i64::MIN),
+            sound_step: Ticks(i64::MAX),
             until: [Ticks(i64::MIN); 2],
-            lags: [Ticks(0); 2],
-            sound_ends: Ticks(i64::MIN),
+            holds: [LAG_MAX; 2],
+            ahead: Ticks(0),
+            due: Ticks(i64::MIN),
+            viewers: Viewers::default(),
             joins: Some(Join::default()),
         }
     }
@@ -146,30 +115,76 @@ impl Order {
         interleave: Option<&Interleave>,
         now: Mono,
     ) -> bool {
-        let Stored { track, dts, duration } = unit;
-        if let Some(newest) = self.newest.get_mut(track.index()) {
-            *newest = Some((dts, now));
-        }
-        if track == Track::Audio {
-            self.sound_ends = self.sound_ends.max(dts + duration);
-        }
+        let before = self.until_of(Track::Video);
+        let holds_picture = self.newest_of(Track::Video).is_some_and(|(dts, _)| dts > before);
+        self.take(unit, now);
         self.join(unit, interleave.is_some());
-        let measured = |track| interleave.map_or(Ticks(0), |it| it.lag(track));
-        self.lags = match self.joins {
-            None => Track::ALL.map(measured),
-            Some(Join { first: Some(_) }) => [measured(Track::Video), LAG_MAX],
+        let [video, audio] =
+            Track::ALL.map(|track| interleave.map_or(Ticks(0), |it| it.lag(track)));
+        self.holds = match interleave {
+            None => [Ticks(0), LAG_KNOWN_MAX],
+            Some(it) if it.is_known() => [audio.max(LAG_MAX), video + JITTER],
+            Some(_) => [audio.max(LAG_MAX), LAG_KNOWN_MAX],
+        };
+        (self.ahead, self.due) = (audio.max(JITTER), unit.due);
+        self.settle(now);
+        let lags = match self.joins {
+            None => [video, audio],
+            Some(Join { first: Some(_) }) => [video, LAG_MAX],
             // Its bytes still flow, and sound beside it is whole before.
             Some(Join { first: None }) => [LAG_MAX; 2],
         };
-        let [before, _] = self.until;
-        self.settle(now);
-        let [until, _] = self.until;
-        track == Track::Audio && until > before
+        self.viewers.stored(self.newest, lags, now);
+        unit.track == Track::Audio && holds_picture && self.until_of(Track::Video) > before
     }
 
     /// Another source is on air, or another time of the same: its sound joins.
     pub(super) fn cut(&mut self) {
-        self.joins = Some(Join::default());
+        (self.joins, self.sound_step) = (Some(Join::default()), Ticks(i64::MAX));
+    }
+
+    /// Lets time pass; whether a unit that was held back may leave because of it.
+    pub(super) fn tick(&mut self, now: Mono) -> bool {
+        if self.deadline().is_none_or(|deadline| now < deadline) {
+            return false;
+        }
+        self.settle(now);
+        self.viewers.settle(now);
+        true
+    }
+
+    /// When [`Order::tick`] lets a unit leave, if nothing comes before.
+    pub(super) fn deadline(&self) -> Option<Mono> {
+        self.pictures_due().into_iter().chain(self.viewers.deadline()).min()
+    }
+
+    /// The newest picture, if it is to leave without sound now.
+    pub(super) fn leaves_without_sound(&self, now: Mono) -> Option<Ticks> {
+        let (newest, _) = self.newest_of(Track::Video)?;
+        self.pictures_due().is_some_and(|due| now >= due).then_some(newest)
+    }
+
+    /// What may leave.
+    pub(super) fn settled(&self) -> Settled {
+        Settled { until: self.until, for_viewers: self.viewers.settled() }
+    }
+
+    /// How far sound of the source on air may come behind its picture, in order all the same.
+    pub(super) fn waits_for_sound(&self) -> Ticks {
+        let [hold, _] = self.holds;
+        hold
+    }
+
+    fn take(&mut self, unit: Stored, now: Mono) {
+        let Stored { track, dts, duration, .. } = unit;
+        if track == Track::Audio {
+            let step = self.newest_of(track).map_or(duration, |(before, _)| dts - before);
+            self.sound_step = self.sound_step.min(step).max(Ticks(0));
+            self.next_sound = self.next_sound.max(dts + duration.min(self.sound_step));
+        }
+        if let Some(newest) = self.newest.get_mut(track.index()) {
+            *newest = Some((dts, now));
+        }
     }
 
     /// Whether sound still joins behind this unit: not when it has come up with the first picture,
@@ -181,66 +196,47 @@ impl Order {
         }
         let Some(first) = *first else { return };
         let stays_away = unit.track == Track::Video && unit.dts - first > LAG_MAX;
-        if !may_sound || self.sound_ends > first || stays_away {
+        if !may_sound || self.next_sound > first || stays_away {
             self.joins = None;
         }
     }
 
-    /// Lets time pass; whether a unit that was held back may leave because of it.
-    pub(super) fn tick(&mut self, now: Mono) -> bool {
-        if self.deadline().is_none_or(|deadline| now < deadline) {
-            return false;
-        }
-        self.settle(now);
-        true
-    }
-
-    /// When [`Order::tick`] lets a unit leave, if nothing comes before.
-    pub(super) fn deadline(&self) -> Option<Mono> {
-        let due = Track::ALL.into_iter().filter_map(|track| {
-            let (dts, at) = self.newest_of(track)?;
-            (dts > self.until_of(track)).then(|| at + self.hold(track))
-        });
-        due.min()
-    }
-
-    /// What may leave.
-    pub(super) fn settled(&self) -> Settled {
-        let for_viewers = self.lags.iter().all(|lag| *lag <= VIEWER_LAG_MAX);
-        Settled { until: self.until, for_viewers }
-    }
-
     fn settle(&mut self, now: Mono) {
-        let [video, audio] = self.newest;
-        // Within a track units come in order: none is to come that is older than its newest.
-        let both =
-            video.zip(audio).map_or(Ticks(i64::MIN), |((video, _), (audio, _))| video.min(audio));
-        let until = Track::ALL.map(|track| {
-            let Some((newest, at)) = self.newest_of(track) else { return Ticks(i64::MIN) };
-            let lag = self.lag_of_other(track);
-            let by_lag = if now >= at + self.hold(track) { newest } else { newest - lag };
-            by_lag.max(both)
-        });
+        let leaves = self.leaves_without_sound(now);
+        let until =
+            [self.pictures_until().max(leaves.unwrap_or(Ticks(i64::MIN))), self.sound_until()];
         for (settled, until) in self.until.iter_mut().zip(until) {
             *settled = (*settled).max(until);
         }
     }
 
-    /// How long a track's newest unit is held where nothing follows it.
-    fn hold(&self, track: Track) -> Duration {
-        match self.lag_of_other(track) {
-            Ticks(0) => Duration::ZERO,
-            lag => lag.to_duration() + JITTER,
-        }
+    /// Pictures up to this time may leave, whatever the time is.
+    fn pictures_until(&self) -> Ticks {
+        let [hold, _] = self.holds;
+        let newest = self.newest_of(Track::Video).filter(|_| self.joins.is_none());
+        newest.map_or(self.next_sound, |(newest, _)| self.next_sound.max(newest - hold))
     }
 
-    /// How long a track's units have to wait: as far as the other's come behind them.
-    fn lag_of_other(&self, track: Track) -> Ticks {
-        let [video, audio] = self.lags;
-        match track {
-            Track::Video => audio,
-            Track::Audio => video,
-        }
+    /// Sound up to this time may leave: up to the newest picture, and where sound has gone on since
+    /// that came, further by as much time, less what pictures come behind it; but not past where the
+    /// next source's first picture would stand.
+    fn sound_until(&self) -> Ticks {
+        let Some((picture, pictured)) = self.newest_of(Track::Video) else {
+            return Ticks(i64::MIN);
+        };
+        let [_, hold] = self.holds;
+        let sounded = self.newest_of(Track::Audio).map_or(pictured, |(_, at)| at);
+        let gone_on = picture + Ticks::from_duration(sounded.since(pictured)) - hold;
+        picture.max(gone_on.min(self.due - CUT_EARLY_MAX))
+    }
+
+    /// When the newest picture may leave without sound. Where that is no further behind than it
+    /// always is at times, its source just pauses.
+    fn pictures_due(&self) -> Option<Mono> {
+        let (newest, at) = self.newest_of(Track::Video)?;
+        let pauses = self.joins.is_none() && newest - self.next_sound <= self.ahead;
+        let is_held = newest > self.until_of(Track::Video);
+        (is_held && !pauses).then(|| at + self.waits_for_sound().max(LAG_MAX).to_duration())
     }
 
     fn newest_of(&self, track: Track) -> Option<(Ticks, Mono)> {

@@ -6,6 +6,7 @@
 use crate::base::time::Ticks;
 use crate::codec::access_unit::Track;
 
+use super::order::JITTER;
 use super::ring::{Lookup, Next, Ring};
 use super::unit::{Generation, Unit};
 
@@ -42,7 +43,12 @@ pub enum Order {
     /// By their time where that costs no more than a frame or two, else as they come: a player
     /// sorts them itself.
     Viewer,
-    /// By their time, as far as the source on air lets it be known: a platform, a recording.
+    /// By their time, always: a platform, a recording. What comes later than anything of its source
+    /// was to be waited for, see [order](super::order), gets the time of what has left before it: a
+    /// platform that decodes by counting samples hears no difference, where time that goes back
+    /// would make it stutter, or begin another time line (SRS). Sound that is more than [`JITTER`]
+    /// late is left out, for so much of it would lie on top of what follows. A picture never is:
+    /// those behind it need it.
     Time,
 }
 
@@ -64,6 +70,8 @@ pub struct Reader {
     last_ms: [Option<i64>; 2],
     skips: u64,
     dropped: u64,
+    moved: u64,
+    left_out: u64,
 }
 
 /// What is next in the ring.
@@ -108,8 +116,13 @@ impl Reader {
                 self.pass(unit.track);
                 continue;
             }
+            if unit.track == Track::Audio && self.late_ms(&unit) > JITTER.to_ms() {
+                self.left_out += 1;
+                self.pass(unit.track);
+                continue;
+            }
             // 32 bits of milliseconds wrap after 49.7 days, as RTMP has it (RTMP 1.0, 4).
-            let timestamp_ms = (unit.dts.to_ms() - self.base_ms.unwrap_or_default()) as u32;
+            let timestamp_ms = self.time_ms(&unit) as u32;
             match self.changed(ring, &unit) {
                 None => {
                     // A source that changes it from frame to frame.
@@ -130,7 +143,8 @@ impl Reader {
     /// The unit that [`Reader::step`] returned is on its way: the next step is the one behind it.
     pub fn sent(&mut self, unit: &Unit) {
         self.pass(unit.track);
-        let time_ms = unit.dts.to_ms() - self.base_ms.unwrap_or_default();
+        let time_ms = self.time_ms(unit);
+        self.moved += u64::from(time_ms != self.own_time_ms(unit));
         if let Some(last) = self.last_ms.get_mut(unit.track.index()) {
             *last = Some(time_ms);
         }
@@ -149,6 +163,16 @@ impl Reader {
     /// Units it did not get because of that.
     pub fn dropped(&self) -> u64 {
         self.dropped
+    }
+
+    /// Units that came too late for the order of time, and were sent with a later time.
+    pub fn moved(&self) -> u64 {
+        self.moved
+    }
+
+    /// Sound that came so late that it was left out.
+    pub fn left_out(&self) -> u64 {
+        self.left_out
     }
 
     /// The last timestamp sent on a track, milliseconds since its beginning.
@@ -177,10 +201,10 @@ impl Reader {
     fn pick(&mut self, ring: &Ring) -> Pick {
         let mut first: Option<(u64, Unit)> = None;
         let settled = ring.settled();
-        let by_time = match self.order {
-            Order::Arrival => false,
+        let until = match self.order {
+            Order::Arrival => None,
             Order::Viewer => settled.for_viewers,
-            Order::Time => true,
+            Order::Time => Some(settled.until),
         };
         for (track, next) in Track::ALL.into_iter().zip(&mut self.next) {
             match ring.next_of(track, *next) {
@@ -188,9 +212,9 @@ impl Reader {
                 Next::NotYet(seq) => *next = seq,
                 Next::Unit(seq, unit) => {
                     *next = seq;
-                    let is_first = first.is_none_or(|(first_seq, first)| match by_time {
-                        true => unit.dts < first.dts,
-                        false => seq < first_seq,
+                    let is_first = first.is_none_or(|(first_seq, first)| match until {
+                        Some(_) => unit.dts < first.dts,
+                        None => seq < first_seq,
                     });
                     if is_first {
                         first = Some((seq, unit));
@@ -199,15 +223,36 @@ impl Reader {
             }
         }
         let Some((seq, unit)) = first else { return Pick::NotYet };
-        let [video, audio] = settled.until;
-        let until = match unit.track {
+        let until = until.map(|[video, audio]| match unit.track {
             Track::Video => video,
             Track::Audio => audio,
-        };
-        match by_time && unit.dts > until {
+        });
+        match until.is_some_and(|until| unit.dts > until) {
             true => Pick::NotYet,
             false => Pick::Unit(seq, unit),
         }
+    }
+
+    /// A unit's timestamp before it is cut to 32 bits.
+    fn time_ms(&self, unit: &Unit) -> i64 {
+        let own = self.own_time_ms(unit);
+        match self.order {
+            Order::Arrival | Order::Viewer => own,
+            Order::Time => {
+                let behind_own_track = self.last_ms(unit.track).map_or(own, |last| last + 1);
+                own.max(behind_own_track).max(own + self.late_ms(unit))
+            }
+        }
+    }
+
+    fn own_time_ms(&self, unit: &Unit) -> i64 {
+        unit.dts.to_ms() - self.base_ms.unwrap_or_default()
+    }
+
+    /// How far a unit lies before the latest that has been sent, in the order of time.
+    fn late_ms(&self, unit: &Unit) -> i64 {
+        let latest = self.last_ms.iter().flatten().max().filter(|_| self.order == Order::Time);
+        latest.map_or(0, |latest| (latest - self.own_time_ms(unit)).max(0))
     }
 
     /// The track's next unit is behind the one it stands at.

@@ -210,6 +210,7 @@ fn a_unit_whose_configuration_is_forgotten_is_passed_over() {
 
 fn settle(ring: &mut Ring, video_ms: i64, audio_ms: i64, for_viewers: bool) {
     let until = [video_ms, audio_ms].map(Ticks::from_ms);
+    let for_viewers = for_viewers.then_some(until);
     ring.settle(super::super::order::Settled { until, for_viewers });
 }
 
@@ -326,4 +327,40 @@ fn the_other_tracks_configuration_may_be_forgotten() {
     assert_eq!(changed, [Some(1), None], "the picture's own is sent");
     let step = reader.step(&ring);
     assert!(matches!(step, Step::Send { timestamp_ms: 0, .. }), "{step:?}");
+
+/// What comes later than anything was to be waited for gets the time of what has left before it;
+/// sound that is too late for that is left out, a picture never.
+#[test]
+fn a_destinations_time_never_goes_back() {
+    let mut ring = Ring::new(CAPACITY);
+    let mut time = Reader::ordered(Order::Time);
+    let mut arrival = Reader::new();
+    let mut units = vec![(Track::Video, 0), (Track::Video, 100), (Track::Audio, 60)];
+    units.extend([(Track::Audio, 80), (Track::Audio, 101), (Track::Audio, 300)]);
+    units.extend([(Track::Video, 140), (Track::Video, 299), (Track::Video, 340)]);
+    for (n, (track, ms)) in units.into_iter().enumerate() {
+        store(&mut ring, track, ms, n == 0, 10);
+        // Each leaves before the next comes.
+        let got: Vec<_> = std::iter::from_fn(|| next(&mut time, &ring)).collect();
+        let moved_ms = match (track, ms) {
+            (Track::Audio, 60) => 100,
+            (Track::Audio, 80) => 101,
+            (Track::Audio, 101) => 102,
+            (Track::Video, 140) => 300,
+            (Track::Video, 299) => 301,
+            (_, ms) => ms as u32,
+        };
+        assert_eq!(got, [(track, moved_ms)]);
+        assert_eq!(next(&mut arrival, &ring), Some((track, ms as u32)), "others get it as it is");
+    }
+    assert_eq!((time.moved(), time.left_out()), (5, 0));
+    store(&mut ring, Track::Audio, 320, false, 10);
+    assert_eq!(next(&mut time, &ring), Some((Track::Audio, 340)));
+    store(&mut ring, Track::Video, 600, false, 10);
+    assert_eq!(next(&mut time, &ring), Some((Track::Video, 600)));
+    store(&mut ring, Track::Audio, 499, false, 10);
+    assert_eq!(next(&mut time, &ring), None);
+    store(&mut ring, Track::Audio, 500, false, 10);
+    assert_eq!(next(&mut time, &ring), Some((Track::Audio, 600)));
+    assert_eq!((time.moved(), time.left_out()), (7, 1));
 }

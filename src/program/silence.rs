@@ -5,14 +5,14 @@
 //!
 //! Audio is missing beside the video of a source that is known to have none: a file without an audio
 //! configuration, a live input that has sent none for a second. Of another it is missing when the
-//! video has gone on for a second without any: it may well deliver in bursts (ffmpeg packs up to
-//! 380 ms of it into a PES packet, and ISO/IEC 13818-1, 2.4.2.6 allows a second), and silence put in
-//! front of those would push them out, for they would overlap.
+//! video has gone on without any for longer than a destination waits for it: it may well deliver in
+//! bursts (ffmpeg packs up to 380 ms of it into a PES packet, and ISO/IEC 13818-1, 2.4.2.6 allows a
+//! second), and silence put in front of those would push them out, for they would overlap.
 
 use crate::base::time::{Ticks, TICKS_PER_S};
 use crate::codec::aac_silence::SilentFrame;
 
-use super::order::LAG_MAX;
+use super::order::LAG_KNOWN_MAX;
 use super::timeline::AUDIO_FRAME_MAX;
 
 /// Whether silence stands in where a source has no audio.
@@ -26,19 +26,35 @@ pub enum FillAudio {
 
 /// Audio that ended so long before it comes back has left a gap.
 const MISSING: Ticks = Ticks::from_ms(300);
-/// Video without audio is believed to have none after this, where some was announced or may have
-/// been.
-const MISSING_ANNOUNCED: Ticks = Ticks(TICKS_PER_S);
-/// The same behind a cut, where no sound of the source has come yet: destinations hold pictures
-/// back for so long, and silence is to leave before them. It begins where the last source's sound
-/// ended, so where that was early, it is believed sooner;
-const MISSING_FIRST: Ticks = LAG_MAX;
+/// A live input's video that goes on for so long without audio is believed to have none, where some
+/// was announced or may have been, unless its audio is known to come later than that: destinations
+/// hold pictures back a little longer, so silence leaves before them. Behind a cut it begins where
+/// the last source's audio ended, so where that was early, it is believed sooner;
+const MISSING_LIVE: Ticks = Ticks::from_ms(600);
 /// but not before a PES packet of ffmpeg's can have come, which holds 380 ms of sound.
 const MISSING_FIRST_MIN: Ticks = Ticks::from_ms(400);
+/// The same for what is paced by the clock: its sound is read beside its picture, and what is not
+/// there after so long is a gap, or has ended (a recording that was cut off).
+const MISSING_PACED: Ticks = MISSING_FIRST_MIN;
+/// The same by the clock, where the picture stands still too: a source may deliver every second;
+const MISSING_STILL: Ticks = Ticks(TICKS_PER_S);
+/// and of audio that comes later than destinations can wait for.
+const MISSING_LATE: Ticks = Ticks(TICKS_PER_S);
 /// The longest silence put in at once; of a longer gap the beginning stays.
 const FILL_MAX: Ticks = Ticks(3 * TICKS_PER_S);
 /// Ends and beginnings this close are taken for one: two roundings.
 const ROUNDING: Ticks = Ticks(2);
+
+/// What is to be expected of the audio of the source on air.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Expected {
+    /// None: it is known to have none.
+    Nothing,
+    /// It comes beside its picture, or so far behind it: of a source paced by the clock.
+    Paced(Ticks),
+    /// The same of a live input.
+    Live(Ticks),
+}
 
 /// Knows what audio there was. Times are the programme's, DTS.
 pub(super) struct Filler {
@@ -99,21 +115,35 @@ impl Filler {
         (self.joins, self.run) = (false, None);
     }
 
-    /// Whether there has to be silence up to this time, be it the newest video unit's or later;
-    /// `mute`: its source is known to have no audio.
-    pub(super) fn is_missing(&self, mute: bool, until: Ticks) -> bool {
-        let patience = match (mute, self.awaits_first) {
-            (true, _) => Ticks(0),
-            (false, true) => {
-                let early = self.heard - self.end.min(self.heard);
-                (MISSING_FIRST - early).max(MISSING_FIRST_MIN)
-            }
-            (false, false) => MISSING_ANNOUNCED,
+    /// Whether there has to be silence up to the newest video unit.
+    pub(super) fn is_missing(&self, expected: Expected) -> bool {
+        let (least, lag) = match expected {
+            Expected::Nothing => return self.is_missing_since(self.video, self.end, Ticks(0)),
+            Expected::Paced(lag) => (MISSING_PACED, lag),
+            Expected::Live(lag) => (MISSING_LIVE, lag),
         };
-        // A picture that stood still says nothing of the audio beside it.
-        let has_none = self.run.is_some() || until - self.heard.max(self.end) > patience;
+        if self.awaits_first {
+            let early = self.heard - self.end.min(self.heard);
+            let patience = (MISSING_LIVE - early).max(MISSING_FIRST_MIN);
+            return self.is_missing_since(self.video, self.end.max(self.heard), patience);
+        }
+        match lag < LAG_KNOWN_MAX {
+            true => self.is_missing_since(self.video, self.end, least.max(lag)),
+            // It comes later than destinations wait, but it comes.
+            false => self.is_missing_since(self.video, self.end.max(self.heard), MISSING_LATE),
+        }
+    }
+
+    /// The same by the clock, up to a time at which the picture stands still.
+    pub(super) fn is_missing_by(&self, until: Ticks, expected: Expected) -> bool {
+        let patience = if expected == Expected::Nothing { Ticks(0) } else { MISSING_STILL };
+        self.is_missing_since(until, self.end.max(self.heard), patience)
+    }
+
+    fn is_missing_since(&self, until: Ticks, since: Ticks, patience: Ticks) -> bool {
+        let has_none = self.run.is_some() || until.0.saturating_sub(since.0) > patience.0;
         // Audio that comes, but never at a time that can be used.
-        let has_none_that_fits = until - self.end > FILL_MAX;
+        let has_none_that_fits = until.0.saturating_sub(self.end.0) > FILL_MAX.0;
         self.fill == FillAudio::Yes && (has_none || has_none_that_fits)
     }
 

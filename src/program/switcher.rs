@@ -291,6 +291,7 @@ impl Switcher {
             let silent = Some(now.since(self.completed)).filter(|_| !was_asked);
             self.cover(now, silent);
         }
+        self.fill_beside_held(now);
         if self.order.tick(now) {
             self.moved = Some(Track::Video);
             self.ring.settle(self.order.settled());
@@ -510,7 +511,9 @@ impl Switcher {
         let may_sound = !self.is_mute(now);
         let state = self.sources.get(self.on_air as usize).filter(|_| may_sound);
         let interleave = state.map(|state| &state.interleave);
-        let releases = self.order.stored(Stored { track, dts, duration }, interleave, now);
+        let due = self.timeline.due(now).unwrap_or(dts);
+        let stored = Stored { track, dts, duration, due };
+        let releases = self.order.stored(stored, interleave, now);
         self.ring.settle(self.order.settled());
         if self.moved != Some(Track::Video) {
             self.moved = Some(if releases { Track::Video } else { unit.track });

@@ -245,7 +245,7 @@ impl Timeline {
     }
 
     /// Where the programme is to stand by the clock, whatever the source on air has run ahead.
-    fn due(&self, now: Mono) -> Option<Ticks> {
+    pub(super) fn due(&self, now: Mono) -> Option<Ticks> {
         self.lead.map(|lead| wall(now) + Ticks(lead.due / 1000))
     }
 

@@ -44,6 +44,7 @@ pub struct Record {
     flow: Option<(Mono, Mono)>,
     sessions: u64,
     skips: u64,
+    late: u64,
     lag_ms: u64,
 }
 
@@ -61,6 +62,7 @@ impl Record {
             flow: None,
             sessions: 0,
             skips: 0,
+            late: 0,
             lag_ms: 0,
         }
     }
@@ -98,6 +100,11 @@ impl Record {
         self.lag_ms = lag_ms;
         self.skips += fresh_skips;
         (fresh_skips > 0).then_some(self.skips)
+    }
+
+    /// So many more units came too late for the order of time.
+    pub fn was_late(&mut self, fresh: u64) {
+        self.late += fresh;
     }
 
     /// A try has ended for this reason. Returns whether that is news: a platform that is away for
@@ -151,6 +158,7 @@ impl Record {
             bps_history: self.history.samples(),
             sessions: self.sessions,
             skips: self.skips,
+            late: self.late,
             lag_ms: self.lag_ms,
         }
     }

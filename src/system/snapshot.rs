@@ -406,6 +406,8 @@ pub struct DestinationStatus {
     pub sessions: u64,
     /// Times it was skipped to the newest keyframe.
     pub skips: u64,
+    /// Units that came too late for the order of time: sent with a later time, or, sound, left out.
+    pub late: u64,
     /// How far behind the newest unit, milliseconds.
     pub lag_ms: u64,
 }

@@ -21,14 +21,6 @@ use crate::wait::{self, seconds};
 /// Longer than any of the inputs plays.
 const PLAYS_MAX: Duration = seconds(40);
 
-/// The longest that sound is held to come behind its picture: the bound on what is measured and
-/// made up for at a destination. A live source's own lag shows within so long.
-pub const LEARNING_MS: i64 = 700;
-
-/// Two pictures that B-frames hold back, at 25 a second, and an AAC frame: so much of a source's
-/// sound may stand before its first picture.
-pub const JOINING_MS: i64 = 2 * 40 + 22;
-
 /// How an input reaches the program.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Way {
@@ -62,9 +54,6 @@ pub struct Outcome {
     pub pushed: Vec<Tag>,
     /// The oracle's zero.
     pub origin: Instant,
-    /// For so long after a source's first unit the order at the destination is not held against
-    /// it, milliseconds.
-    pub learning_ms: i64,
     /// Kept until it is compared.
     pub _seat: Seat,
 }
@@ -92,35 +81,20 @@ impl Stage {
         assert!(self.program.terminate(seconds(10)).is_some(), "it does not end on SIGTERM");
         let pushed = self.nginx.recorded_tags();
         let [pushed] = pushed.as_slice() else { panic!("{} pushes reached nginx", pushed.len()) };
-        Outcome {
-            heard: seen.heard,
-            pushed: pushed.clone(),
-            origin: self.origin,
-            learning_ms: LEARNING_MS,
-            _seat: self.seat,
-        }
+        Outcome { heard: seen.heard, pushed: pushed.clone(), origin: self.origin, _seat: self.seat }
     }
 }
 
 impl Outcome {
     /// What the oracle says of the viewer, who knows these sources and the card.
     pub fn viewer(&self, sources: &[Source]) -> Report {
-        let sources = with_card(sources);
-        // Whether announced sound comes at all shows within so long; then silence stands in.
-        let rules = Rules { learning_ms: LEARNING_MS, ..Rules::VIEWER };
-        Oracle::judge(rules, sources, self.heard.iter().map(|h| h.message(self.origin)))
+        let heard = self.heard.iter().map(|h| h.message(self.origin));
+        Oracle::judge(Rules::VIEWER, with_card(sources), heard)
     }
 
     /// What it says of the destination.
     pub fn destination(&self, sources: &[Source]) -> Report {
-        let rules =
-            Rules { learning_ms: self.learning_ms, joining_ms: JOINING_MS, ..Rules::DESTINATION };
-        Oracle::judge(rules, with_card(sources), messages(&self.pushed))
-    }
-
-    /// What it says of the destination by a viewer's rules.
-    pub fn push(&self, sources: &[Source]) -> Report {
-        Oracle::judge(Rules::VIEWER, with_card(sources), messages(&self.pushed))
+        Oracle::judge(Rules::DESTINATION, with_card(sources), messages(&self.pushed))
     }
 
     /// The viewer's messages as tags.
@@ -157,8 +131,7 @@ pub fn play(way: Way, path: &Path) -> Outcome {
             scene::switch(&stage.program, &format!("{{\"video\":\"{name}\"}}"));
             stage.program.wait_on_air("local", seconds(10));
             stage.program.wait_on_air("standby", PLAYS_MAX);
-            // What a file reads is in order before it leaves.
-            Outcome { learning_ms: 0, ..stage.end() }
+            stage.end()
         }
     }
 }

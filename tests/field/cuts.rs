@@ -106,9 +106,8 @@ fn cut(clips: &[Clip], seed: u64) {
             ..parsed(&clip.path, &Folder::new())
         })
         .collect();
-    // Both by a viewer's rules: strict order of time behind a cut away from a source whose sound
-    // lags is another matter, held where sources come on air once.
-    for (peer, report) in [("viewer", outcome.viewer(&sources)), ("nginx", outcome.push(&sources))]
+    for (peer, report) in
+        [("viewer", outcome.viewer(&sources)), ("nginx", outcome.destination(&sources))]
     {
         let cuts = report.video.windows(2).count();
         assert!(cuts >= CUTS, "seed {seed}, {peer}: {cuts} cuts only: {report}");

@@ -15,6 +15,8 @@ use crate::program::Folder;
 const BASE: Recipe = Recipe { name: "made.flv", b_frames: 2, seconds: 4, ..PLAIN };
 const STREAM: Recipe = Recipe { name: "made.ts", b_frames: 2, seconds: 4, ..PLAIN };
 const MOVIE: Recipe = Recipe { name: "made.mp4", b_frames: 2, seconds: 4, ..PLAIN };
+const FRAGMENTED: Recipe =
+    Recipe { name: "fragmented.mp4", more: &["-movflags", "frag_keyframe+empty_moov"], ..MOVIE };
 const FILM: Recipe = Recipe { name: "made.mkv", b_frames: 2, seconds: 4, ..PLAIN };
 const PAUSES: Recipe = Recipe {
     name: "pauses.mp4",
@@ -63,7 +65,7 @@ const fn made(
     Made { name, way, tail, sound, make }
 }
 
-const MADE: [Made; 20] = [
+const MADE: [Made; 21] = [
     made("no key flag", Way::Publish, 0, Sound::Beside, |f| flagged(f, 0x27)),
     made("no key flag", Way::Library, 0, Sound::Beside, |f| flagged(f, 0x27)),
     made("every frame a key frame", Way::Publish, 0, Sound::Beside, |f| flagged(f, 0x17)),
@@ -78,6 +80,9 @@ const MADE: [Made; 20] = [
     made("no stss", Way::Library, 0, Sound::Beside, |f| sync_table(f, b"free", None)),
     made("an empty stss", Way::Library, 0, Sound::Beside, |f| sync_table(f, b"stss", Some(0))),
     made("a crashed recording, MKV", Way::Library, 1, Sound::Beside, |f| crashed(f, FILM)),
+    made("a crashed recording, fragmented MP4", Way::Library, 1, Sound::Beside, |f| {
+        crashed(f, FRAGMENTED)
+    }),
     made("5.1(side)", Way::Udp, 1, Sound::Beside, |_| as_it_is(SURROUND)),
     made("5.1(side)", Way::Library, 0, Sound::Beside, |_| as_it_is(SURROUND)),
     made("four slices", Way::Udp, 1, Sound::Beside, |_| as_it_is(SLICED)),

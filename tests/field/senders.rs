@@ -104,8 +104,5 @@ fn gstreamer_with_a_pes_per_nal_unit_comes_out_picture_by_picture() {
     let ended = sender.ended(seconds(30));
     assert!(ended.is_some_and(|ended| ended.success()), "{}", sender.output());
     stage.program.wait_on_air("standby", seconds(10));
-    // Its threads send sound and picture as they come to it, by jitter that no measured lag holds:
-    // their order at a destination is not demanded for as long as it plays.
-    let outcome = Outcome { learning_ms: 10_000, ..stage.end() };
-    compare("GStreamer", &kept, &outcome, Expected { tail: 1, sound: Sound::Beside });
+    compare("GStreamer", &kept, &stage.end(), Expected { tail: 1, sound: Sound::Beside });
 }

@@ -156,6 +156,8 @@ pub(super) fn destinations(page: &mut Page, all: &[DestinationStatus]) {
     tell(Kind::Counter, "destination_sessions_total", help, &|each| each.sessions as f64);
     let help = "Times it was skipped to the newest keyframe.";
     tell(Kind::Counter, "destination_skips_total", help, &|each| each.skips as f64);
+    let help = "Units too late for the order of time: sent with a later time, or left out.";
+    tell(Kind::Counter, "destination_late_units_total", help, &|each| each.late as f64);
     let help = "How far it is behind the programme.";
     tell(Kind::Gauge, "destination_lag_seconds", help, &|each| each.lag_ms as f64 / 1000.0);
 }

@@ -9,6 +9,7 @@ use crate::codec::access_unit::{Track, TrackConfig};
 use crate::flv::tag::{self, AacPacket};
 
 use super::super::ring::Begin;
+use super::super::silence::Expected;
 use super::super::unit::Unit;
 use super::{Source, Switcher};
 
@@ -27,10 +28,10 @@ impl Switcher {
     /// Stores silence up to the video unit that is about to be whole, if the source on air has no
     /// audio beside it: before that, so that units come in the order of time.
     pub(super) fn fill_beside_video(&mut self, now: Mono) {
-        let mute = self.is_mute(now);
+        let expected = self.expected_sound(now);
         let until = self.filler.newest_video();
         let before_cut = self.filler.is_missing_before_cut();
-        if self.filler.is_missing(mute, until) || mute && before_cut {
+        if self.filler.is_missing(expected) || expected == Expected::Nothing && before_cut {
             self.fill_past(until, now);
         } else if !self.on_air.is_live() && before_cut {
             self.fill_up_to(until, now);
@@ -42,8 +43,25 @@ impl Switcher {
         self.filled = now;
         let Some(passed) = self.timeline.passed(now) else { return };
         let until = self.filler.newest_video().max(passed - FILL_MARGIN);
-        if self.filler.is_missing(self.is_mute(now), until) {
+        if self.filler.is_missing_by(until, self.expected_sound(now)) {
             self.fill_past(until, now);
+        }
+    }
+
+    /// Stores silence up to a picture that destinations are about to get without sound.
+    pub(super) fn fill_beside_held(&mut self, now: Mono) {
+        let held = self.order.leaves_without_sound(now).filter(|_| self.filler.fills());
+        held.into_iter().for_each(|picture| self.fill_past(picture, now));
+    }
+
+    /// What is to be expected of the audio of the source on air.
+    fn expected_sound(&self, now: Mono) -> Expected {
+        let state = self.sources.get(self.on_air as usize);
+        let lag = state.map(|state| state.interleave.lag(Track::Audio)).unwrap_or_default();
+        match self.on_air.is_live() {
+            _ if self.is_mute(now) => Expected::Nothing,
+            true => Expected::Live(lag),
+            false => Expected::Paced(lag),
         }
     }
 

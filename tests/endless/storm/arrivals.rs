@@ -15,18 +15,12 @@ use super::media::{BEHIND_JUMP, JUMPED};
 /// How late a unit comes at most, and how long its packets take.
 pub const JITTER_MS_MAX: u64 = 60;
 
-/// Behind a cut it may take so long until it is known whether sound comes.
-pub const LEARNS: Duration = Duration::from_millis(1_500);
-
 /// What has arrived.
 #[derive(Default)]
 pub struct Arrivals {
     /// The recording whose picture is shown, the picture's number, and since when.
     shows: Option<([u8; 4], u32)>,
-    cut: Mono,
-    /// Pictures since then, and when the last of them came.
-    pictures: u64,
-    pictured: Mono,
+    cut: (Mono, i64),
     /// The recording that each track's newest unit is of, and whether it stands behind a jump of
     /// that recording's clock.
     clocks: [Option<([u8; 4], bool)>; 2],
@@ -38,18 +32,16 @@ pub struct Arrivals {
     behind_until: [Mono; 2],
     /// The same of what sounded before the cut.
     joins: Mono,
-    /// Since when silence stands in.
-    silent: Option<Mono>,
     excused: HashSet<(u8, i64)>,
 }
 
 impl Arrivals {
-    /// Since when the source that is shown has been.
-    pub fn cut(&self) -> Mono {
+    /// Since when the source that is shown has been, and the DTS of its first picture.
+    pub fn cut(&self) -> (Mono, i64) {
         self.cut
     }
 
-    /// Units that may come behind the other track, by their kinds and DTS.
+    /// Units that may come behind the other track at a viewer, by their kinds and DTS.
     pub fn excused(&self) -> &HashSet<(u8, i64)> {
         &self.excused
     }
@@ -61,9 +53,6 @@ impl Arrivals {
             self.picture(body, dts_ms, now);
         }
         let is_silent = unit.track == Track::Audio && is_silence(body);
-        if unit.track == Track::Audio {
-            self.silent = is_silent.then(|| self.silent.unwrap_or(now));
-        }
         let behind_ms = self.newest_ms[1 - own].map_or(0, |newest| newest - dts_ms);
         if !is_silent {
             let clock = parts(body).map(|(id, _, end)| (id, [JUMPED, BEHIND_JUMP].contains(&end)));
@@ -76,13 +65,7 @@ impl Arrivals {
             }
             self.behind_until[own] = made_up_for(now, behind_ms);
         }
-        // That no sound comes is known late, and then silence begins where sound ended; and the
-        // gap in front of a new source's sound is known when that comes. Of a source that left
-        // before it was known, the gap is filled in front of the next one, whenever that shows.
-        let is_new = self.pictures <= 1 || self.pictured.since(self.cut) < LEARNS;
-        let joins = self.silent == Some(now) || is_new;
-        let begins = is_silent && joins;
-        if now <= self.behind_until[own] || begins {
+        if now <= self.behind_until[own] {
             self.excused.insert((kind(unit.track), dts_ms));
         }
         self.newest_ms[own] = Some(dts_ms);
@@ -101,14 +84,12 @@ impl Arrivals {
     fn picture(&mut self, body: &[u8], dts_ms: i64, now: Mono) {
         let Some((id, number, end)) = parts(body) else { return };
         let follows = self.shows.replace((id, number + 1)) == Some((id, number));
-        (self.pictures, self.pictured) = (self.pictures + 1, now);
         if follows && end != JUMPED {
             return;
         }
-        self.pictures = 1;
         // What sounded last may have been ahead of what was shown last.
         let ahead_ms = self.newest_ms[1].map_or(0, |newest| newest - dts_ms);
-        (self.cut, self.deepest_ms) = (now, [0; 2]);
+        (self.cut, self.deepest_ms) = ((now, dts_ms), [0; 2]);
         self.joins = made_up_for(now, ahead_ms);
         self.behind_until[0] = self.joins;
     }

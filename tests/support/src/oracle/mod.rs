@@ -22,7 +22,7 @@ mod tag;
 #[cfg(test)]
 mod oracle_tests;
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::time::Duration;
 
 pub use passage::Passage;
@@ -33,7 +33,7 @@ pub use tag::{
 };
 
 use crate::units::Track;
-use passage::Passages;
+use passage::{Passages, Times};
 use source::{has_sets, Places};
 use tag::{can_start, same_sound};
 
@@ -56,12 +56,9 @@ pub struct Rules {
     /// How far a unit's decoding time may lie behind the newest of the other track that came
     /// before it, milliseconds. 0: order of time across the tracks.
     pub lag_ms_max: i64,
-    /// How a source's tracks are interleaved is only known when its units have come: for so long
-    /// after its very first one, milliseconds, they may come behind each other, and so far.
-    pub learning_ms: i64,
-    /// The sound of a source that stands before its first picture comes behind it: for so long
-    /// after the first picture of each passage, and so far, milliseconds.
-    pub joining_ms: i64,
+    /// A unit that came too late for the order of time may be moved forward by so much, to where
+    /// the other track stands or a millisecond behind its own, milliseconds.
+    pub moved_ms_max: i64,
     /// The longest step between two decoding times of a track, milliseconds.
     pub step_ms_max: Option<i64>,
     /// How far the offset of a source's sound may be from that of its picture, milliseconds.
@@ -83,8 +80,7 @@ impl Rules {
     /// stepped over what B-frames held back in both, two frames each.
     pub const VIEWER: Rules = Rules {
         lag_ms_max: 380 + 21 + 40 + 4 * 40,
-        learning_ms: 0,
-        joining_ms: 0,
+        moved_ms_max: 0,
         step_ms_max: None,
         sync_ms_max: AUDIO_FRAME_MS,
         unknown_sounds_max: 4,
@@ -92,8 +88,9 @@ impl Rules {
         latency_max: None,
     };
 
-    /// For a destination, a recording, HLS: order of time across the tracks.
-    pub const DESTINATION: Rules = Rules { lag_ms_max: 0, ..Rules::VIEWER };
+    /// For a destination, a recording, HLS: order of time across the tracks, always. What jitters by
+    /// more than its source ever did is moved, by a tenth of a second at most.
+    pub const DESTINATION: Rules = Rules { lag_ms_max: 0, moved_ms_max: 100, ..Rules::VIEWER };
 }
 
 /// An AAC frame at 44.1 kHz, rounded up, and a millisecond of rounding: by so much sound may be
@@ -119,8 +116,6 @@ pub struct Oracle {
     video_config: Option<AvcSets>,
     audio_config: Option<Vec<u8>>,
     passages: [Passages; 2],
-    /// When each source's first unit was decoded.
-    first_ms: HashMap<usize, i64>,
     unknown_sounds: HashSet<u64>,
     unknown_pictures: usize,
     report: Report,
@@ -149,7 +144,6 @@ impl Oracle {
             video_config: None,
             audio_config: None,
             passages: [Passages::default(), Passages::default()],
-            first_ms: HashMap::new(),
             unknown_sounds: HashSet::new(),
             unknown_pictures: 0,
             report: Report::default(),
@@ -266,7 +260,8 @@ impl Oracle {
     }
 
     fn unit(&mut self, unit: &Unit) {
-        let lag_ms = self.times(unit);
+        let moved_ms = self.moved_ms(unit);
+        self.times(unit);
         let has_config = match unit.track {
             Track::Video => self.video_config.is_some(),
             Track::Audio => self.audio_config.is_some(),
@@ -279,35 +274,30 @@ impl Oracle {
             if unit.track == Track::Video && video.units == 1 && !unit.can_start {
                 self.fault(Fault::CutToNoKey);
             }
-            self.lag(unit, lag_ms, None);
         } else {
-            let source = self.recognise(unit, has_config);
-            self.lag(unit, lag_ms, source);
+            self.recognise(unit, has_config, moved_ms);
         }
     }
 
-    /// A unit may come behind the other track's newest as far as the rules say; while its source is
-    /// not known yet, as far as that.
-    fn lag(&mut self, unit: &Unit, lag_ms: Option<i64>, source: Option<usize>) {
-        // Silence that stands in belongs to what is on air.
-        let source = source.or_else(|| self.on_air().map(|place| place.source));
-        let first_ms = source.map(|source| *self.first_ms.entry(source).or_insert(unit.dts_ms));
-        let Some(lag_ms) = lag_ms else { return };
-        let [video, _] = &self.passages;
-        let within = |since: Option<i64>, span_ms: i64| match since {
-            Some(since) if unit.dts_ms < since + span_ms => span_ms,
-            _ => 0,
+    /// By how much a unit may have been moved: only one that stands right where its time could not
+    /// go on otherwise.
+    fn moved_ms(&self, unit: &Unit) -> i64 {
+        let [video, audio] = &self.lines;
+        let (own, other) = match unit.track {
+            Track::Video => (video, audio),
+            Track::Audio => (audio, video),
         };
-        let learning = within(first_ms, self.rules.learning_ms);
-        let joining = within(video.newest_since_ms(), self.rules.joining_ms);
-        let most = self.rules.lag_ms_max.max(learning).max(joining);
-        if lag_ms > most {
-            self.fault(Fault::Lag { track: unit.track, lag_ms });
+        let is_at_other = other.newest_dts_ms == Some(unit.dts_ms);
+        let is_behind_own = own.newest_dts_ms == Some(unit.dts_ms - 1);
+        if is_at_other || is_behind_own {
+            self.rules.moved_ms_max
+        } else {
+            0
         }
     }
 
-    /// Order of arrival within the track; how far it comes behind the other.
-    fn times(&mut self, unit: &Unit) -> Option<i64> {
+    /// Order of arrival within the track, and how far it comes behind the other.
+    fn times(&mut self, unit: &Unit) {
         let [video, audio] = &mut self.lines;
         let (own, other) = match unit.track {
             Track::Video => (video, *audio),
@@ -326,27 +316,29 @@ impl Oracle {
                 self.fault(Fault::Step { track, step_ms });
             }
         }
-        let lag_ms = other.newest_dts_ms.map(|newest| newest - dts_ms)?;
+        let Some(lag_ms) = other.newest_dts_ms.map(|newest| newest - dts_ms) else { return };
         let most = self.report.lag_ms_max.get_or_insert(lag_ms);
         *most = (*most).max(lag_ms);
-        Some(lag_ms)
+        if lag_ms > self.rules.lag_ms_max {
+            self.fault(Fault::Lag { track, lag_ms });
+        }
     }
 
-    /// Finds the unit in its source, and what follows from that; the source.
-    fn recognise(&mut self, unit: &Unit, has_config: bool) -> Option<usize> {
+    /// Finds the unit in its source, and what follows from that.
+    fn recognise(&mut self, unit: &Unit, has_config: bool, moved_ms: i64) {
         let [video, audio] = &mut self.passages;
         let passages = match unit.track {
             Track::Video => video,
             Track::Audio => audio,
         };
         let found = self.places.find(unit.track, unit.digest);
-        let times = (unit.dts_ms, unit.pts_ms);
+        let times = Times { dts_ms: unit.dts_ms, pts_ms: unit.pts_ms, moved_ms };
         let Some(joined) = passages.join(&self.sources, unit.track, found, times, self.taken)
         else {
             passages.interrupt();
-            self.unknown(unit);
-            return None;
+            return self.unknown(unit);
         };
+        self.report.moved += usize::from(joined.is_moved);
         if unit.track == Track::Video {
             let begins = joined.begins;
             if begins && !unit.can_start {
@@ -361,7 +353,6 @@ impl Oracle {
             self.configured(unit, joined.place);
         }
         self.latency(unit, joined.place);
-        Some(joined.place.source)
     }
 
     fn name(&self, source: usize) -> String {

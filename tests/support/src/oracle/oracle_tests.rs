@@ -139,20 +139,38 @@ fn times_grow_and_lie_together() {
     assert_eq!(faults(rules, &messages), [lag]);
     assert_eq!(faults(Rules::VIEWER, &messages), []);
     assert_eq!(faults(Rules::DESTINATION, &messages).len(), 5);
-    let rules = Rules { joining_ms: 200, ..Rules::DESTINATION };
-    assert_eq!(faults(rules, &messages), []);
-    let rules = Rules { learning_ms: 160, ..Rules::DESTINATION };
-    let learnt = [
-        Fault::Lag { track: Track::Audio, lag_ms: 200 },
-        Fault::Lag { track: Track::Audio, lag_ms: 40 },
-    ];
-    // The first four are learnt from; the first lags further than any may.
-    assert_eq!(faults(rules, &messages), learnt);
     let rules = Rules { step_ms_max: Some(40), ..Rules::VIEWER };
     let step = Fault::Step { track: Track::Audio, step_ms: 80 };
     let mut holed = sent(&media(1, 6), 0);
     holed.remove(5);
     assert_eq!(faults(rules, &holed), [step]);
+}
+
+/// A unit that came too late for the order of time stands where time is, no further than it may be
+/// moved, and two milliseconds of rounding.
+#[test]
+fn what_came_too_late_is_moved() {
+    for (moved_ms, faulty) in [(102, 0), (103, 1)] {
+        let mut media = media(1, 6);
+        let picture =
+            media.units.iter().position(|unit| unit.dts == 120 * 90).expect("it is there");
+        let sound = &mut media.units[picture + 1];
+        sound.dts -= (moved_ms - 40) * 90;
+        sound.pts = sound.dts;
+        let sources = vec![Source::of_media("one", &media)];
+        let mut messages = sent(&media, 0);
+        // Behind the next picture, with its time.
+        let late = 2 + picture + 1;
+        messages.swap(late, late + 1);
+        messages[late + 1].time_ms = 160;
+        messages[late + 2].time_ms = 161;
+        let judge =
+            |rules| Oracle::judge(rules, sources.clone(), messages.iter().map(Owned::message));
+        let report = judge(Rules::DESTINATION);
+        assert_eq!(report.violations.len(), faulty, "{moved_ms} ms: {report}");
+        assert_eq!(report.moved, 1 - faulty);
+        assert_ne!(judge(Rules::VIEWER).violations, []);
+    }
 }
 
 #[test]

@@ -57,6 +57,16 @@ pub(super) struct Joined {
     /// How long behind the last picture before the passage it is shown; said once a passage, for
     /// the picture that is shown first so far.
     pub seam_ms: Option<i64>,
+    /// It stands behind the time that the passage's other units give it.
+    pub is_moved: bool,
+}
+
+/// When a unit is decoded and shown, and by how much it may have been moved there.
+#[derive(Clone, Copy)]
+pub(super) struct Times {
+    pub dts_ms: i64,
+    pub pts_ms: i64,
+    pub moved_ms: i64,
 }
 
 /// The passages of a track.
@@ -70,17 +80,14 @@ pub(super) struct Passages {
     shown_ms: Option<i64>,
     /// The smallest seam of the newest passage that was said.
     seam_ms: Option<i64>,
+    /// All units of the newest passage may have been moved, by so much.
+    loose_ms: i64,
 }
 
 impl Passages {
     pub(super) fn newest(&self) -> Option<Place> {
         let newest = self.all.last().filter(|_| self.is_open);
         newest.map(|passage| Place { source: passage.source, unit: passage.last })
-    }
-
-    /// When the newest passage's first unit was decoded.
-    pub(super) fn newest_since_ms(&self) -> Option<i64> {
-        self.all.last().map(|passage| passage.span_ms.0)
     }
 
     /// A unit of no source came.
@@ -98,7 +105,7 @@ impl Passages {
         sources: &[Source],
         track: Track,
         found: &[Place],
-        (dts_ms, pts_ms): (i64, i64),
+        Times { dts_ms, pts_ms, moved_ms }: Times,
         at: usize,
     ) -> Option<Joined> {
         let offset = |place: &Place| {
@@ -106,7 +113,7 @@ impl Passages {
             let known = source.track(track).get(place.unit)?;
             Some(pts_ms - known.pts.div_euclid(TICKS_IN_MS))
         };
-        let follows = |place: &&Place| self.follows(place, offset(place));
+        let follows = |place: &&Place| self.follows(place, offset(place), moved_ms);
         let next = |place: &&&Place| self.newest().is_some_and(|n| n.unit + 1 == place.unit);
         let mut following = found.iter().filter(follows);
         let going_on = following.clone().find(|place| next(&place)).or(following.next());
@@ -117,19 +124,29 @@ impl Passages {
             .or_else(|| found.iter().find(|place| Some(place.source) == newest_source))
             .or(found.first())?;
         let offset_ms = offset(place).unwrap_or_default();
+        let mut is_moved = false;
         match self.all.last_mut().filter(|_| !begins) {
             Some(passage) => {
+                if offset_ms < passage.offset_ms.1 - ROUNDING_MS {
+                    // Those before it were moved.
+                    passage.offset_ms = (offset_ms, offset_ms);
+                }
+                self.loose_ms = self.loose_ms.min(moved_ms);
                 passage.last = place.unit;
                 passage.units += 1;
                 passage.span_ms.1 = dts_ms;
                 passage.shown_ms.0 = passage.shown_ms.0.min(pts_ms);
                 passage.shown_ms.1 = passage.shown_ms.1.max(pts_ms);
-                passage.offset_ms.0 = passage.offset_ms.0.min(offset_ms);
-                passage.offset_ms.1 = passage.offset_ms.1.max(offset_ms);
+                is_moved = offset_ms > passage.offset_ms.0 + ROUNDING_MS;
+                if !is_moved {
+                    passage.offset_ms.0 = passage.offset_ms.0.min(offset_ms);
+                    passage.offset_ms.1 = passage.offset_ms.1.max(offset_ms);
+                }
             }
             None => {
                 self.shown_before_ms = self.shown_ms;
                 self.seam_ms = None;
+                self.loose_ms = moved_ms;
                 self.all.push(Passage {
                     source: place.source,
                     at,
@@ -147,12 +164,13 @@ impl Passages {
         let gap_ms = self.shown_before_ms.map(|before| pts_ms - before);
         let seam_ms = gap_ms.filter(|gap| self.seam_ms.is_none_or(|said| *gap < said));
         self.seam_ms = seam_ms.or(self.seam_ms);
-        Some(Joined { place: *place, begins, seam_ms })
+        Some(Joined { place: *place, begins, seam_ms, is_moved })
     }
 
     /// Whether a unit at this place, with this offset, goes on with the newest passage: behind its
-    /// last unit, and no time was lost or won between them. What was lost on the way is no cut.
-    fn follows(&self, place: &Place, offset_ms: Option<i64>) -> bool {
+    /// last unit, and no time was lost or won between them, unless it was moved. What was lost on the
+    /// way is no cut.
+    fn follows(&self, place: &Place, offset_ms: Option<i64>, moved_ms: i64) -> bool {
         let (Some(passage), Some(offset_ms)) =
             (self.all.last().filter(|_| self.is_open), offset_ms)
         else {
@@ -161,7 +179,7 @@ impl Passages {
         let (low, high) = passage.offset_ms;
         place.source == passage.source
             && place.unit > passage.last
-            && offset_ms >= high - ROUNDING_MS
-            && offset_ms <= low + ROUNDING_MS
+            && offset_ms >= high - ROUNDING_MS - self.loose_ms
+            && offset_ms <= low + ROUNDING_MS + moved_ms
     }
 }

@@ -146,6 +146,8 @@ pub struct Report {
     pub messages: usize,
     /// The furthest a unit came behind the other track's newest; negative when none did.
     pub lag_ms_max: Option<i64>,
+    /// Units that were moved forward for the order of time.
+    pub moved: usize,
     /// From source to viewer, of each unit for which both ends are known.
     pub latencies: Vec<Duration>,
 }
