@@ -21,8 +21,9 @@ const fn file(name: &'static str, way: Way, tail: usize, sound: Sound) -> File {
     File { name, way, expected: Expected { tail, sound } }
 }
 
-const FILES: [File; 28] = [
+const FILES: [File; 29] = [
     file("real-shaka-hls-ts-h264_fileSequence0.ts", Way::Udp, 1, Sound::Silence),
+    file("real-mediabunny-0-head.ts", Way::Udp, 1, Sound::Beside),
     file("bounded.ts", Way::Udp, 1, Sound::Beside),
     file("perslice_pts.ts", Way::Udp, 1, Sound::Beside),
     file("multi_noaud.ts", Way::Udp, 1, Sound::Beside),
