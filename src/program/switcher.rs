@@ -24,6 +24,7 @@
 //! Non-goals: pacing, sockets. Bounds: the ring and the staging ring.
 
 mod filling;
+mod leaving;
 mod rhythm;
 mod sets;
 mod sink;
@@ -40,11 +41,10 @@ use crate::flv::tag::{self, AacPacket, AvcPacket};
 pub use self::sink::SourceSink;
 pub use super::silence::FillAudio;
 
-use super::order::{Order, Stored};
+use super::order::Order;
 use super::ring::{Begin, Lookup, Ring};
 use super::silence::Filler;
 use super::timeline::{Placed, Timeline};
-use super::unit::Unit;
 
 use self::state::SourceState;
 
@@ -291,11 +291,7 @@ impl Switcher {
             let silent = Some(now.since(self.completed)).filter(|_| !was_asked);
             self.cover(now, silent);
         }
-        self.fill_beside_held(now);
-        if self.order.tick(now) {
-            self.moved = Some(Track::Video);
-            self.ring.settle(self.order.settled());
-        }
+        self.let_leave(now);
         if self.fill_at().is_some_and(|deadline| now >= deadline) {
             self.fill_beside_clock(now);
         }
@@ -502,25 +498,6 @@ impl Switcher {
     fn broke_on_air(&mut self, track: Track) {
         if track == Track::Video && std::mem::take(&mut self.shows_key) {
             self.awaits_key = true;
-        }
-    }
-
-    /// Counts a unit that was stored, and gives it its place in the order of time.
-    fn note(&mut self, unit: &Unit, now: Mono) {
-        let (track, dts, duration) = (unit.track, unit.dts, self.duration(unit));
-        let may_sound = !self.is_mute(now);
-        let state = self.sources.get(self.on_air as usize).filter(|_| may_sound);
-        let interleave = state.map(|state| &state.interleave);
-        let due = self.timeline.due(now).unwrap_or(dts);
-        let stored = Stored { track, dts, duration, due };
-        let releases = self.order.stored(stored, interleave, now);
-        self.ring.settle(self.order.settled());
-        if self.moved != Some(Track::Video) {
-            self.moved = Some(if releases { Track::Video } else { unit.track });
-        }
-        self.counters.units += 1;
-        if let Some(bytes) = self.counters.bytes.get_mut(unit.track.index()) {
-            *bytes += unit.len as u64;
         }
     }
 

@@ -6,13 +6,15 @@
 
 mod arrivals;
 mod media;
+mod receiver;
 mod world;
 
 use std::collections::BTreeMap;
 
 use streamcaster::program::switcher::FillAudio;
 
-use world::{Findings, World};
+use receiver::Findings;
+use world::World;
 
 /// Seeds of the normal run.
 const SEEDS: u64 = 500;
