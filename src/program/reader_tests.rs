@@ -327,6 +327,7 @@ fn the_other_tracks_configuration_may_be_forgotten() {
     assert_eq!(changed, [Some(1), None], "the picture's own is sent");
     let step = reader.step(&ring);
     assert!(matches!(step, Step::Send { timestamp_ms: 0, .. }), "{step:?}");
+}
 
 /// What comes later than anything was to be waited for gets the time of what has left before it;
 /// sound that is too late for that is left out, a picture never.
