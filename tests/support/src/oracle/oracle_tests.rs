@@ -150,7 +150,7 @@ fn times_grow_and_lie_together() {
 /// moved, and two milliseconds of rounding.
 #[test]
 fn what_came_too_late_is_moved() {
-    for (moved_ms, faulty) in [(102, 0), (103, 1)] {
+    for (moved_ms, faulty) in [(102, 0), (104, 1)] {
         let mut media = media(1, 6);
         let picture =
             media.units.iter().position(|unit| unit.dts == 120 * 90).expect("it is there");
