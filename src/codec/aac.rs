@@ -146,6 +146,10 @@ pub struct AdtsAssembler {
     partial_bytes: usize,
     /// How many of the partial header's bytes came before the current PES packet.
     partial_before_packet: usize,
+    /// If some did: the PTS of the packet in which it begins, unless a frame before it had that, and
+    /// whether it begins with that packet.
+    partial_pts: Option<Ticks>,
+    partial_begins_packet: bool,
     frame: Frame,
     /// Headers are where they are expected.
     locked: bool,
@@ -178,6 +182,8 @@ impl AdtsAssembler {
             partial: [0; HEADER_AND_CRC_BYTES],
             partial_bytes: 0,
             partial_before_packet: 0,
+            partial_pts: None,
+            partial_begins_packet: false,
             frame: Frame::None,
             locked: false,
             unconfirmed: None,
@@ -195,6 +201,12 @@ impl AdtsAssembler {
     /// The payload of a PES packet begins. The first frame whose first byte is in it has this
     /// PTS; without one, frames go on being counted.
     pub fn begin(&mut self, pts: Option<Ticks>) {
+        // A header cut in three still begins where it began.
+        if self.partial_before_packet == 0 {
+            let is_cut = self.partial_bytes > 0;
+            self.partial_pts = self.clock.next_pts.filter(|_| is_cut);
+            self.partial_begins_packet = is_cut && self.packet_begins;
+        }
         self.partial_before_packet = self.partial_bytes;
         self.packet_begins = true;
         self.clock.next_pts = pts;
@@ -235,9 +247,13 @@ impl AdtsAssembler {
         }
         self.held = false;
         self.frame = Frame::None;
-        self.partial_bytes = 0;
-        self.partial_before_packet = 0;
+        self.forget_partial();
         self.unlock();
+    }
+
+    fn forget_partial(&mut self) {
+        (self.partial_bytes, self.partial_before_packet) = (0, 0);
+        (self.partial_pts, self.partial_begins_packet) = (None, false);
     }
 
     /// What the frames came to.
@@ -321,6 +337,7 @@ impl AdtsAssembler {
         self.partial.copy_within(1.., 0);
         self.partial_bytes -= 1;
         self.partial_before_packet = self.partial_before_packet.saturating_sub(1);
+        self.partial_begins_packet = false;
         self.skip(1);
     }
 
@@ -339,15 +356,17 @@ impl AdtsAssembler {
             self.held = false;
             self.commit(sink);
         }
-        let begins_here = self.partial_before_packet == 0;
-        let pts = self.clock.frame(begins_here, header.sample_rate_hz, header.raw_blocks);
+        let (stated, begins_packet) = match self.partial_before_packet {
+            0 => (self.clock.next_pts.take(), self.packet_begins),
+            _ => (self.partial_pts, self.partial_begins_packet),
+        };
+        let pts = self.clock.frame(stated, header.sample_rate_hz, header.raw_blocks);
         // A muxer aligns frames with PES packets, so the beginning of one is as good as a header
         // in its place; what is found elsewhere may not change the configuration unconfirmed.
         let known = self.header.is_some_and(|before| before.is_like(&header));
-        let trusted = self.locked || known || (self.packet_begins && begins_here);
+        let trusted = self.locked || known || begins_packet;
         self.unconfirmed = if self.locked { None } else { Some(header) };
-        self.partial_bytes = 0;
-        self.partial_before_packet = 0;
+        self.forget_partial();
         self.packet_begins = false;
         let mut carried = false;
         if let (true, true, Some(pts)) = (trusted, header.has_program_config(), pts) {
@@ -464,10 +483,10 @@ struct Anchor {
 }
 
 impl FrameClock {
-    /// The PTS of the frame that begins, `blocks` raw data blocks long; `begins_here`: its first
-    /// byte is in the current PES packet.
-    fn frame(&mut self, begins_here: bool, sample_rate_hz: u32, blocks: i64) -> Option<Ticks> {
-        if let Some(pts) = self.next_pts.take_if(|_| begins_here) {
+    /// The PTS of the frame that begins, `blocks` raw data blocks long; `stated`: that of the PES
+    /// packet in which its first byte is, if it is the first there.
+    fn frame(&mut self, stated: Option<Ticks>, sample_rate_hz: u32, blocks: i64) -> Option<Ticks> {
+        if let Some(pts) = stated {
             self.anchor = Some(Anchor { pts, sample_rate_hz, samples: 0 });
         }
         let anchor = self.anchor.as_mut()?;

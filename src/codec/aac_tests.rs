@@ -112,6 +112,26 @@ fn a_frame_takes_the_pts_of_the_packet_it_begins_in() {
     }
 }
 
+/// A PES packet may end anywhere in a frame, in its header too, and in the very first one.
+#[test]
+fn a_header_cut_by_the_end_of_a_packet_has_the_pts_of_where_it_begins() {
+    let (stream, payloads) = frames(3);
+    let stream = whole(&stream);
+    for first in 1..9 {
+        for second in first..9 {
+            let (mut assembler, mut sink) = (AdtsAssembler::new(), Collector::default());
+            let cuts = [0, first, second, stream.len()];
+            for (number, cut) in cuts.windows(2).enumerate() {
+                assembler.begin(Some(Ticks(90_000 * (1 + number as i64))));
+                assembler.data(&stream[cut[0]..cut[1]], &mut sink);
+            }
+            let came: Vec<_> = sink.units().into_iter().map(|(_, bytes)| bytes).collect();
+            assert_eq!(came, payloads, "cut at {first} and {second}");
+            assert_eq!(times(&sink)[0], 90_000, "cut at {first} and {second}");
+        }
+    }
+}
+
 #[test]
 fn rounding_does_not_accumulate() {
     let mut assembler = AdtsAssembler::new();
