@@ -38,6 +38,7 @@ use crate::system::reactor;
 use crate::system::settings::{Environment, Settings};
 use crate::system::snapshot::Board;
 use crate::system::sockets::{descriptors_max, raise_descriptors};
+use crate::system::store;
 
 /// Why the program could not start.
 #[derive(Debug)]
@@ -94,6 +95,10 @@ pub fn run(
     let heap_bytes = budget.total(Owner::Heap);
     heap::set_limit(usize::try_from(heap_bytes).unwrap_or(usize::MAX));
     allow_descriptors(config);
+    store::remove_unfinished(data, |name| name == "config.toml");
+    for folder in ["state", "backups/config"] {
+        store::remove_unfinished(&data.join(folder), |_| true);
+    }
     let board = Board::default();
     let library = Library::start(data.join("videos")).map_err(|cause| StartError {
         what: "the library cannot start".to_owned(),

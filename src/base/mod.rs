@@ -6,4 +6,5 @@ pub mod history;
 pub mod limits;
 pub mod rate;
 pub mod redact;
+pub mod revision;
 pub mod time;

@@ -3,13 +3,17 @@
 //! request's body; the original controller's stay for ever. Non-goals: who may command, which is
 //! judged before; carrying commands out. Bound: the body's, which the gate keeps.
 
+use std::sync::Arc;
+
 use serde::Serialize;
 
 use crate::base::limits::{PLAYLISTS_MAX, PLAYLIST_FILES_MAX};
+use crate::base::revision;
 use crate::control::api;
+use crate::control::changes;
 use crate::control::fields::{Fields, Wrong};
 use crate::control::names::decoded;
-use crate::control::routes::{self, Answer, World};
+use crate::control::routes::{self, Answer, Asked, World};
 use crate::system::commands::{Command, DeclinedKind, FileName, LiveInput, Playlist, Selection};
 use crate::system::library::names;
 
@@ -52,6 +56,9 @@ fn give(world: &World<'_>, command: Command, about: About<'_>) -> Result<String,
             (DeclinedKind::NotFound, _) => (404, "VIDEO_NOT_FOUND"),
             (DeclinedKind::Invalid, _) => (400, "INVALID_REQUEST"),
             (DeclinedKind::Unplayable, _) => (409, "VIDEO_UNPLAYABLE"),
+            (DeclinedKind::Changed, _) => (412, "CHANGED_MEANWHILE"),
+            (DeclinedKind::DiskFull, _) => (507, "DISK_FULL"),
+            (DeclinedKind::Disk, _) => (503, "DISK_ERROR"),
             (DeclinedKind::Busy, _) => (503, "BUSY"),
         };
         let remedy = match (declined.kind, about) {
@@ -172,6 +179,8 @@ struct PlaylistAnswer<'a> {
     repeat: bool,
     shuffle: bool,
     playing: bool,
+    /// Another list has another, for If-Match.
+    revision: String,
 }
 
 fn told<'a>(name: &'a str, list: &'a Playlist, world: &World<'_>) -> PlaylistAnswer<'a> {
@@ -181,7 +190,28 @@ fn told<'a>(name: &'a str, list: &'a Playlist, world: &World<'_>) -> PlaylistAns
         repeat: list.repeat,
         shuffle: list.shuffle,
         playing: world.snapshot.playout.playlist.as_deref() == Some(name),
+        revision: revision_of(list),
     }
+}
+
+/// What came of a list that was put.
+#[derive(Serialize)]
+struct Kept<'a> {
+    success: bool,
+    message: String,
+    status: &'static str,
+    playlist: PlaylistAnswer<'a>,
+}
+
+/// What tells this list from others of its name.
+fn revision_of(list: &Playlist) -> String {
+    let mut bytes = vec![u8::from(list.repeat), u8::from(list.shuffle)];
+    for file in &list.files {
+        bytes.extend_from_slice(file.as_bytes());
+        // No file's name holds it.
+        bytes.push(0);
+    }
+    revision::of(&bytes)
 }
 
 /// `GET /api/playlists`.
@@ -206,9 +236,9 @@ pub fn playlist(name: &str, world: &World<'_>) -> Result<Answer, Answer> {
 }
 
 /// `PUT /api/playlists/NAME`.
-pub fn put_playlist(name: &str, body: &[u8], world: &World<'_>) -> Result<Answer, Answer> {
+pub fn put_playlist(name: &str, asked: &Asked<'_>, world: &World<'_>) -> Result<Answer, Answer> {
     let name = named_list(name)?;
-    let fields = Fields::read(body, &["files", "repeat", "shuffle"])?;
+    let fields = Fields::read(asked.body, &["files", "repeat", "shuffle"])?;
     if fields.is_too_long("files") {
         let why = format!("A playlist may hold {PLAYLIST_FILES_MAX} files at most; split it.");
         return Err(routes::error(413, "INVALID_REQUEST", &why));
@@ -232,8 +262,22 @@ pub fn put_playlist(name: &str, body: &[u8], world: &World<'_>) -> Result<Answer
         let why = format!("There are {PLAYLISTS_MAX} playlists already; delete one first.");
         return Err(routes::error(409, "TOO_MANY_PLAYLISTS", &why));
     }
-    let message = give(world, Command::SetPlaylist(name, list), About::Playlist)?;
-    Ok(done(world, message, None, None))
+    let before = match changes::if_match(asked) {
+        None => None,
+        Some(wanted) => {
+            let now = lists.get(&name).filter(|now| revision_of(now) == wanted);
+            let changed = || {
+                let why = "The playlist was changed meanwhile; get it again.";
+                routes::error(412, "CHANGED_MEANWHILE", why)
+            };
+            Some(Arc::clone(now.ok_or_else(changed)?))
+        }
+    };
+    let command = Command::SetPlaylist { name: name.clone(), list: list.clone(), before };
+    let message = give(world, command, About::Playlist)?;
+    let status = api::stream_status(world.snapshot, world.moment);
+    let playlist = told(&name, &list, world);
+    Ok(routes::json(200, &Kept { success: true, message, status, playlist }))
 }
 
 /// `DELETE /api/playlists/NAME`.

@@ -347,7 +347,7 @@ fn command(
         Route::Playout => orders::playout(asked.body, world),
         Route::Maintenance => maintenance::answer(asked.body, world),
         Route::InputRestart => orders::reopen(name, world),
-        Route::Playlist if asked.method == "PUT" => orders::put_playlist(name, asked.body, world),
+        Route::Playlist if asked.method == "PUT" => orders::put_playlist(name, &asked, world),
         Route::Playlist => orders::delete_playlist(name, world),
         Route::Uploads => uploads::begin(asked.body, world),
         Route::Upload if asked.method == "PATCH" => uploads::go_on(name, asked),

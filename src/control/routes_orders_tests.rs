@@ -75,6 +75,9 @@ fn refusals_have_their_status_and_code() {
         (bad, DeclinedKind::Invalid, 400, "INVALID_REQUEST"),
         (bad, DeclinedKind::Unplayable, 409, "VIDEO_UNPLAYABLE"),
         (bad, DeclinedKind::Busy, 503, "BUSY"),
+        (bad, DeclinedKind::Changed, 412, "CHANGED_MEANWHILE"),
+        (bad, DeclinedKind::DiskFull, 507, "DISK_FULL"),
+        (bad, DeclinedKind::Disk, 503, "DISK_ERROR"),
     ] {
         let answer = switch(body, kind);
         let told = value(&answer);
@@ -122,8 +125,12 @@ fn playlists_are_kept_and_removed() {
     let (command, answer) = order("PUT", "/api/playlists/night%20one?x", body, &well());
     let files = vec!["a.mp4".try_into().unwrap(), "b.ts".try_into().unwrap()];
     let list = Playlist { files, repeat: true, shuffle: false };
-    assert_eq!(command, Some(Command::SetPlaylist("night one".to_owned(), list)));
+    let put = Command::SetPlaylist { name: "night one".to_owned(), list, before: None };
+    assert_eq!(command, Some(put));
     assert_eq!(answer.status, 200);
+    let kept = value(&answer);
+    assert_eq!(kept["playlist"]["files"], serde_json::json!(["a.mp4", "b.ts"]));
+    assert_eq!(kept["playlist"]["revision"].as_str().map(str::len), Some(16));
     let (command, answer) = order("DELETE", "/api/playlists/%C3%A4", "", &well());
     assert_eq!((command, answer.status), (Some(Command::RemovePlaylist("ä".to_owned())), 200));
     let many = format!(r#"{{"files":[{}"a"]}}"#, r#""a","#.repeat(PLAYLIST_FILES_MAX));

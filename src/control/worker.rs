@@ -7,6 +7,8 @@ use std::io::{Cursor, Read};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::thread;
+use std::time::Duration;
 
 use tiny_http::{Header, Request, Response, Server, StatusCode};
 
@@ -94,7 +96,21 @@ impl Shop {
     /// Gives a command, if not too many are under way.
     fn ask(&self, command: Command) -> Outcome {
         let _counted = Counted::new(&self.commands)?;
-        self.desk.ask(command)
+        let is_listed = command.edits_playlists();
+        let words = self.desk.ask(command)?;
+        if is_listed {
+            self.wait_for_news();
+        }
+        Ok(words)
+    }
+
+    /// Waits until the data plane has told its state once more, so that who asks next finds what
+    /// has just been done.
+    fn wait_for_news(&self) {
+        let now = clock::mono();
+        while self.board.read().taken <= now && clock::mono().since(now) < NEWS_MAX {
+            thread::sleep(NEWS_LOOK);
+        }
     }
 
     /// Has the library changed, if not too many commands are under way.
@@ -103,6 +119,10 @@ impl Shop {
         self.clerk.ask(change)
     }
 }
+
+/// How long a changed list may take to be in the state, and how often it is looked for there.
+const NEWS_MAX: Duration = Duration::from_secs(1);
+const NEWS_LOOK: Duration = Duration::from_millis(10);
 
 /// A command under way.
 struct Counted<'a>(&'a AtomicUsize);

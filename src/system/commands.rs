@@ -5,7 +5,7 @@
 //! commands wait to be taken; one more is refused at once.
 
 use std::fmt;
-use std::sync::mpsc;
+use std::sync::{mpsc, Arc};
 use std::time::Duration;
 
 use smol::channel::{bounded, Receiver, Sender, TrySendError};
@@ -33,12 +33,27 @@ pub enum Command {
     Next,
     /// Play the file that plays again and again, or not.
     Loop(bool),
-    /// Keep this list under this name; the one that plays goes on with its new order.
-    SetPlaylist(String, Playlist),
+    /// Keep this list under this name; the one that plays goes on with its new order. `before`: only
+    /// if the list is this one now.
+    SetPlaylist {
+        /// Its name.
+        name: String,
+        /// What it is to be.
+        list: Playlist,
+        /// What it must be now.
+        before: Option<Arc<Playlist>>,
+    },
     /// Forget the list of this name; the file that plays goes on to its end.
     RemovePlaylist(String),
     /// Open this input anew, as if the program had just begun.
     Reopen(LiveInput),
+}
+
+impl Command {
+    /// Whether it changes the playlists, which is written down before it is done.
+    pub fn edits_playlists(&self) -> bool {
+        matches!(self, Command::SetPlaylist { .. } | Command::RemovePlaylist(_))
+    }
 }
 
 /// An input that can be opened anew.
@@ -107,6 +122,12 @@ pub enum DeclinedKind {
     Invalid,
     /// The file cannot be played.
     Unplayable,
+    /// It has been changed by somebody else.
+    Changed,
+    /// There is no room on the disk to write it down.
+    DiskFull,
+    /// The disk does not take it.
+    Disk,
     /// The data plane or the disk did not answer in time, or a limit is reached.
     Busy,
 }

@@ -8,10 +8,14 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 use rustix::fs::OFlags;
 
 use crate::base::limits::STATE_BYTES_MAX;
+
+/// A write takes less.
+const UNFINISHED: Duration = Duration::from_secs(60);
 
 /// Writes a file whole or not at all; its folder is made when it is missing.
 ///
@@ -42,6 +46,23 @@ fn write_as(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     }
     written?;
     File::open(folder)?.sync_all()
+}
+
+/// Removes what a run left beside these files when it was killed while it wrote. What is younger than
+/// a minute may be somebody else's who is writing now.
+pub fn remove_unfinished(folder: &Path, is_ours: impl Fn(&str) -> bool) {
+    let now = SystemTime::now();
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    for entry in entries.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_file())) {
+        let name = entry.file_name();
+        let ours = name.to_str().and_then(|name| name.strip_suffix(".new")).is_some_and(&is_ours);
+        let written = entry.metadata().and_then(|metadata| metadata.modified());
+        let age = written.ok().and_then(|written| now.duration_since(written).ok());
+        if ours && age.is_some_and(|age| age >= UNFINISHED) {
+            // It is in nobody's way.
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 fn write_through(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
@@ -151,6 +172,24 @@ mod tests {
         assert_eq!(read(&path).expect("read").as_deref(), Some(&b"two"[..]));
         let names = fs::read_dir(folder.join("state")).expect("the folder");
         assert_eq!(names.count(), 1, "no temporary file stays");
+        fs::remove_dir_all(folder).expect("removed");
+    }
+
+    #[test]
+    fn what_a_killed_run_left_half_written_goes() {
+        let folder = folder("unfinished");
+        fs::create_dir_all(folder.join("d.json.new")).expect("a folder");
+        let names = ["a.json", "a.json.new", "b.json.new", "c.txt.new"];
+        for name in names {
+            let file = File::create(folder.join(name)).expect("a file");
+            let age = if name == "b.json.new" { 30 } else { 90 };
+            file.set_modified(SystemTime::now() - Duration::from_secs(age)).expect("a time");
+        }
+        remove_unfinished(&folder, |name| name.ends_with(".json"));
+        let left = |name: &&&str| folder.join(name).exists();
+        let left: Vec<_> = names.iter().filter(left).collect();
+        assert_eq!(left, [&"a.json", &"b.json.new", &"c.txt.new"]);
+        assert!(folder.join("d.json.new").exists());
         fs::remove_dir_all(folder).expect("removed");
     }
 

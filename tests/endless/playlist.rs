@@ -60,7 +60,7 @@ impl Day {
         let name = |number: &u64| FileName::try_from(number.to_string().as_str()).expect("short");
         let files = files.iter().map(name).collect();
         let list = Playlist { files, repeat: true, shuffle };
-        self.ask(Command::SetPlaylist("day".to_owned(), list));
+        self.ask(Command::SetPlaylist { name: "day".to_owned(), list, before: None });
     }
 
     /// Runs from event to event; each timer is up to two milliseconds late.

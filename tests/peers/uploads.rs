@@ -125,6 +125,28 @@ fn half_an_upload_goes_on_in_the_next_run() {
     assert!(fs::read(video).expect("the file") == file, "it is not what was sent");
 }
 
+/// Fills the disk to its last byte, and asks for what has to be written down.
+fn nothing_is_accepted_that_the_disk_does_not_take(program: &Program) {
+    let (last, night) = (program.on_disk("last"), "/api/playlists/night");
+    let mut file = fs::File::create(&last).expect("a file");
+    while file.write_all(&bytes(4096)).is_ok() {}
+    let ask = |method, body| {
+        let (status, told) = request(program.http, method, night, body).expect("an answer");
+        (status, serde_json::from_str::<Value>(&told).expect("JSON"))
+    };
+    let list = r#"{"files":["a.mp4"],"repeat":true}"#;
+    let (status, told) = ask("PUT", list);
+    assert_eq!((status, text(&told, "/code")), (507, "DISK_FULL".to_owned()), "{told}");
+    assert_eq!(ask("GET", "").0, 404, "it is there all the same");
+    fs::remove_file(&last).expect("removed");
+    let (status, told) = ask("PUT", list);
+    assert_eq!(status, 200, "{told}");
+    let on_disk = fs::read_to_string(program.on_disk("state/playlists.json")).expect("a file");
+    assert!(on_disk.contains("night"), "it is answered before it is on the disk: {on_disk}");
+    let (status, kept) = ask("GET", "");
+    assert_eq!((status, Some(&kept)), (200, told.pointer("/playlist")), "GET behind PUT");
+}
+
 #[test]
 fn a_full_disk_stops_an_upload_and_nothing_else() {
     let _machine = machine::shared();
@@ -148,6 +170,7 @@ fn a_full_disk_stops_an_upload_and_nothing_else() {
     let frames = player.video_frames();
     let goes_on = || player.video_frames() > frames + 25;
     assert!(wait::holds(seconds(5), goes_on), "{}", program.told());
+    nothing_is_accepted_that_the_disk_does_not_take(&program);
     fs::remove_file(&filler).expect("removed");
     let rest = file.get(there..).expect("the rest");
     let (status, told) = send(program.http, &id, there, rest, || ());

@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::clips::{Clip, Recipe, PLAIN};
 use crate::player::Player;
-use crate::program::{text, Folder};
+use crate::program::{number, text, Folder};
 use crate::scene::{age, ask, put, start, switch, videos, well_served, Scene};
 use crate::sender::{Schedule, Sender};
 use crate::wait::{self, seconds};
@@ -168,8 +168,10 @@ fn a_state_folder_that_cannot_be_written_costs_the_memory_only() {
     let scene = Scene::over(folder, "");
     let list = r#"{"files":["long.mp4"],"repeat":true}"#;
     let (status, told) = scene.ask("PUT", "/api/playlists/list", list);
-    assert_eq!(status, 200, "{told}");
-    switch(&scene.program, r#"{"source":"playlist","video":"list"}"#);
+    assert_eq!(status, 503, "what is not on the disk is not accepted: {told}");
+    assert_eq!(text(&told, "/code"), "DISK_ERROR", "{told}");
+    assert_eq!(number(&scene.ask("GET", "/api/playlists", "").1, "/count"), 0);
+    switch(&scene.program, r#"{"video":"long.mp4"}"#);
     scene.wait_frame(&clip, 5);
     let said = || scene.program.printed().contains("cannot be remembered");
     assert!(wait::holds(seconds(5), said), "{}", scene.program.printed());

@@ -1,24 +1,19 @@
 //! Playing files. Purpose: the shell around the [`Machine`]: it takes the operator's commands,
-//! wakes when a unit is due or a deck has news, tells the state, and has what must outlive the
-//! program written down. Non-goals: what plays next (the machine), disks (decks, the store).
-//! Bounds: the machine's.
+//! wakes when a unit is due or a deck has news, and tells the state. Non-goals: what plays next (the
+//! machine), disks (decks, the store), what is written down (saving). Bounds: the machine's.
 
 mod machine;
 mod memory;
 mod orders;
+mod saving;
 
 use std::cell::{Cell, RefCell};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
-use std::sync::Arc;
 use std::time::Duration;
 
-use log::{info, warn};
 use smol::future::FutureExt;
 
-use crate::base::events::Condition;
-use crate::base::limits::PLACE_SAVED_MS;
 use crate::base::time::Ticks;
 use crate::program::bell::Bell;
 use crate::program::Programme;
@@ -26,7 +21,6 @@ use crate::system::clock;
 use crate::system::commands::{FileName, Inbox, Order};
 use crate::system::reactor::Sleep;
 use crate::system::snapshot::{text, PlayoutStatus};
-use crate::system::store;
 
 pub use self::machine::{Lists, Machine};
 pub use self::memory::{
@@ -34,13 +28,12 @@ pub use self::memory::{
 };
 
 use self::machine::Why;
+use self::saving::Edits;
 use super::again::Again;
 use super::deck::{Decks, FileDecks, News, OpenFile, Readers};
 
 /// How long nothing may happen before it is looked whether something else has taken the air.
 const LOOK: Duration = Duration::from_secs(1);
-/// How often it is looked whether something has to be written down.
-const SAVE_LOOK: Duration = Duration::from_millis(500);
 
 /// What makes the loop go round.
 enum Wake {
@@ -61,6 +54,8 @@ pub struct Playout {
     recalled: Cell<bool>,
     /// Rings when standby has been put on air.
     standby: Rc<Bell>,
+    /// Commands that are done once they are written down.
+    edits: Edits,
 }
 
 impl Playout {
@@ -82,6 +77,7 @@ impl Playout {
             folder: folder.to_owned(),
             recalled: Cell::default(),
             standby,
+            edits: Edits::default(),
         }
     }
 
@@ -116,74 +112,12 @@ impl Playout {
                 }
             };
             match order.or(news).or(time).await {
+                Wake::Order(order) if order.command.edits_playlists() => self.edits.add(*order),
                 Wake::Order(order) => {
                     self.machine.borrow_mut().command(*order, clock::mono(), programme);
                 }
                 Wake::Deaf => deaf = true,
                 Wake::News | Wake::Time => {}
-            }
-        }
-    }
-
-    /// Goes on where an earlier run of the program was, and has written down from then on what
-    /// must be remembered. A disk that refuses costs the memory, nothing else.
-    pub async fn remember(&self, programme: &Programme) {
-        let (lists_path, place_path) = (self.folder.join(LISTS), self.folder.join(PLACE));
-        let read = (lists_path.clone(), place_path.clone());
-        let (lists, place) = smol::unblock(move || {
-            (recall(&read.0, lists_from_json), recall(&read.1, place_from_json))
-        })
-        .await;
-        let place = place.flatten();
-        let mut place_written = place.clone();
-        // The lists as they stand on the disk; `None`: others do.
-        let mut lists_written = None;
-        if !self.recalled.replace(true) {
-            let mut machine = self.machine.borrow_mut();
-            let had_none = machine.lists().is_empty();
-            machine.restore(lists.unwrap_or_default(), place, clock::mono());
-            lists_written = had_none.then(|| machine.lists());
-        }
-        let mut saved = clock::mono();
-        let mut refused = Condition::default();
-        loop {
-            Sleep::after(SAVE_LOOK).await;
-            let now = clock::mono();
-            let changed = std::mem::take(&mut self.machine.borrow_mut().changed);
-            let due = now.since(saved) >= Duration::from_millis(PLACE_SAVED_MS);
-            if !changed && !due || self.machine.borrow().is_recalling() {
-                continue;
-            }
-            saved = now;
-            let place = self.machine.borrow().place(programme);
-            let lists = self.machine.borrow().lists();
-            let written = lists_written.as_ref();
-            let lists_changed = !written.is_some_and(|written| Arc::ptr_eq(&lists, written));
-            if place == place_written && !lists_changed {
-                continue;
-            }
-            let (lists_path, place_path) = (lists_path.clone(), place_path.clone());
-            let (lists_then, place_then) = (Arc::clone(&lists), place.clone());
-            let outcome = smol::unblock(move || {
-                if lists_changed {
-                    store::write(&lists_path, &lists_to_json(&lists_then))?;
-                }
-                store::write(&place_path, &place_to_json(place_then.as_ref()))
-            });
-            match outcome.await {
-                Ok(()) => {
-                    (lists_written, place_written) = (Some(lists), place);
-                    if let Some(over) = refused.over_after(now, Duration::ZERO) {
-                        let folder = self.folder.display();
-                        info!("{folder}: what plays is remembered again (failed {over})");
-                    }
-                }
-                Err(error) => {
-                    if refused.occurs(now) {
-                        let folder = self.folder.display();
-                        warn!("{folder}: what plays cannot be remembered: {error}");
-                    }
-                }
             }
         }
     }
@@ -197,34 +131,6 @@ impl Playout {
     pub fn status(&self, programme: &Programme) -> PlayoutStatus {
         self.machine.borrow().status(programme)
     }
-}
-
-/// The playlists' file.
-const LISTS: &str = "playlists.json";
-/// The file of what plays.
-const PLACE: &str = "playout.json";
-
-/// Reads what was remembered. What cannot be understood is set aside; what the disk does not give
-/// now stays where it is, for it may be whole.
-fn recall<T>(path: &Path, parse: impl Fn(&[u8]) -> Result<T, String>) -> Option<T> {
-    let shown = path.display();
-    let words = match store::read(path) {
-        Ok(None) => return None,
-        Ok(Some(bytes)) => match parse(&bytes) {
-            Ok(parsed) => return Some(parsed),
-            Err(words) => words,
-        },
-        Err(error) if error.kind() == ErrorKind::InvalidData => error.to_string(),
-        Err(error) => {
-            warn!("{shown} cannot be read and is left as it is: {error}");
-            return None;
-        }
-    };
-    match store::set_aside(path) {
-        Ok(aside) => warn!("{shown} is broken and now called {}: {words}", aside.display()),
-        Err(error) => warn!("{shown} is broken: {words}; it cannot be set aside: {error}"),
-    }
-    None
 }
 
 impl<D: Decks> Machine<D> {
@@ -267,28 +173,5 @@ impl<D: Decks> Machine<D> {
             (Some((_, walk)), false) => walk.next().cloned(),
             (None, false) => None,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::fs;
-
-    use super::*;
-
-    #[test]
-    fn only_what_cannot_be_understood_is_set_aside() {
-        let folder = std::env::temp_dir().join(format!("recall-{}", std::process::id()));
-        fs::create_dir_all(&folder).expect("a folder");
-        let path = folder.join(LISTS);
-        // The disk gives no bytes of this one.
-        fs::create_dir(&path).expect("a folder in the file's place");
-        assert!(recall(&path, lists_from_json).is_none());
-        assert!(path.is_dir());
-        fs::remove_dir(&path).expect("the place is free");
-        fs::write(&path, b"{ no lists").expect("a file");
-        assert!(recall(&path, lists_from_json).is_none());
-        assert!(!path.exists());
-        fs::remove_dir_all(&folder).expect("removed");
     }
 }

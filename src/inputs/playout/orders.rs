@@ -53,7 +53,7 @@ impl<D: Decks> Machine<D> {
             Command::Seek(ms) => self.seek(Ticks::from_ms(i64::try_from(ms).unwrap_or(i64::MAX))),
             Command::Next => self.skip(now, programme),
             Command::Loop(looped) => self.set_loop(looped),
-            Command::SetPlaylist(name, list) => self.set_playlist(name, list),
+            Command::SetPlaylist { name, list, .. } => self.set_playlist(name, list),
             Command::RemovePlaylist(name) => self.remove_playlist(&name),
             Command::Reopen(input) => {
                 self.again.bell(input).ring();
@@ -63,6 +63,31 @@ impl<D: Decks> Machine<D> {
                 })
             }
         }
+    }
+
+    /// What the lists would be after a command, which is not done.
+    ///
+    /// # Errors
+    /// Why it would be declined.
+    pub(super) fn edited(&self, command: &Command) -> Result<Lists, Declined> {
+        let mut lists = Lists::clone(&self.lists);
+        match command {
+            Command::SetPlaylist { name, list, before } => {
+                let now = lists.get(name);
+                if before.as_ref().is_some_and(|before| now != Some(before)) {
+                    let words = format!("The playlist “{name}” was changed meanwhile.");
+                    return Err(Declined { kind: DeclinedKind::Changed, words });
+                }
+                check(name, list, &lists)
+                    .map_err(|words| Declined { kind: DeclinedKind::Invalid, words })?;
+                lists.insert(name.clone(), Arc::new(list.clone()));
+            }
+            Command::RemovePlaylist(name) => {
+                lists.remove(name).ok_or_else(|| unknown(name))?;
+            }
+            _ => {}
+        }
+        Ok(lists)
     }
 
     fn switch(&mut self, selection: Selection, now: Mono, programme: &Programme) -> Step {

@@ -25,6 +25,7 @@ use smol::channel::{bounded, Receiver, Sender};
 use toml_edit::DocumentMut;
 
 use crate::base::limits::{CONFIG_CHANGED_BYTES_MAX, CONFIG_WAIT_MS_MAX};
+use crate::base::revision;
 use crate::system::config::{self, Arguments, Config, ConfigErrors, Destination};
 use crate::system::logs;
 
@@ -253,7 +254,7 @@ impl Settings {
                 .map_err(|cause| SettingsError::Disk { path: self.0.backups.clone(), cause })?;
             versions::replace(&self.0.path, &text)?;
         }
-        let revision = versions::revision(text.as_bytes());
+        let revision = revision::of(text.as_bytes());
         let restart_needed = self.needs_restart(&config);
         self.apply(config, &revision);
         Ok(Changed { revision, restart_needed })

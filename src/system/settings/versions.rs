@@ -7,6 +7,7 @@ use std::path::Path;
 
 use super::SettingsError;
 use crate::base::limits::{CONFIG_CHANGED_BYTES_MAX, CONFIG_VERSIONS_MAX};
+use crate::base::revision;
 use crate::system::{clock, store};
 
 /// How the names of versions begin and end.
@@ -24,15 +25,8 @@ pub(super) struct Found {
 impl Found {
     /// Its version.
     pub(super) fn revision(&self) -> String {
-        revision(self.text.as_bytes())
+        revision::of(self.text.as_bytes())
     }
-}
-
-/// A short name for these bytes: FNV-1a with 64 bits (RFC 9923, 2). It tells versions apart that people
-/// make; nobody gains anything from two that have the same.
-pub(super) fn revision(bytes: &[u8]) -> String {
-    let step = |hash: u64, byte: &u8| (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3);
-    format!("{:016x}", bytes.iter().fold(0xcbf2_9ce4_8422_2325, step))
 }
 
 /// Reads the file; one that is missing is empty.
