@@ -7,7 +7,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::fmt;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -73,7 +73,6 @@ pub struct Applicant {
 /// Who has the place.
 struct Holder {
     id: u64,
-    source: IpAddr,
     by_key: bool,
     /// When the last byte came.
     heard: Mono,
@@ -85,12 +84,15 @@ struct Holder {
 }
 
 impl Holder {
-    /// Whether it makes room: it is likely the same encoder, come back, or it is gone.
+    /// Whether it makes room. The key counts for more than being there; with the same right the place
+    /// is only free once nothing more comes, from whatever address: two encoders behind one NAT would
+    /// displace each other for ever.
     fn gives_way_to(&self, applicant: &Applicant, now: Mono) -> bool {
-        let stale = Duration::from_millis(PUBLISHER_STALE_MS);
-        self.source == applicant.peer.ip().to_canonical()
-            || (self.by_key && applicant.by_key)
-            || now.since(self.heard) >= stale
+        match (self.by_key, applicant.by_key) {
+            (false, true) => true,
+            (true, false) => false,
+            _ => now.since(self.heard) >= Duration::from_millis(PUBLISHER_STALE_MS),
+        }
     }
 }
 
@@ -134,7 +136,6 @@ impl Publishers {
         let claim = Claim { publishers: Rc::clone(self), id: *id, replaced: replaced.listen() };
         let fresh = Holder {
             id: *id,
-            source: peer.ip().to_canonical(),
             by_key: *by_key,
             heard: now,
             replaced,

@@ -24,12 +24,14 @@ fn at(ms: u64) -> Mono {
 #[test]
 fn the_place_goes_to_who_comes_back_and_to_nobody_else_while_one_is_live() {
     for (who, again, late_ms, granted) in [
-        // From the same address.
-        (applicant(1, 1, false), applicant(2, 1, false), 10, true),
-        // With the same key, from another.
-        (applicant(1, 1, true), applicant(2, 2, true), 10, true),
+        // One that sends stays, for the same address and the same key too.
+        (applicant(1, 1, false), applicant(2, 1, false), PUBLISHER_STALE_MS - 1, false),
+        (applicant(1, 1, true), applicant(2, 1, true), PUBLISHER_STALE_MS - 1, false),
+        (applicant(1, 1, true), applicant(2, 2, true), PUBLISHER_STALE_MS, true),
+        // The key displaces one without, and is never displaced by one.
+        (applicant(1, 1, false), applicant(2, 2, true), 10, true),
         (applicant(1, 1, true), applicant(2, 2, false), 10, false),
-        (applicant(1, 1, false), applicant(2, 2, true), 10, false),
+        (applicant(1, 1, true), applicant(2, 1, false), PUBLISHER_STALE_MS * 3, false),
         (applicant(1, 1, false), applicant(2, 2, false), PUBLISHER_STALE_MS - 1, false),
         (applicant(1, 1, false), applicant(2, 2, false), PUBLISHER_STALE_MS, true),
     ] {

@@ -1,12 +1,13 @@
-//! Who may publish. Purpose: from loopback and private networks anybody to `live/stream`; from
-//! anywhere, and to be preferred, who has the stream key, given as the stream's name or as `?key=`.
+//! Who may publish. Purpose: while there is no stream key, anybody from loopback and private networks
+//! to `live/stream`; where there is one, who has it, given as the stream's name or as `?key=`, from
+//! anywhere, and this machine itself, unless it is to need the key too.
 //! Non-goals: sessions, delays, counting. Bound: none needed.
 
 use std::net::IpAddr;
 
 use crate::base::redact::Secret;
 use crate::rtmp::server::Refusal;
-use crate::system::config::PublishConfig;
+use crate::system::config::{PublishConfig, RequireKey};
 
 /// The one stream there is.
 pub(super) const STREAM: &str = "stream";
@@ -37,6 +38,7 @@ pub(super) fn judge(
     }
     let plain = name.expose() == STREAM;
     let near = config.allow.iter().any(|network| network.contains(address));
+    let spared = config.require_key == RequireKey::Remote && address.to_canonical().is_loopback();
     let Some(key) = &config.key else {
         return match (near, plain) {
             (true, true) => Right::Granted { by_key: false },
@@ -52,7 +54,7 @@ pub(super) fn judge(
         Some(true) => Right::Denied(Refusal::PublishName),
         Some(false) => Right::WrongKey,
         None if named => Right::Granted { by_key: true },
-        None if near && plain => Right::Granted { by_key: false },
+        None if near && spared && plain => Right::Granted { by_key: false },
         None => Right::WrongKey,
     }
 }
@@ -102,8 +104,29 @@ mod tests {
                 assert_eq!(right(key, from, name, given), Right::WrongKey, "{name} {given:?}");
             }
         }
-        assert_eq!(right(key, NEAR, "stream", None), Right::Granted { by_key: false });
-        assert_eq!(right(key, FAR, "stream", None), Right::WrongKey);
+        for from in [NEAR, FAR, [169, 254, 1, 1]] {
+            assert_eq!(right(key, from, "stream", None), Right::WrongKey, "{from:?}");
+        }
+    }
+
+    #[test]
+    fn this_machine_needs_no_key_unless_all_do() {
+        let key = Some(Secret::new("correct-horse"));
+        let mut config = PublishConfig { key, ..Default::default() };
+        let stream = Secret::new("stream");
+        let here = ["127.0.0.1", "127.0.9.9", "::1", "::ffff:127.0.0.1"];
+        let judged = |config: &PublishConfig| {
+            here.map(|from| judge(config, from.parse().unwrap(), &stream, None))
+        };
+        // An IPv4 address in IPv6 is that address: the networks say so too.
+        assert_eq!(judged(&config), [Right::Granted { by_key: false }; 4]);
+        config.require_key = RequireKey::Always;
+        assert_eq!(judged(&config), [Right::WrongKey; 4]);
+        config.require_key = RequireKey::Remote;
+        config.allow.clear();
+        assert_eq!(judged(&config), [Right::WrongKey; 4], "nobody is let in for where they are");
+        config.key = None;
+        assert_eq!(judged(&config), [Right::Denied(Refusal::PublishNeedsSetting); 4]);
     }
 
     #[test]
@@ -113,9 +136,12 @@ mod tests {
         let name = Secret::new("correct-horse");
         assert_eq!(judge(&off, NEAR.into(), &name, None), Right::Denied(Refusal::PublishDenied));
         let allow = vec!["203.0.113.0/24".parse().unwrap()];
-        let moved = PublishConfig { enabled: true, key, allow };
+        let mut moved = PublishConfig { key: None, allow, ..Default::default() };
         let stream = Secret::new("stream");
         assert_eq!(judge(&moved, FAR.into(), &stream, None), Right::Granted { by_key: false });
-        assert_eq!(judge(&moved, NEAR.into(), &stream, None), Right::WrongKey);
+        let setting = Right::Denied(Refusal::PublishNeedsSetting);
+        assert_eq!(judge(&moved, NEAR.into(), &stream, None), setting);
+        moved.key = key;
+        assert_eq!(judge(&moved, FAR.into(), &stream, None), Right::WrongKey);
     }
 }

@@ -151,20 +151,27 @@ fn publishing_can_be_switched_off_and_the_refusal_names_the_setting_that_is_miss
 }
 
 #[test]
-fn a_publisher_takes_over_from_itself_and_others_wait_until_it_is_silent() {
+fn a_publisher_that_sends_keeps_its_place_but_for_the_key() {
     let (first, second) = (Media::of(SMALL), Media::of(OTHER));
     let _machine = machine::shared();
-    let mut program = Program::start("");
+    let mut program = Program::start(&format!("[input.rtmp]\nkey = \"{KEY}\"\n"));
     let flv = |media: &Media| media.path.with_extension("flv");
     let start = |from, file: &Path| Encoder::start(program.rtmp, from, "stream", Some(file));
+    let by_key = |from, file: &Path| Encoder::start(program.rtmp, from, KEY, Some(file));
+    let is_refused = |who: &Encoder, holder: &Encoder| {
+        assert!(wait::holds(seconds(5), || who.told().end.is_some()), "{}", program.told());
+        assert!(!who.told().accepted && holder.told().end.is_none(), "{}", program.told());
+    };
     let stale = start(HERE, &flv(&first));
     program.wait_on_air("rtmp", seconds(5));
-    let stranger = start(ELSEWHERE, &flv(&second));
-    assert!(wait::holds(seconds(5), || stranger.told().end.is_some()), "{}", program.told());
-    assert!(!stranger.told().accepted && stale.told().end.is_none(), "{}", program.told());
+    // From elsewhere, and another behind the same address.
+    is_refused(&start(ELSEWHERE, &flv(&second)), &stale);
+    is_refused(&start(HERE, &flv(&second)), &stale);
     let player = Player::start(program.rtmp, "stream");
-    let returned = start(HERE, &flv(&second));
+    let returned = by_key(ELSEWHERE, &flv(&second));
     assert!(wait::holds(seconds(5), || stale.told().end.is_some()), "{}", program.told());
+    is_refused(&start(HERE, &flv(&first)), &returned);
+    is_refused(&by_key(HERE, &flv(&first)), &returned);
     let frames = second.frames.video.len();
     let shown = || {
         player.look(|seen| {

@@ -208,7 +208,11 @@ impl Reading<'_> {
         if let Some((key, _)) = self.value(section, "key", Show::Nothing, key) {
             self.build.config.publish.key = Some(key);
         }
-        if let Some((allow, _)) = self.value(section, "allow", Show::Nothing, values::networks) {
+        if let Some((who, _)) = self.text(section, "require_key", values::require_key) {
+            self.build.config.publish.require_key = who;
+        }
+        let allow = self.value(section, "allow", Show::Nothing, values::networks_or_none);
+        if let Some((allow, _)) = allow {
             self.build.config.publish.allow = allow;
         }
     }

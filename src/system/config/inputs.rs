@@ -14,14 +14,44 @@ pub struct PublishConfig {
     pub enabled: bool,
     /// What lets a publisher in from anywhere.
     pub key: Option<Secret>,
-    /// Networks from which no key is needed; at least one.
+    /// Where there is a key, who needs it.
+    pub require_key: RequireKey,
+    /// Networks from which may be published as long as there is no key.
     pub allow: Vec<Network>,
+}
+
+/// Who needs the key that is configured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum RequireKey {
+    /// Everybody but this machine itself.
+    #[default]
+    Remote,
+    /// Everybody.
+    Always,
+}
+
+impl RequireKey {
+    /// Its names, by [`name`](RequireKey::name).
+    pub const NAMES: [&'static str; 2] = ["remote", "always"];
+
+    /// The name in the configuration.
+    pub const fn name(self) -> &'static str {
+        match self {
+            RequireKey::Remote => "remote",
+            RequireKey::Always => "always",
+        }
+    }
 }
 
 impl Default for PublishConfig {
     /// Publishers are believed on loopback, in the private ranges and link-local.
     fn default() -> Self {
-        PublishConfig { enabled: true, key: None, allow: Network::near() }
+        PublishConfig {
+            enabled: true,
+            key: None,
+            require_key: RequireKey::default(),
+            allow: Network::near(),
+        }
     }
 }
 

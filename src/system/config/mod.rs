@@ -28,7 +28,7 @@ pub use self::appliance::{ApplianceConfig, MachineName};
 pub use self::destinations::Destination;
 pub use self::environment::Arguments;
 pub use self::errors::{ConfigError, ConfigErrors, Place};
-pub use self::inputs::{PublishConfig, PullConfig};
+pub use self::inputs::{PublishConfig, PullConfig, RequireKey};
 pub use self::network::{Interface, Network, NetworkError};
 
 use self::destinations::Draft;

@@ -5,7 +5,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 11] = [
     ("appliance", &["name"]),
     ("programme", &["silence_ms", "fill_audio", "ring_mib"]),
     ("input.udp", &["listen", "interface", "allow", "programme", "receive_buffer_kib"]),
-    ("input.rtmp", &["enabled", "key", "allow"]),
+    ("input.rtmp", &["enabled", "key", "require_key", "allow"]),
     ("input.pull", &["enabled", "url", "key"]),
     ("rtmp", &["listen", "viewers_max", "destinations_max", "batch_ms_max", "play_key"]),
     ("http", &["listen", "password_hash", "tls_certificate", "tls_key"]),

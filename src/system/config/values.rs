@@ -9,6 +9,7 @@ use log::LevelFilter;
 use toml::de::DeValue;
 
 use super::appliance::MachineName;
+use super::inputs::RequireKey;
 use super::network::{Interface, Network};
 use crate::base::limits::{
     ALLOWED_NETWORKS_MAX, DESTINATION_NAME_BYTES_MAX, MACHINE_NAME_BYTES_MAX, PLAY_KEY_BYTES_MIN,
@@ -78,12 +79,29 @@ pub(super) fn interface(text: &str) -> Parsed<Interface> {
     })
 }
 
+pub(super) fn require_key(text: &str) -> Parsed<RequireKey> {
+    match text {
+        "remote" => Ok(RequireKey::Remote),
+        "always" => Ok(RequireKey::Always),
+        _ => Err("expected \"remote\" or \"always\"".to_owned()),
+    }
+}
+
 pub(super) fn networks(value: &DeValue<'_>) -> Parsed<Vec<Network>> {
-    let expected = || {
-        format!("expected a list of 1 to {ALLOWED_NETWORKS_MAX} networks such as [\"10.0.0.0/8\"]")
-    };
+    networks_from(value, 1)
+}
+
+/// The same, where no network at all makes sense.
+pub(super) fn networks_or_none(value: &DeValue<'_>) -> Parsed<Vec<Network>> {
+    networks_from(value, 0)
+}
+
+fn networks_from(value: &DeValue<'_>, least: usize) -> Parsed<Vec<Network>> {
+    let most = ALLOWED_NETWORKS_MAX;
+    let expected =
+        || format!("expected a list of {least} to {most} networks such as [\"10.0.0.0/8\"]");
     let array = value.as_array().ok_or_else(expected)?;
-    if !(1..=ALLOWED_NETWORKS_MAX).contains(&array.len()) {
+    if !(least..=most).contains(&array.len()) {
         return Err(expected());
     }
     let network = |text: &str| {

@@ -19,7 +19,7 @@ use crate::base::limits::{
     UDP_RECEIVE_BUFFER_BYTES_MIN, VIEWERS_MAX, VIEWER_BATCH_MS_MAX,
 };
 use crate::base::redact::{Secret, MASK};
-use crate::system::config::{Arguments, Config, Network};
+use crate::system::config::{Arguments, Config, Network, RequireKey};
 
 /// What a setting may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -131,7 +131,7 @@ const fn setting(key: &'static str, kind: Kind, read: fn(&Config) -> Value) -> S
 const LEVELS: Kind = Kind::Choice(&["error", "warn", "info", "debug", "trace", "off"]);
 
 /// All of them, in the order a person reads them.
-pub static SETTINGS: [Setting; 33] = [
+pub static SETTINGS: [Setting; 34] = [
     Setting {
         restart: false,
         ..setting("appliance.name", Kind::Text, |c| {
@@ -181,6 +181,9 @@ pub static SETTINGS: [Setting; 33] = [
     setting("input.rtmp.enabled", Kind::Boolean, |c| Value::Boolean(c.publish.enabled)),
     setting("input.rtmp.key", Kind::Secret(PUBLISH_KEY_BYTES_MIN, RTMP_NAME_BYTES_MAX), |c| {
         hint(c.publish.key.as_ref())
+    }),
+    setting("input.rtmp.require_key", Kind::Choice(&RequireKey::NAMES), |c| {
+        Value::Text(c.publish.require_key.name().to_owned())
     }),
     setting("input.rtmp.allow", Kind::List(ALLOWED_NETWORKS_MAX), |c| networks(&c.publish.allow)),
     setting("input.pull.enabled", Kind::Boolean, |c| {
