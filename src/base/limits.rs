@@ -154,8 +154,10 @@ pub const RTMP_RECEIVE_BUFFER_BYTES: usize = 8 << 10;
 pub const MEDIA_RECEIVE_BUFFER_BYTES: usize = 256 << 10;
 /// The shortest stream key a publisher may be asked for.
 pub const PUBLISH_KEY_BYTES_MIN: usize = 8;
-/// Time a publisher with a wrong key waits for his answer.
-pub const PUBLISH_KEY_DELAY_MS: u64 = 1_000;
+/// Time a publisher or a player with a wrong key waits for its answer.
+pub const KEY_DELAY_MS: u64 = 1_000;
+/// A player may be paused for so long: it costs a seat and sees nothing.
+pub const VIEWER_PAUSED_MS_MAX: u64 = 600_000;
 /// A publisher from whom no byte has come for so long gives way to any other.
 pub const PUBLISHER_STALE_MS: u64 = 2_000;
 /// Time a publisher, or a server that is pulled from, may bring no media.

@@ -14,7 +14,9 @@ use std::time::Duration;
 use log::{debug, info};
 
 use crate::base::events::{Condition, News};
-use crate::base::limits::{VIEWER_BATCH_FROM, VIEWER_BATCH_FULL, VIEWER_STALL_MS_MAX};
+use crate::base::limits::{
+    VIEWER_BATCH_FROM, VIEWER_BATCH_FULL, VIEWER_PAUSED_MS_MAX, VIEWER_STALL_MS_MAX,
+};
 use crate::base::time::Mono;
 use crate::codec::access_unit::Track;
 use crate::program::bell::{Bell, Listener};
@@ -37,10 +39,18 @@ pub struct Viewers {
     batch_max: Duration,
     /// Rings when the viewers have something to send.
     bell: Rc<Bell>,
-    seats: RefCell<BTreeMap<u64, Rc<RefCell<ViewerStatus>>>>,
+    seats: RefCell<BTreeMap<u64, Taken>>,
     totals: Totals,
     comings: RefCell<News>,
     slowness: RefCell<News>,
+}
+
+/// A seat that is taken.
+#[derive(Clone)]
+struct Taken {
+    status: Rc<RefCell<ViewerStatus>>,
+    /// Its holder is to leave for another.
+    given_up: Rc<Cell<bool>>,
 }
 
 /// What all viewers together have cost, those who have left included.
@@ -71,16 +81,26 @@ impl Viewers {
         }
     }
 
-    /// A seat for a viewer, if there is one left, and memory for it.
+    /// A seat for a viewer, if there is one left, and memory for it. When all are taken, the first
+    /// of those that are paused makes room.
     pub fn seat(self: &Rc<Self>, viewer: ViewerStatus) -> Option<Seat> {
         let mut seats = self.seats.borrow_mut();
-        if seats.len() >= self.max || heap::is_tight() {
+        if heap::is_tight() {
             return None;
         }
-        let status = Rc::new(RefCell::new(viewer));
-        let id = status.borrow().id;
-        seats.insert(id, Rc::clone(&status));
-        Some(Seat { viewers: Rc::clone(self), id, status })
+        if seats.len() >= self.max {
+            let is_paused = |taken: &Taken| taken.status.borrow().paused;
+            let (&paused, _) = seats.iter().find(|(_, taken)| is_paused(taken))?;
+            if let Some(gone) = seats.remove(&paused) {
+                gone.given_up.set(true);
+            }
+            self.bell.ring();
+        }
+        let id = viewer.id;
+        let (status, given_up) = (Rc::new(RefCell::new(viewer)), Rc::default());
+        let taken = Taken { status, given_up };
+        seats.insert(id, taken.clone());
+        Some(Seat { viewers: Rc::clone(self), id, taken })
     }
 
     /// Wakes the viewers when the programme has moved, for ever: at once behind a pause, and no
@@ -112,7 +132,7 @@ impl Viewers {
 
     /// All of them.
     pub fn status(&self) -> Vec<ViewerStatus> {
-        self.seats.borrow().values().map(|status| status.borrow().clone()).collect()
+        self.seats.borrow().values().map(|taken| taken.status.borrow().clone()).collect()
     }
 
     /// What they have cost.
@@ -141,7 +161,7 @@ fn tell(news: &RefCell<News>, words: impl fmt::Display) {
 pub struct Seat {
     viewers: Rc<Viewers>,
     id: u64,
-    status: Rc<RefCell<ViewerStatus>>,
+    taken: Taken,
 }
 
 impl Drop for Seat {
@@ -160,6 +180,10 @@ enum End {
     Overtaken,
     /// It took no byte for too long.
     Stalled,
+    /// It was paused for too long.
+    Paused,
+    /// It was paused, and another came.
+    GivenUp,
     /// The program ends.
     Shutdown,
 }
@@ -186,6 +210,8 @@ impl fmt::Display for End {
             End::Stopped => write!(f, "it stopped playing"),
             End::Overtaken => write!(f, "too slow: overtaken in the middle of a message"),
             End::Stalled => write!(f, "too slow: took no byte for {VIEWER_STALL_MS_MAX} ms"),
+            End::Paused => write!(f, "it was paused for {} min", VIEWER_PAUSED_MS_MAX / 60_000),
+            End::GivenUp => write!(f, "it was paused, and another wanted to watch"),
             End::Shutdown => write!(f, "the program ends"),
         }
     }
@@ -199,6 +225,7 @@ struct Viewer<'p> {
     session: ServerSession,
     feeder: Feeder,
     listener: Listener,
+    paused_since: Option<Mono>,
     skips_said: u64,
     slow: Condition,
 }
@@ -223,6 +250,7 @@ pub async fn serve(
         session,
         feeder: Feeder::new(message_stream, Audience::Viewer, clock::mono()),
         listener,
+        paused_since: None,
         skips_said: 0,
         slow: Condition::default(),
     };
@@ -235,7 +263,7 @@ pub async fn serve(
     if slow {
         totals.closed_slow.set(totals.closed_slow.get() + 1);
     }
-    let status = viewer.seat.status.borrow();
+    let status = viewer.seat.taken.status.borrow();
     let (id, address, sent) = (status.id, &status.address, status.bytes_out);
     let news = if slow { slowness } else { comings };
     tell(news, format_args!("viewer {id} {address} left after {sent} bytes: {end}"));
@@ -251,6 +279,9 @@ impl Viewer<'_> {
                 self.feeder.hold();
                 self.feed()?;
                 return Err(End::Shutdown);
+            }
+            if self.seat.taken.given_up.get() {
+                return Err(End::GivenUp);
             }
             if !blocked {
                 blocked = self.feed()? == Fed::Blocked;
@@ -279,8 +310,14 @@ impl Viewer<'_> {
     fn answer(&mut self) -> Result<(), End> {
         while let Some(event) = self.session.event() {
             match event {
-                ServerEvent::Pause(true) => self.feeder.hold(),
-                ServerEvent::Pause(false) => self.feeder.resume(),
+                ServerEvent::Pause(true) => {
+                    self.feeder.hold();
+                    self.paused_since.get_or_insert(clock::mono());
+                }
+                ServerEvent::Pause(false) => {
+                    self.feeder.resume();
+                    self.paused_since = None;
+                }
                 ServerEvent::Stop => return Err(End::Stopped),
                 other => debug!("viewer {}: ignored {other:?}", self.seat.id),
             }
@@ -294,6 +331,10 @@ impl Viewer<'_> {
         if blocked && stalled >= Duration::from_millis(VIEWER_STALL_MS_MAX) {
             return Err(End::Stalled);
         }
+        let is_over = |since| now.since(since) >= Duration::from_millis(VIEWER_PAUSED_MS_MAX);
+        if self.paused_since.is_some_and(is_over) {
+            return Err(End::Paused);
+        }
         self.session.on_deadline(now).map_err(LinkEnd::Session)?;
         Ok(())
     }
@@ -301,7 +342,7 @@ impl Viewer<'_> {
     /// Brings its statistics up to date.
     fn tell(&mut self, now: Mono) {
         let reader = self.feeder.reader();
-        let mut status = self.seat.status.borrow_mut();
+        let mut status = self.seat.taken.status.borrow_mut();
         let sent = self.feeder.media_bytes();
         let totals = &self.seat.viewers.totals;
         totals.bytes_out.set(totals.bytes_out.get() + (sent - status.bytes_out));
@@ -339,6 +380,22 @@ impl Viewer<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn when_all_seats_are_taken_who_is_paused_makes_room() {
+        let viewers = Rc::new(Viewers::new(2, Duration::ZERO));
+        let seat = |id| viewers.seat(ViewerStatus { id, ..ViewerStatus::default() });
+        let (first, second) = (seat(1).expect("free"), seat(2).expect("free"));
+        assert!(seat(3).is_none());
+        second.taken.status.borrow_mut().paused = true;
+        let third = seat(3).expect("made free");
+        assert!(second.taken.given_up.get() && !first.taken.given_up.get());
+        drop(second);
+        let ids: Vec<u64> = viewers.status().iter().map(|viewer| viewer.id).collect();
+        assert_eq!(ids, [1, 3]);
+        drop((first, third));
+        assert!(viewers.status().is_empty());
+    }
 
     #[test]
     fn few_viewers_wait_for_nothing_and_many_in_full() {

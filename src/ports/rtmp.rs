@@ -16,7 +16,7 @@ use smol::future::FutureExt;
 use smol::LocalExecutor;
 
 use crate::base::events::Condition;
-use crate::base::limits::{PUBLISH_KEY_DELAY_MS, RTMP_ADMISSION_MS_MAX};
+use crate::base::limits::{KEY_DELAY_MS, RTMP_ADMISSION_MS_MAX};
 use crate::base::redact::Secret;
 use crate::base::time::Mono;
 use crate::inputs::diagnosis::Air;
@@ -248,8 +248,10 @@ impl RtmpPort {
                     Some(Err(refusal)) => {
                         if refusal == Refusal::PublishKeyRequired {
                             self.publishers.refused_key();
+                        }
+                        if matches!(refusal, Refusal::PublishKeyRequired | Refusal::KeyRequired) {
                             // Who guesses gets one answer a second from each seat.
-                            Sleep::after(Duration::from_millis(PUBLISH_KEY_DELAY_MS)).await;
+                            Sleep::after(Duration::from_millis(KEY_DELAY_MS)).await;
                         }
                         count(&self.refused);
                         self.refuse(link, session, refusal, peer, Asked::Name(&asked)).await;
