@@ -171,9 +171,25 @@ fn a_playlist_too_many_is_refused_and_one_that_is_there_is_not() {
     assert_eq!(put("/api/playlists/list%203"), 200);
     let get = |target| answer_at(asked(Port::Http, "GET", target, b""), &snapshot, sample::MOMENT);
     assert_eq!(value(&get("/api/playlists"))["count"], PLAYLISTS_MAX);
+    let seen = crate::base::revision::of(&[0, 0]);
     let one = json!({
-        "name": "list 3", "files": [], "repeat": false, "shuffle": false, "playing": false
+        "name": "list 3", "files": [], "repeat": false, "shuffle": false, "playing": false,
+        "revision": seen
     });
     assert_eq!(value(&get("/api/playlists/list%203")), one);
+    let quoted = format!("\"{seen}\"");
+    for (target, if_match, status) in [
+        ("/api/playlists/list%203", &*quoted, 200),
+        ("/api/playlists/list%203", "0123456789abcdef", 412),
+    ] {
+        let asked = Asked { if_match, ..asked(Port::Http, "PUT", target, br#"{"files":["a"]}"#) };
+        let (command, answer) = order_with(asked, &snapshot, &well());
+        assert_eq!(answer.status, status, "{target} {if_match}");
+        let before = command.map(|command| match command {
+            Command::SetPlaylist { before, .. } => before.is_some(),
+            _ => false,
+        });
+        assert_eq!(before, (status == 200).then_some(true));
+    }
     assert_eq!(get("/api/playlists/none").status, 404);
 }

@@ -390,9 +390,9 @@ mod tests {
             assert!(pause.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
         }
         let (reactor, now) = (Reactor::local(), clock::mono());
-        for (hours, wanted) in [(0, &[][..]), (2, &[1]), (5, &[1, 2, 0])] {
-            reactor.wake_until(now + hour * hours);
-            assert_eq!(*woken.lock().expect("no panic"), wanted, "after {hours} h");
+        for (halves, wanted) in [(0, &[][..]), (3, &[1]), (7, &[1, 2, 0])] {
+            reactor.wake_until(now + hour * halves / 2);
+            assert_eq!(*woken.lock().expect("no panic"), wanted, "after {halves} half hours");
         }
     }
 

@@ -130,6 +130,8 @@ fn nothing_is_accepted_that_the_disk_does_not_take(program: &Program) {
     let (last, night) = (program.on_disk("last"), "/api/playlists/night");
     let mut file = fs::File::create(&last).expect("a file");
     while file.write_all(&bytes(4096)).is_ok() {}
+    // Open, it would keep its room when it is removed.
+    drop(file);
     let ask = |method, body| {
         let (status, told) = request(program.http, method, night, body).expect("an answer");
         (status, serde_json::from_str::<Value>(&told).expect("JSON"))
