@@ -1,16 +1,23 @@
 //! A stock Debian in QEMU, reached by ssh, and the machine it becomes.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::FileExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use test_support::tools;
 
 use crate::uefi::by_uefi;
 use crate::wait::poll;
+
+/// The firmware's first line comes within seconds, within a minute on a host that is busy.
+const FIRMWARE_HANGS: Duration = Duration::from_secs(240);
 
 /// The target folder, where `cargo xtask setup` has put the Debian.
 pub fn target() -> &'static Path {
@@ -35,6 +42,8 @@ pub enum Firmware {
 pub struct Machine {
     qemu: Child,
     folder: PathBuf,
+    /// QEMU's monitor, in a folder of short name: a socket's path has 108 bytes at most (unix(7)).
+    monitor: PathBuf,
     /// Where its ssh is, seen from here, while it has one.
     pub ssh: SocketAddr,
     /// Where the page of the appliance will be, on the guest's port 8088.
@@ -71,10 +80,14 @@ impl Machine {
                 qemu.args(["-device", "nvme,drive=disk,serial=1"])
             }
         };
+        let monitor =
+            std::env::temp_dir().join(format!("takeover-{firmware:?}-{}", std::process::id()));
+        let _ = fs::remove_file(&monitor);
+        qemu.arg("-monitor").arg(format!("unix:{},server=on,wait=off", monitor.display()));
         let console = File::create(folder.join("console")).expect("a file");
         qemu.stdin(Stdio::null()).stdout(console).stderr(Stdio::inherit());
         let qemu = qemu.spawn().expect("QEMU starts: `cargo xtask setup` installs it");
-        Machine { qemu, folder, ssh, page, rtmp }
+        Machine { qemu, folder, monitor, ssh, page, rtmp }
     }
 
     /// All the console has shown so far.
@@ -141,7 +154,34 @@ impl Machine {
         }
         words.extend(["--page", &page]);
         words.extend(arguments);
-        xtask(&words)
+        let is_over = AtomicBool::new(false);
+        thread::scope(|scope| {
+            scope.spawn(|| self.watch_restart(&is_over));
+            let output = xtask(&words);
+            is_over.store(true, Ordering::Relaxed);
+            output
+        })
+    }
+
+    /// Presses the reset button, once, where the emulated firmware itself does not come up behind a
+    /// restart: on a busy host OVMF under emulation hangs now and then before its first line, which
+    /// stands before anything of ours. A kernel or boot loader that hangs has said something.
+    fn watch_restart(&self, is_over: &AtomicBool) {
+        let (mut said, mut since) = (0, Instant::now());
+        while !is_over.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_secs(1));
+            let console = self.console();
+            if console.len() != said {
+                (said, since) = (console.len(), Instant::now());
+            }
+            let restarts = console.trim_end().ends_with("reboot: machine restart");
+            if restarts && since.elapsed() >= FIRMWARE_HANGS {
+                println!("the emulated firmware says nothing behind the restart: reset");
+                let mut monitor = UnixStream::connect(&self.monitor).expect("QEMU's monitor");
+                writeln!(monitor, "system_reset").expect("QEMU's monitor");
+                return;
+            }
+        }
     }
 
     /// Waits until a player has decoded a video frame: its width and kind.
@@ -165,6 +205,7 @@ impl Drop for Machine {
         let _ = self.qemu.kill();
         let _ = self.qemu.wait();
         let _ = fs::remove_dir_all(&self.folder);
+        let _ = fs::remove_file(&self.monitor);
     }
 }
 
