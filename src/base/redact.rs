@@ -100,7 +100,8 @@ impl fmt::Display for Secret {
 
 /// Replaces each of `secrets` in a peer's words by its hint: as it is, percent-encoded in any
 /// mixture, percent-decoded, without the parameters behind its `?`, and the values of those
-/// parameters; a long one in other case and in base64 too. Then masks what is secret by its form: user info in URLs, and query values named `key`, `token`, `password` and the like.
+/// parameters; a long one in other case and in base64 too. Then masks what is secret by its form:
+/// user info in URLs, and query values named `key`, `token`, `password` and the like.
 pub fn scrub(text: &str, secrets: &[&Secret]) -> String {
     let mut needles: Vec<Needle> = secrets.iter().flat_map(|secret| Needle::all(secret)).collect();
     sort(&mut needles);

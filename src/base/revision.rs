@@ -1,5 +1,5 @@
-//! Short names for versions of what people edit. Purpose: whoever changes something says which
-//! version they saw (If-Match, RFC 9110, 13.1.1). Non-goal: proof against malice. Bound: a number.
+//! Short names for versions of what people edit. Purpose: a change says which version
+//! it was made from (If-Match, RFC 9110, 13.1.1). Non-goal: proof against malice. Bound: a number.
 
 /// A name for these bytes: FNV-1a with 64 bits (RFC 9923, 2). It tells versions apart that people
 /// make; nobody gains anything from two that have the same.

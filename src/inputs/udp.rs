@@ -290,16 +290,14 @@ impl UdpInput {
         state.bytes += bytes.len() as u64;
         state.rate.add(now, bytes.len() as u64);
         let paced = Paced { pace: &mut state.pace, sink: &mut *sink, now };
-        let had_picture = state.demux.video_pid();
         let had_units = state.watch.units();
         state.demux.datagram(bytes, &mut Watching { watch: &mut state.watch, sink: paced, now });
-        if had_picture.is_some() && state.demux.video_pid() != had_picture {
-            sink.lose_picture();
-        }
         if state.watch.units() > had_units {
             state.lock.proved(now);
         }
-        state.follow_pids();
+        if state.follow_pids() {
+            sink.lose_picture();
+        }
     }
 
     /// What the kernel dropped, asked for now and then: the answer is a file to read.
@@ -344,15 +342,18 @@ impl UdpInput {
 }
 
 impl State {
-    /// What was seen of a stream that is no longer carried is forgotten.
-    fn follow_pids(&mut self) {
+    /// What was seen of a stream that is no longer carried is forgotten; whether the picture's is one.
+    fn follow_pids(&mut self) -> bool {
         let pids = [self.demux.video_pid(), self.demux.audio_pid()];
+        let mut lost_picture = false;
         for ((track, before), after) in Track::ALL.into_iter().zip(self.pids).zip(pids) {
             if before != after && before.is_some() {
                 self.watch.forget(track);
+                lost_picture |= track == Track::Video;
             }
         }
         self.pids = pids;
+        lost_picture
     }
 
     /// The programme's streams, and whether units of each have come.

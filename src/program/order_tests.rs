@@ -1,23 +1,5 @@
+use super::interleave::tests::interleaved;
 use super::*;
-use crate::codec::access_unit::UnitStart;
-
-fn whole(interleave: &mut Interleave, track: Track, ms: i64) {
-    let dts = Ticks::from_ms(ms);
-    interleave.begins(UnitStart { track, dts, pts: dts, key: false });
-    interleave.whole(track);
-}
-
-/// Pictures every 40 ms, and sound every 20 ms that comes `lag_ms` late.
-fn interleaved(lag_ms: i64) -> Interleave {
-    let mut interleave = Interleave::default();
-    for ms in (0..4000).step_by(20) {
-        if ms % 40 == 0 {
-            whole(&mut interleave, Track::Video, ms);
-        }
-        whole(&mut interleave, Track::Audio, ms - lag_ms);
-    }
-    interleave
-}
 
 fn until(order: &Order) -> [i64; 2] {
     order.settled().until.map(Ticks::to_ms)
@@ -45,7 +27,7 @@ fn stored(order: &mut Order, track: Track, ms: i64, it: &Interleave, at_ms: u64)
 /// A picture leaves at once when the next sound cannot stand before it.
 #[test]
 fn what_is_well_interleaved_leaves_at_once() {
-    let (mut order, it) = (joined(), interleaved(0));
+    let (mut order, it) = (joined(), interleaved(0, 4000, 0));
     for ms in (20..1000).step_by(20) {
         assert!(!stored(&mut order, Track::Audio, ms, &it, ms as u64));
         if ms % 40 == 0 {
@@ -58,7 +40,7 @@ fn what_is_well_interleaved_leaves_at_once() {
 
 #[test]
 fn pictures_wait_for_their_sound_and_for_no_other() {
-    let (mut order, it) = (joined(), interleaved(200));
+    let (mut order, it) = (joined(), interleaved(0, 4000, 200));
     for ms in (20..800).step_by(20) {
         stored(&mut order, Track::Audio, ms, &it, ms as u64);
     }
@@ -92,7 +74,7 @@ fn pictures_wait_for_their_sound_and_for_no_other() {
 #[test]
 fn sound_that_is_known_to_lag_further_is_waited_for() {
     for (lag_ms, waits_ms) in [(0, 700), (400, 700), (640, 800), (1000, 1250), (2000, 1250)] {
-        let (mut order, it) = (joined(), interleaved(lag_ms));
+        let (mut order, it) = (joined(), interleaved(0, 4000, lag_ms));
         for ms in (0..=4000).step_by(40) {
             stored(&mut order, Track::Video, ms, &it, ms as u64);
         }
@@ -105,7 +87,7 @@ fn sound_that_is_known_to_lag_further_is_waited_for() {
 /// when none has come for longer than they jitter; but not past where a cut would be made.
 #[test]
 fn sound_waits_for_pictures_that_come() {
-    let (mut order, it) = (joined(), interleaved(0));
+    let (mut order, it) = (joined(), interleaved(0, 4000, 0));
     for ms in (0..=2000).step_by(40) {
         stored(&mut order, Track::Video, ms, &it, ms as u64);
         stored(&mut order, Track::Audio, ms + 500, &it, ms as u64);
@@ -116,7 +98,7 @@ fn sound_waits_for_pictures_that_come() {
     }
     assert_eq!(until(&order)[1], 2980 - 100);
     // The programme is ahead of the clock by 500 ms.
-    let (mut order, it) = (joined(), interleaved(0));
+    let (mut order, it) = (joined(), interleaved(0, 4000, 0));
     stored(&mut order, Track::Video, 2500, &it, 2000);
     for at_ms in (2000..3000).step_by(20) {
         stored(&mut order, Track::Audio, at_ms + 520, &it, at_ms as u64);
@@ -131,7 +113,7 @@ fn sound_waits_for_pictures_that_come() {
 /// A burst ends with a picture or with sound: what is behind it waits for the next burst.
 #[test]
 fn between_two_bursts_nothing_leaves_by_the_clock() {
-    let (mut order, it) = (joined(), interleaved(200));
+    let (mut order, it) = (joined(), interleaved(0, 4000, 200));
     for ms in (40..=1000).step_by(40) {
         stored(&mut order, Track::Audio, ms, &it, 0);
         stored(&mut order, Track::Video, ms + 200, &it, 0);
@@ -141,7 +123,7 @@ fn between_two_bursts_nothing_leaves_by_the_clock() {
 
 #[test]
 fn behind_a_cut_pictures_wait_until_sound_has_come_up_with_the_first() {
-    let (mut order, it) = (joined(), interleaved(0));
+    let (mut order, it) = (joined(), interleaved(0, 4000, 0));
     stored(&mut order, Track::Audio, 980, &it, 1000);
     stored(&mut order, Track::Video, 1000, &it, 1000);
     order.cut();
@@ -160,7 +142,7 @@ fn behind_a_cut_pictures_wait_until_sound_has_come_up_with_the_first() {
 
 #[test]
 fn sound_that_stays_away_is_waited_for_as_long_as_any_may_lag() {
-    let (mut order, it) = (joined(), interleaved(0));
+    let (mut order, it) = (joined(), interleaved(0, 4000, 0));
     order.cut();
     for ms in (1000..=1680).step_by(40) {
         stored(&mut order, Track::Video, ms, &it, ms as u64);
@@ -183,7 +165,7 @@ fn what_is_known_to_have_no_sound_is_not_held() {
 /// What waits for sound of the source that is left goes on waiting, for that of the next.
 #[test]
 fn behind_a_cut_pictures_wait_for_the_next_sources_sound() {
-    let (mut order, it) = (joined(), interleaved(400));
+    let (mut order, it) = (joined(), interleaved(0, 4000, 400));
     stored(&mut order, Track::Audio, 600, &it, 1000);
     stored(&mut order, Track::Video, 1000, &it, 1000);
     assert_eq!(until(&order)[0], 620);
@@ -197,7 +179,7 @@ fn behind_a_cut_pictures_wait_for_the_next_sources_sound() {
 /// Where an encoder's clock jitters, a sound may begin before the last one has ended.
 #[test]
 fn sound_is_not_expected_to_last_longer_than_it_did() {
-    let (mut order, it) = (joined(), interleaved(0));
+    let (mut order, it) = (joined(), interleaved(0, 4000, 0));
     for ms in [20, 35, 60] {
         stored(&mut order, Track::Audio, ms, &it, ms as u64);
     }

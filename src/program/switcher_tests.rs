@@ -2,6 +2,7 @@ use super::*;
 use crate::codec::access_unit::UnitSink;
 use crate::codec::access_unit::{AacConfig, AvcConfig, TrackConfig};
 use crate::program::ring::Capacity;
+use crate::program::testing::{start, whole};
 
 const SILENCE: Duration = Duration::from_millis(500);
 
@@ -30,17 +31,6 @@ fn aac() -> TrackConfig {
         sample_rate_hz: 48_000,
         channels: 2,
     })
-}
-
-fn start(track: Track, dts: i64, key: bool) -> UnitStart {
-    UnitStart { track, dts: Ticks(dts), pts: Ticks(dts), key }
-}
-
-fn whole(switcher: &mut Switcher, source: Source, now: Mono, unit: UnitStart, payload: &[u8]) {
-    let mut sink = switcher.sink(source, now);
-    sink.begin(unit);
-    sink.write(unit.track, payload);
-    sink.commit(unit.track);
 }
 
 /// Everything in the ring: track, DTS, payload behind the tag header.

@@ -3,13 +3,14 @@
 use std::cell::RefCell;
 use std::rc::Rc;
 
-use crate::base::time::Ticks;
+use crate::base::time::{Mono, Ticks};
 use crate::codec::access_unit::{
     AacConfig, AvcConfig, ConfigRecord, Track, TrackConfig, UnitSink, UnitStart,
 };
 use crate::codec::container::{ContainerReader, Contents, FileError, Progress, ReadAt};
 
 use super::parcel::{Exchange, Parcel};
+use super::switcher::{Source, Switcher};
 
 pub(crate) fn configs() -> [TrackConfig; 2] {
     let record = |bytes| ConfigRecord::from_slice(bytes).expect("a short record");
@@ -25,6 +26,25 @@ pub(crate) fn configs() -> [TrackConfig; 2] {
     let aac =
         AacConfig { record: record(b"sound"), object_type: 2, sample_rate_hz: 48_000, channels: 2 };
     [TrackConfig::Avc(avc), TrackConfig::Aac(aac)]
+}
+
+/// A unit that is shown when it is decoded.
+pub(crate) fn start(track: Track, dts: i64, key: bool) -> UnitStart {
+    UnitStart { track, dts: Ticks(dts), pts: Ticks(dts), key }
+}
+
+/// Has a source hand over a whole unit at `now`.
+pub(crate) fn whole(
+    switcher: &mut Switcher,
+    source: Source,
+    now: Mono,
+    unit: UnitStart,
+    payload: &[u8],
+) {
+    let mut sink = switcher.sink(source, now);
+    sink.begin(unit);
+    sink.write(unit.track, payload);
+    sink.commit(unit.track);
 }
 
 /// Keeps parcels, as many as there is room for.

@@ -53,7 +53,7 @@ fn full_lists_are_as_large_as_the_budget_says_and_can_be_read_again() {
     let shared = before.iter().filter(|(name, list)| {
         world.machine.lists().get(*name).is_some_and(|now| Arc::ptr_eq(now, list))
     });
-    assert_eq!(shared.count(), PLAYLISTS_MAX - 1, "only the list that changes is made anew");
+    assert_eq!(shared.count(), PLAYLISTS_MAX - 1, "only the list that changes is copied");
     let text = super::super::super::lists_to_json(&before);
     assert!(text.capacity() <= PLAYLISTS_MAX * PLAYLIST_BYTES, "{}", text.capacity());
     assert_eq!(super::super::super::lists_from_json(&text).as_ref(), Ok(&*before));

@@ -82,4 +82,4 @@ impl Interleave {
 
 #[cfg(test)]
 #[path = "interleave_tests.rs"]
-mod tests;
+pub(super) mod tests;

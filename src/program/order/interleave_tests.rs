@@ -1,13 +1,13 @@
 use super::*;
 
-fn whole(interleave: &mut Interleave, track: Track, ms: i64) {
+pub(in crate::program) fn whole(interleave: &mut Interleave, track: Track, ms: i64) {
     let dts = Ticks::from_ms(ms);
     interleave.begins(UnitStart { track, dts, pts: dts, key: false });
     interleave.whole(track);
 }
 
 /// Pictures every 40 ms, and sound every 20 ms that comes `lag_ms` late.
-fn interleaved(from_ms: i64, to_ms: i64, lag_ms: i64) -> Interleave {
+pub(in crate::program) fn interleaved(from_ms: i64, to_ms: i64, lag_ms: i64) -> Interleave {
     let mut interleave = Interleave::default();
     for ms in (from_ms..to_ms).step_by(20) {
         if ms % 40 == 0 {

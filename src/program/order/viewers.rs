@@ -3,13 +3,11 @@
 
 use std::time::Duration;
 
+use super::JITTER;
 use crate::base::time::{Mono, Ticks};
 
 /// The most that order may cost a viewer; where it costs more, units leave as they come.
 const VIEWER_LAG_MAX: Ticks = Ticks::from_ms(50);
-/// Where a track does not go on, its newest unit waits this much longer than the other's units come
-/// behind it: they jitter. A unit that is followed waits no longer than its followers say.
-const JITTER: Duration = Duration::from_millis(100);
 
 /// What may leave to viewers.
 #[derive(Default)]
@@ -63,10 +61,11 @@ impl Viewers {
     }
 }
 
-/// How long a track's newest unit is held where nothing follows it.
+/// How long a track's newest unit is held where nothing follows it: longer than the other's units
+/// come behind it, for they jitter. A unit that is followed waits no longer than its followers say.
 fn hold(wait: Ticks) -> Duration {
     match wait {
         Ticks(0) => Duration::ZERO,
-        wait => wait.to_duration() + JITTER,
+        wait => (wait + JITTER).to_duration(),
     }
 }

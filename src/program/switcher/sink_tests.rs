@@ -4,10 +4,10 @@
 use std::time::Duration;
 
 use super::*;
-use crate::base::time::Ticks;
 use crate::codec::access_unit::{AvcConfig, ConfigRecord};
 use crate::program::ring::{Capacity, Lookup};
 use crate::program::silence::FillAudio;
+use crate::program::testing::{self, start};
 
 const SLICE: &[u8] = &[0, 0, 0, 2, 0x65, 9];
 
@@ -31,15 +31,8 @@ fn avc(number: u8) -> TrackConfig {
     })
 }
 
-fn start(track: Track, dts: i64, key: bool) -> UnitStart {
-    UnitStart { track, dts: Ticks(dts), pts: Ticks(dts), key }
-}
-
 fn whole(switcher: &mut Switcher, source: Source, ms: u64, unit: UnitStart, payload: &[u8]) {
-    let mut sink = switcher.sink(source, Mono::from_ms(ms));
-    sink.begin(unit);
-    sink.write(unit.track, payload);
-    sink.commit(unit.track);
+    testing::whole(switcher, source, Mono::from_ms(ms), unit, payload);
 }
 
 /// Standby with a picture, from which all begin.
