@@ -21,7 +21,7 @@ use crate::control::routes::{self, Answer, Asked, World};
 use crate::control::stream::{Carrier, Sources, Stream};
 use crate::system::commands::FileName;
 use crate::system::library::change::{ChangeError, Taken};
-use crate::system::library::clerk::{Change, Changed, Seat, Written};
+use crate::system::library::clerk::{Change, Changed, Kept, Seat, Written};
 use crate::system::library::names;
 use crate::system::library::upload::{Upload, UploadError, UploadId};
 
@@ -41,7 +41,6 @@ fn refused(error: &UploadError, offset: Option<u64>) -> Answer {
     let offset = match error {
         UploadError::WrongOffset { offset }
         | UploadError::TooMuch { offset, .. }
-        | UploadError::Unfinished { offset }
         | UploadError::Active { offset } => Some(*offset),
         UploadError::DiskFull { offset: Some(offset), .. } => Some(*offset),
         _ => offset,
@@ -53,7 +52,7 @@ fn refused(error: &UploadError, offset: Option<u64>) -> Answer {
 fn verdict(error: &UploadError) -> (u16, &'static str) {
     match error {
         UploadError::NotFound => (404, "UPLOAD_NOT_FOUND"),
-        UploadError::WrongOffset { .. } | UploadError::Unfinished { .. } => (409, "WRONG_OFFSET"),
+        UploadError::WrongOffset { .. } => (409, "WRONG_OFFSET"),
         UploadError::TooMuch { .. } => (409, "WRONG_LENGTH"),
         UploadError::Active { .. } => (409, "UPLOAD_ACTIVE"),
         UploadError::Full => (409, "UPLOADS_FULL"),
@@ -258,8 +257,7 @@ pub async fn receive(
     let mut inflow = Inflow::new(seat, offset);
     let carried = inflow.carry(carrier, bytes).await?;
     let complete = match carried {
-        Ok(()) if inflow.at == inflow.seat.size() => inflow.finish().await.map(|_| true),
-        Ok(()) => Ok(false),
+        Ok(()) => inflow.keep().await.map(|name| name.is_some()),
         Err(error) => Err(error),
     };
     Ok(match complete {
@@ -342,10 +340,10 @@ impl Inflow {
         Ok(())
     }
 
-    /// Has the upload put into the library.
-    async fn finish(&mut self) -> Result<FileName, UploadError> {
-        let finished = self.seat.finish()?;
-        match within(UPLOAD_FINISH_MS_MAX, finished.recv()).await {
+    /// Has the disk keep what has come, and the library take the upload if it is complete.
+    async fn keep(&mut self) -> Kept {
+        let kept = self.seat.keep()?;
+        match within(UPLOAD_FINISH_MS_MAX, kept.recv()).await {
             Some(Ok(outcome)) => outcome,
             _ => Err(UploadError::Busy),
         }

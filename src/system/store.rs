@@ -36,7 +36,7 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
 fn write_as(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
-    fs::create_dir_all(folder)?;
+    make_folder(folder)?;
     let temporary = beside(path, ".new");
     let written =
         write_through(&temporary, bytes, mode).and_then(|()| fs::rename(&temporary, path));
@@ -46,6 +46,25 @@ fn write_as(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     }
     written?;
     File::open(folder)?.sync_all()
+}
+
+/// Makes a folder, and those above it, for good: a file in a folder that the disk forgets is lost.
+///
+/// # Errors
+/// The disk's own.
+pub fn make_folder(folder: &Path) -> io::Result<()> {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let above = folder.parent().filter(|above| !above.as_os_str().is_empty());
+    let above = above.unwrap_or(Path::new("."));
+    make_folder(above)?;
+    match fs::create_dir(folder) {
+        // Somebody else was faster.
+        Err(error) if error.kind() == ErrorKind::AlreadyExists && folder.is_dir() => {}
+        made => made?,
+    }
+    File::open(above)?.sync_all()
 }
 
 /// Removes what a run left beside these files when it was killed while it wrote. What is younger than

@@ -48,7 +48,7 @@ pub struct Daemon {
 pub struct Hands {
     /// Starts the machine again.
     pub restart: Box<dyn Fn() + Send + Sync>,
-    /// Whether whoever is at the other end is root, who needs no confirmation.
+    /// Whether the caller at the other end is root, who needs no confirmation.
     pub is_root: fn(&UnixStream) -> bool,
     /// Whether the programme is on air; takes a few seconds at most.
     pub is_on_air: Box<dyn Fn() -> bool + Send + Sync>,

@@ -7,7 +7,7 @@
 //! out.
 //!
 //! The password's hash is root's own copy: the scripts take it from the configuration once, when there
-//! is none, and it changes only for whoever says the one before ([`Proof::Password`]). The
+//! is none, and it changes only for a caller who says the one before ([`Proof::Password`]). The
 //! configuration's is the programme's to write, and is not asked.
 
 use std::fmt::{self, Write as _};

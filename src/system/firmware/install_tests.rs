@@ -87,15 +87,14 @@ fn release() -> Identity {
     Identity::parse("version 0.1.0\nrevision old\nmade 1000\n").unwrap()
 }
 
+/// What slot A, which runs, takes from whoever is entitled.
+fn demand<'a>(release: &'a Identity, keys: &'a [PublicKey], allow_downgrade: bool) -> Demand<'a> {
+    Demand { running: Slot::A, release, keys, allow_downgrade, is_confirmed: &|_| true }
+}
+
 fn run(package: &[u8], medium: &mut Forgetful, allow_downgrade: bool) -> Result<Header, Failed> {
-    let (release, key) = (release(), key(7));
-    let demand = Demand {
-        running: Slot::A,
-        release: &release,
-        keys: &[key],
-        allow_downgrade,
-        is_confirmed: &|_| true,
-    };
+    let (release, keys) = (release(), [key(7)]);
+    let demand = demand(&release, &keys, allow_downgrade);
     install(&demand, package.len() as u64, &mut &*package, medium, &mut |_| ())
 }
 
@@ -114,14 +113,8 @@ fn a_whole_update_comes_first_with_one_try() {
     let (blob, mut medium) = (blob(), Forgetful::new(&[7; 9000], usize::MAX));
     let mut told = Vec::new();
     let package = package(&blob, "0.2.0", 5, 7);
-    let (release, key) = (release(), key(7));
-    let demand = Demand {
-        running: Slot::A,
-        release: &release,
-        keys: &[key],
-        allow_downgrade: false,
-        is_confirmed: &|_| true,
-    };
+    let (release, keys) = (release(), [key(7)]);
+    let demand = demand(&release, &keys, false);
     let tell = &mut |progress| told.push(progress);
     let length = package.len() as u64;
     let header = install(&demand, length, &mut &package[..], &mut medium, tell).unwrap();
@@ -209,14 +202,8 @@ fn what_breaks_on_the_way_is_never_tried() {
     }
     // The connection breaks.
     for at in [HEADER_BYTES, HEADER_BYTES + 4000, HEADER_BYTES + 200_000] {
-        let (release, key) = (release(), key(7));
-        let demand = Demand {
-            running: Slot::A,
-            release: &release,
-            keys: &[key],
-            allow_downgrade: false,
-            is_confirmed: &|_| true,
-        };
+        let (release, keys) = (release(), [key(7)]);
+        let demand = demand(&release, &keys, false);
         let mut medium = Forgetful::new(&old, usize::MAX);
         let (length, mut source) = (good.len() as u64, &good[..at]);
         let failed = install(&demand, length, &mut source, &mut medium, &mut |_| ());
@@ -263,14 +250,8 @@ fn a_disk_of_files_takes_an_update() {
     super::super::environment::tests::partition(&environment, &block(BEFORE));
     std::fs::write(slot_a, b"").unwrap();
     std::fs::write(&slot_b, vec![9; SLOT_BYTES]).unwrap();
-    let (release, key, blob) = (release(), key(7), blob());
-    let demand = Demand {
-        running: Slot::A,
-        release: &release,
-        keys: &[key],
-        allow_downgrade: false,
-        is_confirmed: &|_| true,
-    };
+    let (release, keys, blob) = (release(), [key(7)], blob());
+    let demand = demand(&release, &keys, false);
     let package = package(&blob, "0.2.0", 5, 7);
     let partitions = places.partitions().unwrap();
     let mut disk = Disk::open(&partitions, Slot::B).unwrap();

@@ -69,11 +69,14 @@ pub struct Written {
     pub outcome: Result<u64, UploadError>,
 }
 
+/// What came of putting an upload on the disk: its name in the library if it was complete.
+pub type Kept = Result<Option<FileName>, UploadError>;
+
 /// What the thread is asked.
 enum Order {
     Change(Box<Change>, SyncSender<Result<Changed, UploadError>>),
     Piece { id: UploadId, offset: u64, bytes: Vec<u8>, written: channel::Sender<Written> },
-    Finish { id: UploadId, finished: channel::Sender<Result<FileName, UploadError>> },
+    Keep { id: UploadId, kept: channel::Sender<Kept> },
 }
 
 /// A handle on the thread; the last one dropped ends it.
@@ -98,7 +101,6 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 pub struct Seat {
     clerk: Clerk,
     id: UploadId,
-    size: u64,
 }
 
 impl fmt::Debug for Seat {
@@ -174,7 +176,7 @@ impl Clerk {
             return Err(UploadError::Crowded);
         }
         active.push(id);
-        Ok(Seat { clerk: self.clone(), id, size })
+        Ok(Seat { clerk: self.clone(), id })
     }
 
     fn send(&self, order: Order) -> Result<(), UploadError> {
@@ -198,19 +200,15 @@ impl Seat {
         Ok(outcome)
     }
 
-    /// Has the upload, complete now, put into the library; where its name there can be read.
+    /// Has the disk keep what has come, and the library take the upload if it is complete; where what
+    /// comes of it can be read.
     ///
     /// # Errors
     /// Too much waits for the disk.
-    pub fn finish(&self) -> Result<channel::Receiver<Result<FileName, UploadError>>, UploadError> {
-        let (finished, outcome) = channel::bounded(1);
-        self.clerk.send(Order::Finish { id: self.id, finished })?;
+    pub fn keep(&self) -> Result<channel::Receiver<Kept>, UploadError> {
+        let (kept, outcome) = channel::bounded(1);
+        self.clerk.send(Order::Keep { id: self.id, kept })?;
         Ok(outcome)
-    }
-
-    /// The length the upload's file shall have, bytes.
-    pub const fn size(&self) -> u64 {
-        self.size
     }
 }
 
@@ -272,11 +270,11 @@ impl Office {
                 self.show(store);
                 let _ = written.try_send(Written { bytes, outcome });
             }
-            Order::Finish { id, finished } => {
-                let outcome = store.finish(id, &self.board.read());
+            Order::Keep { id, kept } => {
+                let outcome = store.keep(id, &self.board.read());
                 self.show(store);
                 self.tell(&outcome);
-                let _ = finished.try_send(outcome);
+                let _ = kept.try_send(outcome);
             }
         }));
         if done.is_err() {
@@ -284,13 +282,14 @@ impl Office {
         }
     }
 
-    fn tell(&self, finished: &Result<FileName, UploadError>) {
-        match finished {
-            Ok(name) => {
+    fn tell(&self, kept: &Kept) {
+        match kept {
+            Ok(None) => {}
+            Ok(Some(name)) => {
                 log::info!("library: {name} has come in by upload");
                 self.library.rescan();
             }
-            Err(error) => log::warn!("library: an upload cannot be finished: {error}"),
+            Err(error) => log::warn!("library: an upload cannot be kept: {error}"),
         }
     }
 

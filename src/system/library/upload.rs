@@ -98,11 +98,6 @@ pub enum UploadError {
         /// Where it goes on.
         offset: u64,
     },
-    /// The file is not complete.
-    Unfinished {
-        /// Where it goes on.
-        offset: u64,
-    },
     /// A file has at least one byte.
     Empty,
     /// No file may be so large.
@@ -156,9 +151,6 @@ impl fmt::Display for UploadError {
                 "The file was announced with {size} bytes and {offset} are there; send what is \
                  missing and no more."
             ),
-            UploadError::Unfinished { offset } => {
-                write!(f, "The upload is not complete; it goes on at byte {offset}.")
-            }
             UploadError::Empty => f.write_str("An empty file is no video; choose another one."),
             UploadError::TooLarge => {
                 write!(f, "A file may have {} at most; split it.", human(UPLOAD_BYTES_MAX))
@@ -247,8 +239,8 @@ impl Store {
         if self.known.len() >= UPLOADS_KNOWN_MAX {
             return Err(UploadError::Full);
         }
-        fs::create_dir_all(&self.folder)?;
-        fs::create_dir_all(&self.videos)?;
+        store::make_folder(&self.folder)?;
+        store::make_folder(&self.videos)?;
         if device(&self.folder)? != device(&self.videos)? {
             return Err(ChangeError::Apart.into());
         }
@@ -315,36 +307,44 @@ impl Store {
         }
     }
 
-    /// Puts an upload that is complete into the library; returns the name it has there.
+    /// Has the disk keep what has come of an upload: what is answered is not lost with the power. One
+    /// that is complete goes into the library; the name it has there.
     ///
     /// # Errors
-    /// It is not complete; its name is taken meanwhile; the disk refuses. It is kept then, and may
-    /// be finished later.
-    pub fn finish(&mut self, id: UploadId, snapshot: &Snapshot) -> Result<FileName, UploadError> {
+    /// Its name is taken meanwhile; the disk refuses. It is kept then, and may be finished later.
+    pub fn keep(
+        &mut self,
+        id: UploadId,
+        snapshot: &Snapshot,
+    ) -> Result<Option<FileName>, UploadError> {
         let upload = self.find(id)?.clone();
-        if upload.offset != upload.size {
-            return Err(UploadError::Unfinished { offset: upload.offset });
-        }
         let part = self.part(id);
         let file = OpenOptions::new().write(true).open(&part)?;
+        if upload.offset != upload.size {
+            hand_over(&file)?;
+            return Ok(None);
+        }
         // No more will come, which the library otherwise learns by waiting.
         let still = SystemTime::now() - Duration::from_millis(GROWING_MS);
         file.set_times(FileTimes::new().set_modified(still))?;
         file.sync_all()?;
         drop(file);
-        fs::create_dir_all(&self.videos)?;
+        store::make_folder(&self.videos)?;
         change::place(&part, &self.videos, &upload.filename, upload.taken, snapshot)?;
         self.discard(id);
-        Ok(upload.filename)
+        Ok(Some(upload.filename))
     }
 
     /// Gives an upload up, with all that arrived of it.
     ///
     /// # Errors
-    /// There is none.
+    /// There is none; the disk keeps it, and it is found again at the next start.
     pub fn give_up(&mut self, id: UploadId) -> Result<(), UploadError> {
         self.find(id)?;
-        self.discard(id);
+        self.known.retain(|upload| upload.id != id);
+        for path in [self.record(id), self.part(id)] {
+            store::remove(&path)?;
+        }
         Ok(())
     }
 

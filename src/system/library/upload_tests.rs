@@ -69,11 +69,10 @@ fn a_file_appears_when_it_is_whole_and_leaves_nothing_behind() {
     let mut store = folder.store();
     let id = begin(&mut store, "a.mp4", 6);
     assert_eq!(store.write(id, 0, b"abc").expect("written"), 3);
-    let refused = store.finish(id, &idle());
-    assert!(matches!(refused, Err(UploadError::Unfinished { offset: 3 })), "{refused:?}");
+    assert_eq!(store.keep(id, &idle()).expect("on the disk"), None, "half of it");
     assert_eq!(folder.video("a.mp4"), None);
     assert_eq!(store.write(id, 3, b"def").expect("written"), 6);
-    assert_eq!(store.finish(id, &idle()).expect("finished"), name("a.mp4"));
+    assert_eq!(store.keep(id, &idle()).expect("kept"), Some(name("a.mp4")));
     assert_eq!(folder.video("a.mp4").as_deref(), Some(&b"abcdef"[..]));
     assert_eq!((folder.litter(), store.known().len()), (0, 0));
     let gone = store.write(id, 6, b"");
@@ -86,7 +85,7 @@ fn what_comes_in_is_no_longer_growing_once_it_is_whole() {
     let mut store = folder.store();
     let id = begin(&mut store, "a.mp4", 1);
     store.write(id, 0, b"a").expect("written");
-    store.finish(id, &idle()).expect("finished");
+    assert!(store.keep(id, &idle()).expect("kept").is_some());
     let metadata = fs::metadata(folder.0.join("videos/a.mp4")).expect("the file");
     assert!(!Identity::of(&metadata).is_growing(crate::system::clock::utc()));
 }
@@ -104,7 +103,7 @@ fn bytes_for_another_place_or_too_many_are_refused_and_nothing_moves() {
     let refused = store.write(id, 2, b"xyz");
     assert!(matches!(refused, Err(UploadError::TooMuch { size: 4, offset: 2 })), "{refused:?}");
     assert_eq!(store.write(id, 2, b"cd").expect("written"), 4);
-    store.finish(id, &idle()).expect("finished");
+    assert!(store.keep(id, &idle()).expect("kept").is_some());
     assert_eq!(folder.video("a.mp4").as_deref(), Some(&b"abcd"[..]));
 }
 
@@ -125,7 +124,7 @@ fn an_upload_goes_on_after_a_restart_where_the_disk_stands() {
     drop(store);
     // Complete, and the machine stopped before it had its name.
     let mut store = folder.store();
-    store.finish(id, &idle()).expect("finished");
+    assert!(store.keep(id, &idle()).expect("kept").is_some());
     assert_eq!(folder.video("a b.mp4").as_deref(), Some(&b"abcdef"[..]));
 }
 
@@ -163,13 +162,13 @@ fn a_name_that_is_taken_is_told_before_and_after() {
     let id = begin(&mut store, "a.mp4", 1);
     store.write(id, 0, b"n").expect("written");
     fs::write(folder.0.join("videos/a.mp4"), "old").expect("a file");
-    let refused = store.finish(id, &idle());
+    let refused = store.keep(id, &idle());
     assert!(matches!(refused, Err(UploadError::Change(ChangeError::Exists))), "{refused:?}");
     let refused = store.begin(&name("a.mp4"), 1, Taken::Refuse, &idle());
     assert!(matches!(refused, Err(UploadError::Change(ChangeError::Exists))), "{refused:?}");
     assert_eq!(folder.video("a.mp4").as_deref(), Some(&b"old"[..]));
     fs::remove_file(folder.0.join("videos/a.mp4")).expect("removed");
-    store.finish(id, &idle()).expect("finished now");
+    assert!(store.keep(id, &idle()).expect("kept now").is_some());
     assert_eq!(folder.video("a.mp4").as_deref(), Some(&b"n"[..]));
 }
 
@@ -184,10 +183,10 @@ fn a_file_is_replaced_only_when_it_does_not_play() {
     assert!(matches!(refused, Err(UploadError::Change(ChangeError::InUse))), "{refused:?}");
     let id = store.begin(&name("a.mp4"), 3, Taken::Replace, &idle()).expect("begun").id;
     store.write(id, 0, b"new").expect("written");
-    let refused = store.finish(id, &playing);
+    let refused = store.keep(id, &playing);
     assert!(matches!(refused, Err(UploadError::Change(ChangeError::InUse))), "{refused:?}");
     assert_eq!(folder.video("a.mp4").as_deref(), Some(&b"old"[..]));
-    store.finish(id, &idle()).expect("finished");
+    assert!(store.keep(id, &idle()).expect("kept").is_some());
     assert_eq!(folder.video("a.mp4").as_deref(), Some(&b"new"[..]));
 }
 

@@ -13,16 +13,16 @@ pub struct Summed {
     pub sha256: String,
 }
 
-/// The manifest's text. `key` is the public one its updates are signed by, `parts` are names and
-/// versions.
-pub fn text(version: &str, key: &str, parts: &[(&str, String)], files: &[Summed]) -> String {
+/// The manifest's text. `keys` are the public ones whose updates it takes, a line each, the one that
+/// signed this one first; `parts` are names and versions.
+pub fn text(version: &str, keys: &str, parts: &[(&str, String)], files: &[Summed]) -> String {
     let parts: Map<String, Value> =
         parts.iter().map(|(name, version)| ((*name).to_owned(), json!(version))).collect();
     let summed =
         |file: &Summed| (file.name.to_owned(), json!({"bytes": file.bytes, "sha256": file.sha256}));
     let files: Map<String, Value> = files.iter().map(summed).collect();
-    let manifest =
-        json!({"version": version, "update_key": key.trim(), "parts": parts, "files": files});
+    let keys: Vec<&str> = keys.lines().collect();
+    let manifest = json!({"version": version, "update_keys": keys, "parts": parts, "files": files});
     format!("{manifest:#}\n")
 }
 
@@ -39,9 +39,9 @@ mod tests {
     #[test]
     fn the_manifest_is_json_and_its_sums_are_found() {
         let file = Summed { name: "a.img", bytes: 5, sha256: "ab".to_owned() };
-        let text = text("1 \"x\"\n", "ab12\n", &[("kernel", "6.12".to_owned())], &[file]);
+        let text = text("1 \"x\"\n", "ab12\ncd34\n", &[("kernel", "6.12".to_owned())], &[file]);
         let expected = json!({
-            "version": "1 \"x\"\n", "update_key": "ab12", "parts": {"kernel": "6.12"},
+            "version": "1 \"x\"\n", "update_keys": ["ab12", "cd34"], "parts": {"kernel": "6.12"},
             "files": {"a.img": {"bytes": 5, "sha256": "ab"}},
         });
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), expected);

@@ -172,7 +172,7 @@ fn assemble(options: &Image, product: &Path, folder: &Path, stage: &Path) -> Res
         ("grub-pc-bin", package("grub-pc-bin")?),
         ("grub-efi-amd64-bin", package("grub-efi-amd64-bin")?),
     ];
-    write(&list, manifest::text(&version, &key.public(), &versions, &files).as_bytes())
+    write(&list, manifest::text(&version, &accepted, &versions, &files).as_bytes())
 }
 
 /// What a slot holds: what GRUB starts, the sums it asks for first, and which system it is.
