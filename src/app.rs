@@ -34,6 +34,7 @@ use crate::system::logs::LogBook;
 use crate::system::machine::Gauges;
 use crate::system::password::PasswordHash;
 use crate::system::pid_file::PidFile;
+use crate::system::proxy::Proxies;
 use crate::system::reactor;
 use crate::system::settings::{Environment, Settings};
 use crate::system::snapshot::Board;
@@ -125,6 +126,7 @@ pub fn run(
         http: config.http.listen,
         stat: config.stat.listen,
         tls: config.http.tls.clone(),
+        proxies: Proxies::new(&config.proxies),
         board: board.clone(),
         desk,
         previews,

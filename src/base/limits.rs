@@ -399,6 +399,13 @@ pub const COMMANDS_MAX: usize = 8;
 /// Time who gives a command waits for what comes of it. Less than the control plane's own.
 pub const COMMAND_MS_MAX: u64 = 4_000;
 
+// ── Proxies in front of us ──────────────────────────────────────────────────────────────────
+/// The longest header of the PROXY protocol: 52 bytes name an IPv6 client, the rest is room for all
+/// that is registered behind them (a host name of 255 bytes, an id of 128, a certificate's names).
+pub const PROXY_HEADER_BYTES_MAX: usize = 1 << 10;
+/// Time a proxy has to send it. The protocol asks for 3 s at least, for a segment that is sent again.
+pub const PROXY_HEADER_MS_MAX: u64 = 5_000;
+
 // ── Control plane ───────────────────────────────────────────────────────────────────────────
 /// HTTP connections at once, both ports together.
 pub const HTTP_CONNECTIONS_MAX: usize = 32;

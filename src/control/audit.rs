@@ -171,6 +171,7 @@ mod tests {
                 fetch_mode: "",
                 agent: "",
                 is_forwarded: false,
+                is_proxy: false,
                 credentials: Credentials::default(),
             },
             secure: false,

@@ -14,7 +14,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::base::redact::MASK;
-use crate::system::sockets;
+use crate::system::{proxy, sockets};
 
 /// What a request tells of whoever sent it. Texts are as sent, and empty when absent.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +33,9 @@ pub struct Caller<'a> {
     pub agent: &'a str,
     /// A proxy sent it for somebody else (Forwarded, RFC 7239, 4, or what stands for it).
     pub is_forwarded: bool,
+    /// It comes from a proxy of `[proxy] from` that names nobody: a program beside the proxy, the
+    /// proxy itself, or somebody it should have named.
+    pub is_proxy: bool,
     /// What may prove who it is.
     pub credentials: Credentials<'a>,
 }
@@ -55,12 +58,23 @@ impl fmt::Debug for Credentials<'_> {
 impl Caller<'_> {
     /// It is on this machine. A proxy here that speaks for somebody else lends nobody its place.
     pub fn is_here(&self) -> bool {
+        !self.is_proxy && self.may_be_here()
+    }
+
+    /// It is on this machine unless a proxy here is silent about whom it is for: to be asked where
+    /// something better than its place speaks for it.
+    pub fn may_be_here(&self) -> bool {
         !self.is_forwarded && self.peer.is_some_and(|peer| peer.to_canonical().is_loopback())
     }
 
     /// Whom its tries count for.
     pub fn source(&self) -> IpAddr {
-        self.peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), sockets::source)
+        let source = self.peer.map_or(IpAddr::V4(Ipv4Addr::UNSPECIFIED), sockets::source);
+        if self.is_forwarded || self.is_proxy {
+            proxy::distant(source)
+        } else {
+            source
+        }
     }
 
     /// No page of another site sent it.
@@ -138,6 +152,7 @@ mod tests {
         fetch_mode: "",
         agent: "",
         is_forwarded: false,
+        is_proxy: false,
         credentials: Credentials { cookie: "", authorization: "" },
     };
 

@@ -17,15 +17,18 @@ use smol::io::{AsyncReadExt, AsyncWriteExt};
 use crate::base::limits::{
     FIRMWARE_LINGER_MS_MAX, FIRMWARE_REQUEST_BYTES_MAX, HTTP_ANSWER_MS_MAX, HTTP_HEAD_BYTES_MAX,
     HTTP_HEAD_MS_MAX, HTTP_IDLE_MS_MAX, HTTP_LINGER_BYTES_MAX, HTTP_LINGER_MS_MAX,
-    UPLOAD_LINGER_BYTES_MAX,
+    PROXY_HEADER_MS_MAX, UPLOAD_LINGER_BYTES_MAX,
 };
+use crate::control::door::{Door, End};
 use crate::control::head::{self, Body, Head, Refusal};
 use crate::control::lane::{Job, Reply};
 use crate::control::routes::{self, Answer, Port};
 use crate::control::stream::{self, Carrier, Sources, Stream};
 use crate::control::tls::{Speech, Tls};
 use crate::control::wire::Wire;
-use crate::control::worker::{LENGTH_FIELD, PEER_FIELD, PORT_FIELD, SECURE_FIELD};
+use crate::control::worker::LENGTH_FIELD;
+use crate::system::proxy::header::{self, Beginning};
+use crate::system::proxy::Proxies;
 
 /// How a connection tells the gate that it could be given up for another.
 pub trait Seat {
@@ -33,37 +36,8 @@ pub trait Seat {
     fn waits(&self);
     /// It has a whole request and owes an answer.
     fn works(&self);
-}
-
-/// Why a connection ends.
-enum End {
-    /// The client left, or asked nothing more in time: there is nobody to talk to.
-    Silent,
-    /// The client is told why.
-    Refused(Refusal),
-}
-
-impl From<io::Error> for End {
-    fn from(_: io::Error) -> End {
-        End::Silent
-    }
-}
-
-impl From<Refusal> for End {
-    fn from(refusal: Refusal) -> End {
-        End::Refused(refusal)
-    }
-}
-
-/// Where a client comes from, and by which port.
-#[derive(Clone, Copy, Debug)]
-pub struct Door {
-    /// The port it came in by.
-    pub port: Port,
-    /// Its address.
-    pub peer: IpAddr,
-    /// It came by TLS.
-    pub secure: bool,
+    /// It counts for this address, not for the proxy that made it; false when that has no place left.
+    fn counts_for(&self, source: IpAddr) -> bool;
 }
 
 /// What answers, behind the gate.
@@ -74,27 +48,37 @@ pub struct Behind {
     pub sources: Sources,
     /// The certificate, if page and API have one.
     pub tls: Option<Tls>,
+    /// Who speaks for others.
+    pub proxies: Proxies,
 }
 
 /// Serves a client until the connection ends.
 pub async fn serve(stream: Async<TcpStream>, mut door: Door, behind: Rc<Behind>, seat: impl Seat) {
     seat.waits();
+    let mut begun = Vec::new();
+    if door.is_proxy() {
+        match introduce(&stream, &mut door, &mut begun, &seat).await {
+            Ok(()) => {}
+            Err(End::Silent) => return,
+            Err(End::Refused(refusal)) => {
+                behind.sources.meter.refuse(door.peer, &refusal);
+                return turn_away(Wire::Plain(stream), refusal).await;
+            }
+        }
+    }
     let wire = match behind.tls.as_ref().filter(|_| door.port == Port::Http) {
         None => Wire::Plain(stream),
-        Some(tls) => match tls.open(stream).await {
+        Some(tls) => match tls.open(stream, &begun).await {
             Speech::Secure(wire) => {
                 door.secure = true;
                 wire
             }
-            Speech::Plain(wire) if door.peer.to_canonical().is_loopback() => wire,
-            Speech::Plain(wire) => {
-                behind.sources.meter.refuse(door.peer, &"plain HTTP, where HTTPS is spoken");
-                return send_to_https(wire).await;
-            }
+            Speech::Plain(wire) if door.is_wire_here() => wire,
+            Speech::Plain(wire) => return send_to_https(wire, begun, door, &behind).await,
             Speech::Gone => return,
         },
     };
-    let mut client = Client::new(wire);
+    let mut client = Client::new(wire, begun);
     let mut kept = false;
     loop {
         seat.waits();
@@ -113,20 +97,46 @@ pub async fn serve(stream: Async<TcpStream>, mut door: Door, behind: Rc<Behind>,
     client.linger().await;
 }
 
-/// Tells a client that there is no room, and closes.
-pub async fn turn_away(wire: Wire) {
-    let mut client = Client::new(wire);
-    client.refuse(Refusal::Unavailable).await;
+/// Finds out whom a proxy's connection is for, and whether that one has room for it.
+async fn introduce(
+    stream: &Async<TcpStream>,
+    door: &mut Door,
+    begun: &mut Vec<u8>,
+    seat: &impl Seat,
+) -> Result<(), End> {
+    match within(PROXY_HEADER_MS_MAX, door.read_header(stream, begun)).await {
+        Some(read) => read?,
+        // Silence is no mistake: proxies open connections ahead.
+        None if begun.is_empty() => return Err(End::Silent),
+        None => return Err(Refusal::TooSlow.into()),
+    }
+    match door.is_proxy() || seat.counts_for(door.source()) {
+        true => Ok(()),
+        false => Err(Refusal::Unavailable.into()),
+    }
+}
+
+/// Tells a client why it is not served, and closes.
+pub async fn turn_away(wire: Wire, refusal: Refusal) {
+    let mut client = Client::new(wire, Vec::new());
+    client.refuse(refusal).await;
     client.linger().await;
 }
 
 /// Tells who speaks plain HTTP where to go. A request other than to look at something is not sent
 /// elsewhere: what was in it has travelled in the open, and its sender shall notice.
-async fn send_to_https(wire: Wire) {
-    let mut client = Client::new(wire);
+async fn send_to_https(wire: Wire, begun: Vec<u8>, door: Door, behind: &Behind) {
+    let meter = &behind.sources.meter;
+    let mut client = Client::new(wire, begun);
     let answer = match client.read_head(false).await {
-        Ok(head) => https_bytes(&head),
-        Err(End::Refused(refusal)) => refusal_bytes(refusal),
+        Ok(head) => {
+            meter.refuse(door.peer, &"plain HTTP, where HTTPS is spoken");
+            https_bytes(&head)
+        }
+        Err(End::Refused(refusal)) => {
+            meter.refuse(door.peer, &refusal);
+            refusal_bytes(refusal)
+        }
         Err(End::Silent) => return,
     };
     // A client that does not take it is about to be closed anyway.
@@ -158,9 +168,10 @@ struct Client {
 }
 
 impl Client {
-    fn new(wire: Wire) -> Client {
+    /// Its first bytes may have been read already.
+    fn new(wire: Wire, input: Vec<u8>) -> Client {
         let (linger_bytes, linger_ms) = (HTTP_LINGER_BYTES_MAX, HTTP_LINGER_MS_MAX);
-        Client { wire, input: Vec::new(), linger_bytes, linger_ms }
+        Client { wire, input, linger_bytes, linger_ms }
     }
 
     /// One request and its answer; whether another may follow.
@@ -172,6 +183,7 @@ impl Client {
         seat: &impl Seat,
     ) -> Result<bool, End> {
         let head = self.read_head(kept).await?;
+        let door = door.of_request(&head.forwarding, &behind.proxies);
         let body = match head.body {
             Body::Whole(length) => self.read_body(length, head.expects_continue).await?,
             Body::Piece(_) => {
@@ -227,6 +239,9 @@ impl Client {
     async fn read_whole_head(&mut self) -> Result<Head, End> {
         let mut seen = 0;
         loop {
+            if is_proxy_header(&self.input) {
+                return Err(Refusal::ProxyHeader.into());
+            }
             let end = head::end_of_head(&self.input, seen);
             if end.unwrap_or(self.input.len()) > HTTP_HEAD_BYTES_MAX {
                 return Err(Refusal::HeadTooLarge.into());
@@ -310,21 +325,18 @@ impl Client {
     }
 }
 
+/// Whether somebody begins with a header of the PROXY protocol where none is taken.
+fn is_proxy_header(input: &[u8]) -> bool {
+    !matches!(header::parse(input), Ok(Beginning::Absent | Beginning::Incomplete))
+}
+
 /// Hands a request to the lanes and waits for its answer.
 async fn ask(head: &Head, body: &[u8], door: Door, jobs: &Sender<Job>) -> Result<Reply, Refusal> {
     let mut request = Vec::with_capacity(256 + head.passed_on.len() + body.len());
     for part in [&head.method, " ", &head.target, " HTTP/1.1\r\n", &head.passed_on] {
         request.extend_from_slice(part.as_bytes());
     }
-    let mut own = format!(
-        "{PORT_FIELD}: {}\r\n{PEER_FIELD}: {}\r\nContent-Length: {}\r\n",
-        door.port.name(),
-        door.peer,
-        body.len()
-    );
-    if door.secure {
-        own += &format!("{SECURE_FIELD}: 1\r\n");
-    }
+    let mut own = format!("{}Content-Length: {}\r\n", door.fields(), body.len());
     if let Body::Piece(bytes) = head.body {
         own += &format!("{LENGTH_FIELD}: {bytes}\r\n");
     }

@@ -24,13 +24,16 @@ use crate::base::events::Condition;
 use crate::base::limits::{
     HTTP_ADDRESS_CONNECTIONS_MAX, HTTP_CONNECTIONS_MAX, HTTP_LANES, HTTP_REFUSALS_MAX,
 };
-use crate::control::connection::{self, Behind, Door, Seat};
+use crate::control::connection::{self, Behind, Seat};
+use crate::control::door::Door;
+use crate::control::head::Refusal;
 use crate::control::lane::{self, Job, Purse};
 use crate::control::routes::Port;
 use crate::control::stream::Sources;
 use crate::control::tls::Tls;
 use crate::control::wire::Wire;
 use crate::system::clock;
+use crate::system::proxy::Proxies;
 use crate::system::sockets::source;
 
 /// Pause after a failed accept: no descriptor is left, or the like. It passes.
@@ -42,7 +45,7 @@ pub fn run(
     stat: Async<TcpListener>,
     socket: &Path,
     sources: Sources,
-    tls: Option<Tls>,
+    (tls, proxies): (Option<Tls>, Proxies),
     stop: Receiver<()>,
 ) {
     let executor = LocalExecutor::new();
@@ -52,7 +55,7 @@ pub fn run(
     for _ in 0..HTTP_LANES {
         executor.spawn(lane::run(socket.to_owned(), to_do.clone(), purse.clone())).detach();
     }
-    let house = Rc::new(House::new(jobs, sources, tls));
+    let house = Rc::new(House::new(jobs, sources, tls, proxies));
     let behind = Rc::clone(&house.behind);
     let follow = async move {
         if let Some(tls) = &behind.tls {
@@ -113,10 +116,12 @@ fn admit(
 ) {
     // Answers leave whole; waiting for more to send would only delay their last packet.
     let _ = stream.get_ref().set_nodelay(true);
-    if house.make_room(source(from.ip())) {
+    let door = Door::new(port, from.ip(), &house.behind.proxies);
+    // Whom a proxy's connection is for is not known yet.
+    let has_share = !door.is_proxy() && !from.ip().to_canonical().is_loopback();
+    if house.make_room(source(from.ip()), has_share) {
         let id = house.ticket();
         let chair = Chair { house: Rc::clone(house), id };
-        let door = Door { port, peer: from.ip(), secure: false };
         let behind = Rc::clone(&house.behind);
         let task = executor.spawn(connection::serve(stream, door, behind, chair));
         let (source, waiting_since) = (source(from.ip()), Some(id));
@@ -129,7 +134,7 @@ fn admit(
         let refused = Refused::new(house);
         let told = async move {
             // In plain HTTP even where TLS is spoken: a handshake is what there is no room for.
-            connection::turn_away(Wire::Plain(stream)).await;
+            connection::turn_away(Wire::Plain(stream), Refusal::Unavailable).await;
             drop(refused);
         };
         executor.spawn(told).detach();
@@ -148,6 +153,12 @@ struct Entry {
     _task: Task<()>,
 }
 
+impl Entry {
+    fn sitting(&self) -> Sitting {
+        Sitting { source: self.source, since: self.waiting_since, has_asked: self.has_asked }
+    }
+}
+
 /// All connections.
 struct House {
     seats: RefCell<Vec<Entry>>,
@@ -158,8 +169,8 @@ struct House {
 }
 
 impl House {
-    fn new(jobs: Sender<Job>, sources: Sources, tls: Option<Tls>) -> House {
-        let behind = Rc::new(Behind { jobs, sources, tls });
+    fn new(jobs: Sender<Job>, sources: Sources, tls: Option<Tls>, proxies: Proxies) -> House {
+        let behind = Rc::new(Behind { jobs, sources, tls, proxies });
         let (seats, tickets, refusing) = Default::default();
         House { seats, behind, tickets, refusing }
     }
@@ -183,14 +194,12 @@ impl House {
         self.tickets.get()
     }
 
-    /// Whether a newcomer has a seat; one that waits is given up for it if need be.
-    fn make_room(&self, newcomer: IpAddr) -> bool {
+    /// Whether a newcomer has a seat; one that waits is given up for it if need be. `has_share`: its
+    /// address may not hold them all.
+    fn make_room(&self, newcomer: IpAddr, has_share: bool) -> bool {
         let mut seats = self.seats.borrow_mut();
-        let sitting: Vec<_> = seats
-            .iter()
-            .map(|e| Sitting { source: e.source, since: e.waiting_since, has_asked: e.has_asked })
-            .collect();
-        match room(&sitting, newcomer) {
+        let sitting: Vec<_> = seats.iter().map(Entry::sitting).collect();
+        match room(&sitting, newcomer, has_share) {
             Room::Free => true,
             Room::InPlaceOf(at) => {
                 seats.swap_remove(at);
@@ -198,6 +207,23 @@ impl House {
             }
             Room::None => false,
         }
+    }
+
+    /// A connection that has a seat counts for another source from now on; whether that one has room
+    /// for it. One of its own that waits is given up if need be.
+    fn move_to(&self, id: u64, source: IpAddr) -> bool {
+        let mut seats = self.seats.borrow_mut();
+        let Some(at) = seats.iter().position(|entry| entry.id == id) else { return false };
+        let mut entry = seats.swap_remove(at);
+        entry.source = source;
+        let sitting: Vec<_> = seats.iter().map(Entry::sitting).collect();
+        let room = room(&sitting, source, true);
+        if let Room::InPlaceOf(at) = room {
+            seats.swap_remove(at);
+        }
+        seats.push(entry);
+        self.behind.sources.meter.connections.set(seats.len());
+        room != Room::None
     }
 
     fn set_waiting(&self, id: u64, since: Option<u64>) {
@@ -228,11 +254,11 @@ enum Room {
     None,
 }
 
-/// Finds a seat among `sitting`.
-fn room(sitting: &[Sitting], newcomer: IpAddr) -> Room {
+/// Finds a seat among `sitting`. `has_share`: the newcomer's address may not hold them all.
+fn room(sitting: &[Sitting], newcomer: IpAddr, has_share: bool) -> Room {
     let held = |source: IpAddr| sitting.iter().filter(|seat| seat.source == source).count();
     let own = held(newcomer);
-    let own_full = own >= HTTP_ADDRESS_CONNECTIONS_MAX && !newcomer.is_loopback();
+    let own_full = own >= HTTP_ADDRESS_CONNECTIONS_MAX && has_share;
     if sitting.len() < HTTP_CONNECTIONS_MAX && !own_full {
         return Room::Free;
     }
@@ -259,6 +285,10 @@ impl Seat for Chair {
 
     fn works(&self) {
         self.house.set_waiting(self.id, None);
+    }
+
+    fn counts_for(&self, source: IpAddr) -> bool {
+        self.house.move_to(self.id, source)
     }
 }
 
@@ -312,11 +342,14 @@ mod tests {
     fn an_address_has_its_share_and_loopback_all() {
         let stranger = address("192.0.2.1");
         let busy = |source, count| vec![working(source); count];
-        assert_eq!(room(&busy(stranger, HTTP_ADDRESS_CONNECTIONS_MAX - 1), stranger), Room::Free);
-        assert_eq!(room(&busy(stranger, HTTP_ADDRESS_CONNECTIONS_MAX), stranger), Room::None);
+        assert_eq!(
+            room(&busy(stranger, HTTP_ADDRESS_CONNECTIONS_MAX - 1), stranger, true),
+            Room::Free
+        );
+        assert_eq!(room(&busy(stranger, HTTP_ADDRESS_CONNECTIONS_MAX), stranger, true), Room::None);
         let here = address("127.0.0.1");
-        assert_eq!(room(&busy(here, HTTP_CONNECTIONS_MAX - 1), here), Room::Free);
-        assert_eq!(room(&busy(here, HTTP_CONNECTIONS_MAX), here), Room::None);
+        assert_eq!(room(&busy(here, HTTP_CONNECTIONS_MAX - 1), here, false), Room::Free);
+        assert_eq!(room(&busy(here, HTTP_CONNECTIONS_MAX), here, false), Room::None);
     }
 
     #[test]
@@ -324,9 +357,9 @@ mod tests {
         let (stranger, other) = (address("192.0.2.1"), address("127.0.0.1"));
         let mut sitting = vec![working(stranger); HTTP_ADDRESS_CONNECTIONS_MAX];
         sitting.extend(vec![waiting(other, 1); 20]);
-        assert_eq!(room(&sitting, stranger), Room::None);
+        assert_eq!(room(&sitting, stranger, true), Room::None);
         sitting[3].since = Some(9);
-        assert_eq!(room(&sitting, stranger), Room::InPlaceOf(3));
+        assert_eq!(room(&sitting, stranger, true), Room::InPlaceOf(3));
     }
 
     #[test]
@@ -335,13 +368,13 @@ mod tests {
         let mut sitting = vec![waiting(many, 50); HTTP_CONNECTIONS_MAX - 2];
         sitting.extend([waiting(few, 1), waiting(few, 2)]);
         sitting[7].since = Some(10);
-        assert_eq!(room(&sitting, address("192.0.2.3")), Room::InPlaceOf(7));
+        assert_eq!(room(&sitting, address("192.0.2.3"), true), Room::InPlaceOf(7));
     }
 
     #[test]
     fn who_works_stays() {
         let sitting = vec![working(address("192.0.2.1")); HTTP_CONNECTIONS_MAX];
-        assert_eq!(room(&sitting, address("192.0.2.3")), Room::None);
+        assert_eq!(room(&sitting, address("192.0.2.3"), true), Room::None);
     }
 
     #[test]
@@ -353,11 +386,11 @@ mod tests {
         let last = HTTP_CONNECTIONS_MAX - 1;
         each_one[last].has_asked = true;
         let newcomer = address("192.0.2.3");
-        assert_eq!(room(&each_one, newcomer), Room::InPlaceOf(last - 1));
+        assert_eq!(room(&each_one, newcomer, true), Room::InPlaceOf(last - 1));
         each_one.iter_mut().for_each(|seat| seat.has_asked = true);
-        assert_eq!(room(&each_one, newcomer), Room::InPlaceOf(last));
+        assert_eq!(room(&each_one, newcomer, true), Room::InPlaceOf(last));
         // Who holds one gets no second at the cost of another's only one.
-        assert_eq!(room(&each_one, each_one[4].source), Room::InPlaceOf(4));
+        assert_eq!(room(&each_one, each_one[4].source, true), Room::InPlaceOf(4));
     }
 
     fn sources() -> Sources {
@@ -385,7 +418,7 @@ mod tests {
         let at = http.get_ref().local_addr().unwrap();
         let (open, stop) = bounded(1);
         let gate = std::thread::spawn(move || {
-            run(http, stat, &dir.socket(), sources(), None, stop);
+            run(http, stat, &dir.socket(), sources(), (None, Proxies::default()), stop);
         });
         (at, listener, open, gate)
     }

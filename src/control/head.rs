@@ -7,6 +7,8 @@
 use std::fmt;
 
 use crate::base::limits::{HTTP_BODY_BYTES_MAX, HTTP_FIELDS_MAX};
+use crate::control::forwarded::Forwarding;
+use crate::system::proxy::header::HeaderError;
 
 /// The longest method the gate passes on: CONNECT and OPTIONS have 7 letters.
 const METHOD_BYTES_MAX: usize = 16;
@@ -58,6 +60,10 @@ pub enum Refusal {
     BodyTooLarge,
     /// An Expect other than 100-continue.
     BadExpectation,
+    /// A PROXY header that is not a believed proxy's first word.
+    ProxyHeader,
+    /// A PROXY header of one of those that is none.
+    BadProxyHeader(HeaderError),
     /// Head or body did not come in time.
     TooSlow,
     /// No room, or the answering side did not answer in time.
@@ -68,9 +74,12 @@ impl Refusal {
     /// The status to answer with.
     pub const fn status(self) -> u16 {
         match self {
-            Refusal::BadRequestLine | Refusal::BadField | Refusal::BadHost | Refusal::BadLength => {
-                400
-            }
+            Refusal::BadRequestLine
+            | Refusal::BadField
+            | Refusal::BadHost
+            | Refusal::BadLength
+            | Refusal::ProxyHeader
+            | Refusal::BadProxyHeader(_) => 400,
             Refusal::TooSlow => 408,
             Refusal::LengthRequired => 411,
             Refusal::BodyTooLarge => 413,
@@ -107,6 +116,13 @@ impl fmt::Display for Refusal {
                 write!(f, "The body is larger than {HTTP_BODY_BYTES_MAX} bytes.")
             }
             Refusal::BadExpectation => f.write_str("Only 100-continue may be expected."),
+            Refusal::ProxyHeader => f.write_str(
+                "A PROXY header is taken only from the addresses of [proxy] from, and there at the \
+                 beginning of a connection.",
+            ),
+            Refusal::BadProxyHeader(error) => {
+                write!(f, "The PROXY header cannot be read: {error}.")
+            }
             Refusal::TooSlow => f.write_str("The request did not come in time."),
             Refusal::Unavailable => f.write_str("The control plane is busy; try again."),
         }
@@ -128,6 +144,8 @@ pub struct Head {
     pub body: Body,
     /// The fields passed on, each `name: value` and CRLF.
     pub passed_on: String,
+    /// Whom it was forwarded for, if a proxy that is believed says so.
+    pub forwarding: Forwarding,
 }
 
 /// A request's body.
@@ -174,6 +192,7 @@ pub fn parse(head: &[u8]) -> Result<Head, Refusal> {
         expects_continue: minor == 1 && fields.expects_continue,
         body,
         passed_on: fields.passed_on,
+        forwarding: fields.forwarding,
     })
 }
 
@@ -222,7 +241,7 @@ struct Fields {
     expects_continue: bool,
     bad_expectation: bool,
     /// A proxy sends it for somebody else.
-    forwarded: bool,
+    forwarding: Forwarding,
     passed_on: String,
 }
 
@@ -242,10 +261,12 @@ impl Fields {
         let name = String::from_utf8_lossy(name).to_ascii_lowercase();
         match name.as_str() {
             "host" => self.hosts += 1,
-            // Told once whatever they say: what cannot be passed on must not look like nothing.
-            name if !self.forwarded && speaks_for_another(name) => {
-                self.forwarded = true;
-                self.passed_on += "forwarded: yes\r\n";
+            name if speaks_for_another(name) => {
+                // Told once whatever they say: what cannot be passed on must not look like nothing.
+                if !self.forwarding.is_any() {
+                    self.passed_on += "forwarded: yes\r\n";
+                }
+                self.forwarding.take(name, value);
             }
             "content-length" => self.take_length(value)?,
             "transfer-encoding" => self.coded = true,

@@ -26,6 +26,7 @@ pub mod auth;
 pub mod build_info;
 pub mod caller;
 pub mod firmware;
+pub mod forwarded;
 pub mod head;
 pub mod meter;
 pub mod paths;
@@ -35,6 +36,7 @@ mod changes;
 mod checks;
 mod connection;
 mod destinations;
+mod door;
 mod events;
 mod fields;
 mod gate;
@@ -81,6 +83,7 @@ use crate::system::library::clerk::Clerk;
 use crate::system::library::Library;
 use crate::system::logs::LogBook;
 use crate::system::machine::Gauges;
+use crate::system::proxy::Proxies;
 use crate::system::settings::Settings;
 use crate::system::snapshot::Board;
 use auth::calls::StoreHash;
@@ -107,6 +110,8 @@ pub struct ControlOptions {
     pub stat: SocketAddr,
     /// The certificate of page and API; without it they speak plain HTTP.
     pub tls: Option<TlsFiles>,
+    /// Who speaks for others.
+    pub proxies: Proxies,
     /// Where the state hangs.
     pub board: Board,
     /// Where commands are given.
@@ -181,6 +186,7 @@ pub fn start(options: ControlOptions) -> io::Result<ControlHandle> {
     let (http_addr, stat_addr) = (http.get_ref().local_addr()?, stat.get_ref().local_addr()?);
     let tls = options.tls.clone().map(Tls::new).transpose().map_err(io::Error::other)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
+    let proxies = options.proxies.clone();
     let (dir, listener) = SocketDir::create(&options.state)?;
     let server = tiny_http::Server::from_listener(listener, None).map_err(io::Error::other)?;
     let meter = Arc::<Meter>::default();
@@ -203,7 +209,7 @@ pub fn start(options: ControlOptions) -> io::Result<ControlHandle> {
     }
     let socket = handle.dir.socket();
     spawn("control-gate".to_owned(), &stay, move || {
-        gate::run(http, stat, &socket, sources, tls, stop);
+        gate::run(http, stat, &socket, sources, (tls, proxies), stop);
     })?;
     log::info!("control: page on {scheme}://{http_addr}, statistics on http://{stat_addr}/stat");
     Ok(handle)

@@ -29,6 +29,7 @@ const OWN_PAGE: Caller<'static> = Caller {
     fetch_mode: "",
     agent: "",
     is_forwarded: false,
+    is_proxy: false,
     credentials: Credentials { cookie: "", authorization: "" },
 };
 

@@ -53,8 +53,12 @@ impl Tls {
         Ok(Tls { files, acceptor, stamp, shaking: Semaphore::new(TLS_HANDSHAKES_MAX) })
     }
 
-    /// Waits for a client's first byte, and shakes hands if it asks for that.
-    pub async fn open(&self, stream: Async<TcpStream>) -> Speech {
+    /// Waits for a client's first byte, unless it has `begun` already, and shakes hands if it asks
+    /// for that.
+    pub async fn open(&self, stream: Async<TcpStream>, begun: &[u8]) -> Speech {
+        if !begun.is_empty() {
+            return Speech::Plain(Wire::Plain(stream));
+        }
         let mut first = [0];
         match within(HTTP_HEAD_MS_MAX, stream.peek(&mut first)).await {
             Some(Ok(1..)) => {}

@@ -41,6 +41,8 @@ pub const PORT_FIELD: &str = "X-Streamcaster-Port";
 pub const PEER_FIELD: &str = "X-Streamcaster-Peer";
 /// The field by which the gate says, with `1`, that it came by TLS.
 pub const SECURE_FIELD: &str = "X-Streamcaster-Secure";
+/// The field by which the gate says, with `1`, that a proxy sent it that has named nobody.
+pub const PROXY_FIELD: &str = "X-Streamcaster-Proxy";
 /// The field by which the gate says how long the body is that it has not read.
 pub const LENGTH_FIELD: &str = "X-Streamcaster-Length";
 
@@ -205,6 +207,7 @@ fn answer(request: &mut Request, shop: &Shop) -> Answer {
             fetch_mode: field("Sec-Fetch-Mode"),
             agent: field("User-Agent"),
             is_forwarded: !field("Forwarded").is_empty(),
+            is_proxy: field(PROXY_FIELD) == "1",
             credentials: Credentials {
                 cookie: field("Cookie"),
                 authorization: field("Authorization"),

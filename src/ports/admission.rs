@@ -124,6 +124,30 @@ impl<T> Admission<T> {
         self.adjust(source, |held| held.waiting += 1);
     }
 
+    /// Finds out of those who wait whom they count for, where that was not known when they came.
+    pub(super) fn learn(&mut self, mut source: impl FnMut(&mut T) -> Option<IpAddr>) {
+        let mut learnt = Vec::new();
+        for waiting in &mut self.waiting {
+            if let Some(source) = source(&mut waiting.item) {
+                learnt.push((std::mem::replace(&mut waiting.source, source), source));
+            }
+        }
+        for (before, source) in learnt {
+            self.adjust(before, |held| held.waiting -= 1);
+            self.adjust(source, |held| held.waiting += 1);
+        }
+    }
+
+    /// One that is seated counts for another source from now on.
+    pub(super) fn counts_for(&mut self, ticket: Ticket, source: IpAddr) {
+        let seated = self.seated.iter_mut().find(|seated| seated.ticket == ticket);
+        if let Some(seated) = seated {
+            let before = std::mem::replace(&mut seated.source, source);
+            self.adjust(before, |held| held.seated -= 1);
+            self.adjust(source, |held| held.seated += 1);
+        }
+    }
+
     /// Whose turn it is now; it is seated.
     pub(super) fn next(&mut self, now: Mono) -> Option<Turn<T>> {
         let claim = |waiting: &Waiting<T>| {
@@ -256,6 +280,27 @@ mod tests {
         assert!(turns.iter().any(|turn| turn.item == 1), "{turns:?}");
         assert_eq!(turns.len(), RTMP_PENDING_MAX, "each seat changes hands once");
         assert!(is_consistent(&admission));
+    }
+
+    #[test]
+    fn behind_a_proxy_a_crowd_of_one_client_keeps_no_other_out() {
+        let (mut admission, proxy) = (admission(), source(9));
+        let clients: Vec<u8> = [[2; 500].as_slice(), &[1]].concat();
+        clients.iter().for_each(|client| admission.arrive(proxy, AT(0), *client));
+        // Who is seated before its header has come is known a little later.
+        let seated = seat_all(&mut admission, AT(0));
+        assert_eq!(seated.len(), RTMP_PENDING_MAX);
+        seated.iter().for_each(|turn| admission.counts_for(turn.ticket, source(turn.item)));
+        admission.learn(|client| Some(source(*client)));
+        assert!(is_consistent(&admission));
+        assert_eq!(seat_all(&mut admission, AT(RTMP_SEAT_MS_MIN - 1)), []);
+        let turns = seat_all(&mut admission, AT(RTMP_SEAT_MS_MIN));
+        let [turn] = turns.as_slice() else { panic!("{turns:?}") };
+        assert_eq!((turn.item, turn.evicted), (1, Some((1, source(2)))));
+        assert!(is_consistent(&admission));
+        admission.learn(|_| None);
+        (1..=501).for_each(|ticket| admission.leave(ticket));
+        assert_eq!(admission.held(proxy).seated + admission.held(proxy).waiting, 0);
     }
 
     #[test]

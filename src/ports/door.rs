@@ -22,10 +22,12 @@ use crate::base::limits::{
 use crate::base::time::Mono;
 use crate::program::bell::{Bell, Listener};
 use crate::system::clock;
+use crate::system::proxy::{Client, Proxies};
 use crate::system::reactor::{Sleep, Watched};
-use crate::system::sockets::{descriptors_max, source};
+use crate::system::sockets::descriptors_max;
 
 use super::admission::{Admission, Ticket, Turn};
+use super::proxied::{named, named_already, Unnamed};
 
 /// Connections the kernel keeps for us until we accept them, which we do at every wake-up.
 const BACKLOG: i32 = 1024;
@@ -40,7 +42,8 @@ const ACCEPTS_MAX: usize = 16;
 pub(super) struct Door {
     listener: Watched<TcpListener>,
     listen: SocketAddr,
-    admission: RefCell<Admission<(TcpStream, SocketAddr)>>,
+    admission: RefCell<Admission<Arrival>>,
+    proxies: Proxies,
     /// What those who are seated run in; dropped, it ends the connection.
     tasks: RefCell<BTreeMap<Ticket, Task<()>>>,
     left: Rc<Bell>,
@@ -50,12 +53,22 @@ pub(super) struct Door {
     errors: RefCell<Condition>,
 }
 
+/// A connection that waits for a seat.
+struct Arrival {
+    socket: TcpStream,
+    peer: SocketAddr,
+    /// Whom it is for; not known yet of one that a proxy has made.
+    client: Option<Client>,
+}
+
 /// A connection that has just been seated.
 pub(super) struct Newcomer {
     /// The connection.
     pub(super) socket: Watched<TcpStream>,
     /// Where it comes from.
     pub(super) peer: SocketAddr,
+    /// Whom it is for, if that is known already.
+    client: Option<Client>,
     /// Its number, counted from 1 in the order of arrival.
     pub(super) id: Ticket,
     /// Its seat.
@@ -66,6 +79,19 @@ pub(super) struct Newcomer {
 pub(super) struct Undecided {
     door: Rc<Door>,
     ticket: Ticket,
+}
+
+impl Newcomer {
+    /// Finds out whom it is for; its seat counts for that one from then on.
+    pub(super) async fn client(&self) -> Result<Client, Unnamed> {
+        if let Some(client) = self.client {
+            return Ok(client);
+        }
+        let client = named(&self.socket, self.peer).await?;
+        let Undecided { door, ticket } = &self.undecided;
+        door.admission.borrow_mut().counts_for(*ticket, client.source());
+        Ok(client)
+    }
 }
 
 impl Drop for Undecided {
@@ -81,7 +107,7 @@ impl Drop for Undecided {
 
 impl Door {
     /// Binds the port.
-    pub(super) fn bind(listen: SocketAddr) -> io::Result<Door> {
+    pub(super) fn bind(listen: SocketAddr, proxies: Proxies) -> io::Result<Door> {
         let socket = Socket::new(Domain::for_address(listen), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
         // What is accepted inherits it, and the window scale that comes of it.
@@ -96,6 +122,7 @@ impl Door {
             listener,
             listen,
             admission: RefCell::new(Admission::new(lobby_max)),
+            proxies,
             tasks: RefCell::default(),
             left: Rc::default(),
             accepted: Cell::new(0),
@@ -135,6 +162,7 @@ impl Door {
     pub(super) async fn next(self: &Rc<Self>) -> Newcomer {
         let mut left = self.left.listen();
         loop {
+            self.learn();
             let turn = self.admission.borrow_mut().next(clock::mono());
             if let Some(newcomer) = turn.and_then(|turn| self.seat(turn)) {
                 return newcomer;
@@ -157,8 +185,35 @@ impl Door {
         self.tasks.borrow_mut().insert(ticket, task);
     }
 
-    fn seat(self: &Rc<Self>, turn: Turn<(TcpStream, SocketAddr)>) -> Option<Newcomer> {
-        let Turn { ticket, item: (socket, peer), evicted } = turn;
+    /// Looks whom those who wait are for, of whom a proxy has not said it before: among many
+    /// connections of one proxy, who came first says nothing of who holds most.
+    fn learn(&self) {
+        if self.proxies.is_empty() {
+            return;
+        }
+        self.admission.borrow_mut().learn(|arrival| {
+            if arrival.client.is_some() {
+                return None;
+            }
+            arrival.client = named_already(&arrival.socket, arrival.peer);
+            arrival.client.map(|client| client.source())
+        });
+    }
+
+    fn arrive(&self, socket: TcpStream, peer: SocketAddr) {
+        let client = Client::direct(peer);
+        let source = client.source();
+        let is_proxy = self.proxies.have(peer.ip());
+        // One that may not be looked at without waiting is dropped, and closed thereby.
+        if is_proxy && socket.set_nonblocking(true).is_err() {
+            return;
+        }
+        let arrival = Arrival { socket, peer, client: (!is_proxy).then_some(client) };
+        self.admission.borrow_mut().arrive(source, clock::mono(), arrival);
+    }
+
+    fn seat(self: &Rc<Self>, turn: Turn<Arrival>) -> Option<Newcomer> {
+        let Turn { ticket, item: Arrival { socket, peer, client }, evicted } = turn;
         if let Some((evicted, source)) = evicted {
             self.tasks.borrow_mut().remove(&evicted);
             self.say_crowded_out(source);
@@ -166,12 +221,12 @@ impl Door {
         let undecided = Undecided { door: Rc::clone(self), ticket };
         // A socket that cannot be watched is given up.
         let socket = Watched::new(socket).ok()?;
-        Some(Newcomer { socket, peer, id: ticket, undecided })
+        Some(Newcomer { socket, peer, client, id: ticket, undecided })
     }
 
     fn make_room(&self) -> bool {
         let now = clock::mono();
-        let closed = |source, _socket| self.say_crowded_out(source);
+        let closed = |source, _arrival| self.say_crowded_out(source);
         self.admission.borrow_mut().make_room(now, closed)
     }
 
@@ -203,11 +258,10 @@ impl Door {
                 match self.listener.try_read(TcpListener::accept) {
                     Ok((socket, peer)) => {
                         self.accepted.set(self.accepted.get() + 1);
-                        let mut admission = self.admission.borrow_mut();
-                        let is_crowded = admission.undecided() >= RTMP_ROOMY_MAX;
+                        let undecided = self.admission.borrow().undecided();
                         // One that cannot be confined is dropped, and closed thereby.
-                        if !is_crowded || confine(&socket).is_ok() {
-                            admission.arrive(source(peer.ip()), clock::mono(), (socket, peer));
+                        if undecided < RTMP_ROOMY_MAX || confine(&socket).is_ok() {
+                            self.arrive(socket, peer);
                         }
                     }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,

@@ -2,6 +2,7 @@
 
 mod admission;
 mod door;
+mod proxied;
 mod refusals;
 mod rights;
 pub mod rtmp;

@@ -5,8 +5,9 @@
 //! [`RTMP_PENDING_MAX`]: crate::base::limits::RTMP_PENDING_MAX
 
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::io;
-use std::net::{Shutdown as Half, SocketAddr};
+use std::net::{IpAddr, Shutdown as Half, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::time::Duration;
@@ -23,16 +24,19 @@ use crate::inputs::diagnosis::Air;
 use crate::inputs::publisher::{publish, Applicant, Publishers};
 use crate::outputs::viewers::{serve, Viewers};
 use crate::program::Programme;
+use crate::rtmp::handshake::HandshakeError;
 use crate::rtmp::server::{Refusal, ServerEvent, ServerSession};
 use crate::rtmp::{Session, SessionError};
 use crate::system::clock;
 use crate::system::config::{Config, PublishConfig};
 use crate::system::link::{Link, LinkEnd, Wake};
+use crate::system::proxy::{Client, Proxies};
 use crate::system::reactor::Sleep;
 use crate::system::shutdown::Shutdown;
 use crate::system::snapshot::{text, RtmpServerStatus, ViewerStatus};
 
 use super::door::{Door, Newcomer, Undecided};
+use super::proxied::Unnamed;
 use super::refusals::{Asked, Refusals};
 use super::rights::{judge, Right, STREAM};
 
@@ -71,7 +75,7 @@ impl RtmpPort {
         publishers: Rc<Publishers>,
     ) -> io::Result<RtmpPort> {
         Ok(RtmpPort {
-            door: Rc::new(Door::bind(config.rtmp.listen)?),
+            door: Rc::new(Door::bind(config.rtmp.listen, Proxies::new(&config.proxies))?),
             play_key: config.rtmp.play_key.clone(),
             viewers,
             publish: config.publish.clone(),
@@ -140,11 +144,16 @@ impl RtmpPort {
     }
 
     async fn converse(&self, context: &Context, newcomer: Newcomer) {
-        let Newcomer { socket, peer, id, undecided } = newcomer;
+        let client = match newcomer.client().await {
+            Ok(client) => client,
+            Err(why) => return self.turn_away(newcomer.peer, &why),
+        };
+        let Newcomer { socket, id, undecided, .. } = newcomer;
+        let peer = client.address;
         let admitted = match Link::new(socket) {
             Ok(mut link) => {
                 link.count_into(Rc::clone(&self.bytes_in));
-                self.admit(link, peer).await
+                self.admit(link, client).await
             }
             Err(error) => Err(LinkEnd::Io(error)),
         };
@@ -157,13 +166,27 @@ impl RtmpPort {
                 self.publish(context, arrival(link, session), by_key).await;
             }
             Ok(None) => {}
-            Err(end @ LinkEnd::Session(_)) => {
-                count(&self.protocol_errors);
-                if self.broken.borrow_mut().occurs(clock::mono()) {
-                    warn!("rtmp: closed {peer}: {end}");
-                }
+            Err(LinkEnd::Session(SessionError::Handshake(HandshakeError::ProxyHeader))) => {
+                self.broke(peer, &"it sent a PROXY header, and is not in [proxy] from");
             }
+            Err(end @ LinkEnd::Session(_)) => self.broke(peer, &end),
             Err(end) => debug!("rtmp: {peer} left before it played or published: {end}"),
+        }
+    }
+
+    /// Closes a proxy's connection that is for nobody we know.
+    fn turn_away(&self, proxy: SocketAddr, why: &Unnamed) {
+        match why {
+            Unnamed::Left(error) => debug!("rtmp: {proxy} left before it named a client: {error}"),
+            why => self.broke(proxy, why),
+        }
+    }
+
+    /// Counts a peer that has broken the protocol.
+    fn broke(&self, peer: SocketAddr, how: &dyn fmt::Display) {
+        count(&self.protocol_errors);
+        if self.broken.borrow_mut().occurs(clock::mono()) {
+            warn!("rtmp: closed {peer}: {how}");
         }
     }
 
@@ -216,8 +239,9 @@ impl RtmpPort {
     async fn admit(
         &self,
         mut link: Link,
-        peer: SocketAddr,
+        client: Client,
     ) -> Result<Option<(Link, ServerSession, Wish)>, LinkEnd> {
+        let peer = client.address;
         let mut session = ServerSession::new(clock::mono());
         let until = clock::mono() + Duration::from_millis(RTMP_ADMISSION_MS_MAX);
         loop {
@@ -242,7 +266,7 @@ impl RtmpPort {
             }
             while let Some(event) = session.event() {
                 let asked = asked(&event);
-                match self.judge(event, peer) {
+                match self.judge(event, client.judged()) {
                     None => {}
                     Some(Ok(wish)) => return Ok(Some((link, session, wish))),
                     Some(Err(refusal)) => {
@@ -263,7 +287,7 @@ impl RtmpPort {
     }
 
     /// Whether what a peer asks for is granted; `None` if it asks for nothing.
-    fn judge(&self, event: ServerEvent, peer: SocketAddr) -> Option<Result<Wish, Refusal>> {
+    fn judge(&self, event: ServerEvent, address: IpAddr) -> Option<Result<Wish, Refusal>> {
         match event {
             ServerEvent::Play { name, .. } if name != STREAM => Some(Err(Refusal::StreamNotFound)),
             ServerEvent::Play { key, .. } if !self.may_play(key.as_ref()) => {
@@ -271,7 +295,7 @@ impl RtmpPort {
             }
             ServerEvent::Play { .. } => Some(Ok(Wish::Play)),
             ServerEvent::Publish { name, key } => {
-                Some(match judge(&self.publish, peer.ip(), &name, key.as_ref()) {
+                Some(match judge(&self.publish, address, &name, key.as_ref()) {
                     Right::Granted { by_key } => Ok(Wish::Publish { by_key }),
                     Right::Denied(refusal) => Err(refusal),
                     Right::WrongKey => Err(Refusal::PublishKeyRequired),

@@ -18,11 +18,17 @@ use rml_rtmp::handshake::{Handshake as Exchange, HandshakeProcessResult, PeerTyp
 /// C0, C1 and C2, or S0, S1 and S2.
 const PEER_BYTES: usize = 1 + 1536 + 1536;
 
+/// How a header of the PROXY protocol begins (HAProxy's proxy-protocol.txt, 2): what a load balancer
+/// sends that is set up for servers who read it.
+const PROXY_STARTS: [&[u8]; 2] = [b"PROXY ", b"\r\n\r\n\0\r\nQUIT\n"];
+
 /// The peer does not speak this protocol.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HandshakeError {
     /// The first byte is not 3.
     Version,
+    /// The first bytes are a PROXY header's, which is the shell's to read if anybody's.
+    ProxyHeader,
     /// The exchange failed in another way.
     Failed,
 }
@@ -31,6 +37,7 @@ impl fmt::Display for HandshakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             HandshakeError::Version => write!(f, "the peer does not speak RTMP version 3"),
+            HandshakeError::ProxyHeader => write!(f, "a PROXY header stands before the handshake"),
             HandshakeError::Failed => write!(f, "the RTMP handshake failed"),
         }
     }
@@ -70,7 +77,11 @@ impl Handshake {
         }
         // Looked at before anything is answered: a stray HTTP request costs us no random bytes.
         if self.due == PEER_BYTES && taken.first() != Some(&3) {
-            return Err(HandshakeError::Version);
+            let is_proxy_header = PROXY_STARTS.iter().any(|start| taken.starts_with(start));
+            return Err(match is_proxy_header {
+                true => HandshakeError::ProxyHeader,
+                false => HandshakeError::Version,
+            });
         }
         *input = rest;
         self.due -= taken.len();
@@ -131,6 +142,10 @@ mod tests {
     fn other_protocols_and_versions_are_refused_at_their_first_byte() {
         for hello in [&b"GET / HTTP/1.1\r\n"[..], &[6], &[0x16, 3, 1]] {
             assert_eq!(Handshake::server().input(&mut &hello[..]), Err(HandshakeError::Version));
+        }
+        for hello in [&b"PROXY UNKNOWN\r\n\x03"[..], b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"] {
+            let refused = Handshake::server().input(&mut &hello[..]);
+            assert_eq!(refused, Err(HandshakeError::ProxyHeader));
         }
     }
 }

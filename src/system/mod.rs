@@ -23,6 +23,7 @@ pub mod pid_file;
 pub mod plane_socket;
 pub mod platforms;
 pub mod probe;
+pub mod proxy;
 pub mod random;
 pub mod reactor;
 pub mod reason;

@@ -20,7 +20,7 @@ const BASIC: &str = "Authorization: Basic dTpwYXNzd29yZA==\r\n";
 const WRONG: &str = "Authorization: Basic dTp3cm9uZw==\r\n";
 
 /// One password is checked at a time in a process: the tests that do so take turns.
-fn alone() -> MutexGuard<'static, ()> {
+pub fn alone() -> MutexGuard<'static, ()> {
     static ALONE: Mutex<()> = Mutex::new(());
     ALONE.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -38,7 +38,7 @@ fn guarded_with(store_hash: Box<StoreHash>) -> ControlHandle {
     start(guarded_options(store_hash)).expect("two free ports")
 }
 
-fn guarded_options(store_hash: Box<StoreHash>) -> ControlOptions {
+pub fn guarded_options(store_hash: Box<StoreHash>) -> ControlOptions {
     let board = Board::default();
     board.publish(snapshot());
     let hash = PasswordHash::parse(HASH).expect("a hash");

@@ -106,6 +106,34 @@ fn who_speaks_plainly_from_elsewhere_is_sent_to_https() {
 }
 
 #[test]
+fn tls_is_spoken_behind_a_proxys_header() {
+    let folder = folder("https-proxied");
+    let files = certificate(&folder, "own");
+    let board = Board::default();
+    board.publish(snapshot());
+    let proxies = Proxies::new(&["127.0.0.2".parse().expect("an address")]);
+    let tls = Some(files.clone());
+    let control = start(ControlOptions { tls, proxies, ..options(ANY, ANY, board) });
+    let control = control.expect("two free ports");
+    // curl writes the line as HAProxy's send-proxy does, with its own addresses.
+    let asked = |more: &[&str]| {
+        let more = [&["--interface", "127.0.0.2", "--include"][..], more].concat();
+        let told = curl(&files.certificate, control.http(), "/api/status", &more);
+        String::from_utf8_lossy(&told.stdout).into_owned()
+    };
+    for told in [asked(&["--haproxy-protocol"]), asked(&[])] {
+        assert!(told.contains("PASSWORD_NOT_SET"), "not this machine's rights: {told}");
+    }
+    let plainly = |header: &str| {
+        let mut stream = connect_from([127, 0, 0, 2], control.http());
+        let request = format!("{header}GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("room in the socket");
+        status(&String::from_utf8_lossy(&rest(&mut stream)))
+    };
+    assert_eq!(plainly("PROXY TCP4 192.0.2.7 192.0.2.1 1 2\r\n"), 308, "to https");
+}
+
+#[test]
 fn what_is_no_handshake_harms_nobody() {
     let folder = folder("https-noise");
     let files = certificate(&folder, "own");

@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 use log::LevelFilter;
 use socket2::{Domain, SockAddr, Socket, Type};
 use streamcaster::base::limits::{
-    HTTP_BODY_BYTES_MAX, HTTP_COMMANDS_MAX, HTTP_CONNECTIONS_MAX, HTTP_FIELDS_MAX,
-    HTTP_HEAD_BYTES_MAX, HTTP_IDLE_MS_MAX, HTTP_VIEWERS_LISTED_MAX,
+    HTTP_ADDRESS_CONNECTIONS_MAX, HTTP_BODY_BYTES_MAX, HTTP_COMMANDS_MAX, HTTP_CONNECTIONS_MAX,
+    HTTP_FIELDS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_IDLE_MS_MAX, HTTP_VIEWERS_LISTED_MAX,
 };
 use streamcaster::base::time::Mono;
 use streamcaster::control::auth::Auth;
@@ -24,6 +24,7 @@ use streamcaster::system::library::clerk::Clerk;
 use streamcaster::system::library::Library;
 use streamcaster::system::logs::{self, LogBook, LogHandle, LogOptions};
 use streamcaster::system::machine::Gauges;
+use streamcaster::system::proxy::Proxies;
 use streamcaster::system::settings::Settings;
 use streamcaster::system::snapshot::{Board, Snapshot, Source, Text, ViewerStatus};
 
@@ -33,6 +34,7 @@ mod firmware;
 mod https;
 mod openapi;
 mod orders;
+mod proxies;
 mod settings;
 mod strangers;
 mod streams;
@@ -86,6 +88,7 @@ fn options(http: SocketAddr, stat: SocketAddr, board: Board) -> ControlOptions {
         http,
         stat,
         tls: None,
+        proxies: Proxies::default(),
         board,
         desk,
         previews,

@@ -246,7 +246,7 @@ impl Auth {
     }
 
     fn is_probe(&self, caller: &Caller<'_>, token: &str) -> bool {
-        caller.is_here() && self.probe.as_ref().is_some_and(|probe| probe.matches(token))
+        caller.may_be_here() && self.probe.as_ref().is_some_and(|probe| probe.matches(token))
     }
 
     fn session(&self, caller: &Caller<'_>, now: Mono) -> Option<SessionId> {

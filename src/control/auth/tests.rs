@@ -19,6 +19,7 @@ fn caller<'a>(peer: &str, cookie: &'a str, authorization: &'a str) -> Caller<'a>
         fetch_mode: "",
         agent: "",
         is_forwarded: false,
+        is_proxy: false,
         credentials: Credentials { cookie, authorization },
     }
 }

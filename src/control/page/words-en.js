@@ -180,6 +180,7 @@ export const words = {
 
   group_programme: "Programme", group_input_udp: "UDP input", group_input_rtmp: "RTMP publishers",
   group_input_pull: "RTMP pull", group_rtmp: "RTMP port", group_http: "This page", group_stat: "Statistics port",
+  group_proxy: "Proxies in front",
   group_log: "Log", group_health: "Health thresholds",
   group_appliance: "Machine", set_appliance_name: "Name|Shown on the page and the console, and the host name: letters a–z, digits, hyphens.",
   set_programme_silence_ms: "Silence before standby|A live input that is silent this long is covered by the standby card.",
@@ -204,6 +205,7 @@ export const words = {
   set_http_tls_certificate: "Certificate file|For HTTPS; read again when it changes.",
   set_http_tls_key: "Key file|Of that certificate.",
   set_stat_listen: "Address and port|Of /stat, /metrics and /health.",
+  set_proxy_from: "Believed proxies|Addresses and networks of load balancers that say for whom they connect. The RTMP port needs the PROXY protocol from them.",
   set_log_level: "Level|What is worth a line.", set_log_file_kib: "Size of a log file|It is rotated at this size.",
   set_log_files: "Rotated files kept|",
   set_health_cpu_percent: "CPU|Above it the machine counts as degraded.",

@@ -180,6 +180,7 @@ export const words = {
 
   group_programme: "番組", group_input_udp: "UDP 入力", group_input_rtmp: "RTMP 配信の受け付け",
   group_input_pull: "RTMP プル", group_rtmp: "RTMP ポート", group_http: "このページ", group_stat: "統計ポート",
+  group_proxy: "前段のプロキシ",
   group_log: "ログ", group_health: "状態のしきい値",
   group_appliance: "マシン", set_appliance_name: "名前|ページとコンソールに表示され、ホスト名にもなります。英小文字 a–z、数字、ハイフン。",
   set_programme_silence_ms: "待機画面までの無信号時間|ライブ入力がこの時間途切れると待機画面に切り替わります。",
@@ -204,6 +205,7 @@ export const words = {
   set_http_tls_certificate: "証明書ファイル|HTTPS 用。変更されると読み直します。",
   set_http_tls_key: "秘密鍵ファイル|証明書に対応する鍵。",
   set_stat_listen: "アドレスとポート|/stat、/metrics、/health。",
+  set_proxy_from: "信頼するプロキシ|接続元のクライアントを通知するロードバランサーのアドレスとネットワーク。RTMP ポートでは PROXY プロトコルが必須になります。",
   set_log_level: "レベル|記録する重要度。", set_log_file_kib: "ログファイルのサイズ|このサイズで切り替わります。",
   set_log_files: "残す世代数|",
   set_health_cpu_percent: "CPU|超えると「注意」になります。",

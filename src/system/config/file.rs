@@ -109,6 +109,7 @@ impl Reading<'_> {
                 "rtmp" => self.section("rtmp", name, value, Self::rtmp),
                 "http" => self.section("http", name, value, Self::http),
                 "stat" => self.section("stat", name, value, Self::stat),
+                "proxy" => self.section("proxy", name, value, Self::proxy),
                 "log" => self.section("log", name, value, Self::log),
                 "health" => self.section("health", name, value, Self::health),
                 "destination" => self.destinations(name, value),
@@ -264,6 +265,12 @@ impl Reading<'_> {
 
     fn stat(&mut self, section: &Section<'_>) {
         self.listen(section, Listen::Stat);
+    }
+
+    fn proxy(&mut self, section: &Section<'_>) {
+        if let Some((from, _)) = self.value(section, "from", Show::Nothing, values::proxies) {
+            self.build.config.proxies = from;
+        }
     }
 
     fn log(&mut self, section: &Section<'_>) {

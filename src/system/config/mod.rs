@@ -63,6 +63,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// `[stat]`
     pub stat: StatConfig,
+    /// `[proxy]`: networks of the proxies that are believed when they say for whom they ask.
+    pub proxies: Vec<Network>,
     /// `[log]`
     pub log: LogConfig,
     /// `[health]`

@@ -1,7 +1,7 @@
 //! What a person may have meant by a key that is not known.
 
 /// The known keys of each section, as they stand in the file; `destination` is a list of sections.
-pub(super) const SECTIONS: [(&str, &[&str]); 11] = [
+pub(super) const SECTIONS: [(&str, &[&str]); 12] = [
     ("appliance", &["name"]),
     ("programme", &["silence_ms", "fill_audio", "ring_mib"]),
     ("input.udp", &["listen", "interface", "allow", "programme", "receive_buffer_kib"]),
@@ -10,6 +10,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 11] = [
     ("rtmp", &["listen", "viewers_max", "destinations_max", "batch_ms_max", "play_key"]),
     ("http", &["listen", "password_hash", "tls_certificate", "tls_key"]),
     ("stat", &["listen"]),
+    ("proxy", &["from"]),
     ("log", &["level", "file_kib", "files"]),
     (
         "health",

@@ -132,6 +132,8 @@ fn everything_can_be_said() {
         allow = ["192.0.2.0/24", "2001:db8::1"]
         programme = 0x65
         receive_buffer_kib = 8192
+        [proxy]
+        from = ["10.0.0.5", "10.1.0.0/16", "::1"]
         [log]
         level = "TRACE"
         file_kib = 16
@@ -151,6 +153,8 @@ fn everything_can_be_said() {
     assert_eq!(allow, ["192.0.2.0/24", "2001:db8::1/128"]);
     assert_eq!(config.udp.programme, Some(101));
     assert_eq!(config.udp.receive_buffer_bytes, 8 << 20);
+    let proxies: Vec<String> = config.proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(proxies, ["10.0.0.5/32", "10.1.0.0/16", "::1/128"]);
     let log = LogConfig { level: LevelFilter::Trace, file_bytes: 16 << 10, files: 0 };
     assert_eq!(config.log, log);
 }
@@ -160,7 +164,8 @@ fn every_wrong_value_is_told_with_line_key_and_expectation() {
     let text = "[programme]\nsilence_ms = 50\nring_mib = 1.5\n[input.udp]\nlisten = \"1234\"\n\
         interface = \"a b\"\nallow = [\"10.0.0.0/8\", \"192.168.1.5/24\"]\nprogramme = 0\n\
         receive_buffer_kib = 1\n[rtmp]\nlisten = 1935\nviewers_max = 5000\n\
-        destinations_max = -1\nplay_key = \"secret?\"\n[log]\nlevel = \"loud\"\nfiles = true\n";
+        destinations_max = -1\nplay_key = \"secret?\"\n[log]\nlevel = \"loud\"\nfiles = true\n\
+        [proxy]\nfrom = [\"10.0.0.0/8\", \"::/0\"]\n";
     let told = from_text(text).unwrap_err();
     let expected = [
         "data/config.toml:2: [programme] silence_ms = 50: expected a whole number from 100 to 10000",
@@ -181,6 +186,8 @@ fn every_wrong_value_is_told_with_line_key_and_expectation() {
         "data/config.toml:16: [log] level = \"loud\": expected one of error, warn, info, debug, \
          trace, off",
         "data/config.toml:17: [log] files = true: expected a whole number from 0 to 99",
+        "data/config.toml:19: [proxy] from: ::/0: expected the addresses of your own proxies: \
+         everybody would be believed",
     ];
     let told: Vec<&str> = told.lines().collect();
     assert_eq!(told, expected);
@@ -202,7 +209,7 @@ fn unknown_keys_and_sections_are_told_with_the_nearest() {
              destinations_max, batch_ms_max, play_key",
             "data/config.toml:5: [input.upd]: unknown section; did you mean [input.udp]?",
             "data/config.toml:7: outputs: unknown section; expected one of [appliance], [programme], \
-             [input.udp], [input.rtmp], [input.pull], [rtmp], [http], [stat], [log], [health], [[destination]]",
+             [input.udp], [input.rtmp], [input.pull], [rtmp], [http], [stat], [proxy], [log], [health], [[destination]]",
             "data/config.toml:11: [[destination]] keyy: unknown key; did you mean key?",
         ]
     );

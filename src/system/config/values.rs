@@ -96,6 +96,17 @@ pub(super) fn networks_or_none(value: &DeValue<'_>) -> Parsed<Vec<Network>> {
     networks_from(value, 0)
 }
 
+/// Networks of proxies, or none.
+pub(super) fn proxies(value: &DeValue<'_>) -> Parsed<Vec<Network>> {
+    let networks = networks_or_none(value)?;
+    match networks.iter().find(|network| network.prefix == 0) {
+        Some(all) => Err(format!(
+            "{all}: expected the addresses of your own proxies: everybody would be believed"
+        )),
+        None => Ok(networks),
+    }
+}
+
 fn networks_from(value: &DeValue<'_>, least: usize) -> Parsed<Vec<Network>> {
     let most = ALLOWED_NETWORKS_MAX;
     let expected =

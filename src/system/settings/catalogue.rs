@@ -32,8 +32,8 @@ pub enum Kind {
     Text,
     /// One of these.
     Choice(&'static [&'static str]),
-    /// A list of at most so many texts.
-    List(usize),
+    /// A list of so many texts.
+    List(usize, usize),
     /// A text of so many bytes that is never shown.
     Secret(usize, usize),
 }
@@ -46,7 +46,7 @@ impl Kind {
             Kind::Boolean => "boolean",
             Kind::Text => "text",
             Kind::Choice(_) => "choice",
-            Kind::List(_) => "list",
+            Kind::List(..) => "list",
             Kind::Secret(..) => "secret",
         }
     }
@@ -55,8 +55,7 @@ impl Kind {
     pub const fn limits(self) -> Option<(u64, u64)> {
         match self {
             Kind::Integer(min, max) => Some((min, max)),
-            Kind::List(max) => Some((1, max as u64)),
-            Kind::Secret(min, max) => Some((min as u64, max as u64)),
+            Kind::List(min, max) | Kind::Secret(min, max) => Some((min as u64, max as u64)),
             Kind::Boolean | Kind::Text | Kind::Choice(_) => None,
         }
     }
@@ -131,7 +130,7 @@ const fn setting(key: &'static str, kind: Kind, read: fn(&Config) -> Value) -> S
 const LEVELS: Kind = Kind::Choice(&["error", "warn", "info", "debug", "trace", "off"]);
 
 /// All of them, in the order a person reads them.
-pub static SETTINGS: [Setting; 34] = [
+pub static SETTINGS: [Setting; 35] = [
     Setting {
         restart: false,
         ..setting("appliance.name", Kind::Text, |c| {
@@ -163,7 +162,7 @@ pub static SETTINGS: [Setting; 34] = [
     setting("input.udp.interface", Kind::Text, |c| {
         c.udp.interface.as_ref().map_or(Value::None, |it| Value::Text(it.to_string()))
     }),
-    setting("input.udp.allow", Kind::List(ALLOWED_NETWORKS_MAX), |c| networks(&c.udp.allow)),
+    setting("input.udp.allow", Kind::List(1, ALLOWED_NETWORKS_MAX), |c| networks(&c.udp.allow)),
     setting("input.udp.programme", Kind::Integer(1, u16::MAX as u64), |c| {
         c.udp.programme.map_or(Value::None, |number| Value::Integer(number.into()))
     }),
@@ -185,7 +184,9 @@ pub static SETTINGS: [Setting; 34] = [
     setting("input.rtmp.require_key", Kind::Choice(&RequireKey::NAMES), |c| {
         Value::Text(c.publish.require_key.name().to_owned())
     }),
-    setting("input.rtmp.allow", Kind::List(ALLOWED_NETWORKS_MAX), |c| networks(&c.publish.allow)),
+    setting("input.rtmp.allow", Kind::List(0, ALLOWED_NETWORKS_MAX), |c| {
+        networks(&c.publish.allow)
+    }),
     setting("input.pull.enabled", Kind::Boolean, |c| {
         Value::Boolean(c.pull.as_ref().is_none_or(|pull| pull.enabled))
     }),
@@ -227,6 +228,7 @@ pub static SETTINGS: [Setting; 34] = [
         argument: Some(|a| a.stat.is_some()),
         ..setting("stat.listen", Kind::Text, |c| Value::Text(c.stat.listen.to_string()))
     },
+    setting("proxy.from", Kind::List(0, ALLOWED_NETWORKS_MAX), |c| networks(&c.proxies)),
     Setting {
         restart: false,
         environment: &["LOG_LEVEL"],
@@ -307,7 +309,7 @@ impl Setting {
             (Kind::Integer(min, max), Value::Integer(number)) => (min..=max).contains(number),
             (Kind::Boolean, Value::Boolean(_)) | (Kind::Text, Value::Text(_)) => true,
             (Kind::Choice(choices), Value::Text(text)) => choices.contains(&text.as_str()),
-            (Kind::List(most), Value::List(items)) => (1..=most).contains(&items.len()),
+            (Kind::List(least, most), Value::List(items)) => (least..=most).contains(&items.len()),
             (Kind::Secret(..), Value::Text(text)) => !text.contains(MASK),
             (_, Value::None) => true,
             _ => false,
@@ -320,7 +322,7 @@ impl Setting {
             Kind::Boolean => "expected true or false".to_owned(),
             Kind::Text => "expected a text in quotes".to_owned(),
             Kind::Choice(choices) => format!("expected one of {}", choices.join(", ")),
-            Kind::List(most) => format!("expected a list of 1 to {most} texts"),
+            Kind::List(least, most) => format!("expected a list of {least} to {most} texts"),
             Kind::Secret(..) => "expected a text in quotes, not what is shown of it".to_owned(),
         })
     }

@@ -59,6 +59,7 @@ const CALLER: Caller<'static> = Caller {
     fetch_mode: "",
     agent: "",
     is_forwarded: false,
+    is_proxy: false,
     credentials: Credentials { cookie: "", authorization: "" },
 };
 

@@ -14,6 +14,7 @@ mod partitions;
 mod playout;
 mod preview;
 mod programme;
+mod proxy;
 mod rechunk;
 mod remux;
 mod sessions;
@@ -26,7 +27,7 @@ mod url;
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its folders below `seeds` and `crashers`.
-pub const TARGETS: [(&str, Target); 21] = [
+pub const TARGETS: [(&str, Target); 22] = [
     ("ts", ts::run),
     ("flv", files::flv),
     ("mkv", files::mkv),
@@ -48,4 +49,5 @@ pub const TARGETS: [(&str, Target); 21] = [
     ("partitions", partitions::run),
     ("remux", remux::run),
     ("switcher", switcher::run),
+    ("proxy", proxy::run),
 ];

@@ -1,0 +1,179 @@
+//! Where a client comes from, and by which port. Purpose: the address that counts for a connection,
+//! by the PROXY header of a proxy that is believed, and for each of its requests, by what such a
+//! proxy says in the request's head. Non-goals: what an address may; deadlines. Bound: a header as
+//! [`proxy`] bounds it.
+
+use std::io;
+use std::net::{IpAddr, TcpStream};
+
+use async_io::Async;
+
+use crate::control::forwarded::Forwarding;
+use crate::control::head::Refusal;
+use crate::control::routes::Port;
+use crate::control::worker::{PEER_FIELD, PORT_FIELD, PROXY_FIELD, SECURE_FIELD};
+use crate::system::proxy::header::Named;
+use crate::system::proxy::{self, Opening, Proxies};
+use crate::system::sockets::source;
+
+/// Where a client comes from.
+#[derive(Clone, Copy, Debug)]
+pub struct Door {
+    /// The port it came in by.
+    pub port: Port,
+    /// Its address.
+    pub peer: IpAddr,
+    /// It came by TLS.
+    pub secure: bool,
+    /// How it came.
+    way: Way,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// It has made the connection itself.
+    Own,
+    /// A proxy has made it, and has not named anybody.
+    Proxy,
+    /// A proxy has named it.
+    Named,
+}
+
+/// Why a connection ends.
+pub enum End {
+    /// The client left, or asked nothing more in time: there is nobody to talk to.
+    Silent,
+    /// The client is told why.
+    Refused(Refusal),
+}
+
+impl From<io::Error> for End {
+    fn from(_: io::Error) -> End {
+        End::Silent
+    }
+}
+
+impl From<Refusal> for End {
+    fn from(refusal: Refusal) -> End {
+        End::Refused(refusal)
+    }
+}
+
+impl Door {
+    /// For a connection from an address.
+    pub fn new(port: Port, peer: IpAddr, proxies: &Proxies) -> Door {
+        let way = if proxies.have(peer) { Way::Proxy } else { Way::Own };
+        Door { port, peer, secure: false, way }
+    }
+
+    /// A proxy that is believed has made the connection, and may begin it with a header.
+    pub fn is_proxy(&self) -> bool {
+        self.way == Way::Proxy
+    }
+
+    /// Waits for the connection's first bytes, and takes a header off it that they may be. Bytes of
+    /// another kind that cannot be left in the socket go into `begun`.
+    ///
+    /// # Errors
+    /// What begins as a header is none, or the connection is gone.
+    pub async fn read_header(
+        &mut self,
+        stream: &Async<TcpStream>,
+        begun: &mut Vec<u8>,
+    ) -> Result<(), End> {
+        match stream.read_with(|socket| proxy::take_pieces(socket, begun)).await? {
+            Opening::Header(Named::Client(client)) => {
+                self.peer = client.ip();
+                self.way = Way::Named;
+                Ok(())
+            }
+            Opening::Header(Named::Itself) | Opening::Bare => Ok(()),
+            Opening::Broken(error) => Err(Refusal::BadProxyHeader(error).into()),
+        }
+    }
+
+    /// The same for one of the requests, which a proxy may have forwarded for somebody.
+    pub fn of_request(mut self, forwarding: &Forwarding, proxies: &Proxies) -> Door {
+        if self.way != Way::Own && forwarding.is_any() && proxies.have(self.peer) {
+            self.peer = forwarding.client(self.peer, proxies);
+            self.secure |= forwarding.is_secure();
+            self.way = Way::Named;
+        }
+        self
+    }
+
+    /// Whom the connection counts for.
+    pub fn source(&self) -> IpAddr {
+        let source = source(self.peer);
+        match self.way {
+            Way::Own => source,
+            Way::Proxy | Way::Named => proxy::distant(source),
+        }
+    }
+
+    /// Nothing of it leaves this machine, as far as its connection goes.
+    pub fn is_wire_here(&self) -> bool {
+        self.way != Way::Named && self.peer.to_canonical().is_loopback()
+    }
+
+    /// The fields that tell all of this.
+    pub fn fields(&self) -> String {
+        let mut fields =
+            format!("{PORT_FIELD}: {}\r\n{PEER_FIELD}: {}\r\n", self.port.name(), self.peer);
+        if self.secure {
+            fields += &format!("{SECURE_FIELD}: 1\r\n");
+        }
+        match self.way {
+            Way::Own => {}
+            Way::Proxy => fields += &format!("{PROXY_FIELD}: 1\r\n"),
+            Way::Named => fields += "Forwarded: yes\r\n",
+        }
+        fields
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn forwarding(fields: &[(&str, &str)]) -> Forwarding {
+        let mut forwarding = Forwarding::default();
+        fields.iter().for_each(|(name, value)| forwarding.take(name, value.as_bytes()));
+        forwarding
+    }
+
+    #[test]
+    fn only_a_proxy_that_is_believed_speaks_for_others() {
+        let proxies = Proxies::new(&["127.0.0.2".parse().unwrap()]);
+        let door = |from: &str| Door::new(Port::Http, from.parse().unwrap(), &proxies);
+        let for_another = forwarding(&[("x-forwarded-for", "192.0.2.7")]);
+        let told = |door: Door, said: &Forwarding| door.of_request(said, &proxies).fields();
+        let of = |peer: &str, more: &str| {
+            format!("X-Streamcaster-Port: http\r\nX-Streamcaster-Peer: {peer}\r\n{more}")
+        };
+        assert_eq!(told(door("127.0.0.1"), &for_another), of("127.0.0.1", ""));
+        assert_eq!(told(door("127.0.0.2"), &for_another), of("192.0.2.7", "Forwarded: yes\r\n"));
+        let itself = of("127.0.0.2", "X-Streamcaster-Proxy: 1\r\n");
+        assert_eq!(told(door("127.0.0.2"), &forwarding(&[])), itself);
+        let odd = forwarding(&[("x-real-ip", "192.0.2.7")]);
+        assert_eq!(told(door("127.0.0.2"), &odd), of("127.0.0.2", "Forwarded: yes\r\n"));
+        let named = Door { peer: [192, 0, 2, 9].into(), way: Way::Named, ..door("127.0.0.2") };
+        let by_itself = of("192.0.2.9", "Forwarded: yes\r\n");
+        assert_eq!(told(named, &for_another), by_itself, "a client says nothing about itself");
+        let chain = Door { peer: [127, 0, 0, 2].into(), ..named };
+        assert_eq!(told(chain, &for_another), of("192.0.2.7", "Forwarded: yes\r\n"));
+        let tls = [("x-forwarded-for", "192.0.2.7"), ("x-forwarded-proto", "https")];
+        assert!(told(door("127.0.0.2"), &forwarding(&tls)).contains("X-Streamcaster-Secure: 1"));
+        assert!(!told(door("127.0.0.1"), &forwarding(&tls)).contains("X-Streamcaster-Secure"));
+    }
+
+    #[test]
+    fn a_proxy_on_this_machine_does_not_count_as_it() {
+        let proxies = Proxies::new(&["127.0.0.2".parse().unwrap()]);
+        let door = |from: &str| Door::new(Port::Http, from.parse().unwrap(), &proxies);
+        assert!(door("127.0.0.1").source().is_loopback() && door("127.0.0.1").is_wire_here());
+        assert!(!door("127.0.0.2").source().is_loopback() && door("127.0.0.2").is_wire_here());
+        let named = Door { way: Way::Named, ..door("127.0.0.3") };
+        assert!(!named.source().is_loopback() && !named.is_wire_here());
+    }
+}

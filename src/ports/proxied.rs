@@ -1,0 +1,82 @@
+//! Connections of a proxy that is believed. Purpose: on this port nothing but a PROXY header can say
+//! whom one is for, so each must begin with one; without it a client would have the proxy's rights.
+//! Non-goals: everybody else's connections, which are never read here. Bound: [`PROXY_HEADER_MS_MAX`];
+//! a header that is not whole yet stays in the socket.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+use smol::future::FutureExt;
+
+use crate::base::limits::PROXY_HEADER_MS_MAX;
+use crate::system::proxy::header::HeaderError;
+use crate::system::proxy::{take_whole, Client, Opening};
+use crate::system::reactor::{Sleep, Watched};
+
+/// Why it is not known whom a connection is for.
+#[derive(Debug)]
+pub(super) enum Unnamed {
+    /// It ended before: a proxy looks whether the port is open.
+    Left(io::Error),
+    /// It does not begin with a header.
+    Bare,
+    /// The header did not come in time.
+    Late,
+    /// The header is none.
+    Broken(HeaderError),
+}
+
+impl fmt::Display for Unnamed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Unnamed::Left(error) => write!(f, "{error}"),
+            Unnamed::Bare => f.write_str(
+                "it is in [proxy] from, and its connection does not begin with a PROXY header; set \
+                 send-proxy or send-proxy-v2 there",
+            ),
+            Unnamed::Late => {
+                let s = PROXY_HEADER_MS_MAX / 1000;
+                write!(f, "it is in [proxy] from, and sent no PROXY header within {s} s")
+            }
+            Unnamed::Broken(error) => write!(f, "its PROXY header cannot be read: {error}"),
+        }
+    }
+}
+
+/// Waits until it is known whom the connection that `proxy` made is for.
+///
+/// # Errors
+/// It does not become known.
+pub(super) async fn named(
+    socket: &Watched<TcpStream>,
+    proxy: SocketAddr,
+) -> Result<Client, Unnamed> {
+    let opening = async {
+        loop {
+            match socket.try_read(take_whole) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => socket.readable().await,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                opening => break opening.map_err(Unnamed::Left),
+            }
+        }
+    };
+    let late = async {
+        Sleep::after(Duration::from_millis(PROXY_HEADER_MS_MAX)).await;
+        Err(Unnamed::Late)
+    };
+    match opening.or(late).await? {
+        Opening::Header(named) => Ok(Client::behind(proxy, named)),
+        Opening::Bare => Err(Unnamed::Bare),
+        Opening::Broken(error) => Err(Unnamed::Broken(error)),
+    }
+}
+
+/// The same without waiting, for a connection that is not watched yet; what is wrong shows later.
+pub(super) fn named_already(socket: &TcpStream, proxy: SocketAddr) -> Option<Client> {
+    match take_whole(socket) {
+        Ok(Opening::Header(named)) => Some(Client::behind(proxy, named)),
+        _ => None,
+    }
+}
