@@ -2,7 +2,7 @@
 //! operator sees and does, by mouse and by keyboard, in both languages, on a phone and on a desk.
 #![cfg(test)]
 
-use test_support::peers::{child, nginx, program, wait};
+use test_support::peers::{child, kept, nginx, program, wait};
 
 mod access;
 mod axe;

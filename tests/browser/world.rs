@@ -4,7 +4,7 @@
 use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -13,6 +13,7 @@ use base64ct::{Base64, Encoding};
 use serde_json::{json, Value};
 
 use crate::child::{output_of, Tool};
+use crate::kept::kept;
 use crate::page::{Look, Page};
 use crate::program::{command, Folder, Program};
 use crate::wait::seconds;
@@ -176,25 +177,18 @@ pub fn hash(password: &str) -> String {
 
 /// A small video file, made once; names that differ have pictures that differ.
 pub fn clip(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("browser-clips");
-    fs::create_dir_all(&folder).expect("a folder for clips");
-    let path = folder.join(name);
-    if !path.exists() {
-        let hue = name.bytes().fold(7_u32, |hue, byte| (hue * 31 + u32::from(byte)) % 360);
-        let picture = format!("testsrc2=size=320x180:rate=25,hue=h={hue}");
-        let part = folder.join(format!("part-{name}"));
-        let mut ffmpeg = Command::new("ffmpeg");
-        #[rustfmt::skip]
-        ffmpeg.args([
-            "-nostdin", "-y", "-v", "error", "-f", "lavfi", "-i", &picture,
-            "-f", "lavfi", "-i", "sine=sample_rate=48000", "-t", "30", "-c:v", "libx264",
-            "-preset", "ultrafast", "-bf", "0", "-g", "25", "-pix_fmt", "yuv420p", "-c:a", "aac",
-        ]);
-        let (well, text) = output_of(ffmpeg.arg(&part));
+    let hue = name.bytes().fold(7_u32, |hue, byte| (hue * 31 + u32::from(byte)) % 360);
+    let picture = format!("testsrc2=size=320x180:rate=25,hue=h={hue}");
+    #[rustfmt::skip]
+    let arguments = [
+        "-nostdin", "-y", "-v", "error", "-f", "lavfi", "-i", &picture,
+        "-f", "lavfi", "-i", "sine=sample_rate=48000", "-t", "30", "-c:v", "libx264",
+        "-preset", "ultrafast", "-bf", "0", "-g", "25", "-pix_fmt", "yuv420p", "-c:a", "aac",
+    ];
+    kept(name, &arguments.join(" "), |path| {
+        let (well, text) = output_of(Command::new("ffmpeg").args(arguments).arg(path));
         assert!(well, "{text}");
-        fs::rename(part, &path).expect("it is renamed");
-    }
-    path
+    })
 }
 
 fn exchange(to: SocketAddr, method: &str, path: &str, json: &Value) -> Option<(u16, Value)> {

@@ -3,9 +3,11 @@
 #![cfg(test)]
 
 use test_support::peers::{
-    child, clips, flv, frames, heard, media, nginx, player, program, scene, sender, viewer, wait,
+    child, clips, encoder, flv, frames, heard, media, nginx, player, program, scene, sender,
+    viewer, wait,
 };
 
 mod bad;
 mod fidelity;
+mod soak;
 mod storm;

@@ -19,6 +19,7 @@ mod processors;
 mod setup;
 mod sign;
 mod size;
+mod soak;
 mod source;
 mod step;
 mod suites;
@@ -56,6 +57,7 @@ enum Command {
     Oci(oci::Oci),
     Flash(flash::Flash),
     Bench(bench::Bench),
+    Soak(Soak),
 }
 
 /// install what the tests need, or say exactly what to install
@@ -77,6 +79,12 @@ struct Card {}
 #[derive(FromArgs)]
 #[argh(subcommand, name = "dist")]
 struct Dist {}
+
+/// restart feeds for a quarter of an hour and see that nothing grows: descriptors, threads, heap,
+/// resident memory
+#[derive(FromArgs)]
+#[argh(subcommand, name = "soak")]
+struct Soak {}
 
 /// what the product weighs, by section and crate
 #[derive(FromArgs)]
@@ -108,6 +116,7 @@ fn main() -> ExitCode {
         Command::Oci(options) => oci::run(&options),
         Command::Flash(options) => flash::run(&options),
         Command::Bench(options) => bench::bench(&options),
+        Command::Soak(_) => soak::soak(),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -34,6 +34,9 @@ const SLEEPERS_AT_ONCE: usize = 1;
 /// The niceness of all other suites: what plays in real time gets a processor when it asks for one.
 const NICE: &str = "5";
 
+/// The variable that asks tests for their long forms (tests/support/src/seed.rs).
+pub const LONG_FORM: &str = "STREAMCASTER_LONG";
+
 /// A test program.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suite {
@@ -201,7 +204,7 @@ fn run_one(suite: &Suite, long: bool, processors: &Processors) -> Outcome {
         command.env("CARGO", cargo);
     }
     if long {
-        command.env("STREAMCASTER_LONG", "1");
+        command.env(LONG_FORM, "1");
     }
     measured(&suite.name, &mut command)
 }
