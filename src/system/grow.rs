@@ -9,6 +9,7 @@ use std::path::Path;
 
 use super::ext4;
 use super::partitions::{self, Disk, Growth, SECTOR_BYTES};
+use super::superblocks::{self, Blocks};
 
 /// A disk's device, or an image.
 struct Device {
@@ -40,6 +41,17 @@ impl Disk for Device {
     }
 }
 
+impl Blocks for Device {
+    fn read(&self, at: u64, bytes: &mut [u8]) -> io::Result<()> {
+        self.file.read_exact_at(bytes, at)
+    }
+
+    fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, at)?;
+        self.file.sync_all()
+    }
+}
+
 /// Grows the last partition of a disk; what was done, for a person, or nothing where nothing was.
 ///
 /// # Errors
@@ -56,11 +68,11 @@ pub fn table(device: &Path) -> Result<Option<String>, String> {
     })
 }
 
-/// Grows the file system mounted at a folder to the size of its partition; what was done, for a
-/// person, or nothing where nothing was.
+/// Grows the file system mounted at a folder to the size of its partition, and makes the copies of
+/// its superblock fit to mend it; what was done, for a person, or nothing where nothing was.
 ///
 /// # Errors
-/// Why it is as large as it was, for a person.
+/// Why it is as large as it was, or has unfit copies, for a person.
 pub fn filesystem(folder: &Path) -> Result<Option<String>, String> {
     let said = |why: &dyn std::fmt::Display| format!("{}: {why}", folder.display());
     let grown = || -> io::Result<Option<(u64, u64)>> {
@@ -76,15 +88,32 @@ pub fn filesystem(folder: &Path) -> Result<Option<String>, String> {
         Ok((after != before).then_some((before, after)))
     };
     let grown = grown().map_err(|error| said(&error))?;
+    // At each start: a system that knew nothing of it may have grown the file system.
+    unmark(folder).map_err(|error| {
+        said(&format!("the copies of the superblock stay marked as in use: {error}"))
+    })?;
     Ok(grown.map(|(before, after)| {
         said(&format!("the file system has grown from {} to {}", mib(before), mib(after)))
     }))
 }
 
+/// Takes the mark of a file system in use from the superblock's copies on the device below a folder.
+fn unmark(folder: &Path) -> io::Result<usize> {
+    let about = sysfs(fs::metadata(folder)?.dev(), "uevent")?;
+    let name = about.lines().find_map(|line| line.strip_prefix("DEVNAME="));
+    let name = name.ok_or_else(|| io::Error::other("no name in sysfs"))?;
+    superblocks::unmark(&Device::open(&Path::new("/dev").join(name))?)
+}
+
+/// What the kernel says of a block device by its number.
+fn sysfs(device: u64, file: &str) -> io::Result<String> {
+    let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
+    fs::read_to_string(format!("/sys/dev/block/{major}:{minor}/{file}"))
+}
+
 /// The size of the partition with a device number, as the kernel has it now.
 fn partition_bytes(device: u64) -> io::Result<u64> {
-    let (major, minor) = (rustix::fs::major(device), rustix::fs::minor(device));
-    let text = fs::read_to_string(format!("/sys/dev/block/{major}:{minor}/size"))?;
+    let text = sysfs(device, "size")?;
     let sectors: u64 = text.trim().parse().map_err(|_| io::Error::other("no size in sysfs"))?;
     sectors.checked_mul(SECTOR_BYTES).ok_or_else(|| io::Error::other("a size past all numbers"))
 }

@@ -34,5 +34,6 @@ pub mod shutdown;
 pub mod snapshot;
 pub mod sockets;
 pub mod store;
+pub mod superblocks;
 pub mod terminal;
 pub mod text;

@@ -36,17 +36,23 @@ fn whatever_happens_to_the_service_it_is_on_air_again() {
     is_stopped(&shell);
     has_a_full_disk(&machine, &shell);
     has_a_disk_that_is_read_only(&machine, &shell);
+    shell.run(&format!("echo a film > {FILM}"));
     is_switched_off(machine, &disk);
 
+    // The file system has grown, and its superblock is lost: the next start mends it, and the one
+    // after that has nothing to mend.
+    disk.write(&[0; 1024], DATA + 1024);
     disk.set_environment("order=AB\nA_left=3\nB_left=0\n");
     let machine = Machine::start(&disk, USUAL);
     let shell = Shell::of(&machine, 0);
     shell.on_air_after("true");
-    assert_eq!(shell.run("cat /run/appliance/data.warning"), NO_WARNING);
+    let mended = "the data disk was damaged and has been mended\na film";
+    assert_eq!(shell.run(WARNING_AND_FILM), mended);
     let began = machine.console_end();
     shell.begin("kill -STOP $(pidof guard)");
     starts_again("the watchdog", &machine, began);
     let shell = Shell::of(&machine, began);
+    assert_eq!(shell.run(WARNING_AND_FILM), format!("{NO_WARNING}\na film"));
     let began = machine.console_end();
     shell.begin("echo c > /proc/sysrq-trigger");
     starts_again("the kernel's panic", &machine, began);
@@ -54,6 +60,9 @@ fn whatever_happens_to_the_service_it_is_on_air_again() {
     assert!(answers_in(&machine));
 }
 
+/// A file that must outlast whatever becomes of its disk.
+const FILM: &str = "/data/videos/film";
+const WARNING_AND_FILM: &str = "cat /run/appliance/data.warning /data/videos/film";
 /// What `cat` says of a file that is not there.
 const NO_WARNING: &str = "cat: can't open '/run/appliance/data.warning': No such file or directory";
 

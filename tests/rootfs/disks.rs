@@ -95,3 +95,65 @@ fn a_lost_journal_is_told_and_a_replayed_one_is_not() {
     let warning = world.read("run/appliance/data.warning");
     assert_eq!(warning, "the data disk was damaged and has been mended\n");
 }
+
+/// A superblock that is lost behind a file system that grew: e2fsck ends with 12 (errors are left, and
+/// it could not go on) for a copy marked as in use, and mends everything with what it made of that.
+#[test]
+fn a_check_that_gave_up_is_made_again() {
+    for (well_at, warning, expected) in [
+        (3, "the data disk was damaged and has been mended", &["-p", "-fy", "-fy"][..]),
+        (
+            5,
+            "the data disk was badly damaged and has been mended",
+            &["-p", "-fy", "-fy", "-fy -b 32768 -B 4096", "-fy"],
+        ),
+    ] {
+        let world = World::new(&format!("again-{well_at}"));
+        own_disk(&world);
+        world.write("proc/mounts", "");
+        let record = world.path("e2fsck").display().to_string();
+        let is_well = format!("[ $(wc -l < {record}) -ge {well_at} ] && exit 1; exit 12");
+        world.program("e2fsck", &format!("echo \"$*\" >> {record}\n{is_well}"));
+        world.recorder("mount");
+        assert!(world.run("data", &[], &[]).status.success());
+        let asked = expected.iter().map(|it| format!("{it} /dev/vdb6\n")).collect::<String>();
+        assert_eq!(world.read("e2fsck"), asked);
+        assert_eq!(world.read("run/appliance/data.warning"), format!("{warning}\n"));
+        assert_eq!(world.read("mount").lines().count(), 1, "not before everything is mended");
+    }
+}
+
+/// The plug was pulled between the two checks: the superblock says clean, and nothing can be written.
+#[test]
+fn what_looks_clean_and_cannot_be_used_is_checked_whole() {
+    for (mends, warning) in [
+        (true, "the data disk was damaged and has been mended"),
+        (false, "the data disk cannot be used: nothing is kept over a restart"),
+    ] {
+        let world = World::new(if mends { "unclean" } else { "unusable" });
+        own_disk(&world);
+        world.write("proc/mounts", "");
+        world.write("sys/class/block/vdb6/size", "131072\n");
+        let (mounts, mended) = (world.path("proc/mounts"), world.path("mended"));
+        let (mounts, mended) = (mounts.display(), mended.display());
+        let whole = if mends { format!("touch {mended}; exit 1") } else { "exit 12".to_owned() };
+        world.program(
+            "e2fsck",
+            &format!("case $1 in -p) exit 0 ;; -fy) {whole} ;; *) exit 8 ;; esac"),
+        );
+        let data = world.path("data").display().to_string();
+        // Once it was let go of, a disk that is not mended mounts no more, but memory does.
+        let tried = world.path("tried").display().to_string();
+        let refuses = format!("[ -e {mended} ] || [ ! -e {tried} ] || exit 1");
+        world.program(
+            "mount",
+            &format!("case $* in *tmpfs*) ;; *) {refuses} ;; esac\necho \"x {data} x\" > {mounts}"),
+        );
+        world.program("umount", &format!("touch {tried}; : > {mounts}"));
+        let says = "echo 'ls: reading directory: Input/output error' >&2; exit 1";
+        world.program("su", &format!("[ -e {mended} ] || {{ {says}; }}"));
+        world.program("dd", "exit 1");
+        assert!(world.run("data", &[], &[]).status.success());
+        assert_eq!(world.read("run/appliance/data.warning"), format!("{warning}\n"));
+    }
+}

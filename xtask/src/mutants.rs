@@ -28,7 +28,8 @@ const SHELLS: [(&str, &str); 2] = [("outputs", "feeder"), ("system", "link clock
 /// What their tests read.
 const INCLUDED: &str = "inputs/standby.flv";
 /// What they use; the versions are the program's.
-const DEPENDENCIES: [&str; 10] = [
+const DEPENDENCIES: [&str; 11] = [
+    "base64ct",
     "bytes",
     "fastrand",
     "h264-reader",
@@ -332,7 +333,27 @@ mod tests {
             assert!(manifest.contains(&format!("\n{dependency} = ")), "{dependency}");
         }
         assert!(fs::read_to_string(to.join("src/lib.rs")).unwrap().contains("pub mod feeder;"));
+        let mut text = String::new();
+        texts(&to.join("src"), &mut text);
+        let program = fs::read_to_string(root().join("Cargo.toml")).unwrap();
+        let behind = program.split("\n[dependencies]\n").nth(1).unwrap();
+        let used = behind.lines().take_while(|line| !line.starts_with('['));
+        for name in used.filter_map(|line| line.split_once(" = ")).map(|(name, _)| name) {
+            let is_used = text.contains(&format!("{}::", name.replace('-', "_")));
+            assert!(!is_used || DEPENDENCIES.contains(&name), "the core uses {name}");
+        }
         remove_folder(&to).unwrap();
+    }
+
+    /// All sources below a folder.
+    fn texts(folder: &Path, into: &mut String) {
+        for path in fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()) {
+            match path.extension() {
+                Some(_) if path.is_file() => *into += &fs::read_to_string(path).unwrap_or_default(),
+                _ if path.is_dir() => texts(&path, into),
+                _ => {}
+            }
+        }
     }
 
     #[test]
