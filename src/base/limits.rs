@@ -129,6 +129,8 @@ pub const RTMP_ADMISSION_MS_MAX: u64 = 10_000;
 pub const VIEWERS_DEFAULT: usize = 250;
 /// The most viewers a configuration may ask for.
 pub const VIEWERS_MAX: usize = 2000;
+/// The last one in so many of the viewers' seats is for addresses that hold less than such a part.
+pub const VIEWER_SHARES: usize = 8;
 /// RTMP connections with a session under way that have not yet said whether they play.
 pub const RTMP_PENDING_MAX: usize = 64;
 /// Refusals at the RTMP port that are remembered for the status.
@@ -180,6 +182,13 @@ pub const SOCKET_SEND_BUFFER_BYTES: usize = 128 << 10;
 pub const WRITE_SLICES_MAX: usize = 64;
 /// Time without one byte accepted by a viewer before it is closed.
 pub const VIEWER_STALL_MS_MAX: u64 = 20_000;
+/// Time without one byte from a viewer, which is pinged meanwhile, after which nobody may be there.
+pub const VIEWER_UNHEARD_MS_MAX: u64 = 90_000;
+// Two pings go unanswered, and the second's answer may take as long as any byte to a viewer.
+const _: () = assert!(VIEWER_UNHEARD_MS_MAX >= 2 * RTMP_PING_MS + VIEWER_STALL_MS_MAX);
+/// What buffers between us and a viewer may hold that nobody has read: Linux lets a receive buffer
+/// grow to 6 MiB (tcp_rmem, tcp(7)), and our own send buffer is doubled by the kernel (socket(7)).
+pub const VIEWER_BUFFERED_BYTES_MAX: usize = (6 << 20) + 2 * SOCKET_SEND_BUFFER_BYTES;
 /// First pause before a destination is tried again.
 pub const RETRY_MS_MIN: u64 = 500;
 /// Longest pause before a destination that is away is tried again: it is back on air within

@@ -1,8 +1,10 @@
 //! The readers' shells: what carries the programme to viewers, platforms and previews.
 
+mod attention;
 pub mod destinations;
 mod feeder;
 pub mod preview;
 mod push;
 pub mod pushes;
+mod seats;
 pub mod viewers;

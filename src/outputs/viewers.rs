@@ -6,22 +6,23 @@
 //! one another, [`batch`] at most, and several leave by one write.
 
 use std::cell::{Cell, RefCell};
-use std::collections::BTreeMap;
 use std::fmt;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use log::{debug, info};
+use log::{debug, info, warn};
 
 use crate::base::events::{Condition, News};
 use crate::base::limits::{
     VIEWER_BATCH_FROM, VIEWER_BATCH_FULL, VIEWER_PAUSED_MS_MAX, VIEWER_STALL_MS_MAX,
+    VIEWER_UNHEARD_MS_MAX,
 };
 use crate::base::time::Mono;
 use crate::codec::access_unit::Track;
 use crate::program::bell::{Bell, Listener};
 use crate::program::Programme;
-use crate::rtmp::server::{ServerEvent, ServerSession};
+use crate::rtmp::server::{Refusal, ServerEvent, ServerSession};
 use crate::rtmp::Session;
 use crate::system::clock;
 use crate::system::heap;
@@ -30,27 +31,45 @@ use crate::system::reactor::Sleep;
 use crate::system::shutdown::Shutdown;
 use crate::system::snapshot::ViewerStatus;
 
+use super::attention::Attention;
+pub use super::attention::Patience;
 use super::feeder::{Audience, Fed, FeedError, Feeder};
+use super::seats::{Holder, Room, Seats};
 
 /// The viewers there are.
 pub struct Viewers {
-    max: usize,
+    patience: Patience,
     /// How long frames may wait to leave together.
     batch_max: Duration,
     /// Rings when the viewers have something to send.
     bell: Rc<Bell>,
-    seats: RefCell<BTreeMap<u64, Taken>>,
+    seats: RefCell<Seats<Taken>>,
     totals: Totals,
     comings: RefCell<News>,
     slowness: RefCell<News>,
+    /// Viewers make room for others that watch.
+    crowding: RefCell<Condition>,
 }
 
 /// A seat that is taken.
 #[derive(Clone)]
 struct Taken {
     status: Rc<RefCell<ViewerStatus>>,
+    /// Nothing has come from its holder for long.
+    unheard: Rc<Cell<bool>>,
     /// Its holder is to leave for another.
     given_up: Rc<Cell<bool>>,
+}
+
+impl Taken {
+    fn holder(&self) -> Holder {
+        let status = self.status.borrow();
+        match (status.paused || self.unheard.get(), status.bytes_out) {
+            (true, _) => Holder::Idle,
+            (false, 0) => Holder::New,
+            (false, _) => Holder::Watches,
+        }
+    }
 }
 
 /// What all viewers together have cost, those who have left included.
@@ -62,6 +81,10 @@ pub struct Totals {
     pub bytes_out: Cell<u64>,
     /// Viewers closed because they fell behind or stalled.
     pub closed_slow: Cell<u64>,
+    /// Viewers closed because they answered nothing.
+    pub closed_unheard: Cell<u64>,
+    /// Viewers closed to make room for others.
+    pub closed_for_others: Cell<u64>,
     /// Times one was skipped to the newest keyframe.
     pub skips: Cell<u64>,
 }
@@ -71,36 +94,72 @@ impl Viewers {
     /// leave together.
     pub fn new(max: usize, batch_max: Duration) -> Viewers {
         Viewers {
-            max,
+            patience: Patience::default(),
             batch_max,
             bell: Rc::default(),
-            seats: RefCell::default(),
+            seats: RefCell::new(Seats::new(max)),
             totals: Totals::default(),
             comings: RefCell::default(),
             slowness: RefCell::default(),
+            crowding: RefCell::default(),
         }
     }
 
-    /// A seat for a viewer, if there is one left, and memory for it. When all are taken, the first
-    /// of those that are paused makes room.
-    pub fn seat(self: &Rc<Self>, viewer: ViewerStatus) -> Option<Seat> {
-        let mut seats = self.seats.borrow_mut();
+    /// The same, waiting otherwise for viewers that say nothing.
+    #[must_use]
+    pub fn with_patience(self, patience: Patience) -> Viewers {
+        Viewers { patience, ..self }
+    }
+
+    /// How long is waited for viewers.
+    pub fn patience(&self) -> Patience {
+        self.patience
+    }
+
+    /// A seat for a viewer from this source, as [`seats`](super::seats) has it, if there is memory
+    /// for it.
+    ///
+    /// # Errors
+    /// Why there is none.
+    pub fn seat(self: &Rc<Self>, viewer: ViewerStatus, source: IpAddr) -> Result<Seat, Refusal> {
         if heap::is_tight() {
-            return None;
+            return Err(Refusal::Full);
         }
-        if seats.len() >= self.max {
-            let is_paused = |taken: &Taken| taken.status.borrow().paused;
-            let (&paused, _) = seats.iter().find(|(_, taken)| is_paused(taken))?;
-            if let Some(gone) = seats.remove(&paused) {
-                gone.given_up.set(true);
+        let mut seats = self.seats.borrow_mut();
+        match seats.room(source, Taken::holder) {
+            Room::Free => {}
+            Room::InPlaceOf(gone) => {
+                if let Some((from, gone)) = seats.leave(gone) {
+                    gone.given_up.set(true);
+                    self.bell.ring();
+                    let held = seats.held(from) + 1;
+                    self.say_crowded(format_args!("{from}, which held {held} seats,"));
+                }
             }
-            self.bell.ring();
+            Room::Full => return Err(Refusal::Full),
+            Room::ShareTaken => return Err(Refusal::ShareTaken),
         }
         let id = viewer.id;
-        let (status, given_up) = (Rc::new(RefCell::new(viewer)), Rc::default());
-        let taken = Taken { status, given_up };
-        seats.insert(id, taken.clone());
-        Some(Seat { viewers: Rc::clone(self), id, taken })
+        let status = Rc::new(RefCell::new(viewer));
+        let taken = Taken { status, unheard: Rc::default(), given_up: Rc::default() };
+        seats.take(id, source, taken.clone());
+        Ok(Seat { viewers: Rc::clone(self), id, taken })
+    }
+
+    fn say_crowded(&self, whose: impl fmt::Display) {
+        if self.crowding.borrow_mut().occurs(clock::mono()) {
+            warn!(
+                "rtmp: all viewers' seats are taken: a viewer from {whose} made room for another. \
+                 If that happens often, raise viewers_max in [rtmp]"
+            );
+        }
+    }
+
+    /// Tells what is over.
+    pub fn look(&self, now: Mono) {
+        if let Some(over) = self.crowding.borrow_mut().over(now) {
+            info!("rtmp: no viewer has to make room for another any more ({over})");
+        }
     }
 
     /// Wakes the viewers when the programme has moved, for ever: at once behind a pause, and no
@@ -110,7 +169,7 @@ impl Viewers {
         let mut last = clock::mono();
         loop {
             moved.heard().await;
-            let due = last + batch(self.seats.borrow().len(), self.batch_max);
+            let due = last + batch(self.seats.borrow().taken(), self.batch_max);
             let now = clock::mono();
             if now < due {
                 Sleep::after(due.since(now)).await;
@@ -127,12 +186,12 @@ impl Viewers {
 
     /// How many there may be.
     pub fn max(&self) -> usize {
-        self.max
+        self.seats.borrow().max()
     }
 
     /// All of them.
     pub fn status(&self) -> Vec<ViewerStatus> {
-        self.seats.borrow().values().map(|taken| taken.status.borrow().clone()).collect()
+        self.seats.borrow().holders().map(|taken| taken.status.borrow().clone()).collect()
     }
 
     /// What they have cost.
@@ -166,7 +225,7 @@ pub struct Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.viewers.seats.borrow_mut().remove(&self.id);
+        self.viewers.seats.borrow_mut().leave(self.id);
     }
 }
 
@@ -182,7 +241,9 @@ enum End {
     Stalled,
     /// It was paused for too long.
     Paused,
-    /// It was paused, and another came.
+    /// Nothing came from it for too long.
+    Unheard,
+    /// Another came, and it was the one to make room.
     GivenUp,
     /// The program ends.
     Shutdown,
@@ -211,7 +272,16 @@ impl fmt::Display for End {
             End::Overtaken => write!(f, "too slow: overtaken in the middle of a message"),
             End::Stalled => write!(f, "too slow: took no byte for {VIEWER_STALL_MS_MAX} ms"),
             End::Paused => write!(f, "it was paused for {} min", VIEWER_PAUSED_MS_MAX / 60_000),
-            End::GivenUp => write!(f, "it was paused, and another wanted to watch"),
+            End::Unheard => write!(
+                f,
+                "it answered no ping and sent nothing else for {} s: nobody seems to be there",
+                VIEWER_UNHEARD_MS_MAX / 1000
+            ),
+            End::GivenUp => write!(
+                f,
+                "all seats were taken and another came; it was paused or silent, or its address \
+                 held most seats"
+            ),
             End::Shutdown => write!(f, "the program ends"),
         }
     }
@@ -225,6 +295,7 @@ struct Viewer<'p> {
     session: ServerSession,
     feeder: Feeder,
     listener: Listener,
+    attention: Attention,
     paused_since: Option<Mono>,
     skips_said: u64,
     slow: Condition,
@@ -238,11 +309,13 @@ pub async fn serve(
     seat: Seat,
     programme: &Programme,
     shutdown: &Shutdown,
-    link: Link,
+    mut link: Link,
     session: ServerSession,
 ) {
     let Some(message_stream) = session.playing() else { return };
     let listener = seat.viewers.bell.listen();
+    let patience = seat.viewers.patience;
+    link.look_each(patience.ping);
     let mut viewer = Viewer {
         seat,
         programme,
@@ -250,6 +323,7 @@ pub async fn serve(
         session,
         feeder: Feeder::new(message_stream, Audience::Viewer, clock::mono()),
         listener,
+        attention: Attention::new(patience, clock::mono()),
         paused_since: None,
         skips_said: 0,
         slow: Condition::default(),
@@ -262,6 +336,11 @@ pub async fn serve(
     let slow = matches!(end, End::Overtaken | End::Stalled);
     if slow {
         totals.closed_slow.set(totals.closed_slow.get() + 1);
+    }
+    match end {
+        End::Unheard => totals.closed_unheard.set(totals.closed_unheard.get() + 1),
+        End::GivenUp => totals.closed_for_others.set(totals.closed_for_others.get() + 1),
+        _ => {}
     }
     let status = viewer.seat.taken.status.borrow();
     let (id, address, sent) = (status.id, &status.address, status.bytes_out);
@@ -288,7 +367,10 @@ impl Viewer<'_> {
             }
             match self.link.wake(Some(&mut self.listener), blocked).await {
                 Wake::Readable => {
-                    self.link.receive(&mut self.session, clock::mono())?;
+                    let now = clock::mono();
+                    self.link.receive(&mut self.session, now)?;
+                    self.attention.heard(self.feeder.media_bytes(), now);
+                    self.seat.taken.unheard.set(false);
                     self.answer()?;
                 }
                 Wake::Writable => blocked = false,
@@ -334,6 +416,13 @@ impl Viewer<'_> {
         let is_over = |since| now.since(since) >= Duration::from_millis(VIEWER_PAUSED_MS_MAX);
         if self.paused_since.is_some_and(is_over) {
             return Err(End::Paused);
+        }
+        // Who is paused may well read nothing, not even pings.
+        if self.paused_since.is_none() && !blocked {
+            self.seat.taken.unheard.set(self.attention.is_unheard(now));
+            if self.attention.is_gone(self.feeder.media_bytes(), now) {
+                return Err(End::Unheard);
+            }
         }
         self.session.on_deadline(now).map_err(LinkEnd::Session)?;
         Ok(())
@@ -384,9 +473,12 @@ mod tests {
     #[test]
     fn when_all_seats_are_taken_who_is_paused_makes_room() {
         let viewers = Rc::new(Viewers::new(2, Duration::ZERO));
-        let seat = |id| viewers.seat(ViewerStatus { id, ..ViewerStatus::default() });
+        let seat = |id| {
+            let from = IpAddr::from([192, 0, 2, id as u8]);
+            viewers.seat(ViewerStatus { id, ..ViewerStatus::default() }, from)
+        };
         let (first, second) = (seat(1).expect("free"), seat(2).expect("free"));
-        assert!(seat(3).is_none());
+        assert_eq!(seat(3).err(), Some(Refusal::Full));
         second.taken.status.borrow_mut().paused = true;
         let third = seat(3).expect("made free");
         assert!(second.taken.given_up.get() && !first.taken.given_up.get());

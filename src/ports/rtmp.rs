@@ -34,6 +34,7 @@ use crate::system::proxy::{Client, Proxies};
 use crate::system::reactor::Sleep;
 use crate::system::shutdown::Shutdown;
 use crate::system::snapshot::{text, RtmpServerStatus, ViewerStatus};
+use crate::system::sockets::source;
 
 use super::door::{Door, Newcomer, Undecided};
 use super::proxied::Unnamed;
@@ -48,6 +49,7 @@ pub struct RtmpPort {
     publish: PublishConfig,
     publishers: Rc<Publishers>,
     refused_full: Cell<u64>,
+    refused_share: Cell<u64>,
     refused: Cell<u64>,
     protocol_errors: Cell<u64>,
     refusals: RefCell<Refusals>,
@@ -81,6 +83,7 @@ impl RtmpPort {
             publish: config.publish.clone(),
             publishers,
             refused_full: Cell::new(0),
+            refused_share: Cell::new(0),
             refused: Cell::new(0),
             protocol_errors: Cell::new(0),
             refusals: RefCell::new(Refusals::new(config.publish.key.is_some())),
@@ -99,6 +102,7 @@ impl RtmpPort {
         let mut refusals = self.refusals.borrow_mut();
         refusals.look(now);
         self.door.look(now);
+        self.viewers.look(now);
         self.publishers.look(refusals.reason(now), air, now);
         if let Some(over) = self.broken.borrow_mut().over(now) {
             info!("rtmp: no peer has broken the protocol any more ({over})");
@@ -112,9 +116,12 @@ impl RtmpPort {
             listen: text(self.listen()),
             accepted: self.door.accepted(),
             refused_full: self.refused_full.get() + self.door.crowded_out(),
+            refused_share: self.refused_share.get(),
             refused: self.refused.get(),
             protocol_errors: self.protocol_errors.get(),
             closed_slow: totals.closed_slow.get(),
+            closed_unheard: totals.closed_unheard.get(),
+            closed_for_others: totals.closed_for_others.get(),
             skips: totals.skips.get(),
             bytes_in: self.bytes_in.get(),
             viewer_bytes_in: totals.bytes_in.get(),
@@ -200,11 +207,16 @@ impl RtmpPort {
             since: clock::mono(),
             ..Default::default()
         };
-        let Some(seat) = self.viewers.seat(status) else {
-            count(&self.refused_full);
-            self.refuse(link, session, Refusal::Full, peer, Asked::Nothing).await;
-            return;
+        let seat = match self.viewers.seat(status, source(peer.ip())) {
+            Ok(seat) => seat,
+            Err(refusal) => {
+                let is_share = refusal == Refusal::ShareTaken;
+                count(if is_share { &self.refused_share } else { &self.refused_full });
+                self.refuse(link, session, refusal, peer, Asked::Nothing).await;
+                return;
+            }
         };
+        session.ping_each(self.viewers.patience().ping);
         if link.expect_little().is_err() || session.accept_play(clock::mono()).is_err() {
             return;
         }

@@ -153,6 +153,14 @@ impl Link {
         raw.set_recv_buffer_size(RTMP_RECEIVE_BUFFER_BYTES)
     }
 
+    /// Looks at its deadlines each `pause`, if that is more often than it does.
+    pub fn look_each(&mut self, pause: Duration) {
+        if pause < self.tick {
+            self.tick = pause;
+            self.timer.set_after(pause);
+        }
+    }
+
     /// Media will come over it: gives it a receive buffer for that, and looks at its deadlines
     /// every second.
     pub fn expect_media(&mut self) -> io::Result<()> {

@@ -328,6 +328,11 @@ fn refused(f: &mut fmt::Formatter<'_>, why: Refusal, address: &str, asked: &str)
         }
         Refusal::KeyRequired => write!(f, "its play key is missing or wrong."),
         Refusal::Full => write!(f, "as many viewers as there may be are connected."),
+        Refusal::ShareTaken => write!(
+            f,
+            "nearly all viewers' seats are taken, and its address holds its share of them. If many \
+             watch from there, raise viewers_max in [rtmp]."
+        ),
     }
 }
 

@@ -265,12 +265,18 @@ pub struct RtmpServerStatus {
     pub accepted: u64,
     /// Connections refused because a limit was reached.
     pub refused_full: u64,
+    /// Viewers refused because few seats were left and their address held its share.
+    pub refused_share: u64,
     /// Sessions refused: wrong app, stream or key, or a publisher.
     pub refused: u64,
     /// Sessions closed because the peer broke the protocol.
     pub protocol_errors: u64,
     /// Viewers closed because they fell behind or stalled.
     pub closed_slow: u64,
+    /// Viewers closed because they answered nothing.
+    pub closed_unheard: u64,
+    /// Viewers closed to make room for others: paused, silent, or of an address that held most.
+    pub closed_for_others: u64,
     /// Times a viewer was skipped to the newest keyframe.
     pub skips: u64,
     /// Bytes received on all connections: of publishers, viewers and those who are neither yet.

@@ -8,6 +8,7 @@ mod footing;
 mod http;
 mod rtmp;
 mod scene;
+mod shares;
 mod slow;
 mod sockets;
 mod udp;

@@ -52,7 +52,10 @@ fn every_limit_filled_at_once_stays_inside_the_budget() {
     let sender = Sender::start(Schedule::of(&media.path), program.udp);
     program.wait_on_air("udp", seconds(5));
     let first = Player::start(program.rtmp, "stream");
-    let crowd: Vec<Player> = (1..VIEWERS).map(|_| Player::start(program.rtmp, "stream")).collect();
+    // Ten from each of ten addresses, the first one's among them: nobody holds more than a share.
+    let from = |at: usize| [127, 0, 0, 1 + (at % 10) as u8];
+    let start = |at| Player::start_from(from(at), program.rtmp, "stream");
+    let crowd: Vec<Player> = (1..VIEWERS).map(start).collect();
     let full = || number(&program.status(), "/viewer_count") == VIEWERS as u64;
     assert!(wait::holds(seconds(20), full), "{}", program.told());
     let turned_away = Player::start(program.rtmp, "stream");

@@ -1,6 +1,7 @@
 //! Players of many kinds, and many of them.
 
 use std::fs;
+use std::path::Path;
 use std::process::Command;
 
 use crate::child::{output_of, Tool};
@@ -82,23 +83,36 @@ fn ffplay_plays() {
     assert!(told.contains("Video: h264") && told.contains("Audio: aac"), "{told}");
 }
 
+/// VLC without a window, which keeps what it needs in this folder.
+pub fn vlc(folder: &Path) -> Command {
+    // As root vlc does not run: it gets another user, who must be able to write.
+    let root = output_of(Command::new("id").arg("-u")).1.trim() == "0";
+    let mut vlc = Command::new(if root { "setpriv" } else { "cvlc" });
+    if root {
+        std::os::unix::fs::chown(folder, Some(65534), Some(65534)).expect("root may");
+        vlc.args(["--reuid=65534", "--regid=65534", "--clear-groups", "cvlc"]);
+    }
+    vlc.env("HOME", folder).args(["-I", "dummy", "--no-plugins-cache"]);
+    vlc
+}
+
 #[test]
 fn vlc_plays() {
     let _machine = machine::shared();
     let program = Program::start("");
     let folder = program.folder().file("vlc");
     fs::create_dir(&folder).expect("a folder for vlc");
-    // As root vlc does not run: it gets another user, who must be able to write.
-    let root = output_of(Command::new("id").arg("-u")).1.trim() == "0";
-    let mut vlc = Command::new(if root { "setpriv" } else { "cvlc" });
-    if root {
-        std::os::unix::fs::chown(&folder, Some(65534), Some(65534)).expect("root may");
-        vlc.args(["--reuid=65534", "--regid=65534", "--clear-groups", "cvlc"]);
-    }
     let written = folder.join("vlc.ts");
     let sout = format!("#std{{access=file,mux=ts,dst={}}}", written.display());
-    vlc.env("HOME", &folder).args(["-I", "dummy", "--no-plugins-cache", "--run-time=4"]);
-    vlc.args(["--play-and-exit", "--sout", &sout, &program.play_url(), "vlc://quit"]);
+    let mut vlc = vlc(&folder);
+    vlc.args([
+        "--run-time=4",
+        "--play-and-exit",
+        "--sout",
+        &sout,
+        &program.play_url(),
+        "vlc://quit",
+    ]);
     let mut vlc = Tool::start(&mut vlc, program.folder().path(), "vlc");
     let ended = vlc.ended(seconds(40));
     assert!(ended.is_some(), "vlc does not end:\n{}", vlc.output());

@@ -106,9 +106,12 @@ pub(super) fn viewers(page: &mut Page, snapshot: &Snapshot) {
     page.one(Kind::Counter, "rtmp_connections_total", help, rtmp.accepted);
     let ended = [
         ([("reason", "full")], rtmp.refused_full),
+        ([("reason", "share")], rtmp.refused_share),
         ([("reason", "refused")], rtmp.refused),
         ([("reason", "protocol")], rtmp.protocol_errors),
         ([("reason", "slow")], rtmp.closed_slow),
+        ([("reason", "unheard")], rtmp.closed_unheard),
+        ([("reason", "for_others")], rtmp.closed_for_others),
     ];
     let help = "RTMP connections refused or closed.";
     page.family(Kind::Counter, "rtmp_closed_total", help, ended);

@@ -35,8 +35,11 @@ function show(state) {
     [t("filled_audio"), number(state.programme.filled_audio)],
     [t("connections"), number(rtmp.accepted)],
     [t("refused_full"), number(rtmp.refused_full), rtmp.refused_full > 0],
+    [t("refused_share"), number(rtmp.refused_share), rtmp.refused_share > 0],
     [t("refused"), number(rtmp.refused), rtmp.refused > 0],
     [t("closed_slow"), number(rtmp.closed_slow), rtmp.closed_slow > 0],
+    [t("closed_unheard"), number(rtmp.closed_unheard), rtmp.closed_unheard > 0],
+    [t("closed_for_others"), number(rtmp.closed_for_others), rtmp.closed_for_others > 0],
   ]);
   attribute(byId("viewers-box"), "aria-label", t("viewers_title"));
 }

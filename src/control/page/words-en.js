@@ -125,6 +125,8 @@ export const words = {
   listening_on: "Listening on", sent_to_viewers: "Sent to viewers", connections: "Connections so far",
   received_rtmp: "Received over RTMP", previews_watched: "Previews", filled_audio: "Silent frames filled in",
   refused_full: "Turned away, full", refused: "Refused", closed_slow: "Closed, too slow",
+  refused_share: "Turned away, too many from one address", closed_unheard: "Closed, no answer",
+  closed_for_others: "Closed for other viewers",
 
   // Machine and log
   machine: "Machine", checks: "Health", cpu: "CPU", cores: "{0} of {1} cores", memory_budget: "Memory budget",

@@ -125,6 +125,8 @@ export const words = {
   listening_on: "待ち受け", sent_to_viewers: "視聴者への送信", connections: "累計接続数",
   received_rtmp: "RTMP の受信", previews_watched: "プレビュー", filled_audio: "補った無音フレーム",
   refused_full: "満員で拒否", refused: "拒否", closed_slow: "低速で切断",
+  refused_share: "同じアドレスからの接続過多で拒否", closed_unheard: "無応答で切断",
+  closed_for_others: "他の視聴者のために切断",
 
   // Machine and log
   machine: "マシン", checks: "状態", cpu: "CPU", cores: "{0}（{1} コア）", memory_budget: "メモリー予算",
@@ -272,6 +274,7 @@ export const words = {
   reason_no_such_stream: "{0} を拒否しました: 再生するストリーム「{1}」はありません。",
   reason_wrong_play_key: "{0} を拒否しました: 再生キーがないか、誤っています。",
   reason_full: "{0} を拒否しました: 視聴者数が上限に達しています。",
+  reason_too_many_from_address: "{0} を拒否しました: 残りの視聴枠が少なく、このアドレスはすでに割り当て分を使っています。同じアドレスから多数が視聴する場合は [rtmp] の viewers_max を増やしてください。",
   reason_sound_codec: "音声のコーデック {0} には対応していないため、音声を除いています。エンコーダーの音声コーデックを AAC-LC にしてください。",
   reason_sound_unusable: "音声を使用できません: {0}。エンコーダーを AAC-LC、ステレオにしてください。",
   reason_sound_times: "音声の時刻が映像と {0} 秒ずれているため、音声を除いています。エンコーダーを再起動し、時刻の基準を揃えてください。",

@@ -113,6 +113,8 @@ pub struct ServerSession {
     peer: PeerInfo,
     /// Message streams created: bit n is number n + 1.
     streams: u8,
+    /// Pause between two pings.
+    ping: Duration,
     events: VecDeque<ServerEvent>,
 }
 
@@ -129,8 +131,14 @@ impl ServerSession {
             rejected_app: None,
             peer: PeerInfo::default(),
             streams: 0,
+            ping: Duration::from_millis(RTMP_PING_MS),
             events: VecDeque::new(),
         }
+    }
+
+    /// Pings each `pause`, from the next time on that it plays or publishes.
+    pub fn ping_each(&mut self, pause: Duration) {
+        self.ping = pause;
     }
 
     /// The next thing to decide or to do.
@@ -378,8 +386,8 @@ impl Session for ServerSession {
         }
     }
 
-    /// Ends an admission that took too long; pings a player or publisher. One that does not answer
-    /// is not closed for it: the transport notices that it is gone because something was sent.
+    /// Ends an admission that took too long; pings a player or publisher. Whether one that does not
+    /// answer is closed, its shell decides, which knows what else it does.
     fn on_deadline(&mut self, now: Mono) -> Result<(), SessionError> {
         match self.stage {
             Stage::Admission { until } if now >= until => {
@@ -388,11 +396,11 @@ impl Session for ServerSession {
                 Err(SessionError::TimedOut { what })
             }
             Stage::Playing { message_stream, ping_at } if now >= ping_at => {
-                self.stage = Stage::Playing { message_stream, ping_at: next_ping(now) };
+                self.stage = Stage::Playing { message_stream, ping_at: now + self.ping };
                 self.ping(now)
             }
             Stage::Publishing { message_stream, ping_at } if now >= ping_at => {
-                self.stage = Stage::Publishing { message_stream, ping_at: next_ping(now) };
+                self.stage = Stage::Publishing { message_stream, ping_at: now + self.ping };
                 self.ping(now)
             }
             _ => Ok(()),
@@ -402,10 +410,6 @@ impl Session for ServerSession {
 
 fn admission(now: Mono) -> Stage {
     Stage::Admission { until: now + Duration::from_millis(RTMP_ADMISSION_MS_MAX) }
-}
-
-fn next_ping(now: Mono) -> Mono {
-    now + Duration::from_millis(RTMP_PING_MS)
 }
 
 fn answer(name: &str, transaction: f64) -> AmfWriter {

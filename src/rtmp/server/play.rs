@@ -6,7 +6,7 @@ use crate::rtmp::amf::{AmfWriter, Value};
 use crate::rtmp::connection::SessionError;
 use crate::rtmp::message::{user_control, EVENT_STREAM_BEGIN, EVENT_STREAM_EOF, TYPE_DATA};
 
-use super::{next_ping, query_key, split_query, ServerEvent, ServerSession, Stage};
+use super::{query_key, split_query, ServerEvent, ServerSession, Stage};
 
 impl ServerSession {
     /// The message stream media is to be sent on: there is one while a playback is accepted.
@@ -21,7 +21,7 @@ impl ServerSession {
     /// has withdrawn its request meanwhile; then [`playing`](ServerSession::playing) is `None`.
     pub fn accept_play(&mut self, now: Mono) -> Result<(), SessionError> {
         let Stage::Asked { message_stream: id, .. } = self.stage else { return Ok(()) };
-        self.stage = Stage::Playing { message_stream: id, ping_at: next_ping(now) };
+        self.stage = Stage::Playing { message_stream: id, ping_at: now + self.ping };
         self.connection.push(&user_control(EVENT_STREAM_BEGIN, id))?;
         self.status(id, "status", "NetStream.Play.Reset", "Playing and resetting.")?;
         self.status(id, "status", "NetStream.Play.Start", "Started playing.")?;

@@ -9,7 +9,7 @@ use crate::rtmp::connection::SessionError;
 use crate::rtmp::media::MediaSink;
 use crate::rtmp::message::{user_control, EVENT_STREAM_BEGIN};
 
-use super::{admission, next_ping, query_key, split_query, ServerEvent, ServerSession, Stage};
+use super::{admission, query_key, split_query, ServerEvent, ServerSession, Stage};
 
 /// Why we end a publication.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ impl ServerSession {
     /// [`is_publishing`](ServerSession::is_publishing) is false.
     pub fn accept_publish(&mut self, now: Mono) -> Result<(), SessionError> {
         let Stage::Asked { message_stream: id, .. } = self.stage else { return Ok(()) };
-        self.stage = Stage::Publishing { message_stream: id, ping_at: next_ping(now) };
+        self.stage = Stage::Publishing { message_stream: id, ping_at: now + self.ping };
         self.connection.media().take();
         self.connection.push(&user_control(EVENT_STREAM_BEGIN, id))?;
         self.status(id, "status", "NetStream.Publish.Start", "Publishing.")

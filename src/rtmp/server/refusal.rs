@@ -13,6 +13,8 @@ pub enum Refusal {
     KeyRequired,
     /// As many players as there may be.
     Full,
+    /// Few seats are left, and enough from the peer's address play.
+    ShareTaken,
     /// Publishing is not served.
     PublishDenied,
     /// Publishing from where the peer is would need a key, and none is set.
@@ -33,6 +35,7 @@ impl Refusal {
             Refusal::StreamNotFound => "no_such_stream",
             Refusal::KeyRequired => "wrong_play_key",
             Refusal::Full => "full",
+            Refusal::ShareTaken => "too_many_from_address",
             Refusal::PublishDenied => "publishing_off",
             Refusal::PublishNeedsSetting => "key_not_set",
             Refusal::PublishKeyRequired => "wrong_key",
@@ -44,7 +47,10 @@ impl Refusal {
     /// Whether it was a publisher that was refused, or may have been: what asks for another
     /// application never says what for.
     pub const fn concerns_publishers(self) -> bool {
-        !matches!(self, Refusal::StreamNotFound | Refusal::KeyRequired | Refusal::Full)
+        !matches!(
+            self,
+            Refusal::StreamNotFound | Refusal::KeyRequired | Refusal::Full | Refusal::ShareTaken
+        )
     }
 
     pub(super) const fn code_and_description(self) -> (&'static str, &'static str) {
@@ -55,6 +61,10 @@ impl Refusal {
             Refusal::StreamNotFound => ("NetStream.Play.StreamNotFound", "No such stream."),
             Refusal::KeyRequired => ("NetStream.Play.Failed", "A valid play key is required."),
             Refusal::Full => ("NetStream.Play.Failed", "As many players as may be are connected."),
+            Refusal::ShareTaken => (
+                "NetStream.Play.Failed",
+                "Few places are left, and enough players from your address are connected.",
+            ),
             Refusal::PublishDenied => {
                 ("NetStream.Publish.Denied", "This server does not take publishers.")
             }

@@ -135,7 +135,7 @@ impl Server {
         // What was on air when it was last ended would be again.
         remove_folder(&data.join("state"))?;
         let config = format!(
-            "[input.udp]\nlisten = \"{}\"\n[rtmp]\nlisten = \"{}\"\nviewers_max = 1100\n\
+            "[input.udp]\nlisten = \"{}\"\n[rtmp]\nlisten = \"{}\"\nviewers_max = 1200\n\
              [http]\nlisten = \"{}\"\n[stat]\nlisten = \"{}\"\n",
             self.udp, self.tcp, self.http, self.stat
         );

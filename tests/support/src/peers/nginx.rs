@@ -29,8 +29,20 @@ impl Nginx {
         nginx
     }
 
+    /// Starts it as a relay that pulls what is played there, whether somebody watches or not.
+    pub fn pulling(url: &str) -> Nginx {
+        let mut nginx = Nginx::with(&format!("pull {url} name=pulled static;"));
+        nginx.restart();
+        nginx
+    }
+
     /// Chooses a port and starts nothing yet.
     pub fn stopped() -> Nginx {
+        Nginx::with("")
+    }
+
+    /// The same, with more in its application's configuration.
+    fn with(more: &str) -> Nginx {
         let folder = Folder::new();
         fs::create_dir(folder.file("recorded")).expect("a folder to record into");
         let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -43,7 +55,7 @@ impl Nginx {
              error_log {at}/error.log info;\nevents {{ worker_connections 512; }}\n\
              rtmp {{ access_log {at}/access.log; server {{ listen {address}; chunk_size 4096;\n\
              application live {{ live on; record all; record_path {at}/recorded; \
-             record_unique on; }}\n}} }}\n"
+             record_unique on; {more} }}\n}} }}\n"
         );
         fs::write(folder.file("nginx.conf"), config).expect("its configuration");
         Nginx { folder, address, running: None }

@@ -12,6 +12,7 @@ use rml_rtmp::handshake::{Handshake, HandshakeProcessResult, PeerType};
 use rml_rtmp::sessions::{
     ClientSession, ClientSessionConfig, ClientSessionEvent as Event, ClientSessionResult,
 };
+use socket2::{Domain, Socket, Type};
 
 use super::flv;
 use super::frames::Recording;
@@ -51,6 +52,14 @@ impl Player {
         Player::begin(server, name, false)
     }
 
+    /// The same, from this address of the loopback network.
+    pub fn start_from(from: [u8; 4], server: SocketAddr, name: &str) -> Player {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("descriptors are left");
+        socket.bind(&SocketAddr::from((from, 0)).into()).expect("a loopback address");
+        socket.connect(&server.into()).expect("the RTMP port accepts");
+        Player::on(socket.into(), name, false)
+    }
+
     /// The same, and keeps every message as it came.
     pub fn listening(server: SocketAddr, name: &str) -> Player {
         Player::begin(server, name, true)
@@ -58,6 +67,10 @@ impl Player {
 
     fn begin(server: SocketAddr, name: &str, keeps: bool) -> Player {
         let stream = TcpStream::connect(server).expect("the RTMP port accepts");
+        Player::on(stream, name, keeps)
+    }
+
+    fn on(stream: TcpStream, name: &str, keeps: bool) -> Player {
         let seen = Arc::new(Mutex::new(Seen::default()));
         let (theirs, socket) = (Arc::clone(&seen), stream.try_clone().expect("a socket twice"));
         let name = name.to_owned();
