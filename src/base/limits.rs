@@ -464,9 +464,7 @@ pub const EVENT_LOG_LINES_MAX: usize = 64;
 pub const EVENT_STATUS_BYTES_MAX: usize = 192 << 10;
 /// A file with a certificate or a key.
 pub const TLS_FILE_BYTES_MAX: u64 = 64 << 10;
-/// TLS handshakes at once; more wait for their turn.
-pub const TLS_HANDSHAKES_MAX: usize = 8;
-/// Time a client has for the handshake.
+/// Time a client has for the TLS handshake, from its first byte on.
 pub const TLS_HANDSHAKE_MS_MAX: u64 = 5_000;
 /// How often the certificate's files are looked at.
 pub const TLS_LOOK_MS: u64 = 10_000;

@@ -25,6 +25,7 @@ use crate::control::lane::{Job, Reply};
 use crate::control::routes::{self, Answer, Port};
 use crate::control::stream::{self, Carrier, Sources, Stream};
 use crate::control::tls::{Speech, Tls};
+use crate::control::turns::Turns;
 use crate::control::wire::Wire;
 use crate::control::worker::LENGTH_FIELD;
 use crate::system::proxy::header::{self, Beginning};
@@ -50,6 +51,8 @@ pub struct Behind {
     pub tls: Option<Tls>,
     /// Who speaks for others.
     pub proxies: Proxies,
+    /// Whose TLS handshake is computed.
+    pub turns: Rc<Turns>,
 }
 
 /// Serves a client until the connection ends.
@@ -68,7 +71,7 @@ pub async fn serve(stream: Async<TcpStream>, mut door: Door, behind: Rc<Behind>,
     }
     let wire = match behind.tls.as_ref().filter(|_| door.port == Port::Http) {
         None => Wire::Plain(stream),
-        Some(tls) => match tls.open(stream, &begun).await {
+        Some(tls) => match tls.open(stream, &begun, door.source(), &behind.turns).await {
             Speech::Secure(wire) => {
                 door.secure = true;
                 wire

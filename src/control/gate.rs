@@ -4,8 +4,8 @@
 //! [`HTTP_CONNECTIONS_MAX`] connections on both ports together, [`HTTP_ADDRESS_CONNECTIONS_MAX`]
 //! of one address, [`HTTP_REFUSALS_MAX`] more that are being told that there is no room.
 //!
-//! When all seats are taken, a connection that waits for its client (it has asked nothing yet, or
-//! idles after its answer) makes room for one from an address that holds fewer: of the address that
+//! When all seats are taken, a connection that waits for its client (it shakes hands, has asked
+//! nothing yet, or idles after its answer) makes room for one from an address that holds fewer: of the address that
 //! holds most, one that never asked anything before one that did, the longest waiting first. So
 //! nobody keeps others out by sitting still, from however many addresses.
 
@@ -170,7 +170,7 @@ struct House {
 
 impl House {
     fn new(jobs: Sender<Job>, sources: Sources, tls: Option<Tls>, proxies: Proxies) -> House {
-        let behind = Rc::new(Behind { jobs, sources, tls, proxies });
+        let behind = Rc::new(Behind { jobs, sources, tls, proxies, turns: Rc::default() });
         let (seats, tickets, refusing) = Default::default();
         House { seats, behind, tickets, refusing }
     }

@@ -58,6 +58,7 @@ mod socket_dir;
 mod stat;
 mod stream;
 mod tls;
+mod turns;
 mod uploads;
 mod videos;
 mod wire;

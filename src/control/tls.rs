@@ -1,23 +1,32 @@
 //! HTTPS on the control port (TLS 1.3). Purpose: find out how a client speaks, shake hands, and
 //! follow the certificate's files when they change. Non-goals: client certificates, resumption.
-//! Bounds: [`TLS_HANDSHAKES_MAX`] handshakes at once, each within [`TLS_HANDSHAKE_MS_MAX`]; what a
-//! connection may hold is [`TLS_CONNECTION_BYTES`](crate::base::limits::TLS_CONNECTION_BYTES).
+//! Bounds: [`TLS_HANDSHAKE_MS_MAX`] for a handshake, one of which is computed at a time; what a
+//! connection may hold is [`TLS_CONNECTION_BYTES`](crate::base::limits::TLS_CONNECTION_BYTES), and a
+//! ClientHello of more than 64 KiB is refused (rustls).
 //!
 //! One port speaks both: a TLS record of a handshake begins with 0x16 (RFC 8446, 5.1), which no
 //! method does. Plain HTTP is served to this machine itself only; others are sent to `https://`.
+//!
+//! A client that is waited for holds nothing but its connection's seat, which the gate gives to
+//! others: only when its ClientHello is whole it waits for its [turn](crate::control::turns), has
+//! its answer computed, and gives the turn on before the answer is sent.
 
 use std::cell::RefCell;
-use std::net::TcpStream;
+use std::net::{IpAddr, TcpStream};
+use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_io::{Async, Timer};
-use futures_rustls::TlsAcceptor;
-use smol::lock::Semaphore;
+use futures_rustls::rustls::server::{Acceptor, ServerConfig};
+use futures_rustls::LazyConfigAcceptor;
+use smol::future::yield_now;
 
 use crate::base::limits::{
-    HTTP_HEAD_MS_MAX, TLS_HANDSHAKES_MAX, TLS_HANDSHAKE_MS_MAX, TLS_LOOK_MS, TLS_UNSENT_BYTES_MAX,
+    HTTP_HEAD_MS_MAX, TLS_HANDSHAKE_MS_MAX, TLS_LOOK_MS, TLS_UNSENT_BYTES_MAX,
 };
 use crate::control::connection::within;
+use crate::control::turns::Turns;
 use crate::control::wire::Wire;
 use crate::system::certificate::{CertificateError, Stamp, TlsFiles};
 
@@ -27,9 +36,8 @@ const HANDSHAKE: u8 = 0x16;
 /// The certificate in force.
 pub struct Tls {
     files: TlsFiles,
-    acceptor: RefCell<TlsAcceptor>,
+    config: RefCell<Arc<ServerConfig>>,
     stamp: RefCell<Stamp>,
-    shaking: Semaphore,
 }
 
 /// How a client turned out to speak.
@@ -49,13 +57,19 @@ impl Tls {
     /// As [`TlsFiles::load`].
     pub fn new(files: TlsFiles) -> Result<Tls, CertificateError> {
         let stamp = RefCell::new(files.stamp());
-        let acceptor = RefCell::new(TlsAcceptor::from(files.load()?));
-        Ok(Tls { files, acceptor, stamp, shaking: Semaphore::new(TLS_HANDSHAKES_MAX) })
+        let config = RefCell::new(files.load()?);
+        Ok(Tls { files, config, stamp })
     }
 
-    /// Waits for a client's first byte, unless it has `begun` already, and shakes hands if it asks
-    /// for that.
-    pub async fn open(&self, stream: Async<TcpStream>, begun: &[u8]) -> Speech {
+    /// Waits for the first byte of a client from `source`, unless it has `begun` already, and shakes
+    /// hands if it asks for that.
+    pub async fn open(
+        &self,
+        stream: Async<TcpStream>,
+        begun: &[u8],
+        source: IpAddr,
+        turns: &Rc<Turns>,
+    ) -> Speech {
         if !begun.is_empty() {
             return Speech::Plain(Wire::Plain(stream));
         }
@@ -67,12 +81,21 @@ impl Tls {
         if first != [HANDSHAKE] {
             return Speech::Plain(Wire::Plain(stream));
         }
-        let acceptor = self.acceptor.borrow().clone();
         let shake = async {
-            let _turn = self.shaking.acquire().await;
-            let bounded = acceptor
-                .accept_with(stream, |tls| tls.set_buffer_limit(Some(TLS_UNSENT_BYTES_MAX)));
-            bounded.await.ok()
+            let hello = LazyConfigAcceptor::new(Acceptor::default(), stream).await.ok()?;
+            let shaken = {
+                let _turn = turns.take(source).await;
+                // Others get theirs, whose ClientHello has come too, and answers leave in between.
+                yield_now().await;
+                let config = Arc::clone(&self.config.borrow());
+                // Key exchange and signature are computed here, before anything is waited for. What
+                // a second ClientHello costs, which one of a kind we do not know is asked for
+                // (RFC 8446, 4.1.4), comes once and out of turn.
+                hello.into_stream_with(config, |tls| {
+                    tls.set_buffer_limit(Some(TLS_UNSENT_BYTES_MAX));
+                })
+            };
+            shaken.await.ok()
         };
         match within(TLS_HANDSHAKE_MS_MAX, shake).await.flatten() {
             Some(stream) => Speech::Secure(Wire::Tls(Box::new(stream))),
@@ -95,7 +118,7 @@ impl Tls {
             self.stamp.replace(stamp);
             match loaded {
                 Ok(config) => {
-                    self.acceptor.replace(TlsAcceptor::from(config));
+                    self.config.replace(config);
                     log::info!("control: a new certificate is in force");
                 }
                 Err(error) => log::warn!(

@@ -1,7 +1,7 @@
 //! HTTPS: a certificate as an operator makes one, and curl as the client.
 
 use std::fs;
-use std::net::UdpSocket;
+use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
@@ -153,6 +153,69 @@ fn what_is_no_handshake_harms_nobody() {
     }
     assert!(begun.elapsed() < GUARD, "none is waited for without end");
     assert!(curl(&files.certificate, control.http(), "/api/status", &[]).status.success());
+}
+
+/// The record with a ClientHello, as openssl sends it.
+fn client_hello() -> Vec<u8> {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+    let address = listener.local_addr().expect("the port it got").to_string();
+    let mut openssl = Command::new("openssl")
+        .args(["s_client", "-connect", &address])
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("openssl");
+    let (mut stream, _) = listener.accept().expect("openssl connects");
+    let mut record = vec![0; 5];
+    stream.read_exact(&mut record).expect("a record's head");
+    let length = usize::from(record[3]) << 8 | usize::from(record[4]);
+    record.resize(5 + length, 0);
+    stream.read_exact(&mut record[5..]).expect("the record");
+    openssl.kill().expect("it waits");
+    openssl.wait().expect("its end");
+    record
+}
+
+/// Whether the other side has not closed; what it has sent is read and dropped.
+fn is_open(stream: &mut TcpStream) -> bool {
+    stream.set_nonblocking(true).expect("a socket");
+    let mut buffer = [0; 4096];
+    loop {
+        match stream.read(&mut buffer) {
+            Ok(0) => return false,
+            Ok(_) => {}
+            Err(error) => return error.kind() == ErrorKind::WouldBlock,
+        }
+    }
+}
+
+#[test]
+fn who_is_silent_in_the_handshake_keeps_nobody_out() {
+    let folder = folder("https-silent");
+    let files = certificate(&folder, "own");
+    let control = https(ANY, &files);
+    let hello = client_hello();
+    let (half, _) = hello.split_at(hello.len() / 2);
+    // Fewer than there are seats, and more, each from an address of its own.
+    for (count, said) in [(20, &hello[..1]), (20, half), (20, &hello), (40, half), (40, &hello)] {
+        let silent = (1..=count).map(|last| {
+            let mut stream = connect_from([127, 0, 3, last], control.http());
+            // It may have made room for another already.
+            let _ = stream.write_all(said);
+            stream
+        });
+        let mut silent: Vec<_> = silent.collect();
+        for _ in 0..3 {
+            let from = ["--interface", "127.0.0.9"];
+            let told = curl(&files.certificate, control.http(), "/api/health", &from);
+            assert!(told.status.success(), "{count} that said {}: {told:?}", said.len());
+        }
+        // They were not waited for.
+        let open = silent.iter_mut().filter_map(|stream| is_open(stream).then_some(())).count();
+        let wanted = if count == 20 { 20 } else { 1 };
+        assert!(open >= wanted, "{open} of {count} that said {}", said.len());
+    }
 }
 
 #[test]
