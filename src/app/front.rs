@@ -32,6 +32,7 @@ pub fn who_may(config: &Config, state: &Path) -> Result<Auth, StartError> {
         hint: "",
         cause,
     })?;
+    known.remember_in(state);
     known.offer(auth::Setup::load(state, clock::mono()));
     Ok(known)
 }

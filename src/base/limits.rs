@@ -524,8 +524,26 @@ pub const TRY_PAUSE_MS_MAX: u64 = 60_000;
 pub const TRIES_FORGOTTEN_MS: u64 = 15 * 60_000;
 /// Addresses remembered that sent a wrong password.
 pub const TRIES_ADDRESSES_MAX: usize = 64;
-/// Pause between two passwords of strangers from anywhere, on average.
-pub const STRANGER_TRY_MS: u64 = 500;
+/// Pause between two passwords that are checked for anybody from anywhere, on average: a hash takes
+/// a tenth of a second of a small machine's only processor.
+pub const PASSWORD_TRY_MS: u64 = 500;
+/// Pause between two passwords of strangers.
+pub const STRANGER_TRY_MS: u64 = 750;
+/// Pause between two passwords of who logged in before.
+pub const KNOWN_TRY_MS: u64 = 1_500;
+// Both together, a second: 1/S + 1/K <= 1/P.
+const _: () =
+    assert!(PASSWORD_TRY_MS * (STRANGER_TRY_MS + KNOWN_TRY_MS) <= STRANGER_TRY_MS * KNOWN_TRY_MS);
+/// Passwords of who logged in before taken at once on top of that.
+pub const KNOWN_TRIES_BURST: u64 = 4;
+/// Lanes in which the networks of strangers try.
+pub const STRANGER_LANES: usize = 32;
+/// A lane in which nobody has wanted a try for so long has no part in the budget.
+pub const STRANGER_LANE_MS: u64 = 60_000;
+// Who waits for his turn as he was told is still there when it comes.
+const _: () = assert!(STRANGER_LANES as u64 * STRANGER_TRY_MS + 1_000 < STRANGER_LANE_MS);
+/// Addresses remembered from which somebody logged in.
+pub const KNOWN_SOURCES_MAX: usize = 32;
 /// Passwords of strangers taken at once on top of that.
 pub const STRANGER_TRIES_BURST: u64 = 4;
 /// The first start's code is good for so long.
@@ -538,6 +556,8 @@ pub const REMEMBERED_MAX: usize = 8;
 pub const REMEMBERED_MS_MAX: u64 = 10 * 60_000;
 /// Sessions open at once; one more ends the one that was idle longest.
 pub const SESSIONS_MAX: usize = 32;
+/// Sessions remembered that are over because of their age or for want of room.
+pub const SESSIONS_PAST_MAX: usize = 32;
 /// Time a session may be idle.
 pub const SESSION_IDLE_MS_MAX: u64 = 12 * 3_600_000;
 /// Time a session lasts at most.

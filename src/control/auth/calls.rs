@@ -73,7 +73,7 @@ pub fn login(asked: &Asked<'_>, world: &World<'_>) -> Result<Answer, Answer> {
     }
     let fields = Fields::read(asked.body, &["password"])?;
     let password = fields.text("password")?.ok_or_else(|| wrong("`password` is missing."))?;
-    let checked = world.auth.check(Some(password), asked.caller.source(), true, world.moment.now);
+    let checked = world.auth.check(Some(password), &asked.caller, world.moment.now);
     checked.map_err(|refused| refused.answer(false))?;
     with_session(done("You are logged in."), asked, world)
 }
@@ -98,7 +98,7 @@ pub fn change_password(asked: &Asked<'_>, world: &World<'_>, who: Who) -> Result
     if auth.is_password_set() {
         let current = fields.text("current")?.ok_or_else(|| wrong("`current` is missing."))?;
         before = Some(current);
-        let checked = auth.check(Some(current), asked.caller.source(), false, world.moment.now);
+        let checked = auth.check(Some(current), &asked.caller, world.moment.now);
         checked.map_err(|refused| refused.answer(false))?;
     }
     let hash = PasswordHash::of(new).map_err(|why| Refused::Unavailable(why).answer(false))?;

@@ -5,7 +5,10 @@
 //! a restart; TLS. Bounds: those of its tables, and one password checked at a time.
 
 mod authorization;
+mod bucket;
 mod cookie;
+mod known;
+mod lanes;
 mod probe;
 mod refused;
 mod remembered;
@@ -19,6 +22,7 @@ pub mod calls;
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
+use std::path::Path;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 pub use self::probe::{issue as issue_probe_token, FILE_NAME as PROBE_TOKEN_FILE};
@@ -27,14 +31,16 @@ pub use self::sessions::SessionId;
 pub use self::setup::Setup;
 
 use self::authorization::Authorization;
+use self::known::KnownSources;
 use self::remembered::Remembered;
 use self::seal::Seal;
 use self::sessions::Sessions;
-use self::throttle::Throttle;
+use self::throttle::{Standing, Throttle};
 use crate::base::redact::{register, Secret};
 use crate::base::time::{Mono, Utc};
 use crate::control::caller::Caller;
 use crate::system::password::PasswordHash;
+use crate::system::random;
 
 /// What remembered passwords are sealed for.
 const REMEMBERED: u8 = 2;
@@ -82,6 +88,8 @@ pub struct Auth {
     seal: Seal,
     probe: Option<Secret>,
     state: Mutex<State>,
+    /// From where somebody logged in.
+    known: KnownSources,
     /// Held while a password is written down and taken into force, so that the file's follower
     /// neither takes the old one again nor the new one twice. Taken before `state`.
     changing: Mutex<()>,
@@ -89,7 +97,6 @@ pub struct Auth {
     setup: Mutex<Option<Setup>>,
 }
 
-#[derive(Default)]
 struct State {
     password: Option<PasswordHash>,
     /// How often the password changed: a check of the one before counts for nothing.
@@ -108,14 +115,27 @@ impl Auth {
     /// # Errors
     /// The kernel has no random bytes.
     pub fn new(password: Option<PasswordHash>, probe: Option<Secret>) -> io::Result<Auth> {
-        let state = Mutex::new(State { password, ..State::default() });
+        let state = State {
+            password,
+            changes: 0,
+            sessions: Sessions::default(),
+            endings: 0,
+            throttle: Throttle::new(u64::from_ne_bytes(random::bytes()?)),
+            remembered: Remembered::default(),
+        };
         Ok(Auth {
             seal: Seal::new()?,
             probe,
-            state,
+            state: Mutex::new(state),
+            known: KnownSources::default(),
             changing: Mutex::default(),
             setup: Mutex::default(),
         })
+    }
+
+    /// Remembers in this folder from where somebody logged in. Waits for the disk.
+    pub fn remember_in(&self, state: &Path) {
+        self.known.keep_in(state);
     }
 
     /// Lets the password of the first start be had for a code.
@@ -145,8 +165,8 @@ impl Auth {
         source: IpAddr,
         (now, utc): (Mono, Utc),
     ) -> Result<Secret, Refused> {
-        let stranger = !source.is_loopback();
-        self.lock().throttle.begin(source, stranger, now).map_err(Refused::TooManyTries)?;
+        let standing = self.standing(source);
+        self.lock().throttle.begin(source, standing, now).map_err(Refused::TooManyTries)?;
         let mut offered = self.setup();
         let good = offered.as_ref().filter(|setup| {
             setup.matches(code) && !setup.is_over(self.lock().password.as_ref(), now, utc)
@@ -239,7 +259,7 @@ impl Auth {
         }
         match authorization {
             Some(Authorization::Basic(password)) => {
-                self.check_basic(password.as_deref(), caller.source(), now).map(|()| Who::Basic)
+                self.check_basic(password.as_deref(), caller, now).map(|()| Who::Basic)
             }
             Some(Authorization::Bearer(_)) | None => Ok(Who::Nobody),
         }
@@ -255,13 +275,38 @@ impl Auth {
         tokens.find_map(|token| state.sessions.find(&self.seal, token, now))
     }
 
+    /// What speaks for who sends a password: a tunnel to this machine stays open to the operator
+    /// whatever strangers do, and so does a browser that was logged in before, wherever it is now.
+    fn standing_of(&self, caller: &Caller<'_>, now: Mono) -> Standing {
+        if self.session(caller, now).is_some() {
+            return Standing::Proven;
+        }
+        let state = self.lock();
+        let mut tokens = cookie::tokens(caller.credentials.cookie);
+        if tokens.any(|token| state.sessions.was_open(&self.seal, token)) {
+            return Standing::Known;
+        }
+        drop(state);
+        self.standing(caller.source())
+    }
+
+    /// What an address alone speaks for.
+    fn standing(&self, source: IpAddr) -> Standing {
+        match source.is_loopback() {
+            true => Standing::Proven,
+            false if self.known.knows(source) => Standing::Known,
+            false => Standing::Stranger,
+        }
+    }
+
     /// Checks a password of HTTP Basic, which comes with every request.
     fn check_basic(
         &self,
         password: Option<&str>,
-        source: IpAddr,
+        caller: &Caller<'_>,
         now: Mono,
     ) -> Result<(), Refused> {
+        let source = caller.source();
         let sealed = password.map(|password| self.seal.digest(REMEMBERED, password));
         {
             let mut state = self.lock();
@@ -271,7 +316,7 @@ impl Auth {
                 return Ok(());
             }
         }
-        let changes = self.check(password, source, true, now)?;
+        let changes = self.check(password, caller, now)?;
         let mut state = self.lock();
         if let (Some(sealed), true) = (sealed, state.changes == changes) {
             state.remembered.keep(source, sealed, now);
@@ -280,20 +325,17 @@ impl Auth {
     }
 
     /// Checks a password, which takes a while; which password it was checked against.
-    /// `stranger`: nothing but this password speaks for who sent it.
     fn check(
         &self,
         password: Option<&str>,
-        source: IpAddr,
-        stranger: bool,
+        caller: &Caller<'_>,
         now: Mono,
     ) -> Result<u64, Refused> {
+        let (source, standing) = (caller.source(), self.standing_of(caller, now));
         let (hash, changes) = {
             let mut state = self.lock();
-            // A tunnel to this machine stays open to the operator whatever strangers do.
-            let stranger = stranger && !source.is_loopback();
             let hash = state.password.clone().ok_or(Refused::PasswordNotSet)?;
-            state.throttle.begin(source, stranger, now).map_err(Refused::TooManyTries)?;
+            state.throttle.begin(source, standing, now).map_err(Refused::TooManyTries)?;
             (hash, state.changes)
         };
         let judged = password.map_or(Ok(false), |password| hash.verify(password));
@@ -301,6 +343,10 @@ impl Auth {
         match judged {
             Ok(true) if state.changes == changes => {
                 state.throttle.right(source);
+                drop(state);
+                if !source.is_loopback() {
+                    self.known.keep(source);
+                }
                 Ok(changes)
             }
             Ok(_) => Err(Refused::WrongPassword),

@@ -1,11 +1,13 @@
 //! Open sessions. Purpose: knows who logged in, for [`SESSION_IDLE_MS_MAX`] without a request and
 //! [`SESSION_MS_MAX`] at most. Non-goals: cookies; surviving a restart, which logs everybody out:
 //! nothing that opens the page ever lies on the disk. Bound: [`SESSIONS_MAX`]; one more ends the
-//! one that was idle longest.
+//! one that was idle longest. Of [`SESSIONS_PAST_MAX`] that were not ended on purpose the digest is
+//! kept: their cookie opens nothing, and tells that its browser was logged in before.
 
+use std::collections::VecDeque;
 use std::io;
 
-use crate::base::limits::{SESSIONS_MAX, SESSION_IDLE_MS_MAX, SESSION_MS_MAX};
+use crate::base::limits::{SESSIONS_MAX, SESSIONS_PAST_MAX, SESSION_IDLE_MS_MAX, SESSION_MS_MAX};
 use crate::base::time::Mono;
 use crate::control::auth::seal::{Digest, Seal};
 use crate::system::random;
@@ -36,6 +38,8 @@ impl Session {
 pub struct Sessions {
     open: Vec<Session>,
     opened: u64,
+    /// Those that are over, the oldest first.
+    past: VecDeque<Digest>,
 }
 
 impl Sessions {
@@ -45,11 +49,12 @@ impl Sessions {
     /// The kernel has no random bytes.
     pub fn open(&mut self, seal: &Seal, now: Mono) -> io::Result<String> {
         let token = random::token()?;
-        self.open.retain(|session| session.lasts(now));
+        self.end_old(now);
         if self.open.len() >= SESSIONS_MAX {
             let idle = self.open.iter().enumerate().min_by_key(|(_, session)| session.used);
             if let Some((at, _)) = idle {
-                self.open.swap_remove(at);
+                let ended = self.open.swap_remove(at);
+                self.remember(ended.token);
             }
         }
         self.opened += 1;
@@ -61,10 +66,29 @@ impl Sessions {
     /// Whose token it is; the session counts as used.
     pub fn find(&mut self, seal: &Seal, token: &str, now: Mono) -> Option<SessionId> {
         let digest = seal.digest(PURPOSE, token);
-        self.open.retain(|session| session.lasts(now));
+        self.end_old(now);
         let session = self.open.iter_mut().find(|session| session.token == digest)?;
         session.used = now;
         Some(session.id)
+    }
+
+    /// Whether the token opened a session that is over, and was not ended on purpose.
+    pub fn was_open(&self, seal: &Seal, token: &str) -> bool {
+        self.past.contains(&seal.digest(PURPOSE, token))
+    }
+
+    fn end_old(&mut self, now: Mono) {
+        while let Some(at) = self.open.iter().position(|session| !session.lasts(now)) {
+            let ended = self.open.swap_remove(at);
+            self.remember(ended.token);
+        }
+    }
+
+    fn remember(&mut self, token: Digest) {
+        if self.past.len() >= SESSIONS_PAST_MAX {
+            self.past.pop_front();
+        }
+        self.past.push_back(token);
     }
 
     /// Ends one.
@@ -72,8 +96,9 @@ impl Sessions {
         self.open.retain(|session| session.id != id);
     }
 
-    /// Ends all but one, or all.
+    /// Ends all but one, or all. Nothing of what was before counts any more.
     pub fn close_others(&mut self, than: Option<SessionId>) {
+        self.past.clear();
         self.open.retain(|session| Some(session.id) == than);
     }
 }
@@ -128,6 +153,27 @@ mod tests {
         assert!(sessions.find(&seal, &used, Mono::from_ms(SESSION_MS_MAX - 1)).is_some());
         assert_eq!(sessions.find(&seal, &used, Mono::from_ms(SESSION_MS_MAX)), None);
         assert_eq!(sessions.find(&seal, &idle, Mono::from_ms(SESSION_IDLE_MS_MAX)), None);
+    }
+
+    #[test]
+    fn a_session_that_ended_by_itself_is_remembered_and_opens_nothing() {
+        let (seal, mut sessions) = (seal(), Sessions::default());
+        let later = Mono::from_ms(NOON.to_ms() + SESSION_IDLE_MS_MAX);
+        let (idle, ended) =
+            (sessions.open(&seal, NOON).unwrap(), sessions.open(&seal, NOON).unwrap());
+        let id = sessions.find(&seal, &ended, NOON).unwrap();
+        sessions.close(id);
+        assert!(!sessions.was_open(&seal, &idle), "it is open");
+        assert_eq!(sessions.find(&seal, &idle, later), None);
+        assert!(sessions.was_open(&seal, &idle) && !sessions.was_open(&seal, &ended));
+        assert!(!sessions.was_open(&seal, ""));
+        for _ in 0..SESSIONS_MAX + SESSIONS_PAST_MAX {
+            sessions.open(&seal, later).unwrap();
+        }
+        assert_eq!(sessions.past.len(), SESSIONS_PAST_MAX);
+        assert!(!sessions.was_open(&seal, &idle), "others came after it");
+        sessions.close_others(None);
+        assert!(sessions.past.is_empty(), "another password forgets them");
     }
 
     #[test]

@@ -129,3 +129,58 @@ fn a_botnet_does_not_keep_sessions_nor_this_machine_out() {
     let stranger = known(&auth, &caller("192.0.2.1", "", RIGHT), NOON);
     assert_eq!(stranger, Err(Refused::TooManyTries(1)));
 }
+
+/// A botnet that guesses since long, and asks again before each of these.
+fn besiege(auth: &Auth, now: Mono) {
+    for n in 1..=50 {
+        let _ = known(auth, &caller(&format!("{n}.51.100.7"), "", WRONG), now);
+    }
+}
+
+#[test]
+fn a_botnet_does_not_keep_out_who_logged_in_before() {
+    let (auth, _alone) = guarded();
+    let at = |s: u64| Mono::from_ms(NOON.to_ms() + s * 1000);
+    assert_eq!(known(&auth, &caller("203.0.113.5", "", RIGHT), at(0)), Ok(Who::Basic));
+    let token = auth.open_session(at(0)).unwrap();
+    let cookie = format!("{}={token}", cookie::NAME);
+    // A day later the session is over, and what was remembered of the password too.
+    besiege(&auth, at(86_400));
+    assert_eq!(known(&auth, &caller("203.0.113.5", "", RIGHT), at(86_400)), Ok(Who::Basic));
+    besiege(&auth, at(86_410));
+    let elsewhere = known(&auth, &caller("192.0.2.77", "", RIGHT), at(86_410));
+    assert!(matches!(elsewhere, Err(Refused::TooManyTries(_))), "{elsewhere:?}");
+    let elsewhere = known(&auth, &caller("192.0.2.77", &cookie, RIGHT), at(86_410));
+    assert_eq!(elsewhere, Ok(Who::Basic), "its browser was logged in before");
+    // Wrong ones make known addresses wait as they make any other.
+    let asked = (0..9).map(|_| known(&auth, &caller("203.0.113.5", "", WRONG), at(90_000)));
+    let refused = asked.filter(|who| *who == Err(Refused::WrongPassword)).count();
+    assert_eq!(refused, TRIES_FREE as usize);
+}
+
+#[test]
+fn from_a_new_address_a_log_in_waits_for_its_turn_among_those_who_guess() {
+    let (auth, _alone) = guarded();
+    // With a number in whose lanes these two networks are apart.
+    auth.lock().throttle = Throttle::new(3);
+    // One network guesses for ten minutes.
+    let mut ms = 0;
+    while ms < 600_000 {
+        let bot = format!("198.51.100.{}", ms / 100 % 250);
+        let _ = known(&auth, &caller(&bot, "", WRONG), Mono::from_ms(NOON.to_ms() + ms));
+        ms += 100;
+    }
+    let mut waited_s = 0;
+    loop {
+        let now = Mono::from_ms(NOON.to_ms() + ms + waited_s * 1000);
+        let _ = known(&auth, &caller("198.51.100.251", "", WRONG), now);
+        match known(&auth, &caller("203.0.113.5", "", RIGHT), now) {
+            Err(Refused::TooManyTries(s)) => waited_s += s,
+            who => {
+                assert_eq!(who, Ok(Who::Basic));
+                break;
+            }
+        }
+    }
+    assert!(waited_s <= 2, "{waited_s}");
+}

@@ -1,0 +1,173 @@
+//! The passwords of strangers that are checked. Purpose: strangers all over the world together get
+//! one hash computed each [`STRANGER_TRY_MS`], so that a botnet cannot occupy the processor, and
+//! what networks guess does not use up what is left for others. Non-goals: what each address has
+//! had; passwords. Bound: [`STRANGER_LANES`] lanes.
+//!
+//! A network (an IPv4 /16, an IPv6 /32) tries in one lane, chosen by a number that nobody else
+//! knows. With tries from `n` other lanes under way, each lane is served once in `n + 1` tries' time
+//! at most. So in any such time the others take `n` of the `n + 1` tries, and who comes from a lane
+//! of its own has one within `(n + 1) * STRANGER_TRY_MS`: 1.5 s while one network guesses, 24 s at
+//! the worst. Who shares a lane with a network that guesses shares its turns.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use crate::base::limits::{
+    STRANGER_LANES, STRANGER_LANE_MS, STRANGER_TRIES_BURST, STRANGER_TRY_MS,
+};
+use crate::base::time::Mono;
+use crate::control::auth::bucket::Bucket;
+
+/// Tries from the networks of one lane.
+#[derive(Clone, Copy, Default)]
+struct Lane {
+    /// When one was last wanted.
+    asked: Option<Mono>,
+    /// When one was last granted.
+    served: Option<Mono>,
+}
+
+/// The lanes, and the budget they share.
+pub struct Lanes {
+    salt: u64,
+    lanes: [Lane; STRANGER_LANES],
+    bucket: Bucket,
+}
+
+impl Lanes {
+    /// Nobody has tried. `salt`: what nobody else knows.
+    pub fn new(salt: u64) -> Lanes {
+        let lanes = [Lane::default(); STRANGER_LANES];
+        Lanes { salt, lanes, bucket: Bucket::new(STRANGER_TRY_MS, STRANGER_TRIES_BURST) }
+    }
+
+    /// Takes a try for somebody of this source.
+    ///
+    /// # Errors
+    /// When there may be one.
+    pub fn take(&mut self, source: IpAddr, now: Mono) -> Result<(), Mono> {
+        let at = self.lane_of(source);
+        let Some(lane) = self.lanes.get_mut(at) else { return Ok(()) };
+        lane.asked = Some(now);
+        let served = lane.served;
+        let lasts = Duration::from_millis(STRANGER_LANE_MS);
+        let is_active = |lane: &&Lane| lane.asked.is_some_and(|asked| now.since(asked) < lasts);
+        let active = self.lanes.iter().filter(is_active).count() as u64;
+        let turn = Duration::from_millis(active * STRANGER_TRY_MS);
+        // A lane that is alone has the whole budget.
+        let next = served.filter(|_| active > 1).map_or(now, |served| served + turn);
+        let free = self.bucket.free_at(now);
+        if next.max(free) > now {
+            return Err(next.max(free));
+        }
+        self.bucket.take(now);
+        if let Some(lane) = self.lanes.get_mut(at) {
+            lane.served = Some(now);
+        }
+        Ok(())
+    }
+
+    fn lane_of(&self, source: IpAddr) -> usize {
+        let network = match source {
+            IpAddr::V4(v4) => u64::from(v4.to_bits() >> 16),
+            IpAddr::V6(v6) => 1 << 32 | (v6.to_bits() >> 96) as u64,
+        };
+        // SplitMix64's mixing function (Steele, Lea, Flood 2014).
+        let mut mixed = network ^ self.salt;
+        for factor in [0xBF58_476D_1CE4_E5B9, 0x94D0_49BB_1331_11EB_u64] {
+            mixed = (mixed ^ mixed >> 30).wrapping_mul(factor);
+        }
+        ((mixed ^ mixed >> 31) % STRANGER_LANES as u64) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const WORST: Duration = Duration::from_millis(STRANGER_LANES as u64 * STRANGER_TRY_MS);
+
+    fn network(number: usize) -> IpAddr {
+        IpAddr::from([10 + (number / 256) as u8, (number % 256) as u8, 0, 1])
+    }
+
+    /// Bots of `networks` networks that ask whenever they like, each from an address of its own, and
+    /// from a minute on one who asks as soon as he may, from elsewhere: how long he waits.
+    fn wait(seed: u64, networks: usize) -> (Lanes, Duration) {
+        let mut dice = fastrand::Rng::with_seed(seed);
+        let mut lanes = Lanes::new(dice.u64(..));
+        let bots: Vec<IpAddr> = (0..networks).map(network).collect();
+        let attacked: Vec<usize> = bots.iter().map(|bot| lanes.lane_of(*bot)).collect();
+        let operator = (1000..).map(network).find(|at| !attacked.contains(&lanes.lane_of(*at)));
+        let operator = operator.expect("a lane is free");
+        let begins = Mono::from_ms(60_000 + dice.u64(..2_000));
+        let mut asks_at = begins;
+        for ms in 0..200_000 {
+            let now = Mono::from_ms(ms);
+            // Networks begin one after another, some when the one who waits is there already.
+            for _ in 0..3 {
+                let from = dice.usize(..networks);
+                if ms >= 1_100 * from as u64 {
+                    let _ = lanes.take(bots[from], now);
+                }
+            }
+            if now >= asks_at {
+                match lanes.take(operator, now) {
+                    Ok(()) => return (lanes, now.since(begins)),
+                    Err(at) => asks_at = at.max(now + Duration::from_millis(1)),
+                }
+            }
+        }
+        unreachable!("seed {seed}: never, with {networks} networks")
+    }
+
+    #[test]
+    fn one_network_that_guesses_leaves_every_second_try_to_others() {
+        for seed in 0..50 {
+            let (_, waited) = wait(seed, 1);
+            assert!(waited.as_millis() as u64 <= 2 * STRANGER_TRY_MS, "seed {seed}: {waited:?}");
+        }
+    }
+
+    #[test]
+    fn from_a_lane_without_guesses_the_wait_is_bounded() {
+        for seed in 0..50 {
+            for networks in [2, 5, 20, 60] {
+                let (lanes, waited) = wait(seed, networks);
+                let guessed = lanes.lanes.iter().filter(|lane| lane.asked.is_some()).count() as u64;
+                let bound = Duration::from_millis(guessed * STRANGER_TRY_MS);
+                assert!(bound <= WORST && waited <= bound, "seed {seed}: {waited:?} > {bound:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn networks_from_everywhere_get_no_more_than_the_budget() {
+        let mut lanes = Lanes::new(7);
+        let granted = |lanes: &mut Lanes, from_ms: u64, ms: u64| {
+            let asked = (from_ms..from_ms + ms)
+                .filter(|&ms| lanes.take(network(ms as usize % 2000), Mono::from_ms(ms)).is_ok());
+            asked.count() as u64
+        };
+        let first = granted(&mut lanes, 100_000, 30_000);
+        assert!(first <= STRANGER_TRIES_BURST - 1 + 30_000 / STRANGER_TRY_MS, "{first}");
+        let more = granted(&mut lanes, 130_000, 30_000);
+        assert!(more <= 30_000 / STRANGER_TRY_MS, "{more}");
+        // Nothing of it lies idle while all want it.
+        assert!(more + STRANGER_TRIES_BURST >= 30_000 / STRANGER_TRY_MS, "{more}");
+    }
+
+    #[test]
+    fn addresses_of_a_network_share_a_lane_and_networks_are_spread() {
+        let lanes = Lanes::new(3);
+        let lane = |text: &str| lanes.lane_of(text.parse().unwrap());
+        assert_eq!(lane("192.0.2.1"), lane("192.0.200.255"));
+        assert_eq!(lane("2001:db8:1::"), lane("2001:db8:ffff:1::"));
+        let mut used: Vec<usize> = (0..1000).map(|n| lanes.lane_of(network(n))).collect();
+        used.sort_unstable();
+        used.dedup();
+        assert_eq!(used.len(), STRANGER_LANES);
+        let other = Lanes::new(4);
+        assert!((0..100).any(|n| lanes.lane_of(network(n)) != other.lane_of(network(n))));
+    }
+}
