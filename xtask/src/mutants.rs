@@ -339,7 +339,8 @@ mod tests {
         let behind = program.split("\n[dependencies]\n").nth(1).unwrap();
         let used = behind.lines().take_while(|line| !line.starts_with('['));
         for name in used.filter_map(|line| line.split_once(" = ")).map(|(name, _)| name) {
-            let is_used = text.contains(&format!("{}::", name.replace('-', "_")));
+            let import = format!("use {}::", name.replace('-', "_"));
+            let is_used = text.lines().any(|line| line.trim_start().starts_with(&import));
             assert!(!is_used || DEPENDENCIES.contains(&name), "the core uses {name}");
         }
         remove_folder(&to).unwrap();
