@@ -82,18 +82,24 @@ fn nearest_stranger(proxy: IpAddr, hops: &[Option<IpAddr>], proxies: &Proxies) -
     last
 }
 
-/// The parts between separators that are not within quotes (RFC 7239, 4; RFC 9110, 5.6.4).
+/// The parts between separators that are not within quotes (RFC 7239, 4; RFC 9110, 5.6.4). A text
+/// whose last quote is left open has one part that says nothing: it may have swallowed others.
 fn split(text: &str, separator: char) -> Vec<&str> {
     let (mut is_quoted, mut is_escaped) = (false, false);
-    text.split(|c| {
+    let parts = text.split(|c| {
         let escapes = is_quoted && !is_escaped && c == '\\';
         if c == '"' && !is_escaped {
             is_quoted = !is_quoted;
         }
         is_escaped = escapes;
         c == separator && !is_quoted
-    })
-    .collect()
+    });
+    let parts = parts.collect();
+    if is_quoted {
+        vec![""]
+    } else {
+        parts
+    }
 }
 
 /// The address of an element's `for`, if it has one and that is an address.
@@ -181,6 +187,7 @@ mod tests {
             ("proto=https", "127.0.0.1"),
             ("for=192.0.2.7;for=192.0.2.8", "127.0.0.1"),
             ("for=\"192.0.2.7", "127.0.0.1"),
+            ("for=192.0.2.8;by=\"a, for=192.0.2.7", "127.0.0.1"),
             ("192.0.2.7", "127.0.0.1"),
             ("", "127.0.0.1"),
         ] {

@@ -3,7 +3,6 @@
 //! Non-goals: everybody else's connections, which are never read here. Bound: [`PROXY_HEADER_MS_MAX`];
 //! a header that is not whole yet stays in the socket.
 
-use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
@@ -11,9 +10,12 @@ use std::time::Duration;
 use smol::future::FutureExt;
 
 use crate::base::limits::PROXY_HEADER_MS_MAX;
+use crate::rtmp::server::Refusal;
 use crate::system::proxy::header::HeaderError;
 use crate::system::proxy::{take_whole, Client, Opening};
 use crate::system::reactor::{Sleep, Watched};
+
+use super::refusals::Asked;
 
 /// Why it is not known whom a connection is for.
 #[derive(Debug)]
@@ -28,19 +30,16 @@ pub(super) enum Unnamed {
     Broken(HeaderError),
 }
 
-impl fmt::Display for Unnamed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+impl Unnamed {
+    /// As a refusal.
+    ///
+    /// # Errors
+    /// It is no more than a connection that has ended.
+    pub(super) fn refusal(&self) -> Result<(Refusal, Asked<'static>), &io::Error> {
         match self {
-            Unnamed::Left(error) => write!(f, "{error}"),
-            Unnamed::Bare => f.write_str(
-                "it is in [proxy] from, and its connection does not begin with a PROXY header; set \
-                 send-proxy or send-proxy-v2 there",
-            ),
-            Unnamed::Late => {
-                let s = PROXY_HEADER_MS_MAX / 1000;
-                write!(f, "it is in [proxy] from, and sent no PROXY header within {s} s")
-            }
-            Unnamed::Broken(error) => write!(f, "its PROXY header cannot be read: {error}"),
+            Unnamed::Left(error) => Err(error),
+            Unnamed::Bare | Unnamed::Late => Ok((Refusal::NoProxyHeader, Asked::Nothing)),
+            Unnamed::Broken(error) => Ok((Refusal::BadProxyHeader, Asked::Header(*error))),
         }
     }
 }

@@ -17,6 +17,7 @@ use crate::base::limits::RTMP_REFUSALS_MAX;
 use crate::base::redact::scrub_registered;
 use crate::base::time::Mono;
 use crate::rtmp::server::Refusal;
+use crate::system::proxy::header::HeaderError;
 use crate::system::reason::Why;
 use crate::system::snapshot::{text, RefusalStatus, Text};
 
@@ -39,6 +40,8 @@ pub(super) enum Asked<'a> {
     App(&'a str),
     /// A stream's name, which may be a key.
     Name(&'a str),
+    /// Nothing: this is what was wrong with the header before it.
+    Header(HeaderError),
     /// Nothing that may be shown, or that matters.
     Nothing,
 }
@@ -49,6 +52,7 @@ impl Asked<'_> {
         let (said, is_name) = match self {
             Asked::App(app) => (app, false),
             Asked::Name(name) => (name, true),
+            Asked::Header(error) => return text(error),
             Asked::Nothing => return Text::new(),
         };
         let said = said.split(['?', '#']).next().unwrap_or_default();

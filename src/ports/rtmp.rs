@@ -5,7 +5,6 @@
 //! [`RTMP_PENDING_MAX`]: crate::base::limits::RTMP_PENDING_MAX
 
 use std::cell::{Cell, RefCell};
-use std::fmt;
 use std::io;
 use std::net::{IpAddr, Shutdown as Half, SocketAddr};
 use std::panic::AssertUnwindSafe;
@@ -34,7 +33,6 @@ use crate::system::proxy::{Client, Proxies};
 use crate::system::reactor::Sleep;
 use crate::system::shutdown::Shutdown;
 use crate::system::snapshot::{text, RtmpServerStatus, ViewerStatus};
-use crate::system::sockets::source;
 
 use super::door::{Door, Newcomer, Undecided};
 use super::proxied::Unnamed;
@@ -156,7 +154,7 @@ impl RtmpPort {
             Err(why) => return self.turn_away(newcomer.peer, &why),
         };
         let Newcomer { socket, id, undecided, .. } = newcomer;
-        let peer = client.address;
+        let (peer, source) = (client.address, client.source());
         let admitted = match Link::new(socket) {
             Ok(mut link) => {
                 link.count_into(Rc::clone(&self.bytes_in));
@@ -164,7 +162,7 @@ impl RtmpPort {
             }
             Err(error) => Err(LinkEnd::Io(error)),
         };
-        let arrival = |link, session| Arrival { link, session, peer, id, undecided };
+        let arrival = |link, session| Arrival { link, session, peer, source, id, undecided };
         match admitted {
             Ok(Some((link, session, Wish::Play))) => {
                 self.play(context, arrival(link, session)).await;
@@ -174,31 +172,32 @@ impl RtmpPort {
             }
             Ok(None) => {}
             Err(LinkEnd::Session(SessionError::Handshake(HandshakeError::ProxyHeader))) => {
-                self.broke(peer, &"it sent a PROXY header, and is not in [proxy] from");
+                count(&self.protocol_errors);
+                self.note(Refusal::ProxyHeader, peer, "", Asked::Nothing);
             }
-            Err(end @ LinkEnd::Session(_)) => self.broke(peer, &end),
+            Err(end @ LinkEnd::Session(_)) => {
+                count(&self.protocol_errors);
+                if self.broken.borrow_mut().occurs(clock::mono()) {
+                    warn!("rtmp: closed {peer}: {end}");
+                }
+            }
             Err(end) => debug!("rtmp: {peer} left before it played or published: {end}"),
         }
     }
 
     /// Closes a proxy's connection that is for nobody we know.
     fn turn_away(&self, proxy: SocketAddr, why: &Unnamed) {
-        match why {
-            Unnamed::Left(error) => debug!("rtmp: {proxy} left before it named a client: {error}"),
-            why => self.broke(proxy, why),
-        }
-    }
-
-    /// Counts a peer that has broken the protocol.
-    fn broke(&self, peer: SocketAddr, how: &dyn fmt::Display) {
-        count(&self.protocol_errors);
-        if self.broken.borrow_mut().occurs(clock::mono()) {
-            warn!("rtmp: closed {peer}: {how}");
+        match why.refusal() {
+            Ok((refusal, asked)) => {
+                count(&self.protocol_errors);
+                self.note(refusal, proxy, "", asked);
+            }
+            Err(error) => debug!("rtmp: {proxy} left before it named a client: {error}"),
         }
     }
 
     async fn play(&self, context: &Context, arrival: Arrival) {
-        let Arrival { link, mut session, peer, id, undecided } = arrival;
+        let Arrival { link, mut session, peer, source, id, undecided } = arrival;
         let agent = session.peer().flash_version.clone();
         let status = ViewerStatus {
             id,
@@ -207,7 +206,7 @@ impl RtmpPort {
             since: clock::mono(),
             ..Default::default()
         };
-        let seat = match self.viewers.seat(status, source(peer.ip())) {
+        let seat = match self.viewers.seat(status, source) {
             Ok(seat) => seat,
             Err(refusal) => {
                 let is_share = refusal == Refusal::ShareTaken;
@@ -227,7 +226,7 @@ impl RtmpPort {
     }
 
     async fn publish(&self, context: &Context, arrival: Arrival, by_key: bool) {
-        let Arrival { mut link, mut session, peer, id, undecided } = arrival;
+        let Arrival { mut link, mut session, peer, id, undecided, .. } = arrival;
         let Context { programme, shutdown, .. } = context;
         let now = clock::mono();
         let agent = session.peer().flash_version.clone();
@@ -364,6 +363,8 @@ struct Arrival {
     link: Link,
     session: ServerSession,
     peer: SocketAddr,
+    /// Whom it counts for.
+    source: IpAddr,
     id: u64,
     undecided: Undecided,
 }

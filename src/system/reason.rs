@@ -93,7 +93,7 @@ pub enum Parameter<'a> {
 
 impl Why {
     /// Every code there is.
-    pub const CODES: [&'static str; 29] = [
+    pub const CODES: [&'static str; 32] = [
         "not_mpegts",
         "sender_not_allowed",
         "no_pat",
@@ -118,6 +118,9 @@ impl Why {
         "key_not_set",
         "publishing_off",
         "busy",
+        "proxy_header",
+        "no_proxy_header",
+        "bad_proxy_header",
         "sound_codec",
         "sound_unusable",
         "sound_times",
@@ -323,6 +326,17 @@ fn refused(f: &mut fmt::Formatter<'_>, why: Refusal, address: &str, asked: &str)
             write!(f, "publishing is switched off. Switch on enabled in [input.rtmp].")
         }
         Refusal::PublishBusy => write!(f, "another publisher is live."),
+        Refusal::ProxyHeader => write!(
+            f,
+            "it sent a PROXY header, and is not in [proxy] from. If it is your load balancer, add \
+             it there."
+        ),
+        Refusal::NoProxyHeader => write!(
+            f,
+            "it is in [proxy] from, and its connection did not begin with a PROXY header. Set \
+             send-proxy or send-proxy-v2 on it, or take it out of [proxy] from."
+        ),
+        Refusal::BadProxyHeader => write!(f, "its PROXY header cannot be read: {asked}."),
         Refusal::StreamNotFound => {
             write!(f, "it wanted to play \"{asked}\", the only stream is \"stream\".")
         }
@@ -482,6 +496,9 @@ mod tests {
             refused(Refusal::PublishNeedsSetting),
             refused(Refusal::PublishDenied),
             refused(Refusal::PublishBusy),
+            refused(Refusal::ProxyHeader),
+            refused(Refusal::NoProxyHeader),
+            refused(Refusal::BadProxyHeader),
             Why::SoundCodec(codec),
             Why::SoundUnusable(error),
             Why::SoundTimes(-10_049),

@@ -132,13 +132,16 @@ fn headers_are_read_however_they_come() {
     assert!(is_logged("from 2001:db8::12: refused"));
 }
 
+/// A log-in with a wrong password, for a client.
+type Way<'a> = &'a dyn Fn(&str) -> Vec<u8>;
+
 #[test]
 fn wrong_passwords_count_for_the_client_and_not_for_its_proxy() {
     let _alone = alone();
     let by_header = |client: &str| [&v1(client)[..], &log_in("Password", "")].concat();
     let by_field = |client: &str| log_in("Password", &format!("X-Forwarded-For: {client}\r\n"));
     let by_element = |client: &str| log_in("Password", &format!("Forwarded: for={client}\r\n"));
-    let ways: [&dyn Fn(&str) -> Vec<u8>; 3] = [&by_header, &by_field, &by_element];
+    let ways: [Way<'_>; 3] = [&by_header, &by_field, &by_element];
     for bytes in ways {
         let control = guarded();
         let tried = |from, client| status(&say_from(from, control.http(), &bytes(client)));

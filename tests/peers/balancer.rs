@@ -2,36 +2,28 @@
 //! the manual sets it up. An edge that dies takes its own viewers' connections with it and nothing
 //! else; an origin that dies takes none.
 
-use std::fs;
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::process::Command;
+use std::net::SocketAddr;
 use std::time::Instant;
 
-use crate::child::{signal, Tool};
+use crate::child::signal;
 use crate::frames::only_grows;
+use crate::haproxy::{free_address, of_the_manual, HaProxy};
 use crate::machine;
 use crate::player::Player;
-use crate::program::{Folder, Program};
+use crate::program::Program;
 use crate::wait::{self, seconds};
 
 /// HAProxy, and where it takes viewers.
 struct Balancer {
     address: SocketAddr,
-    tool: Tool,
-    _folder: Folder,
+    tool: HaProxy,
 }
 
 impl Balancer {
     /// Starts it in front of these edges, with the manual's own configuration.
     fn start(edges: [&Program; 2]) -> Balancer {
-        let folder = Folder::new();
-        let free = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let address = free.local_addr().expect("the port it got");
-        drop(free);
-        let manual = include_str!("../../src/MANUAL.md");
-        let block = manual.split("```haproxy\n").nth(1).and_then(|rest| rest.split("```").next());
-        let mut config =
-            block.expect("the manual has one").replace(":1935\n", &format!("{address}\n"));
+        let address = free_address();
+        let mut config = of_the_manual(0).replace(":1935\n", &format!("{address}\n"));
         for (number, edge) in (1..).zip(edges) {
             let line = format!("edge{number}.example.com:1935 check port 8081");
             assert!(config.contains(&line), "{line} is not in:\n{config}");
@@ -39,16 +31,7 @@ impl Balancer {
             config = config.replace(&line, &here);
         }
         assert!(!config.contains("example.com"), "{config}");
-        let file = folder.file("haproxy.cfg");
-        fs::write(&file, &config).expect("its configuration");
-        let mut command = Command::new("haproxy");
-        // Debian keeps it where a user's PATH does not look.
-        let path = std::env::var("PATH").unwrap_or_default();
-        command.env("PATH", format!("{path}:/usr/sbin")).args(["-db", "-f"]).arg(&file);
-        let tool = Tool::start(&mut command, folder.path(), "haproxy");
-        let accepts = wait::holds(seconds(10), || TcpStream::connect(address).is_ok());
-        assert!(accepts, "HAProxy does not accept:\n{}\n{config}", tool.output());
-        Balancer { address, tool, _folder: folder }
+        Balancer { address, tool: HaProxy::start(&config, &[address]) }
     }
 
     /// A viewer that has its picture.

@@ -25,6 +25,12 @@ pub enum Refusal {
     PublishName,
     /// Somebody else publishes.
     PublishBusy,
+    /// A PROXY header from somebody who is not one of the proxies that are believed.
+    ProxyHeader,
+    /// No PROXY header from one of those.
+    NoProxyHeader,
+    /// One that cannot be read.
+    BadProxyHeader,
 }
 
 impl Refusal {
@@ -41,11 +47,14 @@ impl Refusal {
             Refusal::PublishKeyRequired => "wrong_key",
             Refusal::PublishName => "wrong_stream",
             Refusal::PublishBusy => "busy",
+            Refusal::ProxyHeader => "proxy_header",
+            Refusal::NoProxyHeader => "no_proxy_header",
+            Refusal::BadProxyHeader => "bad_proxy_header",
         }
     }
 
     /// Whether it was a publisher that was refused, or may have been: what asks for another
-    /// application never says what for.
+    /// application, or is refused before it asks, never says what for.
     pub const fn concerns_publishers(self) -> bool {
         !matches!(
             self,
@@ -80,6 +89,9 @@ impl Refusal {
                 ("NetStream.Publish.BadName", "The only stream to publish is live/stream.")
             }
             Refusal::PublishBusy => ("NetStream.Publish.BadName", "Another publisher is live."),
+            Refusal::ProxyHeader | Refusal::NoProxyHeader | Refusal::BadProxyHeader => {
+                ("NetConnection.Connect.Rejected", "The connection does not begin as it has to.")
+            }
         }
     }
 }
