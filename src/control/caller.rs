@@ -169,6 +169,11 @@ mod tests {
         }
         let proxied = Caller { peer: "127.0.0.1".parse().ok(), is_forwarded: true, ..NOBODY };
         assert!(!proxied.is_here(), "a proxy on this machine lends nobody its place");
+        let silent = Caller { is_forwarded: false, is_proxy: true, ..proxied };
+        assert!(!silent.is_here() && silent.may_be_here() && !proxied.may_be_here());
+        for caller in [proxied, silent] {
+            assert!(!caller.source().is_loopback(), "nor its tries: {}", caller.source());
+        }
     }
 
     #[test]

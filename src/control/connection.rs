@@ -58,9 +58,9 @@ pub struct Behind {
 /// Serves a client until the connection ends.
 pub async fn serve(stream: Async<TcpStream>, mut door: Door, behind: Rc<Behind>, seat: impl Seat) {
     seat.waits();
-    let mut begun = Vec::new();
+    let mut early = Vec::new();
     if door.is_proxy() {
-        match introduce(&stream, &mut door, &mut begun, &seat).await {
+        match introduce(&stream, &mut door, &mut early, &seat).await {
             Ok(()) => {}
             Err(End::Silent) => return,
             Err(End::Refused(refusal)) => {
@@ -71,17 +71,17 @@ pub async fn serve(stream: Async<TcpStream>, mut door: Door, behind: Rc<Behind>,
     }
     let wire = match behind.tls.as_ref().filter(|_| door.port == Port::Http) {
         None => Wire::Plain(stream),
-        Some(tls) => match tls.open(stream, &begun, door.source(), &behind.turns).await {
+        Some(tls) => match tls.open(stream, &early, door.source(), &behind.turns).await {
             Speech::Secure(wire) => {
                 door.secure = true;
                 wire
             }
             Speech::Plain(wire) if door.is_wire_here() => wire,
-            Speech::Plain(wire) => return send_to_https(wire, begun, door, &behind).await,
+            Speech::Plain(wire) => return send_to_https(wire, early, door, &behind).await,
             Speech::Gone => return,
         },
     };
-    let mut client = Client::new(wire, begun);
+    let mut client = Client::new(wire, early);
     let mut kept = false;
     loop {
         seat.waits();
@@ -104,13 +104,13 @@ pub async fn serve(stream: Async<TcpStream>, mut door: Door, behind: Rc<Behind>,
 async fn introduce(
     stream: &Async<TcpStream>,
     door: &mut Door,
-    begun: &mut Vec<u8>,
+    early: &mut Vec<u8>,
     seat: &impl Seat,
 ) -> Result<(), End> {
-    match within(PROXY_HEADER_MS_MAX, door.read_header(stream, begun)).await {
+    match within(PROXY_HEADER_MS_MAX, door.read_header(stream, early)).await {
         Some(read) => read?,
         // Silence is no mistake: proxies open connections ahead.
-        None if begun.is_empty() => return Err(End::Silent),
+        None if early.is_empty() => return Err(End::Silent),
         None => return Err(Refusal::TooSlow.into()),
     }
     match door.is_proxy() || seat.counts_for(door.source()) {
@@ -128,9 +128,9 @@ pub async fn turn_away(wire: Wire, refusal: Refusal) {
 
 /// Tells who speaks plain HTTP where to go. A request other than to look at something is not sent
 /// elsewhere: what was in it has travelled in the open, and its sender shall notice.
-async fn send_to_https(wire: Wire, begun: Vec<u8>, door: Door, behind: &Behind) {
+async fn send_to_https(wire: Wire, early: Vec<u8>, door: Door, behind: &Behind) {
     let meter = &behind.sources.meter;
-    let mut client = Client::new(wire, begun);
+    let mut client = Client::new(wire, early);
     let answer = match client.read_head(false).await {
         Ok(head) => {
             meter.refuse(door.peer, &"plain HTTP, where HTTPS is spoken");

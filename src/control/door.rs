@@ -72,16 +72,16 @@ impl Door {
     }
 
     /// Waits for the connection's first bytes, and takes a header off it that they may be. Bytes of
-    /// another kind that cannot be left in the socket go into `begun`.
+    /// another kind that cannot be left in the socket go into `early`.
     ///
     /// # Errors
-    /// What begins as a header is none, or the connection is gone.
+    /// What begins as a header is not one, or the connection is gone.
     pub async fn read_header(
         &mut self,
         stream: &Async<TcpStream>,
-        begun: &mut Vec<u8>,
+        early: &mut Vec<u8>,
     ) -> Result<(), End> {
-        match stream.read_with(|socket| proxy::take_pieces(socket, begun)).await? {
+        match stream.read_with(|socket| proxy::take_pieces(socket, early)).await? {
             Opening::Header(Named::Client(client)) => {
                 self.peer = client.ip();
                 self.way = Way::Named;

@@ -62,7 +62,7 @@ pub enum Refusal {
     BadExpectation,
     /// A PROXY header that is not a believed proxy's first word.
     ProxyHeader,
-    /// A PROXY header of one of those that is none.
+    /// A PROXY header that cannot be read.
     BadProxyHeader(HeaderError),
     /// Head or body did not come in time.
     TooSlow,
@@ -262,7 +262,7 @@ impl Fields {
         match name.as_str() {
             "host" => self.hosts += 1,
             name if speaks_for_another(name) => {
-                // Told once whatever they say: what cannot be passed on must not look like nothing.
+                // Said once, whatever they are: what cannot be passed on must not look like nothing.
                 if !self.forwarding.is_any() {
                     self.passed_on += "forwarded: yes\r\n";
                 }

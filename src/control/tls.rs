@@ -61,16 +61,16 @@ impl Tls {
         Ok(Tls { files, config, stamp })
     }
 
-    /// Waits for the first byte of a client from `source`, unless it has `begun` already, and shakes
+    /// Waits for the first byte of a client from `source`, unless some of it came `early`, and shakes
     /// hands if it asks for that.
     pub async fn open(
         &self,
         stream: Async<TcpStream>,
-        begun: &[u8],
+        early: &[u8],
         source: IpAddr,
         turns: &Rc<Turns>,
     ) -> Speech {
-        if !begun.is_empty() {
+        if !early.is_empty() {
             return Speech::Plain(Wire::Plain(stream));
         }
         let mut first = [0];

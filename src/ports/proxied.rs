@@ -26,7 +26,7 @@ pub(super) enum Unnamed {
     Bare,
     /// The header did not come in time.
     Late,
-    /// The header is none.
+    /// The header cannot be read.
     Broken(HeaderError),
 }
 

@@ -202,8 +202,8 @@ fn what_is_no_header_of_a_proxy_is_refused_and_shown() {
     }
     is_refused(&program, "bad_proxy_header", "127.0.0.2");
     // One that does not come whole is not waited for without end.
-    for begun in [&line[..20], V2, b"\r"] {
-        is_closed_upon(PROXY, program.rtmp, begun);
+    for start in [&line[..20], V2, b"\r"] {
+        is_closed_upon(PROXY, program.rtmp, start);
     }
     for header in [line, &[V2, b"\x20\0\0\0"].concat()] {
         is_closed_upon(STRANGER, program.rtmp, &[header, &hello].concat());

@@ -86,7 +86,7 @@ impl fmt::Display for HeaderError {
 /// Looks at the first bytes of a connection, as far as they have come.
 ///
 /// # Errors
-/// They begin as a header does, and are none.
+/// They begin as a header does, and are not one.
 pub fn parse(input: &[u8]) -> Result<Beginning, HeaderError> {
     if input.starts_with(V1_START) {
         version_1(input)

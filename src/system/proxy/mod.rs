@@ -81,8 +81,8 @@ impl Client {
     }
 }
 
-/// An address that a proxy has named: the same, or, where it is a loopback address, one that is none
-/// and that no connection can have (the obsolete form of RFC 4291, 2.5.5.1). A proxy on this machine,
+/// An address that a proxy has named: the same, or, for a loopback address, another that no connection
+/// can have (the obsolete form of RFC 4291, 2.5.5.1). A proxy on this machine,
 /// and one whose clients are beside it, lends nobody this machine's rights.
 pub fn distant(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
@@ -99,7 +99,7 @@ pub enum Opening {
     Header(Named),
     /// Without one; nothing of the client's own bytes has been taken.
     Bare,
-    /// With something that begins as a header and is none.
+    /// With something that begins as a header and is not one.
     Broken(HeaderError),
 }
 
@@ -120,17 +120,17 @@ pub fn take_whole(socket: &TcpStream) -> io::Result<Opening> {
 }
 
 /// The same, piece by piece, for a connection whose readiness is a matter of what lies unread in it:
-/// what has come of a header goes into `begun`. Without a header, those are the client's own bytes.
+/// what has come of a header goes into `early`. Without a header, those are the client's own bytes.
 ///
 /// # Errors
 /// `WouldBlock`: more of it has to come. Another: the connection is gone.
-pub fn take_pieces(socket: &TcpStream, begun: &mut Vec<u8>) -> io::Result<Opening> {
+pub fn take_pieces(socket: &TcpStream, early: &mut Vec<u8>) -> io::Result<Opening> {
     loop {
-        match look(socket, begun)? {
-            (came, Ok(Beginning::Incomplete)) => begun.extend(take(socket, came)?),
+        match look(socket, early)? {
+            (came, Ok(Beginning::Incomplete)) => early.extend(take(socket, came)?),
             (_, Ok(Beginning::Header { bytes, named })) => {
-                take(socket, bytes.saturating_sub(begun.len()))?;
-                begun.clear();
+                take(socket, bytes.saturating_sub(early.len()))?;
+                early.clear();
                 return Ok(Opening::Header(named));
             }
             (_, Ok(Beginning::Absent)) => return Ok(Opening::Bare),
@@ -139,16 +139,16 @@ pub fn take_pieces(socket: &TcpStream, begun: &mut Vec<u8>) -> io::Result<Openin
     }
 }
 
-/// Looks at what lies unread in a connection, behind what has `begun`: how much that is, and what
+/// Looks at what lies unread in a connection, behind what came `early`: how much that is, and what
 /// both are together.
-fn look(socket: &TcpStream, begun: &[u8]) -> io::Result<(usize, Result<Beginning, HeaderError>)> {
-    let mut bytes = begun.to_vec();
-    bytes.resize(PROXY_HEADER_BYTES_MAX.max(begun.len() + 1), 0);
-    let came = socket.peek(bytes.get_mut(begun.len()..).unwrap_or_default())?;
+fn look(socket: &TcpStream, early: &[u8]) -> io::Result<(usize, Result<Beginning, HeaderError>)> {
+    let mut bytes = early.to_vec();
+    bytes.resize(PROXY_HEADER_BYTES_MAX.max(early.len() + 1), 0);
+    let came = socket.peek(bytes.get_mut(early.len()..).unwrap_or_default())?;
     if came == 0 {
         return Err(ErrorKind::UnexpectedEof.into());
     }
-    bytes.truncate(begun.len() + came);
+    bytes.truncate(early.len() + came);
     Ok((came, header::parse(&bytes)))
 }
 
@@ -237,16 +237,16 @@ mod tests {
         for cut in 1..HEADER.len() {
             let (mut client, server) = connection();
             let (first, last) = HEADER.split_at(cut);
-            let mut begun = Vec::new();
+            let mut early = Vec::new();
             client.write_all(first).unwrap();
-            while begun.len() < cut {
-                let more = take_pieces(&server, &mut begun).unwrap_err();
+            while early.len() < cut {
+                let more = take_pieces(&server, &mut early).unwrap_err();
                 assert_eq!(more.kind(), ErrorKind::WouldBlock);
             }
-            assert_eq!(begun, first);
+            assert_eq!(early, first);
             client.write_all(&[last, b"GET /"].concat()).unwrap();
-            let taken = comes_to(|| take_pieces(&server, &mut begun)).unwrap();
-            assert_eq!((taken, begun.as_slice()), (named(), &b""[..]));
+            let taken = comes_to(|| take_pieces(&server, &mut early)).unwrap();
+            assert_eq!((taken, early.as_slice()), (named(), &b""[..]));
             drop(client);
             server.set_nonblocking(false).unwrap();
             let mut rest = String::new();
@@ -282,19 +282,19 @@ mod tests {
             let (mut client, server) = connection();
             client.write_all(bytes).unwrap();
             assert_eq!(comes_to(|| take_whole(&server)).unwrap(), opening);
-            let mut begun = Vec::new();
-            assert_eq!(take_pieces(&server, &mut begun).unwrap(), opening);
-            assert_eq!((server.peek(&mut [0; 64]).unwrap(), begun.len()), (bytes.len(), 0));
+            let mut early = Vec::new();
+            assert_eq!(take_pieces(&server, &mut early).unwrap(), opening);
+            assert_eq!((server.peek(&mut [0; 64]).unwrap(), early.len()), (bytes.len(), 0));
         }
         // A request whose first letters could have been a header's.
         let (mut client, server) = connection();
         client.write_all(b"P").unwrap();
-        let mut begun = Vec::new();
-        while begun.is_empty() {
-            let _ = take_pieces(&server, &mut begun);
+        let mut early = Vec::new();
+        while early.is_empty() {
+            let _ = take_pieces(&server, &mut early);
         }
         client.write_all(b"UT / HTTP/1.1\r\n").unwrap();
-        assert_eq!(comes_to(|| take_pieces(&server, &mut begun)).unwrap(), Opening::Bare);
-        assert_eq!(begun, b"P");
+        assert_eq!(comes_to(|| take_pieces(&server, &mut early)).unwrap(), Opening::Bare);
+        assert_eq!(early, b"P");
     }
 }

@@ -103,6 +103,17 @@ fn the_catalogues_limits_are_those_of_the_validation() {
 }
 
 #[test]
+fn only_lists_that_may_be_empty_are_emptied() {
+    for (key, may) in [("proxy.from", true), ("input.rtmp.allow", true), ("input.udp.allow", false)]
+    {
+        let mut document = DocumentMut::new();
+        let emptied = put(&mut document, &[(key.to_owned(), Value::List(Vec::new()))]);
+        assert_eq!(emptied.is_ok(), may, "{key}");
+        assert!(config::parse(&document.to_string()).is_ok(), "{key}");
+    }
+}
+
+#[test]
 fn comments_and_order_stay_and_the_program_follows() {
     let before =
         "# mine\n[log]\nlevel = \"warn\" # quiet\n\n[programme]\n# short\nsilence_ms = 700 # ms\n";
