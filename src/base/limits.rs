@@ -538,9 +538,10 @@ const _: () =
 pub const KNOWN_TRIES_BURST: u64 = 4;
 /// Lanes in which the networks of strangers try.
 pub const STRANGER_LANES: usize = 32;
-/// A lane in which nobody has wanted a try for so long has no part in the budget.
+/// Networks are spread over the lanes in another way each so often, and a lane in which nobody has
+/// wanted a try since has no part in the budget.
 pub const STRANGER_LANE_MS: u64 = 60_000;
-// Who waits for his turn as he was told is still there when it comes.
+// Who waits for his turn as he was told has it in time.
 const _: () = assert!(STRANGER_LANES as u64 * STRANGER_TRY_MS + 1_000 < STRANGER_LANE_MS);
 /// Addresses remembered from which somebody logged in.
 pub const KNOWN_SOURCES_MAX: usize = 32;
