@@ -127,11 +127,14 @@ fn year_days(year: u64) -> u64 {
     365 + u64::from(leap)
 }
 
-/// Writes `<name>.gz` into `out`; the file's line in the table of the binary's files.
+/// Writes `<name>` and `<name>.gz` into `out`; the file's line in the table of the binary's files.
 fn compress(folder: &str, name: &str, out: &Path) -> io::Result<String> {
     let source = format!("{folder}/{name}");
     println!("cargo:rerun-if-changed={source}");
-    let bytes = fs::read(&source)?;
+    let text = fs::read_to_string(&source)?;
+    let text = if name.ends_with(".js") { without_comments(&text) } else { text };
+    let bytes = text.into_bytes();
+    fs::write(out.join(name), &bytes)?;
     let file = fs::File::create(out.join(format!("{name}.gz")))?;
     let mut encoder = GzEncoder::new(file, Compression::best());
     encoder.write_all(&bytes)?;
@@ -143,7 +146,15 @@ fn compress(folder: &str, name: &str, out: &Path) -> io::Result<String> {
         _ => (format!("/{name}"), "text/javascript; charset=utf-8"),
     };
     let tag = fnv_1a(&bytes);
-    Ok(format!("    file!({path:?}, {kind:?}, {source:?}, {name:?}, \"{tag:016x}\"),\n"))
+    Ok(format!("    file!({path:?}, {kind:?}, {name:?}, \"{tag:016x}\"),\n"))
+}
+
+/// A script without its lines of comment, which a browser has no use for. Empty ones take their place:
+/// what a browser says of a line is true of the source.
+fn without_comments(text: &str) -> String {
+    let lines =
+        text.lines().map(|line| if line.trim_start().starts_with("//") { "" } else { line });
+    lines.flat_map(|line| [line, "\n"]).collect()
 }
 
 /// FNV-1a, 64 bits: tells one build's file from another's; nothing here is a secret.

@@ -245,7 +245,9 @@ fn ask(folder: &Folder, method: &str, path: &str) -> String {
     let address = fs::read_to_string(folder.0.join("state/http.address")).expect("a file");
     let address: SocketAddr = address.trim().parse().expect("an address");
     let mut stream = std::net::TcpStream::connect(address).expect("it listens");
-    write!(stream, "{method} {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").expect("sent");
+    let token = fs::read_to_string(folder.0.join("state/probe.token")).expect("a file");
+    let fields = format!("Host: localhost\r\nAuthorization: Bearer {}\r\n", token.trim());
+    write!(stream, "{method} {path} HTTP/1.0\r\n{fields}\r\n").expect("sent");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("an answer");
     answer

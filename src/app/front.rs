@@ -8,10 +8,11 @@ use log::{info, warn};
 
 use super::StartError;
 use crate::control::auth::calls::{NotStored, StoreHash};
-use crate::control::auth::{self, Auth};
+use crate::control::auth::{self, Auth, Code};
 use crate::system::clock;
 use crate::system::config::Config;
 use crate::system::settings::{EditError, Settings, SettingsError};
+use crate::system::terminal;
 
 /// Who may use the control page. Without the probe's token the program goes on: the probe then
 /// asks as a stranger.
@@ -21,20 +22,50 @@ pub fn who_may(config: &Config, state: &Path) -> Result<Auth, StartError> {
         warn!("state/{} cannot be written: {error}", auth::PROBE_TOKEN_FILE);
     });
     let password = config.http.password_hash.clone();
-    if password.is_none() {
-        info!(
-            "control: no password is set, so only this machine is answered; \
-             `streamcaster hash-password` makes one"
-        );
-    }
     let known = Auth::new(password, probe.ok()).map_err(|cause| StartError {
         what: "there are no random numbers for the control page's sessions".to_owned(),
         hint: "",
         cause,
     })?;
     known.remember_in(state);
+    // One of an earlier run, without a password.
+    let _ = Code::remove(state);
+    tend_code(&known, state);
     known.offer(auth::Setup::load(state, clock::mono()));
     Ok(known)
+}
+
+/// Sees to it that there is a code while there is no password, and none with one. Waits for the disk.
+fn tend_code(auth: &Auth, state: &Path) {
+    match (auth.is_password_set(), auth.has_code()) {
+        (false, false) => match Code::new(state) {
+            Ok(code) => offer_code(auth, code),
+            Err(error) => warn!("control: there is no code for the page: {error}"),
+        },
+        // Where its file stays it is good for nothing all the same; the next look tries again.
+        (true, true) if Code::remove(state).is_ok() => auth.take_code(None),
+        _ => {}
+    }
+}
+
+/// Writes a code down and says where it stands; the code itself is for a terminal, not for the log.
+fn offer_code(auth: &Auth, mut code: Code) {
+    const LOOK: &str = "control: no password is set: the page can be looked at from this machine";
+    match code.write_down() {
+        Ok(file) => info!(
+            "{LOOK}; to change anything enter the code in {}, or set a password \
+             (`streamcaster hash-password`)",
+            file.display()
+        ),
+        Err(error) => warn!(
+            "{LOOK}; its code for changing anything cannot be written to state/{}: {error}; set a \
+             password (`streamcaster hash-password`)",
+            auth::CODE_FILE
+        ),
+    }
+    let shown = code.secret().expose();
+    terminal::show(&format!("The code for the page, until the program ends: {shown}"));
+    auth.take_code(Some(code));
 }
 
 /// Tells the revision of the settings without waiting for the disk.
@@ -60,5 +91,6 @@ pub fn store_hash(settings: &Settings) -> Box<StoreHash> {
 pub fn follow(settings: &Settings, auth: &Auth) {
     settings.follow();
     auth.adopt(|| settings.current().http.password_hash.clone());
+    tend_code(auth, settings.state_folder());
     auth.tend_setup(clock::mono(), clock::utc());
 }

@@ -165,6 +165,7 @@ mod tests {
             if_none_match: "",
             caller: Caller {
                 peer: "::ffff:192.0.2.7".parse().ok(),
+                local: None,
                 host: "box",
                 origin: "",
                 fetch_site: "",

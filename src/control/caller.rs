@@ -7,8 +7,9 @@
 //! (`Sec-Fetch-Site`, W3C Fetch Metadata 2.1, and `Origin`, RFC 6454, 7), the session's cookie goes
 //! with requests of our own page only, commands with a body must be `application/json`, which no
 //! page may send elsewhere without asking first (Fetch Standard, 2.2.2), and while there is no
-//! password, a Host that is a name of the public DNS is not ours: a name that was made to point here
-//! (DNS rebinding) would have the origin it claims.
+//! password, only names of loopback (RFC 6761, 6.3) and the address that was connected to are ours:
+//! any other name may have been made to point here (DNS rebinding), in a network's own DNS too, and
+//! would have the origin it claims.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
@@ -21,6 +22,8 @@ use crate::system::{proxy, sockets};
 pub struct Caller<'a> {
     /// The peer's address; nothing when the gate did not say.
     pub peer: Option<IpAddr>,
+    /// The address of ours that it connected to; nothing when the gate did not say.
+    pub local: Option<IpAddr>,
     /// Host.
     pub host: &'a str,
     /// Origin.
@@ -88,9 +91,12 @@ impl Caller<'_> {
         matches!(self.fetch_site, "cross-site" | "same-site") && self.fetch_mode != "navigate"
     }
 
-    /// The Host is an address or a name that the public DNS cannot hold.
+    /// The Host is a name of loopback, or an address of it, or the one that was connected to.
     pub fn uses_local_name(&self) -> bool {
-        is_local_name(host_of(self.host))
+        let host = host_of(self.host);
+        let Ok(address) = host.parse::<IpAddr>() else { return is_local_name(host) };
+        let address = address.to_canonical();
+        address.is_loopback() || self.local.is_some_and(|local| local.to_canonical() == address)
     }
 
     /// A browser's script sent it, which would have the browser ask for a password in a window of
@@ -126,18 +132,11 @@ fn host_of(field: &str) -> &str {
     }
 }
 
-/// An address, or a name that the public DNS cannot hold: one label, mDNS (RFC 6762, 3),
-/// home.arpa (RFC 8375), or what private networks use.
+/// A name that leads to loopback wherever it is looked up (RFC 6761, 6.3).
 fn is_local_name(host: &str) -> bool {
-    if host.parse::<IpAddr>().is_ok() {
-        return true;
-    }
     let host = host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase();
-    let endings = [".localhost", ".local", ".lan", ".internal", ".home.arpa"];
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
-    !host.is_empty()
-        && host.bytes().all(plain)
-        && (!host.contains('.') || endings.iter().any(|ending| host.ends_with(ending)))
+    host == "localhost" || (host.ends_with(".localhost") && host.bytes().all(plain))
 }
 
 #[cfg(test)]
@@ -146,6 +145,7 @@ mod tests {
 
     const NOBODY: Caller<'static> = Caller {
         peer: None,
+        local: None,
         host: "",
         origin: "",
         fetch_site: "",
@@ -225,45 +225,61 @@ mod tests {
 
     #[test]
     fn a_name_that_was_made_to_point_here_is_not_ours() {
-        let local = |host| Caller { host, ..NOBODY }.uses_local_name();
+        let local =
+            |host| Caller { host, local: "192.168.1.5".parse().ok(), ..NOBODY }.uses_local_name();
         for name in [
             "192.168.1.5",
             "192.168.1.5:8080",
-            "8.8.8.8:80",
+            "[::ffff:192.168.1.5]",
+            "127.0.0.1",
+            "127.9.9.9:8080",
             "[::1]",
-            "[fd00::1]:8080",
+            "[::1]:8080",
             "localhost",
             "LOCALHOST:8080",
+            "localhost.",
+            "a.localhost",
+            "box.studio.LocalHost:80",
+        ] {
+            assert!(local(name), "{name}");
+        }
+        for name in [
+            "192.168.1.6",
+            "8.8.8.8:80",
+            "[fd00::1]:8080",
+            "0.0.0.0",
+            "[::]",
             "streamcaster",
             "box:8080",
             "box.local",
             "box.lan",
             "box.studio.internal:80",
             "box.home.arpa",
-            "box.local.",
             "my_box",
-            "a.localhost",
-        ] {
-            assert!(local(name), "{name}");
-        }
-        for name in [
             "evil.example",
             "evil.example:8080",
-            "local.evil.example",
-            "evil-local.com",
+            "localhost.evil.example",
+            "evil-localhost",
+            "localhost..",
             "",
             ":80",
             "[evil.example]",
             "10.0.0.5.evil.example",
-            "box.local:x",
+            "localhost:x",
             "[::1]evil",
             "a b",
-            "a/b",
-            "box.local@evil.example",
+            "a b.localhost",
+            "a/b.localhost",
+            "x@localhost",
+            "localhost@evil.example",
             "::1",
+            "2130706433",
+            "127.1",
         ] {
             assert!(!local(name), "{name}");
         }
+        let unsaid = Caller { host: "192.168.1.5", ..NOBODY };
+        assert!(!unsaid.uses_local_name());
     }
 
     #[test]

@@ -11,7 +11,7 @@ use async_io::Async;
 use crate::control::forwarded::Forwarding;
 use crate::control::head::Refusal;
 use crate::control::routes::Port;
-use crate::control::worker::{PEER_FIELD, PORT_FIELD, PROXY_FIELD, SECURE_FIELD};
+use crate::control::worker::{LOCAL_FIELD, PEER_FIELD, PORT_FIELD, PROXY_FIELD, SECURE_FIELD};
 use crate::system::proxy::header::Named;
 use crate::system::proxy::{self, Opening, Proxies};
 use crate::system::sockets::source;
@@ -23,6 +23,8 @@ pub struct Door {
     pub port: Port,
     /// Its address.
     pub peer: IpAddr,
+    /// The address of ours that the connection came to.
+    pub local: Option<IpAddr>,
     /// It came by TLS.
     pub secure: bool,
     /// How it came.
@@ -63,7 +65,7 @@ impl Door {
     /// For a connection from an address.
     pub fn new(port: Port, peer: IpAddr, proxies: &Proxies) -> Door {
         let way = if proxies.have(peer) { Way::Proxy } else { Way::Own };
-        Door { port, peer, secure: false, way }
+        Door { port, peer, local: None, secure: false, way }
     }
 
     /// A proxy that is believed has made the connection, and may begin it with a header.
@@ -120,6 +122,9 @@ impl Door {
     pub fn fields(&self) -> String {
         let mut fields =
             format!("{PORT_FIELD}: {}\r\n{PEER_FIELD}: {}\r\n", self.port.name(), self.peer);
+        if let Some(local) = self.local {
+            fields += &format!("{LOCAL_FIELD}: {local}\r\n");
+        }
         if self.secure {
             fields += &format!("{SECURE_FIELD}: 1\r\n");
         }

@@ -11,13 +11,14 @@
 
 use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::panic::AssertUnwindSafe;
 use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
 use async_io::{Async, Timer};
 use smol::channel::{bounded, Receiver, Sender};
-use smol::future::{or, yield_now, zip};
+use smol::future::{or, yield_now, zip, Future, FutureExt};
 use smol::{LocalExecutor, Task};
 
 use crate::base::events::Condition;
@@ -62,7 +63,7 @@ pub fn run(
             tls.follow().await;
         }
     };
-    executor.spawn(follow).detach();
+    executor.spawn(alone(follow)).detach();
     let open = async {
         let doors = zip(
             accept(http, Port::Http, &executor, &house),
@@ -116,14 +117,16 @@ fn admit(
 ) {
     // Answers leave whole; waiting for more to send would only delay their last packet.
     let _ = stream.get_ref().set_nodelay(true);
-    let door = Door::new(port, from.ip(), &house.behind.proxies);
+    let mut door = Door::new(port, from.ip(), &house.behind.proxies);
+    // Unknown, no address is this machine's own.
+    door.local = stream.get_ref().local_addr().ok().map(|local| local.ip());
     // Whom a proxy's connection is for is not known yet.
     let has_share = !door.is_proxy() && !from.ip().to_canonical().is_loopback();
     if house.make_room(source(from.ip()), has_share) {
         let id = house.ticket();
         let chair = Chair { house: Rc::clone(house), id };
         let behind = Rc::clone(&house.behind);
-        let task = executor.spawn(connection::serve(stream, door, behind, chair));
+        let task = executor.spawn(alone(connection::serve(stream, door, behind, chair)));
         let (source, waiting_since) = (source(from.ip()), Some(id));
         let entry = Entry { id, source, waiting_since, has_asked: false, _task: task };
         house.enter(entry);
@@ -137,8 +140,14 @@ fn admit(
             connection::turn_away(Wire::Plain(stream), Refusal::Unavailable).await;
             drop(refused);
         };
-        executor.spawn(told).detach();
+        executor.spawn(alone(told)).detach();
     }
+}
+
+/// Keeps a panic, which is in the log, from ending more than what it happened in: a connection loses
+/// its seat, the gate goes on.
+async fn alone(work: impl Future<Output = ()>) {
+    let _ = AssertUnwindSafe(work).catch_unwind().await;
 }
 
 /// A connection in the house.

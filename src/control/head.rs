@@ -8,6 +8,7 @@ use std::fmt;
 
 use crate::base::limits::{HTTP_BODY_BYTES_MAX, HTTP_FIELDS_MAX};
 use crate::control::forwarded::Forwarding;
+use crate::control::proxy_fields::speaks_for_another;
 use crate::system::proxy::header::HeaderError;
 
 /// The longest method the gate passes on: CONNECT and OPTIONS have 7 letters.
@@ -261,7 +262,7 @@ impl Fields {
         let name = String::from_utf8_lossy(name).to_ascii_lowercase();
         match name.as_str() {
             "host" => self.hosts += 1,
-            name if speaks_for_another(name) => {
+            name if speaks_for_another(name, value) => {
                 // Said once, whatever they are: what cannot be passed on must not look like nothing.
                 if !self.forwarding.is_any() {
                     self.passed_on += "forwarded: yes\r\n";
@@ -332,13 +333,6 @@ fn trimmed(mut value: &[u8]) -> &[u8] {
     value
 }
 
-/// Whether a field says that a proxy asks for somebody else (RFC 9110, 7.6.3, RFC 7239, 4), or is
-/// one of the many that stand for it: each proxy has a name of its own for its client's address.
-fn speaks_for_another(name: &str) -> bool {
-    let ends = ["-ip", "-addr", "-address"];
-    name == "via" || name.contains("forwarded") || ends.iter().any(|end| name.ends_with(end))
-}
-
 /// Whether a comma-separated list has `word`.
 fn has_word(list: &[u8], word: &[u8]) -> bool {
     list.split(|byte| *byte == b',').any(|item| trimmed(item).eq_ignore_ascii_case(word))
@@ -384,7 +378,8 @@ mod tests {
     #[test]
     fn only_listed_fields_are_passed_on() {
         let head = get("X-Streamcaster-Port: stat\r\nX-Streamcaster-Peer: ::1\r\nUpgrade: h2c\r\n");
-        assert_eq!(head.unwrap().passed_on, "host: a\r\n");
+        // Not passed on; that it names an address is.
+        assert_eq!(head.unwrap().passed_on, "host: a\r\nforwarded: yes\r\n");
         for field in [
             "Forwarded: a=b",
             "x-forwarded-for:",

@@ -8,11 +8,13 @@
 
 use std::cell::Cell;
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::rc::Rc;
 
 use async_io::Async;
 use smol::channel::{Receiver, Sender};
+use smol::future::FutureExt;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 use std::os::unix::net::UnixStream;
 
@@ -81,7 +83,10 @@ pub async fn run(socket: PathBuf, jobs: Receiver<Job>, purse: Purse) {
             None => Async::<UnixStream>::connect(&socket).await,
         };
         let result = match &mut stream {
-            Ok(stream) => exchange(stream, &job, &purse).await,
+            Ok(stream) => {
+                let exchanged = AssertUnwindSafe(exchange(stream, &job, &purse)).catch_unwind();
+                exchanged.await.unwrap_or_else(|_| Err(malformed()))
+            }
             Err(e) => Err(io::Error::from(e.kind())),
         };
         // A refused share leaves the connection in step; any other error does not.

@@ -50,6 +50,7 @@ mod names;
 mod orders;
 mod page;
 mod preview;
+mod proxy_fields;
 mod reasons;
 #[cfg(test)]
 mod sample;

@@ -1,5 +1,5 @@
-//! The control page's files and the API's document, held in the binary plain and compressed
-//! (`build.rs`). Purpose: one page without frameworks, without a request to anyone else.
+//! The control page's files, without their comments, and the API's document, held in the binary plain
+//! and compressed (`build.rs`). Purpose: one page without frameworks, without a request to anyone else.
 //! Non-goals: rendering; the page asks the API itself. Bound: a few files, known when built.
 
 use std::borrow::Cow;
@@ -17,11 +17,11 @@ struct File {
 }
 
 macro_rules! file {
-    ($path:literal, $kind:literal, $source:literal, $name:literal, $tag:literal) => {
+    ($path:literal, $kind:literal, $name:literal, $tag:literal) => {
         File {
             path: $path,
             kind: $kind,
-            plain: include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/", $source)),
+            plain: include_bytes!(concat!(env!("OUT_DIR"), "/", $name)),
             gzip: include_bytes!(concat!(env!("OUT_DIR"), "/", $name, ".gz")),
             plain_tag: concat!("\"", $tag, "\""),
             gzip_tag: concat!("\"", $tag, "-gz\""),

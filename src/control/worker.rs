@@ -1,16 +1,18 @@
 //! The threads that answer. Purpose: take requests from tiny_http, ask [`routes`], hand back the
-//! answer. A panic while answering ends that answer, not the thread. Non-goals: policy. Bounds:
+//! answer. A panic while an answer is made, printed or sent ends that answer, not the thread.
+//! Non-goals: policy. Bounds:
 //! [`HTTP_COMMANDS_MAX`] commands under way, so that workers are left to tell the state; one list
 //! of the library in the making.
 
-use std::io::{Cursor, Read};
+use std::borrow::Cow;
+use std::io::{self, Read, Write};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use tiny_http::{Header, Request, Response, Server, StatusCode};
+use tiny_http::{Header, Method, Request, Response, Server, StatusCode};
 
 use crate::base::limits::{HTTP_BODY_BYTES_MAX, HTTP_COMMANDS_MAX, HTTP_LANES, HTTP_WORKERS};
 use crate::control::api::Moment;
@@ -39,6 +41,8 @@ use crate::system::{clock, heap, memory};
 pub const PORT_FIELD: &str = "X-Streamcaster-Port";
 /// The field by which the gate says from which address, likewise.
 pub const PEER_FIELD: &str = "X-Streamcaster-Peer";
+/// The field by which the gate says which address of ours it came to, likewise.
+pub const LOCAL_FIELD: &str = "X-Streamcaster-Local";
 /// The field by which the gate says, with `1`, that it came by TLS.
 pub const SECURE_FIELD: &str = "X-Streamcaster-Secure";
 /// The field by which the gate says, with `1`, that a proxy sent it that has named nobody.
@@ -155,21 +159,50 @@ pub fn work(shop: &Arc<Shop>) {
     // After an error (tiny_http's accept failed) requests still come in by the lanes that stand.
     while !shop.closed.load(Ordering::Acquire) {
         if let Ok(request) = shop.server.recv() {
-            serve(request, shop);
+            // The last resort, should even the answer about a panic end in one.
+            if catch_unwind(AssertUnwindSafe(|| serve(request, shop))).is_err() {
+                log::error!("control: an answer could not be sent");
+            }
         }
     }
 }
 
-fn serve(mut request: Request, shop: &Shop) {
+fn serve(request: Request, shop: &Shop) {
     let large = routes::may_be_large(request.url());
     // Nothing is in it that a panic could leave half done.
     let _one = large.then(|| shop.listing.lock().unwrap_or_else(PoisonError::into_inner));
-    let answered = catch_unwind(AssertUnwindSafe(|| answer(&mut request, shop)));
-    let answer = answered
-        .unwrap_or_else(|_| routes::error(500, "SYSTEM_ERROR", "The answer could not be made."));
-    if let Err(e) = request.respond(response(answer)) {
+    if let Err(e) = respond(request, |request| answer(request, shop), print) {
         log::debug!("control: an answer was not taken: {e}");
     }
+}
+
+/// An answer's head as it is sent, and its body.
+type Printed = (Vec<u8>, Cow<'static, [u8]>);
+
+/// Makes an answer, prints and sends it. Not a byte is sent before all of it is printed: after a
+/// panic another answer takes its place, and the lane stays in step.
+fn respond(
+    mut request: Request,
+    make: impl FnOnce(&mut Request) -> Answer,
+    print: impl FnOnce(Answer, &Request) -> io::Result<Printed>,
+) -> io::Result<()> {
+    let printed = catch_unwind(AssertUnwindSafe(|| {
+        let answer = make(&mut request);
+        print(answer, &request)
+    }));
+    let (head, body) = match printed {
+        Ok(printed) => printed?,
+        Err(_) => self::print(failed(), &request)?,
+    };
+    let mut to = request.into_writer();
+    to.write_all(&head)?;
+    to.write_all(&body)?;
+    to.flush()
+}
+
+/// What is answered instead when a panic ends the making of an answer.
+fn failed() -> Answer {
+    routes::error(500, "SYSTEM_ERROR", "The answer could not be made.")
 }
 
 fn answer(request: &mut Request, shop: &Shop) -> Answer {
@@ -201,6 +234,7 @@ fn answer(request: &mut Request, shop: &Shop) -> Answer {
         if_match: field("If-Match"),
         caller: Caller {
             peer: field(PEER_FIELD).parse().ok(),
+            local: field(LOCAL_FIELD).parse().ok(),
             host: field("Host"),
             origin: field("Origin"),
             fetch_site: field("Sec-Fetch-Site"),
@@ -260,22 +294,73 @@ pub fn moment(http: HttpUse, gauges: &Gauges, settings: &Settings) -> Moment {
     }
 }
 
-fn response(answer: Answer) -> Response<Cursor<std::borrow::Cow<'static, [u8]>>> {
+fn print(answer: Answer, request: &Request) -> io::Result<Printed> {
     let stream =
         answer.stream.and_then(|stream| Header::from_bytes(STREAM_FIELD, stream.to_string()).ok());
     let fields = answer.all_fields();
     let headers = fields.filter_map(|(name, value)| Header::from_bytes(name, value).ok());
     let headers = headers.chain(stream).collect();
-    let length = answer.body.len();
-    let status = StatusCode(answer.status);
-    let body = Cursor::new(answer.body);
+    let (status, length) = (StatusCode(answer.status), answer.body.len());
     // Always with a Content-Length: the gate does not take chunks.
-    Response::new(status, headers, body, Some(length), None).with_chunked_threshold(usize::MAX)
+    let response = Response::new(status, headers, io::empty(), Some(length), None)
+        .with_chunked_threshold(usize::MAX);
+    let mut head = Vec::with_capacity(1024);
+    let version = request.http_version().clone();
+    response.raw_print(&mut head, version, request.headers(), true, None)?;
+    // RFC 9110, 6.4.1.
+    let is_bodiless = *request.method() == Method::Head || matches!(answer.status, 204 | 304);
+    Ok((head, if is_bodiless { Cow::Borrowed(&[]) } else { answer.body }))
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::net::{UnixListener, UnixStream};
+
     use super::*;
+
+    /// Asks once more over a connection that is kept; the answer's status and body.
+    fn ask(stream: &mut UnixStream) -> (String, String) {
+        stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+        let (mut head, mut byte) = (Vec::new(), [0]);
+        while !head.ends_with(b"\r\n\r\n") {
+            stream.read_exact(&mut byte).expect("an answer");
+            head.extend(byte);
+        }
+        let head = String::from_utf8(head).unwrap();
+        let length = head.split("Content-Length: ").nth(1).unwrap().split("\r\n").next().unwrap();
+        let mut body = vec![0; length.parse().unwrap()];
+        stream.read_exact(&mut body).unwrap();
+        let status = head.split(' ').nth(1).unwrap().to_owned();
+        (status, String::from_utf8(body).unwrap())
+    }
+
+    #[test]
+    fn a_panic_ends_the_answer_and_neither_the_thread_nor_the_connection() {
+        let place = std::env::temp_dir().join(format!("worker-{}.sock", std::process::id()));
+        let _ = std::fs::remove_file(&place);
+        let server = Server::from_listener(UnixListener::bind(&place).unwrap(), None).unwrap();
+        let worker = thread::spawn(move || {
+            let good = |_: &mut Request| routes::text(200, "text/plain", "well\n");
+            let next = || server.recv().unwrap();
+            respond(next(), good, print).unwrap();
+            respond(next(), |_| panic!("in a route"), print).unwrap();
+            respond(next(), good, |_, _| panic!("while it is printed")).unwrap();
+            let broken = |_, _: &Request| Err(io::Error::other("not printed"));
+            respond(next(), good, broken).unwrap_err();
+            respond(next(), good, print).unwrap();
+        });
+        let mut stream = UnixStream::connect(&place).unwrap();
+        let well = ("200".to_owned(), "well\n".to_owned());
+        assert_eq!(ask(&mut stream), well);
+        for place in ["in a route", "while it is printed"] {
+            let (status, body) = ask(&mut stream);
+            assert_eq!(status, "500", "{place}");
+            assert!(body.contains("SYSTEM_ERROR") && !body.contains(place), "{body}");
+        }
+        assert_eq!(ask(&mut stream).0, "500");
+        assert_eq!(ask(&mut stream), well);
+        worker.join().expect("the thread lives");
+    }
 
     #[test]
     fn as_many_commands_are_under_way_as_may_be() {

@@ -4,6 +4,12 @@
 use std::fmt::Write;
 use std::io;
 
+use crate::base::redact::Secret;
+
+/// Letters that are not mistaken for each other; 12 of 31 are 59 bits.
+const LETTERS: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
+const CODE_LETTERS: usize = 12;
+
 /// `N` random bytes.
 ///
 /// # Errors
@@ -27,9 +33,33 @@ pub fn token() -> io::Result<String> {
     Ok(text)
 }
 
+/// A code that a person reads in one place and types in another.
+///
+/// # Errors
+/// The kernel has no random bytes.
+pub fn code() -> io::Result<Secret> {
+    let mut code = String::with_capacity(CODE_LETTERS);
+    while code.len() < CODE_LETTERS {
+        // As many of the 256 as make each letter as likely as another.
+        for byte in bytes::<16>()?.into_iter().filter(|byte| *byte < 248) {
+            let letter = LETTERS.get(usize::from(byte) % LETTERS.len()).copied();
+            code.extend(letter.filter(|_| code.len() < CODE_LETTERS).map(char::from));
+        }
+    }
+    Ok(Secret::new(code))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn codes_differ_and_are_easily_typed() {
+        let (one, other) = (code().expect("random"), code().expect("random"));
+        assert!(!one.matches(other.expose()));
+        assert_eq!(one.expose().len(), CODE_LETTERS);
+        assert!(one.expose().bytes().all(|byte| LETTERS.contains(&byte)), "{}", one.expose());
+    }
 
     #[test]
     fn tokens_differ_and_are_hexadecimal() {

@@ -1,6 +1,6 @@
-//! Asks a person for a password. Purpose: twice and without showing it on a terminal; one line when
-//! it is piped in; never as an argument, which every user of the machine could read. Non-goals: what
-//! a password must be like. Bound: [`LINE_BYTES_MAX`].
+//! A person at the terminal. Purpose: asks for a password, twice and without showing it; one line
+//! when it is piped in; never as an argument, which every user of the machine could read. Shows what
+//! is for that person only. Non-goals: what a password must be like. Bound: [`LINE_BYTES_MAX`].
 
 use std::io::{self, BufRead, IsTerminal, Read, StdinLock, Write};
 
@@ -27,6 +27,17 @@ pub fn new_password() -> Result<String, String> {
         Ok(first)
     } else {
         Err("The two differ; nothing was made.".to_owned())
+    }
+}
+
+/// Shows a line that no log may keep: on a terminal, where a person reads along. Standard error that
+/// leads into a file or a journal is none, nor is that of process 1: it is a container's, whose log
+/// keeps what is printed, terminal or not.
+pub fn show(line: &str) {
+    let mut terminal = io::stderr();
+    if terminal.is_terminal() && std::process::id() != 1 {
+        // A terminal that is gone has nobody who could read it.
+        let _ = writeln!(terminal, "{line}");
     }
 }
 

@@ -6,6 +6,7 @@ use test_support::peers::{child, kept, nginx, program, wait};
 
 mod access;
 mod axe;
+mod code;
 mod firmware;
 mod hands;
 mod keyboard;

@@ -3,9 +3,8 @@
 use std::process::{Command as Process, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use streamcaster::base::redact::Secret;
 use streamcaster::control::auth::calls::{NotStored, StoreHash};
-use streamcaster::control::auth::Setup;
+use streamcaster::control::auth::{Code, Setup};
 use streamcaster::system::clock;
 use streamcaster::system::password::PasswordHash;
 
@@ -75,7 +74,7 @@ fn a_session_lasts_from_log_in_to_log_out() {
     assert_eq!((status(&refused), code(&refused).as_str()), (401, "LOGIN_NEEDED"));
     assert_eq!(status(&get(control.http(), "/", "")), 200, "the page itself is open");
     assert_eq!(status(&get(control.http(), "/api/health", "")), 200);
-    let out = r#"{"authenticated":false,"password_set":true,"secure":false}"#;
+    let out = r#"{"authenticated":false,"may_change":false,"password_set":true,"secure":false}"#;
     assert_eq!(session(&control, ""), out);
 
     let wrong = log_in(&control, "Password");
@@ -88,7 +87,7 @@ fn a_session_lasts_from_log_in_to_log_out() {
     assert!(set.contains("; HttpOnly; SameSite=Strict; Path=/;") && !set.contains("Secure"));
     let field = cookie(&answer);
     assert_eq!(status(&get(control.http(), "/api/status", &field)), 200);
-    assert_eq!(session(&control, &field), out.replacen("false", "true", 1));
+    assert_eq!(session(&control, &field), out.replacen("false", "true", 2));
     let forged = field.replace(|c: char| c.is_ascii_digit(), "0");
     assert_eq!(status(&get(control.http(), "/api/status", &forged)), 401);
 
@@ -102,7 +101,7 @@ fn a_session_lasts_from_log_in_to_log_out() {
 fn basic_is_for_scripts_and_challenges_only_them() {
     let (control, _alone) = (guarded(), alone());
     assert_eq!(status(&get(control.http(), "/api/status", BASIC)), 200);
-    assert_eq!(session(&control, BASIC).matches("true").count(), 2);
+    assert_eq!(session(&control, BASIC).matches("true").count(), 3);
     for (fields, challenged) in [
         ("", true),
         ("Sec-Fetch-Mode: navigate\r\nSec-Fetch-Site: none\r\n", true),
@@ -215,16 +214,142 @@ fn a_password_that_cannot_be_stored_is_not_changed() {
     assert_eq!(status(&log_in(&control, "password")), 200);
 }
 
+/// A control plane without a password, and its code in a folder of the test's own.
+fn with_code(name: &str) -> (ControlHandle, std::path::PathBuf) {
+    let state = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("code-{name}"));
+    std::fs::create_dir_all(&state).expect("a folder");
+    let auth = Auth::new(None, None).expect("random");
+    let mut code = Code::new(&state).expect("random");
+    code.write_down().expect("a file");
+    auth.take_code(Some(code));
+    let board = Board::default();
+    board.publish(snapshot());
+    let options = ControlOptions { auth: Arc::new(auth), ..options(ANY, ANY, board) };
+    (start(options).expect("two free ports"), state.join("page.code"))
+}
+
+fn enter(control: &ControlHandle, code: &str) -> String {
+    let body = format!("{{\"code\":\"{code}\"}}");
+    say(control.http(), post_without("/api/login", "", &body).as_bytes())
+}
+
 #[test]
-fn this_machine_sets_the_first_password_and_stays_logged_in() {
-    let (control, _alone) = (control(), alone());
-    let out = r#"{"authenticated":true,"password_set":false,"secure":false}"#;
-    assert_eq!(session(&control, ""), out);
-    let set = post("/api/password", "", r#"{"new":"the first one"}"#);
-    let answer = say(control.http(), set.as_bytes());
+fn this_machine_looks_and_changes_with_the_code_and_sets_the_first_password() {
+    let ((control, file), _alone) = (with_code("first"), alone());
+    let told = |fields: &str| -> serde_json::Value {
+        serde_json::from_str(&session(&control, fields)).expect("JSON")
+    };
+    let out = serde_json::json!({
+        "authenticated": true, "may_change": false, "password_set": false, "secure": false,
+        "code_file": file,
+    });
+    assert_eq!(told(""), out);
+    let set = |fields: &str| {
+        let request = post_without("/api/password", fields, r#"{"new":"the first one"}"#);
+        say(control.http(), request.as_bytes())
+    };
+    let refused = set("");
+    assert_eq!((status(&refused), code(&refused).as_str()), (401, "CODE_NEEDED"));
+    assert!(refused.contains("\r\nWWW-Authenticate: Bearer "), "{refused}");
+    assert!(refused.contains("state/page.code"), "it says what to do: {refused}");
+    assert_eq!(status(&get(control.http(), "/api/status", "")), 200);
+
+    let wrong = enter(&control, "abcdefghjkmn");
+    assert_eq!((status(&wrong), code(&wrong).as_str()), (403, "WRONG_PAGE_CODE"));
+    let typed = std::fs::read_to_string(&file).expect("the code");
+    let other = cookie(&enter(&control, typed.trim()));
+    let answer = enter(&control, typed.trim());
     assert_eq!(status(&answer), 200, "{answer}");
-    assert_eq!(status(&get(control.http(), "/api/status", &cookie(&answer))), 200);
-    assert_eq!(status(&get(control.http(), "/api/status", "")), 401);
+    let field = cookie(&answer);
+    assert_eq!(told(&field)["may_change"], true);
+
+    let answer = set(&field);
+    assert_eq!(status(&answer), 200, "{answer}");
+    assert_eq!(status(&get(control.http(), "/api/status", &field)), 200);
+    for stranger in ["", other.as_str()] {
+        assert_eq!(status(&get(control.http(), "/api/status", stranger)), 401);
+    }
+    // The code is good for nothing any more, and nobody is told where it stands.
+    assert_eq!(status(&enter(&control, typed.trim())), 400);
+    assert_eq!(told("").get("code_file"), None);
+}
+
+/// What asks from this machine without being asked by its operator: no code, no token.
+#[test]
+fn a_proxy_a_page_and_another_name_change_nothing_without_a_password() {
+    let (control, file) = with_code("proxy");
+    let typed = std::fs::read_to_string(&file).expect("the code");
+    let body = format!("{{\"code\":\"{}\"}}", typed.trim());
+    let at = control.http();
+    for (fields, host, wanted) in [
+        ("X-Forwarded-For: 203.0.113.7\r\n", "localhost", "PASSWORD_NOT_SET"),
+        ("Via: 1.1 proxy\r\n", "localhost", "PASSWORD_NOT_SET"),
+        ("CF-Connecting-IP: 203.0.113.7\r\n", "localhost", "PASSWORD_NOT_SET"),
+        ("X-Acme-Visitor: 203.0.113.7\r\n", "localhost", "PASSWORD_NOT_SET"),
+        ("Sec-Fetch-Site: cross-site\r\n", "localhost", "FORBIDDEN"),
+        ("Origin: http://localhost:3000\r\n", "localhost", "FORBIDDEN"),
+        ("", "box", "FORBIDDEN"),
+        ("", "box.local", "FORBIDDEN"),
+        ("", "cast.example", "FORBIDDEN"),
+        ("", "192.168.1.5", "FORBIDDEN"),
+    ] {
+        for (path, body) in [("/api/login", body.as_str()), ("/api/stop", "")] {
+            let request = post_without(path, fields, body);
+            let request = request.replace("Host: localhost", &format!("Host: {host}"));
+            let refused = say(at, request.as_bytes());
+            assert_eq!((status(&refused), code(&refused).as_str()), (403, wanted), "{request}");
+        }
+    }
+    for host in ["localhost", "LOCALHOST:80", "a.localhost", "127.0.0.1", "[::1]:8080"] {
+        let fields = "Connection: close\r\n";
+        let request = format!("GET /api/status HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n");
+        assert_eq!(status(&say(at, request.as_bytes())), 200, "{host}");
+    }
+    let stop = post_without("/api/stop", "", "");
+    assert_eq!(code(&say(at, stop.as_bytes())), "CODE_NEEDED");
+}
+
+/// The program over a folder, until it is ready: what it has printed, and the code in its file.
+/// `in_terminal`: script(1) gives it one.
+fn printed_and_code(data: &Path, in_terminal: bool) -> (String, String) {
+    let ports = ["--udp", "--rtmp", "--http", "--stat"].map(|port| format!("{port} 127.0.0.1:0"));
+    let program = env!("CARGO_BIN_EXE_streamcaster");
+    let line = format!("exec {program} run --data {} {} 2>&1", data.display(), ports.join(" "));
+    let mut process = match in_terminal {
+        true => Process::new("script"),
+        false => Process::new("sh"),
+    };
+    let arguments = if in_terminal { vec!["-qefc", &line, "/dev/null"] } else { vec!["-c", &line] };
+    let process = process.args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut process = process.spawn().expect("it starts");
+    let mut lines = std::io::BufReader::new(process.stdout.take().expect("a pipe"));
+    let mut printed = String::new();
+    while !printed.trim_end().ends_with("ready") {
+        let taken = std::io::BufRead::read_line(&mut lines, &mut printed).expect("it prints");
+        assert!(taken > 0, "it ended: {printed}");
+    }
+    let read = |name: &str| std::fs::read_to_string(data.join("state").join(name)).expect("a file");
+    let code = read("page.code").trim().to_owned();
+    let killed = Process::new("kill").arg(read("streamcaster.pid").trim()).status();
+    assert!(killed.is_ok_and(|status| status.success()));
+    let _ = lines.read_to_string(&mut printed);
+    process.wait().expect("it ends");
+    (printed, code)
+}
+
+#[test]
+fn the_code_is_for_a_terminal_and_never_for_the_log() {
+    let data = Path::new(env!("CARGO_TARGET_TMPDIR")).join("code-shown");
+    let _ = std::fs::remove_dir_all(&data);
+    let (printed, first) = printed_and_code(&data, false);
+    assert!(printed.contains("state/page.code") && !printed.contains(&first), "{printed}");
+    let (printed, second) = printed_and_code(&data, true);
+    assert!(printed.contains("state/page.code"), "{printed}");
+    assert!(printed.contains(&format!("until the program ends: {second}")), "{printed}");
+    assert_ne!(first, second, "each start has its own");
+    let log = std::fs::read_to_string(data.join("logs/streamcaster.log")).expect("the log");
+    assert!(log.contains("state/page.code") && ![first, second].iter().any(|it| log.contains(it)));
+    std::fs::remove_dir_all(&data).expect("removed");
 }
 
 /// `streamcaster` with something on its standard input: its status, output and errors.

@@ -27,7 +27,7 @@ fn control_of(appliance: &Appliance) -> ControlHandle {
 /// The head of a request that brings a package.
 fn head(query: &str, bytes: usize) -> String {
     format!(
-        "POST /api/firmware{query} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+        "POST /api/firmware{query} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{BEARER}\
          Content-Type: application/octet-stream\r\nContent-Length: {bytes}\r\n\r\n"
     )
 }
@@ -121,7 +121,7 @@ fn what_the_service_refuses_is_told_before_the_rest_is_taken() {
         assert_eq!(answer["error"], words.as_str());
         let lines = get(control.http(), "/api/logs?type=audit&lines=500", "");
         let ended = format!("install an update, from 127.0.0.1: refused ({wanted} {code})");
-        for line in ["install an update by loopback from 127.0.0.1: begun", &ended] {
+        for line in ["install an update by probe from 127.0.0.1: begun", &ended] {
             assert!(lines.contains(line), "{line} is not in {lines}");
         }
     }

@@ -14,6 +14,7 @@ use streamcaster::base::limits::{
     HTTP_ADDRESS_CONNECTIONS_MAX, HTTP_BODY_BYTES_MAX, HTTP_COMMANDS_MAX, HTTP_CONNECTIONS_MAX,
     HTTP_FIELDS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_IDLE_MS_MAX, HTTP_VIEWERS_LISTED_MAX,
 };
+use streamcaster::base::redact::Secret;
 use streamcaster::base::time::Mono;
 use streamcaster::control::auth::Auth;
 use streamcaster::control::{start, ControlHandle, ControlOptions};
@@ -40,6 +41,9 @@ mod strangers;
 mod streams;
 mod uploads;
 
+/// The probe's token of control planes without a password, and the field that says it.
+const TOKEN: &str = "a-token-of-an-open-page";
+const BEARER: &str = "Authorization: Bearer a-token-of-an-open-page\r\n";
 const GUARD: Duration = Duration::from_secs(30);
 const ANY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
 
@@ -79,7 +83,7 @@ fn settings() -> Settings {
 fn options(http: SocketAddr, stat: SocketAddr, board: Board) -> ControlOptions {
     // Nobody takes commands, unless a test does.
     let (desk, _) = commands::channel();
-    let auth = Arc::new(Auth::new(None, None).expect("random bytes"));
+    let auth = Arc::new(Auth::new(None, Some(Secret::new(TOKEN))).expect("random bytes"));
     let (library, state) = (library(), std::env::temp_dir());
     let parts = Path::new(env!("CARGO_TARGET_TMPDIR")).join("control-uploads");
     let clerk = Clerk::start(parts, library.clone(), board.clone()).expect("a thread");
@@ -120,8 +124,14 @@ fn control_and_inbox() -> (ControlHandle, Inbox) {
     (control.expect("two free ports"), inbox)
 }
 
-/// A command with a body.
+/// A command with a body, of somebody who has the token; where there is a password, it is no other's.
 fn post(path: &str, fields: &str, body: &str) -> String {
+    let bearer = if fields.contains("Authorization:") { "" } else { BEARER };
+    post_without(path, &format!("{bearer}{fields}"), body)
+}
+
+/// The same of somebody who has nothing but these fields.
+fn post_without(path: &str, fields: &str, body: &str) -> String {
     format!(
         "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
          Content-Type: application/json\r\n{fields}Content-Length: {}\r\n\r\n{body}",
@@ -166,7 +176,8 @@ fn say(to: SocketAddr, request: &[u8]) -> String {
 }
 
 fn get(to: SocketAddr, path: &str, fields: &str) -> String {
-    let request = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{fields}\r\n");
+    let request =
+        format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{fields}\r\n");
     say(to, request.as_bytes())
 }
 

@@ -34,8 +34,8 @@ fn a_command_goes_to_the_data_plane_and_its_outcome_comes_back() {
     assert_eq!(status(&String::from_utf8_lossy(&rest(&mut stream))), 200);
     let put = post("/api/playlists/night", "", r#"{"files":["a.mp4"]}"#).replace("POST", "PUT");
     assert_eq!(status(&say(control.http(), put.as_bytes())), 200);
-    let delete = b"DELETE /api/playlists/night HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
-    assert_eq!(status(&say(control.http(), delete)), 200);
+    let delete = post("/api/playlists/night", "", "").replace("POST", "DELETE");
+    assert_eq!(status(&say(control.http(), delete.as_bytes())), 200);
     control.stop();
     let seen = plane.join().unwrap();
     assert_eq!(seen.len(), 5, "{seen:?}");
@@ -69,8 +69,11 @@ fn what_may_not_command_never_reaches_the_data_plane() {
         assert_eq!(told["success"], false);
         assert!(told["error"].as_str().unwrap().ends_with('.'), "{told}");
     }
-    let named = "X-Streamcaster-Peer: 127.0.0.1\r\nX-Streamcaster-Peer: 8.8.8.8\r\n";
+    let named = "X-Streamcaster-Secure: 1\r\nX-Streamcaster-Port: stat\r\n";
     assert_eq!(status(&get(control.http(), "/api/status", named)), 200);
+    // Who names an address asks for somebody else.
+    let named = "X-Streamcaster-Peer: 127.0.0.1\r\nX-Streamcaster-Peer: 8.8.8.8\r\n";
+    assert_eq!(status(&get(control.http(), "/api/status", named)), 403);
     assert_eq!(status(&say(control.stat(), post("/api/stop", "", "").as_bytes())), 404);
     assert!(inbox.is_empty());
 }

@@ -79,14 +79,14 @@ fn a_connection_is_kept_for_the_next_request() {
         (head, body)
     };
     for _ in 0..3 {
-        let (head, body) = answer(b"GET /api/health HTTP/1.1\r\nHost: a\r\n\r\n");
+        let (head, body) = answer(b"GET /api/health HTTP/1.1\r\nHost: localhost\r\n\r\n");
         assert!(head.contains("Connection: keep-alive\r\n"));
         assert!(body.starts_with(b"{\"status\":"));
-        let (head, _) = answer(b"HEAD /api/health HTTP/1.1\r\nHost: a\r\n\r\n");
+        let (head, _) = answer(b"HEAD /api/health HTTP/1.1\r\nHost: localhost\r\n\r\n");
         assert_eq!(status(&head), 200);
         assert!(!head.contains("Content-Length: 0\r\n"));
         let (head, _) =
-            answer(b"POST /api/status HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\n\r\n{}");
+            answer(b"POST /api/status HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}");
         assert_eq!(status(&head), 405);
         assert!(head.contains("Allow: GET, HEAD\r\n"));
     }
@@ -104,20 +104,20 @@ fn http_1_0_is_answered_and_closed() {
 fn nonsense_is_refused_with_the_fitting_status() {
     let control = control();
     let cases: [(&[u8], u16); 14] = [
-        (b"GET / HTTP/2.0\r\nHost: a\r\n\r\n", 505),
+        (b"GET / HTTP/2.0\r\nHost: localhost\r\n\r\n", 505),
         (b"HELO a\r\n\r\n", 400),
         (b"\x16\x03\x01\x02\x00\x01\n\r\n", 400),
         (b"GET / HTTP/1.1\n\n", 400),
         (b"GET / HTTP/1.1\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nHost: a\r\n folded\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nHost: a\r\nA: \0\r\n\r\n", 400),
-        (b"GET / HTTP/1.1\r\nHost: a\r\nA: b\rc\r\n\r\n", 400),
-        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx", 400),
-        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: -1\r\n\r\n", 400),
-        (b"POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n", 411),
-        (b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 99999999999\r\n\r\n", 413),
-        (b"POST / HTTP/1.1\r\nHost: a\r\nExpect: cake\r\nContent-Length: 1\r\n\r\n", 417),
-        (b"GET http://b/ HTTP/1.1\r\nHost: a\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\n folded\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nA: \0\r\n\r\n", 400),
+        (b"GET / HTTP/1.1\r\nHost: localhost\r\nA: b\rc\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1\r\nContent-Length: 1\r\n\r\nx", 400),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: -1\r\n\r\n", 400),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\nZZ\r\n", 411),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99999999999\r\n\r\n", 413),
+        (b"POST / HTTP/1.1\r\nHost: localhost\r\nExpect: cake\r\nContent-Length: 1\r\n\r\n", 417),
+        (b"GET http://b/ HTTP/1.1\r\nHost: localhost\r\n\r\n", 400),
     ];
     for (request, wanted) in cases {
         let answer = say(control.http(), request);
@@ -130,14 +130,15 @@ fn nonsense_is_refused_with_the_fitting_status() {
 #[test]
 fn heads_and_bodies_end_at_their_limits() {
     let control = control();
-    let endless = format!("GET / HTTP/1.1\r\nHost: a\r\nA: {}", "b".repeat(HTTP_HEAD_BYTES_MAX));
+    let endless =
+        format!("GET / HTTP/1.1\r\nHost: localhost\r\nA: {}", "b".repeat(HTTP_HEAD_BYTES_MAX));
     assert_eq!(status(&say(control.http(), endless.as_bytes())), 431);
     let fields = "A: b\r\n".repeat(HTTP_FIELDS_MAX);
     assert_eq!(status(&get(control.http(), "/", &fields)), 431);
     let line = "x".repeat(4096);
     assert_eq!(status(&get(control.http(), &format!("/{line}"), "")), 404);
     let mut post = format!(
-        "POST / HTTP/1.1\r\nHost: a\r\nConnection: close\r\nExpect: 100-continue\r\n\
+        "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nExpect: 100-continue\r\n\
          Content-Length: {HTTP_BODY_BYTES_MAX}\r\n\r\n"
     );
     let mut stream = connect(control.http());
@@ -180,7 +181,7 @@ fn of_twenty_thousand_pipelined_requests_one_is_answered() {
     let stream = connect(control.http());
     let mut sender = stream.try_clone().unwrap();
     let sent = std::thread::spawn(move || {
-        let requests = b"GET /api/health HTTP/1.1\r\nHost: a\r\n\r\n".repeat(20_000);
+        let requests = b"GET /api/health HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(20_000);
         // The gate stops reading long before the end.
         let _ = sender.write_all(&requests);
     });
@@ -205,7 +206,7 @@ fn idle_connections_keep_nobody_out() {
         crowd.push(connect(control.http()));
     }
     let mut fresh = connect_from([127, 0, 0, 2], control.http());
-    let request = b"GET /api/health HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n";
+    let request = b"GET /api/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
     fresh.write_all(request).unwrap();
     assert_eq!(status(&String::from_utf8_lossy(&rest(&mut fresh))), 200);
     let open = crowd.iter().filter(|stream| is_open(stream)).count();
@@ -227,7 +228,7 @@ fn a_reader_that_never_reads_is_cut_and_harms_nobody() {
     };
     snapshot.viewers = vec![viewer; HTTP_VIEWERS_LISTED_MAX];
     let control = control_with(snapshot);
-    let request = b"GET /api/status HTTP/1.1\r\nHost: a\r\n\r\n";
+    let request = b"GET /api/status HTTP/1.1\r\nHost: localhost\r\n\r\n";
     let began = Instant::now();
     let _stalled: Vec<_> = (0..20)
         .map(|_| {

@@ -3,7 +3,7 @@
 use std::io::{BufRead, BufReader};
 
 use socket2::SockRef;
-use streamcaster::base::limits::EVENT_CLIENTS_MAX;
+use streamcaster::base::limits::{EVENT_CLIENTS_MAX, HTTP_WORKERS};
 
 use super::*;
 
@@ -11,8 +11,10 @@ use super::*;
 fn a_piece_of_a_file_is_answered_before_it_is_read() {
     let control = control();
     let mut stream = connect(control.http());
-    let head = "PATCH /api/uploads/7 HTTP/1.1\r\nHost: localhost\r\nUpload-Offset: 0\r\n\
-                Content-Type: application/octet-stream\r\nContent-Length: 8589934592\r\n\r\n";
+    let head = format!(
+        "PATCH /api/uploads/7 HTTP/1.1\r\nHost: localhost\r\nUpload-Offset: 0\r\n{BEARER}\
+         Content-Type: application/octet-stream\r\nContent-Length: 8589934592\r\n\r\n"
+    );
     stream.write_all(head.as_bytes()).expect("room in the socket");
     let mut answer = [0; 12];
     stream.read_exact(&mut answer).expect("an answer, though no byte of the body was sent");
@@ -179,4 +181,30 @@ fn head_and_post_have_no_events() {
     assert!(head.contains("\r\nAllow: GET\r\n"), "{head}");
     assert_eq!(status(&say(control.http(), post("/api/events", "", "").as_bytes())), 405);
     assert_eq!(status(&get(control.stat(), "/api/events", "")), 404);
+}
+
+/// A fault of ours in one answer or stream ends that one, and neither the threads nor the gate.
+#[test]
+fn a_panic_in_a_route_or_a_stream_ends_it_alone() {
+    let board = Board::default();
+    board.publish(snapshot());
+    let broken = ControlOptions {
+        store_hash: Box::new(|_| panic!("in a route, on purpose")),
+        revision: Arc::new(|| panic!("in a stream, on purpose")),
+        ..options(ANY, ANY, board)
+    };
+    let (control, _alone) = (start(broken).expect("two free ports"), super::auth::alone());
+    for _ in 0..=EVENT_CLIENTS_MAX.max(HTTP_WORKERS) {
+        let mut stream = connect(control.http());
+        stream.write_all(b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("sent");
+        let told = String::from_utf8_lossy(&rest(&mut stream)).into_owned();
+        assert!(!told.contains(" 503 "), "its place is free again: {told}");
+    }
+    for _ in 0..=HTTP_WORKERS {
+        let set = post("/api/password", "", r#"{"new":"a longer one"}"#);
+        let told = say(control.http(), set.as_bytes());
+        assert_eq!(status(&told), 500, "{told}");
+        assert!(told.contains("SYSTEM_ERROR") && !told.contains("on purpose"), "{told}");
+    }
+    assert_eq!(status(&get(control.http(), "/api/status", "")), 200);
 }

@@ -90,7 +90,7 @@ impl Drop for House {
 /// The head of a request that brings a piece.
 fn piece(id: &str, offset: u64, bytes: usize) -> String {
     format!(
-        "PATCH /api/uploads/{id} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
+        "PATCH /api/uploads/{id} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{BEARER}\
          Content-Type: application/octet-stream\r\nUpload-Offset: {offset}\r\n\
          Content-Length: {bytes}\r\n\r\n"
     )

@@ -38,7 +38,7 @@ pub fn slow_clients(stage: &mut Stage) {
     let heads = [
         "GET /api/status HTTP/1.1\r\nX-Slow: ".to_owned(),
         format!(
-            "POST /api/switch HTTP/1.1\r\nHost: a\r\n{cookie}Content-Type: application/json\r\n\
+            "POST /api/switch HTTP/1.1\r\nHost: localhost\r\n{cookie}Content-Type: application/json\r\n\
              Content-Length: 6000\r\n\r\n"
         ),
         format!(

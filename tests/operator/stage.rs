@@ -58,9 +58,11 @@ impl Stage {
         let nginx = Nginx::start();
         let program = Program::start_on_disk(DISK_MIB);
         let mut operator = Operator { http: program.http, cookie: String::new() };
+        let code = fs::read_to_string(program.on_disk("state/page.code")).expect("the page's code");
+        let entered = format!("{{\"code\":\"{}\"}}", code.trim());
+        operator.cookie = cookie(&operator.ask("POST", "/api/login", entered));
         let set = operator.ask("POST", "/api/password", format!("{{\"new\":\"{PASSWORD}\"}}"));
         assert_eq!(set.status, 200, "{set:?}");
-        operator.cookie = cookie(&set);
         let url = nginx.url();
         let added = format!(r#"{{"name":"nginx","url":"{url}","key":"{STREAM_KEY}"}}"#);
         operator.does("POST", "/api/destinations", &added);

@@ -10,13 +10,13 @@ use crate::frames::only_grows;
 use crate::machine;
 use crate::nginx::Nginx;
 use crate::player::Player;
-use crate::program::{get, number, request, text, Folder, Program};
+use crate::program::{get, number, text, Folder, Program};
 use crate::wait::{self, seconds};
 
 const KEY: &str = "live_9988_sTrEaMkEy77";
 
 fn ask(program: &Program, method: &str, path: &str, json: &str) -> Value {
-    let (status, body) = request(program.http, method, path, json).expect("an answer");
+    let (status, body) = program.ask(method, path, json).expect("an answer");
     assert!((200..300).contains(&status), "{method} {path}: {status} {body}");
     serde_json::from_str(&body).expect("JSON")
 }

@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::net::TcpStream;
 use std::sync::Arc;
 
 use serde_json::Value;
@@ -20,23 +20,24 @@ const MIB: usize = 1 << 20;
 
 fn begin(program: &Program, name: &str, size: usize) -> (u16, Value) {
     let wanted = format!(r#"{{"filename":"{name}","size":{size}}}"#);
-    let (status, told) = request(program.http, "POST", "/api/uploads", &wanted).expect("an answer");
+    let (status, told) = program.ask("POST", "/api/uploads", &wanted).expect("an answer");
     (status, serde_json::from_str(&told).expect("JSON"))
 }
 
 /// Sends `bytes` at `offset`; `between` is called after each MiB.
 fn send(
-    to: SocketAddr,
+    program: &Program,
     id: &str,
     offset: usize,
     bytes: &[u8],
     mut between: impl FnMut(),
 ) -> (u16, Value) {
-    let mut stream = TcpStream::connect(to).expect("the page's port accepts");
+    let mut stream = TcpStream::connect(program.http).expect("the page's port accepts");
     stream.set_read_timeout(Some(seconds(60))).expect("a timeout");
     let head = format!(
         "PATCH /api/uploads/{id} HTTP/1.1\r\nHost: localhost\r\nUpload-Offset: {offset}\r\n\
-         Content-Type: application/octet-stream\r\nContent-Length: {}\r\n\r\n",
+         Content-Type: application/octet-stream\r\n{}Content-Length: {}\r\n\r\n",
+        program.authorization(),
         bytes.len()
     );
     stream.write_all(head.as_bytes()).expect("sent");
@@ -77,16 +78,15 @@ fn who_watches_sees_every_frame_while_files_come_in() {
     assert_eq!(status, 201, "{told}");
     let id = text(&told, "/id");
     let (first, second) = file.split_at(file.len() / 2);
-    let (status, told) = send(program.http, &id, 0, first, || most = most.max(used()));
+    let (status, told) = send(&program, &id, 0, first, || most = most.max(used()));
     assert_eq!((status, number(&told, "/offset")), (200, first.len() as u64), "{told}");
-    let (status, told) = send(program.http, &id, first.len(), second, || most = most.max(used()));
+    let (status, told) = send(&program, &id, first.len(), second, || most = most.max(used()));
     assert_eq!((status, &told["complete"]), (200, &true.into()), "{told}");
     // Two pieces, and what the connection itself holds.
     assert!(most < before + (MIB as u64), "{before} bytes of heap grew to {most}");
     let video = program.folder().file("data/videos/large.mp4");
     assert!(fs::read(video).expect("the file") == file, "it is not what was sent");
-    let (status, told) =
-        request(program.http, "DELETE", "/api/videos/large.mp4", "").expect("an answer");
+    let (status, told) = program.ask("DELETE", "/api/videos/large.mp4", "").expect("an answer");
     assert_eq!(status, 200, "{told}");
     sender.finish();
     program.wait_on_air("standby", seconds(3));
@@ -110,7 +110,7 @@ fn half_an_upload_goes_on_in_the_next_run() {
     assert_eq!(status, 201, "{told}");
     let id = text(&told, "/id");
     let (first, second) = file.split_at(MIB + 1);
-    assert_eq!(send(program.http, &id, 0, first, || ()).0, 200);
+    assert_eq!(send(&program, &id, 0, first, || ()).0, 200);
     program.terminate(seconds(5)).expect("it ends on SIGTERM");
     let program = start();
     let listed = || {
@@ -119,7 +119,7 @@ fn half_an_upload_goes_on_in_the_next_run() {
         (text(&told, "/uploads/0/id") == id).then(|| number(&told, "/uploads/0/offset"))
     };
     assert_eq!(wait::poll(seconds(5), listed), Some(first.len() as u64), "{}", program.told());
-    let (status, told) = send(program.http, &id, first.len(), second, || ());
+    let (status, told) = send(&program, &id, first.len(), second, || ());
     assert_eq!((status, &told["complete"]), (200, &true.into()), "{told}");
     let video = program.folder().file("data/videos/a.mp4");
     assert!(fs::read(video).expect("the file") == file, "it is not what was sent");
@@ -133,7 +133,7 @@ fn nothing_is_accepted_that_the_disk_does_not_take(program: &Program) {
     // Open, it would keep its room when it is removed.
     drop(file);
     let ask = |method, body| {
-        let (status, told) = request(program.http, method, night, body).expect("an answer");
+        let (status, told) = program.ask(method, night, body).expect("an answer");
         (status, serde_json::from_str::<Value>(&told).expect("JSON"))
     };
     let list = r#"{"files":["a.mp4"],"repeat":true}"#;
@@ -162,10 +162,10 @@ fn a_full_disk_stops_an_upload_and_nothing_else() {
     assert_eq!(status, 201, "{told}");
     let id = text(&told, "/id");
     let (first, second) = file.split_at(MIB);
-    assert_eq!(send(program.http, &id, 0, first, || ()).0, 200);
+    assert_eq!(send(&program, &id, 0, first, || ()).0, 200);
     let filler = program.on_disk("filler");
     fs::write(&filler, bytes(6 * MIB)).expect("room for it");
-    let (status, told) = send(program.http, &id, MIB, second, || ());
+    let (status, told) = send(&program, &id, MIB, second, || ());
     assert_eq!((status, text(&told, "/code")), (507, "DISK_FULL".to_owned()), "{told}");
     let there = number(&told, "/offset") as usize;
     assert!((MIB..file.len()).contains(&there), "{told}");
@@ -175,7 +175,7 @@ fn a_full_disk_stops_an_upload_and_nothing_else() {
     nothing_is_accepted_that_the_disk_does_not_take(&program);
     fs::remove_file(&filler).expect("removed");
     let rest = file.get(there..).expect("the rest");
-    let (status, told) = send(program.http, &id, there, rest, || ());
+    let (status, told) = send(&program, &id, there, rest, || ());
     assert_eq!((status, &told["complete"]), (200, &true.into()), "{told}");
     let video = program.on_disk("videos/a.mp4");
     assert!(fs::read(video).expect("the file") == file, "it is not what was sent");

@@ -3,6 +3,7 @@
 //! where a new password is written down. Bound: the body's, which the gate keeps.
 
 use std::fmt;
+use std::io;
 
 use serde::Serialize;
 
@@ -36,8 +37,11 @@ impl fmt::Display for NotStored {
 #[derive(Serialize)]
 struct Session {
     authenticated: bool,
+    may_change: bool,
     password_set: bool,
     secure: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code_file: Option<String>,
 }
 
 /// What came of a change.
@@ -59,23 +63,36 @@ fn wrong(words: &str) -> Answer {
 pub fn session(asked: &Asked<'_>, world: &World<'_>, who: Who) -> Answer {
     let told = Session {
         authenticated: who != Who::Nobody,
+        may_change: who.may_change(),
         password_set: world.auth.is_password_set(),
         secure: asked.secure,
+        code_file: world.auth.code_file().map(|file| file.display().to_string()),
     };
     routes::json(200, &told)
 }
 
-/// `POST /api/login` `{"password"}`: a session, its token in a cookie.
+/// `POST /api/login` `{"password"}`, or `{"code"}` while there is no password: a session, its token
+/// in a cookie.
 pub fn login(asked: &Asked<'_>, world: &World<'_>) -> Result<Answer, Answer> {
+    let fields = Fields::read(asked.body, &["password", "code"])?;
     if !world.auth.is_password_set() {
-        let words = "No password is set, so this machine needs none.";
-        return Err(routes::error(409, "PASSWORD_NOT_SET", words));
+        return login_by_code(&fields, asked, world);
     }
-    let fields = Fields::read(asked.body, &["password"])?;
     let password = fields.text("password")?.ok_or_else(|| wrong("`password` is missing."))?;
     let checked = world.auth.check(Some(password), &asked.caller, world.moment.now);
     checked.map_err(|refused| refused.answer(false))?;
-    with_session(done("You are logged in."), asked, world)
+    with_session(done("You are logged in."), asked, world.auth.open_session(world.moment.now))
+}
+
+fn login_by_code(fields: &Fields, asked: &Asked<'_>, world: &World<'_>) -> Result<Answer, Answer> {
+    let code = fields.text("code")?.ok_or_else(|| {
+        let words = "No password is set: log in with {\"code\"}, the code in state/page.code of \
+                     the data folder.";
+        routes::error(409, "PASSWORD_NOT_SET", words)
+    })?;
+    let opened = world.auth.open_by_code(code, asked.caller.source(), world.moment.now);
+    let token = opened.map_err(|refused| refused.answer(false))?;
+    with_session(done("You are logged in by the code."), asked, token)
 }
 
 /// `POST /api/logout`. Who has no session has none afterwards either.
@@ -103,6 +120,10 @@ pub fn change_password(asked: &Asked<'_>, world: &World<'_>, who: Who) -> Result
     }
     let hash = PasswordHash::of(new).map_err(|why| Refused::Unavailable(why).answer(false))?;
     let _turn = auth.turn_to_change();
+    if before.is_none() && auth.is_password_set() {
+        // Somebody else has set the first one meanwhile.
+        return Err(Refused::LoginNeeded.answer(false));
+    }
     (world.store_hash)(hash.secret().expose()).map_err(|why| {
         let (status, code) = match why {
             NotStored::Elsewhere(_) => (409, "SET_ELSEWHERE"),
@@ -119,12 +140,8 @@ pub fn change_password(asked: &Asked<'_>, world: &World<'_>, who: Who) -> Result
             auth.replace_password(Some(hash), Some(id));
             Ok(answer)
         }
-        // This machine was let in without one, and would now be logged out.
-        Who::Loopback => {
-            auth.set_password(Some(hash));
-            with_session(answer, asked, world)
-        }
-        Who::Basic | Who::Probe | Who::Nobody => {
+        // Who reads the token goes on with it.
+        Who::Basic | Who::Probe | Who::Loopback | Who::Nobody => {
             auth.set_password(Some(hash));
             Ok(answer)
         }
@@ -148,13 +165,13 @@ pub fn set_up(asked: &Asked<'_>, world: &World<'_>) -> Result<Answer, Answer> {
     Ok(routes::json(200, &Redeemed { success: true, password: password.expose() }))
 }
 
-/// The same answer, with the cookie of a new session.
+/// The same answer, with the cookie of a session that was opened.
 fn with_session(
     mut answer: Answer,
     asked: &Asked<'_>,
-    world: &World<'_>,
+    opened: io::Result<String>,
 ) -> Result<Answer, Answer> {
-    let token = world.auth.open_session(world.moment.now).map_err(|_| {
+    let token = opened.map_err(|_| {
         let words = "The system has no random numbers for a session; try again later.";
         routes::error(503, "SYSTEM_ERROR", words)
     })?;

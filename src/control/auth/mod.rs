@@ -1,11 +1,14 @@
 //! Who may. Purpose: tells who sent a request, and whether what it wants is theirs to have. Without
-//! a password this machine may do everything and nobody else anything; with one, whoever proves to
-//! know it: by a session's cookie, by HTTP Basic, or, on this machine only, by the probe's token.
+//! a password this machine may look and nobody else anything, and what changes something needs the
+//! [`Code`] or the probe's token: a proxy, a browser's page or another user on this machine has
+//! neither. With a password, who proves to know it may: by a session's cookie, by HTTP Basic, or, on
+//! this machine only, by the probe's token.
 //! Non-goals: which route needs what (`routes`); users, of whom there is one; sessions that survive
 //! a restart; TLS. Bounds: those of its tables, and one password checked at a time.
 
 mod authorization;
 mod bucket;
+mod code;
 mod cookie;
 mod known;
 mod lanes;
@@ -22,9 +25,10 @@ pub mod calls;
 use std::fmt;
 use std::io;
 use std::net::IpAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+pub use self::code::{Code, FILE_NAME as CODE_FILE};
 pub use self::probe::{issue as issue_probe_token, FILE_NAME as PROBE_TOKEN_FILE};
 pub use self::refused::Refused;
 pub use self::sessions::SessionId;
@@ -50,9 +54,9 @@ const REMEMBERED: u8 = 2;
 pub enum Who {
     /// Nothing was proved.
     Nobody,
-    /// This machine, while there is no password.
+    /// This machine, while there is no password: it may look.
     Loopback,
-    /// Who logged in.
+    /// Who logged in, by the password or by the code.
     Session(SessionId),
     /// Who sent the password along.
     Basic,
@@ -72,7 +76,15 @@ impl fmt::Display for Who {
     }
 }
 
-/// Who a route is for, once there is a password. Without one, all are for this machine.
+impl Who {
+    /// Something was proved that lets them change things.
+    pub fn may_change(self) -> bool {
+        matches!(self, Who::Session(_) | Who::Basic | Who::Probe)
+    }
+}
+
+/// Who a route is for, once there is a password. Without one, this machine may look at all of them,
+/// and changes those for everybody.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Right {
     /// Everybody; nobody asks who it is.
@@ -95,6 +107,8 @@ pub struct Auth {
     changing: Mutex<()>,
     /// The first start's code while it is good. Taken before `state`.
     setup: Mutex<Option<Setup>>,
+    /// What lets in while there is no password. Taken before `state`.
+    code: Mutex<Option<Code>>,
 }
 
 struct State {
@@ -130,12 +144,31 @@ impl Auth {
             known: KnownSources::default(),
             changing: Mutex::default(),
             setup: Mutex::default(),
+            code: Mutex::default(),
         })
     }
 
     /// Remembers in this folder from where somebody logged in. Waits for the disk.
     pub fn remember_in(&self, state: &Path) {
         self.known.keep_in(state);
+    }
+
+    /// Lets those in who know this code, as long as there is no password; the one before is good for
+    /// nothing.
+    pub fn take_code(&self, code: Option<Code>) {
+        *self.code() = code;
+    }
+
+    /// Whether there is a code; there may be one though a password has been set meanwhile.
+    pub fn has_code(&self) -> bool {
+        self.code().is_some()
+    }
+
+    /// The file whose code lets in, while there is no password.
+    pub fn code_file(&self) -> Option<PathBuf> {
+        let code = self.code();
+        let file = code.as_ref()?.file()?;
+        (!self.is_password_set()).then(|| file.to_owned())
     }
 
     /// Lets the password of the first start be had for a code.
@@ -177,6 +210,35 @@ impl Auth {
         *offered = None;
         self.lock().throttle.right(source);
         Ok(password)
+    }
+
+    /// Opens a session for the code, while there is no password; its token.
+    ///
+    /// # Errors
+    /// It is not the code; too many were tried; a password has been set.
+    fn open_by_code(
+        &self,
+        typed: &str,
+        source: IpAddr,
+        now: Mono,
+    ) -> Result<io::Result<String>, Refused> {
+        // Only this machine comes here: without a password nobody else is answered.
+        self.lock().throttle.begin(source, Standing::Proven, now).map_err(Refused::TooManyTries)?;
+        let is_right = self.code().as_ref().is_some_and(|code| code.matches(typed));
+        let mut state = self.lock();
+        // In one step: a password that is set now ends the session, or keeps it from being opened.
+        if state.password.is_some() {
+            return Err(Refused::LoginNeeded);
+        }
+        if !is_right {
+            return Err(Refused::WrongPageCode);
+        }
+        state.throttle.right(source);
+        Ok(state.sessions.open(&self.seal, now))
+    }
+
+    fn code(&self) -> MutexGuard<'_, Option<Code>> {
+        self.code.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn setup(&self) -> MutexGuard<'_, Option<Setup>> {
@@ -239,7 +301,8 @@ impl Auth {
             return Ok(Who::Nobody);
         }
         match self.identify(caller, password_set, now)? {
-            Who::Nobody if !password_set => Ok(Who::Loopback),
+            Who::Nobody if !password_set && !changes => Ok(Who::Loopback),
+            Who::Nobody if !password_set && right == Right::Known => Err(Refused::CodeNeeded),
             Who::Nobody if right == Right::Known => Err(Refused::LoginNeeded),
             who => Ok(who),
         }
@@ -247,21 +310,19 @@ impl Auth {
 
     fn identify(&self, caller: &Caller<'_>, password_set: bool, now: Mono) -> Result<Who, Refused> {
         let authorization = Authorization::read(caller.credentials.authorization);
-        match &authorization {
-            Some(Authorization::Bearer(token)) if self.is_probe(caller, token) => {
+        if let Some(Authorization::Bearer(token)) = &authorization {
+            if self.is_probe(caller, token) {
                 return Ok(Who::Probe);
             }
-            _ if !password_set => return Ok(Who::Nobody),
-            _ => {}
         }
         if let Some(id) = self.session(caller, now) {
             return Ok(Who::Session(id));
         }
         match authorization {
-            Some(Authorization::Basic(password)) => {
+            Some(Authorization::Basic(password)) if password_set => {
                 self.check_basic(password.as_deref(), caller, now).map(|()| Who::Basic)
             }
-            Some(Authorization::Bearer(_)) | None => Ok(Who::Nobody),
+            _ => Ok(Who::Nobody),
         }
     }
 

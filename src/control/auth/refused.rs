@@ -9,8 +9,11 @@ use crate::system::password::Unavailable;
 pub enum Refused {
     /// There is no password, and the peer is not this machine.
     PasswordNotSet,
-    /// There is no password, and the Host is a name of the public DNS.
+    /// There is no password, and the Host is neither a name of loopback nor the address that was
+    /// connected to.
     ForeignName,
+    /// There is no password, and nothing says that whoever wants to change something may.
+    CodeNeeded,
     /// Another site's page sent it.
     CrossSite,
     /// Nobody said who it is.
@@ -21,6 +24,8 @@ pub enum Refused {
     TooManyTries(u64),
     /// The first start's code is another, was used, or is too old.
     WrongCode,
+    /// The code of a program without a password is another.
+    WrongPageCode,
     /// The first start's code cannot be made good for nothing.
     CodeStays,
     /// The password cannot be checked now.
@@ -29,6 +34,8 @@ pub enum Refused {
 
 /// The challenge of HTTP Basic (RFC 7617, 2 and 2.1).
 const CHALLENGE: &str = "Basic realm=\"StreamCaster\", charset=\"UTF-8\"";
+/// That of a token (RFC 6750, 3), for which no browser asks its user.
+const TOKEN_CHALLENGE: &str = "Bearer realm=\"StreamCaster\"";
 
 impl Refused {
     /// The answer. `challenge`: a client that is told so may ask its user for the password.
@@ -37,6 +44,9 @@ impl Refused {
         match self {
             Refused::LoginNeeded | Refused::WrongPassword if challenge => {
                 answer.fields.push(("WWW-Authenticate", CHALLENGE.into()));
+            }
+            Refused::CodeNeeded => {
+                answer.fields.push(("WWW-Authenticate", TOKEN_CHALLENGE.into()));
             }
             Refused::TooManyTries(s) => answer.fields.push(("Retry-After", s.to_string().into())),
             Refused::Unavailable(_) => answer.fields.push(("Retry-After", "1".into())),
@@ -48,9 +58,9 @@ impl Refused {
     const fn status(self) -> u16 {
         match self {
             Refused::PasswordNotSet | Refused::ForeignName | Refused::CrossSite => 403,
-            Refused::WrongCode => 403,
+            Refused::WrongCode | Refused::WrongPageCode => 403,
             Refused::CodeStays => 500,
-            Refused::LoginNeeded | Refused::WrongPassword => 401,
+            Refused::LoginNeeded | Refused::WrongPassword | Refused::CodeNeeded => 401,
             Refused::TooManyTries(_) => 429,
             Refused::Unavailable(_) => 503,
         }
@@ -62,7 +72,9 @@ impl Refused {
             Refused::ForeignName | Refused::CrossSite => "FORBIDDEN",
             Refused::LoginNeeded => "LOGIN_NEEDED",
             Refused::WrongPassword => "WRONG_PASSWORD",
+            Refused::CodeNeeded => "CODE_NEEDED",
             Refused::WrongCode => "WRONG_CODE",
+            Refused::WrongPageCode => "WRONG_PAGE_CODE",
             Refused::CodeStays => "SYSTEM_ERROR",
             Refused::TooManyTries(_) => "TOO_MANY_TRIES",
             Refused::Unavailable(_) => "BUSY",
@@ -77,9 +89,15 @@ impl Refused {
                  restart; or open the page through a tunnel: ssh -L 8080:127.0.0.1:8080."
             }
             Refused::ForeignName => {
-                "While no password is set, this port answers only under an IP address, localhost \
-                 or a local name; open the page as http://localhost, or set a password with \
-                 `streamcaster hash-password`."
+                "While no password is set, this port answers only as localhost or under the address \
+                 of this machine that was connected to; open the page as http://localhost, or set \
+                 a password with `streamcaster hash-password`."
+            }
+            Refused::CodeNeeded => {
+                "No password is set, so this machine may only look. To change something, log in \
+                 with the code in state/page.code of the data folder, on the page or by POST \
+                 /api/login {\"code\"}; or send the token in state/probe.token as Authorization: \
+                 Bearer; or set a password with `streamcaster hash-password`."
             }
             Refused::CrossSite => {
                 "A page of another site sent this; commands are taken from this machine's own \
@@ -93,6 +111,10 @@ impl Refused {
             Refused::WrongCode => {
                 "This code is wrong, was used before, or is too old. Log in with the password on \
                  the machine's console."
+            }
+            Refused::WrongPageCode => {
+                "This is not the code. It stands in state/page.code of the data folder, and is \
+                 another one after each start."
             }
             Refused::CodeStays => {
                 "The disk cannot be written to, so the code cannot be used. Log in with the \
@@ -123,6 +145,9 @@ mod tests {
             assert!(has(refused, true, "WWW-Authenticate"));
             assert!(!has(refused, false, "WWW-Authenticate"));
         }
+        // For a token: no browser asks its user for one.
+        let field = Refused::CodeNeeded.answer(false).fields.pop();
+        assert_eq!(field, Some(("WWW-Authenticate", TOKEN_CHALLENGE.into())));
         assert!(!has(Refused::PasswordNotSet, true, "WWW-Authenticate"));
         assert!(has(Refused::TooManyTries(7), false, "Retry-After"));
         assert!(has(Refused::Unavailable(Unavailable::Busy), false, "Retry-After"));

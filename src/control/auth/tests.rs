@@ -13,7 +13,8 @@ const NOON: Mono = Mono::from_ms(43_200_000);
 fn caller<'a>(peer: &str, cookie: &'a str, authorization: &'a str) -> Caller<'a> {
     Caller {
         peer: peer.parse().ok(),
-        host: "box.local:8080",
+        local: None,
+        host: "localhost:8080",
         origin: "",
         fetch_site: "",
         fetch_mode: "",
@@ -49,9 +50,58 @@ fn the_probes_token_counts_on_this_machine_only() {
     }
     let open = Auth::new(None, Some(Secret::new(TOKEN))).unwrap();
     assert_eq!(known(&open, &caller("127.0.0.1", "", &bearer), NOON), Ok(Who::Probe));
-    assert_eq!(known(&open, &caller("127.0.0.1", "", RIGHT), NOON), Ok(Who::Loopback));
     let without = Auth::new(None, None).unwrap();
-    assert_eq!(known(&without, &caller("127.0.0.1", "", "Bearer "), NOON), Ok(Who::Loopback));
+    for (auth, authorization) in [(&open, RIGHT), (&open, ""), (&without, "Bearer ")] {
+        let asking = caller("127.0.0.1", "", authorization);
+        assert_eq!(known(auth, &asking, NOON), Err(Refused::CodeNeeded), "{authorization}");
+        assert_eq!(auth.judge(&asking, Right::Known, false, NOON), Ok(Who::Loopback));
+    }
+}
+
+/// Without a password, and with a code.
+fn open() -> (Auth, String) {
+    let auth = Auth::new(None, None).unwrap();
+    let code = Code::new(std::path::Path::new("/dev/null/none")).unwrap();
+    let typed = code.secret().expose().to_owned();
+    auth.take_code(Some(code));
+    (auth, typed)
+}
+
+#[test]
+fn the_code_opens_sessions_until_a_password_is_set() {
+    let ((auth, typed), here) = (open(), "127.0.0.1".parse().unwrap());
+    let enter = |typed: &str| auth.open_by_code(typed, here, NOON).map(Result::unwrap);
+    let tokens = [enter(&typed).unwrap(), enter(&format!(" {} ", typed.to_uppercase())).unwrap()];
+    assert_eq!(enter("abcdefghjkmn"), Err(Refused::WrongPageCode));
+    let fields = tokens.map(|token| format!("{}={token}", cookie::NAME));
+    let who = |field: &str| known(&auth, &caller("127.0.0.1", field, ""), NOON);
+    let ids = fields.each_ref().map(|field| match who(field) {
+        Ok(Who::Session(id)) => id,
+        other => panic!("{other:?}"),
+    });
+    assert_eq!(
+        known(&auth, &caller("192.0.2.1", &fields[0], ""), NOON),
+        Err(Refused::PasswordNotSet),
+        "a session of this machine is not for others"
+    );
+    let (hash, _alone) = cheap(WORD);
+    auth.replace_password(Some(hash), Some(ids[0]));
+    assert_eq!(who(&fields[0]), Ok(Who::Session(ids[0])), "who sets it goes on");
+    assert_eq!(who(&fields[1]), Err(Refused::LoginNeeded));
+    assert_eq!(enter(&typed), Err(Refused::LoginNeeded));
+    auth.set_password(None);
+    assert_eq!(who(&fields[0]), Err(Refused::CodeNeeded));
+}
+
+#[test]
+fn who_guesses_the_code_waits() {
+    let ((auth, typed), here) = (open(), "127.0.0.1".parse().unwrap());
+    let enter = |typed: &str, now| auth.open_by_code(typed, here, now).map(Result::unwrap);
+    for _ in 0..TRIES_FREE {
+        assert_eq!(enter("abcdefghjkmn", NOON), Err(Refused::WrongPageCode));
+    }
+    assert_eq!(enter(&typed, NOON), Err(Refused::TooManyTries(1)));
+    assert!(enter(&typed, NOON + std::time::Duration::from_secs(1)).is_ok());
 }
 
 #[test]

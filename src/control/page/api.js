@@ -13,7 +13,23 @@ export class ApiError extends Error {
   }
 }
 
-export async function ask(path, { method = "GET", body, headers = {}, patience = PATIENCE_MS } = {}) {
+// Asks for the code of a program without a password.
+let askForCode = async () => false;
+export const whenCodeNeeded = (asking) => { askForCode = asking; };
+
+// Does something, again when the code was missing and is given now.
+async function withCode(action) {
+  try {
+    return await action();
+  } catch (error) {
+    if (error.code !== "CODE_NEEDED" || !await askForCode()) throw error;
+    return action();
+  }
+}
+
+export const ask = (path, options) => withCode(() => askOnce(path, options));
+
+async function askOnce(path, { method = "GET", body, headers = {}, patience = PATIENCE_MS } = {}) {
   const timer = new AbortController();
   const handle = setTimeout(() => timer.abort(), patience);
   try {
@@ -44,8 +60,10 @@ function announce(error) {
   }
 }
 
+export const sendBytes = (...what) => withCode(() => sendBytesOnce(...what));
+
 // Sends bytes; XMLHttpRequest, because fetch tells no progress.
-export function sendBytes(method, path, bytes, { headers = {}, progress, begun }) {
+function sendBytesOnce(method, path, bytes, { headers = {}, progress, begun }) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
     begun?.(request);

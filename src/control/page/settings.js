@@ -194,9 +194,10 @@ async function changePassword() {
 }
 
 function showAccess() {
-  byId("logout").hidden = !session.password_set;
+  byId("logout").hidden = !session.password_set && !session.may_change;
   set(byId("change-password"), session.password_set ? t("change_password") : t("set_password_dots"));
-  const note = [session.password_set ? t("password_is_set") : t("no_password_set")];
+  const open = session.may_change ? "code_taken" : "no_password_look";
+  const note = [t(session.password_set ? "password_is_set" : open)];
   if (session.known && session.password_set && !session.secure && !["localhost", "127.0.0.1", "[::1]"].includes(location.hostname)) {
     note.push(t("not_encrypted"));
   }
@@ -222,7 +223,7 @@ export function init() {
   byId("settings-form").addEventListener("submit", save);
   byId("settings-undo").addEventListener("click", load);
   byId("change-password").addEventListener("click", changePassword);
-  byId("logout").addEventListener("click", ({ currentTarget }) => run(currentTarget, logout));
+  byId("logout").addEventListener("click", ({ currentTarget }) => run(currentTarget, logout).then(showAccess));
   for (const id of ["restart", "restart-now"]) {
     byId(id).addEventListener("click", ({ currentTarget }) => restart(currentTarget));
   }

@@ -10,8 +10,7 @@
 //! is none, and it changes only for a caller who says the one before ([`Proof::Password`]). The
 //! configuration's is the programme's to write, and is not asked.
 
-use std::fmt::{self, Write as _};
-use std::io;
+use std::fmt;
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
@@ -31,9 +30,6 @@ pub const WRONG_PAUSE: Duration = Duration::from_secs(1);
 const PASSWORD: &str = "data/system/password";
 /// What the console shows, in the folder of the appliance: the code, then what it is for.
 const CODE: &str = "firmware.code";
-/// Letters that are not mistaken for each other; 12 of 31 are 59 bits.
-const LETTERS: &[u8; 31] = b"abcdefghjkmnpqrstuvwxyz23456789";
-const CODE_LETTERS: usize = 12;
 
 /// What is said to the daemon besides orders, by somebody who knows it.
 #[derive(Clone, Serialize, Deserialize)]
@@ -114,7 +110,7 @@ impl Downgrade {
         if let Some(waiting) = self.0.as_ref().filter(|waiting| waiting.candidate == *candidate) {
             return waiting.is_confirmed;
         }
-        match code() {
+        match random::code() {
             Ok(code) => {
                 let text = format!("{} for {}\n", code.expose(), candidate.identity());
                 if let Err(error) = store::write_private(&places.appliance(CODE), text.as_bytes()) {
@@ -182,21 +178,6 @@ fn is_password(word: &str, places: &Places) -> Result<bool, Unproven> {
     hash.verify(word).map_err(|_| Unproven::Unavailable)
 }
 
-fn code() -> io::Result<Secret> {
-    let mut code = String::new();
-    while code.len() < CODE_LETTERS {
-        // As many of the 256 as make each letter as likely as another.
-        for byte in random::bytes::<16>()?.into_iter().filter(|byte| *byte < 248) {
-            let letter = LETTERS.get(usize::from(byte) % LETTERS.len()).copied();
-            if let Some(letter) = letter.filter(|_| code.len() < CODE_LETTERS) {
-                // A String takes whatever is written.
-                let _ = write!(code, "{}", char::from(letter));
-            }
-        }
-    }
-    Ok(Secret::new(code))
-}
-
 #[cfg(test)]
 mod tests {
     use std::fs;
@@ -219,7 +200,7 @@ mod tests {
         assert!(!downgrade.is_confirmed(&other("0.0.9"), &places, now));
         let first = shown();
         let (code, what) = first.split_once(' ').unwrap();
-        assert_eq!((code.len(), what), (CODE_LETTERS, "for 0.0.9 (abc)\n"));
+        assert_eq!((code.len(), what), (12, "for 0.0.9 (abc)\n"));
         assert!(!downgrade.is_confirmed(&other("0.0.9"), &places, now));
         assert_eq!(shown(), first, "asking again changes no code");
         for wrong in ["", code.get(1..).unwrap(), "0.0.9", &"x".repeat(9999)] {

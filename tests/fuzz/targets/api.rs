@@ -6,6 +6,7 @@ use std::path::Path;
 use std::sync::OnceLock;
 
 use serde_json::Value;
+use streamcaster::base::redact::Secret;
 use streamcaster::base::time::{Mono, Utc};
 use streamcaster::control::api::Moment;
 use streamcaster::control::audit::Audit;
@@ -50,9 +51,10 @@ const MOMENT: Moment = Moment {
     name: None,
 };
 
-/// This machine's own page.
+/// This machine's own page, of somebody who has the token.
 const CALLER: Caller<'static> = Caller {
     peer: Some(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)),
+    local: None,
     host: "localhost",
     origin: "",
     fetch_site: "",
@@ -60,7 +62,7 @@ const CALLER: Caller<'static> = Caller {
     agent: "",
     is_forwarded: false,
     is_proxy: false,
-    credentials: Credentials { cookie: "", authorization: "" },
+    credentials: Credentials { cookie: "", authorization: "Bearer 0a" },
 };
 
 /// What stays from one input to the next: who may, and settings in a folder that there is not.
@@ -69,7 +71,7 @@ fn lasting() -> &'static (Auth, Settings) {
     LASTING.get_or_init(|| {
         let (data, arguments) = (Path::new("/dev/null/none"), Arguments::default());
         let settings = Settings::new(data, Box::new(|_| None), arguments, Config::default()).0;
-        (Auth::new(None, None).expect("random bytes"), settings)
+        (Auth::new(None, Some(Secret::new("0a"))).expect("random bytes"), settings)
     })
 }
 

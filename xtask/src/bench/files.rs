@@ -212,7 +212,7 @@ fn render(cells: &[Cell], expected: u32) -> String {
 /// Has this program play a file.
 pub fn play(server: &Server, name: &str, from_s: u32) -> Result<http::Asked, String> {
     let command = format!("{{\"video\": \"{name}\", \"start_s\": {from_s}}}");
-    http::post(server.http, "/api/switch", &command)
+    http::post(server.http, "/api/switch", &command, &server.token()?)
 }
 
 /// Makes the files, and tells each frame's number by its last bytes: those of the second short

@@ -15,11 +15,11 @@ pub struct Asked {
     pub at: Instant,
 }
 
-/// Sends a command.
-pub fn post(to: SocketAddr, path: &str, json: &str) -> Result<Asked, String> {
+/// Sends a command of somebody who knows the program's token.
+pub fn post(to: SocketAddr, path: &str, json: &str, token: &str) -> Result<Asked, String> {
     let request = format!(
         "POST {path} HTTP/1.1\r\nHost: {to}\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\nConnection: close\r\n\r\n{json}",
+         Authorization: Bearer {token}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{json}",
         json.len()
     );
     let sent = TcpStream::connect(to).and_then(|mut socket| {
@@ -56,7 +56,7 @@ mod tests {
 
     fn answered(answer: &[u8]) -> (Result<(), String>, String) {
         let server = TcpListener::bind("127.0.0.1:0").unwrap();
-        let asked = post(server.local_addr().unwrap(), "/api/switch", "{}").unwrap();
+        let asked = post(server.local_addr().unwrap(), "/api/switch", "{}", "0a").unwrap();
         let (mut client, _) = server.accept().unwrap();
         client.write_all(answer).unwrap();
         let mut request = [0; 1024];
@@ -70,6 +70,7 @@ mod tests {
         let (answer, request) = answered(b"HTTP/1.1 200 OK\r\n\r\n");
         assert_eq!(answer, Ok(()));
         assert!(request.starts_with("POST /api/switch HTTP/1.1\r\n"), "{request}");
+        assert!(request.contains("\r\nAuthorization: Bearer 0a\r\n"), "{request}");
         assert!(request.contains("Content-Length: 2\r\n") && request.ends_with("\r\n\r\n{}"));
         let (answer, _) = answered(b"HTTP/1.1 404 Not Found\r\n\r\nno such file");
         assert!(answer.unwrap_err().ends_with("no such file"));

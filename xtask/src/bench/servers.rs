@@ -97,13 +97,16 @@ pub struct Server {
     pub http: SocketAddr,
     /// Where it tells its state to tools.
     pub stat: SocketAddr,
+    /// Where this program writes down what lets command it from here.
+    token: PathBuf,
 }
 
 impl Server {
     /// Starts it, and returns when it accepts.
     pub fn start(kind: Kind, places: &Places, feed: Feed<'_>) -> Result<Server, String> {
         let (udp, tcp, http, stat) = (free_udp()?, free_tcp()?, free_tcp()?, free_tcp()?);
-        let mut server = Server { children: Vec::new(), udp, tcp, http, stat };
+        let token = places.data().join("state/probe.token");
+        let mut server = Server { children: Vec::new(), udp, tcp, http, stat, token };
         match kind {
             Kind::Ours => server.start_ours(places)?,
             Kind::Pair => server.start_nginx(places)?,
@@ -123,6 +126,16 @@ impl Server {
             server.start_ffmpeg(places, feed)?;
         }
         Ok(server)
+    }
+
+    /// What lets command this program from here.
+    ///
+    /// # Errors
+    /// The file of it cannot be read.
+    pub fn token(&self) -> Result<String, String> {
+        let text = fs::read_to_string(&self.token);
+        let text = text.map_err(|error| format!("{}: {error}", self.token.display()))?;
+        Ok(text.trim().to_owned())
     }
 
     /// Its processes.

@@ -188,6 +188,18 @@ impl Program {
         format!("rtmp://{}/live/stream", self.rtmp)
     }
 
+    /// The field that lets a request from this machine change things: the program's own token.
+    pub fn authorization(&self) -> String {
+        let token = fs::read_to_string(self.on_disk("state/probe.token")).expect("the token");
+        format!("Authorization: Bearer {}\r\n", token.trim())
+    }
+
+    /// Asks the API as who has the token, with a JSON body unless it is empty; the answer's status
+    /// and body.
+    pub fn ask(&self, method: &str, path: &str, json: &str) -> Option<(u16, String)> {
+        request_with(self.http, method, path, &self.authorization(), json)
+    }
+
     /// `/api/status`.
     pub fn status(&self) -> Value {
         let Some(body) = try_get(self.http, "/api/status") else {
@@ -271,12 +283,22 @@ fn try_get(address: SocketAddr, path: &str) -> Option<String> {
 
 /// Asks for something, with a JSON body unless it is empty; the answer's status and body.
 pub fn request(address: SocketAddr, method: &str, path: &str, json: &str) -> Option<(u16, String)> {
+    request_with(address, method, path, "", json)
+}
+
+fn request_with(
+    address: SocketAddr,
+    method: &str,
+    path: &str,
+    more: &str,
+    json: &str,
+) -> Option<(u16, String)> {
     let mut stream = TcpStream::connect(address).ok()?;
     stream.set_read_timeout(Some(seconds(10))).ok()?;
     let length = json.len();
     let fields = match length {
-        0 => String::new(),
-        _ => format!("Content-Type: application/json\r\nContent-Length: {length}\r\n"),
+        0 => more.to_owned(),
+        _ => format!("{more}Content-Type: application/json\r\nContent-Length: {length}\r\n"),
     };
     write!(stream, "{method} {path} HTTP/1.0\r\nHost: localhost\r\n{fields}\r\n{json}").ok()?;
     let mut answer = Vec::new();

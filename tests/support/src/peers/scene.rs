@@ -11,7 +11,7 @@ use serde_json::Value;
 use super::clips::Clip;
 use super::frames::{longest_step_ms, only_grows};
 use super::player::{Player, Seen};
-use super::program::{number, request, text, Folder, Program};
+use super::program::{number, text, Folder, Program};
 use super::wait::{self, seconds};
 
 /// The longest a viewer may wait for a picture.
@@ -151,7 +151,7 @@ pub fn start(folder: &Arc<Folder>, config: &str) -> Program {
 
 /// Asks the API for something; the answer's status and JSON.
 pub fn ask(program: &Program, method: &str, path: &str, json: &str) -> (u16, Value) {
-    let Some((status, body)) = request(program.http, method, path, json) else {
+    let Some((status, body)) = program.ask(method, path, json) else {
         panic!("{method} {path} is not answered:\n{}", program.printed());
     };
     (status, serde_json::from_str(&body).unwrap_or_else(|error| panic!("{error} in {body}")))
