@@ -152,6 +152,23 @@ fn nobody_publishes_without_a_key_because_the_proxy_is_on_this_machine() {
     publishes(&program, program.rtmp, HERE, "stream");
 }
 
+#[test]
+fn the_viewers_of_one_client_do_not_take_the_last_seat_of_another() {
+    let _machine = machine::shared();
+    let program = Program::start(&format!("{FROM}[rtmp]\nviewers_max = 4\n"));
+    let front = Front::start(&program, "send-proxy-v2");
+    let watches = |last| {
+        let player = Player::start_from([127, 0, 7, last], front.rtmp, "stream");
+        let plays = wait::holds(seconds(10), || player.video_frames() > 0);
+        assert!(plays, "127.0.7.{last}: {}", program.told());
+        player
+    };
+    let _own = [(); 3].map(|()| watches(5));
+    let _fourth = Player::start_from([127, 0, 7, 5], front.rtmp, "stream");
+    is_refused(&program, "too_many_from_address", "127.0.7.5");
+    watches(6);
+}
+
 /// Connects from an address of this machine.
 fn connect(from: [u8; 4], to: SocketAddr) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
