@@ -541,7 +541,7 @@ pub const STRANGER_LANES: usize = 32;
 /// Networks are spread over the lanes in another way each so often, and a lane in which nobody has
 /// wanted a try since has no part in the budget.
 pub const STRANGER_LANE_MS: u64 = 60_000;
-// Who waits for his turn as he was told has it in time.
+// Who waits for as long as the answer says has the turn before that.
 const _: () = assert!(STRANGER_LANES as u64 * STRANGER_TRY_MS + 1_000 < STRANGER_LANE_MS);
 /// Addresses remembered from which somebody logged in.
 pub const KNOWN_SOURCES_MAX: usize = 32;

@@ -104,7 +104,7 @@ mod tests {
         assert!(look(&mut wait(&turns, 9)).is_some(), "it is free again");
     }
 
-    /// Whoever leaves at whatever moment, the turn is never lost and never there twice.
+    /// At whatever moment somebody leaves, the turn is never lost and never there twice.
     #[test]
     fn a_turn_survives_those_who_leave() {
         for seed in 0..500 {

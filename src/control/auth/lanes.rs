@@ -96,8 +96,8 @@ mod tests {
     }
 
     /// Bots of `networks` networks that ask whenever they like, each from an address of its own, and
-    /// from a minute on one who asks as soon as he may, from elsewhere, in a lane of his own or not:
-    /// who he is, and how long he waits.
+    /// from a minute on somebody who asks as soon as there may be a try, from elsewhere, in a lane
+    /// without bots or not: the address, and the wait.
     fn wait(seed: u64, networks: usize, shares: bool) -> (Lanes, IpAddr, Duration) {
         let mut dice = fastrand::Rng::with_seed(seed);
         let mut lanes = Lanes::new(dice.u64(..));
@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn who_shares_a_lane_has_his_own_when_networks_are_spread_again() {
+    fn who_shares_a_lane_has_another_when_networks_are_spread_again() {
         for seed in 0..30 {
             let (lanes, operator, waited) = wait(seed, 1, true);
             let apart = |spread: &u64| {

@@ -115,7 +115,7 @@ impl Throttle {
         Ok(())
     }
 
-    /// The try was right: the address begins anew.
+    /// The try was right: the address has none to answer for any more.
     pub fn right(&mut self, source: IpAddr) {
         self.tries.retain(|tries| tries.source != source);
     }
