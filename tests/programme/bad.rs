@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use crate::clips::{Clip, Recipe, PLAIN};
 use crate::player::Player;
-use crate::program::{number, text, Folder};
+use crate::program::{number, request, text, Folder};
 use crate::scene::{age, ask, put, start, switch, videos, well_served, Scene};
 use crate::sender::{Schedule, Sender};
 use crate::wait::{self, seconds};
@@ -159,13 +159,32 @@ fn two_thousand_files_come_into_the_library_while_one_plays() {
 }
 
 #[test]
+fn without_a_state_folder_the_programme_goes_on_and_says_that_nobody_may_change_it() {
+    let folder = Arc::<Folder>::default();
+    fs::create_dir_all(folder.file("data")).expect("the data folder");
+    // Root may write everywhere: a file in the folder's place stops anybody.
+    fs::write(folder.file("data").join("state"), "no folder").expect("a file");
+    let scene = Scene::over(folder, "");
+    let stop = request(scene.program.http, "POST", "/api/stop", "").expect("an answer");
+    assert!(stop.0 == 401 && stop.1.contains("CODE_NEEDED"), "{stop:?}");
+    let said = scene.program.printed();
+    assert!(said.contains("cannot be written to state/page.code"), "{said}");
+    assert!(said.contains("set a password"), "it says what to do: {said}");
+    scene.wait_more(30);
+    scene.end();
+}
+
+#[test]
 fn a_state_folder_that_cannot_be_written_costs_the_memory_only() {
     let clip = Clip::of(LONG);
     let folder = Arc::<Folder>::default();
     put(&folder, &clip.path, clip.name);
-    // Root may write everywhere: a file in the folder's place stops anybody.
-    fs::write(folder.file("data").join("state"), "no folder").expect("a file");
     let scene = Scene::over(folder, "");
+    // Before it goes: the token of this start is in it.
+    scene.program.authorization();
+    let state = scene.folder.file("data").join("state");
+    fs::rename(&state, state.with_extension("aside")).expect("renamed");
+    fs::write(&state, "no folder").expect("a file");
     let list = r#"{"files":["long.mp4"],"repeat":true}"#;
     let (status, told) = scene.ask("PUT", "/api/playlists/list", list);
     assert_eq!(status, 503, "what is not on the disk is not accepted: {told}");

@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpStream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
 use serde_json::Value;
@@ -70,6 +70,7 @@ pub struct Program {
     child: Child,
     printed: Arc<Mutex<String>>,
     folder: Arc<Folder>,
+    authorization: OnceLock<String>,
     /// Where it takes MPEG-TS.
     pub udp: SocketAddr,
     /// Where it serves viewers.
@@ -165,7 +166,8 @@ impl Program {
             let _ = child.kill();
             panic!("not ready in time; it said:\n{}", printed.lock().expect("no panic"));
         };
-        Program { child, printed, folder, udp, rtmp, http, stat }
+        let authorization = OnceLock::new();
+        Program { child, printed, folder, authorization, udp, rtmp, http, stat }
     }
 
     /// The folder of this run: the program's data and whatever the test's peers write.
@@ -188,16 +190,19 @@ impl Program {
         format!("rtmp://{}/live/stream", self.rtmp)
     }
 
-    /// The field that lets a request from this machine change things: the program's own token.
-    pub fn authorization(&self) -> String {
-        let token = fs::read_to_string(self.on_disk("state/probe.token")).expect("the token");
-        format!("Authorization: Bearer {}\r\n", token.trim())
+    /// The field that lets a request from this machine change things: the program's own token, as it
+    /// stood there when it was first asked for.
+    pub fn authorization(&self) -> &str {
+        self.authorization.get_or_init(|| {
+            let token = fs::read_to_string(self.on_disk("state/probe.token")).expect("the token");
+            format!("Authorization: Bearer {}\r\n", token.trim())
+        })
     }
 
     /// Asks the API as who has the token, with a JSON body unless it is empty; the answer's status
     /// and body.
     pub fn ask(&self, method: &str, path: &str, json: &str) -> Option<(u16, String)> {
-        request_with(self.http, method, path, &self.authorization(), json)
+        request_with(self.http, method, path, self.authorization(), json)
     }
 
     /// `/api/status`.
