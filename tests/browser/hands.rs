@@ -2,6 +2,7 @@
 //! one, so that what is covered, hidden or out of reach cannot be pressed.
 
 use std::path::Path;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
 use serde_json::{json, Value};
@@ -19,6 +20,12 @@ const SPOT: &str = "(async () => { const node = FOUND; if (!node) return null; \
       top.contains(node) || top.closest('label')?.contains(node) || \
       [...(node.labels || [])].includes(top)); \
     return free ? [x, y] : null; })()";
+
+/// Notes the next click if the element, or its label, has it; in what a page that loads anew keeps.
+const NOTED: &str = "addEventListener('click', ({ target }) => { const node = FOUND; \
+    const has = node && (node.contains(target) || target.closest('label')?.contains(node) || \
+      [...(node.labels || [])].includes(target)); \
+    if (has) sessionStorage.setItem('clicked', 'NUMBER'); }, { capture: true, once: true })";
 
 /// The keys the tests press: name, its virtual key code, the text it makes.
 const KEYS: [(&str, u32, &str); 9] = [
@@ -44,19 +51,32 @@ impl Page {
         self.click_at(&named(within, name));
     }
 
+    /// Presses in the middle of an element until the element has had a click: the page renews itself
+    /// once a second, and what is found may move before the mouse is down.
     fn click_at(&mut self, found: &str) {
+        static NUMBER: AtomicU32 = AtomicU32::new(1);
         let free = SPOT.replace("FOUND", found);
         let deadline = Instant::now() + SHOWN;
-        let (x, y) = loop {
+        loop {
             let spot = self.eval(&free);
             if let (Some(x), Some(y)) = (spot[0].as_f64(), spot[1].as_f64()) {
-                break (x, y);
+                let number = NUMBER.fetch_add(1, Ordering::Relaxed).to_string();
+                self.eval(&NOTED.replace("FOUND", found).replace("NUMBER", &number));
+                self.press_mouse(x, y);
+                // A page that it has leave cannot be asked any more.
+                let clicked = self.try_eval("sessionStorage.getItem('clicked')");
+                if clicked.map_or(true, |clicked| clicked == number) {
+                    return;
+                }
             }
             if Instant::now() > deadline {
                 let shown = self.eval("document.body.innerText");
                 panic!("cannot be pressed: {found}\n{}", shown.as_str().unwrap_or_default());
             }
-        };
+        }
+    }
+
+    fn press_mouse(&mut self, x: f64, y: f64) {
         for (kind, buttons) in [("mouseMoved", 0), ("mousePressed", 1), ("mouseReleased", 0)] {
             let button = if kind == "mouseMoved" { "none" } else { "left" };
             let event = json!({
