@@ -1,13 +1,12 @@
 //! A stock Debian in QEMU, reached by ssh, and the machine it becomes.
 
 use std::fs::{self, File};
-use std::io::Write;
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::fs::FileExt;
-use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Mutex;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -17,7 +16,7 @@ use crate::uefi::by_uefi;
 use crate::wait::poll;
 
 /// The firmware's first line comes within seconds, within a minute on a host that is busy.
-const FIRMWARE_HANGS: Duration = Duration::from_secs(240);
+const FIRMWARE_HANGS: Duration = Duration::from_secs(150);
 
 /// The target folder, where `cargo xtask setup` has put the Debian.
 pub fn target() -> &'static Path {
@@ -40,10 +39,9 @@ pub enum Firmware {
 
 /// A machine that runs, with its disk and console thrown away with it.
 pub struct Machine {
-    qemu: Child,
+    /// What switches it on, and what runs.
+    qemu: Mutex<(Command, Child)>,
     folder: PathBuf,
-    /// QEMU's monitor, in a folder of short name: a socket's path has 108 bytes at most (unix(7)).
-    monitor: PathBuf,
     /// Where its ssh is, seen from here, while it has one.
     pub ssh: SocketAddr,
     /// Where the page of the appliance will be, on the guest's port 8088.
@@ -80,14 +78,11 @@ impl Machine {
                 qemu.args(["-device", "nvme,drive=disk,serial=1"])
             }
         };
-        let monitor =
-            std::env::temp_dir().join(format!("takeover-{firmware:?}-{}", std::process::id()));
-        let _ = fs::remove_file(&monitor);
-        qemu.arg("-monitor").arg(format!("unix:{},server=on,wait=off", monitor.display()));
-        let console = File::create(folder.join("console")).expect("a file");
-        qemu.stdin(Stdio::null()).stdout(console).stderr(Stdio::inherit());
-        let qemu = qemu.spawn().expect("QEMU starts: `cargo xtask setup` installs it");
-        Machine { qemu, folder, monitor, ssh, page, rtmp }
+        let mut console = File::options();
+        let console = console.create(true).append(true).open(folder.join("console"));
+        qemu.stdin(Stdio::null()).stdout(console.expect("a file")).stderr(Stdio::inherit());
+        let running = qemu.spawn().expect("QEMU starts: `cargo xtask setup` installs it");
+        Machine { qemu: Mutex::new((qemu, running)), folder, ssh, page, rtmp }
     }
 
     /// All the console has shown so far.
@@ -163,9 +158,10 @@ impl Machine {
         })
     }
 
-    /// Presses the reset button, once, where the emulated firmware itself does not come up behind a
-    /// restart: on a busy host OVMF under emulation hangs now and then before its first line, which
-    /// stands before anything of ours. A kernel or boot loader that hangs has said something.
+    /// Switches the machine off and on, once, where the emulated firmware itself does not come up behind
+    /// a restart: OVMF under emulation spins now and then before its first line, in a process that has
+    /// run for minutes; a reset does not help, another process does. It stands before anything of
+    /// ours: a kernel or boot loader that hangs has said something.
     fn watch_restart(&self, is_over: &AtomicBool) {
         let (mut said, mut since) = (0, Instant::now());
         while !is_over.load(Ordering::Relaxed) {
@@ -176,9 +172,12 @@ impl Machine {
             }
             let restarts = console.trim_end().ends_with("reboot: machine restart");
             if restarts && since.elapsed() >= FIRMWARE_HANGS {
-                println!("the emulated firmware says nothing behind the restart: reset");
-                let mut monitor = UnixStream::connect(&self.monitor).expect("QEMU's monitor");
-                writeln!(monitor, "system_reset").expect("QEMU's monitor");
+                println!("the emulated firmware says nothing behind the restart: off and on");
+                let mut qemu = self.qemu.lock().expect("no panic");
+                let (command, running) = &mut *qemu;
+                running.kill().expect("it runs");
+                running.wait().expect("a child of this process");
+                *running = command.spawn().expect("QEMU starts again");
                 return;
             }
         }
@@ -202,10 +201,11 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
-        let _ = self.qemu.kill();
-        let _ = self.qemu.wait();
+        if let Ok((_, running)) = self.qemu.get_mut() {
+            let _ = running.kill();
+            let _ = running.wait();
+        }
         let _ = fs::remove_dir_all(&self.folder);
-        let _ = fs::remove_file(&self.monitor);
     }
 }
 
