@@ -41,10 +41,18 @@ struct Tries {
 }
 
 impl Tries {
+    fn new(source: IpAddr, now: Mono) -> Tries {
+        let mut tries = Tries { source, wrong: 0, last: now, next: now };
+        tries.set(1, now);
+        tries
+    }
+
     fn set(&mut self, wrong: u32, now: Mono) {
         self.wrong = wrong;
         self.last = now;
-        self.next = now + pause(wrong);
+        // Two that come together may be taken up in the other order: without a pause none is early.
+        let pause = pause(wrong);
+        self.next = if pause.is_zero() { Mono::default() } else { now + pause };
     }
 }
 
@@ -111,7 +119,7 @@ impl Throttle {
                 self.tries.swap_remove(at);
             }
         }
-        self.tries.push(Tries { source, wrong: 1, last: now, next: now + pause(1) });
+        self.tries.push(Tries::new(source, now));
         Ok(())
     }
 
@@ -164,6 +172,15 @@ mod tests {
         assert_eq!(throttle.may_try(address(2), now), Ok(()), "others do not wait");
         now = now + Duration::from_millis(TRIES_FORGOTTEN_MS);
         assert!((0..TRIES_FREE).all(|_| throttle.begin(one, Standing::Proven, now).is_ok()));
+    }
+
+    #[test]
+    fn two_at_once_are_both_taken_in_whatever_order() {
+        let mut throttle = Throttle::new(1);
+        for ms in [10, 9] {
+            let now = Mono::from_ms(ms);
+            assert_eq!(throttle.begin(address(1), Standing::Proven, now), Ok(()), "at {ms}");
+        }
     }
 
     #[test]
