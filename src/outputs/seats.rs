@@ -81,12 +81,12 @@ impl<T> Seats<T> {
             return Room::Free;
         }
         let seats = self.taken.iter().map(|(&id, (source, holder))| (id, *source, look(holder)));
-        let mut idle = seats.clone().filter(|&(_, source, holder)| {
+        let idle = seats.clone().filter(|&(_, source, holder)| {
             holder == Holder::Idle && (!is_over || source == newcomer)
         });
         let longest_of_most =
             |&(id, source, _): &(u64, IpAddr, _)| (self.held(source), Reverse(id));
-        if let Some((id, ..)) = idle.by_ref().max_by_key(longest_of_most) {
+        if let Some((id, ..)) = idle.max_by_key(longest_of_most) {
             return Room::InPlaceOf(id);
         }
         if is_over {

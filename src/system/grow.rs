@@ -9,7 +9,7 @@ use std::path::Path;
 
 use super::ext4;
 use super::partitions::{self, Disk, Growth, SECTOR_BYTES};
-use super::superblocks::{self, Blocks};
+use super::superblocks;
 
 /// A disk's device, or an image.
 struct Device {
@@ -37,17 +37,6 @@ impl Disk for Device {
 
     fn write(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
         self.file.write_all_at(bytes, at.saturating_mul(SECTOR_BYTES))?;
-        self.file.sync_all()
-    }
-}
-
-impl Blocks for Device {
-    fn read(&self, at: u64, bytes: &mut [u8]) -> io::Result<()> {
-        self.file.read_exact_at(bytes, at)
-    }
-
-    fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(bytes, at)?;
         self.file.sync_all()
     }
 }
@@ -102,7 +91,7 @@ fn unmark(folder: &Path) -> io::Result<usize> {
     let about = sysfs(fs::metadata(folder)?.dev(), "uevent")?;
     let name = about.lines().find_map(|line| line.strip_prefix("DEVNAME="));
     let name = name.ok_or_else(|| io::Error::other("no name in sysfs"))?;
-    superblocks::unmark(&Device::open(&Path::new("/dev").join(name))?)
+    superblocks::unmark(&mut Device::open(&Path::new("/dev").join(name))?)
 }
 
 /// What the kernel says of a block device by its number.

@@ -287,12 +287,12 @@ fn number(bytes: &[u8], at: usize) -> u64 {
     field.map_or(0, |field| u64::from_le_bytes(*field))
 }
 
-fn word(bytes: &[u8], at: usize) -> u32 {
+pub(super) fn word(bytes: &[u8], at: usize) -> u32 {
     let field = bytes.get(at..).and_then(|rest| rest.first_chunk());
     field.map_or(0, |field| u32::from_le_bytes(*field))
 }
 
-fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
+pub(super) fn put(bytes: &mut [u8], at: usize, value: &[u8]) {
     let place = at.checked_add(value.len()).and_then(|end| bytes.get_mut(at..end));
     place.expect("a field lies within its table").copy_from_slice(value);
 }

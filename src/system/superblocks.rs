@@ -10,6 +10,8 @@
 
 use std::io;
 
+use super::partitions::{put, word, Disk, SECTOR_BYTES};
+
 /// A superblock, and where the first one stands, bytes.
 const BYTES: usize = 1024;
 const MAGIC: [u8; 2] = [0x53, 0xef];
@@ -25,29 +27,17 @@ const SUMS: u32 = 0x400;
 /// `s_checksum`, over all before it.
 const SUM_AT: usize = 1020;
 
-/// A device that holds a file system, or an image of one.
-pub trait Blocks {
-    /// Reads from an offset in bytes.
-    ///
-    /// # Errors
-    /// The device's own.
-    fn read(&self, at: u64, bytes: &mut [u8]) -> io::Result<()>;
-    /// Writes there, for good.
-    ///
-    /// # Errors
-    /// The device's own.
-    fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()>;
-}
-
-/// Takes the mark of a file system in use from the copies; how many had it. What is no ext4 has none.
+/// Takes the mark of a file system in use from the copies on a disk, or partition, that holds nothing
+/// else; how many had it. What is no ext4 has none.
 ///
 /// # Errors
 /// The device's own.
-pub fn unmark(device: &impl Blocks) -> io::Result<usize> {
+pub fn unmark(device: &mut impl Disk) -> io::Result<usize> {
     let mut first = [0; BYTES];
-    device.read(BYTES as u64, &mut first)?;
+    device.read(BYTES as u64 / SECTOR_BYTES, &mut first)?;
     let mut unmarked = 0;
-    for at in copies(&first) {
+    // Blocks are whole sectors.
+    for at in copies(&first).map(|at| at / SECTOR_BYTES) {
         let mut copy = [0; BYTES];
         // The last group may end before its copy would.
         if device.read(at, &mut copy).is_err() || !is_well(&copy) {
@@ -57,10 +47,10 @@ pub fn unmark(device: &impl Blocks) -> io::Result<usize> {
         if features & RECOVER == 0 {
             continue;
         }
-        put(&mut copy, INCOMPAT_AT, features & !RECOVER);
+        put(&mut copy, INCOMPAT_AT, &(features & !RECOVER).to_le_bytes());
         if word(&copy, RO_COMPAT_AT) & SUMS != 0 {
             let sum = crc32c(copy.get(..SUM_AT).unwrap_or_default());
-            put(&mut copy, SUM_AT, sum);
+            put(&mut copy, SUM_AT, &sum.to_le_bytes());
         }
         device.write(at, &copy)?;
         unmarked += 1;
@@ -95,17 +85,6 @@ fn is_well(superblock: &[u8; BYTES]) -> bool {
     let sum = crc32c(superblock.get(..SUM_AT).unwrap_or_default());
     let magic = superblock.get(MAGIC_AT..MAGIC_AT + 2);
     magic == Some(&MAGIC) && (!has_sum || word(superblock, SUM_AT) == sum)
-}
-
-fn word(bytes: &[u8; BYTES], at: usize) -> u32 {
-    let field = bytes.get(at..).and_then(|rest| rest.first_chunk());
-    field.map_or(0, |field| u32::from_le_bytes(*field))
-}
-
-fn put(bytes: &mut [u8; BYTES], at: usize, value: u32) {
-    if let Some(field) = bytes.get_mut(at..at + 4) {
-        field.copy_from_slice(&value.to_le_bytes());
-    }
 }
 
 /// CRC-32C (RFC 3720, 12.1) as ext4 uses it: from all ones, and not inverted at the end.

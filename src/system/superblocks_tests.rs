@@ -32,37 +32,41 @@ impl Image {
     /// Marks a copy as in use, as growing does.
     fn mark(&self, at: u64) {
         let mut copy = [0; BYTES];
-        self.read(at, &mut copy).expect("a copy");
+        self.file.read_exact_at(&mut copy, at).expect("a copy");
         assert!(is_well(&copy), "no superblock at {at}");
         let features = word(&copy, INCOMPAT_AT);
-        put(&mut copy, INCOMPAT_AT, features | RECOVER);
+        put(&mut copy, INCOMPAT_AT, &(features | RECOVER).to_le_bytes());
         if word(&copy, RO_COMPAT_AT) & SUMS != 0 {
             let sum = crc32c(&copy[..SUM_AT]);
-            put(&mut copy, SUM_AT, sum);
+            put(&mut copy, SUM_AT, &sum.to_le_bytes());
         }
-        self.write(at, &copy).expect("written");
+        self.file.write_all_at(&copy, at).expect("written");
     }
 
     fn copies(&self) -> Vec<u64> {
         let mut first = [0; BYTES];
-        self.read(1024, &mut first).expect("the first");
+        self.file.read_exact_at(&mut first, 1024).expect("the first");
         copies(&first).collect()
     }
 
     /// Whether e2fsck mends it at once without its superblock.
     fn mended_without_its_superblock(&self) -> bool {
-        self.write(1024, &[0; BYTES]).expect("written");
+        self.file.write_all_at(&[0; BYTES], 1024).expect("written");
         fsck(&self.path, &["-f", "-y"]) <= 2 && fsck(&self.path, &["-f", "-n"]) == 0
     }
 }
 
-impl Blocks for Image {
-    fn read(&self, at: u64, bytes: &mut [u8]) -> io::Result<()> {
-        self.file.read_exact_at(bytes, at)
+impl Disk for Image {
+    fn sectors(&self) -> u64 {
+        self.file.metadata().expect("the image").len() / SECTOR_BYTES
     }
 
-    fn write(&self, at: u64, bytes: &[u8]) -> io::Result<()> {
-        self.file.write_all_at(bytes, at)
+    fn read(&self, at: u64, bytes: &mut [u8]) -> io::Result<()> {
+        self.file.read_exact_at(bytes, at * SECTOR_BYTES)
+    }
+
+    fn write(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
+        self.file.write_all_at(bytes, at * SECTOR_BYTES)
     }
 }
 
@@ -82,15 +86,15 @@ fn fsck(path: &Path, arguments: &[&str]) -> i32 {
 fn marked_copies_are_unmarked_and_mend_what_marked_ones_cannot() {
     // A last group that is short, and more groups than 3, 5 and 7.
     for (name, blocks) in [("short", 3 * GROUP + 4096), ("long", 28 * GROUP)] {
-        let image = Image::new(name, blocks, &["-b", "4096"]);
+        let mut image = Image::new(name, blocks, &["-b", "4096"]);
         let copies = image.copies();
         let groups: Vec<u64> = copies.iter().map(|at| at / 4096 / u64::from(GROUP)).collect();
         let all = [1, 3, 9, 27, 5, 25, 7];
         let expected = all.into_iter().filter(|group| group * u64::from(GROUP) < u64::from(blocks));
         assert_eq!(groups, expected.collect::<Vec<_>>(), "{name}");
         copies.iter().for_each(|at| image.mark(*at));
-        assert_eq!(unmark(&image).expect("written"), copies.len(), "{name}");
-        assert_eq!(unmark(&image).expect("read"), 0, "{name}");
+        assert_eq!(unmark(&mut image).expect("written"), copies.len(), "{name}");
+        assert_eq!(unmark(&mut image).expect("read"), 0, "{name}");
         assert_eq!(fsck(&image.path, &["-f", "-n"]), 0, "{name}: nothing else has changed");
         assert!(image.mended_without_its_superblock(), "{name}");
     }
@@ -106,33 +110,33 @@ fn other_sizes_and_file_systems_without_sums_are_no_exception() {
         ("no-sums", GROUP, &["-b", "4096", "-O", "^metadata_csum"]),
         ("narrow", GROUP, &["-b", "4096", "-O", "^64bit"]),
     ] {
-        let image = Image::new(name, 3 * group + 4096, options);
+        let mut image = Image::new(name, 3 * group + 4096, options);
         let copies = image.copies();
         assert_eq!(copies.len(), 2, "{name}: groups 1 and 3");
         copies.iter().for_each(|at| image.mark(*at));
-        assert_eq!(unmark(&image).expect("written"), 2, "{name}");
+        assert_eq!(unmark(&mut image).expect("written"), 2, "{name}");
         assert!(image.mended_without_its_superblock(), "{name}");
     }
 }
 
 #[test]
 fn what_is_damaged_or_no_file_system_stays_as_it_is() {
-    let image = Image::new("damaged", 2 * GROUP, &["-b", "4096"]);
+    let mut image = Image::new("damaged", 2 * GROUP, &["-b", "4096"]);
     let at = image.copies()[0];
     image.mark(at);
     let mut copy = [0; BYTES];
-    image.read(at, &mut copy).expect("a copy");
+    image.file.read_exact_at(&mut copy, at).expect("a copy");
     copy[200] ^= 1;
-    image.write(at, &copy).expect("written");
-    assert_eq!(unmark(&image).expect("read"), 0, "its sum is wrong");
+    image.file.write_all_at(&copy, at).expect("written");
+    assert_eq!(unmark(&mut image).expect("read"), 0, "its sum is wrong");
     let mut dice = fastrand::Rng::with_seed(7);
     for _ in 0..10_000 {
         let mut first = [0; BYTES];
         first.iter_mut().for_each(|byte| *byte = dice.u8(..));
         first[MAGIC_AT..MAGIC_AT + 2].copy_from_slice(&MAGIC);
         let features = word(&first, RO_COMPAT_AT) & !SUMS | SPARSE;
-        put(&mut first, RO_COMPAT_AT, features);
-        put(&mut first, 24, dice.u32(..8));
+        put(&mut first, RO_COMPAT_AT, &features.to_le_bytes());
+        put(&mut first, 24, &dice.u32(..8).to_le_bytes());
         assert!(copies(&first).count() < 100, "bounded, whatever it says");
     }
 }

@@ -28,6 +28,23 @@ fn settings(page: &mut Page) {
     page.wait_for("document.querySelectorAll('.setting').length > 10");
 }
 
+/// Answers the page's question for the code.
+fn type_code(page: &mut Page, world: &World) {
+    page.fill(CODE, &code(world));
+    page.press("Enter");
+    page.wait_for("document.querySelector('#no-password').hidden");
+}
+
+/// The settings of a page that has had the code.
+fn entered(world: &World) -> Page {
+    let mut page = world.open(DESK);
+    look_in(&mut page);
+    page.click("#enter-code");
+    type_code(&mut page, world);
+    settings(&mut page);
+    page
+}
+
 #[test]
 fn a_change_asks_for_the_code_once_and_is_then_done() {
     let world = World::with("");
@@ -62,13 +79,7 @@ fn a_change_asks_for_the_code_once_and_is_then_done() {
 #[test]
 fn the_first_password_takes_the_codes_place() {
     let world = World::with("");
-    let mut page = world.open(DESK);
-    look_in(&mut page);
-    page.click("#enter-code");
-    page.fill(CODE, &code(&world));
-    page.press("Enter");
-    page.wait_for("document.querySelector('#no-password').hidden");
-    settings(&mut page);
+    let mut page = entered(&world);
     page.wait_text("#access-note", "You entered the code");
     page.click("#change-password");
     page.fill("dialog[open] .field:nth-of-type(1) input", "another horse battery");
@@ -83,13 +94,7 @@ fn the_first_password_takes_the_codes_place() {
 #[test]
 fn whoever_logs_out_looks_again() {
     let world = World::with("");
-    let mut page = world.open(DESK);
-    look_in(&mut page);
-    page.click("#enter-code");
-    page.fill(CODE, &code(&world));
-    page.press("Enter");
-    page.wait_for("document.querySelector('#no-password').hidden");
-    settings(&mut page);
+    let mut page = entered(&world);
     page.click("#logout");
     page.wait_for("!document.querySelector('#no-password').hidden");
     page.wait_text("#access-note", "you can look at everything");
@@ -114,9 +119,7 @@ fn it_is_open_to_all_in_both_languages() {
         page.click("#enter-code");
         page.wait_for("document.querySelector('dialog[open]')");
         keep(&mut page, "code-asked");
-        page.fill(CODE, &code(&world));
-        page.press("Enter");
-        page.wait_for("document.querySelector('#no-password').hidden");
+        type_code(&mut page, &world);
         keep(&mut page, "code-after");
         settings(&mut page);
         keep(&mut page, "code-settings");

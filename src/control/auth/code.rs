@@ -1,4 +1,4 @@
-//! The code of a program without a password. Purpose: whoever reads it where the program runs, off
+//! The code of a program without a password. Purpose: a person who reads it where the program runs, off
 //! its terminal or from `state/page.code`, which only the program's user may read, may change
 //! things; everybody else on this machine, a proxy or a browser's page, may only look. It is good for
 //! any number of log-ins until the program ends or a password is set, and another at each start.

@@ -12,7 +12,7 @@ pub enum Refused {
     /// There is no password, and the Host is neither a name of loopback nor the address that was
     /// connected to.
     ForeignName,
-    /// There is no password, and nothing says that whoever wants to change something may.
+    /// There is no password, and nothing proves that the caller may change something.
     CodeNeeded,
     /// Another site's page sent it.
     CrossSite,

@@ -87,7 +87,7 @@ fn release() -> Identity {
     Identity::parse("version 0.1.0\nrevision old\nmade 1000\n").unwrap()
 }
 
-/// What slot A, which runs, takes from whoever is entitled.
+/// What slot A, which runs, takes, any older system being confirmed.
 fn demand<'a>(release: &'a Identity, keys: &'a [PublicKey], allow_downgrade: bool) -> Demand<'a> {
     Demand { running: Slot::A, release, keys, allow_downgrade, is_confirmed: &|_| true }
 }
