@@ -75,8 +75,10 @@ fn one_address_does_not_keep_others_from_watching() {
     assert!(others.iter().all(|player| player.look(|seen| seen.end.is_none())));
     let status = scene.program.status().to_string();
     assert!(status.contains("\"too_many_from_address\""), "{status}");
+    let once = "all viewers' seats are taken: a viewer from";
+    scene.program.wait_printed(once);
     let said = scene.program.printed();
-    assert_eq!(said.matches("all viewers' seats are taken: a viewer from").count(), 1, "{said}");
+    assert_eq!(said.matches(once).count(), 1, "{said}");
     drop((taken, others, late));
     scene.end(FEW);
 }

@@ -167,8 +167,8 @@ fn without_a_state_folder_the_programme_goes_on_and_says_that_nobody_may_change_
     let scene = Scene::over(folder, "");
     let stop = request(scene.program.http, "POST", "/api/stop", "").expect("an answer");
     assert!(stop.0 == 401 && stop.1.contains("CODE_NEEDED"), "{stop:?}");
+    scene.program.wait_printed("cannot be written to state/page.code");
     let said = scene.program.printed();
-    assert!(said.contains("cannot be written to state/page.code"), "{said}");
     assert!(said.contains("set a password"), "it says what to do: {said}");
     scene.wait_more(30);
     scene.end();
@@ -192,8 +192,7 @@ fn a_state_folder_that_cannot_be_written_costs_the_memory_only() {
     assert_eq!(number(&scene.ask("GET", "/api/playlists", "").1, "/count"), 0);
     switch(&scene.program, r#"{"video":"long.mp4"}"#);
     scene.wait_frame(&clip, 5);
-    let said = || scene.program.printed().contains("cannot be remembered");
-    assert!(wait::holds(seconds(5), said), "{}", scene.program.printed());
+    scene.program.wait_printed("cannot be remembered");
     scene.wait_frame(&clip, 60);
     scene.end();
 }

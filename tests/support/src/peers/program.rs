@@ -180,9 +180,16 @@ impl Program {
         self.child.id()
     }
 
-    /// All it has printed.
+    /// All it has printed. A thread of its own prints, so that a hung terminal costs no frame: a line
+    /// may come behind what it is about, and is waited for by [`Program::wait_printed`].
     pub fn printed(&self) -> String {
         self.printed.lock().expect("the reader does not panic").clone()
+    }
+
+    /// Waits until this is printed.
+    pub fn wait_printed(&self, words: &str) {
+        let is_there = wait::holds(seconds(10), || self.printed().contains(words));
+        assert!(is_there, "{words:?} is not printed:\n{}", self.told());
     }
 
     /// The address viewers play.
