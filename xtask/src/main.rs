@@ -15,6 +15,7 @@ mod layers;
 mod lightsail;
 mod mutants;
 mod oci;
+mod parts;
 mod processors;
 mod setup;
 mod sign;
@@ -51,6 +52,7 @@ enum Command {
     Dist(Dist),
     Size(Size),
     Image(image::Image),
+    Parts(parts::Parts),
     Sign(sign::Sign),
     Emulate(emulate::Emulate),
     Lightsail(lightsail::Lightsail),
@@ -110,6 +112,7 @@ fn main() -> ExitCode {
         Command::Dist(_) => dist::run(),
         Command::Size(size) => size::run(size.compare, size.save),
         Command::Image(options) => image::run(&options),
+        Command::Parts(options) => parts::run(&options),
         Command::Sign(options) => sign::run(&options),
         Command::Emulate(options) => emulate::run(&options),
         Command::Lightsail(options) => lightsail::run(&options),

@@ -8,7 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::debian;
-use crate::image::kernel;
+use crate::image::parts;
 use crate::step::{answers, cargo, root, run, said, step, target_dir};
 use crate::sysroot;
 
@@ -241,7 +241,7 @@ fn install_missing(with_debian: bool) -> Result<(), String> {
     debian_packages(&TOOLS)?;
     axe()?;
     PYTHON_PACKAGES.iter().try_for_each(python)?;
-    kernel::fetch()?;
+    parts::ensure()?;
     if with_debian {
         debian::make()?;
     }
@@ -290,6 +290,17 @@ fn debian_packages(tools: &[Tool]) -> Result<(), String> {
         return Ok(());
     }
     Err(format!("installed, and still not answering: {}", names(&still)))
+}
+
+/// Brings apt's lists up to date, if this user may.
+pub fn renew_lists() -> Result<(), String> {
+    match apt_prefix() {
+        Some(prefix) => run(&mut apt(&prefix, &["update"]), "The lists are as old as before."),
+        None => {
+            println!("the package lists stay what they are: `sudo apt-get update` renews them");
+            Ok(())
+        }
+    }
 }
 
 fn names(tools: &[&Tool]) -> String {

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::gpt::{self, Guid, Partition, FRONT_SECTORS, SECTOR};
+use super::parts::Parts;
 use super::{fat, grub, read, tool};
 use crate::step::{fed, run};
 
@@ -85,9 +86,15 @@ fn partitions() -> Vec<Partition> {
 }
 
 /// Writes the disk with `slot` in slot A and `data` as the data partition's file system.
-pub fn write(target: &Path, slot: &[u8], data: &[u8], stage: &Path) -> Result<(), String> {
+pub fn write(
+    target: &Path,
+    slot: &[u8],
+    data: &[u8],
+    debian: &Parts,
+    stage: &Path,
+) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("{}: {error}", target.display());
-    let loaders = grub::loaders(&NUMBERS, CORE_AT, stage)?;
+    let loaders = grub::loaders(&NUMBERS, CORE_AT, debian, stage)?;
     let size = |bytes: u64| usize::try_from(bytes).expect("a partition fits into memory");
     let esp = fat::with_loader(size(ESP_BYTES), &loaders.efi)?;
     let partitions = partitions();

@@ -10,12 +10,14 @@
 use std::path::Path;
 use std::process::Command;
 
+use super::parts::Parts;
 use super::ustar;
 use super::{read, write};
 use crate::step::run;
 
-/// Where Debian puts GRUB's parts.
-const GRUB: &str = "/usr/lib/grub";
+/// Where Debian puts GRUB's parts, and the package that brings each.
+const BIOS: [&str; 3] = ["grub-pc-bin", "i386-pc", "usr/lib/grub/i386-pc"];
+const EFI: [&str; 3] = ["grub-efi-amd64-bin", "x86_64-efi", "usr/lib/grub/x86_64-efi"];
 /// Where the configuration lies in the memdisk of both cores.
 const PREFIX: &str = "boot/grub";
 /// What both need: partitions, the archives, the script's words, sums, the kernel.
@@ -61,24 +63,29 @@ pub struct Loaders {
 
 /// Makes both loaders, by way of the folder `stage`. `core_at` is the sector where the BIOS's
 /// part will stand.
-pub fn loaders(numbers: &Numbers, core_at: u64, stage: &Path) -> Result<Loaders, String> {
+pub fn loaders(
+    numbers: &Numbers,
+    core_at: u64,
+    debian: &Parts,
+    stage: &Path,
+) -> Result<Loaders, String> {
     let memdisk = stage.join("memdisk.tar");
     let config = configuration(numbers);
     write(&memdisk, &ustar::of_one(&format!("{PREFIX}/grub.cfg"), config.as_bytes()))?;
-    let make = |format: &str, own: &[&str]| -> Result<Vec<u8>, String> {
+    let make = |[package, format, folder]: [&str; 3], own: &[&str]| -> Result<Vec<u8>, String> {
         let out = stage.join(format!("core.{format}"));
         let mut mkimage = Command::new("grub-mkimage");
         mkimage.args(["--format", format, "--prefix", &format!("(memdisk)/{PREFIX}")]);
+        mkimage.arg("--directory").arg(debian.tree(package)?.join(folder));
         mkimage.arg("--memdisk").arg(&memdisk).arg("--output").arg(&out);
-        run(
-            mkimage.args(MODULES).args(own),
-            "Install grub-common, grub-pc-bin, grub-efi-amd64-bin.",
-        )?;
+        run(mkimage.args(MODULES).args(own), "Install grub-common.")?;
         read(&out)
     };
-    let core = patched_core(make("i386-pc", &BIOS_MODULES)?, core_at)?;
-    let boot_code = patched_boot_code(read(&Path::new(GRUB).join("i386-pc/boot.img"))?, core_at)?;
-    Ok(Loaders { boot_code, core, efi: make("x86_64-efi", &EFI_MODULES)? })
+    let core = patched_core(make(BIOS, &BIOS_MODULES)?, core_at)?;
+    let [package, _, folder] = BIOS;
+    let boot_code = read(&debian.tree(package)?.join(folder).join("boot.img"))?;
+    let boot_code = patched_boot_code(boot_code, core_at)?;
+    Ok(Loaders { boot_code, core, efi: make(EFI, &EFI_MODULES)? })
 }
 
 /// What grub-bios-setup would write, which works on disks only: where the core begins; that the

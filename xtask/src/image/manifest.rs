@@ -3,6 +3,9 @@
 
 use serde_json::{json, Map, Value};
 
+use super::parts::{Part, Parts};
+use super::pins::Pin;
+
 /// A file's name, size and sum.
 pub struct Summed {
     /// Its name.
@@ -13,16 +16,36 @@ pub struct Summed {
     pub sha256: String,
 }
 
+/// What an image is made of, beside the source.
+pub struct MadeOf<'a> {
+    /// Debian's packages that lie in it.
+    pub debian: &'a Parts,
+    /// What made it, and its version.
+    pub tools: &'a [(&'a str, String)],
+}
+
 /// The manifest's text. `keys` are the public ones whose updates it takes, a line each, the one that
-/// signed this one first; `parts` are names and versions.
-pub fn text(version: &str, keys: &str, parts: &[(&str, String)], files: &[Summed]) -> String {
-    let parts: Map<String, Value> =
-        parts.iter().map(|(name, version)| ((*name).to_owned(), json!(version))).collect();
+/// signed this one first.
+pub fn text(version: &str, keys: &str, made_of: &MadeOf<'_>, files: &[Summed]) -> String {
+    let part = |part: &Part| {
+        let Pin { package, version, sha256, source: (name, of), .. } = &part.pin;
+        let told = json!({
+            "version": version, "sha256": sha256, "source": format!("{name} {of}"),
+            "pinned": part.is_pinned,
+        });
+        (package.clone(), told)
+    };
+    let parts: Map<String, Value> = made_of.debian.all().map(part).collect();
+    let tools: Map<String, Value> =
+        made_of.tools.iter().map(|(name, version)| ((*name).to_owned(), json!(version))).collect();
     let summed =
         |file: &Summed| (file.name.to_owned(), json!({"bytes": file.bytes, "sha256": file.sha256}));
     let files: Map<String, Value> = files.iter().map(summed).collect();
     let keys: Vec<&str> = keys.lines().collect();
-    let manifest = json!({"version": version, "update_keys": keys, "parts": parts, "files": files});
+    let manifest = json!({
+        "version": version, "update_keys": keys, "snapshot": made_of.debian.snapshot,
+        "parts": parts, "tools": tools, "files": files,
+    });
     format!("{manifest:#}\n")
 }
 
@@ -39,9 +62,28 @@ mod tests {
     #[test]
     fn the_manifest_is_json_and_its_sums_are_found() {
         let file = Summed { name: "a.img", bytes: 5, sha256: "ab".to_owned() };
-        let text = text("1 \"x\"\n", "ab12\ncd34\n", &[("kernel", "6.12".to_owned())], &[file]);
+        let part = |name: &str, is_pinned| Part {
+            pin: Pin {
+                package: name.to_owned(),
+                version: "6.12".to_owned(),
+                sha256: "cd".to_owned(),
+                path: "pool/x".to_owned(),
+                source: ("linux".to_owned(), "6.12-1".to_owned()),
+            },
+            tree: "/".into(),
+            is_pinned,
+        };
+        let debian = Parts {
+            kernel: part("kernel", true),
+            others: vec![part("busybox", false)],
+            snapshot: "today".to_owned(),
+        };
+        let made_of = MadeOf { debian: &debian, tools: &[("zstd", "1.5".to_owned())] };
+        let text = text("1 \"x\"\n", "ab12\ncd34\n", &made_of, &[file]);
+        let part = |pinned: bool| json!({"version": "6.12", "sha256": "cd", "source": "linux 6.12-1", "pinned": pinned});
         let expected = json!({
-            "version": "1 \"x\"\n", "update_keys": ["ab12", "cd34"], "parts": {"kernel": "6.12"},
+            "version": "1 \"x\"\n", "update_keys": ["ab12", "cd34"], "snapshot": "today",
+            "parts": {"kernel": part(true), "busybox": part(false)}, "tools": {"zstd": "1.5"},
             "files": {"a.img": {"bytes": 5, "sha256": "ab"}},
         });
         assert_eq!(serde_json::from_str::<Value>(&text).unwrap(), expected);

@@ -9,10 +9,13 @@ pub mod disk;
 mod fat;
 pub mod gpt;
 mod grub;
-pub mod kernel;
+mod kernel;
 pub mod made;
 mod manifest;
 mod modules;
+pub mod offered;
+pub mod parts;
+pub mod pins;
 mod rootfs;
 pub mod ustar;
 
@@ -58,6 +61,9 @@ pub struct Image {
     /// the folder the files go to, instead of target/dist
     #[argh(option)]
     out: Option<PathBuf>,
+    /// refuse any Debian package but the pinned ones (xtask/image-parts.txt)
+    #[argh(switch)]
+    pinned: bool,
     /// make it twice and compare
     #[argh(switch)]
     verify: bool,
@@ -80,6 +86,12 @@ pub fn run(options: &Image) -> Result<(), String> {
     };
     let folder = options.out.clone().unwrap_or_else(|| target_dir().join("dist"));
     step("image", || build(options, &product, &folder))?;
+    parts::pinned()
+        .ok()
+        .as_ref()
+        .and_then(parts::behind)
+        .iter()
+        .for_each(|line| println!("{line}"));
     if options.verify {
         let again = target_dir().join("image/again");
         step("image, again", || build(options, &product, &again))?;
@@ -115,7 +127,8 @@ fn build(options: &Image, product: &Path, folder: &Path) -> Result<(), String> {
 }
 
 fn assemble(options: &Image, product: &Path, folder: &Path, stage: &Path) -> Result<(), String> {
-    let kernel = kernel::find()?;
+    let debian = parts::Parts::take(options.pinned)?;
+    let kernel = kernel::of(&debian.kernel)?;
     let mtime = commit_time();
     let version = said(Command::new(product).arg("version"))?;
     let mut release = Release::of(&version, mtime)?;
@@ -128,6 +141,7 @@ fn assemble(options: &Image, product: &Path, folder: &Path, stage: &Path) -> Res
     let fresh_data = disk::data(None, mtime, stage)?;
     let parts = rootfs::Parts {
         kernel: &kernel,
+        debian: &debian,
         product,
         fresh_data: &fresh_data,
         debug_shell: options.debug_shell,
@@ -146,7 +160,7 @@ fn assemble(options: &Image, product: &Path, folder: &Path, stage: &Path) -> Res
     write(&blob, &slot)?;
     let update = sign::package(&slot, &release, &key)?;
     write(&signed, &update)?;
-    disk::write(&image, &slot, &data, stage)?;
+    disk::write(&image, &slot, &data, &debian, stage)?;
     let whole = read(&image)?;
     // One thread: how many there are would show in the bytes. What fills the slot is compressed
     // already: trying harder wins a hundredth for ten times the time.
@@ -165,14 +179,8 @@ fn assemble(options: &Image, product: &Path, folder: &Path, stage: &Path) -> Res
         summed("initrd", &initrd),
         summed("streamcaster", &read(product)?),
     ];
-    let versions = [
-        ("kernel", kernel.package),
-        ("busybox-static", package("busybox-static")?),
-        ("e2fsck-static", package("e2fsck-static")?),
-        ("grub-pc-bin", package("grub-pc-bin")?),
-        ("grub-efi-amd64-bin", package("grub-efi-amd64-bin")?),
-    ];
-    write(&list, manifest::text(&version, &accepted, &versions, &files).as_bytes())
+    let made_of = manifest::MadeOf { debian: &debian, tools: &parts::tools() };
+    write(&list, manifest::text(&version, &accepted, &made_of, &files).as_bytes())
 }
 
 /// What a slot holds: what GRUB starts, the sums it asks for first, and which system it is.
@@ -211,11 +219,6 @@ pub fn commit_time() -> u32 {
     let mut log = Command::new("git");
     log.args(["log", "-1", "--format=%ct"]).current_dir(root());
     said(&mut log).ok().and_then(|seconds| seconds.parse().ok()).unwrap_or(0)
-}
-
-/// The version of an installed Debian package.
-fn package(name: &str) -> Result<String, String> {
-    said(Command::new("dpkg-query").args(["--show", "--showformat=${Version}", name]))
 }
 
 /// A tool of Debian's that is not on every user's PATH.

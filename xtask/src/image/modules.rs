@@ -8,8 +8,9 @@ use std::path::Path;
 use std::process::Command;
 
 use super::kernel::Kernel;
+use super::parts::depmod;
 use super::{read, write};
-use crate::step::{piped, run};
+use crate::step::piped;
 
 /// The tables of depmod that busybox's modprobe reads.
 const TABLES: [&str; 4] = ["modules.dep", "modules.alias", "modules.builtin", "modules.softdep"];
@@ -40,7 +41,7 @@ pub fn collect(kernel: &Kernel, list: &str, stage: &Path) -> Result<Modules, Str
     for name in ["modules.builtin", "modules.builtin.modinfo", "modules.order"] {
         write(&into.join(name), &read(&from.join(name))?)?;
     }
-    run(super::tool("depmod").arg("-b").arg(stage).arg(&kernel.release), "Install kmod.")?;
+    depmod(stage, &kernel.release)?;
     for name in TABLES {
         modules.push((name.to_owned(), read(&into.join(name))?));
     }

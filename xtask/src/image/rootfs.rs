@@ -12,6 +12,7 @@ use std::process::Command;
 use super::cpio::{Kind, Newc};
 use super::kernel::Kernel;
 use super::modules;
+use super::parts::Parts as Debian;
 use super::{gzip, read};
 use crate::step::{piped, root};
 
@@ -31,6 +32,8 @@ const NOT_PACKED: [&str; 3] = ["README.md", "applets", "modules"];
 pub struct Parts<'a> {
     /// The kernel whose modules go in.
     pub kernel: &'a Kernel,
+    /// Debian's packages.
+    pub debian: &'a Debian,
     /// The product's static binary.
     pub product: &'a Path,
     /// A whole, empty file system for `/data`, should the disk's be beyond mending.
@@ -69,8 +72,8 @@ pub fn pack(parts: &Parts<'_>, stage: &Path) -> Result<Vec<u8>, String> {
         tree.insert(path.to_owned(), Entry::File(0o755, read(from)?));
         Ok(())
     };
-    program("bin/busybox", Path::new("/bin/busybox"))?;
-    program("bin/e2fsck", Path::new("/sbin/e2fsck.static"))?;
+    program("bin/busybox", &parts.debian.tree("busybox-static")?.join("bin/busybox"))?;
+    program("bin/e2fsck", &parts.debian.tree("e2fsck-static")?.join("sbin/e2fsck.static"))?;
     program("usr/bin/streamcaster", parts.product)?;
     let list = |name: &str| {
         fs::read_to_string(own.join(name)).map_err(|error| format!("rootfs/{name}: {error}"))
