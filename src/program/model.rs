@@ -96,7 +96,8 @@ fn avc(id: u32) -> TrackConfig {
     })
 }
 
-fn aac(index: u8) -> TrackConfig {
+/// LC, stereo, of this samplingFrequencyIndex.
+pub fn aac(index: u8) -> TrackConfig {
     let record = [0x10 | index >> 1, index << 7 | 2 << 3];
     TrackConfig::Aac(AacConfig::from_record(&record).expect("LC, stereo"))
 }
@@ -175,10 +176,15 @@ impl World {
         self.file = Some(feed);
     }
 
-    /// How far the programme has run ahead of the wall clock since its first frame, 90 kHz.
+    /// Where the programme stands by the wall clock since its first frame, 90 kHz.
+    pub fn clock(&self) -> i64 {
+        let (dts, at) = self.first.expect("the card's first picture");
+        dts + Ticks::from_duration(self.now.since(at)).0
+    }
+
+    /// How far the programme has run ahead of that.
     pub fn ahead(&self) -> i64 {
-        let Some((dts, at)) = self.first else { return 0 };
-        self.seen.last[0].map_or(0, |last| last - dts) - Ticks::from_duration(self.now.since(at)).0
+        self.seen.last[0].map_or(0, |last| last - self.clock())
     }
 
     /// Lets this much time pass.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::model::{Feed, World, HZ_44100, HZ_48000};
+use super::silence::{Expected, Filler};
 use super::switcher::{FillAudio, Source};
 use crate::base::time::Ticks;
 use crate::codec::aac_silence::usual_config;
@@ -175,4 +176,22 @@ fn an_audio_unit_that_never_ends_does_not_hold_silence_up() {
     world.switcher.sink(Source::Udp, world.now).commit(Track::Audio);
     world.run(1);
     assert!(world.seen.units <= units + 2, "it was given up");
+}
+
+/// Behind a cut silence is believed in the sooner the earlier the last source's sound ended, for
+/// destinations have waited that long already; but not before ffmpeg's first packet can be there.
+#[test]
+fn how_long_the_first_sound_behind_a_cut_is_waited_for() {
+    let ms = |ms: i64| Ticks::from_ms(ms);
+    for (early, patience) in [(-40, 600), (0, 600), (100, 500), (150, 450), (200, 400), (900, 400)]
+    {
+        let mut filler = Filler::new(FillAudio::Yes);
+        filler.stored(ms(5000), ms(20));
+        filler.video(ms(5020 + early), true);
+        let since = ms(5020 + early.max(0));
+        filler.video(since + ms(patience), false);
+        assert!(!filler.is_missing(Expected::Live(Ticks(0))), "{early} ms early");
+        filler.video(since + ms(patience) + Ticks(1), false);
+        assert!(filler.is_missing(Expected::Live(Ticks(0))), "{early} ms early");
+    }
 }

@@ -307,7 +307,7 @@ impl Switcher {
     fn cover_at(&self) -> Option<Mono> {
         let state = self.sources.get(self.on_air as usize)?;
         let due = state.due.unwrap_or_default();
-        let patience = state.patience(self.silence);
+        let patience = state.patience_on_air(self.silence);
         let flowed = match state.lost_picture {
             true => state.flowed.unwrap_or_default().max(self.on_air_since),
             false => self.flowed,

@@ -336,3 +336,33 @@ fn between_two_files_there_are_two_frames_at_most() {
     assert!(ahead.abs() < 20_000, "{ahead} ticks ahead");
     assert_eq!(world.on_air(), Source::File);
 }
+
+#[test]
+fn a_picture_each_five_seconds_is_on_air_from_the_first_on() {
+    for frame in [90_000, 180_000, 450_000, 490_000] {
+        let mut world = World::new(FillAudio::Yes);
+        world.run(1000);
+        world.udp = Some(Feed::new(2, frame, None, world.now));
+        world.run(400_000);
+        assert_eq!((world.on_air(), world.seen.ids), (Source::Udp, [2, 0]), "{frame}");
+        assert_eq!(world.switcher.counters().cuts, 1, "{frame}");
+    }
+}
+
+#[test]
+fn one_picture_and_nothing_more_is_covered() {
+    let mut world = World::new(FillAudio::Yes);
+    world.run(1000);
+    world.udp = Some(Feed::new(2, i64::MAX / 4, None, world.now));
+    world.run(8000);
+    assert_eq!(world.on_air(), Source::Udp);
+    world.run(1000);
+    assert_eq!(world.on_air(), Source::Standby);
+    // With its sound it is known how it flows: half a second, as always.
+    world.udp = Some(Feed::new(3, i64::MAX / 4, Some(HZ_48000), world.now));
+    world.run(300);
+    assert_eq!(world.on_air(), Source::Udp);
+    world.udp = None;
+    world.run(700);
+    assert_eq!(world.on_air(), Source::Standby);
+}

@@ -129,3 +129,7 @@ impl Switcher {
         }
     }
 }
+
+#[cfg(test)]
+#[path = "filling_tests.rs"]
+mod tests;

@@ -36,6 +36,10 @@ const STALLS_SPAN: Duration = Duration::from_secs(20);
 /// a second are waited for.
 const FIRST_PATIENCE: Duration = Duration::from_millis(1_250);
 const FIRST_SPAN: Duration = Duration::from_secs(3);
+/// A first picture without sound tells nothing of the next, whatever rate its parameters state:
+/// cameras that send one in five seconds state 30 a second. Covered before it, the source would be
+/// off air until its next key frame.
+pub(super) const AFTER_ONE_PICTURE: Duration = PATIENCE_MAX;
 
 /// How a source delivers.
 #[derive(Default)]

@@ -8,7 +8,7 @@ use crate::codec::access_unit::{Track, TrackConfig, UnitStart};
 
 use super::super::order::Interleave;
 use super::super::timeline::FRAME_MAX;
-use super::rhythm::Rhythm;
+use super::rhythm::{Rhythm, AFTER_ONE_PICTURE};
 use super::Source;
 
 /// A paced source that has not said when its next video unit is due is silent only after this many
@@ -34,6 +34,8 @@ pub(super) struct SourceState {
     /// How far its tracks lie apart as they arrive.
     pub(super) interleave: Interleave,
     has_sound: bool,
+    /// Video units that began, as far as two.
+    pictures: u8,
     last_dts: Option<Ticks>,
     /// Distance of its last two video units.
     frame: Ticks,
@@ -51,6 +53,7 @@ impl SourceState {
             rhythm: Rhythm::new(source.is_connected()),
             interleave: Interleave::default(),
             has_sound: false,
+            pictures: 0,
             last_dts: None,
             frame: Ticks(0),
         }
@@ -70,6 +73,7 @@ impl SourceState {
     pub(super) fn begins(&mut self, start: UnitStart, now: Mono) {
         if start.track == Track::Video {
             self.lost_picture = false;
+            self.pictures = (self.pictures + 1).min(2);
             self.rhythm.video(start.dts, now);
             let step = self.last_dts.replace(start.dts).map_or(Ticks(0), |last| start.dts - last);
             if step.0 > 0 && step.0 <= FRAME_MAX.0 {
@@ -99,6 +103,15 @@ impl SourceState {
         match self.is_live {
             true => self.rhythm.patience(silence),
             false => silence.max(self.frame.to_duration() * SILENT_FRAMES),
+        }
+    }
+
+    /// The same for the source on air, of which there may be one picture and nothing else yet.
+    pub(super) fn patience_on_air(&self, silence: Duration) -> Duration {
+        let patience = self.patience(silence);
+        match self.is_live && self.pictures == 1 && !self.has_sound {
+            true => patience.max(AFTER_ONE_PICTURE),
+            false => patience,
         }
     }
 

@@ -1,0 +1,100 @@
+//! Where silence stands beside the pictures of a source, in virtual time.
+
+use super::super::super::model::{aac, Feed, World, HZ_44100, HZ_48000, SILENCE};
+use super::super::{FillAudio, Source};
+use super::*;
+use crate::codec::access_unit::UnitSink;
+
+const SLIDE: i64 = 180_000;
+
+/// On air with a picture each two seconds and no sound.
+fn slides(fill: FillAudio) -> World {
+    let mut world = World::new(fill);
+    world.run(1000);
+    world.udp = Some(Feed::new(2, SLIDE, None, world.now));
+    world.run(10_000);
+    assert_eq!(world.on_air(), Source::Udp);
+    world
+}
+
+/// On air with a picture, and sound that is announced and never comes; known to be mute.
+fn announced_and_mute(sound: (u8, i64)) -> World {
+    let mut world = World::new(FillAudio::Yes);
+    world.card.audio = Some(sound);
+    world.run(1000);
+    world.udp = Some(Feed::new(2, 3600, None, world.now));
+    world.switcher.sink(Source::Udp, world.now).config(&aac(sound.0));
+    world.run(4000);
+    assert_eq!((world.on_air(), world.seen.ids), (Source::Udp, [2, 0]));
+    world
+}
+
+#[test]
+fn beside_slides_silence_goes_on_by_the_clock_and_never_past_it() {
+    let mut world = slides(FillAudio::Yes);
+    let frame = aac_silence::usual_config().frame_duration();
+    let latest = Ticks::from_duration(FILL_EVERY) + FILL_MARGIN + frame;
+    for _ in 0..6000 {
+        world.run(1);
+        let behind = world.clock() - world.seen.audio_end.expect("silence");
+        // The silence beside a picture ends with the frame that begins before it.
+        assert!((-frame.0..=latest.0 + 90).contains(&behind), "{behind} ticks behind the clock");
+    }
+    assert_eq!(world.switcher.counters().filled_audio, world.seen.silent);
+}
+
+#[test]
+fn a_programme_that_is_not_filled_is_not_woken_for_silence() {
+    let world = slides(FillAudio::No);
+    let next = world.switcher.deadline().expect("its cover");
+    assert!(next.since(world.now) > SILENCE, "{:?}", next.since(world.now));
+    assert_eq!((world.seen.silent, world.switcher.counters().filled_audio), (0, 0));
+    // Nor for what is not to be shown before its next key frame, nor for the card.
+    let mut world = slides(FillAudio::Yes);
+    world.switcher.restart(Source::Udp, world.now);
+    assert_eq!(world.switcher.fill_at(), None);
+    world.udp = None;
+    world.run(20_000);
+    assert_eq!((world.on_air(), world.switcher.fill_at()), (Source::Standby, None));
+}
+
+#[test]
+fn what_is_known_to_be_mute_has_its_silence_before_each_picture() {
+    for sound in [HZ_48000, HZ_44100] {
+        let mut world = announced_and_mute(sound);
+        world.seen.without_audio = i64::MIN;
+        world.run(10_000);
+        assert!(world.seen.without_audio < 0, "{sound:?}: {}", world.seen.without_audio);
+    }
+}
+
+#[test]
+fn sound_that_is_announced_and_comes_later_is_waited_for() {
+    let mut world = World::new(FillAudio::Yes);
+    world.run(1000);
+    // Behind the cut the card's sound ends a little early; the next source's is on its way.
+    world.udp = Some(Feed::new(2, 3000, Some(HZ_48000), world.now));
+    world.run(5000);
+    assert_eq!((world.seen.ids, world.seen.silent), ([2, 2], 0));
+    world.choose(Some(Source::File));
+    world.next_file(Feed::new(3, 3600, None, world.now));
+    world.run(1);
+    // A file has none for the time before its first picture: there silence stands at once.
+    assert_eq!(world.on_air(), Source::File);
+    assert!(world.seen.silent > 0);
+}
+
+#[test]
+fn a_picture_that_destinations_wait_for_no_longer_has_silence_before_it() {
+    let mut world = World::new(FillAudio::Yes);
+    world.run(1000);
+    world.udp = Some(Feed::new(2, 3000, Some(HZ_48000), world.now));
+    world.run(10_000);
+    world.udp.as_mut().expect("there").set_audio(None);
+    for _ in 0..3000 {
+        world.run(1);
+        let left = world.switcher.order.settled().until[Track::Video.index()];
+        let sound = world.seen.audio_end.expect("sound");
+        assert!(left.0 <= sound, "a picture of {} left, and sound ends at {sound}", left.0);
+    }
+}
