@@ -1,4 +1,5 @@
-//! The verbs of the appliance: `streamcaster clock | grow | update | rollback | confirm | firmware`.
+//! The verbs of the appliance: `streamcaster add-password | clock | grow | update | rollback |
+//! confirm | firmware`.
 //! Purpose: what a root shell and the system's own scripts say to its clock, its disk and its two
 //! slots. Non-goals: how it is done, which is `system`'s. Bound: an update is never held in memory:
 //! it goes through a piece at a time, from the file or the network to the daemon.
@@ -11,18 +12,33 @@ use std::time::{Duration, Instant};
 
 use argh::FromArgs;
 use streamcaster::base::limits::{
-    DOWNLOAD_CONNECT_MS_MAX, DOWNLOAD_REDIRECTS_MAX, DOWNLOAD_SILENCE_MS_MAX, FIRMWARE_ORDER_MS_MAX,
+    CONFIG_BYTES_MAX, DOWNLOAD_CONNECT_MS_MAX, DOWNLOAD_REDIRECTS_MAX, DOWNLOAD_SILENCE_MS_MAX,
+    FIRMWARE_ORDER_MS_MAX, PASSWORD_HASH_TEXT_BYTES_MAX,
 };
+use streamcaster::system::config::{self, Arguments};
 use streamcaster::system::firmware::daemon::{Daemon, Hands};
 use streamcaster::system::firmware::environment;
 use streamcaster::system::firmware::orders::{self, Answer, Order, SOCKET};
 use streamcaster::system::firmware::slots::Places;
 use streamcaster::system::firmware::socket::is_root;
 use streamcaster::system::logs::{self, LogOptions};
-use streamcaster::system::{grow, ntp};
+use streamcaster::system::{grow, ntp, settings};
 
 /// Pause between two lines about how far an update is.
 const PROGRESS: Duration = Duration::from_secs(1);
+
+/// Give a configuration that has no password one: standard input is a line with its hash, then the
+/// configuration, which is printed with it. Made for the appliance's first start.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "add-password")]
+pub struct AddPassword {
+    /// the data directory that the configuration is, or is to be, in
+    #[argh(option)]
+    data: PathBuf,
+    /// only tell whether the one that is there has none: exit code 0 if so
+    #[argh(switch)]
+    ask: bool,
+}
 
 /// Set the machine's clock by a time server, when it is off by more than a tenth of a second.
 #[derive(FromArgs)]
@@ -78,6 +94,33 @@ pub struct Confirm {
 #[derive(FromArgs)]
 #[argh(subcommand, name = "firmware")]
 pub struct Firmware {}
+
+impl AddPassword {
+    /// Prints the configuration, or fails where it is wrong or has a password.
+    pub fn run(self) -> ExitCode {
+        let environment = |name: &str| std::env::var_os(name);
+        if self.ask {
+            let read = config::load(&self.data, &environment, &Arguments::default());
+            let has_none = read.is_ok_and(|config| config.http.password_hash.is_none());
+            return ExitCode::from(u8::from(!has_none));
+        }
+        let mut text = String::new();
+        let bytes_max = CONFIG_BYTES_MAX + PASSWORD_HASH_TEXT_BYTES_MAX as u64;
+        let read = io::stdin().take(bytes_max).read_to_string(&mut text);
+        let added = read.map_err(|error| error.to_string()).and_then(|_| {
+            let (hash, config) = text.split_once('\n').ok_or("there is no line with a hash")?;
+            let path = self.data.join(config::FILE_NAME);
+            settings::with_password_hash(&path, config, hash, &environment)
+                .map_err(|why| why.to_string())
+        });
+        // What it prints is a file's content: without a line end of its own.
+        match added.map(|config| io::stdout().write_all(config.as_bytes())) {
+            Ok(Ok(())) => ExitCode::SUCCESS,
+            Ok(Err(error)) => told(Err(error.to_string())),
+            Err(why) => told(Err(why)),
+        }
+    }
+}
 
 impl Clock {
     /// Asks the server.

@@ -1,5 +1,5 @@
 //! The command line: `streamcaster run | probe | check | hash-password | version`, and the
-//! appliance's `clock | grow | update | rollback | confirm | firmware`.
+//! appliance's `add-password | clock | grow | update | rollback | confirm | firmware`.
 
 mod appliance;
 
@@ -41,6 +41,7 @@ enum Verb {
     Probe(Probe),
     Check(Check),
     HashPassword(HashPassword),
+    AddPassword(appliance::AddPassword),
     Clock(appliance::Clock),
     Grow(appliance::Grow),
     Update(appliance::Update),
@@ -149,6 +150,7 @@ fn main() -> ExitCode {
         Verb::Probe(probe) => ask(probe),
         Verb::Check(check) => examine(&check.data),
         Verb::HashPassword(HashPassword {}) => hash_password(),
+        Verb::AddPassword(password) => password.run(),
         Verb::Clock(clock) => clock.run(),
         Verb::Grow(grow) => grow.run(),
         Verb::Update(update) => update.run(),
@@ -247,6 +249,15 @@ fn examine(data: &Path) -> ExitCode {
     if let Some(name) = &config.appliance.name {
         println!("name: {}", name.as_str());
     }
+    let scheme = if config.http.tls.is_some() { "https" } else { "http" };
+    println!("page: {scheme}://{}", config.http.listen);
+    println!(
+        "password: {}",
+        match config.http.password_hash {
+            Some(_) => "set",
+            None => "none: only this machine itself may look at the page",
+        }
+    );
     println!();
     print!("{}", memory::table(&Budget::of(&app::demand(&config))));
     ExitCode::SUCCESS

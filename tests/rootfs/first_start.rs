@@ -69,6 +69,99 @@ fn a_password_is_made_shown_and_forgotten_once_there_is_another() {
 }
 
 #[test]
+fn a_configuration_without_a_password_is_given_one_and_keeps_its_lines() {
+    for text in [
+        "# mine\n[programme] # the studio's\nsilence_ms = 700 # short\n",
+        "[http]\nlisten = \"0.0.0.0:8088\" # behind the router\n\n[rtmp]\nviewers_max = 9\n",
+        "http = { listen = \"0.0.0.0:8088\" } # in one line\n",
+        "",
+    ] {
+        let world = World::new("unguarded");
+        world.write("data/config.toml", text);
+        assert!(world.run("first", &[], &[]).status.success());
+        let config = world.read("data/config.toml");
+        let kept = world.read("data/system/first-password");
+        let (password, hash) = kept.split_once('\n').expect("two lines");
+        assert_eq!(config.matches(hash.trim().trim_matches('"')).count(), 1, "{config}");
+        for line in text.lines().filter(|line| !line.starts_with("http =")) {
+            assert!(config.lines().any(|own| own == line), "{line:?} is lost: {config}");
+        }
+        let setup = world.read("data/state/setup");
+        assert_eq!(setup.lines().nth(1), Some(password), "{setup}");
+        // The instance's user data has no say where the image brought a configuration.
+        assert!(!world.path("run/appliance/first.toml").exists());
+        // Another start changes nothing, and the password lost makes another.
+        assert!(world.run("first", &[], &[]).status.success());
+        assert_eq!(world.read("data/config.toml"), config);
+        assert_eq!(world.read("data/system/first-password"), kept);
+        world.write("data/config.toml", text);
+        assert!(world.run("first", &[], &[]).status.success());
+        let other = world.read("data/system/first-password");
+        assert_ne!(other, kept);
+        assert!(world.read("data/config.toml").contains("$argon2id$"));
+    }
+}
+
+#[test]
+fn one_that_is_wrong_or_cannot_be_written_is_left_and_the_console_says_what_to_do() {
+    let world = World::new("unguarded-wrong");
+    world.write("data/config.toml", "[htp]\n");
+    assert!(world.run("first", &[], &[]).status.success());
+    assert_eq!(world.read("data/config.toml"), "[htp]\n", "it gives way once it does not start");
+    assert!(!world.path("data/system/first-password").exists());
+
+    // A disk that can only be read: nothing of the programme's user is written.
+    world.write("data/config.toml", "[programme]\n");
+    world.write("run/appliance/started", "");
+    world.program(
+        "su",
+        "for word; do :; done\ncase $word in *mv*) exit 1 ;; esac\nexec sh -c \"$word\"",
+    );
+    assert!(world.run("first", &[], &[]).status.success());
+    assert!(world.run("name", &[], &[]).status.success());
+    let screen = screen(&world);
+    assert!(screen.contains("  page       nobody can open it: there is no password\n"), "{screen}");
+    assert!(screen.contains("  what to do the data disk cannot be written"), "{screen}");
+    assert!(!screen.contains("http://") && !screen.contains("  password "), "{screen}");
+}
+
+fn screen(world: &World) -> String {
+    world.program("ip", "echo '2: eth0    inet 10.0.2.15/24 scope global eth0'");
+    let output = world.run("console", &[], &[("ONCE", "1")]);
+    String::from_utf8(output.stdout).expect("text")
+}
+
+/// A configuration that lost its password while the programme runs, and one whose page listens where
+/// nobody else is.
+#[test]
+fn the_console_shows_no_page_that_nobody_can_open() {
+    let world = World::new("no-page");
+    world.write("run/appliance/started", "");
+    let hash = "password_hash = \"$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA\"";
+    for (text, expected) in [
+        (format!("[http]\n{hash}\n"), "  page       http://10.0.2.15:8080\n"),
+        ("[programme]\n".to_owned(), "  what to do restart this machine: it makes a password and"),
+        (
+            format!("[http]\n{hash}\nlisten = \"127.0.0.1:8080\"\n"),
+            "  what to do give [http] listen",
+        ),
+        (format!("[http]\n{hash}\nlisten = \"[::1]:8080\"\n"), "  what to do give [http] listen"),
+        (format!("[http]\n{hash}\n# again\n"), "  page       http://10.0.2.15:8080\n"),
+    ] {
+        // As the page writes it: a new file in the old one's place.
+        world.write("data/new", &text);
+        std::fs::rename(world.path("data/new"), world.path("data/config.toml")).expect("renamed");
+        assert!(world.run("name", &[], &[]).status.success());
+        let screen = screen(&world);
+        assert!(screen.contains(expected), "{text}: {screen}");
+        assert_eq!(screen.contains("http://"), expected.contains("http://"), "{text}: {screen}");
+    }
+    std::fs::remove_file(world.path("data/config.toml")).expect("removed");
+    assert!(world.run("name", &[], &[]).status.success());
+    assert!(screen(&world).contains("nobody can open it"));
+}
+
+#[test]
 fn root_follows_no_link_that_the_programmes_user_has_left() {
     let world = World::new("links");
     world.write("elsewhere", "mine\n");

@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use crate::supervision::runs;
+use crate::supervision::{runs, GOOD};
 use crate::world::World;
 
 /// A user without rights: `nobody`.
@@ -261,20 +261,20 @@ fn the_first_configuration_takes_the_place_of_whatever_was_prepared_for_it() {
 fn a_wrong_configuration_gives_way_whatever_it_is() {
     for (kind, make) in PLANTS {
         let world = machine("gives-way");
-        let good = "[programme]\nsilence_ms = 700\n";
-        world.write("data/system/config.good.B", good);
+        world.write("data/system/config.good.B", GOOD);
         let before = seen(&world.path("elsewhere"));
         plant(&world, make);
         let output = run(&world, "service");
         assert_unharmed(&world, &before, &output, kind);
         let now = world.read("data/config.toml");
         match kind {
-            // An empty one is right; one that is not there is made, as at the first start.
-            "nothing" => assert_eq!(now, "", "{kind}"),
-            "a link to nothing" => assert!(now.contains("password_hash"), "{kind}: {now}"),
-            _ => assert_eq!(now, good, "{kind}"),
+            // An empty one is right and gets a password; one that is not there is made.
+            "nothing" | "a link to nothing" => {
+                assert!(now.contains("password_hash"), "{kind}: {now}")
+            }
+            _ => assert_eq!(now, GOOD, "{kind}"),
         }
-        assert_eq!(world.read("data/system/config.good.B"), good, "{kind}");
+        assert_eq!(world.read("data/system/config.good.B"), GOOD, "{kind}");
     }
 }
 

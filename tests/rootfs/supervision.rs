@@ -50,16 +50,19 @@ fn a_small_machine_keeps_its_share() {
     assert_eq!(most.trim(), ((192 - 64) << 20).to_string());
 }
 
+/// A configuration that runs, with a password.
+pub const GOOD: &str = "[programme]\nsilence_ms = 700\n[http]\npassword_hash = \
+    \"$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAAAAAAAAAAAAA\"\n";
+
 #[test]
 fn a_wrong_configuration_gives_way_to_the_last_that_ran() {
     let world = World::new("wrong");
     runs(&world);
-    let good = "[programme]\nsilence_ms = 700\n";
-    world.write("data/system/config.good.B", good);
+    world.write("data/system/config.good.B", GOOD);
     world.write("data/system/config.good.A", "[programme]\nof_another_version = 1\n");
     world.write("data/config.toml", "[htp]\n");
     assert!(world.run("service", &[], &[]).status.success());
-    assert_eq!(world.read("data/config.toml"), good);
+    assert_eq!(world.read("data/config.toml"), GOOD);
     assert_eq!(world.read("data/config.toml.wrong"), "[htp]\n");
     assert_eq!(world.read("runs").lines().count(), 2);
     assert!(world.read("run/appliance/config.warning").contains("htp"));
@@ -88,10 +91,9 @@ fn an_update_that_does_not_take_the_configuration_is_left_with_it() {
     assert_eq!(left.lines().count(), 2, "{left}");
 
     // One that ran here before is gone back to by a rollback.
-    let good = "[programme]\nsilence_ms = 700\n";
-    world.write("data/system/config.good.B", good);
+    world.write("data/system/config.good.B", GOOD);
     assert!(world.run("service", &[], &[]).status.success());
-    assert_eq!(world.read("data/config.toml"), good);
+    assert_eq!(world.read("data/config.toml"), GOOD);
     assert_eq!(world.read("reboot").lines().count(), 1, "not again");
 }
 

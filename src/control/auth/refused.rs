@@ -84,9 +84,10 @@ impl Refused {
     fn words(self) -> String {
         let words = match self {
             Refused::PasswordNotSet => {
-                "No password is set, so only the machine itself is answered. Run `streamcaster \
-                 hash-password` there, put the line it prints under [http] in config.toml and \
-                 restart; or open the page through a tunnel: ssh -L 8080:127.0.0.1:8080."
+                "No password is set, so only the machine itself is answered. An appliance makes one \
+                 at its next start and shows it on its console: restart the machine. Elsewhere run \
+                 `streamcaster hash-password` on the machine, put the line it prints under [http] \
+                 in config.toml and restart; or open the page there, or through a tunnel to it."
             }
             Refused::ForeignName => {
                 "While no password is set, this port answers only as localhost or under the address \

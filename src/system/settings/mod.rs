@@ -12,6 +12,7 @@ pub mod catalogue;
 pub mod destinations;
 mod document;
 mod error;
+mod password;
 mod versions;
 
 use std::ffi::OsString;
@@ -30,6 +31,7 @@ use crate::system::config::{self, Arguments, Config, ConfigErrors, Destination};
 use crate::system::logs;
 
 pub use self::error::{EditError, SettingsError};
+pub use self::password::with_password_hash;
 use self::versions::Found;
 
 /// A name of the environment to its value.

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::cpio::{self, Kind, Newc};
-use super::{commit_time, disk, gzip, manifest, read, sha256, tool, write};
+use super::{commit_time, disk, gzip, manifest, read, sha256, starting, tool, write};
 use crate::step::{piped, said, target_dir};
 
 /// The configuration's name on the data partition.
@@ -82,22 +82,15 @@ impl Made {
         Ok((!output.stdout.is_empty()).then_some(output.stdout))
     }
 
-    /// Whether the image's own product takes a configuration; what it says against it.
-    pub fn check(&self, config: &[u8]) -> Result<(), String> {
+    /// Whether the image's own product takes a configuration, which came from `name`; what it says
+    /// against it.
+    pub fn check(&self, config: &[u8], name: &str) -> Result<starting::Password, String> {
         let tree = piped(Command::new("zstd").args(["-q", "-d", "-c"]), &self.initrd)?;
         let product = cpio::member(&tree, PRODUCT).ok_or("the image holds no product")?;
-        let folder = self.stage.join("check");
-        write(&folder.join(CONFIG), config)?;
         let program = self.stage.join("streamcaster");
         write(&program, product)?;
         said(Command::new("chmod").arg("755").arg(&program))?;
-        let output = Command::new(&program).arg("check").arg("--data").arg(&folder).output();
-        let output = output.map_err(|error| format!("the product does not start: {error}"))?;
-        if output.status.success() {
-            return Ok(());
-        }
-        let complaint = String::from_utf8_lossy(&output.stderr);
-        Err(complaint.replace(&format!("{}/", folder.display()), "").trim().to_owned())
+        starting::check(&program, config, name, &self.stage)
     }
 
     /// The initramfs that puts the image onto a disk (`rootfs/usr/lib/appliance/flash`): an archive

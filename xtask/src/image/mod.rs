@@ -17,6 +17,7 @@ pub mod offered;
 pub mod parts;
 pub mod pins;
 mod rootfs;
+pub mod starting;
 pub mod ustar;
 
 use std::fs;
@@ -39,7 +40,8 @@ const PACKED_BYTES_MAX: usize = 20 << 20;
 #[derive(FromArgs)]
 #[argh(subcommand, name = "image")]
 pub struct Image {
-    /// a configuration to start with, put onto the data partition
+    /// a configuration to start with, put onto the data partition; without a password in it the
+    /// first start makes one and shows it on the console
     #[argh(option)]
     config: Option<PathBuf>,
     /// give whoever is at the console a root shell
@@ -127,6 +129,10 @@ fn build(options: &Image, product: &Path, folder: &Path) -> Result<(), String> {
 }
 
 fn assemble(options: &Image, product: &Path, folder: &Path, stage: &Path) -> Result<(), String> {
+    if let Some(config) = &options.config {
+        let found = starting::check(product, &read(config)?, &config.display().to_string(), stage)?;
+        println!("configuration: {}", found.said());
+    }
     let debian = parts::Parts::take(options.pinned)?;
     let kernel = kernel::of(&debian.kernel)?;
     let mtime = commit_time();
