@@ -8,6 +8,7 @@ use test_support::tools::xtask;
 mod data;
 mod firmware;
 mod grow;
+mod hardening;
 mod machine;
 mod network;
 mod service;

@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use crate::hardening;
 use crate::machine::{Disk, Machine, USUAL};
 use crate::player::Player;
 use crate::shell::Shell;
@@ -30,6 +31,7 @@ fn whatever_happens_to_the_service_it_is_on_air_again() {
     let machine = Machine::start(&disk, USUAL);
     let shell = Shell::of(&machine, 0);
     shell.on_air_after("true");
+    hardening::is_in_force(&shell);
     is_broken_into(&shell);
     is_killed(&shell);
     leaks(&shell);

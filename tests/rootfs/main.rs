@@ -10,6 +10,7 @@ mod disks;
 mod first_start;
 mod hostile;
 mod lease;
+mod seal;
 mod supervision;
 mod takeover;
 mod tree;

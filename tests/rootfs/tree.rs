@@ -110,3 +110,13 @@ fn crond_says(crontab: &str, last: &str) -> String {
     assert!(come && said.contains(last), "{said}");
     said
 }
+
+#[test]
+fn every_card_that_has_a_driver_may_come_late() {
+    let text = |path: &str| fs::read_to_string(rootfs().join(path)).expect("text");
+    let modules = text("modules");
+    let cards = modules.split("# Network cards").nth(1).and_then(|rest| rest.split("\n\n").next());
+    let named: Vec<&str> = cards.expect("a part").lines().skip(1).collect();
+    let seal = text("usr/lib/appliance/seal");
+    assert!(seal.contains(&format!("CARDS=\"{}\"\n", named.join(" "))), "{named:?}");
+}

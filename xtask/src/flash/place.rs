@@ -5,6 +5,7 @@
 
 use super::facts::Facts;
 use super::ssh::Host;
+use crate::image::grub::KERNEL_LINE;
 use crate::image::made::Made;
 use crate::image::sha256;
 
@@ -54,8 +55,7 @@ fn entry(boot_uuid: &str, boot_path: &str, disk_uuid: &str) -> String {
          menuentry 'StreamCaster takes the place of this system' --id {FOLDER} {{\n  \
          insmod part_gpt\n  insmod part_msdos\n  insmod ext2\n  insmod fat\n  \
          search --no-floppy --fs-uuid --set=root {boot_uuid}\n  \
-         linux {boot_path}/{FOLDER}/vmlinuz console=tty0 console=ttyS0,115200n8 panic=10 \
-         oops=panic quiet flash={disk_uuid}\n  \
+         linux {boot_path}/{FOLDER}/vmlinuz {KERNEL_LINE} flash={disk_uuid}\n  \
          initrd {boot_path}/{FOLDER}/flash.initrd\n}}\n### {FOLDER}: end"
     )
 }

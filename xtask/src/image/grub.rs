@@ -43,6 +43,13 @@ const MODULES: [&str; 17] = [
 const BIOS_MODULES: [&str; 2] = ["biosdisk", "vga_text"];
 const EFI_MODULES: [&str; 1] = ["efi_gop"];
 
+/// What the kernel is started with, by both slots and by the flasher: its consoles; that it starts
+/// again after a panic; lockdown (nothing that root does changes the kernel that runs); no merged
+/// slabs, no vsyscall page, no debugfs, memory cleared as it is handed out.
+pub const KERNEL_LINE: &str = "console=tty0 console=ttyS0,115200n8 panic=10 oops=panic quiet \
+                               lockdown=integrity slab_nomerge vsyscall=none debugfs=off \
+                               init_on_alloc=1";
+
 /// The partitions' numbers, from 1.
 pub struct Numbers {
     /// The environment.
@@ -136,7 +143,8 @@ fi
 regexp --set=1:disk '^\(([^,)]+)' "$cmdpath"
 "#;
     let state = format!("set environment=($disk,gpt{environment})/grubenv\nload_env --file $environment order A_left B_left\n");
-    let mut config = format!("{console}{state}{BOOT}");
+    let boot = BOOT.replace("KERNEL_LINE", KERNEL_LINE);
+    let mut config = format!("{console}{state}{boot}");
     for (name, number) in [("A", a), ("B", b)] {
         config += &SLOT.replace("NAME", name).replace("NUMBER", &number.to_string());
     }
@@ -147,7 +155,7 @@ regexp --set=1:disk '^\(([^,)]+)' "$cmdpath"
 const BOOT: &str = r#"
 function start_slot {
   echo "StreamCaster: slot $slot"
-  linux $part/vmlinuz console=tty0 console=ttyS0,115200n8 panic=10 oops=panic quiet slot=$slot
+  linux $part/vmlinuz KERNEL_LINE slot=$slot
   initrd $part/initrd
   boot
 }
@@ -228,7 +236,9 @@ mod tests {
         {
             assert!(config.contains(line), "{line} is missing:\n{config}");
         }
-        assert!(!config.contains("NAME") && !config.contains("NUMBER"), "{config}");
+        assert!(config.contains(&format!("vmlinuz {KERNEL_LINE} slot=$slot\n")), "{config}");
+        let placeholders = ["NAME", "NUMBER", "KERNEL_LINE"];
+        assert!(!placeholders.iter().any(|word| config.contains(word)), "{config}");
         let check = fed(&mut Command::new("grub-script-check"), &config);
         assert_eq!(check, Ok(()));
     }

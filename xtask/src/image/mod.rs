@@ -8,7 +8,7 @@ mod cpio;
 pub mod disk;
 mod fat;
 pub mod gpt;
-mod grub;
+pub mod grub;
 mod kernel;
 pub mod made;
 mod manifest;
