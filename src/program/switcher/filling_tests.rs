@@ -68,33 +68,64 @@ fn what_is_known_to_be_mute_has_its_silence_before_each_picture() {
     }
 }
 
+/// The sound before the cut ended 300 ms early. A file brings none for that time: silence leaves
+/// before its first picture. What a live source sends may lie further back than its picture.
 #[test]
-fn sound_that_is_announced_and_comes_later_is_waited_for() {
-    let mut world = World::new(FillAudio::Yes);
-    world.run(1000);
-    // Behind the cut the card's sound ends a little early; the next source's is on its way.
-    world.udp = Some(Feed::new(2, 3000, Some(HZ_48000), world.now));
-    world.run(5000);
-    assert_eq!((world.seen.ids, world.seen.silent), ([2, 2], 0));
-    world.choose(Some(Source::File));
-    world.next_file(Feed::new(3, 3600, None, world.now));
-    world.run(1);
-    // A file has none for the time before its first picture: there silence stands at once.
-    assert_eq!(world.on_air(), Source::File);
-    assert!(world.seen.silent > 0);
+fn before_the_first_picture_of_a_file_silence_stands_at_once() {
+    for (source, gap) in [(Source::File, 0..1920), (Source::Rtmp, 20_000..40_000)] {
+        let mut world = World::new(FillAudio::Yes);
+        world.run(1000);
+        world.udp = Some(Feed::new(2, 3000, Some(HZ_48000), world.now));
+        world.run(5000);
+        world.udp.as_mut().expect("there").set_audio(None);
+        world.run(300);
+        assert_eq!(world.seen.silent, 0);
+        world.choose(Some(source));
+        let feed = Feed::new(3, 3600, Some(HZ_48000), world.now);
+        match source {
+            Source::File => world.next_file(feed),
+            _ => world.rtmp = Some(feed),
+        }
+        world.seen.without_audio = i64::MIN;
+        world.run(1);
+        assert_eq!(world.on_air(), source);
+        assert!(
+            gap.contains(&world.seen.without_audio),
+            "{source:?}: {}",
+            world.seen.without_audio
+        );
+    }
 }
 
 #[test]
 fn a_picture_that_destinations_wait_for_no_longer_has_silence_before_it() {
+    // With 800 ms between pictures one has waited long enough before the next shows what is missing.
+    for frame in [3000, 36_000, 72_000] {
+        let mut world = World::new(FillAudio::Yes);
+        world.switcher.set_silence(4 * SILENCE);
+        world.run(1000);
+        world.udp = Some(Feed::new(2, frame, Some(HZ_48000), world.now));
+        world.run(9300);
+        world.udp.as_mut().expect("there").set_audio(None);
+        for _ in 0..3000 {
+            world.run(1);
+            let left = world.switcher.order.settled().until[Track::Video.index()];
+            let sound = world.seen.audio_end.expect("sound");
+            assert!(left.0 <= sound, "a picture of {} left, and sound ends at {sound}", left.0);
+        }
+        assert_eq!(world.seen.ids, [2, 0]);
+    }
+}
+
+/// A publisher's sound header may come behind its first pictures.
+#[test]
+fn a_live_source_may_have_sound_that_it_has_not_announced_yet() {
     let mut world = World::new(FillAudio::Yes);
     world.run(1000);
-    world.udp = Some(Feed::new(2, 3000, Some(HZ_48000), world.now));
-    world.run(10_000);
-    world.udp.as_mut().expect("there").set_audio(None);
-    for _ in 0..3000 {
-        world.run(1);
-        let left = world.switcher.order.settled().until[Track::Video.index()];
-        let sound = world.seen.audio_end.expect("sound");
-        assert!(left.0 <= sound, "a picture of {} left, and sound ends at {sound}", left.0);
-    }
+    world.rtmp = Some(Feed::new(2, 3000, None, world.now));
+    world.run(300);
+    assert_eq!((world.seen.ids[0], world.seen.silent), (2, 0));
+    world.rtmp.as_mut().expect("there").set_audio(Some(HZ_48000));
+    world.run(1000);
+    assert_eq!(world.seen.ids, [2, 2]);
 }
