@@ -44,9 +44,15 @@ const DEPENDENCIES: [&str; 11] = [
 /// Of those, what only tests are made of.
 const HELPERS: [&str; 4] =
     ["**/*tests.rs", "**/testing.rs", "src/program/model.rs", "src/ts/bench.rs"];
-/// Hours of programme, which take as long as all others together, and find what those find.
-const SLOW_TESTS: [&str; 3] =
-    ["a_source_without_audio_for_hours", "five_hundred_switches", "an_hour_leaves_at_its_own_pace"];
+/// What takes as long as all others together and finds what those find: hours of programme, and a
+/// minute's jitter many times.
+const SLOW_TESTS: [&str; 5] = [
+    "a_source_without_audio_for_hours",
+    "five_hundred_switches",
+    "an_hour_leaves_at_its_own_pace",
+    "sound_that_jitters",
+    "pictures_that_jitter",
+];
 
 /// put faults into the core one by one and see whether its unit tests notice; hours for all of it
 #[derive(FromArgs)]
@@ -360,7 +366,8 @@ mod tests {
 
     #[test]
     fn slow_tests_are_there() {
-        let sources = ["silence_tests.rs", "switching_tests.rs", "reel_tests.rs"];
+        let sources =
+            ["silence_tests.rs", "switching_tests.rs", "reel_tests.rs", "destination_tests.rs"];
         let sources = sources.map(|name| root().join("src/program").join(name));
         let text = sources.map(|path| fs::read_to_string(path).unwrap()).concat();
         for test in SLOW_TESTS {
