@@ -91,6 +91,22 @@ fn the_old_source_stays_until_the_new_ones_idr_is_whole() {
 }
 
 #[test]
+fn an_idr_that_begins_again_keeps_the_sound_beside_it() {
+    let mut switcher = switcher();
+    card(&mut switcher, 0, 0..3);
+    let now = Mono::from_ms(100);
+    switcher.choose(Some(Source::Udp), now);
+    switcher.sink(Source::Udp, now).config(&avc(2));
+    switcher.sink(Source::Udp, now).config(&aac());
+    switcher.sink(Source::Udp, now).begin(start(Track::Video, 0, true));
+    whole(&mut switcher, Source::Udp, now, start(Track::Audio, 100, false), b"sound");
+    whole(&mut switcher, Source::Udp, now, start(Track::Video, 0, true), b"idr");
+    let stored = stored(&switcher);
+    let payloads: Vec<&[u8]> = stored.iter().skip(3).map(|unit| &*unit.2).collect();
+    assert_eq!(payloads, [&b"sound"[..], b"idr"]);
+}
+
+#[test]
 fn an_idr_that_breaks_costs_the_programme_nothing() {
     let mut switcher = switcher();
     card(&mut switcher, 0, 0..3);

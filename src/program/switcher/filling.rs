@@ -76,19 +76,15 @@ impl Switcher {
     /// How long a unit of sound lasts.
     pub(super) fn duration(&self, unit: &Unit) -> Ticks {
         let [_, generation] = unit.configs;
-        match (unit.track, self.ring.config(Track::Audio, generation)) {
-            (Track::Video, _) => Ticks(0),
-            (Track::Audio, Some(TrackConfig::Aac(aac))) => aac.frame_duration(),
-            (Track::Audio, _) => aac_silence::usual_config().frame_duration(),
+        match unit.track {
+            Track::Video => Ticks(0),
+            Track::Audio => frame_duration(self.ring.config(Track::Audio, generation)),
         }
     }
 
     /// Stores silence in the place of audio: all frames that begin by this time.
     fn fill_past(&mut self, until: Ticks, now: Mono) {
-        let frame = match self.ring.newest_config(Track::Audio) {
-            Some(TrackConfig::Aac(aac)) => aac.frame_duration(),
-            _ => aac_silence::usual_config().frame_duration(),
-        };
+        let frame = frame_duration(self.ring.newest_config(Track::Audio));
         self.fill_up_to(until + frame, now);
     }
 
@@ -127,6 +123,15 @@ impl Switcher {
             Some(TrackConfig::Aac(aac)) => SilentFrame::of(aac),
             _ => None,
         }
+    }
+}
+
+/// How long a frame of audio in this configuration lasts; in none, one of the silence that would be
+/// made.
+fn frame_duration(config: Option<&TrackConfig>) -> Ticks {
+    match config {
+        Some(TrackConfig::Aac(aac)) => aac.frame_duration(),
+        _ => aac_silence::usual_config().frame_duration(),
     }
 }
 
