@@ -63,8 +63,7 @@ impl Meters {
     pub fn programme(&mut self, programme: &Programme, now: Mono) -> ProgrammeStatus {
         let switcher = programme.switcher();
         let (ring, counters) = (switcher.ring(), switcher.counters());
-        let [video_bytes, audio_bytes] = counters.bytes;
-        let video_bps = self.video.at(now, video_bytes);
+        let video_bps = self.video.at(now, counters.bytes.video);
         self.history.take(now, video_bps);
         ProgrammeStatus {
             on_air: switcher.on_air(),
@@ -72,11 +71,11 @@ impl Meters {
             cuts: counters.cuts,
             time_ms: ring.newest().map_or(0, |unit| unit.dts.to_ms().unsigned_abs()),
             units: counters.units,
-            bytes: video_bytes + audio_bytes,
+            bytes: counters.bytes.values().sum(),
             video_bps,
             bps_history: self.history.samples(),
             keyframe_interval_ms: self.keys.look(ring),
-            audio_bps: self.audio.at(now, audio_bytes),
+            audio_bps: self.audio.at(now, counters.bytes.audio),
             video: match ring.newest_config(Track::Video) {
                 Some(TrackConfig::Avc(avc)) => Some(avc.clone()),
                 _ => None,

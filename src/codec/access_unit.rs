@@ -16,16 +16,8 @@ pub enum Track {
 }
 
 impl Track {
-    /// Both tracks, in the order of [`Track::index`].
+    /// Both tracks.
     pub const ALL: [Track; 2] = [Track::Video, Track::Audio];
-
-    /// Position in arrays that hold something per track.
-    pub const fn index(self) -> usize {
-        match self {
-            Track::Video => 0,
-            Track::Audio => 1,
-        }
-    }
 }
 
 /// What is known of an access unit when its first byte comes.

@@ -3,6 +3,7 @@
 
 use super::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
 use super::container::{ContainerReader, FileError, Progress};
+use super::per_track::PerTrack;
 use super::window::InMemory;
 
 /// What a producer said, in order.
@@ -16,8 +17,8 @@ pub(crate) enum Said {
 #[derive(Default)]
 pub(crate) struct Collector {
     pub(crate) said: Vec<Said>,
-    open: [Option<(UnitStart, Vec<u8>)>; 2],
-    configured: [Option<TrackConfig>; 2],
+    open: PerTrack<Option<(UnitStart, Vec<u8>)>>,
+    configured: PerTrack<Option<TrackConfig>>,
 }
 
 impl Collector {
@@ -85,7 +86,7 @@ pub(crate) fn split_lengths(mut unit: &[u8]) -> Vec<Vec<u8>> {
 
 impl UnitSink for Collector {
     fn config(&mut self, config: &TrackConfig) {
-        let track = config.track().index();
+        let track = config.track();
         assert!(self.open[track].is_none(), "configuration while a unit is open");
         assert_ne!(self.configured[track].as_ref(), Some(config), "configuration repeated");
         self.configured[track] = Some(config.clone());
@@ -93,7 +94,7 @@ impl UnitSink for Collector {
     }
 
     fn begin(&mut self, start: UnitStart) {
-        let track = start.track.index();
+        let track = start.track;
         assert!(self.open[track].is_none(), "a unit is open");
         assert!(self.configured[track].is_some(), "a unit without configuration");
         assert!(start.pts >= start.dts);
@@ -101,21 +102,21 @@ impl UnitSink for Collector {
     }
 
     fn write(&mut self, track: Track, bytes: &[u8]) {
-        self.open[track.index()].as_mut().expect("an open unit").1.extend_from_slice(bytes);
+        self.open[track].as_mut().expect("an open unit").1.extend_from_slice(bytes);
     }
 
     fn patch(&mut self, track: Track, offset: usize, bytes: [u8; 4]) {
-        let unit = &mut self.open[track.index()].as_mut().expect("an open unit").1;
+        let unit = &mut self.open[track].as_mut().expect("an open unit").1;
         unit[offset..offset + 4].copy_from_slice(&bytes);
     }
 
     fn commit(&mut self, track: Track) {
-        let (start, bytes) = self.open[track.index()].take().expect("an open unit");
+        let (start, bytes) = self.open[track].take().expect("an open unit");
         self.said.push(Said::Unit(start, bytes));
     }
 
     fn abort(&mut self, track: Track) {
-        let (start, _) = self.open[track.index()].take().expect("an open unit");
+        let (start, _) = self.open[track].take().expect("an open unit");
         self.said.push(Said::Aborted(start));
     }
 }

@@ -15,6 +15,7 @@ pub mod key_units;
 pub mod length_units;
 mod nal_type;
 mod parameter_sets;
+pub mod per_track;
 mod picture_order;
 pub mod profile;
 mod program_config;

@@ -12,6 +12,7 @@ use crate::codec::access_unit::{AvcConfig, Track, TrackConfig, UnitSink, UnitSta
 use crate::codec::container::{
     ContainerReader, Contents, Damage, FileError, Progress, ReadAt, Remedy,
 };
+use crate::codec::per_track::PerTrack;
 use crate::codec::window::Window;
 
 use super::reader::TagKind;
@@ -229,7 +230,7 @@ struct Opening {
     /// The first key unit, and when the first unit of each track is shown.
     first_key: Option<Place>,
     key_began: bool,
-    began: [Option<u32>; 2],
+    began: PerTrack<Option<u32>>,
     /// The tag being looked at.
     tag: Place,
     /// The header says that there is audio.
@@ -249,7 +250,7 @@ impl Opening {
             units: TagUnits::of_file(),
             first_key: None,
             key_began: false,
-            began: [None; 2],
+            began: PerTrack::default(),
             tag: Place { at: data, timestamp_ms: 0 },
             has_audio,
             stated_ms: None,
@@ -301,7 +302,7 @@ impl Opening {
     }
 
     fn is_enough(&self) -> bool {
-        let [video, audio] = self.began;
+        let PerTrack { video, audio } = self.began;
         let audio_known = audio.is_some() || self.units.complaint(Track::Audio).is_some();
         // Sound may stand seconds behind its picture: where the header promises some, it is looked
         // for as far as tags are looked at.
@@ -335,9 +336,12 @@ impl Opening {
     /// When the first of both tracks is shown.
     fn base_ms(&self) -> u32 {
         match self.began {
-            [Some(video), Some(audio)] if seek::since(audio, video) < 0 => audio,
-            [Some(video), _] => video,
-            [None, audio] => audio.unwrap_or(0),
+            PerTrack { video: Some(video), audio: Some(audio) }
+                if seek::since(audio, video) < 0 =>
+            {
+                audio
+            }
+            PerTrack { video, audio } => video.or(audio).unwrap_or(0),
         }
     }
 }
@@ -346,11 +350,9 @@ impl UnitSink for Opening {
     fn config(&mut self, _: &TrackConfig) {}
 
     fn begin(&mut self, start: UnitStart) {
-        if let Some(began) = self.began.get_mut(start.track.index()) {
-            let composition = (start.pts - start.dts).to_ms();
-            let composition = u32::try_from(composition).unwrap_or(0);
-            began.get_or_insert(self.tag.timestamp_ms.wrapping_add(composition));
-        }
+        let composition = u32::try_from((start.pts - start.dts).to_ms()).unwrap_or(0);
+        let shown = self.tag.timestamp_ms.wrapping_add(composition);
+        self.began[start.track].get_or_insert(shown);
         self.key_began = start.key;
     }
 

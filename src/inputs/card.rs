@@ -148,8 +148,8 @@ mod tests {
             self.configs += 1;
         }
         fn begin(&mut self, start: UnitStart) {
-            let step = [VIDEO_FRAME, AUDIO_FRAME][start.track.index()];
-            let count = &mut self.units[start.track.index()];
+            let step = [VIDEO_FRAME, AUDIO_FRAME][start.track as usize];
+            let count = &mut self.units[start.track as usize];
             assert_eq!(start.dts, Ticks(*count * step.0), "no seam");
             assert_eq!(start.pts, start.dts);
             assert_eq!(start.key, start.track == Track::Video && *count % 64 == 0);

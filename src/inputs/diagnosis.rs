@@ -8,6 +8,7 @@ use crate::base::time::Mono;
 use crate::codec::aac::AdtsCounters;
 use crate::codec::access_unit::Track;
 use crate::codec::h264::H264Counters;
+use crate::codec::per_track::PerTrack;
 use crate::flv::complaint::Complaint;
 use crate::program::switcher::{Source, Switcher};
 use crate::program::timeline::SKEW_MAX;
@@ -180,12 +181,12 @@ fn sound_beside(watch: &Watch, now: Mono) -> Option<Why> {
 /// What has come of RTMP's media messages.
 pub(super) struct RtmpFacts<'a> {
     pub(super) source: Source,
-    /// Media messages that came whole, by [`Track::index`].
-    pub(super) messages: [u64; 2],
+    /// Media messages that came whole.
+    pub(super) messages: PerTrack<u64>,
     /// What is wrong with each track.
-    pub(super) complaints: [Option<Complaint>; 2],
+    pub(super) complaints: PerTrack<Option<Complaint>>,
     /// Whether each track's configuration has come.
-    pub(super) configured: [bool; 2],
+    pub(super) configured: PerTrack<bool>,
     pub(super) runs_away: bool,
     pub(super) watch: &'a Watch,
 }
@@ -202,21 +203,19 @@ pub(super) fn rtmp(facts: &RtmpFacts<'_>, air: Air, now: Mono) -> Option<Why> {
     if air.on_air == facts.source {
         return None;
     }
-    let [video, audio] = facts.messages;
-    let [complaint, sound] = &facts.complaints;
-    if let Some(complaint) = complaint {
+    if let Some(complaint) = &facts.complaints.video {
         return Some(match complaint.holds() {
             Some(codec) => Why::VideoCodec(codec_name(codec)),
             None => Why::BadParameterSets(text(complaint)),
         });
     }
-    let codec = || codec_name(sound.as_ref().and_then(Complaint::holds).unwrap_or("AAC"));
-    let [configured, _] = facts.configured;
-    Some(match (video, audio) {
+    let sound = facts.complaints.audio.as_ref().and_then(Complaint::holds);
+    let codec = || codec_name(sound.unwrap_or("AAC"));
+    Some(match (facts.messages.video, facts.messages.audio) {
         (0, 0) => Why::NoMedia,
         (0, _) => Why::AudioOnly(codec()),
         _ if facts.runs_away => Why::TooFast,
-        _ if !configured => Why::NoParameterSets,
+        _ if !facts.configured.video => Why::NoParameterSets,
         _ if facts.watch.seen(Track::Video).last.is_none_or(|last| now.since(last) >= GONE) => {
             Why::NoVideo
         }
@@ -226,19 +225,17 @@ pub(super) fn rtmp(facts: &RtmpFacts<'_>, air: Air, now: Mono) -> Option<Why> {
 
 /// Why its sound is not carried, or `None`: it is, or it is too early to say.
 pub(super) fn rtmp_sound(facts: &RtmpFacts<'_>, now: Mono) -> Option<Why> {
-    let [_, complaint] = &facts.complaints;
-    if let Some(complaint) = complaint {
+    if let Some(complaint) = &facts.complaints.audio {
         return Some(match complaint.holds() {
             Some(codec) => Why::SoundCodec(codec_name(codec)),
             None => Why::SoundUnusable(text(complaint)),
         });
     }
-    let ([_, messages], [_, configured]) = (facts.messages, facts.configured);
     let began = facts.watch.seen(Track::Video).first?;
-    if messages == 0 {
+    if facts.messages.audio == 0 {
         return (now.since(began) >= SOUND_LATE).then_some(Why::NoSound);
     }
-    if !configured {
+    if !facts.configured.audio {
         let words = "no sequence header with its configuration has come";
         return Some(Why::SoundUnusable(text(words)));
     }

@@ -133,12 +133,12 @@ fn sound_that_is_left_out_has_its_reason_too() {
     assert_eq!(code(ts_sound(&odd, s(20))), "sound_unusable");
 }
 
-fn messages<'a>(messages: [u64; 2], watch: &'a Watch) -> RtmpFacts<'a> {
+fn messages<'a>([video, audio]: [u64; 2], watch: &'a Watch) -> RtmpFacts<'a> {
     RtmpFacts {
         source: Source::Rtmp,
-        messages,
-        complaints: [None; 2],
-        configured: [true; 2],
+        messages: PerTrack { video, audio },
+        complaints: PerTrack::default(),
+        configured: PerTrack::both(true),
         runs_away: false,
         watch,
     }
@@ -151,11 +151,12 @@ fn a_publishers_messages_tell_why_it_is_not_on_air() {
     assert_eq!(code(of(&messages([0, 0], &watch))), "no_media");
     assert_eq!(of(&messages([0, 9], &watch)), Some(Why::AudioOnly(text("AAC"))));
     let hevc = Some(Complaint::Enhanced(Track::Video, *b"hvc1"));
-    let facts = RtmpFacts { complaints: [hevc, None], ..messages([9, 9], &watch) };
+    let facts =
+        RtmpFacts { complaints: PerTrack { video: hevc, audio: None }, ..messages([9, 9], &watch) };
     assert_eq!(of(&facts), Some(Why::VideoCodec(text("HEVC"))));
     assert_eq!(codec_name("video of an unknown codec"), "video of an unknown codec");
     assert!(codec_name("H.264 video in the shape of Enhanced RTMP").contains("Enhanced"));
-    let bare = RtmpFacts { configured: [false; 2], ..messages([9, 9], &watch) };
+    let bare = RtmpFacts { configured: PerTrack::default(), ..messages([9, 9], &watch) };
     assert_eq!(code(of(&bare)), "no_parameter_sets");
     let away = RtmpFacts { runs_away: true, ..messages([9, 9], &watch) };
     assert_eq!(code(of(&away)), "too_fast");
@@ -173,9 +174,13 @@ fn a_publishers_sound_is_left_out_for_a_reason() {
     assert_eq!(of(&messages([9, 9], &watch)), None);
     assert_eq!(code(of(&messages([9, 0], &watch))), "no_sound");
     let mp3 = Some(Complaint::AudioFormat(2));
-    let facts = RtmpFacts { complaints: [None, mp3], ..messages([9, 9], &watch) };
+    let facts =
+        RtmpFacts { complaints: PerTrack { video: None, audio: mp3 }, ..messages([9, 9], &watch) };
     assert_eq!(of(&facts), Some(Why::SoundCodec(text("MP3"))));
-    let bare = RtmpFacts { configured: [true, false], ..messages([9, 9], &watch) };
+    let bare = RtmpFacts {
+        configured: PerTrack { video: true, audio: false },
+        ..messages([9, 9], &watch)
+    };
     assert_eq!(code(of(&bare)), "sound_unusable");
     let apart = flowing(20, -10_000);
     assert_eq!(of(&messages([9, 9], &apart)), Some(Why::SoundTimes(-10_000)));

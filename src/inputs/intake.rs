@@ -5,6 +5,7 @@
 use crate::base::rate::Rate;
 use crate::base::time::Mono;
 use crate::codec::access_unit::{AacConfig, AvcConfig, Track, UnitSink};
+use crate::codec::per_track::PerTrack;
 use crate::flv::reader::TagKind;
 use crate::flv::units::TagUnits;
 use crate::program::switcher::Source;
@@ -23,8 +24,8 @@ pub(super) struct Intake {
     bytes: u64,
     /// When a media message last came whole.
     flowed: Mono,
-    /// Media messages that came whole, by [`Track::index`].
-    messages: [u64; 2],
+    /// Media messages that came whole.
+    messages: PerTrack<u64>,
     watch: Watch,
     /// What the pace had left out before this stream.
     paced_out_before: u64,
@@ -39,7 +40,7 @@ impl Intake {
             rate: Rate::default(),
             bytes: 0,
             flowed: Mono::default(),
-            messages: [0; 2],
+            messages: PerTrack::default(),
             watch: Watch::default(),
             paced_out_before: 0,
         }
@@ -51,7 +52,7 @@ impl Intake {
         self.units.restart(&mut Paced { pace: &mut self.pace, sink, now });
         self.units = TagUnits::new();
         self.watch = Watch::default();
-        self.messages = [0; 2];
+        self.messages = PerTrack::default();
         self.paced_out_before = self.pace.left_out();
         self.pace.await_key();
         self.rate = Rate::default();
@@ -116,8 +117,11 @@ impl Intake {
         RtmpFacts {
             source,
             messages: self.messages,
-            complaints: Track::ALL.map(|track| self.units.complaint(track)),
-            configured: [self.units.video().is_some(), self.units.audio().is_some()],
+            complaints: PerTrack::of(|track| self.units.complaint(track)),
+            configured: PerTrack {
+                video: self.units.video().is_some(),
+                audio: self.units.audio().is_some(),
+            },
             runs_away: self.pace.runs_away(),
             watch: &self.watch,
         }
@@ -154,10 +158,9 @@ impl<S: UnitSink> MediaSink for Feed<'_, S> {
 
     fn end(&mut self, kind: MediaKind) {
         self.intake.flowed = self.now;
-        let [video, audio] = &mut self.intake.messages;
         match kind {
-            MediaKind::Video => *video += 1,
-            MediaKind::Audio => *audio += 1,
+            MediaKind::Video => self.intake.messages.video += 1,
+            MediaKind::Audio => self.intake.messages.audio += 1,
         }
         let (units, mut sink) = self.paced();
         units.end(tag_kind(kind), &mut sink);

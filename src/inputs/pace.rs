@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::base::limits::{FRAME_TICKS_MAX, LEAD_MS_MAX};
 use crate::base::time::{Mono, Ticks};
 use crate::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
+use crate::codec::per_track::PerTrack;
 
 /// The lead wears off by this much of the time that passes: a source that has come to its senses
 /// would otherwise keep the lead it had for ever.
@@ -27,7 +28,7 @@ pub(super) struct Pace {
     /// Nothing is let through before the next key unit.
     awaits_key: bool,
     /// Whether each track's open unit is let through.
-    open: [bool; 2],
+    open: PerTrack<bool>,
     left_out: u64,
 }
 
@@ -83,18 +84,6 @@ pub(super) struct Paced<'a, S> {
     pub(super) now: Mono,
 }
 
-impl<S: UnitSink> Paced<'_, S> {
-    fn open(&self, track: Track) -> bool {
-        self.pace.open.get(track.index()).copied().unwrap_or(false)
-    }
-
-    fn set_open(&mut self, track: Track, open: bool) {
-        if let Some(slot) = self.pace.open.get_mut(track.index()) {
-            *slot = open;
-        }
-    }
-}
-
 impl<S: UnitSink> UnitSink for Paced<'_, S> {
     fn config(&mut self, config: &TrackConfig) {
         self.sink.config(config);
@@ -102,36 +91,36 @@ impl<S: UnitSink> UnitSink for Paced<'_, S> {
 
     fn begin(&mut self, start: UnitStart) {
         let open = self.pace.lets_in(start, self.now);
-        self.set_open(start.track, open);
+        self.pace.open[start.track] = open;
         if open {
             self.sink.begin(start);
         }
     }
 
     fn write(&mut self, track: Track, bytes: &[u8]) {
-        if self.open(track) {
+        if self.pace.open[track] {
             self.sink.write(track, bytes);
         }
     }
 
     fn patch(&mut self, track: Track, offset: usize, bytes: [u8; 4]) {
-        if self.open(track) {
+        if self.pace.open[track] {
             self.sink.patch(track, offset, bytes);
         }
     }
 
     fn commit(&mut self, track: Track) {
-        if self.open(track) {
+        if self.pace.open[track] {
             self.sink.commit(track);
         }
-        self.set_open(track, false);
+        self.pace.open[track] = false;
     }
 
     fn abort(&mut self, track: Track) {
-        if self.open(track) {
+        if self.pace.open[track] {
             self.sink.abort(track);
         }
-        self.set_open(track, false);
+        self.pace.open[track] = false;
     }
 }
 

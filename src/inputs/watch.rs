@@ -5,11 +5,12 @@
 
 use crate::base::time::{Mono, Ticks};
 use crate::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
+use crate::codec::per_track::PerTrack;
 
 /// What has come since the source began.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Watch {
-    tracks: [Seen; 2],
+    tracks: PerTrack<Seen>,
     /// When a key unit last came whole.
     pub(super) key: Option<Mono>,
     /// Sound's time minus the picture's, when sound last began.
@@ -32,34 +33,26 @@ pub(super) struct Seen {
 impl Watch {
     /// What has come of a track.
     pub(super) fn seen(&self, track: Track) -> Seen {
-        self.tracks.get(track.index()).copied().unwrap_or_default()
+        self.tracks[track]
     }
 
     /// Units of both tracks that came whole.
     pub(super) fn units(&self) -> u64 {
-        self.tracks.iter().map(|track| track.units).sum()
+        self.tracks.values().map(|track| track.units).sum()
     }
 
     /// The track is another one now.
     pub(super) fn forget(&mut self, track: Track) {
-        *self.slot(track) = Seen::default();
+        self.tracks[track] = Seen::default();
         if track == Track::Video {
             self.key = None;
         }
         self.apart = None;
     }
 
-    fn slot(&mut self, track: Track) -> &mut Seen {
-        let [video, audio] = &mut self.tracks;
-        match track {
-            Track::Video => video,
-            Track::Audio => audio,
-        }
-    }
-
     /// A unit begins.
     pub(super) fn began(&mut self, start: UnitStart) {
-        let slot = self.slot(start.track);
+        let slot = &mut self.tracks[start.track];
         (slot.dts, slot.is_key) = (Some(start.dts), start.key);
         if let (Track::Audio, Some(video)) = (start.track, self.seen(Track::Video).dts) {
             self.apart = Some(start.dts - video);
@@ -68,7 +61,7 @@ impl Watch {
 
     /// The track's unit is whole.
     pub(super) fn came(&mut self, track: Track, now: Mono) {
-        let slot = self.slot(track);
+        let slot = &mut self.tracks[track];
         slot.units = slot.units.saturating_add(1);
         slot.first.get_or_insert(now);
         slot.last = Some(now);

@@ -10,6 +10,7 @@ use crate::codec::container::{
     ContainerReader, Contents, Damage, FileError, Progress, ReadAt, Timing,
 };
 use crate::codec::length_units::{LengthUnits, Outcome};
+use crate::codec::per_track::PerTrack;
 use crate::codec::window::Window;
 
 use super::clock;
@@ -46,7 +47,7 @@ pub struct Mp4File {
     /// What is handed over at the moment.
     open: Option<OpenUnit>,
     /// The description of the sample before, per track.
-    described: [Option<u32>; 2],
+    described: PerTrack<Option<u32>>,
     units: LengthUnits,
     /// A piece of a picture.
     pictures: Window,
@@ -101,7 +102,7 @@ impl Mp4File {
             video,
             audio,
             open: None,
-            described: [None; 2],
+            described: PerTrack::default(),
             units,
             pictures,
             sounds: window,
@@ -194,8 +195,7 @@ impl Mp4File {
         sample: &Sample,
         sink: &mut dyn UnitSink,
     ) -> Result<(), FileError> {
-        let Some(before) = self.described.get_mut(track.index()) else { return Ok(()) };
-        let before = before.replace(sample.description);
+        let before = self.described[track].replace(sample.description);
         let Some(lane) = self.lane(track) else { return Ok(()) };
         lane.take();
         let (dts, pts) = lane.clock().times(sample);
@@ -350,7 +350,7 @@ impl ContainerReader for Mp4File {
     ) -> Result<Ticks, FileError> {
         self.give_up(sink);
         self.units.restart(sink);
-        self.described = [None; 2];
+        self.described = PerTrack::default();
         self.damage = Damage::default();
         if !self.video.seek_key(file, &mut self.pictures, to)? {
             return Err(FileError::NoVideo);

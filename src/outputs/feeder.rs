@@ -8,6 +8,7 @@ use std::io::{IoSlice, Write};
 use crate::base::limits::{DESTINATION_CHUNK_BYTES, VIEWER_CHUNK_BYTES, WRITE_SLICES_MAX};
 use crate::base::time::Mono;
 use crate::codec::access_unit::{Track, TrackConfig};
+use crate::codec::per_track::PerTrack;
 use crate::flv::tag::{self, AacPacket, AvcPacket};
 use crate::program::reader::{Order, Reader, Step};
 use crate::program::ring::Ring;
@@ -240,21 +241,21 @@ impl Feeder {
     fn configure(
         &mut self,
         ring: &Ring,
-        changed: [Option<Generation>; 2],
-        [video, audio]: [Generation; 2],
+        changed: PerTrack<Option<Generation>>,
+        in_force: PerTrack<Generation>,
         timestamp_ms: u32,
     ) {
         let config = |track, generation| ring.config(track, generation);
-        let metadata = metadata(config(Track::Video, video), config(Track::Audio, audio));
+        let metadata =
+            metadata(config(Track::Video, in_force.video), config(Track::Audio, in_force.audio));
         let metadata = match self.audience {
             Audience::Viewer => metadata.for_players(),
             Audience::Platform => metadata.for_servers(),
         };
         self.push(Kind::Data, timestamp_ms, metadata);
-        for (track, generation) in Track::ALL.into_iter().zip(changed) {
-            let Some(config) = generation.and_then(|generation| config(track, generation)) else {
-                continue;
-            };
+        for (track, generation) in changed.iter() {
+            let config = generation.and_then(|generation| config(track, generation));
+            let Some(config) = config else { continue };
             let mut body = match track {
                 Track::Video => tag::video_header(true, AvcPacket::SequenceHeader, 0).to_vec(),
                 Track::Audio => tag::audio_header(AacPacket::SequenceHeader).to_vec(),

@@ -50,7 +50,7 @@ impl Destination {
                         self.late.push(self.newest_ms - timestamp_ms);
                     }
                     self.newest_ms = self.newest_ms.max(timestamp_ms);
-                    self.units[unit.track.index()] += 1;
+                    self.units[unit.track as usize] += 1;
                     if unit.track == Track::Audio {
                         let end = unit.dts + Ticks(2090);
                         let gap =

@@ -74,7 +74,7 @@ impl Feed {
                 return;
             }
             let key = track == Track::Video && self.sent[0] % self.gop == 0;
-            self.sent[track.index()] += 1;
+            self.sent[track as usize] += 1;
             sink.begin(UnitStart { track, dts: Ticks(dts), pts: Ticks(dts), key });
             sink.write(track, &[MARK]);
             sink.write(track, &self.id.to_be_bytes());
@@ -248,11 +248,11 @@ impl Seen {
             (id, i64::from_be_bytes(source.try_into().expect("eight bytes")))
         });
         self.units += 1;
-        self.ids[track.index()] = stamp.map_or(0, |(id, _)| id);
-        if let Some(last) = self.last[track.index()].replace(dts) {
+        self.ids[track as usize] = stamp.map_or(0, |(id, _)| id);
+        if let Some(last) = self.last[track as usize].replace(dts) {
             let step = dts - last;
             assert!(dts.div_euclid(90) > last.div_euclid(90), "{track:?}: {dts} after {last}");
-            self.steps[track.index()] = self.steps[track.index()].max(step);
+            self.steps[track as usize] = self.steps[track as usize].max(step);
         }
         match track {
             Track::Video => self.video(ring, unit, stamp.expect("a model's"), after_cut),
@@ -261,7 +261,7 @@ impl Seen {
     }
 
     fn video(&mut self, ring: &Ring, unit: &Unit, (id, source): (u32, i64), after_cut: bool) {
-        let Some(TrackConfig::Avc(avc)) = ring.config(Track::Video, unit.configs[0]) else {
+        let Some(TrackConfig::Avc(avc)) = ring.config(Track::Video, unit.configs.video) else {
             panic!("configured")
         };
         assert_eq!(avc.height, id, "its configuration stands before it");
@@ -280,7 +280,7 @@ impl Seen {
     }
 
     fn audio(&mut self, ring: &Ring, unit: &Unit, stamp: Option<(u32, i64)>) {
-        let Some(TrackConfig::Aac(aac)) = ring.config(Track::Audio, unit.configs[1]) else {
+        let Some(TrackConfig::Aac(aac)) = ring.config(Track::Audio, unit.configs.audio) else {
             panic!("configured")
         };
         let dts = unit.dts.0;

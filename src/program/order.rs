@@ -23,6 +23,7 @@ mod viewers;
 
 use crate::base::time::{Mono, Ticks};
 use crate::codec::access_unit::Track;
+use crate::codec::per_track::PerTrack;
 
 use self::interleave::LAG_MAX;
 pub(super) use self::interleave::{Interleave, LAG_KNOWN_MAX};
@@ -33,19 +34,19 @@ pub(super) const JITTER: Ticks = Ticks::from_ms(100);
 /// A cut is on time a quarter of a frame of 100 ms after the programme is due, and rounds.
 const CUT_EARLY_MAX: Ticks = Ticks::from_ms(27);
 
-/// What of the ring may leave in order of time: units up to these times, by [`Track::index`].
+/// What of the ring may leave in order of time: units up to these times.
 /// Nothing that would have to leave before them is to come. Times are the programme's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settled {
     /// To destinations.
-    pub until: [Ticks; 2],
+    pub until: PerTrack<Ticks>,
     /// To viewers; `None`: order would cost them more than a frame or two.
-    pub for_viewers: Option<[Ticks; 2]>,
+    pub for_viewers: Option<PerTrack<Ticks>>,
 }
 
 impl Default for Settled {
     fn default() -> Settled {
-        let all = [Ticks(i64::MAX); 2];
+        let all = PerTrack::both(Ticks(i64::MAX));
         Settled { until: all, for_viewers: Some(all) }
     }
 }
@@ -63,15 +64,14 @@ pub(super) struct Stored {
 
 /// Knows what is settled.
 pub(super) struct Order {
-    newest: [Option<(Ticks, Mono)>; 2],
+    newest: PerTrack<Option<(Ticks, Mono)>>,
     /// No sound is to come that stands before this.
     next_sound: Ticks,
     /// The shortest step from one sound to the next since the cut: clocks of encoders jitter.
     sound_step: Ticks,
-    until: [Ticks; 2],
-    /// How far a track's newest must be ahead of a unit that leaves without the other track, by
-    /// [`Track::index`].
-    holds: [Ticks; 2],
+    until: PerTrack<Ticks>,
+    /// How far a track's newest must be ahead of a unit that leaves without the other track.
+    holds: PerTrack<Ticks>,
     /// How far pictures stand ahead of sound where their source pauses between two bursts.
     ahead: Ticks,
     due: Ticks,
@@ -93,11 +93,11 @@ struct Join {
 impl Default for Order {
     fn default() -> Order {
         Order {
-            newest: [None; 2],
+            newest: PerTrack::default(),
             next_sound: Ticks(i64::MIN),
             sound_step: Ticks(i64::MAX),
-            until: [Ticks(i64::MIN); 2],
-            holds: [LAG_MAX; 2],
+            until: PerTrack::both(Ticks(i64::MIN)),
+            holds: PerTrack::both(LAG_MAX),
             ahead: Ticks(0),
             due: Ticks(i64::MIN),
             viewers: Viewers::default(),
@@ -115,27 +115,28 @@ impl Order {
         interleave: Option<&Interleave>,
         now: Mono,
     ) -> bool {
-        let before = self.until_of(Track::Video);
-        let holds_picture = self.newest_of(Track::Video).is_some_and(|(dts, _)| dts > before);
+        let before = self.until.video;
+        let holds_picture = self.newest.video.is_some_and(|(dts, _)| dts > before);
         self.take(unit, now);
         self.join(unit, interleave.is_some());
-        let [video, audio] =
-            Track::ALL.map(|track| interleave.map_or(Ticks(0), |it| it.lag(track)));
+        let lags = PerTrack::of(|track| interleave.map_or(Ticks(0), |it| it.lag(track)));
         self.holds = match interleave {
-            None => [Ticks(0), LAG_KNOWN_MAX],
-            Some(it) if it.is_known() => [audio.max(LAG_MAX), video + JITTER],
-            Some(_) => [audio.max(LAG_MAX), LAG_KNOWN_MAX],
+            None => PerTrack { video: Ticks(0), audio: LAG_KNOWN_MAX },
+            Some(it) => PerTrack {
+                video: lags.audio.max(LAG_MAX),
+                audio: if it.is_known() { lags.video + JITTER } else { LAG_KNOWN_MAX },
+            },
         };
-        (self.ahead, self.due) = (audio.max(JITTER), unit.due);
+        (self.ahead, self.due) = (lags.audio.max(JITTER), unit.due);
         self.settle(now);
         let lags = match self.joins {
-            None => [video, audio],
-            Some(Join { first: Some(_) }) => [video, LAG_MAX],
+            None => lags,
+            Some(Join { first: Some(_) }) => PerTrack { audio: LAG_MAX, ..lags },
             // Its bytes still flow, and sound beside it is whole before.
-            Some(Join { first: None }) => [LAG_MAX; 2],
+            Some(Join { first: None }) => PerTrack::both(LAG_MAX),
         };
         self.viewers.stored(self.newest, lags, now);
-        unit.track == Track::Audio && holds_picture && self.until_of(Track::Video) > before
+        unit.track == Track::Audio && holds_picture && self.until.video > before
     }
 
     /// Another source is on air, or another time of the same: its sound joins.
@@ -160,7 +161,7 @@ impl Order {
 
     /// The newest picture, if it is to leave without sound now.
     pub(super) fn leaves_without_sound(&self, now: Mono) -> Option<Ticks> {
-        let (newest, _) = self.newest_of(Track::Video)?;
+        let (newest, _) = self.newest.video?;
         self.pictures_due().is_some_and(|due| now >= due).then_some(newest)
     }
 
@@ -171,20 +172,17 @@ impl Order {
 
     /// How far sound of the source on air may come behind its picture, in order all the same.
     pub(super) fn waits_for_sound(&self) -> Ticks {
-        let [hold, _] = self.holds;
-        hold
+        self.holds.video
     }
 
     fn take(&mut self, unit: Stored, now: Mono) {
         let Stored { track, dts, duration, .. } = unit;
         if track == Track::Audio {
-            let step = self.newest_of(track).map_or(duration, |(before, _)| dts - before);
+            let step = self.newest[track].map_or(duration, |(before, _)| dts - before);
             self.sound_step = self.sound_step.min(step).max(Ticks(0));
             self.next_sound = self.next_sound.max(dts + duration.min(self.sound_step));
         }
-        if let Some(newest) = self.newest.get_mut(track.index()) {
-            *newest = Some((dts, now));
-        }
+        self.newest[track] = Some((dts, now));
     }
 
     /// Whether sound still joins behind this unit: not when it has come up with the first picture,
@@ -203,56 +201,39 @@ impl Order {
 
     fn settle(&mut self, now: Mono) {
         let leaves = self.leaves_without_sound(now);
-        let until =
-            [self.pictures_until().max(leaves.unwrap_or(Ticks(i64::MIN))), self.sound_until()];
-        for (settled, until) in self.until.iter_mut().zip(until) {
-            *settled = (*settled).max(until);
-        }
+        let pictures = self.pictures_until().max(leaves.unwrap_or(Ticks(i64::MIN)));
+        self.until = PerTrack {
+            video: self.until.video.max(pictures),
+            audio: self.until.audio.max(self.sound_until()),
+        };
     }
 
     /// Pictures up to this time may leave, whatever the time is.
     fn pictures_until(&self) -> Ticks {
-        let [hold, _] = self.holds;
-        let newest = self.newest_of(Track::Video).filter(|_| self.joins.is_none());
-        newest.map_or(self.next_sound, |(newest, _)| self.next_sound.max(newest - hold))
+        let newest = self.newest.video.filter(|_| self.joins.is_none());
+        let by_picture = |(newest, _)| self.next_sound.max(newest - self.holds.video);
+        newest.map_or(self.next_sound, by_picture)
     }
 
     /// Sound up to this time may leave: up to the newest picture, and where sound has gone on since
     /// that came, further by as much time, less what pictures come behind it; but not past where the
     /// next source's first picture would stand.
     fn sound_until(&self) -> Ticks {
-        let Some((picture, pictured)) = self.newest_of(Track::Video) else {
+        let Some((picture, pictured)) = self.newest.video else {
             return Ticks(i64::MIN);
         };
-        let [_, hold] = self.holds;
-        let sounded = self.newest_of(Track::Audio).map_or(pictured, |(_, at)| at);
-        let gone_on = picture + Ticks::from_duration(sounded.since(pictured)) - hold;
+        let sounded = self.newest.audio.map_or(pictured, |(_, at)| at);
+        let gone_on = picture + Ticks::from_duration(sounded.since(pictured)) - self.holds.audio;
         picture.max(gone_on.min(self.due - CUT_EARLY_MAX))
     }
 
     /// When the newest picture may leave without sound. Where that is no further behind than it
     /// always is at times, its source just pauses.
     fn pictures_due(&self) -> Option<Mono> {
-        let (newest, at) = self.newest_of(Track::Video)?;
+        let (newest, at) = self.newest.video?;
         let pauses = self.joins.is_none() && newest - self.next_sound <= self.ahead;
-        let is_held = newest > self.until_of(Track::Video);
+        let is_held = newest > self.until.video;
         (is_held && !pauses).then(|| at + self.waits_for_sound().max(LAG_MAX).to_duration())
-    }
-
-    fn newest_of(&self, track: Track) -> Option<(Ticks, Mono)> {
-        let [video, audio] = self.newest;
-        match track {
-            Track::Video => video,
-            Track::Audio => audio,
-        }
-    }
-
-    fn until_of(&self, track: Track) -> Ticks {
-        let [video, audio] = self.until;
-        match track {
-            Track::Video => video,
-            Track::Audio => audio,
-        }
     }
 }
 

@@ -2,7 +2,8 @@ use super::interleave::tests::interleaved;
 use super::*;
 
 fn until(order: &Order) -> [i64; 2] {
-    order.settled().until.map(Ticks::to_ms)
+    let PerTrack { video, audio } = order.settled().until;
+    [video, audio].map(Ticks::to_ms)
 }
 
 /// When a picture for a destination leaves by the clock.

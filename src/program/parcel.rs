@@ -9,6 +9,7 @@ use crate::base::limits::{
     PARCEL_BYTES, PARCEL_CALLS_MAX, PARCEL_CALL_BYTES, PARCEL_CONFIGS_MAX, PARCEL_CONFIG_BYTES,
 };
 use crate::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
+use crate::codec::per_track::PerTrack;
 
 /// Some of what a reader said, in order.
 pub struct Parcel {
@@ -138,7 +139,7 @@ pub struct Recorder<E> {
     /// A key unit has begun.
     begun: bool,
     /// Whether each track's open unit is written down.
-    kept: [bool; 2],
+    kept: PerTrack<bool>,
     /// Units that became whole.
     whole: u64,
 }
@@ -146,7 +147,13 @@ pub struct Recorder<E> {
 impl<E: Exchange> Recorder<E> {
     /// Begins with an empty parcel.
     pub fn new(parcel: Parcel, exchange: E) -> Recorder<E> {
-        Recorder { parcel: Some(parcel), exchange, begun: false, kept: [false; 2], whole: 0 }
+        Recorder {
+            parcel: Some(parcel),
+            exchange,
+            begun: false,
+            kept: PerTrack::default(),
+            whole: 0,
+        }
     }
 
     /// Units written down whole so far.
@@ -181,21 +188,10 @@ impl<E: Exchange> Recorder<E> {
         }
     }
 
-    fn is_kept(&self, track: Track) -> bool {
-        self.kept.get(track.index()).copied().unwrap_or(false)
-    }
-
-    /// Takes note whether a track's open unit is written down.
-    fn keep(&mut self, track: Track, kept: bool) {
-        if let Some(slot) = self.kept.get_mut(track.index()) {
-            *slot = kept;
-        }
-    }
-
     /// The open unit of a track ends.
     fn close(&mut self, track: Track, call: Call) {
-        if self.is_kept(track) {
-            self.keep(track, false);
+        if self.kept[track] {
+            self.kept[track] = false;
             self.say(call);
         }
     }
@@ -234,14 +230,14 @@ impl<E: Exchange> UnitSink for Recorder<E> {
 
     fn begin(&mut self, start: UnitStart) {
         self.begun |= start.key;
-        self.keep(start.track, self.begun);
+        self.kept[start.track] = self.begun;
         if self.begun {
             self.say(Call::Begin(start));
         }
     }
 
     fn write(&mut self, track: Track, bytes: &[u8]) {
-        let mut rest = if self.is_kept(track) { bytes } else { &[] };
+        let mut rest = if self.kept[track] { bytes } else { &[] };
         while !rest.is_empty() {
             let Some(parcel) = &mut self.parcel else { return };
             rest = parcel.write(track, rest);
@@ -253,13 +249,13 @@ impl<E: Exchange> UnitSink for Recorder<E> {
 
     fn patch(&mut self, track: Track, offset: usize, bytes: [u8; 4]) {
         // A unit is far smaller than 4 GiB; a patch behind that is none.
-        if let Some(offset) = u32::try_from(offset).ok().filter(|_| self.is_kept(track)) {
+        if let Some(offset) = u32::try_from(offset).ok().filter(|_| self.kept[track]) {
             self.say(Call::Patch(track, offset, bytes));
         }
     }
 
     fn commit(&mut self, track: Track) {
-        self.whole += u64::from(self.is_kept(track));
+        self.whole += u64::from(self.kept[track]);
         self.close(track, Call::Commit(track));
     }
 

@@ -5,6 +5,7 @@
 
 use crate::base::time::Ticks;
 use crate::codec::access_unit::Track;
+use crate::codec::per_track::PerTrack;
 
 use super::order::JITTER;
 use super::ring::{Lookup, Next, Ring};
@@ -15,13 +16,13 @@ use super::unit::{Generation, Unit};
 pub enum Step {
     /// Wait for the ring to move.
     Wait,
-    /// Before anything else, send the configurations that have changed, by [`Track::index`]: the
-    /// decoder configuration of each track that is `Some`, under `timestamp_ms`.
+    /// Before anything else, send the configurations that have changed: the decoder
+    /// configuration of each track that is `Some`, under `timestamp_ms`.
     Configure {
         /// Generations to send.
-        changed: [Option<Generation>; 2],
+        changed: PerTrack<Option<Generation>>,
         /// All generations in force, for the metadata.
-        in_force: [Generation; 2],
+        in_force: PerTrack<Generation>,
         /// RTMP timestamp.
         timestamp_ms: u32,
     },
@@ -58,7 +59,7 @@ pub enum Order {
 pub struct Reader {
     order: Order,
     /// The next unit of each track has this sequence number or a later one.
-    next: [u64; 2],
+    next: PerTrack<u64>,
     /// It may only go on with a key unit: it has just begun, was skipped, or pauses.
     needs_key: bool,
     /// Programme time, in whole milliseconds, of its timestamp 0. Whole, so that the rounding of
@@ -66,8 +67,8 @@ pub struct Reader {
     base_ms: Option<i64>,
     /// Time of the key unit it went on with last: sound from before it is left out.
     floor_ms: i64,
-    known: [Generation; 2],
-    last_ms: [Option<i64>; 2],
+    known: PerTrack<Generation>,
+    last_ms: PerTrack<Option<i64>>,
     skips: u64,
     dropped: u64,
     moved: u64,
@@ -129,11 +130,12 @@ impl Reader {
                     self.skip();
                     self.pass(unit.track);
                 }
-                Some([None, None]) => return Step::Send { unit, timestamp_ms },
+                Some(PerTrack { video: None, audio: None }) => {
+                    return Step::Send { unit, timestamp_ms }
+                }
                 Some(changed) => {
-                    for (known, changed) in self.known.iter_mut().zip(changed) {
-                        *known = changed.unwrap_or(*known);
-                    }
+                    let known = self.known;
+                    self.known = PerTrack::of(|track| changed[track].unwrap_or(known[track]));
                     return Step::Configure { changed, in_force: self.known, timestamp_ms };
                 }
             }
@@ -145,9 +147,7 @@ impl Reader {
         self.pass(unit.track);
         let time_ms = self.time_ms(unit);
         self.moved += u64::from(time_ms != self.own_time_ms(unit));
-        if let Some(last) = self.last_ms.get_mut(unit.track.index()) {
-            *last = Some(time_ms);
-        }
+        self.last_ms[unit.track] = Some(time_ms);
     }
 
     /// Goes on with the newest key unit, or the next to come: after a pause.
@@ -177,17 +177,13 @@ impl Reader {
 
     /// The last timestamp sent on a track, milliseconds since its beginning.
     pub fn last_ms(&self, track: Track) -> Option<i64> {
-        let [video, audio] = self.last_ms;
-        match track {
-            Track::Video => video,
-            Track::Audio => audio,
-        }
+        self.last_ms[track]
     }
 
     /// How far the unit it stands at lies behind the newest, media time.
     pub fn lag(&self, ring: &Ring) -> Ticks {
-        let next = Track::ALL.into_iter().zip(self.next).filter_map(|(track, from)| {
-            let Next::Unit(_, unit) = ring.next_of(track, from) else { return None };
+        let next = self.next.iter().filter_map(|(track, from)| {
+            let Next::Unit(_, unit) = ring.next_of(track, *from) else { return None };
             Some(unit.dts)
         });
         match (next.min(), ring.newest()) {
@@ -206,12 +202,12 @@ impl Reader {
             Order::Viewer => settled.for_viewers,
             Order::Time => Some(settled.until),
         };
-        for (track, next) in Track::ALL.into_iter().zip(&mut self.next) {
-            match ring.next_of(track, *next) {
+        for track in Track::ALL {
+            match ring.next_of(track, self.next[track]) {
                 Next::Gone(_) => return Pick::Gone,
-                Next::NotYet(seq) => *next = seq,
+                Next::NotYet(seq) => self.next[track] = seq,
                 Next::Unit(seq, unit) => {
-                    *next = seq;
+                    self.next[track] = seq;
                     let is_first = first.is_none_or(|(first_seq, first)| match until {
                         Some(_) => unit.dts < first.dts,
                         None => seq < first_seq,
@@ -223,11 +219,7 @@ impl Reader {
             }
         }
         let Some((seq, unit)) = first else { return Pick::NotYet };
-        let until = until.map(|[video, audio]| match unit.track {
-            Track::Video => video,
-            Track::Audio => audio,
-        });
-        match until.is_some_and(|until| unit.dts > until) {
+        match until.is_some_and(|until| unit.dts > until[unit.track]) {
             true => Pick::NotYet,
             false => Pick::Unit(seq, unit),
         }
@@ -251,19 +243,17 @@ impl Reader {
 
     /// How far a unit lies before the latest that has been sent, in the order of time.
     fn late_ms(&self, unit: &Unit) -> i64 {
-        let latest = self.last_ms.iter().flatten().max().filter(|_| self.order == Order::Time);
+        let latest = self.last_ms.values().flatten().max().filter(|_| self.order == Order::Time);
         latest.map_or(0, |latest| (latest - self.own_time_ms(unit)).max(0))
     }
 
     /// The track's next unit is behind the one it stands at.
     fn pass(&mut self, track: Track) {
-        if let Some(next) = self.next.get_mut(track.index()) {
-            *next += 1;
-        }
+        self.next[track] += 1;
     }
 
     fn find_key(&mut self, ring: &Ring) -> bool {
-        let [video, audio] = self.next;
+        let PerTrack { video, audio } = self.next;
         let Some(key) = ring.newest_key().filter(|&key| key >= video) else { return false };
         let Lookup::Unit(unit) = ring.get(key) else { return false };
         self.floor_ms = unit.dts.to_ms();
@@ -271,7 +261,7 @@ impl Reader {
             Some(_) => self.dropped += key - video.min(audio),
             None => self.base_ms = Some(self.floor_ms),
         }
-        self.next = [key, key.max(audio)];
+        self.next = PerTrack { video: key, audio: key.max(audio) };
         self.needs_key = false;
         true
     }
@@ -285,17 +275,16 @@ impl Reader {
     /// unit the other's too. Units of the two tracks may leave in another order than they came,
     /// so what one says of the other's configuration may hold later only. `None`: its own is no
     /// longer remembered.
-    fn changed(&self, ring: &Ring, unit: &Unit) -> Option<[Option<Generation>; 2]> {
-        let mut changed = [None, None];
-        for (index, track) in Track::ALL.into_iter().enumerate() {
-            let needed = unit.configs.get(index).copied()?;
-            let known = self.known.get(index).copied()?;
+    fn changed(&self, ring: &Ring, unit: &Unit) -> Option<PerTrack<Option<Generation>>> {
+        let mut changed = PerTrack::default();
+        for (track, &needed) in unit.configs.iter() {
+            let known = self.known[track];
             let is_own = track == unit.track;
             if needed == known || !is_own && known != 0 {
                 continue;
             }
             match ring.config(track, needed) {
-                Some(_) => *changed.get_mut(index)? = Some(needed),
+                Some(_) => changed[track] = Some(needed),
                 None if is_own => return None,
                 None => {}
             }

@@ -111,8 +111,8 @@ fn configurations_come_before_the_first_unit_they_hold_for() {
     store(&mut ring, Track::Video, 40, false, 10);
     store(&mut ring, Track::Audio, 50, false, 10);
     let configure = |changed, timestamp_ms| Step::Configure {
-        changed: [None, Some(changed)],
-        in_force: [0, changed],
+        changed: PerTrack { video: None, audio: Some(changed) },
+        in_force: PerTrack { video: 0, audio: changed },
         timestamp_ms,
     };
     assert_eq!(reader.step(&ring), configure(1, 0));
@@ -190,8 +190,11 @@ fn a_unit_whose_configuration_is_forgotten_is_passed_over() {
     let newest = all + 1;
     let step = reader.step(&ring);
     let timestamp_ms = 40 * all;
-    let configured =
-        Step::Configure { changed: [Some(newest), None], in_force: [newest, 0], timestamp_ms };
+    let configured = Step::Configure {
+        changed: PerTrack { video: Some(newest), audio: None },
+        in_force: PerTrack { video: newest, audio: 0 },
+        timestamp_ms,
+    };
     assert_eq!(step, configured);
     assert_eq!(reader.skips(), 1);
     assert_eq!(next(&mut reader, &ring), Some((Track::Video, timestamp_ms)));
@@ -203,13 +206,13 @@ fn a_unit_whose_configuration_is_forgotten_is_passed_over() {
     }
     assert_eq!(reader.step(&ring), Step::Wait);
     store(&mut ring, Track::Video, 4040, true, 10);
-    let in_force = [newest + 1 + kept, 0];
-    let changed = [Some(newest + 1 + kept), None];
+    let in_force = PerTrack { video: newest + 1 + kept, audio: 0 };
+    let changed = PerTrack { video: Some(newest + 1 + kept), audio: None };
     assert_eq!(reader.step(&ring), Step::Configure { changed, in_force, timestamp_ms: 4040 });
 }
 
 fn settle(ring: &mut Ring, video_ms: i64, audio_ms: i64, for_viewers: bool) {
-    let until = [video_ms, audio_ms].map(Ticks::from_ms);
+    let until = PerTrack { video: Ticks::from_ms(video_ms), audio: Ticks::from_ms(audio_ms) };
     let for_viewers = for_viewers.then_some(until);
     ring.settle(super::super::order::Settled { until, for_viewers });
 }
@@ -287,7 +290,8 @@ fn a_configuration_is_sent_once_though_the_order_is_another() {
         }
     }
     assert_eq!(units, [0, 40, 80, 100, 121]);
-    assert_eq!(configured, [([None, Some(1)], 0), ([None, Some(2)], 121)]);
+    let sound = |generation| PerTrack { video: None, audio: Some(generation) };
+    assert_eq!(configured, [(sound(1), 0), (sound(2), 121)]);
 }
 
 #[test]
@@ -324,7 +328,7 @@ fn the_other_tracks_configuration_may_be_forgotten() {
     let mut reader = Reader::new();
     let step = reader.step(&ring);
     let Step::Configure { changed, .. } = step else { panic!("{step:?}") };
-    assert_eq!(changed, [Some(1), None], "the picture's own is sent");
+    assert_eq!(changed, PerTrack { video: Some(1), audio: None }, "the picture's own is sent");
     let step = reader.step(&ring);
     assert!(matches!(step, Step::Send { timestamp_ms: 0, .. }), "{step:?}");
 }

@@ -189,7 +189,7 @@ fn any_order_in_a_file_becomes_the_order_of_time() {
         // A muxer that writes several at once.
         let run = 1 + random.below(60);
         for chunk in pieces.chunks_mut(run) {
-            chunk.sort_by_key(|piece| (piece.track.index(), piece.dts));
+            chunk.sort_by_key(|piece| (piece.track as usize, piece.dts));
         }
         let handed = read(&mut reading(pieces));
         assert_eq!(handed.disorder(), 0, "seed {seed}");

@@ -18,6 +18,7 @@ use std::time::Duration;
 use crate::base::limits::{FILE_LATE_MS_MAX, PARCELS_PER_DECK, PRE_ROLL_MS};
 use crate::base::time::{Mono, Ticks};
 use crate::codec::access_unit::{Track, UnitSink, UnitStart};
+use crate::codec::per_track::PerTrack;
 
 use self::times::PAUSE_FRAMES;
 
@@ -69,7 +70,7 @@ pub struct Reel {
     reorder: Ticks,
     /// The file's time has jumped: what it states of its end is not to be had from its units.
     jumped: bool,
-    open: [bool; 2],
+    open: PerTrack<bool>,
     left_out: u64,
 }
 
@@ -190,7 +191,7 @@ impl Reel {
     /// gives way; a picture under sound stands until that ends. `None`: there is more to come.
     pub fn end(&self) -> Option<Mono> {
         let is_whole = *self.ending()? == Ending::Whole;
-        if self.is_open(Track::Video) || self.next_video().is_some() {
+        if self.open.video || self.next_video().is_some() {
             return None;
         }
         let (Some(last), Some(clock)) = (self.video, self.clock) else {
@@ -295,7 +296,7 @@ impl Reel {
         match start.track {
             Track::Video => Some(self.video_due(clock, start.dts)),
             Track::Audio => {
-                let inside = self.is_open(Track::Video);
+                let inside = self.open.video;
                 let waits = self.leads_to(start.dts) && !inside;
                 Some(if waits { clock.due(start.dts) } else { clock.at })
             }
@@ -341,15 +342,15 @@ impl Reel {
     fn take_note(&mut self, call: Call, now: Mono) {
         match call {
             Call::Begin(start) => {
-                self.set_open(start.track, true);
+                self.open[start.track] = true;
                 match start.track {
                     Track::Video => self.video_begins(start, now),
                     Track::Audio => self.audio_begins(start),
                 }
             }
-            Call::Commit(track) => self.set_open(track, false),
+            Call::Commit(track) => self.open[track] = false,
             Call::Abort(track) => {
-                self.set_open(track, false);
+                self.open[track] = false;
                 self.left_out += 1;
             }
             Call::Config(_) | Call::Write(..) | Call::Patch(..) => {}
@@ -397,16 +398,6 @@ impl Reel {
         }
         self.last_due = Some(due);
         self.video = Some(LastVideo { dts, due });
-    }
-
-    fn is_open(&self, track: Track) -> bool {
-        self.open.get(track.index()).copied().unwrap_or(false)
-    }
-
-    fn set_open(&mut self, track: Track, open: bool) {
-        if let Some(slot) = self.open.get_mut(track.index()) {
-            *slot = open;
-        }
     }
 
     /// Puts parcels that have been said to the end aside; the one with the ending stays.

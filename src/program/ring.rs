@@ -10,6 +10,7 @@
 use crate::base::limits::TRACK_CONFIGS_MAX;
 use crate::base::time::Ticks;
 use crate::codec::access_unit::{Track, TrackConfig};
+use crate::codec::per_track::PerTrack;
 
 use super::order::Settled;
 use super::payload::Payload;
@@ -71,9 +72,9 @@ pub struct Ring {
     head: u64,
     newest_key: Option<u64>,
     settled: Settled,
-    payloads: [Payload; 2],
-    open: [Option<Open>; 2],
-    configs: [Configs; 2],
+    payloads: PerTrack<Payload>,
+    open: PerTrack<Option<Open>>,
+    configs: PerTrack<Configs>,
     oversized: u64,
 }
 
@@ -108,9 +109,12 @@ impl Ring {
             head: 0,
             newest_key: None,
             settled: Settled::default(),
-            payloads: [video_bytes, audio_bytes].map(|bytes| Payload::new(bytes.max(1))),
-            open: [None, None],
-            configs: [Configs::new(), Configs::new()],
+            payloads: PerTrack {
+                video: Payload::new(video_bytes.max(1)),
+                audio: Payload::new(audio_bytes.max(1)),
+            },
+            open: PerTrack::default(),
+            configs: PerTrack::of(|_| Configs::new()),
             oversized: 0,
         }
     }
@@ -127,7 +131,7 @@ impl Ring {
 
     /// Payload bytes it can hold, all tracks together.
     pub fn capacity_bytes(&self) -> usize {
-        self.payloads.iter().map(Payload::capacity).sum()
+        self.payloads.values().map(Payload::capacity).sum()
     }
 
     /// Units dropped because they were larger than an access unit may be.
@@ -189,23 +193,23 @@ impl Ring {
 
     /// Whether a unit's payload is still there.
     pub fn holds(&self, unit: &Unit) -> bool {
-        self.payload_of(unit.track).holds(unit.start)
+        self.payloads[unit.track].holds(unit.start)
     }
 
     /// The payload of a unit that the ring [holds](Ring::holds).
     pub fn payload(&self, unit: &Unit) -> [&[u8]; 2] {
-        self.payload_of(unit.track).slices(unit.start, unit.len)
+        self.payloads[unit.track].slices(unit.start, unit.len)
     }
 
     /// Payload bytes of a unit's track written since the unit began: how far it is from being
     /// overwritten, against [`Ring::track_capacity`].
     pub fn distance(&self, unit: &Unit) -> u64 {
-        self.payload_of(unit.track).end().saturating_sub(unit.start)
+        self.payloads[unit.track].end().saturating_sub(unit.start)
     }
 
     /// Payload bytes a track can hold.
     pub fn track_capacity(&self, track: Track) -> usize {
-        self.payload_of(track).capacity()
+        self.payloads[track].capacity()
     }
 
     /// The largest unit it takes, bytes.
@@ -220,7 +224,7 @@ impl Ring {
 
     /// A track's configuration, if it is still remembered.
     pub fn config(&self, track: Track, generation: Generation) -> Option<&TrackConfig> {
-        let configs = self.configs_of(track);
+        let configs = &self.configs[track];
         let age = configs.newest.checked_sub(generation)?;
         if generation == 0 || age as usize >= TRACK_CONFIGS_MAX {
             return None;
@@ -230,7 +234,7 @@ impl Ring {
 
     /// A track's configuration in force for the next unit.
     pub fn newest_config(&self, track: Track) -> Option<&TrackConfig> {
-        self.config(track, self.configs_of(track).newest)
+        self.config(track, self.configs[track].newest)
     }
 
     /// Puts a configuration into force, unless it is in force already.
@@ -239,11 +243,7 @@ impl Ring {
         if self.newest_config(track) == Some(config) {
             return;
         }
-        let [video, audio] = &mut self.configs;
-        let configs = match track {
-            Track::Video => video,
-            Track::Audio => audio,
-        };
+        let configs = &mut self.configs[track];
         configs.newest = configs.newest.saturating_add(1);
         if let Some(slot) = configs.slots.get_mut(configs.newest as usize % TRACK_CONFIGS_MAX) {
             *slot = Some(config.clone());
@@ -306,15 +306,10 @@ impl Ring {
 
     /// The track's open unit as far as it has come.
     pub fn open_unit(&self, track: Track) -> Option<Unit> {
-        let [video, audio] = &self.open;
-        let open = match track {
-            Track::Video => video,
-            Track::Audio => audio,
-        };
-        let open = open.as_ref().filter(|open| !open.too_large)?;
-        let configs = [self.configs_of(Track::Video).newest, self.configs_of(Track::Audio).newest];
+        let open = self.open[track].as_ref().filter(|open| !open.too_large)?;
+        let configs = PerTrack::of(|track| self.configs[track].newest);
         let Begin { track, dts, key } = open.begin;
-        let written = self.payload_of(track).end() - open.start;
+        let written = self.payloads[track].end() - open.start;
         let len = usize::try_from(written).unwrap_or(usize::MAX);
         Some(Unit { track, dts, key, configs, start: open.start, len })
     }
@@ -330,8 +325,8 @@ impl Ring {
     /// Forgets all units, committed and open; configurations stay. What comes next is stored where
     /// the first bytes were, so that memory never used stays unused.
     pub fn clear(&mut self) {
-        self.open = [None, None];
-        self.payloads.iter_mut().for_each(Payload::clear);
+        self.open = PerTrack::default();
+        self.payloads.values_mut().for_each(Payload::clear);
         self.tail = self.head;
         self.newest_key = None;
     }
@@ -340,28 +335,8 @@ impl Ring {
         *self.units.get((seq % self.units.len() as u64) as usize)?
     }
 
-    fn payload_of(&self, track: Track) -> &Payload {
-        let [video, audio] = &self.payloads;
-        match track {
-            Track::Video => video,
-            Track::Audio => audio,
-        }
-    }
-
-    fn configs_of(&self, track: Track) -> &Configs {
-        let [video, audio] = &self.configs;
-        match track {
-            Track::Video => video,
-            Track::Audio => audio,
-        }
-    }
-
     fn writing(&mut self, track: Track) -> (&mut Payload, &mut Option<Open>) {
-        let ([video, audio], [video_open, audio_open]) = (&mut self.payloads, &mut self.open);
-        match track {
-            Track::Video => (video, video_open),
-            Track::Audio => (audio, audio_open),
-        }
+        (&mut self.payloads[track], &mut self.open[track])
     }
 }
 

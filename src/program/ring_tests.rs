@@ -84,7 +84,7 @@ fn configurations_stay_as_long_as_the_table_remembers_them() {
     ring.set_config(&config(1));
     store(&mut ring, Track::Audio, 0, b"a");
     let Lookup::Unit(unit) = ring.get(0) else { panic!("stored") };
-    assert_eq!(unit.configs, [0, 1], "the same again is no change");
+    assert_eq!(unit.configs, PerTrack { video: 0, audio: 1 }, "the same again is no change");
     for rate in 2..=TRACK_CONFIGS_MAX as u32 {
         ring.set_config(&config(rate));
     }
@@ -121,8 +121,8 @@ fn what_is_held_is_always_what_was_stored() {
     let mut seen_gone = false;
     for step in 0..20_000 {
         let track = Track::ALL[rng.usize(..2)];
-        let limit = SMALL.unit_bytes_max.min([1000, 200][track.index()]);
-        let slot = &mut open[track.index()];
+        let limit = SMALL.unit_bytes_max.min([1000, 200][track as usize]);
+        let slot = &mut open[track as usize];
         match (rng.u8(..10), slot.as_mut()) {
             (0..=6, Some(bytes)) => {
                 let more = vec![rng.u8(..); rng.usize(..90)];

@@ -36,6 +36,7 @@ use std::time::Duration;
 use crate::base::limits::UNIT_SILENCE_MS_MAX;
 use crate::base::time::{Mono, Ticks};
 use crate::codec::access_unit::{Track, UnitStart};
+use crate::codec::per_track::PerTrack;
 use crate::flv::tag::{self, AacPacket, AvcPacket};
 
 pub use self::sink::SourceSink;
@@ -116,8 +117,8 @@ pub struct Counters {
     pub cuts: u64,
     /// Units stored.
     pub units: u64,
-    /// Payload bytes stored, by [`Track::index`].
-    pub bytes: [u64; 2],
+    /// Payload bytes stored.
+    pub bytes: PerTrack<u64>,
     /// Audio units dropped because they overlapped what had gone out.
     pub dropped_overlap: u64,
     /// Audio units dropped because their time did not fit the video's.
@@ -470,7 +471,7 @@ impl Switcher {
 
     fn apply_config(&mut self, track: Track) {
         let state = self.sources.get(self.on_air as usize);
-        let config = state.and_then(|state| state.configs.get(track.index())?.as_ref());
+        let config = state.and_then(|state| state.configs[track].as_ref());
         if let Some(config) = config {
             self.ring.set_config(config);
         }
@@ -478,7 +479,7 @@ impl Switcher {
 
     fn has_config(&self, source: Source, track: Track) -> bool {
         let state = self.sources.get(source as usize);
-        state.is_some_and(|state| state.configs.get(track.index()).is_some_and(Option::is_some))
+        state.is_some_and(|state| state.configs[track].is_some())
     }
 
     fn commit_on_air(&mut self, track: Track, now: Mono) {

@@ -87,7 +87,7 @@ fn the_old_source_stays_until_the_new_ones_idr_is_whole() {
     assert!((spacing - 3000).abs() < 90, "{spacing}");
     let unit = switcher.ring().newest_key().map(|seq| switcher.ring().get(seq));
     let Some(Lookup::Unit(unit)) = unit else { panic!("the IDR") };
-    assert_eq!(switcher.ring().config(Track::Video, unit.configs[0]), Some(&avc(2)));
+    assert_eq!(switcher.ring().config(Track::Video, unit.configs.video), Some(&avc(2)));
 }
 
 #[test]
@@ -259,7 +259,7 @@ fn a_storm_leaves_every_track_growing() {
             cuts += u32::from(switcher.take_cut().is_some());
             for seq in read..switcher.ring().head() {
                 let Lookup::Unit(unit) = switcher.ring().get(seq) else { panic!("held") };
-                let last = &mut last[unit.track.index()];
+                let last = &mut last[unit.track as usize];
                 assert!(unit.dts.to_ms() > *last, "seed {seed}: {} after {last}", unit.dts.to_ms());
                 *last = unit.dts.to_ms();
             }
@@ -400,7 +400,7 @@ fn a_configuration_that_changes_on_air_holds_from_the_next_unit_on() {
     let heights: Vec<Option<&TrackConfig>> = (ring.tail()..ring.head())
         .map(|seq| {
             let Lookup::Unit(unit) = ring.get(seq) else { panic!("held") };
-            ring.config(Track::Video, unit.configs[0])
+            ring.config(Track::Video, unit.configs.video)
         })
         .collect();
     assert_eq!(heights, [Some(&avc(1)), Some(&avc(1)), Some(&avc(2))]);

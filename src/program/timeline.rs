@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::base::time::{Mono, Ticks, TICKS_PER_MS, TICKS_PER_S};
 use crate::codec::access_unit::Track;
+use crate::codec::per_track::PerTrack;
 
 /// Where the first unit ever stands: a second, so that audio a little before it has room.
 const ORIGIN: Ticks = Ticks(TICKS_PER_S);
@@ -64,7 +65,7 @@ pub struct Timeline {
     offset: Ticks,
     /// The offset before it was rounded, so that the roundings of many cuts do not add up.
     exact: Ticks,
-    last: [Option<Last>; 2],
+    last: PerTrack<Option<Last>>,
     /// Audio has not yet joined since the last cut.
     audio_joins: bool,
     /// When the picture shown last since the cut is shown (PTS): with B-frames not the last decoded.
@@ -142,7 +143,7 @@ impl Timeline {
     /// reordering adds nothing either. So the lead stays below [`AHEAD_MAX`], the longest
     /// reordering and a frame, and the burst that the source on air began with.
     pub fn cut(&mut self, dts: Ticks, pts: Ticks, now: Mono) {
-        let first = match self.last_of(Track::Video) {
+        let first = match self.last.video {
             None => ORIGIN,
             Some(last) => {
                 let last_exact = last.source + self.exact;
@@ -175,7 +176,7 @@ impl Timeline {
         }
         let follows_cut = follows_cut || jumps;
         let programme = self.keep(Track::Video, dts, now, follows_cut);
-        let frame = self.last_of(Track::Video).map_or(Ticks(0), |last| last.frame);
+        let frame = self.last.video.map_or(Ticks(0), |last| last.frame);
         let believed = COMPOSITION_MAX.max(Ticks(frame.0.saturating_mul(COMPOSITION_FRAMES_MAX)));
         let shown = (pts + self.offset).clamp(programme, programme + believed);
         self.shown = Some(self.shown.map_or(shown, |before| before.max(shown)));
@@ -189,7 +190,7 @@ impl Timeline {
     /// Whether a video unit of this time is a jump of its source: back, or further than the time
     /// that has passed. A pause that has passed is played as long as it was.
     pub fn jumps_to(&self, dts: Ticks, now: Mono) -> bool {
-        self.last_of(Track::Video).is_some_and(|last| {
+        self.last.video.is_some_and(|last| {
             let step = dts - last.source;
             let backwards = step.0 < 0 && Ticks(-step.0) >= last.frame.min(SEAM_MAX);
             backwards || step > Ticks::from_duration(now.since(last.at) + JUMP)
@@ -199,14 +200,14 @@ impl Timeline {
     /// Places an audio unit, or says why not.
     pub fn audio(&mut self, dts: Ticks, now: Mono) -> Placed {
         let programme = dts + self.offset;
-        let Some(video) = self.last_of(Track::Video) else { return Placed::OutOfTime };
+        let Some(video) = self.last.video else { return Placed::OutOfTime };
         // A picture that stands for ten seconds has ten seconds of audio beside it.
         let stands = Ticks::from_duration(now.since(video.at));
         let apart = programme - video.programme;
         if apart > SKEW_MAX + stands || apart < Ticks(0) - SKEW_MAX {
             return Placed::OutOfTime;
         }
-        if let Some(last) = self.last_of(Track::Audio) {
+        if let Some(last) = self.last.audio {
             // A new source's audio may begin when the old one's last frame has ended, give or
             // take the rounding of a tick.
             let earliest = if self.audio_joins { last.frame - Ticks(2) } else { STEP_MIN };
@@ -221,8 +222,7 @@ impl Timeline {
     /// Silence has taken audio's place up to a unit at `programme` that lasts for `frame`: the
     /// source's audio joins anew behind it.
     pub fn filled(&mut self, programme: Ticks, frame: Ticks, now: Mono) {
-        let [_, audio] = &mut self.last;
-        *audio = Some(Last { source: programme - self.offset, programme, at: now, frame });
+        self.last.audio = Some(Last { source: programme - self.offset, programme, at: now, frame });
         self.audio_joins = true;
     }
 
@@ -240,7 +240,7 @@ impl Timeline {
     /// that reconnects, and sends another burst each time) is to wait until time has caught up:
     /// the audience has the pictures of that time in its buffers.
     pub fn is_far_ahead(&self, now: Mono) -> bool {
-        let last = self.last_of(Track::Video).zip(self.due(now));
+        let last = self.last.video.zip(self.due(now));
         last.is_some_and(|(last, due)| last.programme - due > FAR_AHEAD)
     }
 
@@ -265,16 +265,8 @@ impl Timeline {
         self.jumps
     }
 
-    fn last_of(&self, track: Track) -> Option<Last> {
-        let [video, audio] = self.last;
-        match track {
-            Track::Video => video,
-            Track::Audio => audio,
-        }
-    }
-
     fn keep(&mut self, track: Track, source: Ticks, now: Mono, follows_cut: bool) -> Ticks {
-        let last = self.last_of(track);
+        let last = self.last[track];
         let earliest = last.map_or(Ticks(0), |last| last.programme + STEP_MIN);
         let programme = (source + self.offset).max(earliest);
         let frame_max = match track {
@@ -287,12 +279,7 @@ impl Timeline {
                 .filter(|step| !follows_cut && step.0 > 0 && *step <= frame_max)
                 .unwrap_or(last.frame),
         };
-        let kept = Some(Last { source, programme, at: now, frame });
-        let [video, audio] = &mut self.last;
-        match track {
-            Track::Video => *video = kept,
-            Track::Audio => *audio = kept,
-        }
+        self.last[track] = Some(Last { source, programme, at: now, frame });
         programme
     }
 }

@@ -2,6 +2,7 @@
 
 use crate::base::time::Ticks;
 use crate::codec::access_unit::Track;
+use crate::codec::per_track::PerTrack;
 
 /// Numbers the configurations of a track in the order they came into force; 0 is "none yet".
 pub type Generation = u32;
@@ -16,8 +17,8 @@ pub struct Unit {
     pub dts: Ticks,
     /// A decoder can start here.
     pub key: bool,
-    /// The configurations in force, by [`Track::index`].
-    pub configs: [Generation; 2],
+    /// The configurations in force.
+    pub configs: PerTrack<Generation>,
     /// Where the payload begins, counted in bytes of its track since the start.
     pub(super) start: u64,
     /// Length of the payload, bytes.

@@ -148,7 +148,7 @@ impl Player {
             match step {
                 Step::Wait => break,
                 Step::Configure { changed, timestamp_ms, .. } => {
-                    for (track, generation) in Track::ALL.into_iter().zip(changed) {
+                    for (track, &generation) in changed.iter() {
                         let Some(generation) = generation else { continue };
                         let config = ring.config(track, generation).expect("remembered");
                         let body = match track {
@@ -252,12 +252,12 @@ impl Player {
         let is_card = record == card;
         let has_sps = record.windows(SPS.len()).any(|window| window == SPS);
         assert!(is_card || has_sps || track == Track::Audio && record.len() == 2);
-        self.configured[track.index()] = Some(is_card);
-        self.seen.configs[track.index()] += 1;
+        self.configured[track as usize] = Some(is_card);
+        self.seen.configs[track as usize] += 1;
     }
 
     fn unit(&mut self, track: Track, dts: Ticks, key: bool, timestamp_ms: u32) {
-        self.seen.units[track.index()] += 1;
+        self.seen.units[track as usize] += 1;
         self.grows(track, timestamp_ms);
         let (stamp, composition_ms) = match track {
             Track::Video => {
@@ -271,7 +271,7 @@ impl Player {
                 (Stamp::read(body), 0)
             }
         };
-        let configured = self.configured[track.index()];
+        let configured = self.configured[track as usize];
         assert_eq!(configured, Some(stamp.is_card()), "its configuration stands before a unit");
         self.seen.live += u64::from(!stamp.is_card());
         let offset = dts.0 - stamp.dts;
@@ -304,13 +304,13 @@ impl Player {
 
     /// Times of a track only grow, modulo 2^32.
     fn grows(&mut self, track: Track, timestamp_ms: u32) {
-        let last = self.last_ms[track.index()].replace(timestamp_ms);
+        let last = self.last_ms[track as usize].replace(timestamp_ms);
         let Some(last) = last else { return };
         let step = timestamp_ms.wrapping_sub(last);
         assert!(step > 0, "{track:?}: {timestamp_ms} twice");
         assert!(step < 1 << 31, "{track:?}: back from {last} to {timestamp_ms}");
         self.seen.wraps += u32::from(timestamp_ms < last && track == Track::Video);
-        let gap = &mut self.seen.gap_ms[track.index()];
+        let gap = &mut self.seen.gap_ms[track as usize];
         *gap = (*gap).max(step);
     }
 }

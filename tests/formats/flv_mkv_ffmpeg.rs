@@ -146,7 +146,7 @@ fn assert_like_ffprobe(sample: &Sample) -> (Box<dyn ContainerReader>, Recorder) 
     let (whole, error) = play(reader.as_mut(), &mut file);
     assert!(error.is_none(), "{error:?}");
     for track in Track::ALL {
-        let (got, wanted) = (packets(&whole, track), &wanted[track.index()]);
+        let (got, wanted) = (packets(&whole, track), &wanted[track as usize]);
         assert_eq!(got.len(), wanted.len(), "{track:?} of {:?}", sample.path);
         for (n, (got, wanted)) in got.iter().zip(wanted).enumerate() {
             assert_eq!(got, wanted, "{track:?} {n} of {:?}", sample.path);

@@ -43,7 +43,7 @@ struct Packet {
 
 fn packet((start, bytes): &Unit) -> Packet {
     Packet {
-        track: start.track.index() as u8,
+        track: start.track as u8,
         dts: start.dts.0,
         pts: start.pts.0,
         bytes: bytes.len(),

@@ -66,7 +66,7 @@ pub fn nal_units(unit: &[u8]) -> Vec<&[u8]> {
 
 impl UnitSink for Recorder {
     fn config(&mut self, config: &TrackConfig) {
-        assert!(self.open[config.track().index()].is_none(), "a configuration within a unit");
+        assert!(self.open[config.track() as usize].is_none(), "a configuration within a unit");
         self.configs.push(config.clone());
     }
 
@@ -74,28 +74,28 @@ impl UnitSink for Recorder {
         assert!(start.pts >= start.dts, "{start:?}");
         let is_configured = self.configs.iter().any(|config| config.track() == start.track);
         assert!(is_configured, "a unit without configuration");
-        let open = self.open[start.track.index()].replace((start, Vec::new()));
+        let open = self.open[start.track as usize].replace((start, Vec::new()));
         assert!(open.is_none(), "a unit begins while another of its track is open");
     }
 
     fn write(&mut self, track: Track, bytes: &[u8]) {
-        let (_, unit) = self.open[track.index()].as_mut().expect("an open unit");
+        let (_, unit) = self.open[track as usize].as_mut().expect("an open unit");
         unit.extend_from_slice(bytes);
         self.bytes_max = self.bytes_max.max(unit.len());
     }
 
     fn patch(&mut self, track: Track, offset: usize, bytes: [u8; 4]) {
-        let (_, unit) = self.open[track.index()].as_mut().expect("an open unit");
+        let (_, unit) = self.open[track as usize].as_mut().expect("an open unit");
         unit[offset..offset + 4].copy_from_slice(&bytes);
         self.patched += 1;
     }
 
     fn commit(&mut self, track: Track) {
-        self.units.push(self.open[track.index()].take().expect("an open unit"));
+        self.units.push(self.open[track as usize].take().expect("an open unit"));
     }
 
     fn abort(&mut self, track: Track) {
-        self.open[track.index()].take().expect("an open unit");
+        self.open[track as usize].take().expect("an open unit");
         self.aborted += 1;
     }
 }

@@ -13,6 +13,7 @@ use crate::base::limits::{
 };
 use crate::base::time::{Ticks, TICKS_PER_MS, TICKS_PER_S};
 use crate::codec::access_unit::{AacConfig, AvcConfig, Track, TrackConfig};
+use crate::codec::per_track::PerTrack;
 use crate::flv::tag::{self, AacPacket, AvcPacket, AUDIO_HEADER_BYTES, VIDEO_HEADER_BYTES};
 use crate::mp4::fragment::{self, Run, Sample};
 use crate::mp4::init::{codecs, init_segment};
@@ -93,7 +94,7 @@ pub(super) struct Cutter {
     /// Whether there is sound, once that is known.
     has_audio: Option<bool>,
     announced: Option<Announced>,
-    waiting: [Waiting; 2],
+    waiting: PerTrack<Waiting>,
     sequence: u32,
     frame: Ticks,
     /// Samples a second.
@@ -114,7 +115,7 @@ impl Cutter {
             base: None,
             has_audio: None,
             announced: None,
-            waiting: [Waiting::new(), Waiting::new()],
+            waiting: PerTrack::default(),
             sequence: 0,
             frame: FRAME_TICKS,
             audio_rate: 0,
@@ -159,7 +160,7 @@ impl Cutter {
             if self.tracks_changed(&unit, has_audio) {
                 return Cut::OtherTracks;
             }
-            let [video, audio] = unit.configs;
+            let PerTrack { video, audio } = unit.configs;
             let needed = Announced { video, audio: has_audio.then_some(audio) };
             if self.announced != Some(needed) {
                 if let Some(fragment) = self.cut(Extent::before(&unit, Extent::All)) {
@@ -178,7 +179,7 @@ impl Cutter {
 
     /// Begins anew at this unit: what waited is not sent.
     fn forget(&mut self, unit: &Unit) {
-        self.waiting.iter_mut().for_each(Waiting::clear);
+        self.waiting.values_mut().for_each(Waiting::clear);
         self.audio_next = None;
         self.last_audio = self.last_audio.max(unit.dts);
         self.skips += 1;
@@ -186,7 +187,7 @@ impl Cutter {
 
     /// Whether something of what waits has been overwritten.
     fn has_lost(&self, ring: &Ring) -> bool {
-        self.waiting.iter().flatten().any(|pending| !ring.holds(&pending.unit))
+        self.waiting.values().flatten().any(|pending| !ring.holds(&pending.unit))
     }
 
     fn tracks_changed(&mut self, unit: &Unit, has_audio: bool) -> bool {
@@ -220,7 +221,7 @@ impl Cutter {
 
     /// Whether what waits should leave before this unit is added to it.
     fn is_due(&self, unit: &Unit) -> bool {
-        let Some(waiting) = self.waiting.get(unit.track.index()) else { return false };
+        let waiting = &self.waiting[unit.track];
         let (Some(first), Some(last)) = (waiting.first(), waiting.last()) else {
             return unit.key;
         };
@@ -237,17 +238,16 @@ impl Cutter {
             Track::Video => composition(payload),
             Track::Audio => is_sound(payload).then_some(0),
         };
-        let waiting = self.waiting.get_mut(unit.track.index());
-        if let (Some(waiting), Some(composition)) = (waiting, composition) {
+        if let Some(composition) = composition {
             // There is room: a full list is sent before.
-            let _ = waiting.push(Pending { unit, composition });
+            let _ = self.waiting[unit.track].push(Pending { unit, composition });
         }
     }
 
     /// Makes a fragment of what waits; `None` if that is nothing.
     fn cut(&mut self, extent: Extent) -> Option<Fragment> {
         let base = self.base?;
-        let [video, audio] = &mut self.waiting;
+        let PerTrack { video, audio } = &mut self.waiting;
         let kept = match extent {
             Extent::KeepNewest => video.pop(),
             Extent::UpTo(_) | Extent::All => None,

@@ -109,7 +109,7 @@ impl Taken {
     }
 
     fn track(&self, track: Track) -> Vec<Told> {
-        self.fragments.iter().flat_map(|both| both[track.index()].clone()).collect()
+        self.fragments.iter().flat_map(|both| both[track as usize].clone()).collect()
     }
 }
 

@@ -3,6 +3,7 @@
 
 use crate::base::time::Ticks;
 use crate::codec::access_unit::{Track, UnitStart};
+use crate::codec::per_track::PerTrack;
 
 /// The longest a unit is held back for what is not known to come so late.
 pub(super) const LAG_MAX: Ticks = Ticks::from_ms(700);
@@ -20,11 +21,11 @@ const JUMP: Ticks = Ticks::from_ms(3_000);
 /// the other, in the source's own time.
 #[derive(Default)]
 pub(in crate::program) struct Interleave {
-    open: [Option<Ticks>; 2],
-    newest: [Option<Ticks>; 2],
-    /// The furthest that a track's units came behind the other's newest, by [`Track::index`]: in
-    /// the span that began at `since`, and in the one before.
-    lags: [[Ticks; 2]; 2],
+    open: PerTrack<Option<Ticks>>,
+    newest: PerTrack<Option<Ticks>>,
+    /// The furthest that a track's units came behind the other's newest: in the span that began at
+    /// `since`, and in the one before.
+    lags: [PerTrack<Ticks>; 2],
     since: Option<Ticks>,
     /// Where its time begins.
     first: Option<Ticks>,
@@ -34,15 +35,13 @@ pub(in crate::program) struct Interleave {
 impl Interleave {
     /// A unit begins.
     pub(in crate::program) fn begins(&mut self, start: UnitStart) {
-        if let Some(open) = self.open.get_mut(start.track.index()) {
-            *open = Some(start.dts);
-        }
+        self.open[start.track] = Some(start.dts);
     }
 
     /// The track's open unit is whole.
     pub(in crate::program) fn whole(&mut self, track: Track) {
-        let Some(dts) = self.open.get_mut(track.index()).and_then(Option::take) else { return };
-        let [video, audio] = &mut self.newest;
+        let Some(dts) = self.open[track].take() else { return };
+        let PerTrack { video, audio } = &mut self.newest;
         let (own, other) = match track {
             Track::Video => (video, audio),
             Track::Audio => (audio, video),
@@ -56,20 +55,19 @@ impl Interleave {
         self.is_known |= other.is_some() && dts - first >= LAG_MAX;
         if dts - *self.since.get_or_insert(dts) > LAG_HOLDS {
             let [now, _] = self.lags;
-            (self.lags, self.since) = ([[Ticks(0); 2], now], Some(dts));
+            (self.lags, self.since) = ([PerTrack::default(), now], Some(dts));
         }
         let behind = other.map_or(Ticks(0), |newest| newest - dts);
         let [now, _] = &mut self.lags;
-        if let Some(lag) = now.get_mut(track.index()).filter(|_| behind <= JUMP) {
-            *lag = (*lag).max(behind.min(LAG_KNOWN_MAX));
+        if behind <= JUMP {
+            now[track] = now[track].max(behind.min(LAG_KNOWN_MAX));
         }
     }
 
     /// How far a track's units come behind the other's at most.
     pub(in crate::program) fn lag(&self, track: Track) -> Ticks {
-        let of = |lags: [Ticks; 2]| lags.get(track.index()).copied().unwrap_or_default();
         let [now, before] = self.lags;
-        let lag = of(now).max(of(before));
+        let lag = now[track].max(before[track]);
         // What jitters comes later still, once in a while.
         (lag + Ticks(lag.0 / 4)).min(LAG_KNOWN_MAX)
     }

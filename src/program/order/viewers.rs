@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use super::JITTER;
 use crate::base::time::{Mono, Ticks};
+use crate::codec::access_unit::Track;
+use crate::codec::per_track::PerTrack;
 
 /// The most that order may cost a viewer; where it costs more, units leave as they come.
 const VIEWER_LAG_MAX: Ticks = Ticks::from_ms(50);
@@ -13,51 +15,51 @@ const VIEWER_LAG_MAX: Ticks = Ticks::from_ms(50);
 #[derive(Default)]
 pub(super) struct Viewers {
     /// When each track's newest unit came, and what it is.
-    newest: [Option<(Ticks, Mono)>; 2],
-    until: [Option<Ticks>; 2],
+    newest: PerTrack<Option<(Ticks, Mono)>>,
+    until: PerTrack<Option<Ticks>>,
     /// How long the units of each track have to wait: as far as the other's come behind them.
-    waits: [Ticks; 2],
+    waits: PerTrack<Ticks>,
 }
 
 impl Viewers {
     /// These are the newest units now, of a source whose tracks come so far behind each other.
     pub(super) fn stored(
         &mut self,
-        newest: [Option<(Ticks, Mono)>; 2],
-        [video, audio]: [Ticks; 2],
+        newest: PerTrack<Option<(Ticks, Mono)>>,
+        lags: PerTrack<Ticks>,
         now: Mono,
     ) {
-        (self.newest, self.waits) = (newest, [audio, video]);
+        (self.newest, self.waits) = (newest, PerTrack { video: lags.audio, audio: lags.video });
         self.settle(now);
     }
 
     /// Lets time pass.
     pub(super) fn settle(&mut self, now: Mono) {
-        let [video, audio] = self.newest;
+        let PerTrack { video, audio } = self.newest;
         // Within a track units come in order: none is to come that is older than its newest.
         let both = video.zip(audio).map(|((video, _), (audio, _))| video.min(audio));
-        let tracks = self.newest.iter().zip(self.waits).zip(&mut self.until);
-        for ((newest, wait), until) in tracks {
-            let Some((newest, at)) = *newest else { continue };
+        for track in Track::ALL {
+            let (Some((newest, at)), wait) = (self.newest[track], self.waits[track]) else {
+                continue;
+            };
             let by_lag = if now >= at + hold(wait) { newest } else { newest - wait };
-            *until = (*until).max(Some(by_lag)).max(both);
+            self.until[track] = self.until[track].max(Some(by_lag)).max(both);
         }
     }
 
     /// When time lets a unit leave, if nothing comes before.
     pub(super) fn deadline(&self) -> Option<Mono> {
-        let tracks = self.newest.iter().zip(self.waits).zip(self.until);
-        let due = tracks.filter_map(|((newest, wait), until)| {
+        let due = self.newest.iter().filter_map(|(track, newest)| {
             let (dts, at) = (*newest)?;
-            (Some(dts) > until).then(|| at + hold(wait))
+            (Some(dts) > self.until[track]).then(|| at + hold(self.waits[track]))
         });
         due.min()
     }
 
-    /// Units up to these times may leave, by [`Track::index`]; `None`: they leave as they come.
-    pub(super) fn settled(&self) -> Option<[Ticks; 2]> {
-        let is_cheap = self.waits.iter().all(|wait| *wait <= VIEWER_LAG_MAX);
-        is_cheap.then(|| self.until.map(|until| until.unwrap_or(Ticks(i64::MIN))))
+    /// Units up to these times may leave; `None`: they leave as they come.
+    pub(super) fn settled(&self) -> Option<PerTrack<Ticks>> {
+        let is_cheap = self.waits.values().all(|wait| *wait <= VIEWER_LAG_MAX);
+        is_cheap.then(|| PerTrack::of(|track| self.until[track].unwrap_or(Ticks(i64::MIN))))
     }
 }
 

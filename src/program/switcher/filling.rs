@@ -75,10 +75,9 @@ impl Switcher {
 
     /// How long a unit of sound lasts.
     pub(super) fn duration(&self, unit: &Unit) -> Ticks {
-        let [_, generation] = unit.configs;
         match unit.track {
             Track::Video => Ticks(0),
-            Track::Audio => frame_duration(self.ring.config(Track::Audio, generation)),
+            Track::Audio => frame_duration(self.ring.config(Track::Audio, unit.configs.audio)),
         }
     }
 

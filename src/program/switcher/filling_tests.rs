@@ -109,7 +109,7 @@ fn a_picture_that_destinations_wait_for_no_longer_has_silence_before_it() {
         world.udp.as_mut().expect("there").set_audio(None);
         for _ in 0..3000 {
             world.run(1);
-            let left = world.switcher.order.settled().until[Track::Video.index()];
+            let left = world.switcher.order.settled().until.video;
             let sound = world.seen.audio_end.expect("sound");
             assert!(left.0 <= sound, "a picture of {} left, and sound ends at {sound}", left.0);
         }

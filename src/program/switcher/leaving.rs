@@ -23,9 +23,7 @@ impl Switcher {
             self.moved = Some(if releases { Track::Video } else { unit.track });
         }
         self.counters.units += 1;
-        if let Some(bytes) = self.counters.bytes.get_mut(unit.track.index()) {
-            *bytes += unit.len as u64;
-        }
+        self.counters.bytes[unit.track] += unit.len as u64;
     }
 
     /// Lets leave what was held back long enough, behind silence where it has no sound.

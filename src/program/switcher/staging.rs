@@ -34,7 +34,7 @@ impl Switcher {
             self.unstage();
             self.staged = Some(source);
             let state = self.sources.get(source as usize);
-            for config in state.iter().flat_map(|state| state.configs.iter().flatten()) {
+            for config in state.iter().flat_map(|state| state.configs.values().flatten()) {
                 self.staging.set_config(config);
             }
         }
@@ -77,8 +77,7 @@ impl Switcher {
 
     /// Puts the configuration into force with which a kept unit began: it may have changed since.
     fn apply_staged_config(&mut self, unit: &Unit) {
-        let generation = unit.configs.get(unit.track.index()).copied().unwrap_or_default();
-        if let Some(config) = self.staging.config(unit.track, generation) {
+        if let Some(config) = self.staging.config(unit.track, unit.configs[unit.track]) {
             self.ring.set_config(config);
         }
     }

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::base::time::{Mono, Ticks};
 use crate::codec::access_unit::{Track, TrackConfig, UnitStart};
+use crate::codec::per_track::PerTrack;
 
 use super::super::order::Interleave;
 use super::super::timeline::FRAME_MAX;
@@ -21,8 +22,8 @@ const MUTE_AFTER: Duration = Duration::from_secs(1);
 /// What is remembered of a source.
 pub(super) struct SourceState {
     is_live: bool,
-    /// Its configurations, by [`Track::index`].
-    pub(super) configs: [Option<TrackConfig>; 2],
+    /// Its configurations.
+    pub(super) configs: PerTrack<Option<TrackConfig>>,
     /// When its last video byte came.
     pub(super) flowed: Option<Mono>,
     /// When its next video unit is due, if it has said so.
@@ -46,7 +47,7 @@ impl SourceState {
     pub(super) fn new(source: Source) -> SourceState {
         SourceState {
             is_live: source.is_live(),
-            configs: [None, None],
+            configs: PerTrack::default(),
             flowed: None,
             due: None,
             lost_picture: false,
@@ -64,9 +65,7 @@ impl SourceState {
         if let TrackConfig::Avc(avc) = config {
             self.rhythm.configured(avc.frame_rate);
         }
-        if let Some(slot) = self.configs.get_mut(config.track().index()) {
-            *slot = Some(config.clone());
-        }
+        self.configs[config.track()] = Some(config.clone());
     }
 
     /// A unit begins.

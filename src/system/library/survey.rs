@@ -10,6 +10,7 @@ use crate::base::limits::{
 use crate::base::time::{Ticks, TICKS_PER_S};
 use crate::codec::access_unit::{AvcConfig, Track, TrackConfig, UnitSink, UnitStart};
 use crate::codec::container::{FileError, Progress};
+use crate::codec::per_track::PerTrack;
 use crate::codec::profile::{aac_profile, h264_profile};
 use crate::program::reading::Reading;
 
@@ -161,7 +162,7 @@ fn per_second(amount: u64, ticks: u64) -> Option<u64> {
 struct Survey {
     avc: Option<AvcConfig>,
     audio: Option<AudioDetails>,
-    tallies: [Tally; 2],
+    tallies: PerTrack<Tally>,
     last_key: Option<Ticks>,
     keys: u64,
     longest_gop: Ticks,
@@ -179,16 +180,12 @@ struct Survey {
 impl Survey {
     /// How much media it has seen.
     fn span(&self) -> Ticks {
-        self.tallies.iter().map(Tally::span).max().unwrap_or_default()
-    }
-
-    fn tally(&self, track: Track) -> Tally {
-        self.tallies.get(track.index()).copied().unwrap_or_default()
+        self.tallies.values().map(Tally::span).max().unwrap_or_default()
     }
 
     /// How long after the picture the sound begins.
     fn sound_delay(&self) -> Ticks {
-        let [video, audio] = self.tallies;
+        let PerTrack { video, audio } = self.tallies;
         let begins = audio.first.unwrap_or(video.last);
         video.first.map_or(Ticks(0), |first| (begins - first).max(Ticks(0)))
     }
@@ -200,13 +197,12 @@ impl Survey {
     ) -> Result<Details, FileError> {
         let (contents, size, is_whole) = (reading.contents(), reading.size(), self.is_whole);
         let avc = contents.video.as_ref().or(self.avc.as_ref()).ok_or(FileError::NoVideo)?;
-        let (Some(last_key), video) =
-            (self.last_key.filter(|_| self.has_key), self.tally(Track::Video))
+        let (Some(last_key), video) = (self.last_key.filter(|_| self.has_key), self.tallies.video)
         else {
             return Err(FileError::NoVideo);
         };
         let sound_delay = self.sound_delay();
-        let audio_bps = self.tally(Track::Audio).bps();
+        let audio_bps = self.tallies.audio.bps();
         let measured_bps = video.bps().saturating_add(audio_bps);
         let duration = contents.duration.or(is_whole.then(|| video.duration()));
         let ticks = duration.and_then(|duration| u64::try_from(duration.0).ok());
@@ -219,7 +215,7 @@ impl Survey {
         };
         let announced = self.audio.or_else(|| contents.audio.as_ref().map(audio_details));
         // Sound that is announced is somewhere, unless the file has been read whole.
-        let has_come = self.tally(Track::Audio).units > 0;
+        let has_come = self.tallies.audio.units > 0;
         let audio = announced.filter(|_| has_come || !is_whole);
         let is_sought = reading.reads_apart() && self.breaks_off.is_none() && !has_come;
         let not_found = audio.filter(|_| is_sought).map(|_| SoundFault::TooFarBehind);
@@ -301,14 +297,13 @@ impl UnitSink for Survey {
         if !self.plays {
             return;
         }
-        if let Some(tally) = self.tallies.get_mut(start.track.index()) {
-            if start.track == Track::Video && tally.units > 0 {
-                self.longest_pause = self.longest_pause.max(start.dts - tally.last);
-            }
-            tally.units += 1;
-            tally.first.get_or_insert(start.dts);
-            tally.last = tally.last.max(start.dts);
+        let tally = &mut self.tallies[start.track];
+        if start.track == Track::Video && tally.units > 0 {
+            self.longest_pause = self.longest_pause.max(start.dts - tally.last);
         }
+        tally.units += 1;
+        tally.first.get_or_insert(start.dts);
+        tally.last = tally.last.max(start.dts);
         if start.track == Track::Video {
             self.key_is_open = start.key;
             self.b_frames |= start.pts != start.dts;
@@ -322,10 +317,8 @@ impl UnitSink for Survey {
     }
 
     fn write(&mut self, track: Track, bytes: &[u8]) {
-        if let Some(tally) = self.tallies.get_mut(track.index()) {
-            let bytes = u64::try_from(bytes.len()).unwrap_or(0);
-            tally.bytes = tally.bytes.saturating_add(bytes);
-        }
+        let tally = &mut self.tallies[track];
+        tally.bytes = tally.bytes.saturating_add(u64::try_from(bytes.len()).unwrap_or(0));
     }
 
     fn patch(&mut self, _: Track, _: usize, _: [u8; 4]) {}

@@ -2,6 +2,7 @@
 //! left out around a seek. Bound: two configurations.
 
 use super::{since, Ticks, Track, TrackConfig, UnitSink, UnitStart};
+use crate::codec::per_track::PerTrack;
 
 /// How far a key unit's DTS may stand before where it was found.
 const ROUNDING_MS_MAX: i64 = 10;
@@ -13,11 +14,11 @@ pub(super) struct Gate {
     pub(super) origin: Option<Ticks>,
     /// What is taken off each time, learnt from the first unit behind a jump.
     shift: Option<Ticks>,
-    configs: [Option<TrackConfig>; 2],
+    configs: PerTrack<Option<TrackConfig>>,
     /// The sink has to be told the configuration before the next unit.
-    untold: [bool; 2],
+    untold: PerTrack<bool>,
     /// The open unit is left out.
-    swallowed: [bool; 2],
+    swallowed: PerTrack<bool>,
     /// Video is left out until a key unit comes that is not before this.
     awaits_key: bool,
     key_from: Option<Ticks>,
@@ -29,14 +30,14 @@ pub(super) struct Gate {
 impl Gate {
     /// The configuration last told of a track.
     pub(super) fn config(&self, track: Track) -> Option<&TrackConfig> {
-        self.configs.get(track.index()).and_then(Option::as_ref)
+        self.configs[track].as_ref()
     }
 
     /// The next units come from elsewhere in the file, the first of them is to be a key unit.
     pub(super) fn jump(&mut self) {
         self.shift = None;
-        self.untold = [true; 2];
-        self.swallowed = [false; 2];
+        self.untold = PerTrack::both(true);
+        self.swallowed = PerTrack::default();
         self.awaits_key = true;
         self.key_from = None;
         self.audio_from = None;
@@ -97,34 +98,26 @@ pub(super) struct Through<'a> {
 
 impl Through<'_> {
     fn is_swallowed(&self, track: Track) -> bool {
-        self.gate.swallowed.get(track.index()).copied().unwrap_or_default()
+        self.gate.swallowed[track]
     }
 }
 
 impl UnitSink for Through<'_> {
     fn config(&mut self, config: &TrackConfig) {
-        let track = config.track().index();
-        if let Some(known) = self.gate.configs.get_mut(track) {
-            *known = Some(config.clone());
-        }
-        if let Some(untold) = self.gate.untold.get_mut(track) {
-            *untold = true;
-        }
+        self.gate.configs[config.track()] = Some(config.clone());
+        self.gate.untold[config.track()] = true;
     }
 
     fn begin(&mut self, start: UnitStart) {
         let (dts, pts) = (self.gate.own(start.dts), self.gate.own(start.pts));
         let start = UnitStart { dts, pts, ..start };
-        let track = start.track.index();
         let left_out = self.gate.leaves_out(&start);
-        if let Some(swallowed) = self.gate.swallowed.get_mut(track) {
-            *swallowed = left_out;
-        }
+        self.gate.swallowed[start.track] = left_out;
         if left_out {
             return;
         }
-        if self.gate.untold.get_mut(track).is_some_and(std::mem::take) {
-            if let Some(config) = self.gate.configs.get(track).and_then(Option::as_ref) {
+        if std::mem::take(&mut self.gate.untold[start.track]) {
+            if let Some(config) = self.gate.config(start.track) {
                 self.sink.config(config);
             }
         }

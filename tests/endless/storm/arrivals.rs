@@ -48,7 +48,7 @@ impl Arrivals {
 
     /// A unit is whole.
     pub fn take(&mut self, unit: &Unit, body: &[u8], now: Mono) {
-        let (own, dts_ms) = (unit.track.index(), unit.dts.to_ms());
+        let (own, dts_ms) = (unit.track as usize, unit.dts.to_ms());
         if unit.track == Track::Video {
             self.picture(body, dts_ms, now);
         }

@@ -187,7 +187,7 @@ impl Recording {
         for (at, act) in acts {
             if let Act::Begin(index) = act {
                 let Unit { unit, part, .. } = &self.units[index];
-                let side = track(unit.track).index();
+                let side = track(unit.track) as usize;
                 if parts[side].replace(*part) != Some(*part) {
                     self.acts.push((at, Act::Config(*part, side)));
                 }

@@ -73,7 +73,7 @@ impl Receiver {
             match self.reader.step(ring) {
                 Step::Wait => return,
                 Step::Configure { changed, timestamp_ms, .. } => {
-                    for (track, generation) in Track::ALL.into_iter().zip(changed) {
+                    for (track, &generation) in changed.iter() {
                         let Some(generation) = generation else { continue };
                         let config = ring.config(track, generation).expect("remembered");
                         let (kind, head) = match track {

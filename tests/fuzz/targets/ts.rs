@@ -108,13 +108,13 @@ impl UnitSink for Judge {
         let track = config.track();
         assert!(self.open(track).is_none(), "a configuration in the middle of a unit");
         assert!(!config.record().is_empty());
-        if let Some(configured) = self.configured.get_mut(track.index()) {
+        if let Some(configured) = self.configured.get_mut(track as usize) {
             *configured = true;
         }
     }
 
     fn begin(&mut self, start: UnitStart) {
-        assert!(self.configured.get(start.track.index()) == Some(&true), "no configuration");
+        assert!(self.configured.get(start.track as usize) == Some(&true), "no configuration");
         assert!(start.pts >= start.dts && (start.track == Track::Video || !start.key));
         assert!(self.open(start.track).replace(0).is_none(), "a unit within a unit");
     }

@@ -89,7 +89,7 @@ impl Recording {
     }
 
     pub fn is_open(&self, track: Track) -> bool {
-        self.open[track.index()].is_some()
+        self.open[track as usize].is_some()
     }
 
     /// Begins a unit, unless it has one open or no sound; whether that is a key unit.
@@ -99,7 +99,7 @@ impl Recording {
         take: &mut Take<'_>,
         sink: &mut impl UnitSink,
     ) -> Option<bool> {
-        let (side, is_audio) = (track.index(), track == Track::Audio);
+        let (side, is_audio) = (track as usize, track == Track::Audio);
         if self.is_open(track) || is_audio && !self.has_sound {
             return None;
         }
@@ -136,7 +136,7 @@ impl Recording {
 
     /// The open unit is whole.
     pub fn commit(&mut self, track: Track, sink: &mut impl UnitSink) -> Option<Identity> {
-        let (identity, key) = self.open[track.index()].take()?;
+        let (identity, key) = self.open[track as usize].take()?;
         if track == Track::Video {
             let bytes = u32::try_from(identity.body(key).len()).expect("short");
             sink.patch(track, 0, bytes.to_be_bytes());
@@ -147,7 +147,7 @@ impl Recording {
 
     /// The open unit breaks off.
     pub fn abort(&mut self, track: Track, sink: &mut impl UnitSink) {
-        if self.open[track.index()].take().is_some() {
+        if self.open[track as usize].take().is_some() {
             sink.abort(track);
         }
     }

@@ -59,9 +59,9 @@ impl Viewer {
         for seq in self.read..ring.head() {
             let Lookup::Unit(unit) = ring.get(seq) else { panic!("unit {seq} is held") };
             let dts_ms = unit.dts.to_ms();
-            let last = self.last_ms[unit.track.index()].replace(dts_ms);
+            let last = self.last_ms[unit.track as usize].replace(dts_ms);
             assert!(last.is_none_or(|last| last < dts_ms), "{:?}: {dts_ms}", unit.track);
-            assert!(ring.config(unit.track, unit.configs[unit.track.index()]).is_some());
+            assert!(ring.config(unit.track, unit.configs[unit.track]).is_some());
             let body = ring.payload(&unit).concat();
             let identity = match unit.track {
                 Track::Video => Some(self.video(&unit, &body)),
@@ -81,13 +81,13 @@ impl Viewer {
     /// A unit of a source is stored once, in its order, with its configuration.
     fn follows(&mut self, ring: &Ring, unit: &Unit, identity: Identity) {
         assert!(self.pending.remove(&identity), "not whole, or twice: {identity:?}");
-        let side = unit.track.index();
+        let side = unit.track as usize;
         let last = self.newest[side].replace(identity);
         if let Some(last) = last.filter(|last| last.source == identity.source) {
             let grows = (last.play, last.number) < (identity.play, identity.number);
             assert!(grows || last.play > identity.play, "{identity:?} behind {last:?}");
         }
-        let known = ring.config(unit.track, unit.configs[side]).expect("looked at before");
+        let known = ring.config(unit.track, unit.configs[unit.track]).expect("looked at before");
         let own = config(unit.track, identity.source, identity.version);
         assert_eq!(known.record(), own.record(), "{identity:?}");
     }
@@ -145,14 +145,14 @@ fn step(reader: &mut Reader, last_ms: &mut [Option<u32>; 2], ring: &Ring) {
         match reader.step(ring) {
             Step::Wait => return,
             Step::Configure { changed, .. } => {
-                for (track, generation) in Track::ALL.into_iter().zip(changed) {
+                for (track, generation) in changed.iter() {
                     let missing = generation.is_some_and(|g| ring.config(track, g).is_none());
                     assert!(!missing, "a configuration to be sent is remembered");
                 }
             }
             Step::Send { unit, timestamp_ms } => {
                 assert!(ring.holds(&unit));
-                let last = last_ms[unit.track.index()].replace(timestamp_ms);
+                let last = last_ms[unit.track as usize].replace(timestamp_ms);
                 assert!(last.is_none_or(|last| last < timestamp_ms), "a reader's time grows");
                 reader.sent(&unit);
             }
