@@ -1,4 +1,5 @@
 use super::*;
+use crate::base::limits::{STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX};
 use crate::codec::access_unit::UnitSink;
 use crate::codec::access_unit::{AacConfig, AvcConfig, TrackConfig};
 use crate::program::ring::Capacity;
@@ -104,6 +105,33 @@ fn an_idr_that_begins_again_keeps_the_sound_beside_it() {
     let stored = stored(&switcher);
     let payloads: Vec<&[u8]> = stored.iter().skip(3).map(|unit| &*unit.2).collect();
     assert_eq!(payloads, [&b"sound"[..], b"idr"]);
+}
+
+/// So much sound beside an IDR that comes slowly that only the latest of it is kept, part of it
+/// around the end of its memory.
+#[test]
+fn sound_beside_a_slow_idr_comes_out_whole() {
+    let mut switcher = switcher();
+    card(&mut switcher, 0, 0..3);
+    let now = Mono::from_ms(100);
+    switcher.sink(Source::Udp, now).config(&avc(2));
+    switcher.sink(Source::Udp, now).config(&aac());
+    switcher.sink(Source::Udp, now).begin(start(Track::Video, 0, true));
+    let unit = |n: usize| vec![n as u8; 2000 + n];
+    let count = STAGING_AUDIO_BYTES_MAX * 3 / 2 / 2000;
+    assert!(count < STAGING_UNITS_MAX);
+    for n in 0..count {
+        let start = start(Track::Audio, n as i64 * 1920, false);
+        whole(&mut switcher, Source::Udp, now, start, &unit(n));
+    }
+    switcher.sink(Source::Udp, now).write(Track::Video, b"idr");
+    switcher.sink(Source::Udp, now).commit(Track::Video);
+    assert_eq!(switcher.on_air(), Source::Udp);
+    let kept: Vec<Vec<u8>> = stored(&switcher).into_iter().skip(3).map(|unit| unit.2).collect();
+    let sound = kept.iter().filter(|bytes| bytes.as_slice() != b"idr");
+    let first = count - sound.clone().count();
+    assert!(first > 0, "all of it is kept: nothing lies around the end");
+    assert!(sound.eq(&(first..count).map(unit).collect::<Vec<_>>()));
 }
 
 #[test]

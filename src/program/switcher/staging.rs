@@ -82,22 +82,20 @@ impl Switcher {
         }
     }
 
-    /// Moves what was kept for the cut into the ring, in order; the audio unit that is open goes
-    /// on there.
+    /// Moves what was kept for the cut into the ring, in order: sound, and behind it the IDR, the one
+    /// picture that is kept. The audio unit that is open goes on there.
     fn unload_staging(&mut self, now: Mono, new_sets: bool) {
-        let mut follows_cut = true;
         for seq in self.staging.tail()..self.staging.head() {
             let Lookup::Unit(unit) = self.staging.get(seq) else { continue };
-            let first = follows_cut && unit.track == Track::Video;
-            let add_sets =
-                first && new_sets && !sets::are_in(self.staging.payload(&unit), VIDEO_HEADER_BYTES);
-            if self.copy_staged(&unit, now, follows_cut, add_sets) {
+            let add_sets = unit.key
+                && new_sets
+                && !sets::are_in(self.staging.payload(&unit), VIDEO_HEADER_BYTES);
+            if self.copy_staged(&unit, now, add_sets) {
                 self.commit_on_air(unit.track, now);
             }
-            follows_cut &= unit.track != Track::Video;
         }
         if let Some(unit) = self.staging.open_unit(Track::Audio) {
-            self.copy_staged(&unit, now, false, false);
+            self.copy_staged(&unit, now, false);
         }
         self.unstage();
         Track::ALL.into_iter().for_each(|track| self.apply_config(track));
@@ -109,9 +107,9 @@ impl Switcher {
         let bytes = self.staging.payload(unit).into_iter().flatten();
         let head: heapless::Vec<u8, VIDEO_HEADER_BYTES> =
             bytes.copied().take(VIDEO_HEADER_BYTES).collect();
-        let composition_ms = match tag::parse_video(&head) {
-            Ok((header, _)) if track == Track::Video => header.composition_ms,
-            _ => 0,
+        let composition_ms = match track {
+            Track::Video => tag::parse_video(&head).map_or(0, |(header, _)| header.composition_ms),
+            Track::Audio => 0,
         };
         UnitStart { track, dts, pts: dts + Ticks::from_ms(composition_ms.into()), key }
     }
@@ -119,9 +117,9 @@ impl Switcher {
     /// Places a kept unit and copies it into the ring, where it is open then. Its header is
     /// written again: where its decoding time had to give way, it is shown when it is due all the
     /// same.
-    fn copy_staged(&mut self, unit: &Unit, now: Mono, follows_cut: bool, add_sets: bool) -> bool {
+    fn copy_staged(&mut self, unit: &Unit, now: Mono, add_sets: bool) -> bool {
         let start = self.staged_start(unit);
-        let Some(dts) = self.place(start, now, follows_cut) else { return false };
+        let Some(dts) = self.place(start, now, unit.key) else { return false };
         self.apply_staged_config(unit);
         let pts = (start.pts + self.timeline.offset()).max(dts);
         open_unit(&mut self.ring, UnitStart { dts, pts, ..start });
