@@ -351,3 +351,11 @@ fn a_picture_that_came_late_once_is_not_waited_for_for_ever() {
     let now = behind(&timeline, 61_000);
     assert!((left - 30..left + 30).contains(&now), "{now} ticks");
 }
+
+#[test]
+fn a_second_more_than_has_passed_is_a_late_packet_and_a_tick_further_a_jump() {
+    let mut timeline = Timeline::default();
+    play(&mut timeline, 0, 0, 1, true);
+    assert!(!timeline.jumps_to(Ticks(90_000 + 900), at_ms(10)));
+    assert!(timeline.jumps_to(Ticks(90_000 + 901), at_ms(10)));
+}
