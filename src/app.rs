@@ -22,6 +22,7 @@ use crate::base::budget::{Budget, Demand, Owner};
 use crate::base::limits::{
     DESCRIPTORS_BESIDES, HTTP_CONNECTIONS_MAX, RTMP_LOBBY_MAX, RTMP_PENDING_MAX,
 };
+use crate::control::door::Allowed;
 use crate::control::{self, ControlOptions};
 use crate::outputs::preview;
 use crate::program::unit::Unit;
@@ -127,6 +128,7 @@ pub fn run(
         stat: config.stat.listen,
         tls: config.http.tls.clone(),
         proxies: Proxies::new(&config.proxies),
+        allowed: Allowed { http: config.http.allow.clone(), stat: config.stat.allow.clone() },
         board: board.clone(),
         desk,
         previews,

@@ -1,4 +1,4 @@
-//! The verbs of the appliance: `streamcaster add-password | clock | grow | update | rollback |
+//! The verbs of the appliance: `streamcaster add-password | as | clock | grow | update | rollback |
 //! confirm | firmware`.
 //! Purpose: what a root shell and the system's own scripts say to its clock, its disk and its two
 //! slots. Non-goals: how it is done, which is `system`'s. Bound: an update is never held in memory:
@@ -22,7 +22,8 @@ use streamcaster::system::firmware::orders::{self, Answer, Order, SOCKET};
 use streamcaster::system::firmware::slots::Places;
 use streamcaster::system::firmware::socket::is_root;
 use streamcaster::system::logs::{self, LogOptions};
-use streamcaster::system::{grow, ntp, settings};
+use streamcaster::system::sandbox::Plan;
+use streamcaster::system::{grow, ntp, rights, settings};
 
 /// Pause between two lines about how far an update is.
 const PROGRESS: Duration = Duration::from_secs(1);
@@ -122,9 +123,37 @@ impl AddPassword {
     }
 }
 
-impl Clock {
-    /// Asks the server.
+/// Start a program as another user, without any capability but those named. Made for the
+/// appliance's own scripts, which are root.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "as")]
+pub struct As {
+    /// what it keeps: net_bind_service, net_raw, sys_time, with commas between
+    #[argh(option, default = "String::new()")]
+    keep: String,
+    /// the user
+    #[argh(positional)]
+    user: String,
+    /// the program, and what it is told
+    #[argh(positional, greedy)]
+    program: Vec<String>,
+}
+
+impl As {
+    /// Becomes the program.
     pub fn run(self) -> ExitCode {
+        let keep = rights::capabilities(&self.keep);
+        told(
+            keep.and_then(|keep| rights::become_program(&self.user, keep, &self.program))
+                .map(|()| None),
+        )
+    }
+}
+
+impl Clock {
+    /// Asks the server. What it answers is read without the rights to do anything but set the clock.
+    pub fn run(self) -> ExitCode {
+        Plan::of_clock().enter();
         told(ntp::set(&self.server, self.dry_run).map(Some))
     }
 }

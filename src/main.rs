@@ -1,5 +1,5 @@
 //! The command line: `streamcaster run | probe | check | hash-password | version`, and the
-//! appliance's `add-password | clock | grow | update | rollback | confirm | firmware`.
+//! appliance's `add-password | as | clock | grow | update | rollback | confirm | firmware`.
 
 mod appliance;
 
@@ -22,6 +22,7 @@ use streamcaster::system::heap::CountedHeap;
 use streamcaster::system::logs::{self, LogOptions};
 use streamcaster::system::password::{self, PasswordHash};
 use streamcaster::system::probe::{self, Options, Outcome, Target};
+use streamcaster::system::sandbox::{self, Plan, Restarts};
 use streamcaster::system::{clock, memory, pid_file, terminal};
 
 #[global_allocator]
@@ -48,6 +49,7 @@ enum Verb {
     Rollback(appliance::Rollback),
     Confirm(appliance::Confirm),
     Firmware(appliance::Firmware),
+    As(appliance::As),
     Version(Version),
 }
 
@@ -76,6 +78,9 @@ struct Run {
     /// where the appliance's own services are met (default: /run/appliance)
     #[argh(option, default = "default_appliance()")]
     appliance: PathBuf,
+    /// it is started again when it ends with 75: it never starts a program, itself included
+    #[argh(switch)]
+    supervised: bool,
 }
 
 /// Ask the running program how it does: prints one line, and exits 0 healthy, 1 degraded,
@@ -136,6 +141,8 @@ fn default_data() -> PathBuf {
 
 /// Exit code of a configuration that is wrong (sysexits.h, EX_CONFIG).
 const WRONG_CONFIGURATION: u8 = 78;
+/// Exit code of one that is to be started again (sysexits.h, EX_TEMPFAIL).
+const AGAIN: u8 = 75;
 /// Time the log has to be written at the end.
 const LOG_FLUSH: Duration = Duration::from_secs(1);
 
@@ -157,6 +164,7 @@ fn main() -> ExitCode {
         Verb::Rollback(rollback) => rollback.run(),
         Verb::Confirm(confirm) => confirm.run(),
         Verb::Firmware(firmware) => firmware.run(),
+        Verb::As(other) => other.run(),
         Verb::Version(Version {}) => {
             println!("streamcaster {} ({})", BUILD.version, BUILD.git);
             ExitCode::SUCCESS
@@ -165,12 +173,16 @@ fn main() -> ExitCode {
 }
 
 fn start(run: Run) -> ExitCode {
-    let Run { data, udp, rtmp, http, stat, log_level, appliance } = run;
-    let arguments = Arguments { udp, rtmp, http, stat, log_level };
+    let Run { data, udp, rtmp, http, stat, log_level, appliance, supervised } = run;
+    let is_appliance = appliance.is_dir();
+    let arguments = Arguments { udp, rtmp, http, stat, log_level, is_appliance };
     let config = match load(&data, &arguments) {
         Ok(config) => config,
         Err(code) => return code,
     };
+    let restarts = if supervised { Restarts::BySupervisor } else { Restarts::InPlace };
+    // Before the log's thread, which is the first.
+    let in_force = Plan::of(&config, &data, &appliance, restarts).enter();
     let options = LogOptions {
         dir: Some(data.join("logs")),
         file_bytes: config.log.file_bytes,
@@ -184,6 +196,7 @@ fn start(run: Run) -> ExitCode {
         }
     };
     log::info!("streamcaster {} ({}), data in {}", BUILD.version, BUILD.git, data.display());
+    log::info!("sandbox: {in_force}");
     let environment = Box::new(|name: &str| std::env::var_os(name));
     let outcome = app::run(&config, &data, environment, arguments, log.book(), &appliance);
     if let Err(error) = &outcome {
@@ -195,7 +208,10 @@ fn start(run: Run) -> ExitCode {
         Ok(Ending::Restart) => {
             // What the log still holds is written before the process is another.
             drop(log);
-            begin_anew()
+            match restarts {
+                Restarts::BySupervisor => ExitCode::from(AGAIN),
+                Restarts::InPlace => begin_anew(),
+            }
         }
         Err(_) => ExitCode::FAILURE,
     }
@@ -225,21 +241,21 @@ fn ask(probe: Probe) -> ExitCode {
 }
 
 /// Starts the program in this process's place, with the same arguments, environment and folder.
-/// Only what cannot start comes back.
+/// Only what cannot start comes back. It is the file that runs, whatever has its name by now: another
+/// one the sandbox, which stays in force, does not let start.
 fn begin_anew() -> ExitCode {
-    let own = Path::new("/proc/self/exe");
-    // Under its own name where it still has one: an update may have put another in its place.
-    let program = std::fs::read_link(own).ok().filter(|path| path.exists());
     let mut arguments = std::env::args_os();
     let name = arguments.next().unwrap_or_else(|| "streamcaster".into());
-    let mut command = Command::new(program.as_deref().unwrap_or(own));
-    let error = command.arg0(name).args(arguments).exec();
+    let mut command = Command::new("/proc/self/exe");
+    let error = command.arg0(name).args(arguments).env(sandbox::KEPT, "1").exec();
     eprintln!("the program cannot begin anew: {error}");
     ExitCode::FAILURE
 }
 
 fn examine(data: &Path) -> ExitCode {
-    let config = match load(data, &Arguments::default()) {
+    let appliance = default_appliance();
+    let arguments = Arguments { is_appliance: appliance.is_dir(), ..Arguments::default() };
+    let config = match load(data, &arguments) {
         Ok(config) => config,
         Err(code) => return code,
     };
@@ -260,6 +276,9 @@ fn examine(data: &Path) -> ExitCode {
     );
     println!();
     print!("{}", memory::table(&Budget::of(&app::demand(&config))));
+    // On the appliance as its supervisor starts it.
+    let restarts = if arguments.is_appliance { Restarts::BySupervisor } else { Restarts::InPlace };
+    print!("\n{}", sandbox::table(&Plan::of(&config, data, &appliance, restarts)));
     ExitCode::SUCCESS
 }
 

@@ -19,7 +19,7 @@ use crate::base::limits::{
     HTTP_HEAD_MS_MAX, HTTP_IDLE_MS_MAX, HTTP_LINGER_BYTES_MAX, HTTP_LINGER_MS_MAX,
     PROXY_HEADER_MS_MAX, UPLOAD_LINGER_BYTES_MAX,
 };
-use crate::control::door::{Door, End};
+use crate::control::door::{Allowed, Door, End};
 use crate::control::head::{self, Body, Head, Refusal};
 use crate::control::lane::{Job, Reply};
 use crate::control::routes::{self, Answer, Port};
@@ -51,6 +51,8 @@ pub struct Behind {
     pub tls: Option<Tls>,
     /// Who speaks for others.
     pub proxies: Proxies,
+    /// Who may connect.
+    pub allowed: Allowed,
     /// Whose TLS handshake is computed.
     pub turns: Rc<Turns>,
 }
@@ -187,6 +189,9 @@ impl Client {
     ) -> Result<bool, End> {
         let head = self.read_head(kept).await?;
         let door = door.of_request(&head.forwarding, &behind.proxies);
+        if !behind.allowed.has(&door) {
+            return Err(Refusal::Network.into());
+        }
         let body = match head.body {
             Body::Whole(length) => self.read_body(length, head.expects_continue).await?,
             Body::Piece(_) => {

@@ -12,9 +12,39 @@ use crate::control::forwarded::Forwarding;
 use crate::control::head::Refusal;
 use crate::control::routes::Port;
 use crate::control::worker::{LOCAL_FIELD, PEER_FIELD, PORT_FIELD, PROXY_FIELD, SECURE_FIELD};
+use crate::system::config::{HttpConfig, Network, StatConfig};
 use crate::system::proxy::header::Named;
 use crate::system::proxy::{self, Opening, Proxies};
 use crate::system::sockets::source;
+
+/// Who may use each port, beside this machine itself.
+#[derive(Clone, Debug)]
+pub struct Allowed {
+    /// Page and API.
+    pub http: Vec<Network>,
+    /// Statistics.
+    pub stat: Vec<Network>,
+}
+
+impl Default for Allowed {
+    /// Everybody.
+    fn default() -> Allowed {
+        Allowed { http: HttpConfig::default().allow, stat: StatConfig::default().allow }
+    }
+}
+
+impl Allowed {
+    /// Whether the client that a door stands for may go through it: of a proxy that has named nobody
+    /// yet, the proxy.
+    pub fn has(&self, door: &Door) -> bool {
+        let networks = match door.port {
+            Port::Http => &self.http,
+            Port::Stat => &self.stat,
+        };
+        let is_here = door.way == Way::Own && door.peer.to_canonical().is_loopback();
+        is_here || networks.iter().any(|network| network.contains(door.peer))
+    }
+}
 
 /// Where a client comes from.
 #[derive(Clone, Copy, Debug)]
@@ -170,6 +200,32 @@ mod tests {
         let tls = [("x-forwarded-for", "192.0.2.7"), ("x-forwarded-proto", "https")];
         assert!(told(door("127.0.0.2"), &forwarding(&tls)).contains("X-Streamcaster-Secure: 1"));
         assert!(!told(door("127.0.0.1"), &forwarding(&tls)).contains("X-Streamcaster-Secure"));
+    }
+
+    #[test]
+    fn each_port_has_its_own_networks_and_this_machine_is_in_all_of_them() {
+        let networks = |text: &str| vec![text.parse::<Network>().unwrap()];
+        let allowed = Allowed { http: networks("192.0.2.0/24"), stat: networks("2001:db8::/32") };
+        let proxies = Proxies::new(&["127.0.0.2".parse().unwrap()]);
+        let door = |port, from: &str| Door::new(port, from.parse().unwrap(), &proxies);
+        for (from, http, stat) in [
+            ("192.0.2.7", true, false),
+            ("::ffff:192.0.2.7", true, false),
+            ("2001:db8::1", false, true),
+            ("198.51.100.1", false, false),
+            ("127.0.0.1", true, true),
+            ("::1", true, true),
+            // A proxy here that names nobody is not this machine.
+            ("127.0.0.2", false, false),
+        ] {
+            assert_eq!(allowed.has(&door(Port::Http, from)), http, "{from}");
+            assert_eq!(allowed.has(&door(Port::Stat, from)), stat, "{from}");
+        }
+        let claims = forwarding(&[("x-forwarded-for", "127.0.0.1")]);
+        let named = door(Port::Http, "127.0.0.2").of_request(&claims, &proxies);
+        assert!(!allowed.has(&named), "nor is whom a proxy calls that");
+        let client = forwarding(&[("x-forwarded-for", "192.0.2.9")]);
+        assert!(allowed.has(&door(Port::Http, "127.0.0.2").of_request(&client, &proxies)));
     }
 
     #[test]

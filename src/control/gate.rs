@@ -26,7 +26,7 @@ use crate::base::limits::{
     HTTP_ADDRESS_CONNECTIONS_MAX, HTTP_CONNECTIONS_MAX, HTTP_LANES, HTTP_REFUSALS_MAX,
 };
 use crate::control::connection::{self, Behind, Seat};
-use crate::control::door::Door;
+use crate::control::door::{Allowed, Door};
 use crate::control::head::Refusal;
 use crate::control::lane::{self, Job, Purse};
 use crate::control::routes::Port;
@@ -46,7 +46,7 @@ pub fn run(
     stat: Async<TcpListener>,
     socket: &Path,
     sources: Sources,
-    (tls, proxies): (Option<Tls>, Proxies),
+    (tls, proxies, allowed): (Option<Tls>, Proxies, Allowed),
     stop: Receiver<()>,
 ) {
     let executor = LocalExecutor::new();
@@ -56,7 +56,7 @@ pub fn run(
     for _ in 0..HTTP_LANES {
         executor.spawn(lane::run(socket.to_owned(), to_do.clone(), purse.clone())).detach();
     }
-    let house = Rc::new(House::new(jobs, sources, tls, proxies));
+    let house = Rc::new(House::new(jobs, sources, tls, (proxies, allowed)));
     let behind = Rc::clone(&house.behind);
     let follow = async move {
         if let Some(tls) = &behind.tls {
@@ -120,6 +120,12 @@ fn admit(
     let mut door = Door::new(port, from.ip(), &house.behind.proxies);
     // Unknown, no address is this machine's own.
     door.local = stream.get_ref().local_addr().ok().map(|local| local.ip());
+    if !door.is_proxy() && !house.behind.allowed.has(&door) {
+        // Closed without a word: nothing of such a client is read.
+        let why = format!("its network is not in [{}] allow", port.name());
+        house.behind.sources.meter.refuse(from.ip(), &why);
+        return;
+    }
     // Whom a proxy's connection is for is not known yet.
     let has_share = !door.is_proxy() && !from.ip().to_canonical().is_loopback();
     if house.make_room(source(from.ip()), has_share) {
@@ -178,8 +184,13 @@ struct House {
 }
 
 impl House {
-    fn new(jobs: Sender<Job>, sources: Sources, tls: Option<Tls>, proxies: Proxies) -> House {
-        let behind = Rc::new(Behind { jobs, sources, tls, proxies, turns: Rc::default() });
+    fn new(
+        jobs: Sender<Job>,
+        sources: Sources,
+        tls: Option<Tls>,
+        (proxies, allowed): (Proxies, Allowed),
+    ) -> House {
+        let behind = Rc::new(Behind { jobs, sources, tls, proxies, allowed, turns: Rc::default() });
         let (seats, tickets, refusing) = Default::default();
         House { seats, behind, tickets, refusing }
     }
@@ -427,7 +438,14 @@ mod tests {
         let at = http.get_ref().local_addr().unwrap();
         let (open, stop) = bounded(1);
         let gate = std::thread::spawn(move || {
-            run(http, stat, &dir.socket(), sources(), (None, Proxies::default()), stop);
+            run(
+                http,
+                stat,
+                &dir.socket(),
+                sources(),
+                (None, Proxies::default(), Allowed::default()),
+                stop,
+            );
         });
         (at, listener, open, gate)
     }

@@ -65,6 +65,8 @@ pub enum Refusal {
     ProxyHeader,
     /// A PROXY header that cannot be read.
     BadProxyHeader(HeaderError),
+    /// The client's network is not one that may connect.
+    Network,
     /// Head or body did not come in time.
     TooSlow,
     /// No room, or the answering side did not answer in time.
@@ -81,6 +83,7 @@ impl Refusal {
             | Refusal::BadLength
             | Refusal::ProxyHeader
             | Refusal::BadProxyHeader(_) => 400,
+            Refusal::Network => 403,
             Refusal::TooSlow => 408,
             Refusal::LengthRequired => 411,
             Refusal::BodyTooLarge => 413,
@@ -124,6 +127,7 @@ impl fmt::Display for Refusal {
             Refusal::BadProxyHeader(error) => {
                 write!(f, "The PROXY header cannot be read: {error}.")
             }
+            Refusal::Network => f.write_str("Your network is not among those that may connect here."),
             Refusal::TooSlow => f.write_str("The request did not come in time."),
             Refusal::Unavailable => f.write_str("The control plane is busy; try again."),
         }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use crate::control::api::Moment;
+use crate::system::sandbox::state::{in_force, Files, InForce};
 
 /// `machine` of `GET /api/status`.
 #[derive(Serialize)]
@@ -23,6 +24,26 @@ pub struct Machine {
     disk_stale: bool,
     net_bps_in: Option<u64>,
     net_bps_out: Option<u64>,
+    sandbox: Option<Sandbox>,
+}
+
+/// What this program has confined itself to.
+#[derive(Serialize)]
+struct Sandbox {
+    /// It reaches the files of its configuration and no others.
+    files: bool,
+    /// System calls it does not need are refused to it.
+    system_calls: bool,
+    /// Both in words.
+    detail: String,
+}
+
+fn sandbox(in_force: &InForce) -> Sandbox {
+    Sandbox {
+        files: !matches!(in_force.files, Files::Open(_)),
+        system_calls: in_force.calls.is_ok(),
+        detail: in_force.to_string(),
+    }
 }
 
 /// Tells them.
@@ -42,5 +63,6 @@ pub fn machine(moment: Moment) -> Machine {
         disk_stale: seen.disk.is_some_and(|disk| disk.is_stale(moment.now)),
         net_bps_in: seen.network.map(|network| network.bps_in),
         net_bps_out: seen.network.map(|network| network.bps_out),
+        sandbox: in_force().map(sandbox),
     }
 }

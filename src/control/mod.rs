@@ -36,7 +36,7 @@ mod changes;
 mod checks;
 mod connection;
 mod destinations;
-mod door;
+pub mod door;
 mod events;
 mod fields;
 mod gate;
@@ -78,6 +78,7 @@ use smol::channel::Sender;
 use socket2::SockRef;
 
 use crate::base::limits::{HTTP_SOCKET_BUFFER_BYTES, HTTP_WORKERS, THREAD_STACK_BYTES};
+use crate::control::door::Allowed;
 use crate::outputs::preview::PreviewDesk;
 use crate::system::certificate::TlsFiles;
 use crate::system::commands::Desk;
@@ -138,6 +139,8 @@ pub struct ControlOptions {
     pub settings: Settings,
     /// Where the appliance's own services are met; without such a folder this is none.
     pub appliance: PathBuf,
+    /// Who may connect.
+    pub allowed: Allowed,
     /// Takes the private socket where there is neither `/run` nor a folder for temporary files.
     pub state: PathBuf,
 }
@@ -188,7 +191,7 @@ pub fn start(options: ControlOptions) -> io::Result<ControlHandle> {
     let (http_addr, stat_addr) = (http.get_ref().local_addr()?, stat.get_ref().local_addr()?);
     let tls = options.tls.clone().map(Tls::new).transpose().map_err(io::Error::other)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
-    let proxies = options.proxies.clone();
+    let (proxies, allowed) = (options.proxies.clone(), options.allowed.clone());
     let (dir, listener) = SocketDir::create(&options.state)?;
     let server = tiny_http::Server::from_listener(listener, None).map_err(io::Error::other)?;
     let meter = Arc::<Meter>::default();
@@ -211,7 +214,7 @@ pub fn start(options: ControlOptions) -> io::Result<ControlHandle> {
     }
     let socket = handle.dir.socket();
     spawn("control-gate".to_owned(), &stay, move || {
-        gate::run(http, stat, &socket, sources, (tls, proxies), stop);
+        gate::run(http, stat, &socket, sources, (tls, proxies, allowed), stop);
     })?;
     log::info!("control: page on {scheme}://{http_addr}, statistics on http://{stat_addr}/stat");
     Ok(handle)

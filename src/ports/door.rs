@@ -22,6 +22,7 @@ use crate::base::limits::{
 use crate::base::time::Mono;
 use crate::program::bell::{Bell, Listener};
 use crate::system::clock;
+use crate::system::config::{Network, RtmpConfig};
 use crate::system::proxy::{Client, Proxies};
 use crate::system::reactor::{Sleep, Watched};
 use crate::system::sockets::descriptors_max;
@@ -50,6 +51,10 @@ pub(super) struct Door {
     accepted: Cell<u64>,
     crowded_out: Cell<u64>,
     crowding: RefCell<Condition>,
+    /// Networks that may connect, beside this machine itself.
+    allow: Vec<Network>,
+    turned_away: Cell<u64>,
+    strangers: RefCell<Condition>,
     errors: RefCell<Condition>,
 }
 
@@ -107,7 +112,8 @@ impl Drop for Undecided {
 
 impl Door {
     /// Binds the port.
-    pub(super) fn bind(listen: SocketAddr, proxies: Proxies) -> io::Result<Door> {
+    pub(super) fn bind(config: &RtmpConfig, proxies: Proxies) -> io::Result<Door> {
+        let listen = config.listen;
         let socket = Socket::new(Domain::for_address(listen), Type::STREAM, Some(Protocol::TCP))?;
         socket.set_reuse_address(true)?;
         // What is accepted inherits it, and the window scale that comes of it.
@@ -128,6 +134,9 @@ impl Door {
             accepted: Cell::new(0),
             crowded_out: Cell::new(0),
             crowding: RefCell::default(),
+            allow: config.allow.clone(),
+            turned_away: Cell::new(0),
+            strangers: RefCell::default(),
             errors: RefCell::default(),
         })
     }
@@ -147,10 +156,32 @@ impl Door {
         self.crowded_out.get()
     }
 
+    /// Those of them that came from a network that may not connect.
+    pub(super) fn turned_away(&self) -> u64 {
+        self.turned_away.get()
+    }
+
+    /// Whether a client's network may connect; one that may not is counted.
+    pub(super) fn lets_in(&self, client: &Client) -> bool {
+        let address = client.address.ip();
+        let is_here = !client.is_proxied && address.to_canonical().is_loopback();
+        if is_here || self.allow.iter().any(|network| network.contains(address)) {
+            return true;
+        }
+        self.turned_away.set(self.turned_away.get() + 1);
+        if self.strangers.borrow_mut().occurs(clock::mono()) {
+            info!("rtmp: {address} was turned away: its network is not in [rtmp] allow");
+        }
+        false
+    }
+
     /// Tells what is over.
     pub(super) fn look(&self, now: Mono) {
         if let Some(over) = self.crowding.borrow_mut().over(now) {
             info!("rtmp: no connection has to make room for others any more ({over})");
+        }
+        if let Some(over) = self.strangers.borrow_mut().over(now) {
+            info!("rtmp: nobody is turned away for a network any more ({over})");
         }
         if let Some(over) = self.errors.borrow_mut().over(now) {
             info!("rtmp: connections are accepted again without errors ({over})");
@@ -204,6 +235,10 @@ impl Door {
         let client = Client::direct(peer);
         let source = client.source();
         let is_proxy = self.proxies.have(peer.ip());
+        // Closed without a word: nothing of such a client is read.
+        if !is_proxy && !self.lets_in(&client) {
+            return;
+        }
         // One that may not be looked at without waiting is dropped, and closed thereby.
         if is_proxy && socket.set_nonblocking(true).is_err() {
             return;

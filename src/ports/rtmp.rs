@@ -75,7 +75,7 @@ impl RtmpPort {
         publishers: Rc<Publishers>,
     ) -> io::Result<RtmpPort> {
         Ok(RtmpPort {
-            door: Rc::new(Door::bind(config.rtmp.listen, Proxies::new(&config.proxies))?),
+            door: Rc::new(Door::bind(&config.rtmp, Proxies::new(&config.proxies))?),
             play_key: config.rtmp.play_key.clone(),
             viewers,
             publish: config.publish.clone(),
@@ -115,7 +115,7 @@ impl RtmpPort {
             accepted: self.door.accepted(),
             refused_full: self.refused_full.get() + self.door.crowded_out(),
             refused_share: self.refused_share.get(),
-            refused: self.refused.get(),
+            refused: self.refused.get() + self.door.turned_away(),
             protocol_errors: self.protocol_errors.get(),
             closed_slow: totals.closed_slow.get(),
             closed_unheard: totals.closed_unheard.get(),
@@ -153,6 +153,10 @@ impl RtmpPort {
             Ok(client) => client,
             Err(why) => return self.turn_away(newcomer.peer, &why),
         };
+        // Another's was looked at before it had a seat.
+        if client.is_proxied && !self.door.lets_in(&client) {
+            return;
+        }
         let Newcomer { socket, id, undecided, .. } = newcomer;
         let (peer, source) = (client.address, client.source());
         let admitted = match Link::new(socket) {

@@ -18,6 +18,7 @@ use futures_rustls::rustls::version::TLS13;
 use futures_rustls::rustls::{Error, ServerConfig};
 
 use crate::base::limits::TLS_FILE_BYTES_MAX;
+use crate::system::sandbox::state::in_force;
 
 /// Where certificate and key lie.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,7 +68,19 @@ pub enum Fault {
 impl fmt::Display for CertificateError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (&self.kind, self.which) {
-            (Fault::Unreadable(error), _) => write!(f, "the file cannot be read: {error}"),
+            (Fault::Unreadable(error), _) => {
+                write!(f, "the file cannot be read: {error}")?;
+                // Its rules are those of the program's start, and outlast a restart in its place.
+                let is_new =
+                    in_force().is_some() && error.kind() == io::ErrorKind::PermissionDenied;
+                match is_new {
+                    true => f.write_str(
+                        "; in a folder that was not in the configuration when the program was \
+                         started, it can be used once the program is stopped and started",
+                    ),
+                    false => Ok(()),
+                }
+            }
             (Fault::Irregular, _) => f.write_str("this is not a file"),
             (Fault::TooLarge, _) => {
                 write!(f, "the file is larger than {TLS_FILE_BYTES_MAX} bytes")

@@ -29,6 +29,8 @@ pub mod reactor;
 pub mod reason;
 pub mod record;
 pub mod retry;
+pub mod rights;
+pub mod sandbox;
 pub mod settings;
 pub mod shutdown;
 pub mod snapshot;

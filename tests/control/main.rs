@@ -17,6 +17,7 @@ use streamcaster::base::limits::{
 use streamcaster::base::redact::Secret;
 use streamcaster::base::time::Mono;
 use streamcaster::control::auth::Auth;
+use streamcaster::control::door::Allowed;
 use streamcaster::control::{start, ControlHandle, ControlOptions};
 use streamcaster::outputs::preview;
 use streamcaster::system::commands::{self, Command, Desk, Inbox, Selection};
@@ -93,6 +94,7 @@ fn options(http: SocketAddr, stat: SocketAddr, board: Board) -> ControlOptions {
         stat,
         tls: None,
         proxies: Proxies::default(),
+        allowed: Allowed::default(),
         board,
         desk,
         previews,

@@ -1,6 +1,11 @@
 //! What the kernel refuses, read back from the machine that runs: each word of its command line, each
-//! of its settings, and root's try to load a driver.
+//! of its settings, and root's try to load a driver; and what is refused to the programme and to those
+//! that talk to the network for root.
 
+use std::io::Read;
+use std::net::TcpStream;
+
+use crate::machine::Machine;
 use crate::shell::Shell;
 use crate::wait::{holds, seconds};
 use crate::PATIENCE;
@@ -57,4 +62,66 @@ pub fn is_in_force(shell: &Shell<'_>) {
     // The watchdog is fed all the same.
     let watched = shell.run("ls -l /proc/$(pidof guard | cut -d ' ' -f 1)/fd/3");
     assert!(watched.contains("watchdog"), "{watched}");
+}
+
+/// The rights of a process, by its status: capabilities it has and could ever get, `no_new_privs`, and
+/// whether calls are refused (2) to each of its threads.
+const RIGHTS: &str =
+    "cat /proc/$p/task/*/status | grep -E '^(Cap(Prm|Eff|Bnd|Amb)|NoNewPrivs|Seccomp):' \
+                      | sort -u | tr -s '\\t\\n' ' '";
+const NOTHING: &str = "CapAmb: 0000000000000000 CapBnd: 0000000000000000 CapEff: 0000000000000000 \
+                       CapPrm: 0000000000000000 NoNewPrivs: 1 Seccomp: 2";
+
+/// The programme, and the clients of time and DHCP.
+pub fn is_confined(machine: &Machine, shell: &Shell<'_>) {
+    let service = shell.service();
+    assert_eq!(shell.run(&format!("p={service}; {RIGHTS}")), NOTHING);
+    let told = machine.ask_in("GET", "/api/status", "").unwrap_or_default();
+    assert!(told.contains(r#""sandbox":{"files":true,"system_calls":true,"#), "{told}");
+    let offered = shell.run("su -s /bin/sh streamcaster -c 'streamcaster check --data /data'");
+    assert!(offered.contains("files confined (Landlock 6)"), "{offered}");
+    // udhcpc may send raw packets and listen below 1024; nobody else of that user runs.
+    let dhcp = shell.run(&format!("p=$(pidof udhcpc); grep ^Uid /proc/$p/status; {RIGHTS}"));
+    assert!(dhcp.contains("Uid:\t102\t102\t102\t102"), "{dhcp}");
+    for set in ["CapAmb", "CapBnd", "CapEff", "CapPrm"] {
+        assert!(dhcp.contains(&format!("{set}: 0000000000002400")), "{dhcp}");
+    }
+    assert!(dhcp.contains("NoNewPrivs: 1"), "{dhcp}");
+    // What asks time servers may set the clock, and not load a driver or read what is root's.
+    let clock = "streamcaster as --keep sys_time clock";
+    let set =
+        shell.run(&format!("{clock} date -s \"$(date '+%Y-%m-%d %H:%M:%S')\"; {clock} id -u"));
+    assert!(set.ends_with("101") && !set.contains("not permitted"), "{set}");
+    let refused = shell.run(&format!("{clock} ls /data/system; {clock} hostname x; hostname"));
+    assert!(refused.contains("Permission denied") && !refused.ends_with('x'), "{refused}");
+    answers_nobody_else(machine, shell);
+    restarts_when_asked(machine, shell, service);
+}
+
+/// The statistics, which have no password: only to the machine itself.
+fn answers_nobody_else(machine: &Machine, shell: &Shell<'_>) {
+    let here = shell.run("wget -q -O - http://127.0.0.1:8081/health");
+    assert!(here.contains("healthy") || here.contains("degraded"), "{here}");
+    let mut outside = TcpStream::connect(machine.stat).expect("QEMU takes it");
+    outside.set_read_timeout(Some(seconds(60))).expect("a socket");
+    let mut answer = Vec::new();
+    // Closed without a word, or reset.
+    let _ = outside.read_to_end(&mut answer);
+    assert!(answer.is_empty(), "{}", String::from_utf8_lossy(&answer));
+    let log = shell.run("grep 'turned away' /data/logs/streamcaster.log");
+    assert!(log.contains("its network is not in [stat] allow"), "{log}");
+}
+
+/// It may start nothing, itself included: its supervisor does.
+fn restarts_when_asked(machine: &Machine, shell: &Shell<'_>, before: u64) {
+    let from = machine.console_end();
+    let asked = machine.ask_in("POST", "/api/restart", "").unwrap_or_default();
+    assert!(asked.contains(" 200 ") || asked.contains(" 202 "), "{asked}");
+    let is_another = || {
+        let now = shell.run("cat /run/appliance/service.pid");
+        now.parse::<u64>().is_ok_and(|now| now != before)
+    };
+    assert!(holds(PATIENCE, is_another), "{}", machine.console());
+    shell.on_air_after("true");
+    assert!(!machine.console_from(from).contains("the programme ended"), "{}", machine.console());
 }

@@ -194,6 +194,8 @@ pub struct Machine {
     pub http: SocketAddr,
     /// Where its viewers connect, seen from here.
     pub rtmp: SocketAddr,
+    /// Where its statistics are, seen from here.
+    pub stat: SocketAddr,
     /// Where it takes MPEG-TS, seen from here.
     pub udp: SocketAddr,
     processor: Option<Processor>,
@@ -203,7 +205,7 @@ impl Machine {
     /// Switches a machine with that disk on.
     pub fn start(disk: &Disk, parts: Parts) -> Machine {
         let processor = Processor::take();
-        let (http, rtmp, udp) = (free_port(), free_port(), free_udp_port());
+        let (http, rtmp, stat, udp) = (free_port(), free_port(), free_port(), free_udp_port());
         let monitor =
             std::env::temp_dir().join(format!("machine-{}-{}", std::process::id(), http.port()));
         let mut qemu = Command::new("qemu-system-x86_64");
@@ -214,7 +216,7 @@ impl Machine {
         if parts.card != Card::Absent {
             let network = format!(
                 "user,id=net,hostfwd=tcp:{http}-:8080,hostfwd=tcp:{rtmp}-:1935,\
-                 hostfwd=udp:{udp}-:1234"
+                 hostfwd=tcp:{stat}-:8081,hostfwd=udp:{udp}-:1234"
             );
             qemu.args(["-netdev", &network, "-device", "virtio-net-pci,netdev=net,id=card"]);
         }
@@ -258,6 +260,7 @@ impl Machine {
             power_on,
             http,
             rtmp,
+            stat,
             udp,
             processor: Some(processor),
         };

@@ -32,6 +32,7 @@ fn whatever_happens_to_the_service_it_is_on_air_again() {
     let shell = Shell::of(&machine, 0);
     shell.on_air_after("true");
     hardening::is_in_force(&shell);
+    hardening::is_confined(&machine, &shell);
     is_broken_into(&shell);
     is_killed(&shell);
     leaks(&shell);

@@ -8,6 +8,7 @@ use test_support::peers::{
     whole,
 };
 
+mod allowed;
 mod answers;
 mod balancer;
 mod budget;

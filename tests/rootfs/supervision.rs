@@ -32,12 +32,34 @@ fn the_programme_runs_without_rights_below_its_budget() {
     runs(&world);
     assert!(world.run("service", &[], &[]).status.success());
     let run = world.read("runs");
-    assert!(run.starts_with("--nnp su -s /bin/sh streamcaster -c exec "), "{run}");
+    assert!(
+        run.starts_with("--nnp streamcaster as streamcaster streamcaster run --data "),
+        "{run}"
+    );
+    assert!(run.contains(" --supervised"), "{run}");
     assert_eq!(run.lines().count(), 1, "{run}");
+    assert_eq!(world.read("sys/fs/cgroup/streamcaster/pids.max"), "64\n");
     let most: u64 =
         world.read("sys/fs/cgroup/streamcaster/memory.max").trim().parse().expect("bytes");
     assert!((64 << 20..512 << 20).contains(&most), "{most}");
     assert!(world.read("data/config.toml").contains("password_hash"));
+}
+
+#[test]
+fn one_that_is_asked_to_restart_is_started_again_and_nobody_is_alarmed() {
+    let world = World::new("again");
+    let root = world.path("").display().to_string();
+    world.program(
+        "setpriv",
+        &format!(
+            "case $* in *'streamcaster run '*) ;; *) shift; exec \"$@\" ;; esac\n\
+             echo run >> {root}/runs\n[ -e {root}/asked ] || {{ touch {root}/asked; exit 75; }}\n\
+             touch {root}/run/appliance/stopping"
+        ),
+    );
+    assert!(world.run("service", &[], &[]).status.success());
+    assert_eq!(world.read("runs"), "run\nrun\n");
+    assert!(!world.read("dev/kmsg").contains("ended"), "{}", world.read("dev/kmsg"));
 }
 
 #[test]

@@ -24,6 +24,8 @@ pub struct Arguments {
     pub stat: Option<String>,
     /// `--log-level`
     pub log_level: Option<String>,
+    /// This is the appliance, whose defaults differ.
+    pub is_appliance: bool,
 }
 
 /// A variable that has a value.

@@ -13,7 +13,7 @@ use toml::Spanned;
 use super::destinations::Draft;
 use super::errors::quoted;
 use super::values::{self, Parsed};
-use super::{inputs, suggest, Build, Listen, Origin, Place};
+use super::{inputs, suggest, Build, Listen, Network, Origin, Place};
 use crate::base::limits::{
     CONFIG_BYTES_MAX, DESTINATIONS_MAX, LOG_FILES_MAX, LOG_FILE_BYTES_MAX, LOG_FILE_BYTES_MIN,
     RING_BYTES_MAX, RING_BYTES_MIN, SILENCE_MS_MAX, SILENCE_MS_MIN, UDP_RECEIVE_BUFFER_BYTES_MAX,
@@ -187,7 +187,7 @@ impl Reading<'_> {
             self.build.config.udp.interface = Some(interface);
             self.build.interface = Some(origin);
         }
-        if let Some((allow, _)) = self.value(section, "allow", Show::Nothing, values::networks) {
+        if let Some(allow) = self.allow(section) {
             self.build.config.udp.allow = allow;
         }
         let number = |value: &DeValue<'_>| values::whole(value, 1..=u64::from(u16::MAX));
@@ -246,6 +246,9 @@ impl Reading<'_> {
         if let Some((key, _)) = self.value(section, "play_key", Show::Nothing, play_key) {
             self.build.config.rtmp.play_key = Some(key);
         }
+        if let Some(allow) = self.allow(section) {
+            self.build.config.rtmp.allow = allow;
+        }
     }
 
     fn http(&mut self, section: &Section<'_>) {
@@ -261,10 +264,16 @@ impl Reading<'_> {
         if let Some((hash, _)) = self.value(section, "password_hash", Show::Nothing, hash) {
             self.build.config.http.password_hash = Some(hash);
         }
+        if let Some(allow) = self.allow(section) {
+            self.build.config.http.allow = allow;
+        }
     }
 
     fn stat(&mut self, section: &Section<'_>) {
         self.listen(section, Listen::Stat);
+        if let Some(allow) = self.allow(section) {
+            self.build.config.stat.allow = allow;
+        }
     }
 
     fn proxy(&mut self, section: &Section<'_>) {
@@ -331,6 +340,11 @@ impl Reading<'_> {
         if let Some((address, origin)) = self.text(section, "listen", values::listen) {
             self.build.listen(which, address, origin);
         }
+    }
+
+    /// Networks that may connect, or whose datagrams are taken.
+    fn allow(&mut self, section: &Section<'_>) -> Option<Vec<Network>> {
+        self.value(section, "allow", Show::Nothing, values::networks).map(|(allow, _)| allow)
     }
 
     fn count(

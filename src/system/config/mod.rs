@@ -112,6 +112,8 @@ pub struct RtmpConfig {
     pub batch: Duration,
     /// What a viewer must know to play.
     pub play_key: Option<Secret>,
+    /// Networks that may connect, beside this machine itself; at least one.
+    pub allow: Vec<Network>,
 }
 
 /// The control page and its API.
@@ -123,6 +125,8 @@ pub struct HttpConfig {
     pub tls: Option<TlsFiles>,
     /// Who knows the password may look and command; without one, this machine only.
     pub password_hash: Option<PasswordHash>,
+    /// Networks that may connect, beside this machine itself; at least one.
+    pub allow: Vec<Network>,
 }
 
 /// The statistics for existing tools.
@@ -130,6 +134,8 @@ pub struct HttpConfig {
 pub struct StatConfig {
     /// Where they are served.
     pub listen: SocketAddr,
+    /// Networks that may connect, beside this machine itself; at least one.
+    pub allow: Vec<Network>,
 }
 
 /// The log.
@@ -175,19 +181,21 @@ impl Default for RtmpConfig {
             destinations_max: DESTINATIONS_DEFAULT,
             batch: Duration::from_millis(VIEWER_BATCH_MS_DEFAULT),
             play_key: None,
+            allow: Network::everybody(),
         }
     }
 }
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        HttpConfig { listen: everywhere(8080), tls: None, password_hash: None }
+        let allow = Network::everybody();
+        HttpConfig { listen: everywhere(8080), tls: None, password_hash: None, allow }
     }
 }
 
 impl Default for StatConfig {
     fn default() -> Self {
-        StatConfig { listen: everywhere(8081) }
+        StatConfig { listen: everywhere(8081), allow: Network::everybody() }
     }
 }
 
@@ -212,7 +220,7 @@ pub fn load(
     environment: &dyn Fn(&str) -> Option<OsString>,
     arguments: &Arguments,
 ) -> Result<Config, ConfigErrors> {
-    let mut build = Build::default();
+    let mut build = Build::on(arguments);
     build.read_file(&data_dir.join(FILE_NAME));
     build.read_environment(environment);
     build.read_arguments(arguments);
@@ -229,7 +237,7 @@ pub fn load_text(
     environment: &dyn Fn(&str) -> Option<OsString>,
     arguments: &Arguments,
 ) -> Result<Config, ConfigErrors> {
-    let mut build = Build::default();
+    let mut build = Build::on(arguments);
     build.read_text(path, text);
     build.read_environment(environment);
     build.read_arguments(arguments);
@@ -306,6 +314,16 @@ impl Origin {
 }
 
 impl Build {
+    /// With the defaults of the machine: on the appliance, which stands in the open, the statistics,
+    /// which have no password, are for that machine alone.
+    fn on(arguments: &Arguments) -> Build {
+        let mut build = Build::default();
+        if arguments.is_appliance {
+            build.config.stat.allow = Network::here();
+        }
+        build
+    }
+
     fn fail(&mut self, origin: Origin, expected: impl Into<String>) {
         self.errors.push(origin.error(expected));
     }

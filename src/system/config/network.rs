@@ -41,6 +41,16 @@ impl Network {
         ]
     }
 
+    /// Everybody.
+    pub(super) fn everybody() -> Vec<Network> {
+        vec![Network::v4([0, 0, 0, 0], 0), Network::v6(0, 0, 0)]
+    }
+
+    /// This machine.
+    pub(super) fn here() -> Vec<Network> {
+        vec![Network::v4([127, 0, 0, 0], 8), Network::v6(0, 1, 128)]
+    }
+
     /// Whether `address` is one of its members. An IPv4 address that a dual-stack socket shows as
     /// `::ffff:a.b.c.d` counts as the IPv4 address it is.
     pub fn contains(&self, address: IpAddr) -> bool {
@@ -157,6 +167,9 @@ impl Interface {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
+    use super::super::{load_text, Arguments};
     use super::*;
 
     fn contains(network: &str, address: &str) -> bool {
@@ -195,6 +208,25 @@ mod tests {
             assert_eq!(error(text), NetworkError::Prefix, "{text}");
         }
         assert!(error("192.168.1.5/24").to_string().ends_with("did you mean 192.168.1.0/24?"));
+    }
+
+    #[test]
+    fn statistics_are_for_this_machine_alone_where_it_stands_in_the_open() {
+        let stat = |is_appliance, text: &str| {
+            let arguments = Arguments { is_appliance, ..Arguments::default() };
+            load_text(Path::new("config.toml"), text, &|_| None, &arguments).unwrap().stat.allow
+        };
+        assert_eq!(stat(true, ""), Network::here());
+        assert_eq!(stat(true, "[stat]\nlisten = \"0.0.0.0:8081\"\n"), Network::here());
+        assert_eq!(stat(false, ""), Network::everybody());
+        for is_appliance in [true, false] {
+            let named = stat(is_appliance, "[stat]\nallow = [\"10.0.0.0/8\"]\n");
+            assert_eq!(named, ["10.0.0.0/8".parse().unwrap()]);
+        }
+        let everybody = Network::everybody();
+        for address in ["203.0.113.9", "2001:db8::1", "::ffff:203.0.113.9"] {
+            assert!(everybody.iter().any(|network| network.contains(address.parse().unwrap())));
+        }
     }
 
     #[test]

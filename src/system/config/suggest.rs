@@ -7,9 +7,9 @@ pub(super) const SECTIONS: [(&str, &[&str]); 12] = [
     ("input.udp", &["listen", "interface", "allow", "programme", "receive_buffer_kib"]),
     ("input.rtmp", &["enabled", "key", "require_key", "allow"]),
     ("input.pull", &["enabled", "url", "key"]),
-    ("rtmp", &["listen", "viewers_max", "destinations_max", "batch_ms_max", "play_key"]),
-    ("http", &["listen", "password_hash", "tls_certificate", "tls_key"]),
-    ("stat", &["listen"]),
+    ("rtmp", &["listen", "viewers_max", "destinations_max", "batch_ms_max", "play_key", "allow"]),
+    ("http", &["listen", "password_hash", "tls_certificate", "tls_key", "allow"]),
+    ("stat", &["listen", "allow"]),
     ("proxy", &["from"]),
     ("log", &["level", "file_kib", "files"]),
     (

@@ -206,7 +206,7 @@ fn unknown_keys_and_sections_are_told_with_the_nearest() {
         [
             "data/config.toml:3: [rtmp] viewer_max: unknown key; did you mean viewers_max?",
             "data/config.toml:4: [rtmp] kye: unknown key; expected one of listen, viewers_max, \
-             destinations_max, batch_ms_max, play_key",
+             destinations_max, batch_ms_max, play_key, allow",
             "data/config.toml:5: [input.upd]: unknown section; did you mean [input.udp]?",
             "data/config.toml:7: outputs: unknown section; expected one of [appliance], [programme], \
              [input.udp], [input.rtmp], [input.pull], [rtmp], [http], [stat], [proxy], [log], [health], [[destination]]",
@@ -350,6 +350,7 @@ fn arguments_go_over_everything() {
         http: Some("127.0.0.1:22".to_owned()),
         stat: Some("127.0.0.1:23".to_owned()),
         log_level: Some("off".to_owned()),
+        is_appliance: false,
     };
     let variables = [("UDP_PORT", "5"), ("RTMP_PORT", "6"), ("LOG_LEVEL", "debug")];
     let config = build("[log]\nlevel = \"warn\"\n", &variables, &arguments).unwrap();

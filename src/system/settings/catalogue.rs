@@ -130,7 +130,7 @@ const fn setting(key: &'static str, kind: Kind, read: fn(&Config) -> Value) -> S
 const LEVELS: Kind = Kind::Choice(&["error", "warn", "info", "debug", "trace", "off"]);
 
 /// All of them, in the order a person reads them.
-pub static SETTINGS: [Setting; 35] = [
+pub static SETTINGS: [Setting; 38] = [
     Setting {
         restart: false,
         ..setting("appliance.name", Kind::Text, |c| {
@@ -214,6 +214,7 @@ pub static SETTINGS: [Setting; 35] = [
     setting("rtmp.play_key", Kind::Secret(PLAY_KEY_BYTES_MIN, RTMP_NAME_BYTES_MAX), |c| {
         hint(c.rtmp.play_key.as_ref())
     }),
+    setting("rtmp.allow", Kind::List(1, ALLOWED_NETWORKS_MAX), |c| networks(&c.rtmp.allow)),
     Setting {
         environment: &["PORT", "HTTP_PORT"],
         argument: Some(|a| a.http.is_some()),
@@ -223,11 +224,13 @@ pub static SETTINGS: [Setting; 35] = [
         path(c.http.tls.as_ref().map(|files| &files.certificate))
     }),
     setting("http.tls_key", Kind::Text, |c| path(c.http.tls.as_ref().map(|files| &files.key))),
+    setting("http.allow", Kind::List(1, ALLOWED_NETWORKS_MAX), |c| networks(&c.http.allow)),
     Setting {
         environment: &["STATS_PORT"],
         argument: Some(|a| a.stat.is_some()),
         ..setting("stat.listen", Kind::Text, |c| Value::Text(c.stat.listen.to_string()))
     },
+    setting("stat.allow", Kind::List(1, ALLOWED_NETWORKS_MAX), |c| networks(&c.stat.allow)),
     setting("proxy.from", Kind::List(0, ALLOWED_NETWORKS_MAX), |c| networks(&c.proxies)),
     Setting {
         restart: false,

@@ -218,7 +218,11 @@ fn instance(script: &mut Script, wanted: &Wanted) {
     script.step("Commands below use it.", &format!("ADDRESS=$({told})\necho $ADDRESS"));
     let mut open = ports(wanted);
     open.insert(0, port("tcp", SSH, &wanted.admin.to_string()));
-    let stat = if wanted.stat { "8081 is for you as well.\n" } else { "" };
+    let stat = if wanted.stat {
+        "8081 is for you as well, once [stat] allow names your address.\n"
+    } else {
+        ""
+    };
     let udp = match &wanted.udp {
         Some(_) => "1234 is for the one sender: UDP knows no password.",
         None => "1234 stays closed: UDP knows no password. Publish by RTMP with a key.",
