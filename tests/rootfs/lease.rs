@@ -1,5 +1,8 @@
 //! What DHCP says, as a stranger may say it.
 
+use std::fs::{self, File};
+use std::process::Command;
+
 use crate::world::World;
 
 const LEASE: [(&str, &str); 6] = [
@@ -74,4 +77,73 @@ fn a_server_that_says_no_takes_nothing_away() {
     assert!(!no_address.status.success());
     assert!(!world.read("ip").contains("addr"), "{}", world.read("ip"));
     assert_eq!(world.read("run/resolv.conf"), "nameserver 10.0.0.3\n");
+}
+
+/// What `offer` hands on for a lease, as udhcpc calls it.
+fn offered(world: &World, word: &str, lease: &[(&str, &str)]) -> Vec<u8> {
+    let record = world.path("record");
+    let script = world.path("usr/lib/appliance/offer");
+    let status = Command::new("/bin/sh")
+        .args(["-c", "exec /bin/sh \"$0\" \"$1\" 9> \"$2\""])
+        .args([script.as_os_str(), word.as_ref(), record.as_os_str()])
+        .env_clear()
+        .envs([("ROOT", world.path("")), ("TEST_PATH", world.path("programs"))])
+        .envs(lease.iter().copied())
+        .status();
+    assert!(status.is_ok_and(|status| status.success()), "{lease:?}");
+    fs::read(record).expect("a record")
+}
+
+/// What root makes of such records.
+fn taken(world: &World, records: &[u8]) {
+    fs::write(world.path("records"), records).expect("records");
+    let script = world.path("usr/lib/appliance/leases");
+    let status = Command::new("/bin/sh")
+        .args([script.as_os_str(), "eth0".as_ref()])
+        .env_clear()
+        .envs([("ROOT", world.path("")), ("TEST_PATH", world.path("programs"))])
+        .stdin(File::open(world.path("records")).expect("records"))
+        .status();
+    assert!(status.is_ok_and(|status| status.success()));
+}
+
+#[test]
+fn a_lease_comes_to_root_as_a_record_of_a_fixed_length() {
+    let world = world("record");
+    let more = [("mtu", "9001"), ("hostname", "studio")];
+    let record = offered(&world, "bound", &[&LEASE[..], &more[..]].concat());
+    assert_eq!(record.len(), 1024);
+    assert!(offered(&world, "deconfig", &LEASE).is_empty());
+    // The card is root's own choice, whatever the record's user says.
+    let renewed =
+        offered(&world, "renew", &[("interface", "eth9"), ("ip", "10.0.0.9"), ("mask", "8")]);
+    taken(&world, &[record, renewed].concat());
+    let ip = world.read("ip");
+    assert!(ip.contains("addr replace 172.26.3.4/20 broadcast + dev eth0\n"), "{ip}");
+    assert!(ip.contains("addr replace 10.0.0.9/8 broadcast + dev eth0\n"), "{ip}");
+    assert!(ip.contains("link set eth0 mtu 9001\n") && !ip.contains("eth9"), "{ip}");
+    assert_eq!(world.read("hostname"), "studio\n");
+    assert_eq!(world.read("dev/kmsg"), "");
+}
+
+#[test]
+fn a_record_that_is_none_changes_nothing() {
+    let world = world("no-record");
+    let mut endless = vec![b'x'; 3000];
+    endless.extend([0, 0x1b, b'\n']);
+    taken(&world, &endless);
+    let whole = offered(&world, "bound", &LEASE);
+    taken(&world, whole.get(..900).expect("it is longer"));
+    let crafted = format!("{:<1023}.", "reboot\nip=10.0.0.2\nend");
+    taken(&world, crafted.as_bytes());
+    let long = "9".repeat(300);
+    let shell = format!("$(reboot)`reboot`;{long}");
+    let strange =
+        LEASE.map(|(name, value)| (name, if name == "dns" { shell.as_str() } else { value }));
+    taken(&world, &offered(&world, "bound", &strange));
+    let ip = world.read("ip");
+    assert!(ip.contains("172.26.3.4/20") && !ip.contains("10.0.0.2"), "{ip}");
+    assert_eq!(world.read("run/resolv.conf"), "");
+    let said = world.read("dev/kmsg");
+    assert!(said.contains("a record that is none") && !said.contains('\u{1b}'), "{said}");
 }
