@@ -1,5 +1,5 @@
-//! The verbs of the appliance: `streamcaster add-password | as | clock | grow | update | rollback |
-//! confirm | firmware`.
+//! The verbs of the appliance: `streamcaster add-password | as | clock | name-servers | grow | update |
+//! rollback | confirm | firmware`.
 //! Purpose: what a root shell and the system's own scripts say to its clock, its disk and its two
 //! slots. Non-goals: how it is done, which is `system`'s. Bound: an update is never held in memory:
 //! it goes through a piece at a time, from the file or the network to the daemon.
@@ -23,7 +23,7 @@ use streamcaster::system::firmware::slots::Places;
 use streamcaster::system::firmware::socket::is_root;
 use streamcaster::system::logs::{self, LogOptions};
 use streamcaster::system::sandbox::Plan;
-use streamcaster::system::{grow, ntp, rights, settings};
+use streamcaster::system::{grow, name_servers, ntp, rights, settings};
 
 /// Pause between two lines about how far an update is.
 const PROGRESS: Duration = Duration::from_secs(1);
@@ -52,6 +52,12 @@ pub struct Clock {
     #[argh(switch)]
     dry_run: bool,
 }
+
+/// Print the DNS servers that routers advertise by IPv6: a record at once, and one for each change. Made
+/// for the appliance's network; needs no rights.
+#[derive(FromArgs)]
+#[argh(subcommand, name = "name-servers")]
+pub struct NameServers {}
 
 /// Let the appliance's data partition, or the file system on it, take the disk's whole size.
 #[derive(FromArgs)]
@@ -155,6 +161,13 @@ impl Clock {
     pub fn run(self) -> ExitCode {
         Plan::of_clock().enter();
         told(ntp::set(&self.server, self.dry_run).map(Some))
+    }
+}
+
+impl NameServers {
+    /// Listens for good.
+    pub fn run(self) -> ExitCode {
+        told(name_servers::listen(&mut io::stdout()).map(|()| None).map_err(|why| why.to_string()))
     }
 }
 

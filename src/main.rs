@@ -1,5 +1,6 @@
 //! The command line: `streamcaster run | probe | check | hash-password | version`, and the
-//! appliance's `add-password | as | clock | grow | update | rollback | confirm | firmware`.
+//! appliance's `add-password | as | clock | name-servers | grow | update | rollback | confirm |
+//! firmware`.
 
 mod appliance;
 
@@ -44,6 +45,7 @@ enum Verb {
     HashPassword(HashPassword),
     AddPassword(appliance::AddPassword),
     Clock(appliance::Clock),
+    NameServers(appliance::NameServers),
     Grow(appliance::Grow),
     Update(appliance::Update),
     Rollback(appliance::Rollback),
@@ -60,16 +62,16 @@ struct Run {
     /// the data directory (default: ./data)
     #[argh(option, default = "default_data()")]
     data: PathBuf,
-    /// where MPEG-TS comes in, ADDRESS:PORT (default: 0.0.0.0:1234)
+    /// where MPEG-TS comes in, ADDRESS:PORT (default: [::]:1234)
     #[argh(option)]
     udp: Option<String>,
-    /// where RTMP is served, ADDRESS:PORT (default: 0.0.0.0:1935)
+    /// where RTMP is served, ADDRESS:PORT (default: [::]:1935)
     #[argh(option)]
     rtmp: Option<String>,
-    /// where the control page is served, ADDRESS:PORT (default: 0.0.0.0:8080)
+    /// where the control page is served, ADDRESS:PORT (default: [::]:8080)
     #[argh(option)]
     http: Option<String>,
-    /// where /stat is served, ADDRESS:PORT (default: 0.0.0.0:8081)
+    /// where /stat is served, ADDRESS:PORT (default: [::]:8081)
     #[argh(option)]
     stat: Option<String>,
     /// off, error, warn, info, debug or trace (default: info)
@@ -159,6 +161,7 @@ fn main() -> ExitCode {
         Verb::HashPassword(HashPassword {}) => hash_password(),
         Verb::AddPassword(password) => password.run(),
         Verb::Clock(clock) => clock.run(),
+        Verb::NameServers(servers) => servers.run(),
         Verb::Grow(grow) => grow.run(),
         Verb::Update(update) => update.run(),
         Verb::Rollback(rollback) => rollback.run(),

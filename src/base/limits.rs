@@ -473,8 +473,6 @@ pub const TLS_UNSENT_BYTES_MAX: usize = 32 << 10;
 /// A TLS connection of the control port: handshake messages that came in pieces (64 KiB), what is
 /// unsent, a record that was read, keys and state.
 pub const TLS_CONNECTION_BYTES: usize = (64 << 10) + TLS_UNSENT_BYTES_MAX + (18 << 10) + (14 << 10);
-/// Bytes of a piece of a file read and thrown away behind an answer that does not take it.
-pub const UPLOAD_LINGER_BYTES_MAX: usize = 8 << 20;
 /// An update package sent to the control plane: a header of 1 KiB, and what fits into a slot.
 pub const FIRMWARE_REQUEST_BYTES_MAX: u64 = (64 << 20) + 1024;
 /// Orders to the update service at once.
@@ -488,9 +486,12 @@ pub const FIRMWARE_ANSWER_MS_MAX: u64 = 180_000;
 pub const FIRMWARE_LINE_BYTES_MAX: usize = 4 << 10;
 /// What it has written down of the system.
 pub const FIRMWARE_TOLD_BYTES_MAX: u64 = 16 << 10;
-/// Time in which the rest of a package that is refused is read and thrown away: a browser looks
-/// for the answer when it has sent everything.
-pub const FIRMWARE_LINGER_MS_MAX: u64 = 20_000;
+/// Bytes of a file or a package read and thrown away behind an answer that does not take it: a browser
+/// looks for the answer when it has sent everything. As much as a package may have.
+pub const UPLOAD_LINGER_BYTES_MAX: u64 = FIRMWARE_REQUEST_BYTES_MAX;
+/// Time spent on that: a package by 4.5 Mbit/s. A connection that waits for nothing but this makes room
+/// for others.
+pub const UPLOAD_LINGER_MS_MAX: u64 = 120_000;
 
 // ── Passwords and sessions ──────────────────────────────────────────────────────────────────
 /// Memory of a hash that is made here, KiB: argon2id with little memory, as OWASP's password
@@ -764,6 +765,17 @@ pub const DESTINATION_BYTES: usize = VIEWER_BYTES + (8 << 10);
 const _: () = assert!(3 * 8 * BPS_HISTORY_SAMPLES_MAX < 4 << 10);
 /// An HTTP connection in user space, its head and body not counted: both sides of the gate.
 pub const HTTP_CONNECTION_BYTES: usize = 16 << 10;
+
+/// DNS servers that routers may advertise, and those of them that are asked (resolv.conf(5), MAXNS).
+pub const NAME_SERVERS_KNOWN_MAX: usize = 8;
+/// As many as the C library asks.
+pub const NAME_SERVERS_USED_MAX: usize = 3;
+/// Their list on its way to who writes it down: a word, and as many of the longest addresses (RFC 4291,
+/// 2.2) with a card's number.
+pub const NAME_SERVERS_RECORD_BYTES: usize = 160;
+const _: () = assert!(3 + NAME_SERVERS_USED_MAX * (1 + 39 + 1 + 10) < NAME_SERVERS_RECORD_BYTES);
+/// What the kernel tells of one advertisement's option: 255 units of 8 bytes, and its own heads.
+pub const NAME_SERVERS_MESSAGE_BYTES: usize = 4 << 10;
 
 // ── Logs and configuration ──────────────────────────────────────────────────────────────────
 /// Lines the log keeps in memory.

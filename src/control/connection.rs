@@ -15,9 +15,9 @@ use smol::future::{or, Future};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::base::limits::{
-    FIRMWARE_LINGER_MS_MAX, FIRMWARE_REQUEST_BYTES_MAX, HTTP_ANSWER_MS_MAX, HTTP_HEAD_BYTES_MAX,
-    HTTP_HEAD_MS_MAX, HTTP_IDLE_MS_MAX, HTTP_LINGER_BYTES_MAX, HTTP_LINGER_MS_MAX,
-    PROXY_HEADER_MS_MAX, UPLOAD_LINGER_BYTES_MAX,
+    HTTP_ANSWER_MS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_HEAD_MS_MAX, HTTP_IDLE_MS_MAX,
+    HTTP_LINGER_BYTES_MAX, HTTP_LINGER_MS_MAX, PROXY_HEADER_MS_MAX, UPLOAD_LINGER_BYTES_MAX,
+    UPLOAD_LINGER_MS_MAX,
 };
 use crate::control::door::{Allowed, Door, End};
 use crate::control::head::{self, Body, Head, Refusal};
@@ -93,6 +93,9 @@ pub async fn serve(stream: Async<TcpStream>, mut door: Door, behind: Rc<Behind>,
             Err(End::Silent) => return,
             Err(End::Refused(refusal)) => {
                 behind.sources.meter.refuse(door.peer, &refusal);
+                if refusal == Refusal::BodyTooLarge {
+                    client.linger_for_a_body();
+                }
                 client.refuse(refusal).await;
                 break;
             }
@@ -195,7 +198,7 @@ impl Client {
         let body = match head.body {
             Body::Whole(length) => self.read_body(length, head.expects_continue).await?,
             Body::Piece(_) => {
-                self.linger_bytes = UPLOAD_LINGER_BYTES_MAX;
+                self.linger_for_a_body();
                 Vec::new()
             }
         };
@@ -222,10 +225,6 @@ impl Client {
         door: Door,
         sources: &Sources,
     ) -> io::Result<()> {
-        if let Stream::Firmware(_) = stream {
-            self.linger_bytes = usize::try_from(FIRMWARE_REQUEST_BYTES_MAX).unwrap_or(usize::MAX);
-            self.linger_ms = FIRMWARE_LINGER_MS_MAX;
-        }
         let mut carrier =
             Carrier::new(&mut self.wire, &mut self.input, expects_continue, door.peer);
         match stream::serve(stream, &mut carrier, sources).await? {
@@ -311,6 +310,12 @@ impl Client {
         let _ = self.send(&[&answer]).await;
     }
 
+    /// A body that is not taken is on its way, and its sender may look for the answer behind it.
+    fn linger_for_a_body(&mut self) {
+        self.linger_bytes = usize::try_from(UPLOAD_LINGER_BYTES_MAX).unwrap_or(usize::MAX);
+        self.linger_ms = UPLOAD_LINGER_MS_MAX;
+    }
+
     /// Closes so that the last answer arrives: a close with unread bytes pending would be a
     /// reset, and a reset throws away what the client has not read (RFC 9112, 9.6).
     async fn linger(&mut self) {
@@ -321,9 +326,10 @@ impl Client {
             let mut piece = [0; 4096];
             let mut bytes = 0;
             while bytes < self.linger_bytes {
-                match self.wire.read(&mut piece).await {
-                    Ok(0) | Err(_) => return,
-                    Ok(taken) => bytes += taken,
+                // One that sends nothing for so long has sent all, or is gone.
+                match within(HTTP_IDLE_MS_MAX, self.wire.read(&mut piece)).await {
+                    Some(Ok(taken @ 1..)) => bytes += taken,
+                    _ => return,
                 }
             }
         };

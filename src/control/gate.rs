@@ -35,7 +35,7 @@ use crate::control::tls::Tls;
 use crate::control::wire::Wire;
 use crate::system::clock;
 use crate::system::proxy::Proxies;
-use crate::system::sockets::source;
+use crate::system::sockets::{canonical, source};
 
 /// Pause after a failed accept: no descriptor is left, or the like. It passes.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -89,6 +89,7 @@ async fn accept(
     loop {
         match listener.accept().await {
             Ok((stream, from)) => {
+                let from = canonical(from);
                 if errors.since().is_some() {
                     if let Some(over) = errors.over(clock::mono()) {
                         log::info!("control: connections are accepted again ({over})");
@@ -119,7 +120,7 @@ fn admit(
     let _ = stream.get_ref().set_nodelay(true);
     let mut door = Door::new(port, from.ip(), &house.behind.proxies);
     // Unknown, no address is this machine's own.
-    door.local = stream.get_ref().local_addr().ok().map(|local| local.ip());
+    door.local = stream.get_ref().local_addr().ok().map(|local| canonical(local).ip());
     if !door.is_proxy() && !house.behind.allowed.has(&door) {
         // Closed without a word: nothing of such a client is read.
         let why = format!("its network is not in [{}] allow", port.name());
@@ -127,7 +128,7 @@ fn admit(
         return;
     }
     // Whom a proxy's connection is for is not known yet.
-    let has_share = !door.is_proxy() && !from.ip().to_canonical().is_loopback();
+    let has_share = !door.is_proxy() && !from.ip().is_loopback();
     if house.make_room(source(from.ip()), has_share) {
         let id = house.ticket();
         let chair = Chair { house: Rc::clone(house), id };

@@ -1,5 +1,7 @@
 //! The machine's figures as `/api/status` tells them. What could not be read is null.
 
+use std::net::IpAddr;
+
 use serde::Serialize;
 
 use crate::control::api::Moment;
@@ -25,6 +27,8 @@ pub struct Machine {
     net_bps_in: Option<u64>,
     net_bps_out: Option<u64>,
     sandbox: Option<Sandbox>,
+    /// By which it speaks to others: of IPv4, of IPv6.
+    addresses: Vec<IpAddr>,
 }
 
 /// What this program has confined itself to.
@@ -64,5 +68,6 @@ pub fn machine(moment: Moment) -> Machine {
         net_bps_in: seen.network.map(|network| network.bps_in),
         net_bps_out: seen.network.map(|network| network.bps_out),
         sandbox: in_force().map(sandbox),
+        addresses: seen.addresses.into_iter().flatten().collect(),
     }
 }

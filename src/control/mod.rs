@@ -75,7 +75,7 @@ use std::time::Duration;
 
 use async_io::Async;
 use smol::channel::Sender;
-use socket2::SockRef;
+use socket2::Type;
 
 use crate::base::limits::{HTTP_SOCKET_BUFFER_BYTES, HTTP_WORKERS, THREAD_STACK_BYTES};
 use crate::control::door::Allowed;
@@ -89,6 +89,7 @@ use crate::system::machine::Gauges;
 use crate::system::proxy::Proxies;
 use crate::system::settings::Settings;
 use crate::system::snapshot::Board;
+use crate::system::sockets;
 use auth::calls::StoreHash;
 use auth::Auth;
 use events::Newsroom;
@@ -250,14 +251,19 @@ fn spawn(
     thread::Builder::new().name(name).stack_size(THREAD_STACK_BYTES).spawn(body).map(drop)
 }
 
-/// Binds a port; the standard library sets SO_REUSEADDR. What is accepted inherits the buffers.
+/// Connections the kernel keeps for us until they are accepted.
+const BACKLOG: i32 = 128;
+
+/// Binds a port. What is accepted inherits the buffers.
 fn listen(what: &str, address: SocketAddr) -> io::Result<Async<TcpListener>> {
     let explain = |e: io::Error| {
         io::Error::new(e.kind(), format!("cannot listen on {address} for {what}: {e}"))
     };
-    let listener = TcpListener::bind(address).map_err(explain)?;
-    let socket = SockRef::from(&listener);
-    socket.set_send_buffer_size(HTTP_SOCKET_BUFFER_BYTES).map_err(explain)?;
-    socket.set_recv_buffer_size(HTTP_SOCKET_BUFFER_BYTES).map_err(explain)?;
-    Async::new(listener).map_err(explain)
+    let listener = sockets::bind(address, Type::STREAM, |socket| {
+        socket.set_reuse_address(true)?;
+        socket.set_send_buffer_size(HTTP_SOCKET_BUFFER_BYTES)?;
+        socket.set_recv_buffer_size(HTTP_SOCKET_BUFFER_BYTES)
+    });
+    let listener = listener.and_then(|socket| socket.listen(BACKLOG).map(|()| socket));
+    Async::new(TcpListener::from(listener.map_err(explain)?)).map_err(explain)
 }

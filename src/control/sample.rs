@@ -1,5 +1,7 @@
 //! A snapshot of a programme in full swing, for tests: what its neighbours would tell.
 
+use std::net::{IpAddr, Ipv4Addr};
+
 use crate::base::time::{Mono, Utc};
 use crate::codec::access_unit::{AacConfig, AvcConfig, ConfigRecord};
 use crate::control::api::Moment;
@@ -41,6 +43,8 @@ pub const MOMENT: Moment = Moment {
             is_read_only: false,
         }),
         disk_warning: None,
+        addresses: [Some(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7))), None],
+        is_clock_unset: false,
         network: Some(NetworkRates { bps_in: 3_300_000, bps_out: 9_900_000 }),
     },
     thresholds: Thresholds::DEFAULT,

@@ -5,7 +5,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io::{self, ErrorKind};
-use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::net::{SocketAddr, UdpSocket};
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -26,7 +26,7 @@ use crate::system::config::UdpConfig;
 use crate::system::reactor::{Sleep, Watched};
 use crate::system::reason::{ReasonWatch, Why};
 use crate::system::snapshot::{text, TsStream, UdpStatus};
-use crate::system::sockets::udp_drops;
+use crate::system::sockets::{canonical, udp_drops};
 use crate::ts::demux::{Demux, StreamInfo};
 use crate::ts::plausible::is_plausible;
 
@@ -226,7 +226,7 @@ impl UdpInput {
                 match socket.try_read(|socket| socket.recv_from(buffer)) {
                     Ok((len, from)) => {
                         let datagram = buffer.get(..len).unwrap_or_default();
-                        self.datagram(&mut state, datagram, from, now, sink);
+                        self.datagram(&mut state, datagram, canonical(from), now, sink);
                     }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                     Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -250,7 +250,7 @@ impl UdpInput {
         now: Mono,
         sink: &mut SourceSink<'_>,
     ) {
-        let address = canonical(from.ip());
+        let address = from.ip();
         if !self.config.allow.iter().any(|network| network.contains(address)) {
             state.refused_network += 1;
             state.stranger = Some(from);
@@ -438,9 +438,4 @@ impl State {
             }
         }
     }
-}
-
-/// The address itself when an IPv4 sender reaches a dual-stack socket.
-fn canonical(address: IpAddr) -> IpAddr {
-    address.to_canonical()
 }

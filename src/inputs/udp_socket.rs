@@ -4,20 +4,19 @@
 use std::io;
 use std::net::IpAddr;
 
-use socket2::{Domain, InterfaceIndexOrAddress, Protocol, Socket, Type};
+use socket2::{InterfaceIndexOrAddress, Socket, Type};
 
 use crate::system::config::{Interface, UdpConfig};
+use crate::system::sockets;
 
 /// Opens it as the configuration says.
 pub(super) fn open(config: &UdpConfig) -> io::Result<Socket> {
     let listen = config.listen;
-    let socket = Socket::new(Domain::for_address(listen), Type::DGRAM, Some(Protocol::UDP))?;
-    socket.set_recv_buffer_size(config.receive_buffer_bytes)?;
-    if listen.ip().is_multicast() {
+    let socket = sockets::bind(listen, Type::DGRAM, |socket| {
+        socket.set_recv_buffer_size(config.receive_buffer_bytes)?;
         // Several receivers of one group may live on a host; a unicast port belongs to one.
-        socket.set_reuse_address(true)?;
-    }
-    socket.bind(&listen.into())?;
+        socket.set_reuse_address(listen.ip().is_multicast())
+    })?;
     if listen.ip().is_multicast() {
         join(&socket, listen.ip(), config.interface.as_ref())?;
     }

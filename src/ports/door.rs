@@ -13,7 +13,7 @@ use std::time::Duration;
 use log::{info, warn};
 use smol::future::{yield_now, FutureExt};
 use smol::Task;
-use socket2::{Domain, Protocol, SockRef, Socket, Type};
+use socket2::{SockRef, Type};
 
 use crate::base::events::Condition;
 use crate::base::limits::{
@@ -25,7 +25,7 @@ use crate::system::clock;
 use crate::system::config::{Network, RtmpConfig};
 use crate::system::proxy::{Client, Proxies};
 use crate::system::reactor::{Sleep, Watched};
-use crate::system::sockets::descriptors_max;
+use crate::system::sockets::{self, canonical, descriptors_max};
 
 use super::admission::{Admission, Ticket, Turn};
 use super::proxied::{named, named_already, Unnamed};
@@ -114,11 +114,11 @@ impl Door {
     /// Binds the port.
     pub(super) fn bind(config: &RtmpConfig, proxies: Proxies) -> io::Result<Door> {
         let listen = config.listen;
-        let socket = Socket::new(Domain::for_address(listen), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_reuse_address(true)?;
-        // What is accepted inherits it, and the window scale that comes of it.
-        socket.set_recv_buffer_size(RTMP_ARRIVAL_BUFFER_BYTES)?;
-        socket.bind(&listen.into())?;
+        let socket = sockets::bind(listen, Type::STREAM, |socket| {
+            socket.set_reuse_address(true)?;
+            // What is accepted inherits it, and the window scale that comes of it.
+            socket.set_recv_buffer_size(RTMP_ARRIVAL_BUFFER_BYTES)
+        })?;
         socket.listen(BACKLOG)?;
         let listener = Watched::new(TcpListener::from(socket))?;
         let listen = listener.get_ref().local_addr()?;
@@ -296,7 +296,7 @@ impl Door {
                         let undecided = self.admission.borrow().undecided();
                         // One that cannot be confined is dropped, and closed thereby.
                         if undecided < RTMP_ROOMY_MAX || confine(&socket).is_ok() {
-                            self.arrive(socket, peer);
+                            self.arrive(socket, canonical(peer));
                         }
                     }
                     Err(error) if error.kind() == ErrorKind::WouldBlock => break,

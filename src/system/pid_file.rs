@@ -6,7 +6,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 
 use rustix::fs::{flock, FlockOperation};
@@ -61,11 +61,11 @@ fn lock(state: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// The address at which this machine itself reaches what listens there.
+/// The address at which this machine itself reaches what listens there. `[::]` takes IPv4 too, and
+/// 127.0.0.1 is there where IPv6 is off.
 pub fn reachable(listen: SocketAddr) -> SocketAddr {
     let ip = match listen.ip() {
-        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
         ip => ip,
     };
     SocketAddr::new(ip, listen.port())
@@ -124,7 +124,7 @@ mod tests {
     #[test]
     fn what_listens_everywhere_is_reached_on_loopback() {
         for (listen, reached) in
-            [("[::]:1", "[::1]:1"), ("0.0.0.0:1", "127.0.0.1:1"), ("10.0.0.1:2", "10.0.0.1:2")]
+            [("[::]:1", "127.0.0.1:1"), ("0.0.0.0:1", "127.0.0.1:1"), ("10.0.0.1:2", "10.0.0.1:2")]
         {
             assert_eq!(reachable(listen.parse().unwrap()), reached.parse().unwrap());
         }

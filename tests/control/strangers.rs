@@ -273,3 +273,20 @@ fn stopping_frees_the_ports_and_ends_connections() {
     let options = options(http, stat, Board::default());
     assert!(start(options).is_ok(), "the ports are free again at once");
 }
+
+#[test]
+fn both_families_reach_one_port_and_each_of_them_is_this_machine() {
+    let board = Board::default();
+    board.publish(snapshot());
+    let everywhere: SocketAddr = "[::]:0".parse().expect("an address");
+    let control = start(options(everywhere, everywhere, board)).expect("two free ports");
+    for (http, host) in [("127.0.0.1", "127.0.0.1"), ("::1", "[::1]"), ("127.0.0.1", "localhost")] {
+        let to = SocketAddr::new(http.parse().expect("an address"), control.http().port());
+        // A machine without IPv6 has only the first.
+        let Ok(mut stream) = TcpStream::connect(to) else { continue };
+        let head = format!("GET /api/status HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).expect("sent");
+        let answer = String::from_utf8_lossy(&rest(&mut stream)).into_owned();
+        assert_eq!(status(&answer), 200, "{to}: {answer}");
+    }
+}

@@ -89,5 +89,5 @@ macro_rules! replays {
 
 replays!(
     ts flv mkv programme chunks server publish client amf url config http api mp4 firmware rechunk
-    preview playout partitions remux switcher proxy
+    preview playout partitions remux switcher proxy name_servers
 );

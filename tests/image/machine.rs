@@ -40,10 +40,38 @@ pub enum Firmware {
 pub enum Card {
     /// There is a network, which gives addresses.
     Plugged,
+    /// There is a network of IPv6 alone, and on it somebody whose frames go to the first address, from
+    /// the second.
+    Ipv6 {
+        /// Both.
+        wire: (SocketAddr, SocketAddr),
+    },
     /// There is a card, and no link until somebody plugs it in.
     Unplugged,
     /// There is no card.
     Absent,
+}
+
+impl Card {
+    /// What QEMU connects: `net` is the card's.
+    fn networks(self, [http, rtmp, stat, udp]: [SocketAddr; 4]) -> Vec<String> {
+        match self {
+            Card::Absent => Vec::new(),
+            Card::Plugged | Card::Unplugged => vec![format!(
+                "user,id=net,hostfwd=tcp:{http}-:8080,hostfwd=tcp:{rtmp}-:1935,\
+                 hostfwd=tcp:{stat}-:8081,hostfwd=udp:{udp}-:1234"
+            )],
+            // QEMU forwards no port to an address of IPv6. What is asked of the network's second host
+            // comes to this one's loopback.
+            Card::Ipv6 { wire: (to, from) } => vec![
+                "user,id=user,ipv4=off,ipv6=on,ipv6-prefix=fd00:5c::".to_owned(),
+                format!("socket,id=wire,udp={to},localaddr={from}"),
+                "hubport,id=hub0,hubid=0,netdev=user".to_owned(),
+                "hubport,id=hub1,hubid=0,netdev=wire".to_owned(),
+                "hubport,id=net,hubid=0".to_owned(),
+            ],
+        }
+    }
 }
 
 /// What a machine is made of.
@@ -213,12 +241,11 @@ impl Machine {
         qemu.args(["-m", &parts.memory_mb.to_string(), "-rtc", &format!("base={}", parts.clock)]);
         qemu.args(["-display", "none", "-no-user-config", "-nodefaults", "-serial", "stdio"]);
         qemu.arg("-monitor").arg(format!("unix:{},server=on,wait=off", monitor.display()));
+        for network in parts.card.networks([http, rtmp, stat, udp]) {
+            qemu.args(["-netdev", &network]);
+        }
         if parts.card != Card::Absent {
-            let network = format!(
-                "user,id=net,hostfwd=tcp:{http}-:8080,hostfwd=tcp:{rtmp}-:1935,\
-                 hostfwd=tcp:{stat}-:8081,hostfwd=udp:{udp}-:1234"
-            );
-            qemu.args(["-netdev", &network, "-device", "virtio-net-pci,netdev=net,id=card"]);
+            qemu.args(["-device", "virtio-net-pci,netdev=net,id=card"]);
         }
         // As on a real machine: a card nobody looks at, and a watchdog.
         qemu.args(["-device", "virtio-rng-pci", "-device", "VGA", "-device", "i6300esb"]);
@@ -346,6 +373,11 @@ impl Machine {
     /// What the page answers to everybody; nothing while nobody does.
     pub fn get(&self, path: &str) -> Option<String> {
         self.ask("GET", path, "", "")
+    }
+
+    /// What the page answers to somebody without any right.
+    pub fn say(&self, method: &str, path: &str, body: &str) -> Option<String> {
+        self.ask(method, path, "", body)
     }
 
     /// What the page answers to whoever knows the password of [`Disk::open`].

@@ -2,15 +2,17 @@
 //! BIOS and UEFI, with a whole slot, a damaged one, and none.
 #![cfg(test)]
 
-use test_support::peers::{child, media, player, processor, sender, wait, whole};
+use test_support::peers::{child, media, player, processor, program, sender, wait, whole};
 use test_support::tools::xtask;
 
 mod data;
 mod firmware;
 mod grow;
 mod hardening;
+mod ipv6;
 mod machine;
 mod network;
+mod router;
 mod service;
 mod shell;
 mod stream;

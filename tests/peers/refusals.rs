@@ -1,6 +1,7 @@
 //! What is refused, and how: a wrong configuration, a wrong key, a publisher, a stranger.
 
 use std::fs;
+use std::net::SocketAddr;
 use std::process::Command;
 
 use crate::child::output_of;
@@ -8,6 +9,7 @@ use crate::machine;
 use crate::media::{Media, SMALL};
 use crate::player::Player;
 use crate::program::{command, Folder, Program};
+use crate::sender::{Schedule, Sender};
 use crate::wait::{self, seconds};
 
 /// Runs a subcommand on a config.toml; whether it ended well, and what it printed.
@@ -112,4 +114,26 @@ fn a_publisher_is_refused_politely() {
     let got = player.video_frames();
     assert!(wait::holds(seconds(5), || player.video_frames() > got), "{}", program.told());
     program.assert_well();
+}
+
+/// The default of all ports, `[::]`: an IPv4 peer is shown and judged as one.
+#[test]
+fn both_families_come_by_one_port_and_ipv4_is_shown_as_it_is() {
+    let media = Media::of(SMALL);
+    // Only IPv4's loopback may send; neither may publish by any other way.
+    let config = "[input.udp]\nallow = [\"127.0.0.1\"]\n";
+    let everywhere =
+        ["--udp", "[::]:0", "--rtmp", "[::]:0", "--http", "[::]:0", "--stat", "[::]:0"];
+    let program = Program::start_with(config, &everywhere, &[]);
+    let at = |port: u16| SocketAddr::from(([127, 0, 0, 1], port));
+    let sender = Sender::start(Schedule::of(&media.path), at(program.udp.port()));
+    program.wait_on_air("udp", seconds(20));
+    let player = Player::start(at(program.rtmp.port()), "stream");
+    assert!(wait::holds(seconds(10), || player.video_frames() > 0), "{}", program.told());
+    let shown = program.status().to_string();
+    for address in ["\"address\":\"127.0.0.1", "\"sender\":\"127.0.0.1"] {
+        assert!(shown.contains(address), "{address}: {shown}");
+    }
+    assert!(!program.told().contains("::ffff:"), "{}", program.told());
+    sender.stop();
 }

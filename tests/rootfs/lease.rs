@@ -43,7 +43,20 @@ fn what_is_no_number_address_or_name_is_left_out() {
         ("70", "a;reboot"),
         ("99999999999999999999", "-F /etc/shadow"),
         ("$(reboot)", "a\nb"),
-        ("", ""),
+        ("", "bad"),
+        ("1e3", "localhost.localdomain"),
+        ("0x500", "10.0.0.9"),
+        ("1279", "-F"),
+        ("9217", "a-"),
+        ("-1", "a-.b"),
+        ("1500 1400", "a..b"),
+        ("", ".a"),
+        ("", "a."),
+        ("", "a_b"),
+        ("", "a/../b"),
+        ("", &"a".repeat(64)),
+        ("", &vec!["a".repeat(60); 5].join(".")),
+        ("", "\u{1b}[2J"),
     ] {
         let world = world("strange-lease");
         let strange = [
@@ -54,6 +67,7 @@ fn what_is_no_number_address_or_name_is_left_out() {
             ("mask", "8; reboot"),
             ("router", "`reboot` 10.0.0.1 ../x"),
             ("dns", "$(reboot) 192.0.2.1;reboot 10.0.0.3"),
+            ("ntpsrv", "-d 10.0.0.256 224.0.1.1 127.0.0.1 1.2.3 1.2.3.4.5 010.0.0.1 10.0.0.4"),
         ];
         let output = world.run("lease", &["bound"], &strange);
         assert!(output.status.success(), "{output:?}");
@@ -63,6 +77,7 @@ fn what_is_no_number_address_or_name_is_left_out() {
         assert!(ip.contains("default via 10.0.0.1 "), "{ip}");
         assert_eq!(world.read("hostname"), "");
         assert!(world.read("run/resolv.conf").starts_with("nameserver 10.0.0.3\noptions "));
+        assert_eq!(world.read("run/appliance/ntp"), "10.0.0.4\n");
     }
 }
 
@@ -146,4 +161,91 @@ fn a_record_that_is_none_changes_nothing() {
     assert_eq!(world.read("run/resolv.conf"), "");
     let said = world.read("dev/kmsg");
     assert!(said.contains("a record that is none") && !said.contains('\u{1b}'), "{said}");
+}
+
+#[test]
+fn a_name_has_the_shape_of_one() {
+    for (name, own) in [
+        ("studio-1", "studio-1"),
+        ("badge", "badge"),
+        ("a.bad", "a"),
+        ("9to5.example", "9to5"),
+        ("xn--nxasmq6b.example.com", "xn--nxasmq6b"),
+        (&"a".repeat(63), &"a".repeat(63)),
+    ] {
+        let world = world("named-lease");
+        let lease = [&LEASE[..], &[("hostname", name)]].concat();
+        assert!(world.run("lease", &["bound"], &lease).status.success());
+        assert_eq!(world.read("hostname"), format!("{own}\n"));
+    }
+}
+
+/// A machine with one card, whose DHCP client ends the script that runs it, as does the pause before
+/// routers are listened to again.
+fn with_a_card(name: &str, record: &str) -> World {
+    let world = world(name);
+    world.write("sys/class/net/eth0/device/vendor", "x\n");
+    for (family, card) in [("ipv4", "all"), ("ipv4", "eth0"), ("ipv6", "lo"), ("ipv6", "eth0")] {
+        world.write(&format!("proc/sys/net/{family}/conf/{card}/accept_redirects"), "1\n");
+    }
+    let calls = world.path("dhcp").display().to_string();
+    world.program("udhcpc", &format!("echo \"$*\" >> {calls}\nexec kill -TERM $PPID"));
+    world.program(
+        "sleep",
+        "[ \"$1\" != 5 ] || exec kill -TERM $PPID\nexec /bin/busybox sleep \"$1\"",
+    );
+    world.program(
+        "streamcaster",
+        &format!(
+            "case $1 in\nname-servers) printf '%s' '{record}' ;;\nas) shift 4; exec \"$@\" ;;\nesac"
+        ),
+    );
+    world
+}
+
+/// As `streamcaster name-servers` writes it.
+fn record(words: &str) -> String {
+    format!("{words:<159}\n")
+}
+
+#[test]
+fn routers_name_servers_beside_dhcp_and_no_card_takes_redirects() {
+    let both = [record("dns"), record("dns fe80::1%2 fd00::53")].concat();
+    let world = with_a_card("routers", &both);
+    assert!(world.run("network", &[], &[]).status.success());
+    for path in ["ipv4/conf/all", "ipv4/conf/eth0", "ipv6/conf/lo", "ipv6/conf/eth0"] {
+        assert_eq!(world.read(&format!("proc/sys/net/{path}/accept_redirects")), "0\n", "{path}");
+    }
+    assert!(world.read("ip").contains("link set eth0 up"), "{}", world.read("ip"));
+    assert!(world.read("dhcp").starts_with("-f -R -i eth0 "), "{}", world.read("dhcp"));
+    let options = "options timeout:2 attempts:2\n";
+    let own = "nameserver fe80::1%2\nnameserver fd00::53\n";
+    assert_eq!(world.read("run/resolv.conf"), format!("{own}{options}"));
+    // Two of DHCP's and one of the routers', whichever comes first.
+    assert!(world.run("lease", &["bound"], &LEASE).status.success());
+    let both = "nameserver 172.26.0.2\nnameserver 172.26.0.3\nnameserver fe80::1%2\n";
+    assert_eq!(world.read("run/resolv.conf"), format!("{both}{options}"));
+    assert!(world.run("network", &[], &[]).status.success());
+    assert_eq!(world.read("run/resolv.conf"), format!("{both}{options}"));
+}
+
+#[test]
+fn what_is_said_of_routers_is_taken_by_its_shape_and_a_record_at_a_time() {
+    for words in [
+        "nameserver fd00::1",
+        "dns $(reboot) ;reboot `reboot` -F /etc/shadow * 10.0.0.1 fd00::1;x FD00::1 g::1 %2 ::1%",
+        "dns fd00::1\nnameserver fd00::2",
+        &format!("dns {}", "a:".repeat(70)),
+        &"x".repeat(159),
+        &"x".repeat(70_000),
+    ] {
+        let world = with_a_card("strange-routers", &record(words));
+        assert!(world.run("network", &[], &[]).status.success());
+        let conf = world.read("run/resolv.conf");
+        // Whatever stands between them, addresses are all that is taken.
+        let taken = "nameserver fd00::1\nnameserver fd00::2\noptions timeout:2 attempts:2\n";
+        let expected = if words.contains('\n') { taken } else { "" };
+        assert_eq!(conf, expected, "{words:?}");
+        assert!(world.path("dhcp").exists(), "{words:?}: no card comes up");
+    }
 }

@@ -77,6 +77,7 @@ function show(state) {
   list(byId("meters"), metersOf(state, state.checks), (one) => one.name, makeMeter, showMeter);
   const { machine: m, memory } = state;
   const items = [];
+  if (m?.addresses?.length) items.push([t("addresses"), m.addresses.join(" · ")]);
   if (m?.net_bps_in != null) items.push([t("net_in"), rate(m.net_bps_in)], [t("net_out"), rate(m.net_bps_out)]);
   if (m?.load != null) items.push([t("load"), [m.load].flat().map((n) => number(n, 2)).join(" / ")]);
   items.push([t("resident"), size(memory.resident_bytes)], [t("heap_peak"), size(memory.heap_peak_bytes)],

@@ -18,7 +18,7 @@ mod tls;
 mod values;
 
 use std::ffi::OsString;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -149,8 +149,9 @@ pub struct LogConfig {
     pub files: usize,
 }
 
+/// IPv4 and IPv6 (`sockets::bind`).
 const fn everywhere(port: u16) -> SocketAddr {
-    SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port)
+    SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port)
 }
 
 impl Default for ProgrammeConfig {

@@ -382,7 +382,7 @@ fn wrong_arguments_are_told() {
 fn two_servers_cannot_have_one_port() {
     assert_eq!(
         from_variables(&[("HTTP_PORT", "8081")]).unwrap_err(),
-        "environment HTTP_PORT=8081: expected a port of its own, [stat] listen uses 0.0.0.0:8081 \
+        "environment HTTP_PORT=8081: expected a port of its own, [stat] listen uses [::]:8081 \
          already"
     );
     let text = "[stat]\nlisten = \"127.0.0.1:9\"\n[http]\nlisten = \"[::]:9\"\n";

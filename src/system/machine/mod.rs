@@ -10,6 +10,7 @@ mod proc;
 
 use std::fs;
 use std::io;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
@@ -19,11 +20,14 @@ use rustix::fs::StatVfsMountFlags;
 
 use crate::base::limits::{MACHINE_SAMPLE_MS, THREAD_STACK_BYTES};
 use crate::base::time::Mono;
-use crate::system::clock;
+use crate::system::{clock, sockets};
 use history::{History, Sample};
 
 pub use notice::DiskWarning;
 pub use proc::MemoryBytes;
+
+/// The file by which the appliance says that its clock is not set (`rootfs/usr/lib/appliance/clock`).
+const CLOCK_UNSET: &str = "clock.warning";
 
 /// The machine as it was last seen. What could not be read is `None`.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -46,6 +50,10 @@ pub struct MachineStatus {
     pub disk_warning: Option<DiskWarning>,
     /// Bit rates over all networks but loopback.
     pub network: Option<NetworkRates>,
+    /// The addresses by which it speaks to others, of IPv4 and IPv6.
+    pub addresses: [Option<IpAddr>; 2],
+    /// An appliance's clock that no time server has answered for since its start.
+    pub is_clock_unset: bool,
 }
 
 /// How processors were used over a time.
@@ -156,8 +164,8 @@ impl Gauges {
         cell.machine.disk_warning = DiskWarning::read(appliance);
         drop(cell);
         let (machine, disk) = (Arc::clone(gauges.shared()), Arc::clone(gauges.shared()));
-        let data = data.to_owned();
-        spawn("machine", move || look_at_machine(&machine))?;
+        let (data, clock) = (data.to_owned(), appliance.join(CLOCK_UNSET));
+        spawn("machine", move || look_at_machine(&machine, &clock))?;
         spawn("machine-disk", move || look_at_disk(&disk, &data))?;
         Ok(gauges)
     }
@@ -183,16 +191,18 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
     thread.spawn(work).map(drop)
 }
 
-fn look_at_machine(shared: &Shared) {
+fn look_at_machine(shared: &Shared, clock_unset: &Path) {
     let mut history = History::default();
     loop {
         let sample = read_sample();
         let cpu = history.add(sample);
         let memory = proc_file("meminfo").and_then(|text| proc::memory(&text));
         let load = proc_file("loadavg").and_then(|text| proc::load(&text));
+        let (addresses, is_clock_unset) = (sockets::own_addresses(), clock_unset.exists());
         let mut cell = shared.lock();
         let MachineStatus { disk, disk_warning, .. } = cell.machine;
-        cell.machine = MachineStatus { load, memory, disk, disk_warning, ..cpu };
+        let seen = MachineStatus { load, memory, addresses, is_clock_unset, ..cpu };
+        cell.machine = MachineStatus { disk, disk_warning, ..seen };
         drop(cell);
         if !shared.wait() {
             return;
@@ -259,6 +269,7 @@ mod tests {
         let appliance = std::env::temp_dir().join(format!("gauges-{}", std::process::id()));
         fs::create_dir_all(&appliance).expect("a folder");
         fs::write(appliance.join("data.warning"), "it was mended\n").expect("a file");
+        fs::write(appliance.join(CLOCK_UNSET), "not set\n").expect("a file");
         let gauges = Gauges::start(Path::new("/"), &appliance, 7).expect("threads");
         let seen = |gauges: &Gauges| {
             let machine = gauges.machine();
@@ -271,6 +282,7 @@ mod tests {
         fs::remove_dir_all(&appliance).expect("our own folder");
         let machine = gauges.machine();
         assert_eq!(machine.disk_warning, DiskWarning::of("it was mended"));
+        assert!(machine.is_clock_unset);
         assert!(machine.disk.is_some_and(|disk| disk.total_bytes > 0), "{machine:?}");
         assert!(machine.memory.is_some_and(|m| m.total >= m.available), "{machine:?}");
         assert!(machine.cores.is_some_and(|cores| cores > 0), "{machine:?}");

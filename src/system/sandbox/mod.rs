@@ -54,6 +54,7 @@ impl Plan {
         rules.extend(files::of_resolver());
         rules.extend(files::of_itself(restarts));
         rules.push(Rule::new(appliance, May::Read));
+        rules.push(Rule::new(runtime::FOLDER, May::Write));
         rules.push(Rule::new("/proc", May::Read));
         rules.push(Rule::new(std::env::temp_dir(), May::Meet));
         rules.dedup();

@@ -46,6 +46,8 @@ const MOMENT: Moment = Moment {
         disk: None,
         network: None,
         disk_warning: None,
+        addresses: [None; 2],
+        is_clock_unset: false,
     },
     thresholds: Thresholds::DEFAULT,
     name: None,

@@ -10,6 +10,7 @@ mod files;
 mod firmware;
 mod http;
 mod mp4;
+mod name_servers;
 mod partitions;
 mod playout;
 mod preview;
@@ -27,7 +28,7 @@ mod url;
 pub type Target = fn(&[u8]);
 
 /// Every target, by the name of its folders below `seeds` and `crashers`.
-pub const TARGETS: [(&str, Target); 22] = [
+pub const TARGETS: [(&str, Target); 23] = [
     ("ts", ts::run),
     ("flv", files::flv),
     ("mkv", files::mkv),
@@ -50,4 +51,5 @@ pub const TARGETS: [(&str, Target); 22] = [
     ("remux", remux::run),
     ("switcher", switcher::run),
     ("proxy", proxy::run),
+    ("name_servers", name_servers::run),
 ];
