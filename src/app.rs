@@ -121,7 +121,7 @@ pub fn run(
     let (desk, inbox) = commands::channel();
     let (previews, asked) = preview::channel();
     let plane = Plane::bind(config, data, library.clone(), inbox, asked)?;
-    let auth = Arc::new(front::who_may(config, &data.join("state"))?);
+    let auth = Arc::new(front::who_may(config, data)?);
     let (settings, wishes) = Settings::new(data, environment, arguments, config.clone());
     let options = ControlOptions {
         http: config.http.listen,

@@ -11,13 +11,17 @@ use crate::control::auth::calls::{NotStored, StoreHash};
 use crate::control::auth::{self, Auth, Code};
 use crate::system::clock;
 use crate::system::config::Config;
+use crate::system::runtime;
 use crate::system::settings::{EditError, Settings, SettingsError};
 use crate::system::terminal;
 
 /// Who may use the control page. Without the probe's token the program goes on: the probe then
 /// asks as a stranger.
-pub fn who_may(config: &Config, state: &Path) -> Result<Auth, StartError> {
-    let probe = auth::issue_probe_token(state);
+pub fn who_may(config: &Config, data: &Path) -> Result<Auth, StartError> {
+    let state = &data.join("state");
+    // A first start's folder is not there yet, and has no name before.
+    let _ = std::fs::create_dir_all(data);
+    let probe = auth::issue_probe_token(state, runtime::own_token(data).as_deref());
     let probe = probe.map_err(|error| {
         warn!("state/{} cannot be written: {error}", auth::PROBE_TOKEN_FILE);
     });

@@ -106,6 +106,45 @@ fn bytes(length: usize) -> Vec<u8> {
     std::iter::repeat_with(|| random.u8(..)).take(length).collect()
 }
 
+/// More than all buffers on the way hold together.
+const LONG_BYTES: usize = 20 << 20;
+
+/// A browser, and many a script, looks for the answer when it has sent everything.
+#[test]
+fn an_upload_that_is_refused_has_its_answer_though_its_sender_reads_last() {
+    let house = House::new("refused-long");
+    let octets = "Content-Type: application/octet-stream\r\n";
+    let wrong = "Authorization: Bearer 0123456789abcdef0123456789abcdef\r\n";
+    for (what, head, expected) in [
+        ("a package of nobody's", format!("POST /api/firmware HTTP/1.1\r\n{octets}"), 401),
+        ("a package, a wrong key", format!("POST /api/firmware HTTP/1.1\r\n{octets}{wrong}"), 401),
+        ("a file of nobody's", format!("PATCH /api/uploads/7 HTTP/1.1\r\n{octets}"), 401),
+        ("a file, a wrong key", format!("PATCH /api/uploads/7 HTTP/1.1\r\n{octets}{wrong}"), 401),
+        (
+            "a page of another site",
+            format!(
+                "PATCH /api/uploads/7 HTTP/1.1\r\n{octets}{BEARER}Origin: https://a.example\r\n"
+            ),
+            403,
+        ),
+        (
+            "an upload there is not",
+            format!("PATCH /api/uploads/7 HTTP/1.1\r\n{octets}{BEARER}Upload-Offset: 0\r\n"),
+            404,
+        ),
+        ("a setting as long as a film", "PATCH /api/settings HTTP/1.1\r\n".to_owned(), 413),
+    ] {
+        let mut stream = connect(house.http());
+        let head = format!("{head}Host: localhost\r\nContent-Length: {LONG_BYTES}\r\n\r\n");
+        stream.write_all(head.as_bytes()).expect("sent");
+        let body = vec![7; LONG_BYTES];
+        stream.write_all(&body).unwrap_or_else(|error| panic!("{what}: {error}"));
+        let answer = String::from_utf8_lossy(&rest(&mut stream)).into_owned();
+        assert_eq!(status(&answer), expected, "{what}: {answer}");
+        assert!(answer.contains("Connection: close\r\n"), "{what}: {answer}");
+    }
+}
+
 #[test]
 fn a_file_comes_in_by_pieces_of_any_length() {
     let house = House::new("pieces");

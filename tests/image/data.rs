@@ -30,7 +30,7 @@ fn warned(what: &str, disk: &Disk, parts: Parts, warning: &str, keeps_its_config
         // Nobody knows the new password but its console, and there may be no network.
         shell.run(
             "printf 'GET /api/status HTTP/1.0\\r\\nHost: localhost\\r\\nAuthorization: Bearer \
-             %s\\r\\n\\r\\n' $(cat /data/state/probe.token) | nc 127.0.0.1 8080",
+             %s\\r\\n\\r\\n' $(cat /run/streamcaster/data.token) | nc 127.0.0.1 8080",
         )
     };
     assert!(status.contains(warning), "{what}: {status}");

@@ -28,4 +28,38 @@ fn without_a_network_and_in_1970_it_is_on_air_and_the_network_comes_later() {
     assert!(shell.screen().contains("address    10.0.2.15"), "{}", shell.screen());
     assert_eq!(shell.service(), before, "the programme went on all the time");
     machine.is_played(PATIENCE);
+    without_a_password_one_is_made(&machine, &shell);
+}
+
+/// The configuration lost its password: the next start makes one, which the console shows.
+fn without_a_password_one_is_made(machine: &Machine, shell: &Shell<'_>) {
+    shell.run(
+        "printf '# mine\\n[programme]\\nsilence_ms = 640 # short\\n' > /run/appliance/own; \
+         . /usr/lib/appliance/functions; put_theirs config.toml < /run/appliance/own",
+    );
+    // Until then no address is shown, but what to do.
+    shell.run("/usr/lib/appliance/name");
+    let screen = shell.screen();
+    assert!(screen.contains("page       nobody can open it: there is no password"), "{screen}");
+    assert!(screen.contains("what to do restart this machine"), "{screen}");
+    shell.on_air_after(
+        "pid=$(cat /run/appliance/service.pid); kill $(pidof service); kill -KILL $pid; sleep 3",
+    );
+    let screen = shell.screen();
+    let word = |label: &str| {
+        let line = screen.lines().find(|line| line.trim_start().starts_with(label));
+        let line = line.unwrap_or_else(|| panic!("no {label}: {screen}"));
+        line.split_ascii_whitespace().next_back().expect("a word").to_owned()
+    };
+    let (password, address) = (word("password"), word("set up"));
+    let config = shell.run("cat /data/config.toml");
+    for line in ["# mine", "silence_ms = 640 # short", "[http]"] {
+        assert!(config.lines().any(|own| own.trim() == line), "{config}");
+    }
+    let code = address.split_once("#setup=").expect("a code").1;
+    let told = machine.say("POST", "/api/setup", &format!("{{\"code\":\"{code}\"}}"));
+    assert!(told.as_ref().is_some_and(|told| told.contains(&password)), "{told:?}");
+    let body = format!("{{\"password\":\"{password}\"}}");
+    let let_in = machine.say("POST", "/api/login", &body).unwrap_or_default();
+    assert!(let_in.contains(" 200 "), "{let_in}");
 }

@@ -56,11 +56,17 @@ fn whatever_happens_to_the_service_it_is_on_air_again() {
     starts_again("the watchdog", &machine, began);
     let shell = Shell::of(&machine, began);
     assert_eq!(shell.run(WARNING_AND_FILM), format!("{NO_WARNING}\na film"));
+    // A change that was taken, and then a file that is wrong, before anything else was done.
+    assert_eq!(change(&machine, 707), Some(200));
+    shell.run(&format!(
+        "{AS_SERVICE} 'cd /data && printf \"[htp]\" > config.toml && sync config.toml'"
+    ));
     let began = machine.console_end();
     shell.begin("echo c > /proc/sysrq-trigger");
     starts_again("the kernel's panic", &machine, began);
     assert!(disk.environment().contains("A_left=0\n"), "{}", disk.environment());
     assert!(answers_in(&machine));
+    assert_eq!(silence_ms(&machine), Some(707), "what the page took is gone back to");
 }
 
 /// A file that must outlast whatever becomes of its disk.
@@ -163,8 +169,11 @@ fn is_stopped(shell: &Shell<'_>) {
 
 fn has_a_full_disk(machine: &Machine, shell: &Shell<'_>) {
     assert_eq!(change(machine, 701), Some(200));
-    let full = shell.run("dd if=/dev/zero of=/data/videos/fill bs=64k; echo x > /data/videos/more");
-    assert!(full.contains("No space left"), "{full}");
+    let full = shell.run(
+        "for bs in 64k 4k 512 1; do dd if=/dev/zero of=/data/videos/fill.$bs bs=$bs; done; \
+         df /data | tail -n 1; echo x > /data/videos/more",
+    );
+    assert!(full.contains("No space left") && full.contains(" 0 100% "), "{full}");
     // Nothing is free: what cannot be written whole is refused, and the old stays.
     let refused = change(machine, 702);
     assert!(refused.is_some_and(|code| code >= 400), "{refused:?}");
@@ -172,6 +181,13 @@ fn has_a_full_disk(machine: &Machine, shell: &Shell<'_>) {
     println!("killed with a full disk: back after {s:.1} s of its time");
     assert!(s <= BACK_SOON_S, "{s}");
     assert_eq!(silence_ms(machine), Some(701));
+    // The probe of that start has its right all the same: its token is in memory.
+    let allowed = shell.run(
+        "ls /data/state/probe.token; su -s /bin/sh streamcaster -c 'printf \"GET /api/status \
+         HTTP/1.0\\r\\nHost: localhost\\r\\nAuthorization: Bearer %s\\r\\n\\r\\n\" \
+         $(cat /run/streamcaster/data.token) | nc 127.0.0.1 8080 | head -n 1'",
+    );
+    assert!(allowed.contains("No such file") && allowed.contains(" 200 "), "{allowed}");
     let health = machine.ask_in("GET", "/api/status", "").unwrap_or_default();
     assert!(health.contains("delete videos or enlarge the disk"), "{health}");
     shell.run("rm /data/videos/*");

@@ -130,9 +130,9 @@ fn both_families_come_by_one_port_and_ipv4_is_shown_as_it_is() {
     program.wait_on_air("udp", seconds(20));
     let player = Player::start(at(program.rtmp.port()), "stream");
     assert!(wait::holds(seconds(10), || player.video_frames() > 0), "{}", program.told());
-    let shown = program.status().to_string();
     for address in ["\"address\":\"127.0.0.1", "\"sender\":\"127.0.0.1"] {
-        assert!(shown.contains(address), "{address}: {shown}");
+        let is_shown = || program.status().to_string().contains(address);
+        assert!(wait::holds(seconds(10), is_shown), "{address}: {}", program.told());
     }
     assert!(!program.told().contains("::ffff:"), "{}", program.told());
     sender.stop();

@@ -18,7 +18,7 @@ const SERVICE: u32 = 65_534;
 /// What only root may read: by its shape it could be a token, a code or a name.
 const SECRET: &str = "rootonlysecret234567";
 /// Names below /data that root's scripts know, and those beside them while they are written.
-const NAMES: [&str; 7] = [
+const NAMES: [&str; 9] = [
     "state/http.address",
     "state/probe.token",
     "state/setup",
@@ -26,6 +26,8 @@ const NAMES: [&str; 7] = [
     "config.toml",
     "config.toml.new",
     "config.toml.wrong",
+    "state/config.taken",
+    "../run/streamcaster/data.token",
 ];
 /// Each script that runs beside the programme or before it.
 const SCRIPTS: [&str; 8] =

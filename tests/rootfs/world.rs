@@ -39,7 +39,15 @@ impl World {
     pub fn new(name: &str) -> World {
         let root = std::env::temp_dir().join(format!("rootfs-{name}-{}", std::process::id()));
         let _ = fs::remove_dir_all(&root);
-        for folder in ["run/appliance", "data/state", "data/system", "proc", "dev", "programs"] {
+        for folder in [
+            "run/appliance",
+            "run/streamcaster",
+            "data/state",
+            "data/system",
+            "proc",
+            "dev",
+            "programs",
+        ] {
             fs::create_dir_all(root.join(folder)).expect("a folder");
         }
         symlink(rootfs().join("usr"), root.join("usr")).expect("a link");

@@ -122,6 +122,15 @@ pub(super) fn data_disk(figures: &Figures) -> Option<Check> {
     Some(Check::of("data_disk", Verdict::Degraded, detail))
 }
 
+/// Only where nobody has told the appliance the time since its start: what its own clock or its disk
+/// said may be years off.
+pub(super) fn clock(figures: &Figures) -> Option<Check> {
+    let words =
+        "no time server has answered since the start: encrypted connections fail where the \
+                 clock is wrong; let UDP port 123 out, or have DHCP name a time server";
+    figures.machine.is_clock_unset.then(|| Check::of("clock", Verdict::Degraded, words))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,6 +206,15 @@ mod tests {
         assert!(stale.detail.contains("as it was 30 s ago"), "{}", stale.detail);
         figures.machine.disk = Some(of(81));
         assert_eq!(disk(&figures, taken).verdict, Verdict::Degraded);
+    }
+
+    #[test]
+    fn a_clock_is_told_while_nobody_has_set_it() {
+        let mut figures = Figures::default();
+        assert_eq!(clock(&figures), None);
+        figures.machine.is_clock_unset = true;
+        let check = clock(&figures).expect("a check");
+        assert_eq!((check.verdict, &*check.name), (Verdict::Degraded, "clock"));
     }
 
     #[test]

@@ -100,7 +100,8 @@ impl Verdict {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Check {
     /// What was looked at: `data_plane`, `programme`, `input`, `standby`, `cpu`, `memory`, `disk`,
-    /// `data_disk` where something is wrong with it, or `destination:` and a name.
+    /// `data_disk` where something is wrong with it, `clock` where nobody has set it, or `destination:`
+    /// and a name.
     pub name: Cow<'static, str>,
     /// How it is.
     pub verdict: Verdict,
@@ -158,6 +159,7 @@ pub fn judge(snapshot: &Snapshot, figures: &Figures, now: Mono) -> Health {
     }
     checks.extend([machine::cpu(figures), machine::memory(figures), machine::disk(figures, now)]);
     checks.extend(machine::data_disk(figures));
+    checks.extend(machine::clock(figures));
     if is_running(snapshot, now) {
         let enabled = |d: &&DestinationStatus| d.state != DestinationState::Idle;
         let enabled = snapshot.destinations.iter().filter(enabled);

@@ -22,6 +22,7 @@ pub use judged::{one_line, Outcome};
 use crate::base::limits::PROBE_TIMEOUT_S_MAX;
 use crate::system::pid_file;
 use crate::system::plane_socket;
+use crate::system::runtime;
 use crate::system::store::{self, Links};
 use judged::{Finding, Plane};
 
@@ -98,7 +99,8 @@ impl Asker {
         let said = || pid_file::address(&state).map(Target::at);
         let target = options.target.clone().or_else(said).or(options.configured.clone());
         let timeout = Duration::from_secs(options.timeout_s.clamp(1, PROBE_TIMEOUT_S_MAX));
-        let token = token(&state);
+        let token = runtime::token(&options.data).and_then(|path| token(&path));
+        let token = token.or_else(|| self::token(&state.join(TOKEN)));
         let is_elsewhere = options.target.is_some();
         Asker { target, state, logs: options.data.join("logs"), token, timeout, is_elsewhere }
     }
@@ -135,9 +137,9 @@ impl Asker {
     }
 }
 
-fn token(state: &Path) -> Option<String> {
+fn token(path: &Path) -> Option<String> {
     let mut text = String::new();
-    let file = store::open(&state.join(TOKEN), Links::Refused).ok()?;
+    let file = store::open(path, Links::Refused).ok()?;
     file.take(TOKEN_BYTES_MAX).read_to_string(&mut text).ok()?;
     let token = text.trim();
     let plain = !token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic());

@@ -16,6 +16,7 @@ use libc::c_long;
 use self::files::{May, Rule};
 use self::state::{Files, InForce};
 use super::config::Config;
+use super::runtime;
 
 /// Set for the program when it restarts in its own place: the confinement of before is in force still,
 /// and cannot be entered twice (Landlock: 16 layers).

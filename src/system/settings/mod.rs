@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use log::{info, warn};
+use log::{debug, info, warn};
 use smol::channel::{bounded, Receiver, Sender};
 use toml_edit::DocumentMut;
 
@@ -29,6 +29,7 @@ use crate::base::limits::{CONFIG_CHANGED_BYTES_MAX, CONFIG_WAIT_MS_MAX};
 use crate::base::revision;
 use crate::system::config::{self, Arguments, Config, ConfigErrors, Destination};
 use crate::system::logs;
+use crate::system::store;
 
 pub use self::error::{EditError, SettingsError};
 pub use self::password::with_password_hash;
@@ -37,6 +38,8 @@ use self::versions::Found;
 /// A name of the environment to its value.
 pub type Environment = Box<dyn Fn(&str) -> Option<OsString> + Send + Sync>;
 
+/// The name of the copy of what was taken last, in the folder for remembered state.
+const TAKEN: &str = "config.taken";
 /// Pause between two looks whether another change has ended.
 const WAIT_STEP: Duration = Duration::from_millis(5);
 /// What stands at the top of a file that the program has made.
@@ -102,6 +105,8 @@ struct State {
     applied: Option<String>,
     /// The version found at the last look by [`Settings::follow`].
     seen: Option<String>,
+    /// The version that is kept as the one that was taken last.
+    kept: Option<String>,
     /// New sessions asked for so far, and the destinations that got one.
     sessions: Vec<(String, u64)>,
     restart: bool,
@@ -121,6 +126,7 @@ impl Settings {
             config: Arc::new(config.clone()),
             applied: None,
             seen: None,
+            kept: None,
             sessions: Vec::new(),
             restart: false,
         };
@@ -257,6 +263,8 @@ impl Settings {
             versions::replace(&self.0.path, &text)?;
         }
         let revision = revision::of(text.as_bytes());
+        // Before anybody hears that it is taken: the power may fail then.
+        self.keep_taken(&text, &revision);
         let restart_needed = self.needs_restart(&config);
         self.apply(config, &revision);
         Ok(Changed { revision, restart_needed })
@@ -272,13 +280,16 @@ impl Settings {
         let settled = state.seen.as_ref() == Some(&revision);
         state.seen = Some(revision.clone());
         let was = state.applied.get_or_insert_with(|| revision.clone()).clone();
+        let is_kept = !found.exists || state.kept.as_ref() == Some(&revision);
         drop(state);
-        if !settled || was == revision {
+        if !settled || (was == revision && is_kept) {
             return;
         }
         let file = self.0.path.display();
         match self.load(&found.text) {
+            Ok(_) if was == revision => self.keep_taken(&found.text, &revision),
             Ok(config) => {
+                self.keep_taken(&found.text, &revision);
                 info!("{file} was edited: its changes take effect");
                 if self.needs_restart(&config) {
                     warn!("{file}: some of its settings need a restart");
@@ -286,10 +297,24 @@ impl Settings {
                 self.apply(config, &revision);
             }
             Err(errors) => {
+                if was == revision {
+                    return;
+                }
                 warn!("{file} was edited and is not valid; the program goes on as it was:");
                 errors.iter().for_each(|error| warn!("{error}"));
                 self.state().applied = Some(revision);
             }
+        }
+    }
+
+    /// Keeps a copy of what was taken last, which is gone back to (by the appliance's `service`) when
+    /// the file is one that the program does not start with. A disk that does not take it keeps the
+    /// copy before.
+    fn keep_taken(&self, text: &str, revision: &str) {
+        let path = self.0.folder.join(TAKEN);
+        match store::write_private(&path, text.as_bytes()) {
+            Ok(()) => self.state().kept = Some(revision.to_owned()),
+            Err(error) => debug!("{}: {error}", path.display()),
         }
     }
 

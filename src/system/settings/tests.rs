@@ -77,6 +77,37 @@ fn draft(name: &str, url: &str, key: Option<&str>) -> Draft {
 }
 
 #[test]
+fn what_was_taken_last_is_kept_before_anybody_hears_of_it() {
+    let data = Data::new("taken", "# mine\n[programme]\nsilence_ms = 600\n");
+    let kept = || fs::read_to_string(data.0.join("state").join(TAKEN)).unwrap_or_default();
+    let (settings, _wishes) = data.settings();
+    // What it was started with, once it is found unchanged.
+    settings.follow();
+    settings.follow();
+    assert_eq!(kept(), data.text());
+    silence(&settings, 700).unwrap();
+    assert!(kept().contains("silence_ms = 700") && kept() == data.text());
+    let mode = fs::metadata(data.0.join("state").join(TAKEN)).unwrap().permissions().mode();
+    assert_eq!(mode & 0o777, 0o600, "there are keys in it");
+    // What a person edits counts when it is valid.
+    data.write("[htp]\n");
+    for _ in 0..3 {
+        settings.follow();
+    }
+    assert!(kept().contains("silence_ms = 700"));
+    data.write("[programme]\nsilence_ms = 800\n");
+    for _ in 0..2 {
+        settings.follow();
+    }
+    assert_eq!(kept(), data.text());
+    // A disk that does not take the copy takes the change all the same.
+    fs::remove_file(data.0.join("state").join(TAKEN)).unwrap();
+    fs::create_dir(data.0.join("state").join(TAKEN)).unwrap();
+    silence(&settings, 900).unwrap();
+    assert!(data.text().contains("silence_ms = 900"));
+}
+
+#[test]
 fn the_catalogue_has_every_key_of_the_file() {
     let own_calls = |(section, key): &(&str, &str)| {
         *section == "destination" || (*section, *key) == ("http", "password_hash")
