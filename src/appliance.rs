@@ -81,6 +81,9 @@ pub struct Update {
     /// take one that is older than what runs
     #[argh(switch)]
     allow_downgrade: bool,
+    /// take a debug system, whose console gives everybody a root shell, where what runs is none
+    #[argh(switch)]
+    allow_debug: bool,
 }
 
 /// Start the system that ran before the last update. On the appliance, as root.
@@ -191,7 +194,8 @@ impl Update {
             open(&self.from)
         };
         ended(source.and_then(|(bytes, body)| {
-            let order = Order::Install { bytes, allow_downgrade: self.allow_downgrade };
+            let (allow_downgrade, allow_debug) = (self.allow_downgrade, self.allow_debug);
+            let order = Order::Install { bytes, allow_downgrade, allow_debug };
             let mut told: Option<Instant> = None;
             ask(order, body, &mut |answer| match answer {
                 Answer::Writing { bytes, of, .. } => {
@@ -275,7 +279,7 @@ fn is_on_air() -> bool {
 }
 
 /// Says what was done, or why nothing was.
-fn told(outcome: Result<Option<String>, String>) -> ExitCode {
+pub(crate) fn told(outcome: Result<Option<String>, String>) -> ExitCode {
     match outcome {
         Ok(line) => {
             // Nobody may read it, and then the exit code still counts.
@@ -304,7 +308,7 @@ fn ended(outcome: Result<Answer, String>) -> ExitCode {
     }
 }
 
-fn ask(
+pub(crate) fn ask(
     order: Order,
     body: Box<dyn Read + Send>,
     hear: &mut dyn FnMut(&Answer),
@@ -316,7 +320,7 @@ fn ask(
     orders::order(&socket, order, body, hear)
 }
 
-type Package = (u64, Box<dyn Read + Send>);
+pub(crate) type Package = (u64, Box<dyn Read + Send>);
 
 fn open(path: &str) -> Result<Package, String> {
     let failed = |error: io::Error| format!("{path}: {error}");
@@ -326,7 +330,7 @@ fn open(path: &str) -> Result<Package, String> {
 }
 
 /// Asks for it; it comes as it is read. By the signature it does not matter who answers.
-fn download(url: &str) -> Result<Package, String> {
+pub(crate) fn download(url: &str) -> Result<Package, String> {
     let ms = |ms| Some(Duration::from_millis(ms));
     let agent = ureq::Agent::config_builder()
         .timeout_resolve(ms(DOWNLOAD_CONNECT_MS_MAX))

@@ -3,6 +3,7 @@
 //! firmware`.
 
 mod appliance;
+mod latest;
 
 use std::io::Write;
 use std::os::unix::process::CommandExt;
@@ -20,6 +21,7 @@ use streamcaster::control::BUILD;
 use streamcaster::system::config::{self, Arguments, Config};
 use streamcaster::system::firmware::slots::APPLIANCE;
 use streamcaster::system::heap::CountedHeap;
+use streamcaster::system::licences;
 use streamcaster::system::logs::{self, LogOptions};
 use streamcaster::system::password::{self, PasswordHash};
 use streamcaster::system::probe::{self, Options, Outcome, Target};
@@ -52,6 +54,7 @@ enum Verb {
     Confirm(appliance::Confirm),
     Firmware(appliance::Firmware),
     As(appliance::As),
+    Latest(latest::Latest),
     Version(Version),
 }
 
@@ -131,7 +134,30 @@ struct HashPassword {}
 /// Print the version.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "version")]
-struct Version {}
+struct Version {
+    /// print what the appliance's image is made of, and the licence of each part
+    #[argh(switch)]
+    licences: bool,
+}
+
+impl Version {
+    fn run(&self) -> ExitCode {
+        if !self.licences {
+            println!("streamcaster {} ({})", BUILD.version, BUILD.git);
+            return ExitCode::SUCCESS;
+        }
+        let Some(packed) = licences::packed() else {
+            eprintln!(
+                "This program was not installed by an image, which brings the texts: its licence is \
+                 MIT, those of its parts are in streamcaster.licences.gz beside the image."
+            );
+            return ExitCode::FAILURE;
+        };
+        // Somebody who reads the beginning of it closes the pipe.
+        let _ = licences::unpack(&packed, &mut std::io::stdout());
+        ExitCode::SUCCESS
+    }
+}
 
 fn default_appliance() -> PathBuf {
     Path::new("/").join(APPLIANCE)
@@ -168,10 +194,8 @@ fn main() -> ExitCode {
         Verb::Confirm(confirm) => confirm.run(),
         Verb::Firmware(firmware) => firmware.run(),
         Verb::As(other) => other.run(),
-        Verb::Version(Version {}) => {
-            println!("streamcaster {} ({})", BUILD.version, BUILD.git);
-            ExitCode::SUCCESS
-        }
+        Verb::Latest(latest) => latest.run(),
+        Verb::Version(version) => version.run(),
     }
 }
 

@@ -695,6 +695,14 @@ pub const DOWNLOAD_CONNECT_MS_MAX: u64 = 15_000;
 pub const DOWNLOAD_SILENCE_MS_MAX: u64 = 30_000;
 /// Redirects followed.
 pub const DOWNLOAD_REDIRECTS_MAX: u32 = 5;
+/// The address of an update server.
+pub const UPDATE_URL_BYTES_MAX: usize = 1024;
+/// What is remembered of why it did not answer.
+pub const UPDATE_ERROR_BYTES_MAX: usize = 512;
+/// The licences of the image's parts, compressed.
+pub const LICENCES_BYTES_MAX: u64 = 256 << 10;
+/// The same, as text.
+pub const LICENCES_TEXT_BYTES_MAX: u64 = 2 << 20;
 
 // ── The event queue ─────────────────────────────────────────────────────────────────────────
 /// Events taken from the kernel at once.

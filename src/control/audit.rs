@@ -227,7 +227,7 @@ mod tests {
 
     #[test]
     fn an_update_is_begun_here_and_ends_elsewhere() {
-        let order = Order::Install { bytes: 9, allow_downgrade: true };
+        let order = Order::Install { bytes: 9, allow_downgrade: true, allow_debug: false };
         let begun = routes::streamed(Stream::Firmware(order));
         let told = line(&asked("POST", "/api/firmware?allow_downgrade=1", ""), Who::Basic, &begun);
         let wanted = "install an update, even an older one by basic from 192.0.2.7: begun";

@@ -32,6 +32,7 @@ use crate::control::routes::{self, Answer, Asked};
 use crate::control::stream::{Carrier, Stream};
 use crate::control::uploads::fill;
 use crate::system::firmware::downgrade::Proof;
+use crate::system::firmware::latest::{self, Memory, Offer};
 use crate::system::firmware::orders::{self, Code, Order};
 use crate::system::firmware::slots::Slot;
 use crate::system::firmware::state;
@@ -96,10 +97,37 @@ struct Unavailable {
     reason: String,
 }
 
-/// `GET /api/firmware`: what the daemon has written down.
-pub fn tell(appliance: &Appliance) -> Answer {
+/// What the server of the updates offers, as it is told.
+#[derive(Serialize)]
+struct Latest {
+    url: String,
+    answered: Option<u64>,
+    failed: Option<Failed>,
+    offered: Option<Offer>,
+}
+
+#[derive(Serialize)]
+struct Failed {
+    since: u64,
+    why: String,
+}
+
+/// What `streamcaster latest` has written down, in the folder of remembered state.
+fn offered(state: &Path) -> Option<Latest> {
+    let mut text = Vec::new();
+    let file = File::open(state.join(latest::MEMORY)).ok()?;
+    file.take(FIRMWARE_TOLD_BYTES_MAX).read_to_end(&mut text).ok()?;
+    let Memory { url, answered_s: answered, failed, offered, .. } = Memory::parse(&text);
+    let failed = failed.map(|latest::Failure { since_s: since, why }| Failed { since, why });
+    (!url.is_empty()).then_some(Latest { url, answered, failed, offered })
+}
+
+/// `GET /api/firmware`: what the daemon has written down, and what is offered.
+pub fn tell(appliance: &Appliance, state: &Path) -> Answer {
     match appliance.told() {
         Ok(mut told) => {
+            let latest = serde_json::to_value(offered(state)).unwrap_or(Value::Null);
+            told.insert("latest".to_owned(), latest);
             told.insert("success".to_owned(), true.into());
             told.insert("available".to_owned(), true.into());
             routes::json(200, &told)
@@ -125,11 +153,12 @@ fn demand_appliance(appliance: &Appliance) -> Result<(), Answer> {
 pub fn install(asked: Asked<'_>, appliance: &Appliance) -> Result<Answer, Answer> {
     demand_appliance(appliance)?;
     let wrong = |words: &str| routes::error(400, "INVALID_REQUEST", words);
-    let allow_downgrade = match parameter(asked.target, "allow_downgrade") {
-        None | Some("" | "0" | "false") => false,
-        Some("1" | "true") => true,
-        Some(_) => return Err(wrong("`allow_downgrade` must be 1 or 0.")),
+    let allows = |name: &str| match parameter(asked.target, name) {
+        None | Some("" | "0" | "false") => Ok(false),
+        Some("1" | "true") => Ok(true),
+        Some(_) => Err(wrong(&format!("`{name}` must be 1 or 0."))),
     };
+    let (allow_downgrade, allow_debug) = (allows("allow_downgrade")?, allows("allow_debug")?);
     let bytes = asked.piece_bytes.ok_or_else(|| {
         let words = "Send the update package with Content-Type: application/octet-stream.";
         routes::error(415, "INVALID_REQUEST", words)
@@ -141,7 +170,7 @@ pub fn install(asked: Asked<'_>, appliance: &Appliance) -> Result<Answer, Answer
     if bytes == 0 {
         return Err(wrong("Send the update package as the body, with its Content-Length."));
     }
-    Ok(routes::streamed(Stream::Firmware(Order::Install { bytes, allow_downgrade })))
+    Ok(routes::streamed(Stream::Firmware(Order::Install { bytes, allow_downgrade, allow_debug })))
 }
 
 /// `POST /api/firmware/rollback`.
@@ -267,6 +296,7 @@ const fn verdict(code: Code) -> (u16, &'static str) {
         Code::ConfirmationRequired => (409, "CONFIRMATION_REQUIRED"),
         Code::NothingToConfirm => (409, "NOTHING_TO_CONFIRM"),
         Code::TooOld => (409, "TOO_OLD"),
+        Code::DebugVersion => (409, "DEBUG_VERSION"),
         Code::WrongConfirmation => (403, "WRONG_CONFIRMATION"),
         Code::TooLarge => (413, "TOO_LARGE"),
         Code::CutShort => (422, "CUT_SHORT"),
@@ -406,7 +436,7 @@ mod tests {
         })
     }
 
-    const INSTALL: Order = Order::Install { bytes: 7, allow_downgrade: true };
+    const INSTALL: Order = Order::Install { bytes: 7, allow_downgrade: true, allow_debug: false };
 
     #[test]
     fn progress_is_passed_over_and_the_last_word_understood() {
@@ -432,7 +462,7 @@ mod tests {
     fn the_state_is_told_as_it_is_written_down_or_why_not() {
         let folder = std::env::temp_dir().join(format!("firmware-state-{}", std::process::id()));
         let told = |folder: &Path| -> Value {
-            let answer = tell(&Appliance::new(folder));
+            let answer = tell(&Appliance::new(folder), folder);
             assert_eq!(answer.status, 200);
             serde_json::from_slice(&answer.body).unwrap()
         };
@@ -450,8 +480,18 @@ mod tests {
         std::fs::write(&file, r#"{"slot":"A","on_trial":false,"last":null}"#).unwrap();
         let wanted = serde_json::json!({
             "slot": "A", "on_trial": false, "last": null, "success": true, "available": true,
+            "latest": null,
         });
         assert_eq!(told(&folder), wanted);
+        let memory = r#"{"url":"https://a/x","answered_s":7,"next_s":9,"failed":{"since_s":8,
+            "why":"no"},"offered":{"version":"0.2.0","revision":"a","build":6,"kernel":null},
+            "tried":null}"#;
+        std::fs::write(folder.join(latest::MEMORY), memory).unwrap();
+        let wanted = serde_json::json!({
+            "url": "https://a/x", "answered": 7, "failed": {"since": 8, "why": "no"},
+            "offered": {"version": "0.2.0", "revision": "a", "build": 6, "kernel": null},
+        });
+        assert_eq!(told(&folder)["latest"], wanted);
         std::fs::remove_dir_all(folder).unwrap();
     }
 }

@@ -42,6 +42,7 @@ mod fields;
 mod gate;
 mod inputs;
 mod lane;
+mod licences;
 mod logs;
 mod machine;
 mod maintenance;

@@ -47,6 +47,8 @@ pub(super) enum Route {
     Confirm,
     /// What tells all of this to a program.
     Document,
+    /// The licences of the image's parts.
+    Licences,
     /// A file of the page.
     Page,
     Stat,
@@ -83,7 +85,7 @@ const fn tools(template: &'static str, route: Route) -> Path {
 }
 
 /// All of them. A stream has nothing to say to HEAD.
-pub const PATHS: [Path; 35] = [
+pub const PATHS: [Path; 36] = [
     api("/api/status", LOOK, Route::Status),
     api("/api/health", LOOK, Route::Health),
     api("/api/events", "GET", Route::Events),
@@ -114,6 +116,7 @@ pub const PATHS: [Path; 35] = [
     api("/api/firmware/rollback", "POST", Route::Rollback),
     api("/api/firmware/confirm", "POST", Route::Confirm),
     api("/api/openapi.json", LOOK, Route::Document),
+    api("/licences", LOOK, Route::Licences),
     tools("/stat", Route::Stat),
     tools("/stat.xsl", Route::StatStyle),
     tools("/stat.css", Route::StatStyle),
@@ -155,7 +158,7 @@ impl Route {
     /// Whom it is for, on the port of page and API.
     pub(super) const fn right(self) -> Right {
         match self {
-            Route::Page | Route::Login | Route::SetUp => Right::Public,
+            Route::Page | Route::Licences | Route::Login | Route::SetUp => Right::Public,
             Route::Health | Route::Session | Route::Logout => Right::Open,
             _ => Right::Known,
         }

@@ -15,6 +15,7 @@ use crate::control::caller::Caller;
 use crate::control::checks;
 use crate::control::destinations;
 use crate::control::firmware::{self, Appliance};
+use crate::control::licences;
 use crate::control::logs;
 use crate::control::maintenance;
 use crate::control::metrics;
@@ -312,7 +313,8 @@ fn tell(
         Route::Playlist => orders::playlist(name, world)?,
         Route::Destinations => destinations::list(world)?,
         Route::Settings => settings::list(world)?,
-        Route::Firmware => firmware::tell(world.appliance),
+        Route::Firmware => firmware::tell(world.appliance, world.settings.state_folder()),
+        Route::Licences => licences::answer(asked.gzip),
         Route::Stat => text(200, "text/xml", stat::document(snapshot, moment)),
         Route::StatStyle => stat::style(asked.path()),
         Route::Metrics => {

@@ -65,8 +65,9 @@ impl fmt::Display for Stream {
             Stream::Events { after: Some(number) } => write!(f, "events {number}"),
             Stream::Preview => f.write_str("preview"),
             Stream::Upload { id, offset, bytes } => write!(f, "upload {id} {offset} {bytes}"),
-            Stream::Firmware(Order::Install { bytes, allow_downgrade }) => {
-                write!(f, "install {bytes} {}", u8::from(*allow_downgrade))
+            Stream::Firmware(Order::Install { bytes, allow_downgrade, allow_debug }) => {
+                let (older, debug) = (u8::from(*allow_downgrade), u8::from(*allow_debug));
+                write!(f, "install {bytes} {older} {debug}")
             }
             Stream::Firmware(Order::Rollback) => f.write_str("rollback"),
         }
@@ -93,9 +94,9 @@ impl Stream {
             ("events", &[number]) => Some(Stream::Events { after: Some(number) }),
             ("preview", []) => Some(Stream::Preview),
             ("upload", &[id, offset, bytes]) => Some(Stream::Upload { id, offset, bytes }),
-            ("install", &[bytes, allow @ (0 | 1)]) => {
-                let allow_downgrade = allow == 1;
-                Some(Stream::Firmware(Order::Install { bytes, allow_downgrade }))
+            ("install", &[bytes, older @ (0 | 1), debug @ (0 | 1)]) => {
+                let (allow_downgrade, allow_debug) = (older == 1, debug == 1);
+                Some(Stream::Firmware(Order::Install { bytes, allow_downgrade, allow_debug }))
             }
             ("rollback", []) => Some(Stream::Firmware(Order::Rollback)),
             _ => None,
@@ -283,8 +284,16 @@ mod tests {
             Stream::Events { after: Some(u64::MAX) },
             Stream::Preview,
             Stream::Upload { id: 7, offset: 1 << 40, bytes: 0 },
-            Stream::Firmware(Order::Install { bytes: 1 << 26, allow_downgrade: false }),
-            Stream::Firmware(Order::Install { bytes: 1, allow_downgrade: true }),
+            Stream::Firmware(Order::Install {
+                bytes: 1 << 26,
+                allow_downgrade: false,
+                allow_debug: true,
+            }),
+            Stream::Firmware(Order::Install {
+                bytes: 1,
+                allow_downgrade: true,
+                allow_debug: false,
+            }),
             Stream::Firmware(Order::Rollback),
         ] {
             assert_eq!(Stream::parse(&stream.to_string()), Some(stream), "{stream}");

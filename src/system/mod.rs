@@ -12,6 +12,7 @@ pub mod grow;
 pub mod health;
 pub mod heap;
 pub mod library;
+pub mod licences;
 pub mod link;
 pub mod logs;
 pub mod machine;

@@ -26,8 +26,13 @@ fn machine(name: &str) -> (World, Appliance) {
 
 /// A file the page takes for an update package.
 fn package(appliance: &Appliance, bytes: usize) -> PathBuf {
+    package_with(appliance, "", bytes)
+}
+
+/// The same, with lines in its header.
+fn package_with(appliance: &Appliance, lines: &str, bytes: usize) -> PathBuf {
     let path = appliance.folder().join("streamcaster.update");
-    let mut package = b"streamcaster-update 1\n".to_vec();
+    let mut package = format!("streamcaster-update 1\n{lines}").into_bytes();
     package.resize(bytes, b'x');
     fs::write(&path, package).expect("a package");
     path
@@ -39,6 +44,8 @@ fn updated(outcome: &str, off_air_s: Value) -> Value {
     let on_trial = outcome == "on trial";
     json!({
         "slot": "B", "version": "0.2.0", "revision": "abc1234", "made": made, "on_trial": on_trial,
+        "build": 20_261_122_220_000_u64, "kernel": "6.12.9-1", "key": "01c840c29dba2a32",
+        "debug": true, "digest": "ab".repeat(32), "accepts": ["01c840c29dba2a32"],
         "slots": {
             "A": system("0.1.0", "f141df0", 3),
             "B": system("0.2.0", "abc1234", if on_trial { 0 } else { 3 }),
@@ -75,6 +82,36 @@ impl Page {
     }
 }
 
+/// What a package is stands there before it is sent, and a debug system is asked about by that name.
+fn asks_about_a_debug_system(
+    page: &mut Page,
+    appliance: &Appliance,
+    orders: &Receiver<Value>,
+    answers: &Sender<Value>,
+) {
+    page.wait_text(
+        "#firmware-facts",
+        "build 20261122220000 · kernel 6.12.9-1 · slot abababababab…",
+    );
+    let lines = "version 0.3.0\nrevision fff\nmade 5\nbuild 20261128025300\nkernel 6.12.10-1\n\
+                 key 01c840c29dba2a32\ndebug 1\n";
+    let debug = package_with(appliance, lines, 4096);
+    page.choose_file("#update", &debug);
+    page.wait_text("dialog[open]", "0.3.0 (fff, DEBUG): build 20261128025300 · kernel 6.12.10-1");
+    judge(page, "firmware-holds", DESK);
+    page.click("dialog[open] button[type='submit']");
+    page.wait_text("dialog[open]", "Install a debug system?");
+    judge(page, "firmware-debug", DESK);
+    page.click_named("dialog[open]", "Install the debug system");
+    let order = orders.recv_timeout(seconds(30)).expect("an order");
+    let wanted = json!({
+        "order": "install", "bytes": 4096, "allow_downgrade": false, "allow_debug": true,
+    });
+    assert_eq!(order, wanted);
+    answers.send(json!({"error": "Not now.", "code": "BUSY"})).expect("it waits");
+    page.wait_text("#toasts", "Not now.");
+}
+
 #[test]
 fn an_update_is_sent_and_told_of_when_the_machine_is_there_again() {
     let (mut world, appliance) = machine("update");
@@ -89,11 +126,16 @@ fn an_update_is_sent_and_told_of_when_the_machine_is_there_again() {
     page.choose_file("#update", &wrong);
     page.wait_text("#toasts", "holiday.mp4 is no update");
 
+    asks_about_a_debug_system(&mut page, &appliance, &orders, &answers);
+
     // An older one is asked about once more.
     let package = package(&appliance, 3 << 20);
     page.update_with(&package);
     let order = orders.recv_timeout(seconds(30)).expect("an order");
-    assert_eq!(order, json!({"order": "install", "bytes": 3 << 20, "allow_downgrade": false}));
+    assert_eq!(
+        order,
+        json!({"order": "install", "bytes": 3 << 20, "allow_downgrade": false, "allow_debug": false})
+    );
     appliance.write_down(&{
         let mut state = fresh();
         state["busy"] = "verifying".into();
@@ -133,7 +175,8 @@ fn an_update_is_sent_and_told_of_when_the_machine_is_there_again() {
     page.wait_within("document.body.dataset.access === 'out'", seconds(40));
     page.log_in(PASSWORD);
     page.wait_text("#toasts", "Version 0.2.0 (abc1234) runs. Off air for 41 s.");
-    page.wait_text("#firmware-facts", "0.2.0 (abc1234) · slot B");
+    page.wait_text("#firmware-facts", "0.2.0 (abc1234, DEBUG) · slot B");
+    page.wait_text("#firmware-debug", "A debug system runs");
     page.wait_text("#firmware-note", "three healthy minutes");
     judge(&mut page, "firmware-trial", DESK);
     appliance.write_down(&updated("confirmed", json!(41.2)));
@@ -151,7 +194,7 @@ fn going_back_says_what_happens_to_viewers_and_a_fall_is_told() {
     page.wait_text("#firmware-note", "Version 0.2.0 (abc1234) runs.");
     page.click("#roll-back");
     page.wait_text("dialog[open]", "Viewers are disconnected");
-    page.wait_text("dialog[open]", "0.1.0 (f141df0) instead of 0.2.0 (abc1234)");
+    page.wait_text("dialog[open]", "0.1.0 (f141df0) instead of 0.2.0 (abc1234, DEBUG)");
     page.press("Escape");
     page.click("#roll-back");
     page.click_named("dialog[open]", "Roll back");

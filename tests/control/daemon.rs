@@ -75,13 +75,19 @@ pub fn length(order: &Value) -> u64 {
 /// How the service tells of a system in a slot.
 pub fn system(version: &str, revision: &str, tries_left: u8) -> Value {
     let made = 1_795_384_800;
-    json!({"tries_left": tries_left, "version": version, "revision": revision, "made": made})
+    json!({
+        "tries_left": tries_left, "version": version, "revision": revision, "made": made,
+        "build": 20_261_122_220_000_u64, "kernel": "6.12.9-1", "key": "01c840c29dba2a32",
+        "debug": false, "digest": "ab".repeat(32),
+    })
 }
 
 /// The state of a machine that runs 0.1.0 from slot A; the other one is empty.
 pub fn fresh() -> Value {
     json!({
         "slot": "A", "version": "0.1.0", "revision": "f141df0", "made": 1_795_384_800,
+        "build": 20_261_122_220_000_u64, "kernel": "6.12.9-1", "key": "01c840c29dba2a32",
+        "debug": false, "digest": "ab".repeat(32), "accepts": ["01c840c29dba2a32"],
         "on_trial": false, "slots": {"A": system("0.1.0", "f141df0", 3), "B": null},
         "can_roll_back": false, "busy": null, "last": null,
     })

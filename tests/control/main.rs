@@ -37,6 +37,7 @@ mod https;
 mod openapi;
 mod orders;
 mod proxies;
+mod rollout;
 mod settings;
 mod strangers;
 mod streams;

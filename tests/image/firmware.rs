@@ -31,6 +31,7 @@ fn an_update_is_taken_on_trial_and_given_back() {
         told["slot"] == "A" && told["busy"].is_null()
     });
     assert_eq!((&first["slots"]["B"], &first["last"]), (&Value::Null, &Value::Null), "{first}");
+    says_which_it_is(&machine, &first, &packages.good);
     refuses_what_it_should(&machine, &disk, &packages);
     leaves_a_broken_one(&machine, &disk, &packages);
     takes_a_good_one(&mut machine, &disk, &packages);
@@ -58,7 +59,8 @@ impl Packages {
         let foreign = signed(&slot, &["--key", &key.display().to_string()], &stage);
         let empty = stage.join("empty.slot");
         fs::write(&empty, without_a_root(&fs::read(&slot).expect("it is made"))).expect("a file");
-        let broken = signed(&empty, &["--version", "0.0.1", "--revision", "broken"], &stage);
+        let broken = ["--version", "0.0.1", "--revision", "broken", "--made", "1"];
+        let broken = signed(&empty, &broken, &stage);
         fs::remove_dir_all(&stage).expect("our own folder");
         Packages { good, foreign, broken }
     }
@@ -109,6 +111,26 @@ fn member(archive: &[u8], name: &str) -> (usize, usize) {
 
 fn hexadecimal(bytes: &[u8]) -> String {
     digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// In the words of its update's header, which holds the same system, and of a debug system loudly.
+fn says_which_it_is(machine: &Machine, told: &Value, package: &[u8]) {
+    let header = String::from_utf8_lossy(package.get(..960).expect("a header"));
+    let said = |word: &str| {
+        let line = header.lines().find_map(|line| line.strip_prefix(word)?.strip_prefix(' '));
+        line.unwrap_or_else(|| panic!("no {word} in {header}"))
+    };
+    for word in ["version", "revision", "kernel", "key", "digest"] {
+        assert_eq!((&told[word], &told["slots"]["A"][word]), (&said(word).into(), &told[word]));
+    }
+    assert_eq!(told["build"].to_string(), said("build"));
+    assert_eq!((&told["debug"], said("debug")), (&true.into(), "1"), "{told}");
+    assert_eq!(told["accepts"], serde_json::json!([said("key")]), "{told}");
+    let screen = machine.console();
+    assert!(screen.contains("everybody at this console is root"), "{screen}");
+    assert!(screen.contains("A DEBUG SYSTEM"), "the daemon's log: {screen}");
+    let build = format!("{}, kernel {}, key {}", said("build"), said("kernel"), said("key"));
+    assert!(screen.contains(&format!("build      {build}")), "{screen}");
 }
 
 /// Each with its code, and the system that runs stays the one that will start.

@@ -31,8 +31,39 @@ const ENVIRONMENT: u64 = (34 << 20) + 512;
 pub enum Firmware {
     /// BIOS, virtio-blk.
     Bios,
+    /// BIOS, the disk and the card of VMware: pvscsi, vmxnet3.
+    Vmware,
+    /// BIOS, a disk of SATA: AHCI.
+    Ahci,
     /// UEFI, NVMe.
     Uefi,
+}
+
+impl Firmware {
+    /// Its network card.
+    const fn card(self) -> &'static str {
+        match self {
+            Firmware::Vmware => "vmxnet3,netdev=net,id=card",
+            _ => "virtio-net-pci,netdev=net,id=card",
+        }
+    }
+
+    /// Plugs the disk in, behind `-device`; where it keeps its variables.
+    fn plug_in(self, qemu: &mut Command, disk: &Disk) -> Option<PathBuf> {
+        match self {
+            Firmware::Bios => qemu.arg("virtio-blk-pci,drive=disk"),
+            Firmware::Vmware => qemu.args(["pvscsi", "-device", "scsi-hd,drive=disk"]),
+            // The bus of the machine's own AHCI.
+            Firmware::Ahci => qemu.arg("ide-hd,drive=disk,bus=ide.0"),
+            Firmware::Uefi => {
+                qemu.arg("nvme,drive=disk,serial=1");
+                let own = disk.path.with_extension("fd");
+                by_uefi(qemu, &own);
+                return Some(own);
+            }
+        };
+        None
+    }
 }
 
 /// How a machine is plugged into the network.
@@ -245,7 +276,7 @@ impl Machine {
             qemu.args(["-netdev", &network]);
         }
         if parts.card != Card::Absent {
-            qemu.args(["-device", "virtio-net-pci,netdev=net,id=card"]);
+            qemu.args(["-device", parts.firmware.card()]);
         }
         // As on a real machine: a card nobody looks at, and a watchdog.
         qemu.args(["-device", "virtio-rng-pci", "-device", "VGA", "-device", "i6300esb"]);
@@ -253,18 +284,7 @@ impl Machine {
         let drive =
             format!("if=none,id=disk,format=raw,readonly={read_only},file={}", disk.path.display());
         qemu.args(["-drive", &drive, "-device"]);
-        let variables = match parts.firmware {
-            Firmware::Bios => {
-                qemu.arg("virtio-blk-pci,drive=disk");
-                None
-            }
-            Firmware::Uefi => {
-                qemu.arg("nvme,drive=disk,serial=1");
-                let own = disk.path.with_extension("fd");
-                by_uefi(&mut qemu, &own);
-                Some(own)
-            }
-        };
+        let variables = parts.firmware.plug_in(&mut qemu, disk);
         qemu.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::inherit());
         let power_on = Instant::now();
         let mut qemu = qemu.spawn().expect("QEMU starts: `cargo xtask setup` installs it");

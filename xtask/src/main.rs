@@ -9,6 +9,7 @@ mod debian;
 mod dist;
 mod emulate;
 mod flash;
+mod fleet;
 mod fuzz;
 mod image;
 mod layers;
@@ -53,6 +54,8 @@ enum Command {
     Size(Size),
     Image(image::Image),
     Parts(parts::Parts),
+    Rollout(fleet::rollout::Rollout),
+    Fleet(fleet::inventory::Fleet),
     Sign(sign::Sign),
     Emulate(emulate::Emulate),
     Lightsail(lightsail::Lightsail),
@@ -113,6 +116,8 @@ fn main() -> ExitCode {
         Command::Size(size) => size::run(size.compare, size.save),
         Command::Image(options) => image::run(&options),
         Command::Parts(options) => parts::run(&options),
+        Command::Rollout(options) => fleet::rollout::run(&options),
+        Command::Fleet(options) => fleet::inventory::run(&options),
         Command::Sign(options) => sign::run(&options),
         Command::Emulate(options) => emulate::run(&options),
         Command::Lightsail(options) => lightsail::run(&options),

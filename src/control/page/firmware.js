@@ -9,6 +9,9 @@ import { dateOf, number, size, t } from "./words.js";
 const AGAIN_MS = 3000;
 const FIRST_WORDS = "streamcaster-update ";
 const FELL_BACK = "fell back";
+// The part of a package's header that says what it is.
+const LINES_BYTES = 960;
+const DIGEST_LETTERS = 12;
 
 let shown = false;
 let asked = 0;
@@ -21,7 +24,7 @@ let sent = null;
 // When the machine was told to restart.
 let restartedAt = 0;
 
-const named = ({ version, revision }) => `${version} (${revision})`;
+const named = ({ version, revision, debug }) => `${version} (${revision}${debug ? `, ${t("debug_system")}` : ""})`;
 const keyOf = (last) => last && `${last.at} ${last.outcome}`;
 
 // What came of the last change.
@@ -38,6 +41,22 @@ function noteOf() {
   return system.last ? outcomeOf(system.last) : "";
 }
 
+// What tells one system from another: where it is known.
+function identityOf({ build, kernel, digest, key }) {
+  const part = (name, value) => value && t(name, value);
+  const short = digest && digest.slice(0, DIGEST_LETTERS);
+  return [part("build", build), part("kernel", kernel), part("digest", short), part("signed_by", key)].filter(Boolean).join(" · ");
+}
+
+// What the server of the updates offers.
+function latestOf({ offered, failed, answered }) {
+  const parts = [];
+  if (offered) parts.push(t("latest_newer", named(offered), identityOf(offered)));
+  else if (answered) parts.push(t("latest_none", dateOf(answered * 1000)));
+  if (failed) parts.push(t("latest_failed", dateOf(failed.since * 1000), failed.why));
+  return parts.join(" · ") || t("latest_never");
+}
+
 function show() {
   byId("firmware").hidden = !system;
   if (!system) return;
@@ -46,8 +65,12 @@ function show() {
   const about = (one, where) => `${named(one)} · ${t("slot", where)} · ${dateOf(one.made * 1000)}`;
   facts(byId("firmware-facts"), [
     [t("system_runs"), about(system, slot)],
+    [t("identity"), identityOf(system)],
     [t("other_system"), slots[other] ? about(slots[other], other) : t("slot_empty")],
+    ...(slots[other] ? [[t("other_identity"), identityOf(slots[other])]] : []),
+    ...(system.latest ? [[t("latest"), latestOf(system.latest)]] : []),
   ]);
+  byId("firmware-debug").hidden = !system.debug;
   const note = byId("firmware-note");
   say(note, noteOf());
   note.classList.toggle("bad", !sent && !restartedAt && last?.outcome === FELL_BACK);
@@ -94,10 +117,18 @@ function restarting() {
   show();
 }
 
-async function sendPackage(file, older) {
+// What a package says of itself; whether that is so, its signature tells the machine.
+async function offered(file) {
+  const text = await file.slice(0, LINES_BYTES).text();
+  const lines = Object.fromEntries(text.split("\n").map((line) => line.split(" ", 2)));
+  return { ...lines, debug: lines.debug === "1" };
+}
+
+async function sendPackage(file, { older = false, debug = false }) {
   sent = [0, file.size];
   show();
-  const path = older ? "/api/firmware?allow_downgrade=1" : "/api/firmware";
+  const allowed = [older && "allow_downgrade=1", debug && "allow_debug=1"].filter(Boolean).join("&");
+  const path = allowed ? `/api/firmware?${allowed}` : "/api/firmware";
   try {
     return await sendBytes("POST", path, file, {
       progress: (bytes) => {
@@ -131,18 +162,20 @@ async function install(file) {
     tell(t("not_an_update", file.name), true);
     return undefined;
   }
-  const sure = await confirm({
-    title: t("update_title"), text: t("update_text", file.name, size(file.size)), action: t("install"), danger: false,
-  });
-  if (!sure) return undefined;
+  const offer = await offered(file);
+  const holds = offer.version && offer.revision ? t("update_holds", named(offer), identityOf(offer)) : "";
+  const text = [holds, t("update_text", file.name, size(file.size))].filter(Boolean).join(" ");
+  if (!await confirm({ title: t("update_title"), text, action: t("install"), danger: false })) return undefined;
+  const debug = offer.debug && !system.debug;
+  if (debug && !await confirm({ title: t("debug_title"), text: t("debug_text", named(offer)), action: t("install_debug") })) return undefined;
   let told;
   try {
-    told = await sendPackage(file, false);
+    told = await sendPackage(file, { debug });
   } catch (error) {
     if (!(error instanceof ApiError) || error.code !== "OLDER_VERSION") throw error;
     const anyway = await confirm({ title: t("older_title"), text: explain(error), action: t("install_older") });
     if (!anyway) return undefined;
-    told = await confirmed(() => sendPackage(file, true));
+    told = await confirmed(() => sendPackage(file, { older: true, debug }));
     if (!told) return undefined;
   }
   restarting();

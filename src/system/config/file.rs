@@ -112,6 +112,7 @@ impl Reading<'_> {
                 "proxy" => self.section("proxy", name, value, Self::proxy),
                 "log" => self.section("log", name, value, Self::log),
                 "health" => self.section("health", name, value, Self::health),
+                "update" => self.section("update", name, value, Self::update),
                 "destination" => self.destinations(name, value),
                 unknown => self.fail_at(name, quoted(unknown), &suggest::for_section(unknown)),
             }
@@ -296,6 +297,11 @@ impl Reading<'_> {
         }
     }
 
+    /// What `[update]` says.
+    pub(super) fn update_mut(&mut self) -> &mut super::UpdateConfig {
+        &mut self.build.config.update
+    }
+
     /// What `[health]` says.
     pub(super) fn thresholds_mut(&mut self) -> &mut Thresholds {
         &mut self.build.config.health
@@ -360,7 +366,7 @@ impl Reading<'_> {
         usize::try_from(number).ok()
     }
 
-    fn text<T>(
+    pub(super) fn text<T>(
         &mut self,
         section: &Section<'_>,
         key: &'static str,

@@ -15,6 +15,7 @@ mod inputs;
 mod network;
 mod suggest;
 mod tls;
+mod update;
 mod values;
 
 use std::ffi::OsString;
@@ -30,6 +31,7 @@ pub use self::environment::Arguments;
 pub use self::errors::{ConfigError, ConfigErrors, Place};
 pub use self::inputs::{PublishConfig, PullConfig, RequireKey};
 pub use self::network::{Interface, Network, NetworkError};
+pub use self::update::{UpdateConfig, WhenOffered, Window};
 
 use self::destinations::Draft;
 use crate::base::limits::{
@@ -69,6 +71,8 @@ pub struct Config {
     pub log: LogConfig,
     /// `[health]`
     pub health: Thresholds,
+    /// `[update]`
+    pub update: UpdateConfig,
     /// `[[destination]]`, with those of the environment; their names differ.
     pub destinations: Vec<Destination>,
 }

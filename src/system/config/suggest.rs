@@ -1,7 +1,7 @@
 //! What a person may have meant by a key that is not known.
 
 /// The known keys of each section, as they stand in the file; `destination` is a list of sections.
-pub(super) const SECTIONS: [(&str, &[&str]); 12] = [
+pub(super) const SECTIONS: [(&str, &[&str]); 13] = [
     ("appliance", &["name"]),
     ("programme", &["silence_ms", "fill_audio", "ring_mib"]),
     ("input.udp", &["listen", "interface", "allow", "programme", "receive_buffer_kib"]),
@@ -23,6 +23,7 @@ pub(super) const SECTIONS: [(&str, &[&str]); 12] = [
             "destination_grace_s",
         ],
     ),
+    ("update", &["url", "install", "window"]),
     ("destination", &["name", "url", "key", "enabled"]),
 ];
 

@@ -90,8 +90,10 @@ impl Daemon {
         let partitions = places.partitions().ok_or("the slots' partitions are not to be found")?;
         let release = places.release().ok_or("the system does not say which it is")?;
         let keys = places.keys().ok_or("the system has no key for updates")?;
+        let level = if release.debug { log::Level::Warn } else { log::Level::Info };
+        log::log!(level, "this is {}", release.described());
         let variables = state::settle(&partitions, running).map_err(|error| error.to_string())?;
-        let systems = Systems::look(running, &release, &partitions);
+        let systems = Systems::look(running, &release, &keys, &partitions);
         let known = Known {
             variables,
             systems,
@@ -189,8 +191,8 @@ impl Daemon {
         }
         let started = match request {
             Request::Proof(proof) => return self.believe(proof).map(Obeyed::Taken),
-            Request::Order(Order::Install { bytes, allow_downgrade }) => {
-                self.install(&mut from, stream, bytes, allow_downgrade)?
+            Request::Order(order @ Order::Install { .. }) => {
+                self.install(&mut from, stream, order)?
             }
             Request::Order(Order::Rollback) => self.roll_back(stream)?,
         };
@@ -238,9 +240,10 @@ impl Daemon {
         &self,
         from: &mut dyn Read,
         stream: &UnixStream,
-        bytes: u64,
-        allow_downgrade: bool,
+        order: Order,
     ) -> Result<Started, Refusal> {
+        let bytes = order.package_bytes();
+        let (allow_downgrade, allow_debug) = order.allows();
         let idle = self.running.other();
         let mut disk = Disk::open(&self.partitions, idle).map_err(|error| {
             Refusal::new(Code::Disk, format!("slot {}: {error}", idle.letter()))
@@ -250,7 +253,7 @@ impl Daemon {
         let (running, release, keys) = (self.running, &self.release, &self.keys);
         let is_confirmed =
             &|header: &Header| self.is_allowed(&Candidate::Package(header.clone()), stream);
-        let demand = Demand { running, release, keys, allow_downgrade, is_confirmed };
+        let demand = Demand { running, release, keys, allow_downgrade, allow_debug, is_confirmed };
         let mut told: Option<Instant> = None;
         let mut tell = |progress| match progress {
             Progress::Writing(came) => {
@@ -303,12 +306,12 @@ impl Daemon {
     /// running one excludes.
     fn demand_confirmed(&self, system: &Identity, stream: &UnixStream) -> Result<(), Refusal> {
         if self.release.excludes(system) {
-            let (update, running) = (system.clone(), Box::new(self.release.clone()));
+            let (update, running) = (Box::new(system.clone()), Box::new(self.release.clone()));
             return Err(Failed::Excluded { update, running }.into());
         }
         let candidate = Candidate::Other(system.clone());
         if system.is_older_than(&self.release) && !self.is_allowed(&candidate, stream) {
-            return Err(Failed::Unconfirmed(system.clone()).into());
+            return Err(Failed::Unconfirmed(Box::new(system.clone())).into());
         }
         Ok(())
     }
@@ -358,7 +361,8 @@ impl Daemon {
             Err(error) => log::warn!("{error}"),
         }
         if known.busy != Some(Busy::Restarting) {
-            known.systems = Systems::look(self.running, &self.release, &self.partitions);
+            known.systems =
+                Systems::look(self.running, &self.release, &self.keys, &self.partitions);
         }
         let busy = known.busy.or((!known.disk_is_there).then_some(Busy::Starting));
         let told = known.systems.told(&known.variables, busy, known.last.clone());

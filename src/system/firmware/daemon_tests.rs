@@ -110,7 +110,14 @@ impl Machine {
     }
 
     fn install(&self, package: &[u8]) -> Result<Vec<Answer>, Vec<Answer>> {
-        self.order(Order::Install { bytes: package.len() as u64, allow_downgrade: false }, package)
+        self.order(
+            Order::Install {
+                bytes: package.len() as u64,
+                allow_downgrade: false,
+                allow_debug: false,
+            },
+            package,
+        )
     }
 
     /// Proves something, once nothing else is being done.
@@ -162,7 +169,7 @@ fn an_update_is_written_told_and_started() {
         store::write(&ran_with(slot), b"").unwrap();
     }
     let blob = system("0.2.0", &vec![3; 400_000]);
-    let answers = machine.install(&package(&blob, "0.2.0", 9, 7)).unwrap();
+    let answers = machine.install(&package(&blob, "0.2.0", 2000, 7)).unwrap();
     assert!(ran_with("A").exists() && !ran_with("B").exists(), "it is not the new one's");
     let last = answers.last().unwrap();
     let Answer::Done { done, version, slot, .. } = last else { panic!("{last:?}") };
@@ -193,15 +200,16 @@ fn what_is_refused_says_why_and_the_next_order_is_taken() {
     let other = system("0.0.9", b"before");
     let machine = Machine::new("refused", "order=AB\nA_left=3\nB_left=3\n", &other);
     let blob = system("0.2.0", &vec![3; 700_000]);
-    let good = package(&blob, "0.2.0", 9, 7);
-    assert_eq!(code(machine.install(&package(&blob, "0.2.0", 9, 8))), Code::WrongSignature);
+    let good = package(&blob, "0.2.0", 2000, 7);
+    assert_eq!(code(machine.install(&package(&blob, "0.2.0", 2000, 8))), Code::WrongSignature);
     assert_eq!(code(machine.install(&vec![7; 700_000])), Code::NotAnUpdate);
     assert_eq!(code(machine.install(&package(&blob, "0.0.8", 9, 7))), Code::OlderVersion);
     assert_eq!(code(machine.install(&good[..good.len() - 1])), Code::CutShort);
     assert!(fs::read(&machine.slot_b).unwrap().starts_with(&other), "nothing was written");
     assert_eq!(machine.variables().tries(Slot::B), 3);
     // It says that more comes, and stops.
-    let order = Order::Install { bytes: good.len() as u64, allow_downgrade: false };
+    let order =
+        Order::Install { bytes: good.len() as u64, allow_downgrade: false, allow_debug: false };
     assert_eq!(code(machine.order(order, &good[..300_000])), Code::CutShort);
     assert_eq!(machine.variables().tries(Slot::B), 0);
     let told = machine.tells(|told| told["busy"].is_null());
@@ -309,7 +317,7 @@ fn an_older_system_needs_a_word_that_the_programme_does_not_know() {
     let older = package(&blob, "0.0.9", 9, 7);
     let anyway = |package: &[u8]| {
         let bytes = package.len() as u64;
-        machine.order(Order::Install { bytes, allow_downgrade: true }, package)
+        machine.order(Order::Install { bytes, allow_downgrade: true, allow_debug: false }, package)
     };
     let wrong = Proof::Confirm { confirmation: "let me".to_owned() };
     assert_eq!(machine.prove(&wrong), Err(Some(Code::NothingToConfirm)));

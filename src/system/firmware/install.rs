@@ -43,19 +43,22 @@ pub enum Failed {
     /// The system that runs lets none as old take its place.
     Excluded {
         /// The update.
-        update: Identity,
+        update: Box<Identity>,
         /// What runs.
         running: Box<Identity>,
     },
     /// It is older than the system that runs, and nobody has confirmed it.
-    Unconfirmed(Identity),
+    Unconfirmed(Box<Identity>),
     /// It is older than the system that runs, and that was not allowed.
     Older {
         /// The update.
-        update: Identity,
+        update: Box<Identity>,
         /// What runs.
         running: Box<Identity>,
     },
+    /// Everybody at its console would be root, which is not so on the system that runs, and that was
+    /// not allowed.
+    Debug(Box<Identity>),
     /// What came is not what was signed.
     Damaged,
     /// What the disk gives back is not what was written.
@@ -80,10 +83,20 @@ impl fmt::Display for Failed {
                 write!(f, "the update of {bytes} bytes does not fit into {slot_bytes} bytes")
             }
             Failed::Older { update, running } => {
-                write!(f, "the update {update} is older than {running}, which runs")
+                let (build, own) = (update.build, running.build);
+                write!(
+                    f,
+                    "the update {update}, build {build}, is older than {running}, build {own}, which \
+                     runs"
+                )
             }
             Failed::Excluded { update, running } => excluded(f, update, running),
             Failed::Unconfirmed(update) => unconfirmed(f, update),
+            Failed::Debug(update) => write!(
+                f,
+                "{update} is a debug system: everybody at the machine's console is root on it, and \
+                 what runs is none"
+            ),
             Failed::Damaged => f.write_str("the update is damaged: its checksum is another"),
             Failed::NotKept => {
                 f.write_str("the disk does not give back what was written: it may be failing")
@@ -99,8 +112,13 @@ impl fmt::Display for Failed {
 
 /// For the operator.
 pub fn excluded(f: &mut impl fmt::Write, other: &Identity, running: &Identity) -> fmt::Result {
-    let oldest = running.oldest.unwrap_or(running.version);
-    write!(f, "{running}, which runs, lets nothing older than {oldest} take its place: not {other}")
+    write!(f, "{running}, which runs, lets nothing older than ")?;
+    match (running.oldest, running.oldest_build) {
+        (Some(oldest), _) if other.version < oldest => write!(f, "{oldest}")?,
+        (_, Some(build)) => write!(f, "build {build}")?,
+        _ => write!(f, "{}", running.version)?,
+    }
+    write!(f, " take its place: not {other}, build {}", other.build)
 }
 
 /// For the operator.
@@ -197,6 +215,8 @@ pub struct Demand<'a> {
     pub keys: &'a [PublicKey],
     /// Whether it may be older.
     pub allow_downgrade: bool,
+    /// Whether it may be a debug system where the one that runs is none.
+    pub allow_debug: bool,
     /// Whether somebody has confirmed this one, where it is older.
     pub is_confirmed: &'a dyn Fn(&Header) -> bool,
 }
@@ -273,19 +293,22 @@ fn receive_header(
     let running = demand.release;
     if running.excludes(&header.identity) {
         return Err(Failed::Excluded {
-            update: header.identity,
+            update: Box::new(header.identity),
             running: Box::new(running.clone()),
         });
+    }
+    if header.identity.debug && !running.debug && !demand.allow_debug {
+        return Err(Failed::Debug(Box::new(header.identity)));
     }
     if header.identity.is_older_than(running) {
         if !demand.allow_downgrade {
             return Err(Failed::Older {
-                update: header.identity,
+                update: Box::new(header.identity),
                 running: Box::new(running.clone()),
             });
         }
         if !(demand.is_confirmed)(&header) {
-            return Err(Failed::Unconfirmed(header.identity));
+            return Err(Failed::Unconfirmed(Box::new(header.identity)));
         }
     }
     Ok(header)

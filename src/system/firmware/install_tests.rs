@@ -2,7 +2,7 @@
 //! power went.
 
 use super::super::environment::tests::block;
-use super::super::package::tests::{key, package};
+use super::super::package::tests::{key, package, package_with};
 use super::super::slots::tests::system;
 use super::*;
 
@@ -89,7 +89,14 @@ fn release() -> Identity {
 
 /// What slot A, which runs, takes, any older system being confirmed.
 fn demand<'a>(release: &'a Identity, keys: &'a [PublicKey], allow_downgrade: bool) -> Demand<'a> {
-    Demand { running: Slot::A, release, keys, allow_downgrade, is_confirmed: &|_| true }
+    Demand {
+        running: Slot::A,
+        release,
+        keys,
+        allow_downgrade,
+        allow_debug: false,
+        is_confirmed: &|_| true,
+    }
 }
 
 fn run(package: &[u8], medium: &mut Forgetful, allow_downgrade: bool) -> Result<Header, Failed> {
@@ -112,7 +119,7 @@ fn holds(medium: &Forgetful, blob: &[u8]) -> bool {
 fn a_whole_update_comes_first_with_one_try() {
     let (blob, mut medium) = (blob(), Forgetful::new(&[7; 9000], usize::MAX));
     let mut told = Vec::new();
-    let package = package(&blob, "0.2.0", 5, 7);
+    let package = package(&blob, "0.2.0", 2000, 7);
     let (release, keys) = (release(), [key(7)]);
     let demand = demand(&release, &keys, false);
     let tell = &mut |progress| told.push(progress);
@@ -130,7 +137,7 @@ fn a_whole_update_comes_first_with_one_try() {
 #[test]
 fn whenever_the_power_goes_no_slot_that_has_tries_is_half_written() {
     let (old, new) = (system("0.1.0", &[1; 200_000]), blob());
-    let package = package(&new, "0.2.0", 5, 7);
+    let package = package(&new, "0.2.0", 2000, 7);
     let mut whole = Forgetful::new(&old, usize::MAX);
     run(&package, &mut whole, false).unwrap();
     assert!(whole.operations > 15, "{}", whole.operations);
@@ -158,18 +165,18 @@ fn whenever_the_power_goes_no_slot_that_has_tries_is_half_written() {
 #[test]
 fn what_is_refused_leaves_the_disk_as_it_was() {
     let (old, blob) = (system("0.1.0", &[1; 200_000]), blob());
-    let good = package(&blob, "0.2.0", 5, 7);
+    let good = package(&blob, "0.2.0", 2000, 7);
     let long = [&good[..], b"x"].concat();
-    let large = package(&vec![0; SLOT_BYTES + 1], "0.2.0", 5, 7);
+    let large = package(&vec![0; SLOT_BYTES + 1], "0.2.0", 2000, 7);
     for (package, code) in [
-        (package(&blob, "0.2.0", 5, 8), "Refused(WrongSignature)"),
+        (package(&blob, "0.2.0", 2000, 8), "Refused(WrongSignature)"),
         (b"MZ".repeat(3000), "Refused(NotAnUpdate(Opening))"),
         (Vec::new(), "Refused(NotAnUpdate(Opening))"),
         (good[..1000].to_vec(), "CutShort"),
         (good[..5000].to_vec(), "CutShort"),
         (long, "TooLong"),
         (large, "TooLarge"),
-        (package(&blob, "0.0.9", 2000, 7), "Older"),
+        (package(&blob, "0.2.0", 999, 7), "Older"),
         (package(&blob, "0.1.0", 999, 7), "Older"),
     ] {
         let mut medium = Forgetful::new(&old, usize::MAX);
@@ -184,9 +191,30 @@ fn what_is_refused_leaves_the_disk_as_it_was() {
 }
 
 #[test]
+fn a_debug_system_takes_no_others_place_unless_that_was_allowed() {
+    let blob = blob();
+    let debug = package_with(&blob, "0.2.0", 2000, "debug 1\n", 7);
+    let (running, keys) = (release(), [key(7)]);
+    let open = Identity { debug: true, ..release() };
+    for (runs, allow_debug, is_taken) in
+        [(&running, false, false), (&running, true, true), (&open, false, true)]
+    {
+        let demand = Demand { allow_debug, ..demand(runs, &keys, false) };
+        let mut medium = Forgetful::new(&[7; 9000], usize::MAX);
+        let length = debug.len() as u64;
+        let outcome = install(&demand, length, &mut &debug[..], &mut medium, &mut |_| ());
+        assert_eq!(outcome.is_ok(), is_taken, "{runs} {allow_debug}");
+        if let Err(failed) = outcome {
+            assert!(matches!(failed, Failed::Debug(_)) && medium.operations == 0, "{failed:?}");
+            assert!(failed.to_string().contains("(abc1234, DEBUG) is a debug system"), "{failed}");
+        }
+    }
+}
+
+#[test]
 fn what_breaks_on_the_way_is_never_tried() {
     let (old, blob) = (system("0.1.0", &[1; 200_000]), blob());
-    let good = package(&blob, "0.2.0", 5, 7);
+    let good = package(&blob, "0.2.0", 2000, 7);
     let is_left_out = |medium: &Forgetful| {
         let variables = &medium.variables;
         let says = super::super::slots::identity_in(&medium.kept);
@@ -226,7 +254,7 @@ fn a_system_on_trial_does_not_write_over_the_one_it_would_go_back_to() {
     let blob = blob();
     let mut medium = Forgetful::new(&system("0.1.0", b"x"), usize::MAX);
     medium.variables.set_on_trial(Some(Slot::A));
-    let good = package(&blob, "0.2.0", 5, 7);
+    let good = package(&blob, "0.2.0", 2000, 7);
     assert!(matches!(run(&good, &mut medium, false), Err(Failed::OnTrial)));
     assert_eq!(medium.variables.tries(Slot::B), 3);
 }
@@ -235,7 +263,7 @@ fn a_system_on_trial_does_not_write_over_the_one_it_would_go_back_to() {
 fn an_update_smaller_than_a_slots_beginning_is_written_whole() {
     let blob = vec![5; 100];
     let mut medium = Forgetful::new(&[], usize::MAX);
-    run(&package(&blob, "0.2.0", 5, 7), &mut medium, false).unwrap();
+    run(&package(&blob, "0.2.0", 2000, 7), &mut medium, false).unwrap();
     assert!(holds(&medium, &blob) && medium.kept[100..].iter().all(|&byte| byte == 0));
 }
 
@@ -252,7 +280,7 @@ fn a_disk_of_files_takes_an_update() {
     std::fs::write(&slot_b, vec![9; SLOT_BYTES]).unwrap();
     let (release, keys, blob) = (release(), [key(7)], blob());
     let demand = demand(&release, &keys, false);
-    let package = package(&blob, "0.2.0", 5, 7);
+    let package = package(&blob, "0.2.0", 2000, 7);
     let partitions = places.partitions().unwrap();
     let mut disk = Disk::open(&partitions, Slot::B).unwrap();
     install(&demand, package.len() as u64, &mut &package[..], &mut disk, &mut |_| ()).unwrap();

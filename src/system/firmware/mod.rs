@@ -1,7 +1,7 @@
 //! The appliance's own system: two slots, one of which runs, updates signed by the key it was made
 //! with, and the way back. Purpose: an update a person can trust: a system that is cut short,
 //! damaged, foreign or older never starts; one that does not get well is left by itself. Non-goals:
-//! fetching updates by itself, deltas, encryption. Bounds: one order at a time, the pieces of
+//! deltas, encryption. Bounds: one order at a time, the pieces of
 //! `limits`; all of it runs as root in a process of its own, `streamcaster firmware`, which the
 //! programme asks through a socket ([`orders`]).
 //!
@@ -17,6 +17,7 @@ pub mod daemon;
 pub mod downgrade;
 pub mod environment;
 pub mod install;
+pub mod latest;
 pub mod orders;
 pub mod package;
 pub mod slots;

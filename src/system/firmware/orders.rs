@@ -31,12 +31,23 @@ pub enum Order {
         /// Whether it may be older than what runs.
         #[serde(default)]
         allow_downgrade: bool,
+        /// Whether it may be a debug system where what runs is none.
+        #[serde(default)]
+        allow_debug: bool,
     },
     /// Start the other system.
     Rollback,
 }
 
 impl Order {
+    /// Whether it takes an older system, and a debug system.
+    pub const fn allows(self) -> (bool, bool) {
+        match self {
+            Order::Install { allow_downgrade, allow_debug, .. } => (allow_downgrade, allow_debug),
+            Order::Rollback => (false, false),
+        }
+    }
+
     /// How much follows the order, bytes.
     pub const fn package_bytes(self) -> u64 {
         match self {
@@ -128,6 +139,8 @@ pub enum Code {
     NothingToConfirm,
     /// Older than what may take the place of what runs.
     TooOld,
+    /// A debug system, and what runs is none.
+    DebugVersion,
     /// Not all of it came.
     CutShort,
     /// What came is not what was signed.
@@ -172,6 +185,7 @@ impl From<Failed> for Refusal {
             Failed::Older { .. } => Code::OlderVersion,
             Failed::Unconfirmed(_) => Code::ConfirmationRequired,
             Failed::Excluded { .. } => Code::TooOld,
+            Failed::Debug(_) => Code::DebugVersion,
             Failed::Damaged => Code::Damaged,
             Failed::OnTrial => Code::Busy,
             Failed::NotKept | Failed::Environment(_) | Failed::Disk(_) => Code::Disk,
@@ -322,7 +336,7 @@ mod tests {
             Ok(Request::Proof(proof)) => panic!("{proof:?}"),
             Err(refusal) => Err(refusal),
         };
-        let install = Order::Install { bytes: 9, allow_downgrade: false };
+        let install = Order::Install { bytes: 9, allow_downgrade: false, allow_debug: false };
         assert_eq!(
             read(b"{\"order\":\"install\",\"bytes\":9,\"allow_downgrade\":false}\nrest"),
             Ok(install)

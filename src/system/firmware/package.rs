@@ -10,6 +10,8 @@ use std::str::FromStr;
 use ring::signature::{UnparsedPublicKey, ED25519};
 use serde::{Serialize, Serializer};
 
+use crate::base::time::Utc;
+
 /// A package's header, bytes.
 pub const HEADER_BYTES: usize = 1024;
 /// The part of it that is signed: the lines.
@@ -18,8 +20,14 @@ pub const SIGNED_BYTES: usize = 960;
 const OPENING: &str = "streamcaster-update 1";
 /// How any version's first line begins.
 const OPENING_WORD: &str = "streamcaster-update ";
-/// The longest name of a revision.
-const REVISION_BYTES_MAX: usize = 64;
+/// The longest name of a revision, a kernel or a key.
+const WORD_BYTES_MAX: usize = 64;
+/// The year 9999 ends then: no commit is later.
+const MADE_S_MAX: u64 = 253_402_300_799;
+/// A date and a time of day to the second.
+const BUILD_DIGITS: usize = 14;
+/// How much of a key names it: the digits with which its line in `update.pub` begins.
+const KEY_ID_DIGITS: usize = 16;
 
 /// Three numbers, as in `0.1.0`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -62,19 +70,33 @@ pub struct Identity {
     /// When the commit was made, seconds since 1970.
     #[serde(rename = "made")]
     pub made_s: u64,
+    /// The build's number, by which it is older or newer: the commit's time in UTC, as in
+    /// 20261128025300. One that does not say it has that of `made_s`, which is the same.
+    pub build: u64,
+    /// The version of its kernel; `None`: made before systems said so.
+    pub kernel: Option<String>,
+    /// The key it was signed with, by [`PublicKey::id`]; `None` likewise.
+    pub key: Option<String>,
+    /// Whether everybody at its console is root.
+    pub debug: bool,
     /// The oldest version that may take its place; `None`: any, if a person confirms it.
     #[serde(skip)]
     pub oldest: Option<Version>,
+    /// The oldest build that may.
+    #[serde(skip)]
+    pub oldest_build: Option<u64>,
 }
 
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({})", self.version, self.revision)
+        let debug = if self.debug { ", DEBUG" } else { "" };
+        write!(f, "{} ({}{debug})", self.version, self.revision)
     }
 }
 
 impl Identity {
-    /// Reads the lines `version`, `revision`, `made` and, where there is one, `oldest`.
+    /// Reads the lines `version`, `revision`, `made` and, where there are such, `build`, `kernel`,
+    /// `key`, `debug`, `oldest` and `oldest-build`.
     ///
     /// # Errors
     /// The word that is missing, doubled or no such thing.
@@ -84,28 +106,69 @@ impl Identity {
 
     fn of(lines: &Lines<'_>) -> Result<Identity, NotAnUpdate> {
         let version = lines.value("version")?.parse().map_err(|()| NotAnUpdate::Bad("version"))?;
-        let revision = lines.value("revision")?;
-        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
-        if revision.len() > REVISION_BYTES_MAX || !revision.bytes().all(plain) {
-            return Err(NotAnUpdate::Bad("revision"));
-        }
+        let revision = lines.value("revision").and_then(|word| plain(word, "revision"))?;
         let made_s = decimal(lines.value("made")?).ok_or(NotAnUpdate::Bad("made"))?;
-        let oldest = match lines.value("oldest") {
-            Err(NotAnUpdate::Missing(_)) => None,
-            value => Some(value?.parse().map_err(|()| NotAnUpdate::Bad("oldest"))?),
+        let number = |word| match lines.optional(word)? {
+            None => Ok(None),
+            Some(value) => decimal(value).map(Some).ok_or(NotAnUpdate::Bad(word)),
         };
-        Ok(Identity { version, revision: revision.to_owned(), made_s, oldest })
+        let text = |word| lines.optional(word)?.map(|value| plain(value, word)).transpose();
+        let debug = match lines.optional("debug")? {
+            None | Some("0") => false,
+            Some("1") => true,
+            Some(_) => return Err(NotAnUpdate::Bad("debug")),
+        };
+        let oldest = match lines.optional("oldest")? {
+            None => None,
+            Some(value) => Some(value.parse().map_err(|()| NotAnUpdate::Bad("oldest"))?),
+        };
+        Ok(Identity {
+            version,
+            revision,
+            made_s,
+            build: number("build")?.unwrap_or_else(|| build_of(made_s)),
+            kernel: text("kernel")?,
+            key: text("key")?,
+            debug,
+            oldest,
+            oldest_build: number("oldest-build")?,
+        })
+    }
+
+    /// For the log and the console: all of it, a debug system loudly.
+    pub fn described(&self) -> String {
+        let known = |word: &Option<String>| word.clone().unwrap_or_else(|| "unknown".to_owned());
+        let (kernel, key) = (known(&self.kernel), known(&self.key));
+        let debug =
+            if self.debug { "; A DEBUG SYSTEM: everybody at its console is root" } else { "" };
+        format!("{self}, build {}, kernel {kernel}, key {key}{debug}", self.build)
     }
 
     /// Whether this system lets another one take its place at all.
     pub fn excludes(&self, other: &Identity) -> bool {
         self.oldest.is_some_and(|oldest| other.version < oldest)
+            || self.oldest_build.is_some_and(|oldest| other.build < oldest)
     }
 
-    /// Whether this system is older than another: by version, and within one by when it was made.
+    /// Whether this system is older than another: by the build, and within one by version. A branch of
+    /// an older version that was mended later is the newer system.
     pub fn is_older_than(&self, other: &Identity) -> bool {
-        (self.version, self.made_s) < (other.version, other.made_s)
+        (self.build, self.version) < (other.build, other.version)
     }
+}
+
+/// The build of a commit's time, seconds since 1970: 20261128025300.
+pub fn build_of(made_s: u64) -> u64 {
+    let time = Utc(made_s.min(MADE_S_MAX) * 1000).to_string();
+    let digits: String = time.chars().filter(char::is_ascii_digit).take(BUILD_DIGITS).collect();
+    digits.parse().unwrap_or(0)
+}
+
+/// A word of a few harmless letters.
+fn plain(text: &str, word: &'static str) -> Result<String, NotAnUpdate> {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-+~:".contains(&byte);
+    let is_short = text.len() <= WORD_BYTES_MAX;
+    (is_short && text.bytes().all(is_plain)).then(|| text.to_owned()).ok_or(NotAnUpdate::Bad(word))
 }
 
 /// What a package says of itself, once its signature is believed.
@@ -128,6 +191,12 @@ pub struct PublicKey(pub [u8; 32]);
 pub const KEYS_MAX: usize = 2;
 
 impl PublicKey {
+    /// What it is called: the first digits of it.
+    pub fn id(&self) -> String {
+        let digits: String = self.0.iter().map(|byte| format!("{byte:02x}")).collect();
+        digits.chars().take(KEY_ID_DIGITS).collect()
+    }
+
     /// The key as 64 hexadecimal digits, white space around them allowed.
     pub fn from_hex(text: &str) -> Option<PublicKey> {
         hexadecimal(text.trim()).map(PublicKey)
@@ -210,12 +279,14 @@ pub fn verify(header: &[u8; HEADER_BYTES], keys: &[PublicKey]) -> Result<Header,
         let is_later = signed.starts_with(OPENING_WORD.as_bytes());
         return Err(if is_later { NotAnUpdate::Later } else { NotAnUpdate::Opening }.into());
     }
-    let has_signed =
-        |key: &PublicKey| UnparsedPublicKey::new(&ED25519, key.0).verify(signed, signature).is_ok();
-    if !keys.iter().any(has_signed) {
-        return Err(Refused::WrongSignature);
-    }
-    Ok(parse(signed)?)
+    let has_signed = |key: &&PublicKey| {
+        UnparsedPublicKey::new(&ED25519, key.0).verify(signed, signature).is_ok()
+    };
+    let key = keys.iter().find(has_signed).ok_or(Refused::WrongSignature)?;
+    let mut header = parse(signed)?;
+    // By the signature, whatever the lines say.
+    header.identity.key = Some(key.id());
+    Ok(header)
 }
 
 /// Whether these are the first bytes of a package, however short.
@@ -241,6 +312,14 @@ impl<'a> Lines<'a> {
     /// A text whose last line is whole.
     fn read(text: &'a str) -> Result<Lines<'a>, NotAnUpdate> {
         (text.is_empty() || text.ends_with('\n')).then_some(Lines(text)).ok_or(NotAnUpdate::Text)
+    }
+
+    /// The same, where the line may be missing.
+    fn optional(&self, word: &'static str) -> Result<Option<&'a str>, NotAnUpdate> {
+        match self.value(word) {
+            Err(NotAnUpdate::Missing(_)) => Ok(None),
+            value => value.map(Some),
+        }
     }
 
     /// The value of the one line that begins with this word.

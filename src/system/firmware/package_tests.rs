@@ -36,7 +36,13 @@ fn signed(lines: &[u8], seed: u8) -> [u8; HEADER_BYTES] {
 
 /// A whole package for a blob.
 pub fn package(blob: &[u8], version: &str, made_s: u64, seed: u8) -> Vec<u8> {
-    let mut package = signed(lines(blob, version, made_s).as_bytes(), seed).to_vec();
+    package_with(blob, version, made_s, "", seed)
+}
+
+/// The same with more lines in its header.
+pub fn package_with(blob: &[u8], version: &str, made_s: u64, more: &str, seed: u8) -> Vec<u8> {
+    let lines = lines(blob, version, made_s) + more;
+    let mut package = signed(lines.as_bytes(), seed).to_vec();
     package.extend_from_slice(blob);
     package
 }
@@ -98,7 +104,7 @@ fn what_is_signed_must_still_say_everything_once() {
     ] {
         assert_eq!(with(from, to), Err(NotAnUpdate::Bad(word).into()), "{to}");
     }
-    let long = with("abc1234", &"a".repeat(REVISION_BYTES_MAX + 1));
+    let long = with("abc1234", &"a".repeat(WORD_BYTES_MAX + 1));
     assert_eq!(long, Err(NotAnUpdate::Bad("revision").into()));
     assert_eq!(with("-update 1\n", "-update 2\n"), Err(NotAnUpdate::Later.into()));
     assert_eq!(with("-update 1\n", "-update 11\n"), Err(NotAnUpdate::Later.into()));
@@ -116,25 +122,73 @@ fn a_description_that_stops_in_the_middle_is_none() {
     assert_eq!(verify(&signed(&bytes, 7), &[key(7)]), Err(NotAnUpdate::Text.into()));
 }
 
+fn identity(lines: &str) -> Result<Identity, NotAnUpdate> {
+    Identity::parse(&format!("version 0.10.0\nrevision a\nmade 1795834380\n{lines}"))
+}
+
 #[test]
-fn older_is_by_version_then_by_date() {
-    let identity = |version: &str, made_s| Identity {
-        version: version.parse().unwrap(),
-        revision: "a".to_owned(),
-        made_s,
-        oldest: None,
+fn older_is_by_build_and_within_one_by_version() {
+    let of = |version: &str, build: u64| {
+        let running = identity(&format!("build {build}\n")).unwrap();
+        Identity { version: version.parse().unwrap(), ..running }
     };
-    let running = identity("0.10.0", 500);
-    for (version, made_s, is_older) in [
+    let running = of("0.10.0", 500);
+    for (version, build, is_older) in [
         ("0.10.0", 500, false),
         ("0.10.0", 499, true),
-        ("0.9.0", 900, true),
-        ("0.10.1", 1, false),
-        ("1.0.0", 1, false),
+        ("0.9.0", 900, false),
+        ("0.9.0", 500, true),
+        ("0.10.1", 500, false),
+        ("1.0.0", 499, true),
     ] {
-        let other = identity(version, made_s);
-        assert_eq!(other.is_older_than(&running), is_older, "{version} of {made_s}");
+        let other = of(version, build);
+        assert_eq!(other.is_older_than(&running), is_older, "{version} of {build}");
     }
+}
+
+#[test]
+fn a_system_that_says_no_build_has_that_of_its_time() {
+    let before = identity("").unwrap();
+    assert_eq!(before.build, 20_261_128_025_300);
+    assert_eq!((before.kernel, before.key, before.debug), (None, None, false));
+    // Made before there were builds, and after: judged by one measure.
+    let at = |made_s: u64| {
+        Identity::parse(&format!("version 0.1.0\nrevision a\nmade {made_s}\n")).unwrap()
+    };
+    let now = identity("build 20261128025300\n").unwrap();
+    assert!(at(1_795_834_379).is_older_than(&now) && !at(1_795_834_381).is_older_than(&now));
+    assert_eq!(build_of(0), 19_700_101_000_000);
+    assert_eq!(build_of(u64::MAX), 99_991_231_235_959);
+}
+
+#[test]
+fn a_system_says_its_kernel_its_key_and_whether_its_console_is_open() {
+    let lines = "build 5\nkernel 6.12.9-1~deb12u1\nkey 0123456789abcdef\ndebug 1\n";
+    let whole = identity(lines).unwrap();
+    assert_eq!(whole.kernel.as_deref(), Some("6.12.9-1~deb12u1"));
+    assert_eq!((whole.build, whole.key.as_deref()), (5, Some("0123456789abcdef")));
+    assert!(whole.debug && whole.to_string() == "0.10.0 (a, DEBUG)");
+    for (wrong, word) in [
+        ("build -1\n", "build"),
+        ("build \n", "build"),
+        ("kernel a b\n", "kernel"),
+        ("kernel \u{1b}[2J\n", "kernel"),
+        ("key <b>\n", "key"),
+        ("debug yes\n", "debug"),
+        ("oldest-build x\n", "oldest-build"),
+    ] {
+        assert_eq!(identity(wrong), Err(NotAnUpdate::Bad(word)), "{wrong}");
+    }
+    assert_eq!(identity("debug 1\ndebug 0\n"), Err(NotAnUpdate::Doubled("debug")));
+    // The key is the one that has signed, not the one that the lines name.
+    let header = lines_with("key 0000000000000000\n");
+    let read = verify(&signed(header.as_bytes(), 7), &[key(8), key(7)]).unwrap();
+    assert_eq!(read.identity.key, Some(key(7).id()));
+    assert!(hex(&key(7).0).starts_with(&key(7).id()) && key(7).id().len() == KEY_ID_DIGITS);
+}
+
+fn lines_with(more: &str) -> String {
+    lines(b"blob", "0.3.0", 1) + more
 }
 
 #[test]
@@ -166,7 +220,10 @@ fn a_system_says_what_may_take_its_place() {
     for wrong in ["oldest 2\n", "oldest \n", "oldest 0.1.0\noldest 0.1.0\n"] {
         assert!(say(wrong).is_err(), "{wrong}");
     }
-    let header = lines(b"blob", "0.3.0", 1) + "oldest 0.2.0\n";
+    let some = say("build 9\noldest-build 7\n").unwrap();
+    let built = |build: u64| identity(&format!("build {build}\n")).unwrap();
+    assert!(some.excludes(&built(6)) && !some.excludes(&built(7)));
+    let header = lines_with("oldest 0.2.0\n");
     let read = verify(&signed(header.as_bytes(), 7), &[key(7)]).unwrap();
     assert_eq!(read.identity.oldest, Some(Version([0, 2, 0])));
 }

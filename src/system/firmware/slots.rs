@@ -191,6 +191,15 @@ pub fn identity(slot: &Path) -> Option<Identity> {
     Identity::parse(&String::from_utf8(text).ok()?).ok()
 }
 
+/// What a slot's system is by the sums that the boot loader checks before it starts it: the SHA-256 of
+/// their list, in hexadecimal. `None` where there is no list.
+pub fn digest(slot: &Path) -> Option<String> {
+    let file = File::open(slot).ok()?;
+    let sums = member(&mut |into, at| file.read_exact_at(into, at), "SHA256SUMS")?;
+    let digest = ring::digest::digest(&ring::digest::SHA256, &sums);
+    Some(digest.as_ref().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
 /// The content of a small member of a newc archive, which `read` reads from.
 fn member(read: &mut dyn FnMut(&mut [u8], u64) -> io::Result<()>, wanted: &str) -> Option<Vec<u8>> {
     let mut at = 0_u64;
@@ -328,6 +337,19 @@ pub(super) mod tests {
         ] {
             assert_eq!(identity_in(&archive(&members)).unwrap().to_string(), "0.1.0 (abc)");
         }
+    }
+
+    #[test]
+    fn a_slots_digest_is_that_of_its_list_of_sums() {
+        let places = places("digest");
+        let path = places.below("slot");
+        fs::write(&path, system("0.1.0", &[0; 64])).unwrap();
+        // `printf x | sha256sum`
+        let wanted = "2d711642b726b04401627ca9fbac32f5c8530fb1903cc4db02258717921a4881";
+        assert_eq!(digest(&path).as_deref(), Some(wanted));
+        fs::write(&path, [0; 4096]).unwrap();
+        assert_eq!(digest(&path), None);
+        fs::remove_dir_all(&places.root).unwrap();
     }
 
     #[test]

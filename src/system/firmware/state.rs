@@ -16,7 +16,7 @@ use std::time::SystemTime;
 use serde::{Deserialize, Serialize};
 
 use super::environment::{self, Environment};
-use super::package::Identity;
+use super::package::{Identity, PublicKey};
 use super::slots::{self, Partitions, Places, Slot};
 use crate::base::limits::FIRMWARE_TEXT_BYTES_MAX;
 use crate::base::time::Utc;
@@ -218,6 +218,8 @@ pub struct Told {
     slot: &'static str,
     #[serde(flatten)]
     running: Identity,
+    digest: Option<String>,
+    accepts: Vec<String>,
     on_trial: bool,
     slots: Slots,
     can_roll_back: bool,
@@ -238,6 +240,7 @@ struct Held {
     tries_left: u8,
     #[serde(flatten)]
     identity: Identity,
+    digest: Option<String>,
 }
 
 /// What the slots hold, looked at once: it changes only by what the daemon itself does.
@@ -249,13 +252,25 @@ pub struct Systems {
     pub release: Identity,
     /// What the slot beside it holds.
     pub idle: Option<Identity>,
+    /// What both slots' systems are by their sums: the one that runs, the other.
+    pub digests: (Option<String>, Option<String>),
+    /// The keys whose updates are taken, by their names.
+    pub accepts: Vec<String>,
 }
 
 impl Systems {
     /// Looks at both.
-    pub fn look(running: Slot, release: &Identity, partitions: &Partitions) -> Systems {
-        let idle = slots::identity(partitions.of(running.other()));
-        Systems { running, release: release.clone(), idle }
+    pub fn look(
+        running: Slot,
+        release: &Identity,
+        keys: &[PublicKey],
+        partitions: &Partitions,
+    ) -> Systems {
+        let (own, other) = (partitions.of(running), partitions.of(running.other()));
+        let idle = slots::identity(other);
+        let digests = (slots::digest(own), slots::digest(other));
+        let accepts = keys.iter().map(PublicKey::id).collect();
+        Systems { running, release: release.clone(), idle, digests, accepts }
     }
 
     /// The system a rollback would start: one that is whole and that nobody gave up.
@@ -269,11 +284,15 @@ impl Systems {
             let identity =
                 if slot == self.running { Some(&self.release) } else { self.idle.as_ref() };
             let tries_left = variables.tries(slot);
-            identity.map(|identity| Held { tries_left, identity: identity.clone() })
+            let (own, other) = &self.digests;
+            let digest = if slot == self.running { own.clone() } else { other.clone() };
+            identity.map(|identity| Held { tries_left, identity: identity.clone(), digest })
         };
         Told {
             slot: self.running.letter(),
             running: self.release.clone(),
+            digest: self.digests.0.clone(),
+            accepts: self.accepts.clone(),
             on_trial: variables.on_trial() == Some(self.running),
             slots: Slots { a: held(Slot::A), b: held(Slot::B) },
             can_roll_back: busy.is_none() && self.other(variables).is_some(),
@@ -336,15 +355,23 @@ mod tests {
     #[test]
     fn the_state_is_told_in_the_agreed_words() {
         let (release, idle) = (identity("0.2.0"), Some(identity("0.1.0")));
-        let systems = Systems { running: Slot::B, release, idle };
+        let digests = (Some("cd".to_owned()), Some("ab".to_owned()));
+        let accepts = vec!["12".to_owned()];
+        let systems = Systems { running: Slot::B, release, idle, digests, accepts };
         let variables = variables("order=BA\nA_left=3\nB_left=0\ntrial=B\n");
         let last = Change { off_air_s: Some(41.2), ..change(What::Update) };
         let told = systems.told(&variables, None, Some(last));
         let expected = serde_json::json!({
-            "slot": "B", "version": "0.2.0", "revision": "abc", "made": 1763, "on_trial": true,
+            "slot": "B", "version": "0.2.0", "revision": "abc", "made": 1763,
+            "build": 19_700_101_002_923_u64, "kernel": null, "key": null, "debug": false,
+            "digest": "cd", "accepts": ["12"], "on_trial": true,
             "slots": {
-                "A": {"tries_left": 3, "version": "0.1.0", "revision": "abc", "made": 1763},
-                "B": {"tries_left": 0, "version": "0.2.0", "revision": "abc", "made": 1763},
+                "A": {"tries_left": 3, "version": "0.1.0", "revision": "abc", "made": 1763,
+                    "build": 19_700_101_002_923_u64, "kernel": null, "key": null, "debug": false,
+                    "digest": "ab"},
+                "B": {"tries_left": 0, "version": "0.2.0", "revision": "abc", "made": 1763,
+                    "build": 19_700_101_002_923_u64, "kernel": null, "key": null, "debug": false,
+                    "digest": "cd"},
             },
             "can_roll_back": true, "busy": null,
             "last": {"what": "update", "slot": "B", "from": "0.1.0 (abc)", "to": "0.2.0 (abc)",
@@ -364,7 +391,13 @@ mod tests {
 
     #[test]
     fn there_is_no_way_back_to_nothing_or_to_what_was_given_up() {
-        let systems = |idle| Systems { running: Slot::A, release: identity("0.2.0"), idle };
+        let systems = |idle| Systems {
+            running: Slot::A,
+            release: identity("0.2.0"),
+            idle,
+            digests: (None, None),
+            accepts: Vec::new(),
+        };
         let tried = variables("B_left=0\n");
         let good = variables("B_left=1\n");
         assert_eq!(systems(None).other(&good), None);

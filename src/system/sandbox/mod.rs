@@ -16,6 +16,7 @@ use libc::c_long;
 use self::files::{May, Rule};
 use self::state::{Files, InForce};
 use super::config::Config;
+use super::licences;
 use super::runtime;
 
 /// Set for the program when it restarts in its own place: the confinement of before is in force still,
@@ -57,6 +58,7 @@ impl Plan {
         rules.push(Rule::new(appliance, May::Read));
         rules.push(Rule::new(runtime::FOLDER, May::Write));
         rules.push(Rule::new("/proc", May::Read));
+        rules.push(Rule::new(licences::FILE, May::Read));
         rules.push(Rule::new(std::env::temp_dir(), May::Meet));
         rules.dedup();
         // In place it keeps the ports of its first start, and may be given others.

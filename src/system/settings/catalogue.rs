@@ -19,7 +19,7 @@ use crate::base::limits::{
     UDP_RECEIVE_BUFFER_BYTES_MIN, VIEWERS_MAX, VIEWER_BATCH_MS_MAX,
 };
 use crate::base::redact::{Secret, MASK};
-use crate::system::config::{Arguments, Config, Network, RequireKey};
+use crate::system::config::{Arguments, Config, Network, RequireKey, WhenOffered};
 
 /// What a setting may be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -130,7 +130,7 @@ const fn setting(key: &'static str, kind: Kind, read: fn(&Config) -> Value) -> S
 const LEVELS: Kind = Kind::Choice(&["error", "warn", "info", "debug", "trace", "off"]);
 
 /// All of them, in the order a person reads them.
-pub static SETTINGS: [Setting; 38] = [
+pub static SETTINGS: [Setting; 41] = [
     Setting {
         restart: false,
         ..setting("appliance.name", Kind::Text, |c| {
@@ -255,7 +255,19 @@ pub static SETTINGS: [Setting; 38] = [
     percent("health.disk_percent", |c| Value::Integer(c.health.disk_percent)),
     seconds("health.standby_s", |c| Value::Integer(c.health.standby.as_secs())),
     seconds("health.destination_grace_s", |c| Value::Integer(c.health.destination_grace.as_secs())),
+    update("update.url", Kind::Text, |c| {
+        c.update.url.as_ref().map_or(Value::None, |url| Value::Text(url.clone()))
+    }),
+    update("update.install", Kind::Choice(&WhenOffered::NAMES), |c| {
+        Value::Text(c.update.install.name().to_owned())
+    }),
+    update("update.window", Kind::Text, |c| Value::Text(c.update.window.to_string())),
 ];
+
+/// What another process reads from the file by itself.
+const fn update(key: &'static str, kind: Kind, read: fn(&Config) -> Value) -> Setting {
+    Setting { restart: false, ..setting(key, kind, read) }
+}
 
 /// A threshold of health.
 const fn percent(key: &'static str, read: fn(&Config) -> Value) -> Setting {

@@ -327,6 +327,7 @@ impl Settings {
         same.programme.silence = started.programme.silence;
         same.log.level = started.log.level;
         same.health = started.health;
+        same.update.clone_from(&started.update);
         same.http.password_hash.clone_from(&started.http.password_hash);
         same != *started
     }

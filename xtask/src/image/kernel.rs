@@ -11,6 +11,8 @@ use super::parts::{depmod, Part};
 pub struct Kernel {
     /// What `uname -r` says, and the name of its folder of modules.
     pub release: String,
+    /// Debian's version, which counts the mended faults.
+    pub version: String,
     /// The bootable image.
     pub vmlinuz: PathBuf,
     /// The folder that holds `lib/modules/RELEASE`.
@@ -22,7 +24,7 @@ pub fn of(part: &Part) -> Result<Kernel, String> {
     let tree = part.tree.clone();
     let release = only_name(&tree.join("lib/modules"))?;
     let vmlinuz = tree.join("boot").join(format!("vmlinuz-{release}"));
-    Ok(Kernel { release, vmlinuz, tree })
+    Ok(Kernel { release, version: part.pin.version.clone(), vmlinuz, tree })
 }
 
 /// Makes the list of what needs what.

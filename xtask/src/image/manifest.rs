@@ -24,9 +24,25 @@ pub struct MadeOf<'a> {
     pub tools: &'a [(&'a str, String)],
 }
 
+/// What tells one build from another.
+pub struct Identity {
+    /// The build's number.
+    pub build: u64,
+    /// Whether everybody at its console is root.
+    pub debug: bool,
+    /// What the slot is by its sums.
+    pub digest: String,
+}
+
 /// The manifest's text. `keys` are the public ones whose updates it takes, a line each, the one that
 /// signed this one first.
-pub fn text(version: &str, keys: &str, made_of: &MadeOf<'_>, files: &[Summed]) -> String {
+pub fn text(
+    version: &str,
+    identity: &Identity,
+    keys: &str,
+    made_of: &MadeOf<'_>,
+    files: &[Summed],
+) -> String {
     let part = |part: &Part| {
         let Pin { package, version, sha256, source: (name, of), .. } = &part.pin;
         let told = json!({
@@ -43,7 +59,8 @@ pub fn text(version: &str, keys: &str, made_of: &MadeOf<'_>, files: &[Summed]) -
     let files: Map<String, Value> = files.iter().map(summed).collect();
     let keys: Vec<&str> = keys.lines().collect();
     let manifest = json!({
-        "version": version, "update_keys": keys, "snapshot": made_of.debian.snapshot,
+        "version": version, "build": identity.build, "debug": identity.debug,
+        "digest": identity.digest, "update_keys": keys, "snapshot": made_of.debian.snapshot,
         "parts": parts, "tools": tools, "files": files,
     });
     format!("{manifest:#}\n")
@@ -79,10 +96,11 @@ mod tests {
             snapshot: "today".to_owned(),
         };
         let made_of = MadeOf { debian: &debian, tools: &[("zstd", "1.5".to_owned())] };
-        let text = text("1 \"x\"\n", "ab12\ncd34\n", &made_of, &[file]);
+        let identity = Identity { build: 7, debug: false, digest: "ef".to_owned() };
+        let text = text("1 \"x\"\n", &identity, "ab12\ncd34\n", &made_of, &[file]);
         let part = |pinned: bool| json!({"version": "6.12", "sha256": "cd", "source": "linux 6.12-1", "pinned": pinned});
         let expected = json!({
-            "version": "1 \"x\"\n", "update_keys": ["ab12", "cd34"], "snapshot": "today",
+            "version": "1 \"x\"\n", "build": 7, "debug": false, "digest": "ef", "update_keys": ["ab12", "cd34"], "snapshot": "today",
             "parts": {"kernel": part(true), "busybox": part(false)}, "tools": {"zstd": "1.5"},
             "files": {"a.img": {"bytes": 5, "sha256": "ab"}},
         });

@@ -4,12 +4,14 @@
 //! same bytes for the same commit, key and Debian packages. Non-goals: flashing. Bound:
 //! `PACKED_BYTES_MAX`.
 
-mod cpio;
+pub mod cpio;
+mod crates;
 pub mod disk;
 mod fat;
 pub mod gpt;
 pub mod grub;
 mod kernel;
+mod licences;
 pub mod made;
 mod manifest;
 mod modules;
@@ -17,6 +19,7 @@ pub mod offered;
 pub mod parts;
 pub mod pins;
 mod rootfs;
+mod sbom;
 pub mod starting;
 pub mod ustar;
 
@@ -34,7 +37,7 @@ use cpio::{Kind, Newc};
 use manifest::Summed;
 
 /// What a download may weigh.
-const PACKED_BYTES_MAX: usize = 20 << 20;
+const PACKED_BYTES_MAX: usize = 17_000_000;
 
 /// make the appliance's disk image, target/dist/streamcaster.img
 #[derive(FromArgs)]
@@ -72,12 +75,15 @@ pub struct Image {
 }
 
 /// The files an image consists of, in the folder of the product.
-const FILES: [&str; 5] = [
+const FILES: [&str; 8] = [
     "streamcaster.img",
     "streamcaster.img.zst",
     "streamcaster.slot",
     "streamcaster.update",
     "manifest.json",
+    sign::LATEST,
+    "streamcaster.spdx.json",
+    "streamcaster.licences.gz",
 ];
 
 /// The command as it is typed.
@@ -128,28 +134,56 @@ fn build(options: &Image, product: &Path, folder: &Path) -> Result<(), String> {
     built
 }
 
+/// What an image is made of and which one it is.
+struct Ingredients {
+    debian: parts::Parts,
+    crates: Vec<crates::Crate>,
+    kernel: kernel::Kernel,
+    /// What the product says of itself.
+    version: String,
+    key: Key,
+    release: Release,
+    /// The public keys whose updates it takes, a line each.
+    accepted: String,
+    mtime: u32,
+}
+
+impl Ingredients {
+    fn of(options: &Image, product: &Path) -> Result<Ingredients, String> {
+        let debian = parts::Parts::take(options.pinned)?;
+        let crates = crates::of_the_product()?;
+        let kernel = kernel::of(&debian.kernel)?;
+        let mtime = commit_time();
+        let version = said(Command::new(product).arg("version"))?;
+        let key = Key::take(options.key.as_deref())?;
+        let mut release = Release::of(&version, mtime)?;
+        (release.kernel, release.key) = (kernel.version.clone(), key.id());
+        release.debug = options.debug_shell;
+        release.set_oldest(options.oldest.as_deref())?;
+        println!("{}", release.described());
+        let mut accepted = key.public();
+        if let Some(next) = &options.next_key {
+            accepted.push_str(&Key::take_or_make(next)?.public());
+        }
+        Ok(Ingredients { debian, crates, kernel, version, key, release, accepted, mtime })
+    }
+}
+
 fn assemble(options: &Image, product: &Path, folder: &Path, stage: &Path) -> Result<(), String> {
     if let Some(config) = &options.config {
         let found = starting::check(product, &read(config)?, &config.display().to_string(), stage)?;
         println!("configuration: {}", found.said());
     }
-    let debian = parts::Parts::take(options.pinned)?;
-    let kernel = kernel::of(&debian.kernel)?;
-    let mtime = commit_time();
-    let version = said(Command::new(product).arg("version"))?;
-    let mut release = Release::of(&version, mtime)?;
-    release.set_oldest(options.oldest.as_deref())?;
-    let key = Key::take(options.key.as_deref())?;
-    let mut accepted = key.public();
-    if let Some(next) = &options.next_key {
-        accepted.push_str(&Key::take_or_make(next)?.public());
-    }
+    let Ingredients { debian, crates, kernel, version, key, release, accepted, mtime } =
+        Ingredients::of(options, product)?;
     let fresh_data = disk::data(None, mtime, stage)?;
+    let licences = gzip(licences::text(&version, &crates, &debian)?.as_bytes())?;
     let parts = rootfs::Parts {
         kernel: &kernel,
         debian: &debian,
         product,
         fresh_data: &fresh_data,
+        licences: &licences,
         debug_shell: options.debug_shell,
         release: &release.lines(),
         keys: &accepted,
@@ -162,20 +196,17 @@ fn assemble(options: &Image, product: &Path, folder: &Path, stage: &Path) -> Res
         Some(config) => disk::data(Some(config), mtime, stage)?,
         None => fresh_data,
     };
-    let [image, packed, blob, signed, list] = FILES.map(|name| folder.join(name));
+    let [image, packed, blob, signed, list, latest, parts_list, texts] =
+        FILES.map(|name| folder.join(name));
     write(&blob, &slot)?;
     let update = sign::package(&slot, &release, &key)?;
     write(&signed, &update)?;
+    write(&latest, sign::head(&update))?;
+    write(&texts, &licences)?;
     disk::write(&image, &slot, &data, &debian, stage)?;
     let whole = read(&image)?;
-    // One thread: how many there are would show in the bytes. What fills the slot is compressed
-    // already: trying harder wins a hundredth for ten times the time.
-    let compressed =
-        piped(Command::new("zstd").args(["-q", "-3", "--single-thread", "-c"]), &whole)?;
+    let compressed = packed_image(&whole)?;
     write(&packed, &compressed)?;
-    if compressed.len() > PACKED_BYTES_MAX {
-        return Err(format!("{} bytes packed: more than {PACKED_BYTES_MAX}", compressed.len()));
-    }
     let files = [
         summed("streamcaster.img", &whole),
         summed("streamcaster.img.zst", &compressed),
@@ -185,8 +216,24 @@ fn assemble(options: &Image, product: &Path, folder: &Path, stage: &Path) -> Res
         summed("initrd", &initrd),
         summed("streamcaster", &read(product)?),
     ];
+    let digest = sign::digest(&slot).unwrap_or_default();
+    let (build, debug) = (release.build(), release.debug);
+    let subject =
+        sbom::Subject { said: &version, build, digest: &digest, debian: &debian, crates: &crates };
+    write(&parts_list, sbom::text(&subject).as_bytes())?;
     let made_of = manifest::MadeOf { debian: &debian, tools: &parts::tools() };
-    write(&list, manifest::text(&version, &accepted, &made_of, &files).as_bytes())
+    let identity = manifest::Identity { build, debug, digest };
+    write(&list, manifest::text(&version, &identity, &accepted, &made_of, &files).as_bytes())
+}
+
+/// The image as it is handed on. One thread: how many there are would show in the bytes. What fills the
+/// slot is compressed already: trying harder wins a hundredth for ten times the time.
+fn packed_image(whole: &[u8]) -> Result<Vec<u8>, String> {
+    let packed = piped(Command::new("zstd").args(["-q", "-3", "--single-thread", "-c"]), whole)?;
+    if packed.len() > PACKED_BYTES_MAX {
+        return Err(format!("{} bytes packed: more than {PACKED_BYTES_MAX}", packed.len()));
+    }
+    Ok(packed)
 }
 
 /// What a slot holds: what GRUB starts, the sums it asks for first, and which system it is.

@@ -38,6 +38,8 @@ pub struct Parts<'a> {
     pub product: &'a Path,
     /// A whole, empty file system for `/data`, should the disk's be beyond mending.
     pub fresh_data: &'a [u8],
+    /// The licences of all that is in it, compressed.
+    pub licences: &'a [u8],
     /// What the system says of itself: version, revision, time.
     pub release: &'a str,
     /// The public keys whose updates it accepts, a line each in hexadecimal.
@@ -89,6 +91,8 @@ pub fn pack(parts: &Parts<'_>, stage: &Path) -> Result<Vec<u8>, String> {
     let fresh = "usr/share/data.ext4.gz".to_owned();
     add_above(&fresh, &mut tree);
     tree.insert(fresh, Entry::File(0o644, gzip(parts.fresh_data)?));
+    let licences = "usr/share/licences.gz".to_owned();
+    tree.insert(licences, Entry::File(0o644, parts.licences.to_vec()));
     for (path, text) in
         [("etc/streamcaster/release", parts.release), ("etc/streamcaster/update.pub", parts.keys)]
     {

@@ -1,0 +1,158 @@
+//! What is asked of one machine. Purpose: two questions and one order, each answered in a bounded
+//! time; a secret goes into one header and nowhere else. Non-goals: sessions, other calls.
+
+use std::time::Duration;
+
+use serde_json::Value;
+use ureq::http::Response;
+use ureq::{Agent, Body};
+
+use super::{Host, Secret, Secrets, ANSWER_BYTES_MAX};
+
+/// How long a machine may take to be reached, and to say a word.
+const CONNECT: Duration = Duration::from_secs(10);
+const ANSWER: Duration = Duration::from_secs(30);
+/// How long a package may be on its way, with being written and read back.
+const PACKAGE: Duration = Duration::from_secs(1800);
+
+/// One machine's API.
+pub struct Client {
+    /// Which.
+    pub host: Host,
+    authorization: Option<String>,
+    agent: Agent,
+}
+
+/// Why there is no answer that helps.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Unanswered {
+    /// It does not answer, or not in time.
+    Away(String),
+    /// It says no: the status, the code, the sentence.
+    Refused(u16, String, String),
+}
+
+impl std::fmt::Display for Unanswered {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Unanswered::Away(why) => write!(f, "no answer: {why}"),
+            Unanswered::Refused(401, ..) => f.write_str(
+                "it does not know the password: name it in STREAMCASTER_PASSWORD or --secrets FILE",
+            ),
+            Unanswered::Refused(status, code, words) => {
+                write!(f, "refused ({status} {code}): {words}")
+            }
+        }
+    }
+}
+
+impl Client {
+    /// For one machine.
+    pub fn new(host: &Host, secrets: &Secrets) -> Client {
+        let authorization = secrets.of(&host.name).map(|secret| match secret {
+            Secret::Password(password) => {
+                format!("Basic {}", base64(format!("u:{password}").as_bytes()))
+            }
+            Secret::Token(token) => format!("Bearer {token}"),
+        });
+        // No redirects: the secret goes to the machine that was named.
+        let agent = Agent::config_builder()
+            .timeout_resolve(Some(CONNECT))
+            .timeout_connect(Some(CONNECT))
+            .max_redirects(0)
+            .http_status_as_error(false)
+            .build()
+            .new_agent();
+        Client { host: host.clone(), authorization, agent }
+    }
+
+    /// `GET PATH`.
+    pub fn get(&self, path: &str) -> Result<Value, Unanswered> {
+        let mut request = self.agent.get(format!("{}{path}", self.host.base));
+        if let Some(authorization) = &self.authorization {
+            request = request.header("Authorization", authorization);
+        }
+        let answer = request.config().timeout_global(Some(ANSWER)).build().call();
+        // The verdict on a machine that is not well is told with a status of its own.
+        read(answer, |status| status == 503 && path == "/api/health")
+    }
+
+    /// `POST /api/firmware` with a package.
+    pub fn install(&self, package: &[u8]) -> Result<Value, Unanswered> {
+        let mut request = self.agent.post(format!("{}/api/firmware", self.host.base));
+        if let Some(authorization) = &self.authorization {
+            request = request.header("Authorization", authorization);
+        }
+        let request = request.header("Content-Type", "application/octet-stream");
+        let answer = request.config().timeout_global(Some(PACKAGE)).build().send(package);
+        read(answer, |_| false)
+    }
+}
+
+fn read(
+    answer: Result<Response<Body>, ureq::Error>,
+    counts: impl Fn(u16) -> bool,
+) -> Result<Value, Unanswered> {
+    let mut answer = answer.map_err(|error| Unanswered::Away(error.to_string()))?;
+    let status = answer.status().as_u16();
+    let text = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_string();
+    let text = text.map_err(|error| Unanswered::Away(error.to_string()))?;
+    let value: Result<Value, _> = serde_json::from_str(&text);
+    match value {
+        Ok(value) if status == 200 || counts(status) => Ok(value),
+        Ok(value) => {
+            let word = |name: &str| shown(value.get(name).and_then(Value::as_str).unwrap_or(""));
+            Err(Unanswered::Refused(status, word("code"), word("error")))
+        }
+        Err(_) => {
+            Err(Unanswered::Refused(status, "NOT_JSON".to_owned(), "is this its page?".to_owned()))
+        }
+    }
+}
+
+/// What a machine says, as one line that moves no cursor.
+pub fn shown(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(300).collect()
+}
+
+/// Base 64 (RFC 4648, 4).
+fn base64(bytes: &[u8]) -> String {
+    const LETTERS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::new();
+    for three in bytes.chunks(3) {
+        let byte = |at: usize| u32::from(three.get(at).copied().unwrap_or(0));
+        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
+        for at in 0..4 {
+            let index = usize::try_from(bits >> (18 - 6 * at) & 63).unwrap_or(0);
+            let letter = LETTERS.get(index).copied().map_or('=', char::from);
+            text.push(if at <= three.len() { letter } else { '=' });
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn base64_is_that_of_the_standard() {
+        // RFC 4648, 10
+        for (text, wanted) in [
+            ("", ""),
+            ("f", "Zg=="),
+            ("fo", "Zm8="),
+            ("foo", "Zm9v"),
+            ("foob", "Zm9vYg=="),
+            ("fooba", "Zm9vYmE="),
+            ("foobar", "Zm9vYmFy"),
+        ] {
+            assert_eq!(base64(text.as_bytes()), wanted);
+        }
+    }
+
+    #[test]
+    fn what_a_machine_says_moves_no_cursor() {
+        assert_eq!(shown("a\u{1b}[2Jb\nc"), "a [2Jb c");
+    }
+}
