@@ -138,3 +138,7 @@ impl Switcher {
         true
     }
 }
+
+#[cfg(test)]
+#[path = "staging_tests.rs"]
+mod tests;
