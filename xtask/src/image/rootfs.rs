@@ -127,7 +127,12 @@ fn copy(folder: &Path, at: &str, tree: &mut Tree) -> Result<(), String> {
         } else {
             let runs = metadata.permissions().mode() & 0o111 != 0
                 || PROGRAMS.iter().any(|folder| path.starts_with(folder));
-            let mode = if runs { 0o755 } else { 0o644 };
+            let mode = match path.as_str() {
+                // Root's to read, as everywhere.
+                "etc/shadow" => 0o600,
+                _ if runs => 0o755,
+                _ => 0o644,
+            };
             tree.insert(path, Entry::File(mode, read(&entry.path())?));
         }
     }
@@ -188,9 +193,13 @@ mod tests {
     #[test]
     fn the_checkout_is_taken_over_with_modes_of_our_own() {
         let folder = std::env::temp_dir().join(format!("xtask-rootfs-{}", std::process::id()));
-        for (path, mode) in
-            [("applets", 0o600), ("sbin/tool", 0o600), ("etc/a", 0o600), ("init", 0o700)]
-        {
+        for (path, mode) in [
+            ("applets", 0o600),
+            ("sbin/tool", 0o600),
+            ("etc/a", 0o600),
+            ("etc/shadow", 0o644),
+            ("init", 0o700),
+        ] {
             super::super::write(&folder.join(path), b"x").unwrap();
             fs::set_permissions(folder.join(path), fs::Permissions::from_mode(mode)).unwrap();
         }
@@ -210,6 +219,7 @@ mod tests {
             ("bin/tool", 0o755),
             ("etc", 0o755),
             ("etc/a", 0o644),
+            ("etc/shadow", 0o600),
             ("init", 0o755),
         ];
         assert_eq!(modes, expected);
