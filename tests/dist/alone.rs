@@ -119,6 +119,6 @@ fn the_product_runs_beside_nothing_and_is_played() {
     assert!(end.is_some_and(|end| end.success()), "{end:?}\n{}", program.printed());
     assert!(!program.printed().contains("panicked"), "{}", program.printed());
     let left = names_in(&root.data().join("state"));
-    let kept = ["http.address", "page.code", "probe.token", "streamcaster.pid"];
+    let kept = ["config.taken", "http.address", "page.code", "probe.token", "streamcaster.pid"];
     assert_eq!(left, kept, "the private socket goes with the program");
 }

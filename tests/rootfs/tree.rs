@@ -67,18 +67,21 @@ fn init_starts_only_what_is_there() {
 /// What the appliance's crond makes of the crontab. Its jobs name a program that is only there in
 /// the appliance; here each of them does nothing.
 #[test]
-fn crond_takes_both_jobs() {
+fn crond_takes_each_job() {
     let text = fs::read_to_string(rootfs().join("etc/crontabs/streamcaster")).expect("the crontab");
     let jobs: Vec<&str> = text.lines().filter(|line| !line.starts_with('#')).collect();
-    assert_eq!(jobs.len(), 2, "{text}");
+    assert_eq!(jobs.len(), 3, "{text}");
     assert!(jobs.iter().any(|job| job.starts_with("* * * * * ") && job.contains("--recover")));
     assert!(jobs.iter().any(|job| job.starts_with("7 4 * * * ") && job.contains("--rotate")));
+    assert!(jobs.iter().any(|job| job.starts_with("*/5 * * * * ") && job.contains(" latest ")));
     let said = crond_says(&text.replace("/usr/bin/streamcaster", "true"), &"1".repeat(60));
     let seven = format!("{:0>8}{}", 1, "0".repeat(52));
     let at_four = format!("{:0>5}{}", 1, "0".repeat(19));
     assert!(said.contains(&format!("{seven}\n{at_four}\n")), "{said}");
     let always = format!("{}\n{}\n", "1".repeat(60), "1".repeat(24));
     assert!(said.contains(&always), "{said}");
+    let each_five_minutes = format!("{}\n{}\n", "10000".repeat(12), "1".repeat(24));
+    assert!(said.contains(&each_five_minutes), "{said}");
     assert!(!said.contains("parse error"), "{said}");
     crond_says("61 4 * * * true\n", "parse error");
 }
