@@ -4,9 +4,8 @@
 //! by the same order that the page gives. Non-goals: rights: what it orders, the firmware daemon judges.
 //! Bound: one answer of 1 KiB; a package goes through a piece at a time.
 
-use std::fs::File;
 use std::io::{Cursor, Read};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use argh::FromArgs;
@@ -15,7 +14,7 @@ use streamcaster::system::config::{self, Arguments, UpdateConfig, WhenOffered};
 use streamcaster::system::firmware::latest::{self, Memory, MEMORY};
 use streamcaster::system::firmware::orders::{Answer, Order};
 use streamcaster::system::firmware::package::{Identity, PublicKey, HEADER_BYTES};
-use streamcaster::system::firmware::slots::Places;
+use streamcaster::system::firmware::slots::{text_of, Places};
 use streamcaster::system::firmware::state;
 use streamcaster::system::{clock, random, store};
 
@@ -61,7 +60,7 @@ impl Latest {
             return Ok(Some("the clock is not set yet".to_owned()));
         }
         let own = Own { running, keys, path: self.data.join("state").join(MEMORY) };
-        let mut memory = own.remembered();
+        let mut memory = Memory::read(&own.path);
         let chance = random::bytes().map(u64::from_ne_bytes).map_err(|error| error.to_string())?;
         let is_due = memory.is_due(&url, now_s, chance);
         let mut line = None;
@@ -91,16 +90,8 @@ fn offered(url: &str, keys: &[PublicKey]) -> Result<Identity, String> {
 }
 
 impl Own {
-    fn remembered(&self) -> Memory {
-        let mut text = Vec::new();
-        let file = File::open(&self.path).map(|file| file.take(FIRMWARE_TOLD_BYTES_MAX));
-        // One that cannot be read is as good as none.
-        let _ = file.and_then(|mut file| file.read_to_end(&mut text));
-        Memory::parse(&text)
-    }
-
     fn remember(&self, memory: &Memory) -> Result<(), String> {
-        if self.remembered() == *memory {
+        if Memory::read(&self.path) == *memory {
             return Ok(());
         }
         let text = serde_json::to_vec(memory).map_err(|error| error.to_string())?;
@@ -154,8 +145,8 @@ impl Own {
 
 /// The system that the machine, or a person, left last.
 fn left(places: &Places) -> Option<String> {
-    let text = read(&places.appliance(state::TOLD))?;
-    let told: serde_json::Value = serde_json::from_slice(&text).ok()?;
+    let text = text_of(&places.appliance(state::TOLD), FIRMWARE_TOLD_BYTES_MAX).ok()?;
+    let told: serde_json::Value = serde_json::from_str(&text).ok()?;
     let last = told.get("last")?;
     let word = |name: &str| last.get(name).and_then(serde_json::Value::as_str);
     match (word("what"), word("outcome")) {
@@ -163,10 +154,4 @@ fn left(places: &Places) -> Option<String> {
         (Some("rollback"), Some("confirmed" | "on trial")) => word("from").map(str::to_owned),
         _ => None,
     }
-}
-
-fn read(path: &Path) -> Option<Vec<u8>> {
-    let mut text = Vec::new();
-    File::open(path).ok()?.take(FIRMWARE_TOLD_BYTES_MAX).read_to_end(&mut text).ok()?;
-    Some(text)
 }

@@ -114,10 +114,8 @@ struct Failed {
 
 /// What `streamcaster latest` has written down, in the folder of remembered state.
 fn offered(state: &Path) -> Option<Latest> {
-    let mut text = Vec::new();
-    let file = File::open(state.join(latest::MEMORY)).ok()?;
-    file.take(FIRMWARE_TOLD_BYTES_MAX).read_to_end(&mut text).ok()?;
-    let Memory { url, answered_s: answered, failed, offered, .. } = Memory::parse(&text);
+    let Memory { url, answered_s: answered, failed, offered, .. } =
+        Memory::read(&state.join(latest::MEMORY));
     let failed = failed.map(|latest::Failure { since_s: since, why }| Failed { since, why });
     (!url.is_empty()).then_some(Latest { url, answered, failed, offered })
 }

@@ -139,7 +139,7 @@ export const words = {
   latest: "Offered", latest_none: "nothing newer; asked {0}", latest_newer: "version {0}, {1}", latest_failed: "the server has not answered since {0}: {1}", latest_never: "not asked yet", licences: "Licences",
   identity: "Identity", other_identity: "Its identity", build: "build {0}", kernel: "kernel {0}", digest: "slot {0}…", signed_by: "key {0}", debug_system: "DEBUG",
   update_holds: "It is version {0}: {1}.", debug_title: "Install a debug system?", install_debug: "Install the debug system",
-  debug_text: "{0} is a debug system: everybody at the machine's console, and whoever reaches its serial port, is root without a password. It is made for looking inside, not for use.",
+  debug_text: "{0} is a debug system: everybody at the machine's console, and everybody who reaches its serial port, is root without a password. It is made for looking inside, not for use.",
   debug_runs: "A debug system runs: everybody at the machine's console is root. Not for use.",
   on_trial: "On trial: it is kept after three healthy minutes.", runs_now: "Version {0} runs.", off_air: "Off air for {0} s.",
   fell_back: "It fell back to {0}: {1} did not come up.",

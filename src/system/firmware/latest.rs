@@ -2,16 +2,19 @@
 //! Purpose: the same signed lines tell of a system and begin its package, so that there is one
 //! signature to believe and one thing to publish; what was found is remembered in a small file, for
 //! the page and for the next look. Non-goals: fetching, the clock. Bounds: [`HEADER_BYTES`] from the
-//! server, [`FIRMWARE_TOLD_BYTES_MAX`](crate::base::limits::FIRMWARE_TOLD_BYTES_MAX) of memory.
+//! server, [`FIRMWARE_TOLD_BYTES_MAX`] of memory.
 //!
 //! A server that is silent, wrong or old changes nothing: it is asked again later, and the page says
 //! since when it does not answer. It cannot make a machine take an older system, nor one that was
 //! offered before and did not stay.
 
+use std::path::Path;
+
 use serde::{Deserialize, Serialize};
 
 use super::package::{self, Identity, PublicKey, HEADER_BYTES};
-use crate::base::limits::UPDATE_ERROR_BYTES_MAX;
+use super::slots;
+use crate::base::limits::{FIRMWARE_TOLD_BYTES_MAX, UPDATE_ERROR_BYTES_MAX};
 
 /// The memory, in the folder of remembered state.
 pub const MEMORY: &str = "latest.json";
@@ -66,8 +69,13 @@ pub struct Failure {
 }
 
 impl Memory {
-    /// Of a file's text; one that is none is as good as no memory.
-    pub fn parse(text: &[u8]) -> Memory {
+    /// Of a file; one that cannot be read is as good as no memory.
+    pub fn read(path: &Path) -> Memory {
+        let text = slots::text_of(path, FIRMWARE_TOLD_BYTES_MAX).unwrap_or_default();
+        Memory::parse(text.as_bytes())
+    }
+
+    fn parse(text: &[u8]) -> Memory {
         serde_json::from_slice(text).unwrap_or_default()
     }
 
@@ -117,15 +125,17 @@ impl Memory {
     /// Whether what is offered may be installed by itself: not what was tried often enough, and not
     /// what the machine has left.
     pub fn may_try(&self, offer: &Offer, left: Option<&str>) -> bool {
-        let tries = self.tried.filter(|(build, _)| *build == offer.build).map_or(0, |(_, n)| n);
         let own = format!("{} ({})", offer.version, offer.revision);
-        tries < TRIES_MAX && left != Some(own.as_str())
+        self.tries_of(offer) < TRIES_MAX && left != Some(own.as_str())
     }
 
     /// Before it is tried.
     pub fn tries(&mut self, offer: &Offer) {
-        let before = self.tried.filter(|(build, _)| *build == offer.build).map_or(0, |(_, n)| n);
-        self.tried = Some((offer.build, before + 1));
+        self.tried = Some((offer.build, self.tries_of(offer) + 1));
+    }
+
+    fn tries_of(&self, offer: &Offer) -> u32 {
+        self.tried.filter(|(build, _)| *build == offer.build).map_or(0, |(_, tries)| tries)
     }
 }
 

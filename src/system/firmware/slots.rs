@@ -178,7 +178,7 @@ struct Device {
 }
 
 /// The beginning of a text file, at most so much of it.
-pub(super) fn text_of(path: &Path, bytes_max: u64) -> io::Result<String> {
+pub fn text_of(path: &Path, bytes_max: u64) -> io::Result<String> {
     let mut text = String::new();
     File::open(path)?.take(bytes_max).read_to_string(&mut text)?;
     Ok(text)

@@ -1,4 +1,4 @@
-//! What of the sandbox is in force in this process, for whoever tells it. Bound: one value, set once.
+//! What of the sandbox is in force in this process, to be shown. Bound: one value, set once.
 
 use std::fmt;
 use std::sync::OnceLock;
