@@ -315,7 +315,9 @@ fn the_machines_last_act_marks_when_the_programme_ended() {
 fn the_console_says_what_the_machine_is() {
     let world = World::new("console");
     world.recorder("hostname");
-    world.program("ip", ADDRESS);
+    let tentative = "2: eth0    inet6 fd00::2/64 scope global tentative dynamic";
+    let with_tentative = format!("{ADDRESS}; echo '{tentative}'");
+    world.program("ip", &with_tentative);
     world.program("nc", "cat > /dev/null; printf '{\"current_video_source\":\"udp\",\"a\":1}'");
     world.write("data/state/http.address", "127.0.0.1:8088\n");
     world.write("run/streamcaster/data.token", "0123456789abcdef\n");
@@ -337,6 +339,7 @@ fn the_console_says_what_the_machine_is() {
         assert!(text.contains(line), "{line:?} in {text}");
     }
     assert!(!text.contains('\u{1b}'), "{text:?}");
+    assert!(!text.contains("fd00::2"), "it answers nobody: {text}");
     // The page has set another password, and the code is used.
     world.write("data/config.toml", "[http]\npassword_hash = \"other\"\n");
     fs::remove_file(world.path("data/state/setup")).expect("removed");
