@@ -22,24 +22,24 @@ use crate::base::budget::{Budget, Demand, Owner};
 use crate::base::limits::{
     DESCRIPTORS_BESIDES, HTTP_CONNECTIONS_MAX, RTMP_LOBBY_MAX, RTMP_PENDING_MAX,
 };
+use crate::config::settings::{Environment, Settings};
+use crate::config::{Arguments, Config};
 use crate::control::door::Allowed;
 use crate::control::{self, ControlOptions};
+use crate::health::host::Gauges;
+use crate::library::clerk::Clerk;
+use crate::library::Library;
+use crate::net::proxy::Proxies;
+use crate::net::reactor;
+use crate::net::sockets::{descriptors_max, raise_descriptors};
+use crate::operator::commands;
+use crate::operator::snapshot::Board;
 use crate::outputs::preview;
 use crate::program::unit::Unit;
-use crate::system::commands;
-use crate::system::config::{Arguments, Config};
 use crate::system::heap;
-use crate::system::library::clerk::Clerk;
-use crate::system::library::Library;
 use crate::system::logs::LogBook;
-use crate::system::machine::Gauges;
 use crate::system::password::PasswordHash;
 use crate::system::pid_file::PidFile;
-use crate::system::proxy::Proxies;
-use crate::system::reactor;
-use crate::system::settings::{Environment, Settings};
-use crate::system::snapshot::Board;
-use crate::system::sockets::{descriptors_max, raise_descriptors};
 use crate::system::store;
 
 /// Why the program could not start.

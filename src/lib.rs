@@ -6,7 +6,11 @@
 //! main, app                     arguments; builds everything from the config; ordered shutdown
 //! ports  control                what strangers connect to: RTMP 1935, HTTP 8080 and 8081
 //! inputs  outputs               the other shells: UDP, publishers, pull, files; viewers, pushes
-//! system                        the machine: clock, disk, library, threads, configuration
+//! library  health  appliance    video library; checks and probe; the machine image's own
+//! config                        settings: what config.toml says, and its changes
+//! net                           reactor, links, tries, certificates
+//! operator                      commands and the snapshot, between control and data plane
+//! system                        the machine: clock, memory, logs, files
 //! program                       switcher, timeline, ring, reader: pure policy
 //! rtmp  flv  ts  mp4  mkv       formats and protocols, sans-I/O
 //! codec                         access units, H.264, AAC: what those have in common
@@ -20,13 +24,19 @@
 //! `cargo xtask ci` holds the code to these rules.
 
 pub mod app;
+pub mod appliance;
 pub mod base;
 pub mod codec;
+pub mod config;
 pub mod control;
 pub mod flv;
+pub mod health;
 pub mod inputs;
+pub mod library;
 pub mod mkv;
 pub mod mp4;
+pub mod net;
+pub mod operator;
 pub mod outputs;
 pub mod ports;
 pub mod program;

@@ -2,9 +2,6 @@
 //! appliance's `add-password | as | clock | name-servers | grow | update | rollback | confirm |
 //! firmware`.
 
-mod appliance;
-mod latest;
-
 use std::io::Write;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -13,19 +10,20 @@ use std::time::Duration;
 
 use argh::FromArgs;
 use streamcaster::app::{self, Ending};
+use streamcaster::appliance::firmware::slots::APPLIANCE;
+use streamcaster::appliance::sandbox::{self, Plan, Restarts};
+use streamcaster::appliance::verbs;
 use streamcaster::base::budget::Budget;
 use streamcaster::base::limits::{
     BLOCKING_THREADS_MAX, PROBE_TIMEOUT_S_DEFAULT, THREAD_STACK_BYTES,
 };
+use streamcaster::config::{self, Arguments, Config};
 use streamcaster::control::BUILD;
-use streamcaster::system::config::{self, Arguments, Config};
-use streamcaster::system::firmware::slots::APPLIANCE;
+use streamcaster::health::probe::{self, Options, Outcome, Target};
 use streamcaster::system::heap::CountedHeap;
 use streamcaster::system::licences;
 use streamcaster::system::logs::{self, LogOptions};
 use streamcaster::system::password::{self, PasswordHash};
-use streamcaster::system::probe::{self, Options, Outcome, Target};
-use streamcaster::system::sandbox::{self, Plan, Restarts};
 use streamcaster::system::{clock, memory, pid_file, terminal};
 
 #[global_allocator]
@@ -45,16 +43,16 @@ enum Verb {
     Probe(Probe),
     Check(Check),
     HashPassword(HashPassword),
-    AddPassword(appliance::AddPassword),
-    Clock(appliance::Clock),
-    NameServers(appliance::NameServers),
-    Grow(appliance::Grow),
-    Update(appliance::Update),
-    Rollback(appliance::Rollback),
-    Confirm(appliance::Confirm),
-    Firmware(appliance::Firmware),
-    As(appliance::As),
-    Latest(latest::Latest),
+    AddPassword(verbs::AddPassword),
+    Clock(verbs::Clock),
+    NameServers(verbs::NameServers),
+    Grow(verbs::Grow),
+    Update(verbs::Update),
+    Rollback(verbs::Rollback),
+    Confirm(verbs::Confirm),
+    Firmware(verbs::Firmware),
+    As(verbs::As),
+    Latest(verbs::latest::Latest),
     Version(Version),
 }
 

@@ -12,9 +12,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use libc::c_long;
-use streamcaster::system::config;
-use streamcaster::system::sandbox::state::Files;
-use streamcaster::system::sandbox::{offered, Plan, Restarts};
+use streamcaster::appliance::sandbox::{offered, Plan, Restarts};
+use streamcaster::config;
+use streamcaster::system::sandbox_state::Files;
 
 /// Where the child finds its folder.
 const FOLDER: &str = "SANDBOX_TEST_FOLDER";

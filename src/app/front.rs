@@ -7,12 +7,12 @@ use std::sync::Arc;
 use log::{info, warn};
 
 use super::StartError;
+use crate::config::settings::{EditError, Settings, SettingsError};
+use crate::config::Config;
 use crate::control::auth::calls::{NotStored, StoreHash};
 use crate::control::auth::{self, Auth, Code};
 use crate::system::clock;
-use crate::system::config::Config;
 use crate::system::runtime;
-use crate::system::settings::{EditError, Settings, SettingsError};
 use crate::system::terminal;
 
 /// Who may use the control page. Without the probe's token the program goes on: the probe then

@@ -5,9 +5,9 @@ use crate::base::history::History;
 use crate::base::rate::Rate;
 use crate::base::time::{Mono, Ticks};
 use crate::codec::access_unit::{Track, TrackConfig};
+use crate::operator::snapshot::ProgrammeStatus;
 use crate::program::ring::{Lookup, Ring};
 use crate::program::Programme;
-use crate::system::snapshot::ProgrammeStatus;
 
 /// Bit rates of what is only counted elsewhere.
 #[derive(Default)]

@@ -22,6 +22,8 @@ use crate::base::limits::{
     ACCESS_UNIT_BYTES_MAX, CONFIG_LOOK_MS, FAREWELL_MS_MAX, RING_AUDIO_SHARE, RING_UNITS_MAX,
 };
 use crate::base::time::Mono;
+use crate::config::settings::{Settings, Wishes};
+use crate::config::Config;
 use crate::control::auth::Auth;
 use crate::control::ControlHandle;
 use crate::inputs::again::anew;
@@ -32,6 +34,11 @@ use crate::inputs::publisher::Publishers;
 use crate::inputs::pull::Pull;
 use crate::inputs::standby::Standby;
 use crate::inputs::udp::UdpInput;
+use crate::library::{Library, LibraryError};
+use crate::net::plane_socket::{self, PlaneState};
+use crate::net::reactor::Sleep;
+use crate::operator::commands::{Declined, DeclinedKind, Inbox, LiveInput};
+use crate::operator::snapshot::{Board, Snapshot};
 use crate::outputs::destinations::Destination;
 use crate::outputs::preview::PreviewInbox;
 use crate::outputs::pushes::Pushes;
@@ -42,14 +49,7 @@ use crate::program::ring::{Capacity, Ring};
 use crate::program::switcher::{FillAudio, Switcher};
 use crate::program::Programme;
 use crate::system::clock;
-use crate::system::commands::{Declined, DeclinedKind, Inbox, LiveInput};
-use crate::system::config::Config;
-use crate::system::library::{Library, LibraryError};
-use crate::system::plane_socket::{self, PlaneState};
-use crate::system::reactor::Sleep;
-use crate::system::settings::{Settings, Wishes};
 use crate::system::shutdown::Shutdown;
-use crate::system::snapshot::{Board, Snapshot};
 
 /// How often the state is told.
 const SNAPSHOT_PERIOD: Duration = Duration::from_millis(250);

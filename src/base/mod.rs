@@ -1,5 +1,6 @@
 //! What every layer stands on: limits and the budget, time, rates, secrets, repeated complaints.
 
+pub mod backoff;
 pub mod budget;
 pub mod events;
 pub mod history;

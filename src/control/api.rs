@@ -12,20 +12,21 @@ use serde::Serialize;
 use crate::base::limits::HTTP_VIEWERS_LISTED_MAX;
 use crate::base::time::{Mono, Utc};
 use crate::codec::access_unit::{AacConfig, AvcConfig};
+use crate::config::MachineName;
+use crate::config::Thresholds;
 use crate::control::build_info::BUILD;
 use crate::control::checks::{checks, CheckAnswer};
 use crate::control::inputs::{self, Playout, Publisher, Pull};
 use crate::control::machine::{machine, Machine};
 use crate::control::meter::HttpUse;
 use crate::control::reasons::{reason, refusal, ReasonAnswer, RefusalAnswer};
-use crate::system::config::MachineName;
-use crate::system::health::{self, Figures, Health, Thresholds};
-use crate::system::heap::HeapUse;
-use crate::system::machine::MachineStatus;
-use crate::system::snapshot::{
+use crate::health::host::MachineStatus;
+use crate::health::{self, Figures, Health};
+use crate::operator::snapshot::{
     DestinationStatus, PreviewsStatus, ProgrammeStatus, RtmpServerStatus, Snapshot, TsStream,
     UdpStatus, ViewerStatus,
 };
+use crate::system::heap::HeapUse;
 use crate::ts::demux::{Counters, ProgrammeState};
 
 /// What is needed to tell the state, besides the snapshot.
@@ -440,7 +441,7 @@ fn destination(status: &DestinationStatus, moment: Moment) -> Destination<'_> {
 mod tests {
     use super::*;
     use crate::control::sample;
-    use crate::system::health::judge;
+    use crate::health::judge;
     use serde_json::{json, Value};
 
     fn told(snapshot: &Snapshot, moment: Moment) -> Value {

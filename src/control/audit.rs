@@ -11,6 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::de::IgnoredAny;
 
+use crate::appliance::firmware::orders::Order;
 use crate::base::events::News;
 use crate::base::limits::AUDIT_WORDS_CHARS_MAX;
 use crate::base::time::Mono;
@@ -19,7 +20,6 @@ use crate::control::fields::Fields;
 use crate::control::names::decoded;
 use crate::control::routes::{Answer, Asked};
 use crate::control::stream::Stream;
-use crate::system::firmware::orders::Order;
 
 /// The log's target of these lines.
 pub const TARGET: &str = "audit";

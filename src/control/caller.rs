@@ -15,7 +15,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr};
 
 use crate::base::redact::MASK;
-use crate::system::{proxy, sockets};
+use crate::net::{proxy, sockets};
 
 /// What a request tells of whoever sent it. Texts are as sent, and empty when absent.
 #[derive(Clone, Copy, Debug)]

@@ -4,9 +4,9 @@
 
 use serde::Serialize;
 
+use crate::config::settings::{Changed, EditError, SettingsError};
+use crate::config::{ConfigError, ConfigErrors};
 use crate::control::routes::{self, Answer, Asked};
-use crate::system::config::{ConfigError, ConfigErrors};
-use crate::system::settings::{Changed, EditError, SettingsError};
 
 /// A change that was made.
 #[derive(Serialize)]
@@ -127,7 +127,7 @@ pub fn refused_edit(edit: &EditError) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::system::config;
+    use crate::config;
 
     #[test]
     fn keys_are_told_as_the_catalogue_names_them() {

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use crate::control::api::Moment;
-use crate::system::health::{self, Health};
-use crate::system::snapshot::Snapshot;
+use crate::health::{self, Health};
+use crate::operator::snapshot::Snapshot;
 
 /// `GET /api/health`.
 #[derive(Serialize)]

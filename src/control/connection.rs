@@ -28,8 +28,8 @@ use crate::control::tls::{Speech, Tls};
 use crate::control::turns::Turns;
 use crate::control::wire::Wire;
 use crate::control::worker::LENGTH_FIELD;
-use crate::system::proxy::header::{self, Beginning};
-use crate::system::proxy::Proxies;
+use crate::net::proxy::header::{self, Beginning};
+use crate::net::proxy::Proxies;
 
 /// How a connection tells the gate that it could be given up for another.
 pub trait Seat {

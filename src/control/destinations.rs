@@ -4,14 +4,14 @@
 
 use serde::Serialize;
 
+use crate::config::settings::destinations::{self as file, Draft};
+use crate::config::Destination;
 use crate::control::changes;
 use crate::control::fields::Fields;
 use crate::control::names::decoded;
 use crate::control::routes::{self, Answer, Asked, World};
-use crate::system::config::Destination;
-use crate::system::platforms::{self, Warning};
-use crate::system::settings::destinations::{self as file, Draft};
-use crate::system::snapshot::DestinationStatus;
+use crate::operator::platforms::{self, Warning};
+use crate::operator::snapshot::DestinationStatus;
 
 #[derive(Serialize)]
 struct List<'a> {

@@ -8,14 +8,15 @@ use std::net::{IpAddr, TcpStream};
 
 use async_io::Async;
 
+use crate::config::{HttpConfig, StatConfig};
 use crate::control::forwarded::Forwarding;
 use crate::control::head::Refusal;
 use crate::control::routes::Port;
 use crate::control::worker::{LOCAL_FIELD, PEER_FIELD, PORT_FIELD, PROXY_FIELD, SECURE_FIELD};
-use crate::system::config::{HttpConfig, Network, StatConfig};
-use crate::system::proxy::header::Named;
-use crate::system::proxy::{self, Opening, Proxies};
-use crate::system::sockets::source;
+use crate::net::network::Network;
+use crate::net::proxy::header::Named;
+use crate::net::proxy::{self, Opening, Proxies};
+use crate::net::sockets::source;
 
 /// Who may use each port, beside this machine itself.
 #[derive(Clone, Debug)]

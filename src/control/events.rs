@@ -26,9 +26,9 @@ use crate::base::time::Mono;
 use crate::control::api::Moment;
 use crate::control::routes;
 use crate::control::stream::Carrier;
-use crate::system::library::Library;
+use crate::library::Library;
+use crate::operator::snapshot::Board;
 use crate::system::logs::{LogBook, LogLine};
-use crate::system::snapshot::Board;
 
 /// How long a client waits before it connects again, ms.
 const RETRY: &str = "retry: 2000\n\n";

@@ -20,6 +20,11 @@ use serde_json::{Map, Value};
 use smol::future::{or, pending};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::appliance::firmware::downgrade::Proof;
+use crate::appliance::firmware::latest::{self, Memory, Offer};
+use crate::appliance::firmware::orders::{self, Code, Order};
+use crate::appliance::firmware::slots::Slot;
+use crate::appliance::firmware::state;
 use crate::base::limits::{
     FIRMWARE_ANSWER_MS_MAX, FIRMWARE_CONNECT_MS_MAX, FIRMWARE_LINE_BYTES_MAX,
     FIRMWARE_REQUEST_BYTES_MAX, FIRMWARE_TOLD_BYTES_MAX, UPLOAD_STEP_BYTES_MIN,
@@ -31,11 +36,6 @@ use crate::control::names::parameter;
 use crate::control::routes::{self, Answer, Asked};
 use crate::control::stream::{Carrier, Stream};
 use crate::control::uploads::fill;
-use crate::system::firmware::downgrade::Proof;
-use crate::system::firmware::latest::{self, Memory, Offer};
-use crate::system::firmware::orders::{self, Code, Order};
-use crate::system::firmware::slots::Slot;
-use crate::system::firmware::state;
 
 /// How long the daemon may take to check a password: longer than it rests after a wrong one.
 const PROOF_TIME: Duration = Duration::from_secs(6);

@@ -10,7 +10,7 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
-use crate::system::proxy::Proxies;
+use crate::net::proxy::Proxies;
 
 /// What a head says about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -127,7 +127,7 @@ fn node(text: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::system::config::Network;
+    use crate::net::network::Network;
 
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()

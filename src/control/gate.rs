@@ -33,9 +33,9 @@ use crate::control::routes::Port;
 use crate::control::stream::Sources;
 use crate::control::tls::Tls;
 use crate::control::wire::Wire;
+use crate::net::proxy::Proxies;
+use crate::net::sockets::{canonical, source};
 use crate::system::clock;
-use crate::system::proxy::Proxies;
-use crate::system::sockets::{canonical, source};
 
 /// Pause after a failed accept: no descriptor is left, or the like. It passes.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
@@ -340,10 +340,10 @@ mod tests {
     use super::*;
     use crate::control::events::Newsroom;
     use crate::control::firmware::Appliance;
-    use crate::system::library::clerk::Clerk;
-    use crate::system::library::Library;
+    use crate::library::clerk::Clerk;
+    use crate::library::Library;
+    use crate::operator::snapshot::Board;
     use crate::system::logs::LogBook;
-    use crate::system::snapshot::Board;
     use std::os::unix::net::UnixListener;
     use std::thread::JoinHandle;
 

@@ -9,7 +9,7 @@ use std::fmt;
 use crate::base::limits::{HTTP_BODY_BYTES_MAX, HTTP_FIELDS_MAX};
 use crate::control::forwarded::Forwarding;
 use crate::control::proxy_fields::speaks_for_another;
-use crate::system::proxy::header::HeaderError;
+use crate::net::proxy::header::HeaderError;
 
 /// The longest method the gate passes on: CONNECT and OPTIONS have 7 letters.
 const METHOD_BYTES_MAX: usize = 16;

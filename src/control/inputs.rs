@@ -6,7 +6,9 @@ use serde::Serialize;
 
 use crate::control::api::{self, Audio, Moment, Video};
 use crate::control::reasons::{reason, ReasonAnswer};
-use crate::system::snapshot::{PlayoutStatus, PublisherStatus, PullStatus, Snapshot, Source, Text};
+use crate::operator::snapshot::{
+    PlayoutStatus, PublisherStatus, PullStatus, Snapshot, Source, Text,
+};
 
 /// The API's name of a source: a file is `local`, as the original controller called it.
 const fn name(source: Source) -> &'static str {
@@ -145,8 +147,8 @@ fn said(text: &Text) -> Option<&str> {
 mod tests {
     use super::*;
     use crate::control::sample;
-    use crate::system::commands::FileName;
-    use crate::system::snapshot::{text, DestinationState};
+    use crate::operator::commands::FileName;
+    use crate::operator::snapshot::{text, DestinationState};
     use serde_json::{json, to_value};
 
     #[test]

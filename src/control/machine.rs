@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use serde::Serialize;
 
 use crate::control::api::Moment;
-use crate::system::sandbox::state::{in_force, Files, InForce};
+use crate::system::sandbox_state::{in_force, Files, InForce};
 
 /// `machine` of `GET /api/status`.
 #[derive(Serialize)]

@@ -8,7 +8,7 @@ use crate::base::budget::human;
 use crate::base::time::Utc;
 use crate::control::fields::Fields;
 use crate::control::routes::{self, Answer, World};
-use crate::system::probe::{self, Said};
+use crate::health::probe::{self, Said};
 
 #[derive(Serialize)]
 struct Done {

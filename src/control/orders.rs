@@ -14,8 +14,8 @@ use crate::control::changes;
 use crate::control::fields::{Fields, Wrong};
 use crate::control::names::decoded;
 use crate::control::routes::{self, Answer, Asked, World};
-use crate::system::commands::{Command, DeclinedKind, FileName, LiveInput, Playlist, Selection};
-use crate::system::library::names;
+use crate::library::names;
+use crate::operator::commands::{Command, DeclinedKind, FileName, LiveInput, Playlist, Selection};
 
 /// What a command is about, for the code of a refusal.
 #[derive(Clone, Copy)]

@@ -78,7 +78,7 @@ pub fn allows_gzip(accept_encoding: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::system::reason::Why;
+    use crate::operator::reason::Why;
 
     fn field<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
         answer.fields.iter().find(|field| field.0 == name).map(|field| field.1.as_ref())

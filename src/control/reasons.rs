@@ -4,8 +4,8 @@
 use serde::{Serialize, Serializer};
 
 use crate::control::api::Moment;
-use crate::system::reason::{Parameter, Reason, Why};
-use crate::system::snapshot::RefusalStatus;
+use crate::operator::reason::{Parameter, Reason, Why};
+use crate::operator::snapshot::RefusalStatus;
 
 /// A reason.
 #[derive(Serialize)]
@@ -73,8 +73,8 @@ mod tests {
     use super::*;
     use crate::base::time::Mono;
     use crate::control::sample;
+    use crate::operator::snapshot::text;
     use crate::rtmp::server::Refusal;
-    use crate::system::snapshot::text;
     use serde_json::{json, to_value};
 
     #[test]

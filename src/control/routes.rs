@@ -7,6 +7,7 @@ use std::borrow::Cow;
 
 use serde::Serialize;
 
+use crate::config::settings::Settings;
 use crate::control::api::{self, Moment};
 use crate::control::audit::Audit;
 use crate::control::auth::calls::{self, StoreHash};
@@ -27,15 +28,14 @@ use crate::control::stat;
 use crate::control::stream::Stream;
 use crate::control::uploads;
 use crate::control::videos;
-use crate::system::commands::{Command, Outcome};
-use crate::system::health::{judge, Verdict};
-use crate::system::library::clerk::{Change, Changed};
-use crate::system::library::listing::Listing;
-use crate::system::library::objections::OnAir;
-use crate::system::library::upload::{Upload, UploadError};
+use crate::health::{judge, Verdict};
+use crate::library::clerk::{Change, Changed};
+use crate::library::listing::Listing;
+use crate::library::objections::OnAir;
+use crate::library::upload::{Upload, UploadError};
+use crate::operator::commands::{Command, Outcome};
+use crate::operator::snapshot::Snapshot;
 use crate::system::logs::LogBook;
-use crate::system::settings::Settings;
-use crate::system::snapshot::Snapshot;
 
 /// The two TCP ports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -11,13 +11,13 @@ use crate::base::limits::{
 use crate::base::redact::Secret;
 use crate::base::time::Mono;
 use crate::codec::container::Remedy;
+use crate::config::{Arguments, Config};
 use crate::control::caller::Credentials;
 use crate::control::sample;
-use crate::system::commands::{Declined, DeclinedKind, FileName, Playlist, Selection};
-use crate::system::config::{Arguments, Config};
-use crate::system::library::listing::{Entry, State};
-use crate::system::library::open::Identity;
-use crate::system::snapshot::{Text, TEXT_BYTES_MAX};
+use crate::library::listing::{Entry, State};
+use crate::library::open::Identity;
+use crate::operator::commands::{Declined, DeclinedKind, FileName, Playlist, Selection};
+use crate::operator::snapshot::{Text, TEXT_BYTES_MAX};
 
 const OWN_PAGE: Caller<'static> = Caller {
     peer: Some(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)),

@@ -4,15 +4,15 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use crate::base::time::{Mono, Utc};
 use crate::codec::access_unit::{AacConfig, AvcConfig, ConfigRecord};
+use crate::config::Thresholds;
 use crate::control::api::Moment;
 use crate::control::meter::HttpUse;
-use crate::system::health::Thresholds;
-use crate::system::heap::HeapUse;
-use crate::system::machine::{CpuShare, DiskStatus, MachineStatus, MemoryBytes, NetworkRates};
-use crate::system::snapshot::{
+use crate::health::host::{CpuShare, DiskStatus, MachineStatus, MemoryBytes, NetworkRates};
+use crate::operator::snapshot::{
     DestinationState, DestinationStatus, PlayoutStatus, PreviewsStatus, ProgrammeStatus,
     PublisherStatus, PullStatus, RtmpServerStatus, Snapshot, Source, Text, UdpStatus, ViewerStatus,
 };
+use crate::system::heap::HeapUse;
 
 /// One hour after the start.
 pub const MOMENT: Moment = Moment {

@@ -5,12 +5,12 @@
 use serde::Serialize;
 
 use crate::base::limits::CONFIG_ERRORS_MAX;
+use crate::config::settings::catalogue::{self, Kind, SetBy, Setting, Value, SETTINGS};
+use crate::config::settings::{EditError, SettingsError, Sight};
+use crate::config::Config;
 use crate::control::changes::{self, KeyError};
 use crate::control::fields::{Fields, Given};
 use crate::control::routes::{self, Answer, Asked, World};
-use crate::system::config::Config;
-use crate::system::settings::catalogue::{self, Kind, SetBy, Setting, Value, SETTINGS};
-use crate::system::settings::{EditError, SettingsError, Sight};
 
 #[derive(Serialize)]
 struct List<'a> {

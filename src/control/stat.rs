@@ -15,7 +15,7 @@ use crate::codec::access_unit::{AacConfig, AvcConfig};
 use crate::control::api::Moment;
 use crate::control::build_info::BUILD;
 use crate::control::routes::{self, Answer};
-use crate::system::snapshot::{Snapshot, Source, ViewerStatus};
+use crate::operator::snapshot::{Snapshot, Source, ViewerStatus};
 
 /// The module whose page this is like.
 const NGINX_RTMP_VERSION: &str = "1.1.4";
@@ -49,7 +49,7 @@ pub fn document(snapshot: &Snapshot, moment: Moment) -> String {
 
 fn write(xml: &mut String, snapshot: &Snapshot, moment: Moment) -> fmt::Result {
     let (udp, rtmp) = (&snapshot.udp, &snapshot.rtmp);
-    let pushed = |of: fn(&crate::system::snapshot::DestinationStatus) -> u64| {
+    let pushed = |of: fn(&crate::operator::snapshot::DestinationStatus) -> u64| {
         snapshot.destinations.iter().map(of).fold(0, u64::saturating_add)
     };
     xml.push_str(PROLOGUE);
@@ -220,7 +220,7 @@ impl Write for Escaped<'_> {
 mod tests {
     use super::*;
     use crate::control::sample;
-    use crate::system::snapshot::Text;
+    use crate::operator::snapshot::Text;
 
     /// The names of the elements in the order in which they begin; checks that they nest.
     fn elements(xml: &str) -> Vec<&str> {

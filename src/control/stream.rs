@@ -16,6 +16,7 @@ use async_io::Timer;
 use smol::future::or;
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 
+use crate::appliance::firmware::orders::Order;
 use crate::base::limits::{
     EVENT_CLIENTS_MAX, EVENT_PERIOD_MS, FIRMWARE_ORDERS_MAX, HTTP_IDLE_MS_MAX, PREVIEWS_MAX,
     STREAM_SEND_MS_MAX, UPLOADS_ACTIVE_MAX,
@@ -28,9 +29,8 @@ use crate::control::meter::Meter;
 use crate::control::routes::{self, Answer, COMMON_FIELDS};
 use crate::control::wire::Wire;
 use crate::control::{firmware, preview, uploads};
+use crate::library::clerk::Clerk;
 use crate::outputs::preview::PreviewDesk;
-use crate::system::firmware::orders::Order;
-use crate::system::library::clerk::Clerk;
 
 /// The field by which an answer says that it is a stream; it never reaches a client.
 pub const STREAM_FIELD: &str = "X-Streamcaster-Stream";

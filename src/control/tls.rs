@@ -28,7 +28,7 @@ use crate::base::limits::{
 use crate::control::connection::within;
 use crate::control::turns::Turns;
 use crate::control::wire::Wire;
-use crate::system::certificate::{CertificateError, Stamp, TlsFiles};
+use crate::net::certificate::{CertificateError, Stamp, TlsFiles};
 
 /// The first byte of a TLS connection (RFC 8446, 5.1: content type handshake).
 const HANDSHAKE: u8 = 0x16;

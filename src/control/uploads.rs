@@ -1,5 +1,5 @@
 //! Uploads, and changes of the library's files. Purpose: requests turned into orders for the
-//! [`Clerk`](crate::system::library::clerk::Clerk), and the way of an upload's bytes from a client to it: one piece is filled while the
+//! [`Clerk`](crate::library::clerk::Clerk), and the way of an upload's bytes from a client to it: one piece is filled while the
 //! one before is written, and what came before a connection broke is kept. Non-goals: the disk,
 //! who may. Bounds: [`UPLOAD_PIECES_MAX`] pieces of [`UPLOAD_PIECE_BYTES`] an upload; a client that
 //! sends less than [`UPLOAD_STEP_BYTES_MIN`] in [`UPLOAD_STEP_MS_MAX`], and a disk that takes no
@@ -19,11 +19,11 @@ use crate::control::fields::Fields;
 use crate::control::names::decoded;
 use crate::control::routes::{self, Answer, Asked, World};
 use crate::control::stream::{Carrier, Sources, Stream};
-use crate::system::commands::FileName;
-use crate::system::library::change::{ChangeError, Taken};
-use crate::system::library::clerk::{Change, Changed, Kept, Seat, Written};
-use crate::system::library::names;
-use crate::system::library::upload::{Upload, UploadError, UploadId};
+use crate::library::change::{ChangeError, Taken};
+use crate::library::clerk::{Change, Changed, Kept, Seat, Written};
+use crate::library::names;
+use crate::library::upload::{Upload, UploadError, UploadId};
+use crate::operator::commands::FileName;
 
 /// A refusal, in the API's form.
 #[derive(Serialize)]

@@ -8,9 +8,9 @@ use serde::Serialize;
 use crate::base::limits::{HTTP_ANSWER_BYTES_MAX, LIBRARY_FILES_MAX};
 use crate::control::names::{decoded, parameter};
 use crate::control::routes::{self, Answer};
-use crate::system::library::listing::{Entry, Listing, State};
-use crate::system::library::objections::{objections, Objection, OnAir};
-use crate::system::library::survey::{self, AudioDetails, VideoDetails};
+use crate::library::listing::{Entry, Listing, State};
+use crate::library::objections::{objections, Objection, OnAir};
+use crate::library::survey::{self, AudioDetails, VideoDetails};
 
 /// Room for what stands around the list.
 const FRAME_BYTES: usize = 2 << 10;
@@ -264,7 +264,7 @@ mod tests {
     use serde_json::{json, Value};
 
     use crate::codec::container::Remedy;
-    use crate::system::library::open::Identity;
+    use crate::library::open::Identity;
 
     /// So many files with names of so many bytes.
     fn listing(files: usize, name_bytes: usize) -> Listing {

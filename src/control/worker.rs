@@ -15,6 +15,7 @@ use std::time::Duration;
 use tiny_http::{Header, Method, Request, Response, Server, StatusCode};
 
 use crate::base::limits::{HTTP_BODY_BYTES_MAX, HTTP_COMMANDS_MAX, HTTP_LANES, HTTP_WORKERS};
+use crate::config::settings::Settings;
 use crate::control::api::Moment;
 use crate::control::audit::Audit;
 use crate::control::auth::calls::StoreHash;
@@ -26,14 +27,13 @@ use crate::control::page;
 use crate::control::routes::{self, Answer, Asked, Port, World};
 use crate::control::stream::STREAM_FIELD;
 use crate::control::ControlOptions;
-use crate::system::commands::{Command, Declined, DeclinedKind, Desk, Outcome};
-use crate::system::library::clerk::{Change, Changed, Clerk};
-use crate::system::library::upload::UploadError;
-use crate::system::library::Library;
+use crate::health::host::Gauges;
+use crate::library::clerk::{Change, Changed, Clerk};
+use crate::library::upload::UploadError;
+use crate::library::Library;
+use crate::operator::commands::{Command, Declined, DeclinedKind, Desk, Outcome};
+use crate::operator::snapshot::Board;
 use crate::system::logs::LogBook;
-use crate::system::machine::Gauges;
-use crate::system::settings::Settings;
-use crate::system::snapshot::Board;
 use crate::system::{clock, heap, memory};
 
 /// The field by which the gate says on which port a request came in; a peer's own one never

@@ -6,8 +6,8 @@ use std::rc::Rc;
 
 use smol::future::FutureExt;
 
+use crate::operator::commands::LiveInput;
 use crate::program::bell::Bell;
-use crate::system::commands::LiveInput;
 
 /// The bells.
 #[derive(Clone, Default)]

@@ -15,10 +15,10 @@ use crate::base::limits::{DECKS_MAX, PARCELS_PER_DECK, THREAD_STACK_BYTES};
 use crate::base::time::Ticks;
 use crate::codec::access_unit::{TrackConfig, UnitSink};
 use crate::codec::container::{Contents, FileError, Progress};
+use crate::operator::commands::{Declined, DeclinedKind, FileName};
 use crate::program::parcel::{Ending, Exchange, Parcel, Recorder};
 use crate::program::reading::Reading;
 use crate::program::reel::FileTimes;
-use crate::system::commands::{Declined, DeclinedKind, FileName};
 
 /// Opens a file of the library by its name, or says why not. May take its time.
 pub type OpenFile = Arc<dyn Fn(&str) -> Result<Reading, Declined> + Send + Sync>;

@@ -10,9 +10,9 @@ use crate::codec::access_unit::Track;
 use crate::codec::h264::H264Counters;
 use crate::codec::per_track::PerTrack;
 use crate::flv::complaint::Complaint;
+use crate::operator::reason::Why;
 use crate::program::switcher::{Source, Switcher};
 use crate::program::timeline::SKEW_MAX;
-use crate::system::reason::Why;
 use crate::system::text::{text, Text};
 use crate::ts::demux::{ProgrammeState, StreamInfo};
 

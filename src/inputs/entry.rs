@@ -9,13 +9,13 @@ use smol::future::yield_now;
 
 use crate::base::rate::Allowance;
 use crate::base::time::Mono;
+use crate::net::link::{Link, LinkEnd};
+use crate::net::reactor::Sleep;
+use crate::operator::reason::{Reason, ReasonWatch, Why};
 use crate::program::switcher::Source;
 use crate::program::Programme;
 use crate::rtmp::Session;
 use crate::system::clock;
-use crate::system::link::{Link, LinkEnd};
-use crate::system::reactor::Sleep;
-use crate::system::reason::{Reason, ReasonWatch, Why};
 
 use super::diagnosis::{self, Air};
 use super::intake::Intake;

@@ -8,9 +8,9 @@ use crate::codec::access_unit::{AacConfig, AvcConfig, Track, UnitSink};
 use crate::codec::per_track::PerTrack;
 use crate::flv::reader::TagKind;
 use crate::flv::units::TagUnits;
+use crate::operator::snapshot::{text, Text};
 use crate::program::switcher::Source;
 use crate::rtmp::media::{MediaKind, MediaSink};
-use crate::system::snapshot::{text, Text};
 
 use super::diagnosis::RtmpFacts;
 use super::pace::{Pace, Paced};

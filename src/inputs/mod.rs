@@ -26,8 +26,8 @@ use std::fmt;
 
 use log::{info, warn};
 
+use crate::operator::reason::ReasonNews;
 use crate::program::switcher::Cut;
-use crate::system::reason::ReasonNews;
 
 /// Logs that a reason begins or is over; `what` is its consequence.
 fn log_reason(who: impl fmt::Display, what: &str, news: ReasonNews) {

@@ -19,16 +19,16 @@ use crate::base::limits::{
 };
 use crate::base::rate::Allowance;
 use crate::base::time::Mono;
+use crate::net::link::{Link, LinkEnd, Wake};
+use crate::operator::reason::Why;
+use crate::operator::snapshot::{text, PublisherStatus, Text};
 use crate::program::bell::{Bell, Listener};
 use crate::program::switcher::Source;
 use crate::program::Programme;
 use crate::rtmp::server::{Ending, ServerEvent, ServerSession};
 use crate::rtmp::Session;
 use crate::system::clock;
-use crate::system::link::{Link, LinkEnd, Wake};
-use crate::system::reason::Why;
 use crate::system::shutdown::Shutdown;
-use crate::system::snapshot::{text, PublisherStatus, Text};
 
 use super::diagnosis::Air;
 use super::entry::{pace, Entry};

@@ -16,13 +16,13 @@ use smol::future::FutureExt;
 
 use crate::base::limits::STANDBY_LOOK_MS;
 use crate::base::time::{Mono, Ticks};
+use crate::net::reactor::Sleep;
+use crate::operator::commands::{Declined, FileName};
 use crate::program::bell::Bell;
 use crate::program::parcel::Ending;
 use crate::program::switcher::Source;
 use crate::program::Programme;
 use crate::system::clock;
-use crate::system::commands::{Declined, FileName};
-use crate::system::reactor::Sleep;
 
 use super::card::Card;
 use super::deck::{Decks, FileDecks, News, OpenFile, Readers};

@@ -6,9 +6,9 @@ use std::time::Duration;
 use crate::base::limits::{FILE_READY_MS_MAX, PRELOAD_MS};
 use crate::base::time::{Mono, Ticks};
 use crate::codec::container::FileError;
+use crate::operator::commands::{Declined, DeclinedKind, FileName};
 use crate::program::parcel::Ending;
 use crate::program::reel::{Readiness, Reel};
-use crate::system::commands::{Declined, DeclinedKind, FileName};
 
 use super::deck::{Deck, Decks, Delivery};
 

@@ -8,13 +8,13 @@ use std::time::Duration;
 use crate::base::time::{Mono, Ticks};
 use crate::codec::access_unit::{Track, UnitSink, UnitStart};
 use crate::codec::container::{ContainerReader, Progress};
+use crate::operator::commands::{Declined, DeclinedKind, FileName};
 use crate::program::parcel::{Ending, Exchange, Parcel, Recorder};
 use crate::program::reel::FileTimes;
 use crate::program::ring::{Capacity, Lookup, Ring};
 use crate::program::switcher::{FillAudio, Source, Switcher};
 use crate::program::testing::{configs, Nothing, Tape as Frames};
 use crate::program::Programme;
-use crate::system::commands::{Declined, DeclinedKind, FileName};
 
 use super::deck::{Deck, Decks, Delivery};
 

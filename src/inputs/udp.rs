@@ -19,14 +19,14 @@ use crate::base::limits::{
 use crate::base::rate::{Allowance, Rate};
 use crate::base::time::Mono;
 use crate::codec::access_unit::Track;
+use crate::config::UdpConfig;
+use crate::net::reactor::{Sleep, Watched};
+use crate::net::sockets::{canonical, udp_drops};
+use crate::operator::reason::{ReasonWatch, Why};
+use crate::operator::snapshot::{text, TsStream, UdpStatus};
 use crate::program::switcher::{Source, SourceSink};
 use crate::program::Programme;
 use crate::system::clock;
-use crate::system::config::UdpConfig;
-use crate::system::reactor::{Sleep, Watched};
-use crate::system::reason::{ReasonWatch, Why};
-use crate::system::snapshot::{text, TsStream, UdpStatus};
-use crate::system::sockets::{canonical, udp_drops};
 use crate::ts::demux::{Demux, StreamInfo};
 use crate::ts::plausible::is_plausible;
 

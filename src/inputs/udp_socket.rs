@@ -6,8 +6,8 @@ use std::net::IpAddr;
 
 use socket2::{InterfaceIndexOrAddress, Socket, Type};
 
-use crate::system::config::{Interface, UdpConfig};
-use crate::system::sockets;
+use crate::config::{Interface, UdpConfig};
+use crate::net::sockets;
 
 /// Opens it as the configuration says.
 pub(super) fn open(config: &UdpConfig) -> io::Result<Socket> {

@@ -8,13 +8,13 @@ use std::rc::Rc;
 use log::info;
 
 use crate::base::time::Mono;
+use crate::config::Destination as Config;
+use crate::net::retry::Retry;
+use crate::operator::record::Record;
+use crate::operator::snapshot::{text, DestinationStatus};
 use crate::program::Programme;
 use crate::system::clock;
-use crate::system::config::Destination as Config;
-use crate::system::record::Record;
-use crate::system::retry::Retry;
 use crate::system::shutdown::Shutdown;
-use crate::system::snapshot::{text, DestinationStatus};
 
 use super::push::push;
 

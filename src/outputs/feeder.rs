@@ -10,6 +10,7 @@ use crate::base::time::Mono;
 use crate::codec::access_unit::{Track, TrackConfig};
 use crate::codec::per_track::PerTrack;
 use crate::flv::tag::{self, AacPacket, AvcPacket};
+use crate::net::link::{attempt, flush, LinkEnd};
 use crate::program::reader::{Order, Reader, Step};
 use crate::program::ring::Ring;
 use crate::program::unit::{Generation, Unit};
@@ -19,7 +20,6 @@ use crate::rtmp::chunk_writer::{
 use crate::rtmp::message::{TYPE_AUDIO, TYPE_DATA, TYPE_VIDEO};
 use crate::rtmp::metadata::{AudioMetadata, Metadata, VideoMetadata};
 use crate::rtmp::Session;
-use crate::system::link::{attempt, flush, LinkEnd};
 
 /// Units sent by one write.
 const BATCH_UNITS_MAX: usize = 16;

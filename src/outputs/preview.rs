@@ -18,12 +18,12 @@ use smol::future::FutureExt;
 use smol::LocalExecutor;
 
 use crate::base::limits::{PREVIEWS_MAX, PREVIEW_PIECES_MAX, PREVIEW_PIECE_BYTES_MAX};
+use crate::operator::snapshot::PreviewsStatus;
 use crate::program::bell::Listener;
 use crate::program::ring::Ring;
 use crate::program::unit::Unit;
 use crate::program::Programme;
 use crate::system::heap;
-use crate::system::snapshot::PreviewsStatus;
 
 use cutter::{header_bytes, Cut, Cutter, Fragment};
 

@@ -13,16 +13,16 @@ use smol::future::FutureExt;
 
 use crate::base::events::Condition;
 use crate::base::limits::{DESTINATION_STALL_MS_MAX, FAREWELL_MS_MAX};
+use crate::config::Destination;
+use crate::net::link::{Link, LinkEnd, Wake};
+use crate::net::reactor::Sleep;
+use crate::net::retry::{connect_until, End};
+use crate::operator::record::{Phase, Record};
 use crate::program::bell::Listener;
 use crate::program::Programme;
 use crate::rtmp::client::{ClientEvent, ClientSession};
 use crate::rtmp::Session;
 use crate::system::clock;
-use crate::system::config::Destination;
-use crate::system::link::{Link, LinkEnd, Wake};
-use crate::system::reactor::Sleep;
-use crate::system::record::{Phase, Record};
-use crate::system::retry::{connect_until, End};
 use crate::system::shutdown::Shutdown;
 
 use super::feeder::{Audience, Fed, FeedError, Feeder};

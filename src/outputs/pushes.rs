@@ -15,10 +15,10 @@ use smol::{LocalExecutor, Task};
 use super::destinations::Destination;
 use crate::base::limits::DESTINATIONS_LEAVING_MAX;
 use crate::base::time::Mono;
-use crate::system::config::Destination as Config;
-use crate::system::reactor::Sleep;
+use crate::config::Destination as Config;
+use crate::net::reactor::Sleep;
+use crate::operator::snapshot::DestinationStatus;
 use crate::system::shutdown::Shutdown;
-use crate::system::snapshot::DestinationStatus;
 
 /// Pause before it is looked again whether enough others have left.
 const ROOM_PAUSE: Duration = Duration::from_millis(100);

@@ -20,16 +20,16 @@ use crate::base::limits::{
 };
 use crate::base::time::Mono;
 use crate::codec::access_unit::Track;
+use crate::net::link::{Link, LinkEnd, Wake};
+use crate::net::reactor::Sleep;
+use crate::operator::snapshot::ViewerStatus;
 use crate::program::bell::{Bell, Listener};
 use crate::program::Programme;
 use crate::rtmp::server::{Refusal, ServerEvent, ServerSession};
 use crate::rtmp::Session;
 use crate::system::clock;
 use crate::system::heap;
-use crate::system::link::{Link, LinkEnd, Wake};
-use crate::system::reactor::Sleep;
 use crate::system::shutdown::Shutdown;
-use crate::system::snapshot::ViewerStatus;
 
 use super::attention::Attention;
 pub use super::attention::Patience;

@@ -20,12 +20,13 @@ use crate::base::limits::{
     RTMP_ARRIVAL_BUFFER_BYTES, RTMP_LOBBY_MAX, RTMP_RECEIVE_BUFFER_BYTES, RTMP_ROOMY_MAX,
 };
 use crate::base::time::Mono;
+use crate::config::RtmpConfig;
+use crate::net::network::Network;
+use crate::net::proxy::{Client, Proxies};
+use crate::net::reactor::{Sleep, Watched};
+use crate::net::sockets::{self, canonical, descriptors_max};
 use crate::program::bell::{Bell, Listener};
 use crate::system::clock;
-use crate::system::config::{Network, RtmpConfig};
-use crate::system::proxy::{Client, Proxies};
-use crate::system::reactor::{Sleep, Watched};
-use crate::system::sockets::{self, canonical, descriptors_max};
 
 use super::admission::{Admission, Ticket, Turn};
 use super::proxied::{named, named_already, Unnamed};

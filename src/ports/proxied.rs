@@ -10,10 +10,10 @@ use std::time::Duration;
 use smol::future::FutureExt;
 
 use crate::base::limits::PROXY_HEADER_MS_MAX;
+use crate::net::proxy::header::HeaderError;
+use crate::net::proxy::{take_whole, Client, Opening};
+use crate::net::reactor::{Sleep, Watched};
 use crate::rtmp::server::Refusal;
-use crate::system::proxy::header::HeaderError;
-use crate::system::proxy::{take_whole, Client, Opening};
-use crate::system::reactor::{Sleep, Watched};
 
 use super::refusals::Asked;
 

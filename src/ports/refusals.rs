@@ -16,10 +16,10 @@ use crate::base::events::Condition;
 use crate::base::limits::RTMP_REFUSALS_MAX;
 use crate::base::redact::scrub_registered;
 use crate::base::time::Mono;
+use crate::net::proxy::header::HeaderError;
+use crate::operator::reason::Why;
+use crate::operator::snapshot::{text, RefusalStatus, Text};
 use crate::rtmp::server::Refusal;
-use crate::system::proxy::header::HeaderError;
-use crate::system::reason::Why;
-use crate::system::snapshot::{text, RefusalStatus, Text};
 
 /// A refusal is shown for so long after it last happened.
 const KEPT: Duration = Duration::from_secs(600);

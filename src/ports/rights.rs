@@ -6,8 +6,8 @@
 use std::net::IpAddr;
 
 use crate::base::redact::Secret;
+use crate::config::{PublishConfig, RequireKey};
 use crate::rtmp::server::Refusal;
-use crate::system::config::{PublishConfig, RequireKey};
 
 /// The one stream there is.
 pub(super) const STREAM: &str = "stream";

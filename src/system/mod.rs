@@ -1,44 +1,16 @@
-//! The machine below: clock, disk, logs, configuration, and the snapshot others look at.
+//! The machine below: clock, memory, random numbers, logs, files that are written whole or not at all.
 
-pub mod backoff;
-pub mod certificate;
 pub mod clock;
-pub mod commands;
-pub mod config;
-pub mod connect;
-pub mod ext4;
-pub mod firmware;
-pub mod grow;
-pub mod health;
 pub mod heap;
-pub mod library;
 pub mod licences;
-pub mod link;
 pub mod logs;
-pub mod machine;
 pub mod memory;
-pub mod name_servers;
-pub mod ntp;
-pub mod partitions;
 pub mod password;
 pub mod pid_file;
-pub mod plane_socket;
-pub mod platforms;
-pub mod probe;
-pub mod proxy;
 pub mod random;
-pub mod reactor;
-pub mod reason;
-pub mod record;
-pub mod retry;
-pub mod rights;
 pub mod runtime;
-pub mod sandbox;
-pub mod settings;
+pub mod sandbox_state;
 pub mod shutdown;
-pub mod snapshot;
-pub mod sockets;
 pub mod store;
-pub mod superblocks;
 pub mod terminal;
 pub mod text;

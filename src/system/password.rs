@@ -12,13 +12,13 @@ use std::time::Duration;
 use argon2::password_hash::{Output, ParamsString, PasswordHash as Phc, Salt, SaltString};
 use argon2::{Algorithm, Argon2, Block, Params, Version};
 
+use super::random;
 use crate::base::limits::{
     PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN, PASSWORD_HASH_KIB, PASSWORD_HASH_KIB_MAX,
     PASSWORD_HASH_LANES_MAX, PASSWORD_HASH_PASSES, PASSWORD_HASH_PASSES_MAX,
     PASSWORD_HASH_TEXT_BYTES_MAX, PASSWORD_WAITING_MAX, PASSWORD_WAIT_MS_MAX,
 };
 use crate::base::redact::Secret;
-use crate::system::random;
 
 /// Bytes of the salt of a hash made here (RFC 9106, 3.1: 16 are recommended).
 const SALT_BYTES: usize = 16;

@@ -372,7 +372,7 @@ fn hash_password(input: &[u8]) -> (bool, String, String) {
 fn hash_password_prints_the_line_for_the_configuration() {
     let (done, line, _) = hash_password(b"w0rds of mine\n");
     assert!(done && !line.contains("w0rds"), "{line}");
-    let config = streamcaster::system::config::parse(&format!("[http]\n{line}")).expect("valid");
+    let config = streamcaster::config::parse(&format!("[http]\n{line}")).expect("valid");
     let _alone = alone();
     let hash = config.http.password_hash.expect("a hash");
     assert_eq!(hash.verify("w0rds of mine"), Ok(true));

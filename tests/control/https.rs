@@ -5,7 +5,7 @@ use std::net::{TcpListener, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
-use streamcaster::system::certificate::TlsFiles;
+use streamcaster::net::certificate::TlsFiles;
 
 use super::*;
 

@@ -16,19 +16,19 @@ use streamcaster::base::limits::{
 };
 use streamcaster::base::redact::Secret;
 use streamcaster::base::time::Mono;
+use streamcaster::config::settings::Settings;
+use streamcaster::config::{Arguments, Config};
 use streamcaster::control::auth::Auth;
 use streamcaster::control::door::Allowed;
 use streamcaster::control::{start, ControlHandle, ControlOptions};
+use streamcaster::health::host::Gauges;
+use streamcaster::library::clerk::Clerk;
+use streamcaster::library::Library;
+use streamcaster::net::proxy::Proxies;
+use streamcaster::operator::commands::{self, Command, Desk, Inbox, Selection};
+use streamcaster::operator::snapshot::{Board, Snapshot, Source, Text, ViewerStatus};
 use streamcaster::outputs::preview;
-use streamcaster::system::commands::{self, Command, Desk, Inbox, Selection};
-use streamcaster::system::config::{Arguments, Config};
-use streamcaster::system::library::clerk::Clerk;
-use streamcaster::system::library::Library;
 use streamcaster::system::logs::{self, LogBook, LogHandle, LogOptions};
-use streamcaster::system::machine::Gauges;
-use streamcaster::system::proxy::Proxies;
-use streamcaster::system::settings::Settings;
-use streamcaster::system::snapshot::{Board, Snapshot, Source, Text, ViewerStatus};
 
 mod auth;
 mod daemon;

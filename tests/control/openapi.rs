@@ -5,10 +5,10 @@
 use std::collections::BTreeSet;
 
 use serde_json::{json, Map, Value};
+use streamcaster::config::settings::catalogue::KEYS;
 use streamcaster::control::paths::{Path, PATHS};
 use streamcaster::control::routes::Port;
-use streamcaster::system::reason::Why;
-use streamcaster::system::settings::catalogue::KEYS;
+use streamcaster::operator::reason::Why;
 
 use super::*;
 

@@ -5,8 +5,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use serde_json::Value;
-use streamcaster::system::config::{self, Arguments};
-use streamcaster::system::settings::Settings;
+use streamcaster::config::settings::Settings;
+use streamcaster::config::{self, Arguments};
 
 use super::*;
 

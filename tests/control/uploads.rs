@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 use streamcaster::base::limits::{UPLOADS_ACTIVE_MAX, UPLOAD_PIECE_BYTES};
-use streamcaster::system::commands::Playlist;
+use streamcaster::operator::commands::Playlist;
 
 use super::*;
 

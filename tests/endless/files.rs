@@ -10,9 +10,9 @@ use streamcaster::codec::access_unit::{
     AacConfig, AvcConfig, ConfigRecord, Track, TrackConfig, UnitSink, UnitStart,
 };
 use streamcaster::inputs::deck::{Deck, Decks, Delivery};
+use streamcaster::operator::commands::FileName;
 use streamcaster::program::parcel::{Ending, Exchange, Parcel, Recorder};
 use streamcaster::program::reel::FileTimes;
-use streamcaster::system::commands::FileName;
 
 use crate::encoder::SPS;
 use crate::stamp::{Stamp, CARD_ID_MIN};

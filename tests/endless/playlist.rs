@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use streamcaster::base::time::{Mono, Ticks};
 use streamcaster::inputs::playout::Machine;
+use streamcaster::operator::commands::{Command, FileName, Order, Playlist, Selection};
 use streamcaster::program::ring::{Capacity, Ring};
 use streamcaster::program::switcher::{FillAudio, Source, Switcher};
 use streamcaster::program::Programme;
-use streamcaster::system::commands::{Command, FileName, Order, Playlist, Selection};
 
 use crate::files::{File, Shelf};
 use crate::player::{Player, ROUNDING};

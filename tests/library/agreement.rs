@@ -11,11 +11,11 @@ use streamcaster::base::time::{Mono, Ticks};
 use streamcaster::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
 use streamcaster::codec::container::FileError;
 use streamcaster::inputs::deck::{Deck, Decks, Delivery, FileDeck, FileDecks, Readers};
+use streamcaster::library::listing::{Entry, State};
+use streamcaster::library::Library;
+use streamcaster::operator::commands::{Declined, DeclinedKind, FileName};
 use streamcaster::program::parcel::Ending;
 use streamcaster::program::reel::{Readiness, Reel};
-use streamcaster::system::commands::{Declined, DeclinedKind, FileName};
-use streamcaster::system::library::listing::{Entry, State};
-use streamcaster::system::library::Library;
 
 use crate::folder::{age, codes, surveyed, Folder, ENCODED, PICTURE, SOUND};
 

@@ -13,10 +13,10 @@ use std::time::{Duration, Instant, SystemTime};
 use streamcaster::base::limits::LIBRARY_FILES_MAX;
 use streamcaster::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
 use streamcaster::codec::container::{FileError, Progress, ReadAt};
-use streamcaster::system::library::listing::{Entry, Listing, State};
-use streamcaster::system::library::objections::{objections, OnAir};
-use streamcaster::system::library::survey::{Details, VideoDetails};
-use streamcaster::system::library::{Library, LibraryError};
+use streamcaster::library::listing::{Entry, Listing, State};
+use streamcaster::library::objections::{objections, OnAir};
+use streamcaster::library::survey::{Details, VideoDetails};
+use streamcaster::library::{Library, LibraryError};
 use test_support::peers::child::output_of;
 
 /// A folder that goes when the test ends.

@@ -10,10 +10,14 @@ fn rank(module: &str) -> Option<u8> {
         "ts" | "flv" | "mp4" | "mkv" | "rtmp" => 2,
         "program" => 3,
         "system" => 4,
-        "inputs" | "outputs" => 5,
-        "ports" | "control" => 6,
-        "app" => 7,
-        "main" | "appliance" => 8,
+        "operator" => 5,
+        "net" => 6,
+        "config" => 7,
+        "library" | "health" | "appliance" => 8,
+        "inputs" | "outputs" => 9,
+        "ports" | "control" => 10,
+        "app" => 11,
+        "main" => 12,
         _ => return None,
     })
 }

@@ -24,7 +24,8 @@ const TEST_S_MAX: &str = "120";
 /// What decides what is on air: the folders that know no I/O.
 const CORE: [&str; 8] = ["base", "codec", "flv", "mkv", "mp4", "program", "rtmp", "ts"];
 /// A shell that decides something, and what it stands on.
-const SHELLS: [(&str, &str); 2] = [("outputs", "feeder"), ("system", "link clock reactor")];
+const SHELLS: [(&str, &str); 3] =
+    [("outputs", "feeder"), ("system", "clock"), ("net", "link reactor")];
 /// What their tests read.
 const INCLUDED: &str = "inputs/standby.flv";
 /// What they use; the versions are the program's.
@@ -327,7 +328,7 @@ mod tests {
     fn the_core_is_copied_whole_and_uses_what_the_program_does() {
         let to = std::env::temp_dir().join(format!("streamcaster-core-{}", std::process::id()));
         copy_core(&to).unwrap();
-        for file in ["program/switcher/sink.rs", "outputs/feeder_tests.rs", "system/link.rs"] {
+        for file in ["program/switcher/sink.rs", "outputs/feeder_tests.rs", "net/link.rs"] {
             assert_eq!(
                 fs::read(to.join("src").join(file)).unwrap(),
                 fs::read(root().join("src").join(file)).unwrap()

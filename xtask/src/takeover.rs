@@ -24,11 +24,11 @@ const WATCHED: [&str; 13] = [
     "xtask/src/dist.rs",
     "xtask/src/flash",
     "xtask/src/image",
-    "src/appliance.rs",
-    "src/system/ext4.rs",
-    "src/system/firmware",
-    "src/system/grow.rs",
-    "src/system/partitions.rs",
+    "src/appliance/verbs",
+    "src/appliance/ext4.rs",
+    "src/appliance/firmware",
+    "src/appliance/grow.rs",
+    "src/appliance/partitions.rs",
 ];
 
 /// How long before the newest commit a change still counts as new, seconds.

@@ -2,8 +2,8 @@
 
 use crate::control::api::Moment;
 use crate::control::build_info::BUILD;
-use crate::system::health::{Check, Health, Verdict};
-use crate::system::snapshot::{
+use crate::health::{Check, Health, Verdict};
+use crate::operator::snapshot::{
     DestinationState, DestinationStatus, ProgrammeStatus, Snapshot, Source,
 };
 

@@ -7,8 +7,8 @@ mod families;
 mod page;
 
 use crate::control::api::Moment;
-use crate::system::health::Health;
-use crate::system::snapshot::Snapshot;
+use crate::health::Health;
+use crate::operator::snapshot::Snapshot;
 use page::Page;
 
 /// What the format calls itself.
@@ -31,8 +31,8 @@ pub fn document(snapshot: &Snapshot, health: &Health, moment: Moment) -> String 
 mod tests {
     use super::*;
     use crate::control::sample;
-    use crate::system::health::judge;
-    use crate::system::snapshot::Text;
+    use crate::health::judge;
+    use crate::operator::snapshot::Text;
 
     fn told(snapshot: &Snapshot) -> String {
         let health = judge(snapshot, &sample::MOMENT.figures(), sample::MOMENT.now);

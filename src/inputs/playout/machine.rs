@@ -12,11 +12,11 @@ use std::time::Duration;
 use log::{info, warn};
 
 use crate::base::time::{Mono, Ticks};
+use crate::operator::commands::{Declined, DeclinedKind, FileName, Order, Playlist};
 use crate::program::parcel::Ending;
 use crate::program::playlist::Walk;
 use crate::program::switcher::Source;
 use crate::program::Programme;
-use crate::system::commands::{Declined, DeclinedKind, FileName, Order, Playlist};
 
 use super::super::again::Again;
 use super::super::deck::Decks;

@@ -2,8 +2,8 @@ use std::sync::mpsc::Receiver;
 
 use super::super::super::testing::{key_frame, programme, Pictures, Shelf};
 use super::*;
+use crate::operator::commands::{Command, Outcome, Selection};
 use crate::program::testing::FRAME;
-use crate::system::commands::{Command, Outcome, Selection};
 
 struct World {
     now: Mono,

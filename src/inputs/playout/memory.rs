@@ -10,10 +10,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::base::limits::PLAYLISTS_MAX;
 use crate::base::time::{Mono, Ticks};
+use crate::operator::commands::{FileName, Playlist};
 use crate::program::playlist::{Place, Walk};
 use crate::program::switcher::Source;
 use crate::program::Programme;
-use crate::system::commands::{FileName, Playlist};
 
 use super::super::deck::Decks;
 use super::machine::{Item, Lists, Machine};

@@ -15,12 +15,12 @@ use std::time::Duration;
 use smol::future::FutureExt;
 
 use crate::base::time::Ticks;
+use crate::net::reactor::Sleep;
+use crate::operator::commands::{FileName, Inbox, Order};
+use crate::operator::snapshot::{text, PlayoutStatus};
 use crate::program::bell::Bell;
 use crate::program::Programme;
 use crate::system::clock;
-use crate::system::commands::{FileName, Inbox, Order};
-use crate::system::reactor::Sleep;
-use crate::system::snapshot::{text, PlayoutStatus};
 
 pub use self::machine::{Lists, Machine};
 pub use self::memory::{

@@ -5,13 +5,13 @@ use std::sync::Arc;
 
 use crate::base::limits::{PLAYLISTS_MAX, PLAYLIST_FILES_MAX};
 use crate::base::time::{Mono, Ticks};
+use crate::library::names;
+use crate::operator::commands::{
+    Command, Declined, DeclinedKind, FileName, LiveInput, Order, Outcome, Playlist, Selection,
+};
 use crate::program::playlist::{Rules, Walk};
 use crate::program::switcher::Source;
 use crate::program::Programme;
-use crate::system::commands::{
-    Command, Declined, DeclinedKind, FileName, LiveInput, Order, Outcome, Playlist, Selection,
-};
-use crate::system::library::names;
 
 use super::super::deck::Decks;
 use super::super::log_cut;

@@ -17,11 +17,11 @@ use smol::future::FutureExt;
 use crate::base::events::Condition;
 use crate::base::limits::{COMMANDS_MAX, PLACE_SAVED_MS};
 use crate::base::time::Mono;
+use crate::net::reactor::Sleep;
+use crate::operator::commands::{Declined, DeclinedKind, Order};
 use crate::program::bell::Bell;
 use crate::program::Programme;
 use crate::system::clock;
-use crate::system::commands::{Declined, DeclinedKind, Order};
-use crate::system::reactor::Sleep;
 use crate::system::store;
 
 use super::memory::{lists_from_json, lists_to_json, place_from_json, place_to_json, SavedPlace};

@@ -8,6 +8,9 @@ use std::sync::OnceLock;
 use serde_json::Value;
 use streamcaster::base::redact::Secret;
 use streamcaster::base::time::{Mono, Utc};
+use streamcaster::config::settings::Settings;
+use streamcaster::config::Thresholds;
+use streamcaster::config::{Arguments, Config};
 use streamcaster::control::api::Moment;
 use streamcaster::control::audit::Audit;
 use streamcaster::control::auth::Auth;
@@ -16,17 +19,14 @@ use streamcaster::control::firmware::Appliance;
 use streamcaster::control::meter::HttpUse;
 use streamcaster::control::paths::PATHS;
 use streamcaster::control::routes::{answer, Answer, Asked, Port, World};
-use streamcaster::system::commands::{Command, Outcome};
-use streamcaster::system::config::{Arguments, Config};
-use streamcaster::system::health::Thresholds;
+use streamcaster::health::host::MachineStatus;
+use streamcaster::library::clerk::{Change, Changed};
+use streamcaster::library::listing::Listing;
+use streamcaster::library::upload::UploadError;
+use streamcaster::operator::commands::{Command, Outcome};
+use streamcaster::operator::snapshot::Snapshot;
 use streamcaster::system::heap::HeapUse;
-use streamcaster::system::library::clerk::{Change, Changed};
-use streamcaster::system::library::listing::Listing;
-use streamcaster::system::library::upload::UploadError;
 use streamcaster::system::logs::LogBook;
-use streamcaster::system::machine::MachineStatus;
-use streamcaster::system::settings::Settings;
-use streamcaster::system::snapshot::Snapshot;
 
 const MOMENT: Moment = Moment {
     now: Mono::from_ms(1000),

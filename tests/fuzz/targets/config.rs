@@ -4,7 +4,7 @@
 use streamcaster::base::limits::{
     CONFIG_ERRORS_MAX, DESTINATIONS_MAX, RING_BYTES_MAX, RING_BYTES_MIN, VIEWERS_MAX,
 };
-use streamcaster::system::config::{parse, ConfigErrors};
+use streamcaster::config::{parse, ConfigErrors};
 
 /// What stands for a secret in the seeds.
 const KEY: &str = "hunter2hunter2";

@@ -1,9 +1,9 @@
 //! What an update, a slot and the boot loader's environment may hold.
 
-use streamcaster::system::firmware::environment::Environment;
-use streamcaster::system::firmware::orders;
-use streamcaster::system::firmware::package::{self, Identity, PublicKey, HEADER_BYTES};
-use streamcaster::system::firmware::slots::{self, Slot};
+use streamcaster::appliance::firmware::environment::Environment;
+use streamcaster::appliance::firmware::orders;
+use streamcaster::appliance::firmware::package::{self, Identity, PublicKey, HEADER_BYTES};
+use streamcaster::appliance::firmware::slots::{self, Slot};
 
 /// No bytes are signed by this key; what reads lines, archives and orders comes to an end, and an
 /// environment is written as it was read.

@@ -1,9 +1,9 @@
 //! What the kernel hands on of router advertisements: whatever it is, the list stays bounded, and its
 //! record has its shape.
 
+use streamcaster::appliance::name_servers::NameServers;
 use streamcaster::base::limits::NAME_SERVERS_RECORD_BYTES;
 use streamcaster::base::time::Mono;
-use streamcaster::system::name_servers::NameServers;
 
 pub fn run(input: &[u8]) {
     let mut servers = NameServers::default();

@@ -5,7 +5,7 @@
 use std::io;
 
 use flate2::Crc;
-use streamcaster::system::partitions::{grow, Disk, Growth, TableError};
+use streamcaster::appliance::partitions::{grow, Disk, Growth, TableError};
 
 use super::take::Take;
 

@@ -5,9 +5,9 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use streamcaster::base::limits::PROXY_HEADER_BYTES_MAX;
 use streamcaster::control::forwarded::Forwarding;
-use streamcaster::system::config::Network;
-use streamcaster::system::proxy::header::{parse, Beginning};
-use streamcaster::system::proxy::Proxies;
+use streamcaster::net::network::Network;
+use streamcaster::net::proxy::header::{parse, Beginning};
+use streamcaster::net::proxy::Proxies;
 
 const PROXY: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 const CLIENT: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));

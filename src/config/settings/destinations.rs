@@ -1,0 +1,186 @@
+//! Destinations in the file. Purpose: one is added, changed or removed where it stands, whichever
+//! way it was written. Non-goals: checking addresses and names, which the whole validation does.
+
+use toml_edit::{ArrayOfTables, DocumentMut, InlineTable, Item, Table, TableLike, Value};
+
+use super::document::put;
+use super::EditError;
+use crate::base::redact::MASK;
+use crate::config::{Config, Destination};
+use crate::rtmp::url::RtmpUrl;
+
+/// Where the environment is the one that says it.
+const ENVIRONMENT: &str = "the environment";
+/// The list's name in the file.
+const LIST: &str = "destination";
+
+/// What is to be of a destination; what is absent stays as it is.
+#[derive(Clone, Default)]
+pub struct Draft {
+    /// Its name.
+    pub name: Option<String>,
+    /// Its address, for a new one perhaps with the key as its last segment.
+    pub url: Option<String>,
+    /// Its key.
+    pub key: Option<String>,
+    /// Whether it is pushed to.
+    pub enabled: Option<bool>,
+}
+
+/// Adds one; `most`: as many may there be.
+///
+/// # Errors
+/// The name is taken, there are too many, or there is no address.
+pub fn add(
+    document: &mut DocumentMut,
+    before: &Config,
+    most: usize,
+    draft: Draft,
+) -> Result<(), EditError> {
+    if let Some(taken) = draft.name.as_deref().filter(|name| is_taken(before, name)) {
+        return Err(EditError::Exists(taken.to_owned()));
+    }
+    if before.destinations.len() >= most {
+        return Err(EditError::Full(most));
+    }
+    let url = draft.url.ok_or_else(|| wrong("url", "an address is needed, rtmp://host/app"))?;
+    let (url, key) = match draft.key {
+        Some(key) => (url, key),
+        None => {
+            let parsed = RtmpUrl::parse_with_key(&url);
+            let (parsed, key) = parsed.map_err(|error| wrong("url", &error.to_string()))?;
+            if parsed.had_user_info {
+                return Err(wrong("url", "a user name in the address is not supported"));
+            }
+            (parsed.tc_url(), key.secret().expose().to_owned())
+        }
+    };
+    let mut table = Table::new();
+    if let Some(name) = draft.name {
+        put(&mut table, "name", name.into());
+    }
+    put(&mut table, "url", url.into());
+    put(&mut table, "key", unmasked(key)?.into());
+    if let Some(enabled) = draft.enabled {
+        put(&mut table, "enabled", enabled.into());
+    }
+    push(document, table);
+    Ok(())
+}
+
+/// Changes one.
+///
+/// # Errors
+/// There is none of this name, the environment says it, or the new name is taken.
+pub fn edit(
+    document: &mut DocumentMut,
+    before: &Config,
+    name: &str,
+    draft: Draft,
+) -> Result<(), EditError> {
+    let (index, known) = find(before, name)?;
+    if let Some(new) = draft.name.as_deref().filter(|new| *new != name && is_taken(before, new)) {
+        return Err(EditError::Exists(new.to_owned()));
+    }
+    let table = nth(document, index).ok_or_else(|| EditError::NotFound(name.to_owned()))?;
+    if let Some(name) = draft.name {
+        put(table, "name", name.into());
+    }
+    let had_key = table.contains_key("key");
+    if (draft.url.is_some() || draft.key.is_some()) && !had_key {
+        // The key stood in the address; from now on it stands for itself.
+        put(table, "url", known.url.tc_url().into());
+        put(table, "key", known.key.secret().expose().into());
+    }
+    if let Some(url) = draft.url {
+        put(table, "url", url.into());
+    }
+    if let Some(key) = draft.key {
+        put(table, "key", unmasked(key)?.into());
+    }
+    if let Some(enabled) = draft.enabled {
+        put(table, "enabled", enabled.into());
+    }
+    Ok(())
+}
+
+/// Removes one.
+///
+/// # Errors
+/// There is none of this name, or the environment says it.
+pub fn remove(document: &mut DocumentMut, before: &Config, name: &str) -> Result<(), EditError> {
+    let (index, _) = find(before, name)?;
+    let left = match document.get_mut(LIST) {
+        Some(Item::ArrayOfTables(list)) => {
+            list.remove(index);
+            list.len()
+        }
+        Some(Item::Value(Value::Array(list))) => {
+            list.remove(index);
+            list.len()
+        }
+        _ => return Err(EditError::NotFound(name.to_owned())),
+    };
+    if left == 0 {
+        document.remove(LIST);
+    }
+    Ok(())
+}
+
+fn is_taken(before: &Config, name: &str) -> bool {
+    before.destinations.iter().any(|known| known.name == name)
+}
+
+/// Which of the file's it is, and what is known of it: the file's stand in its order, the
+/// environment's before and behind them.
+fn find<'c>(before: &'c Config, name: &str) -> Result<(usize, &'c Destination), EditError> {
+    let found = before.destinations.iter().find(|known| known.name == name);
+    let known = found.ok_or_else(|| EditError::NotFound(name.to_owned()))?;
+    if known.is_environments {
+        let what = format!("The destination {name}");
+        return Err(EditError::Elsewhere(what, ENVIRONMENT));
+    }
+    let files = before.destinations.iter().filter(|known| !known.is_environments);
+    let index = files.take_while(|known| known.name != name).count();
+    Ok((index, known))
+}
+
+/// The table of the file's nth destination.
+fn nth(document: &mut DocumentMut, index: usize) -> Option<&mut dyn TableLike> {
+    match document.get_mut(LIST)? {
+        Item::ArrayOfTables(list) => list.get_mut(index).map(|table| table as &mut dyn TableLike),
+        Item::Value(Value::Array(list)) => {
+            let table = list.get_mut(index)?.as_inline_table_mut()?;
+            Some(table as &mut dyn TableLike)
+        }
+        _ => None,
+    }
+}
+
+/// Puts a table at the end of the list.
+fn push(document: &mut DocumentMut, table: Table) {
+    match document.get_mut(LIST) {
+        Some(Item::ArrayOfTables(list)) => list.push(table),
+        Some(Item::Value(Value::Array(list))) => {
+            let inline: InlineTable = table.into_inline_table();
+            list.push(inline);
+        }
+        _ => {
+            let mut list = ArrayOfTables::new();
+            list.push(table);
+            document.insert(LIST, Item::ArrayOfTables(list));
+        }
+    }
+}
+
+/// What is shown in a key's place is no key.
+fn unmasked(key: String) -> Result<String, EditError> {
+    match key.contains(MASK) {
+        true => Err(wrong("key", "this is what is shown in the key's place, not a key")),
+        false => Ok(key),
+    }
+}
+
+fn wrong(key: &str, why: &str) -> EditError {
+    EditError::Keys(vec![(key.to_owned(), why.to_owned())])
+}

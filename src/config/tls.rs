@@ -1,0 +1,58 @@
+//! The certificate of the control page: both files or none, and they make a server.
+
+use super::Build;
+use crate::net::certificate::{TlsFiles, Which};
+
+impl Build {
+    /// Reads the files once, so that what is wrong with them shows with all else that is wrong.
+    pub(super) fn resolve_tls(&mut self) {
+        let (certificate, key) = match std::mem::take(&mut self.tls) {
+            [None, None] => return,
+            [Some(certificate), Some(key)] => (certificate, key),
+            [Some((_, origin)), None] => {
+                return self.fail(origin, "expected tls_key beside it, the file with its key");
+            }
+            [None, Some((_, origin))] => {
+                let words = "expected tls_certificate beside it, the file with its certificate";
+                return self.fail(origin, words);
+            }
+        };
+        let files = TlsFiles { certificate: certificate.0, key: key.0 };
+        match files.load() {
+            Ok(_) => self.config.http.tls = Some(files),
+            Err(error) => {
+                let origin = if error.which == Which::Key { key.1 } else { certificate.1 };
+                self.fail(origin, error.to_string());
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::config;
+
+    fn wrong(lines: &str) -> String {
+        config::parse(&format!("[http]\n{lines}\n")).unwrap_err().to_string()
+    }
+
+    #[test]
+    fn it_is_both_files_or_none() {
+        let said = wrong("tls_certificate = \"/a.pem\"");
+        assert!(
+            said.contains(":2: [http] tls_certificate = \"/a.pem\": expected tls_key"),
+            "{said}"
+        );
+        let said = wrong("tls_key = \"/a.pem\"");
+        assert!(said.contains(":2: [http] tls_key = \"/a.pem\": expected tls_cert"), "{said}");
+        assert!(config::parse("[http]\n").unwrap().http.tls.is_none());
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_told_with_its_line() {
+        let said = wrong("tls_key = \"/nowhere/k\"\ntls_certificate = \"/nowhere/c\"");
+        assert!(said.contains(":3: [http] tls_certificate"), "{said}");
+        assert!(said.contains("the file cannot be read: No such file"), "{said}");
+        assert!(wrong("tls_key = \"\"\ntls_certificate = \"/c\"").contains("expected a path"));
+    }
+}

@@ -1,0 +1,228 @@
+//! Tries to keep a connection we make: to a platform, or to a server we pull from. Purpose: try,
+//! pause, try again, and say why, in one way for both. Non-goals: a single try (push, pull), how
+//! long a pause is (backoff), what is shown (record). Bound: one try at a time.
+
+use std::cell::RefCell;
+use std::convert::Infallible;
+use std::fmt;
+use std::future::Future;
+use std::net::TcpStream;
+
+use log::warn;
+use smol::future::FutureExt;
+
+use crate::base::limits::{DESTINATION_STALL_MS_MAX, MEDIA_IDLE_MS_MAX};
+use crate::base::redact::{scrub, Secret};
+use crate::rtmp::url::RtmpUrl;
+
+use super::connect::{connect, ConnectError};
+use super::link::LinkEnd;
+use super::reactor::{Sleep, Watched};
+use crate::base::backoff::{Backoff, Reason};
+use crate::operator::record::{Phase, Record};
+use crate::operator::snapshot::text;
+use crate::system::clock;
+use crate::system::shutdown::Shutdown;
+
+/// Why a try ended.
+pub enum End {
+    /// No connection came about.
+    Connect(ConnectError),
+    /// The connection.
+    Link(LinkEnd),
+    /// The server closed instead of giving an answer.
+    Wordless {
+        /// The answer that was awaited.
+        answer: &'static str,
+        /// What in the configuration may be wrong.
+        suspects: &'static str,
+    },
+    /// The server said no; its words.
+    Refused(String),
+    /// The server says that the stream is over.
+    Over,
+    /// The server brought no media for [`MEDIA_IDLE_MS_MAX`].
+    Silent,
+    /// The ring overtook it in the middle of a message.
+    Overtaken,
+    /// The server took no byte for [`DESTINATION_STALL_MS_MAX`].
+    Stalled,
+    /// The program ends.
+    Shutdown,
+}
+
+impl fmt::Display for End {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            End::Connect(error) => write!(f, "{error}"),
+            End::Link(end) => write!(f, "{end}"),
+            End::Wordless { answer, suspects } => {
+                write!(f, "it closed the connection instead of giving {answer}; ")?;
+                write!(f, "{suspects} may be wrong")
+            }
+            End::Refused(words) => write!(f, "refused: {words}"),
+            End::Over => write!(f, "the stream is over, says the server"),
+            End::Silent => write!(f, "it sent no media for {MEDIA_IDLE_MS_MAX} ms"),
+            End::Overtaken => write!(f, "too slow: overtaken in the middle of a message"),
+            End::Stalled => write!(f, "it took no byte for {DESTINATION_STALL_MS_MAX} ms"),
+            End::Shutdown => write!(f, "the program ends"),
+        }
+    }
+}
+
+impl From<LinkEnd> for End {
+    fn from(end: LinkEnd) -> End {
+        End::Link(end)
+    }
+}
+
+impl End {
+    /// The server's no, in its words.
+    pub fn refused(code: &str, description: &str) -> End {
+        End::Refused(format!("{code} {description}"))
+    }
+
+    /// The same, seen with the answer that was `awaited` of the server, if any: to close the
+    /// connection instead is how many a server says no.
+    pub fn instead_of(self, awaited: Option<&'static str>, suspects: &'static str) -> End {
+        match (self, awaited) {
+            (End::Link(LinkEnd::Closed), Some(answer)) => End::Wordless { answer, suspects },
+            (end, _) => end,
+        }
+    }
+}
+
+/// Connects, unless the program ends before.
+///
+/// # Errors
+/// [`End::Connect`] or [`End::Shutdown`].
+pub async fn connect_until(url: &RtmpUrl, shutdown: &Shutdown) -> Result<Watched<TcpStream>, End> {
+    let connected = async { connect(url).await.map_err(End::Connect) };
+    let stop = async {
+        shutdown.asked().await;
+        Err(End::Shutdown)
+    };
+    connected.or(stop).await
+}
+
+/// A connection that is tried again whenever it ends.
+pub struct Retry<'r> {
+    /// What the log calls it.
+    pub who: &'r str,
+    /// What is not to be seen in the words it ended with.
+    pub hidden: &'r [&'r Secret],
+    /// What is known of it.
+    pub record: &'r RefCell<Record>,
+}
+
+impl Retry<'_> {
+    /// Tries until the program ends. A try is told once a minute, or when it ended in another way
+    /// than the one before.
+    pub async fn run<Try>(&self, shutdown: &Shutdown, mut attempt: impl FnMut() -> Try)
+    where
+        Try: Future<Output = Result<Infallible, End>>,
+    {
+        let mut backoff = Backoff::new(fastrand::Rng::new());
+        while !shutdown.is_asked() {
+            self.enter(Phase::Connecting);
+            let end = match attempt().await {
+                Ok(never) => match never {},
+                Err(end) => end,
+            };
+            let reason = match end {
+                End::Shutdown => break,
+                End::Refused(_) => Reason::Refused,
+                _ => Reason::Away,
+            };
+            if self.record.borrow().was_steady() {
+                backoff.reset();
+            }
+            let pause = backoff.pause(reason);
+            let now = clock::mono();
+            let words = text(scrub(&end.to_string(), self.hidden));
+            if self.record.borrow_mut().failed(words.clone(), now) {
+                warn!("{}: {words}; tried again in {} ms", self.who, pause.as_millis());
+            }
+            self.enter(Phase::Waiting { until: now + pause, reason });
+            let wait = async {
+                Sleep::after(pause).await;
+            };
+            wait.or(shutdown.asked()).await;
+        }
+        self.enter(Phase::Idle);
+    }
+
+    fn enter(&self, phase: Phase) {
+        self.record.borrow_mut().enter(phase, clock::mono());
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use smol::future::{yield_now, zip};
+
+    use super::*;
+    use crate::net::reactor;
+    use crate::operator::snapshot::{DestinationState, DestinationStatus, Text};
+
+    fn status(record: &RefCell<Record>) -> DestinationStatus {
+        record.borrow().status(Text::new(), Text::new(), clock::mono())
+    }
+
+    /// Tries once with this end; returns what is shown in the pause, and at the end.
+    fn tried(end: End) -> (DestinationStatus, DestinationStatus) {
+        let record = RefCell::new(Record::new(clock::mono()));
+        let (shutdown, key) = (Shutdown::default(), Secret::new("live_4711"));
+        let retry = Retry { who: "destination x", hidden: &[&key], record: &record };
+        let mut ends = vec![end];
+        let trying = retry.run(&shutdown, || {
+            assert_eq!(status(&record).state, DestinationState::Connecting);
+            let end = ends.pop().expect("the pause is longer than this test");
+            async { Err(end) }
+        });
+        let looking = async {
+            yield_now().await;
+            let paused = status(&record);
+            shutdown.ask();
+            paused
+        };
+        let ((), paused) = reactor::run(zip(trying, looking));
+        (paused, status(&record))
+    }
+
+    #[test]
+    fn a_try_that_ended_is_followed_by_a_pause_and_says_why() {
+        let (paused, after) = tried(End::Stalled);
+        assert_eq!(paused.state, DestinationState::BackingOff);
+        assert!(paused.retry_at.is_some());
+        assert_eq!(paused.detail.as_str(), End::Stalled.to_string());
+        assert_eq!(after.state, DestinationState::Idle);
+    }
+
+    #[test]
+    fn a_no_is_shown_as_one_without_the_key() {
+        let (paused, _) = tried(End::refused("NetStream.Publish.BadName", "live_4711 is in use"));
+        assert_eq!(paused.state, DestinationState::Refused);
+        assert!(paused.detail.as_str().starts_with("refused: NetStream.Publish.BadName "));
+        assert!(!paused.detail.as_str().contains("live_4711"), "{}", paused.detail);
+    }
+
+    #[test]
+    fn the_end_of_the_program_ends_the_tries_without_a_failure() {
+        let (_, after) = tried(End::Shutdown);
+        assert_eq!(after.state, DestinationState::Idle);
+        assert_eq!(after.detail.as_str(), "");
+    }
+
+    #[test]
+    fn closing_is_an_answer_only_while_one_is_awaited() {
+        let closed = || End::Link(LinkEnd::Closed);
+        let words = closed().instead_of(Some("the answer to play"), "the key").to_string();
+        let expected = "it closed the connection instead of giving the answer to play; \
+                        the key may be wrong";
+        assert_eq!(words, expected);
+        assert!(matches!(closed().instead_of(None, "the key"), End::Link(LinkEnd::Closed)));
+        let silent = End::Silent.instead_of(Some("the answer to play"), "the key");
+        assert!(matches!(silent, End::Silent));
+    }
+}
