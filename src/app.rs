@@ -8,9 +8,8 @@ mod front;
 mod meters;
 mod plane;
 mod signals;
+mod start_error;
 
-use std::fmt;
-use std::io;
 use std::path::Path;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -18,6 +17,7 @@ use std::sync::Arc;
 use log::{info, warn};
 
 use self::plane::Plane;
+pub use self::start_error::StartError;
 use crate::base::budget::{Budget, Demand, Owner};
 use crate::base::limits::{
     DESCRIPTORS_BESIDES, HTTP_CONNECTIONS_MAX, RTMP_LOBBY_MAX, RTMP_PENDING_MAX,
@@ -41,21 +41,6 @@ use crate::system::logs::LogBook;
 use crate::system::password::PasswordHash;
 use crate::system::pid_file::PidFile;
 use crate::system::store;
-
-/// Why the program could not start.
-#[derive(Debug)]
-pub struct StartError {
-    what: String,
-    hint: &'static str,
-    cause: io::Error,
-}
-
-impl fmt::Display for StartError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let StartError { what, hint, cause } = self;
-        write!(f, "{what}: {cause}. {hint}")
-    }
-}
 
 /// What the memory budget is computed from.
 pub fn demand(config: &Config) -> Demand {

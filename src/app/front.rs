@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use log::{info, warn};
 
-use super::StartError;
+use super::start_error::StartError;
 use crate::config::settings::{EditError, Settings, SettingsError};
 use crate::config::Config;
 use crate::control::auth::calls::{NotStored, StoreHash};

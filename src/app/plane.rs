@@ -17,7 +17,8 @@ use smol::future::FutureExt;
 use smol::{LocalExecutor, Task};
 
 use super::meters::Meters;
-use super::{front, signals, StartError};
+use super::start_error::StartError;
+use super::{front, signals};
 use crate::base::limits::{
     ACCESS_UNIT_BYTES_MAX, CONFIG_LOOK_MS, FAREWELL_MS_MAX, RING_AUDIO_SHARE, RING_UNITS_MAX,
 };

@@ -7,7 +7,7 @@ use async_signal::{Signal, Signals};
 use log::{debug, info, warn};
 use smol::stream::StreamExt;
 
-use super::StartError;
+use super::start_error::StartError;
 
 const HEARD: [Signal; 5] = [Signal::Term, Signal::Int, Signal::Hup, Signal::Usr1, Signal::Usr2];
 

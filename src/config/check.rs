@@ -2,8 +2,8 @@
 
 use std::net::SocketAddr;
 
-use super::Interface;
-use super::{Build, Listen};
+use super::build::{Build, Listen};
+use super::interface::Interface;
 
 impl Build {
     /// Checks settings against each other.

@@ -1,39 +1,13 @@
 //! Destinations: from what was said to where to push. Purpose: one list with names that differ,
 //! made of the file's `[[destination]]` and the environment's `RTMP_SERVER` and `RELAY_TARGET`.
 
-use super::{Build, Origin, Place};
+use super::build::Build;
+use super::drafts::DestinationDraft;
+use super::errors::Place;
+use super::model::Destination;
 use crate::base::limits::{DESTINATIONS_MAX, DESTINATION_NAME_BYTES_MAX};
 use crate::base::redact::Secret;
 use crate::rtmp::url::{RtmpUrl, StreamKey};
-
-/// Where the programme is pushed to.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Destination {
-    /// What the person calls it, or its host; unique.
-    pub name: String,
-    /// Its server and application.
-    pub url: RtmpUrl,
-    /// Its stream key.
-    pub key: StreamKey,
-    /// Whether it is pushed to.
-    pub enabled: bool,
-    /// Whether the environment names it, not the file.
-    pub is_environments: bool,
-}
-
-/// A destination as it was said.
-pub(super) struct Draft {
-    /// Where its section or variable stands.
-    pub(super) whole: Origin,
-    /// Its name and where that stands, if it was given one.
-    pub(super) name: Option<(String, Origin)>,
-    /// Its URL and where that stands; `None` if it was wrong already.
-    pub(super) url: Option<(String, Origin)>,
-    /// Its key, if it was given beside the URL.
-    pub(super) key: Option<Secret>,
-    /// Whether it is pushed to.
-    pub(super) enabled: bool,
-}
 
 impl Build {
     /// Makes destinations of the drafts. Given names come first: a host that serves as a name
@@ -61,7 +35,7 @@ impl Build {
         self.drafts = drafts;
     }
 
-    fn check_count(&mut self, drafts: &[Draft]) {
+    fn check_count(&mut self, drafts: &[DestinationDraft]) {
         let most = self.config.rtmp.destinations_max;
         if let Some(first_too_many) = drafts.get(most) {
             let expected = format!(
@@ -72,7 +46,7 @@ impl Build {
         }
     }
 
-    fn check_names(&mut self, drafts: &[Draft]) {
+    fn check_names(&mut self, drafts: &[DestinationDraft]) {
         let mut seen: Vec<&str> = Vec::new();
         for (name, origin) in drafts.iter().filter_map(|draft| draft.name.as_ref()) {
             if seen.contains(&name.as_str()) {

@@ -5,28 +5,12 @@
 use std::ffi::OsString;
 use std::net::SocketAddr;
 
-use super::destinations::Draft;
-use super::errors::quoted;
+use super::arguments::Arguments;
+use super::build::{Build, Listen};
+use super::drafts::DestinationDraft;
+use super::errors::{quoted, Origin, Place};
 use super::values::{self, Parsed};
-use super::{Build, Listen, Origin, Place};
 use crate::base::redact::Secret;
-
-/// What the command line says; it goes before the environment and the file.
-#[derive(Clone, Debug, Default)]
-pub struct Arguments {
-    /// `--udp`
-    pub udp: Option<String>,
-    /// `--rtmp`
-    pub rtmp: Option<String>,
-    /// `--http`
-    pub http: Option<String>,
-    /// `--stat`
-    pub stat: Option<String>,
-    /// `--log-level`
-    pub log_level: Option<String>,
-    /// This is the appliance, whose defaults differ.
-    pub is_appliance: bool,
-}
 
 /// A variable that has a value.
 struct Variable {
@@ -174,6 +158,12 @@ fn argument(name: &'static str, text: &str) -> Origin {
     Origin { place: Place::Argument, key: name.to_owned(), value: Some(quoted(text)) }
 }
 
-fn draft(url: String, origin: Origin, key: Option<Secret>) -> Draft {
-    Draft { whole: origin.clone(), name: None, url: Some((url, origin)), key, enabled: true }
+fn draft(url: String, origin: Origin, key: Option<Secret>) -> DestinationDraft {
+    DestinationDraft {
+        whole: origin.clone(),
+        name: None,
+        url: Some((url, origin)),
+        key,
+        enabled: true,
+    }
 }

@@ -45,6 +45,21 @@ impl fmt::Display for Place {
     }
 }
 
+/// Where a value was said, and in which words.
+#[derive(Clone, Debug)]
+pub(super) struct Origin {
+    pub(super) place: Place,
+    pub(super) key: String,
+    pub(super) value: Option<String>,
+}
+
+impl Origin {
+    pub(super) fn error(self, expected: impl Into<String>) -> ConfigError {
+        let Origin { place, key, value } = self;
+        ConfigError { place, key, value, expected: expected.into() }
+    }
+}
+
 /// One thing that is wrong. Displayed as one line:
 /// `data/config.toml:12: [rtmp] viewers_max = 5000: expected a whole number from 1 to 2000`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

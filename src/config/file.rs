@@ -3,22 +3,22 @@
 //! lines, keys included.
 
 use std::io::{ErrorKind, Read};
-use std::ops::Range;
 use std::path::Path;
 use std::time::Duration;
 
 use toml::de::{DeString, DeTable, DeValue};
 use toml::Spanned;
 
-use super::destinations::Draft;
-use super::errors::quoted;
-use super::values::{self, Parsed};
-use super::Thresholds;
-use super::{inputs, suggest, Build, Listen, Origin, Place};
+use super::build::{Build, Listen};
+use super::drafts::{DestinationDraft, PullDraft};
+use super::errors::{quoted, Origin, Place};
+use super::reading::{Reading, Section, Show};
+use super::update::{self, WhenOffered, Window};
+use super::{suggest, values};
 use crate::base::limits::{
-    CONFIG_BYTES_MAX, DESTINATIONS_MAX, LOG_FILES_MAX, LOG_FILE_BYTES_MAX, LOG_FILE_BYTES_MIN,
-    RING_BYTES_MAX, RING_BYTES_MIN, SILENCE_MS_MAX, SILENCE_MS_MIN, UDP_RECEIVE_BUFFER_BYTES_MAX,
-    UDP_RECEIVE_BUFFER_BYTES_MIN, VIEWERS_MAX, VIEWER_BATCH_MS_MAX,
+    CONFIG_BYTES_MAX, DESTINATIONS_MAX, HEALTH_S_MAX, LOG_FILES_MAX, LOG_FILE_BYTES_MAX,
+    LOG_FILE_BYTES_MIN, RING_BYTES_MAX, RING_BYTES_MIN, SILENCE_MS_MAX, SILENCE_MS_MIN,
+    UDP_RECEIVE_BUFFER_BYTES_MAX, UDP_RECEIVE_BUFFER_BYTES_MIN, VIEWERS_MAX, VIEWER_BATCH_MS_MAX,
 };
 use crate::net::network::Network;
 use crate::system::store::{self, Links};
@@ -26,22 +26,6 @@ use crate::system::store::{self, Links};
 /// Bytes in a KiB and a MiB, as shifts.
 const KIB: u32 = 10;
 const MIB: u32 = 20;
-
-/// Whether a value may be repeated in an error.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Show {
-    Value,
-    Nothing,
-}
-
-/// A table of the document under the name its keys are known by.
-pub(super) struct Section<'d> {
-    name: &'static str,
-    table: &'d DeTable<'d>,
-}
-
-/// A value that could be read, and where it stands.
-pub(super) type Found<T> = Option<(T, Origin)>;
 
 impl Build {
     /// Reads the file; that there is none is no error.
@@ -93,13 +77,6 @@ fn contents(path: &Path) -> Result<Option<String>, String> {
     })
 }
 
-/// A document being read.
-pub(super) struct Reading<'b> {
-    build: &'b mut Build,
-    path: &'b Path,
-    text: &'b str,
-}
-
 impl Reading<'_> {
     fn document(&mut self, document: &DeTable<'_>) {
         for (name, value) in document {
@@ -140,27 +117,6 @@ impl Reading<'_> {
                 }
             }
         }
-    }
-
-    /// Reads a section, whatever is wrong in it, and names the keys it should not have.
-    fn section<'d>(
-        &mut self,
-        name: &'static str,
-        key: &Spanned<DeString<'_>>,
-        value: &'d Spanned<DeValue<'d>>,
-        read: impl FnOnce(&mut Self, &Section<'d>),
-    ) {
-        let heading = suggest::heading(name);
-        let Some(table) = value.get_ref().as_table() else {
-            return self.fail_at(key, name.to_owned(), &format!("expected a section {heading}"));
-        };
-        let known = suggest::keys(name);
-        for (key, _) in table.iter().filter(|(key, _)| !known.contains(&key.get_ref().as_ref())) {
-            let unknown = key.get_ref().as_ref();
-            let words = suggest::for_key(name, unknown);
-            self.fail_at(key, format!("{heading} {}", quoted(unknown)), &words);
-        }
-        read(self, &Section { name, table });
     }
 
     fn appliance(&mut self, section: &Section<'_>) {
@@ -230,7 +186,7 @@ impl Reading<'_> {
             self.build.fail(whole, "expected a url such as \"rtmp://host/live/stream\"");
         }
         let enabled = enabled.is_none_or(|(enabled, _)| enabled);
-        self.build.pull = Some(inputs::Draft { url, key, enabled });
+        self.build.pull = Some(PullDraft { url, key, enabled });
     }
 
     fn rtmp(&mut self, section: &Section<'_>) {
@@ -298,14 +254,41 @@ impl Reading<'_> {
         }
     }
 
-    /// What `[update]` says.
-    pub(super) fn update_mut(&mut self) -> &mut super::UpdateConfig {
-        &mut self.build.config.update
+    fn health(&mut self, section: &Section<'_>) {
+        let mut after = self.build.config.health;
+        let mut number = |key, range| {
+            let whole = |value: &DeValue<'_>| values::whole(value, range);
+            self.value(section, key, Show::Value, whole).map(|(number, _)| number)
+        };
+        for (key, field) in [
+            ("cpu_percent", &mut after.cpu_percent),
+            ("cpu_baseline_percent", &mut after.cpu_baseline_percent),
+            ("memory_percent", &mut after.memory_percent),
+            ("disk_percent", &mut after.disk_percent),
+        ] {
+            *field = number(key, 1..=100).unwrap_or(*field);
+        }
+        for (key, field) in [
+            ("standby_s", &mut after.standby),
+            ("destination_grace_s", &mut after.destination_grace),
+        ] {
+            *field = number(key, 1..=HEALTH_S_MAX).map_or(*field, Duration::from_secs);
+        }
+        self.build.config.health = after;
     }
 
-    /// What `[health]` says.
-    pub(super) fn thresholds_mut(&mut self) -> &mut Thresholds {
-        &mut self.build.config.health
+    fn update(&mut self, section: &Section<'_>) {
+        let mut after = self.build.config.update.clone();
+        if let Some((url, _)) = self.text(section, "url", update::url) {
+            after.url = Some(url);
+        }
+        if let Some((install, _)) = self.text(section, "install", WhenOffered::parse) {
+            after.install = install;
+        }
+        if let Some((window, _)) = self.text(section, "window", Window::parse) {
+            after.window = window;
+        }
+        self.build.config.update = after;
     }
 
     fn destinations(&mut self, name: &Spanned<DeString<'_>>, value: &Spanned<DeValue<'_>>) {
@@ -334,7 +317,7 @@ impl Reading<'_> {
         }
         // A key that is wrong has been told; that there is none in the URL need not be.
         let key_is_wrong = key.is_none() && section.table.contains_key("key");
-        self.build.drafts.push(Draft {
+        self.build.drafts.push(DestinationDraft {
             whole,
             name,
             url: url.filter(|_| !key_is_wrong),
@@ -365,51 +348,5 @@ impl Reading<'_> {
         let number = |value: &DeValue<'_>| values::whole(value, range);
         let (number, _) = self.value(section, key, Show::Value, number)?;
         usize::try_from(number).ok()
-    }
-
-    pub(super) fn text<T>(
-        &mut self,
-        section: &Section<'_>,
-        key: &'static str,
-        parse: fn(&str) -> Parsed<T>,
-    ) -> Found<T> {
-        self.value(section, key, Show::Value, |value| parse(values::text(value)?))
-    }
-
-    /// Reads a key if it is there; what is wrong with its value is told.
-    pub(super) fn value<T>(
-        &mut self,
-        section: &Section<'_>,
-        key: &'static str,
-        show: Show,
-        parse: impl FnOnce(&DeValue<'_>) -> Parsed<T>,
-    ) -> Found<T> {
-        let value = section.table.get(key)?;
-        let key = format!("{} {key}", suggest::heading(section.name));
-        let origin = self.origin(&value.span(), key, show);
-        match parse(value.get_ref()) {
-            Ok(parsed) => Some((parsed, origin)),
-            Err(expected) => {
-                self.build.fail(origin, expected);
-                None
-            }
-        }
-    }
-
-    fn fail_at(&mut self, name: &Spanned<DeString<'_>>, key: String, expected: &str) {
-        let origin = self.origin(&name.span(), key, Show::Nothing);
-        self.build.fail(origin, expected);
-    }
-
-    fn origin(&self, span: &Range<usize>, key: String, show: Show) -> Origin {
-        let before = self.text.get(..span.start).unwrap_or(self.text);
-        let line = 1 + before.bytes().filter(|byte| *byte == b'\n').count();
-        let source = self.text.get(span.clone()).filter(|_| show == Show::Value);
-        Origin { place: Place::file(self.path, line), key, value: source.map(quoted) }
-    }
-
-    fn column(&self, span: &Range<usize>) -> usize {
-        let before = self.text.get(..span.start).unwrap_or(self.text);
-        1 + before.rsplit('\n').next().unwrap_or_default().chars().count()
     }
 }

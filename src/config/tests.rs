@@ -1,10 +1,15 @@
 use std::fs;
 use std::path::PathBuf;
 
+use std::time::Duration;
+
+use log::LevelFilter;
+
 use super::*;
 use crate::base::limits::CONFIG_BYTES_MAX;
 
 mod destinations;
+mod statistics;
 
 const REFERENCE: &str = include_str!("../../rootfs/etc/streamcaster/config.toml");
 const KEY: &str = "live_very_secret_key";
@@ -411,23 +416,4 @@ fn a_group_is_joined_on_an_interface_of_its_family() {
         "data/config.toml:3: [input.udp] interface = \"fe80::1\": expected the name of an interface \
          or an IPv4 address, as the group 239.1.1.1 is"
     );
-}
-
-#[test]
-fn statistics_are_for_this_machine_alone_where_it_stands_in_the_open() {
-    let stat = |is_appliance, text: &str| {
-        let arguments = Arguments { is_appliance, ..Arguments::default() };
-        load_text(Path::new("config.toml"), text, &|_| None, &arguments).unwrap().stat.allow
-    };
-    assert_eq!(stat(true, ""), Network::here());
-    assert_eq!(stat(true, "[stat]\nlisten = \"0.0.0.0:8081\"\n"), Network::here());
-    assert_eq!(stat(false, ""), Network::everybody());
-    for is_appliance in [true, false] {
-        let named = stat(is_appliance, "[stat]\nallow = [\"10.0.0.0/8\"]\n");
-        assert_eq!(named, ["10.0.0.0/8".parse().unwrap()]);
-    }
-    let everybody = Network::everybody();
-    for address in ["203.0.113.9", "2001:db8::1", "::ffff:203.0.113.9"] {
-        assert!(everybody.iter().any(|network| network.contains(address.parse().unwrap())));
-    }
 }

@@ -1,6 +1,6 @@
 //! The certificate of the control page: both files or none, and they make a server.
 
-use super::Build;
+use super::build::Build;
 use crate::net::certificate::{TlsFiles, Which};
 
 impl Build {

@@ -2,7 +2,6 @@
 //! asked once a day, and a window of the day in which what it offers may be installed. Non-goals:
 //! asking, which is `streamcaster latest`; belief, which is the signature's. Bound: one address.
 
-use super::file::{Reading, Section};
 use super::values::Parsed;
 use crate::base::limits::UPDATE_URL_BYTES_MAX;
 
@@ -31,7 +30,7 @@ impl WhenOffered {
         }
     }
 
-    fn parse(text: &str) -> Parsed<WhenOffered> {
+    pub(super) fn parse(text: &str) -> Parsed<WhenOffered> {
         match text {
             "tell" => Ok(WhenOffered::Tell),
             "window" => Ok(WhenOffered::Window),
@@ -101,7 +100,7 @@ pub struct UpdateConfig {
     pub window: Window,
 }
 
-fn url(text: &str) -> Parsed<String> {
+pub(super) fn url(text: &str) -> Parsed<String> {
     let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
     let plain = |byte: u8| byte.is_ascii_graphic() && !b"@?#\"\\<>".contains(&byte);
     let names_a_file = |rest: &str| {
@@ -115,22 +114,6 @@ fn url(text: &str) -> Parsed<String> {
          user, a password or a query"
             .to_owned()
     })
-}
-
-impl Reading<'_> {
-    pub(super) fn update(&mut self, section: &Section<'_>) {
-        let mut after = self.update_mut().clone();
-        if let Some((url, _)) = self.text(section, "url", url) {
-            after.url = Some(url);
-        }
-        if let Some((install, _)) = self.text(section, "install", WhenOffered::parse) {
-            after.install = install;
-        }
-        if let Some((window, _)) = self.text(section, "window", Window::parse) {
-            after.window = window;
-        }
-        *self.update_mut() = after;
-    }
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use toml::de::DeValue;
 
 use super::appliance::MachineName;
 use super::inputs::RequireKey;
-use super::Interface;
+use super::interface::Interface;
 use crate::base::limits::{
     ALLOWED_NETWORKS_MAX, DESTINATION_NAME_BYTES_MAX, MACHINE_NAME_BYTES_MAX, PLAY_KEY_BYTES_MIN,
     PUBLISH_KEY_BYTES_MIN, RTMP_NAME_BYTES_MAX,

@@ -56,7 +56,7 @@ pub fn list(world: &World<'_>) -> Result<Answer, Answer> {
                 _ => &[],
             },
             restart: setting.restart,
-            set_by: setting.set_by(settings, &sight).name(),
+            set_by: settings.set_by(setting, &sight).name(),
         }
     };
     Ok(routes::json(
@@ -85,7 +85,7 @@ pub fn change(asked: Asked<'_>, world: &World<'_>) -> Result<Answer, Answer> {
     let sight = world.settings.look().map_err(|error| changes::refused(&error))?;
     for (key, _) in &values {
         let Some(setting) = catalogue::find(key) else { continue };
-        let place = match setting.set_by(world.settings, &sight) {
+        let place = match world.settings.set_by(setting, &sight) {
             SetBy::Environment => "the environment",
             SetBy::Argument => "an argument on the command line",
             SetBy::Default | SetBy::File => continue,

@@ -5,7 +5,7 @@ use crate::base::budget::human;
 use crate::base::time::Mono;
 use crate::health::host::{CpuShare, DiskWarning};
 
-use super::{Check, Figures, Verdict};
+use super::check::{Check, Figures, Verdict};
 
 /// From this share withheld by the hypervisor on it is told, percent.
 const STOLEN_PERCENT: f64 = 10.0;

@@ -7,95 +7,23 @@
 //! not move, or nothing is on air. *Degraded* means that the programme runs, yet not as the
 //! operator wants it: standby is shown, a destination is not served, the machine is at its end.
 
+mod check;
 pub mod host;
 mod machine;
 pub mod probe;
 
-use std::borrow::Cow;
+pub use self::check::{Check, Figures, Verdict};
+
 use std::time::Duration;
 
 use crate::base::time::Mono;
 use crate::config::Thresholds;
-use crate::health::host::MachineStatus;
 use crate::operator::snapshot::{DestinationState, DestinationStatus, Snapshot, Source};
-use crate::system::heap::HeapUse;
 
 /// A snapshot older than this was not taken by a data plane that runs.
 pub const SNAPSHOT_STALE_MS: u64 = 3_000;
 /// Time after the start before silence on air counts: bit rates are means over 10 s.
 pub const ON_AIR_GRACE_MS: u64 = 15_000;
-
-/// What is judged besides the snapshot.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Figures {
-    /// The heap against its limit.
-    pub heap: HeapUse,
-    /// What the process occupies, bytes; 0: not known.
-    pub resident_bytes: u64,
-    /// The machine.
-    pub machine: MachineStatus,
-    /// What is too much.
-    pub thresholds: Thresholds,
-}
-
-/// How well it is, from best to worst.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Verdict {
-    /// All is as it should be.
-    Healthy,
-    /// The programme runs, but not all of what was asked for.
-    Degraded,
-    /// Viewers get nothing.
-    Unhealthy,
-}
-
-impl Verdict {
-    /// The name the API uses.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Verdict::Healthy => "healthy",
-            Verdict::Degraded => "degraded",
-            Verdict::Unhealthy => "unhealthy",
-        }
-    }
-}
-
-/// The verdict on one subject.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Check {
-    /// What was looked at: `data_plane`, `programme`, `input`, `standby`, `cpu`, `memory`, `disk`,
-    /// `data_disk` where something is wrong with it, `clock` where nobody has set it, or `destination:`
-    /// and a name.
-    pub name: Cow<'static, str>,
-    /// How it is.
-    pub verdict: Verdict,
-    /// What was measured, in `unit`; nothing where there is no number, or none could be had.
-    pub value: Option<f64>,
-    /// Of what it is compared to, in `unit`.
-    pub threshold: Option<f64>,
-    /// `%`, `s`, `bit/s`; empty where there is no number.
-    pub unit: &'static str,
-    /// For a program that acts on it: a destination's state, or which input it is about.
-    pub state: &'static str,
-    /// Why, for a person; never empty.
-    pub detail: String,
-}
-
-impl Check {
-    fn of(
-        name: impl Into<Cow<'static, str>>,
-        verdict: Verdict,
-        detail: impl Into<String>,
-    ) -> Check {
-        let (name, detail) = (name.into(), detail.into());
-        Check { name, verdict, value: None, threshold: None, unit: "", state: "", detail }
-    }
-
-    /// The same, with what was measured.
-    fn measured(self, value: f64, threshold: Option<f64>, unit: &'static str) -> Check {
-        Check { value: Some(value), threshold, unit, ..self }
-    }
-}
 
 /// The verdict on the whole.
 #[derive(Clone, Debug, PartialEq)]

@@ -12,7 +12,7 @@ use crate::base::time::Mono;
 use crate::net::link::{Link, LinkEnd};
 use crate::net::reactor::Sleep;
 use crate::operator::reason::{Reason, ReasonWatch, Why};
-use crate::program::switcher::Source;
+use crate::program::source::Source;
 use crate::program::Programme;
 use crate::rtmp::Session;
 use crate::system::clock;

@@ -9,7 +9,7 @@ use crate::codec::per_track::PerTrack;
 use crate::flv::reader::TagKind;
 use crate::flv::units::TagUnits;
 use crate::operator::snapshot::{text, Text};
-use crate::program::switcher::Source;
+use crate::program::source::Source;
 use crate::rtmp::media::{MediaKind, MediaSink};
 
 use super::diagnosis::RtmpFacts;

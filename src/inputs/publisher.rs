@@ -23,7 +23,7 @@ use crate::net::link::{Link, LinkEnd, Wake};
 use crate::operator::reason::Why;
 use crate::operator::snapshot::{text, PublisherStatus, Text};
 use crate::program::bell::{Bell, Listener};
-use crate::program::switcher::Source;
+use crate::program::source::Source;
 use crate::program::Programme;
 use crate::rtmp::server::{Ending, ServerEvent, ServerSession};
 use crate::rtmp::Session;

@@ -20,7 +20,7 @@ use crate::net::link::{Link, LinkEnd, Wake};
 use crate::net::retry::{connect_until, End, Retry};
 use crate::operator::record::{Phase, Record};
 use crate::operator::snapshot::{text, PullStatus, Text};
-use crate::program::switcher::Source;
+use crate::program::source::Source;
 use crate::program::Programme;
 use crate::rtmp::client::{ClientEvent, ClientSession};
 use crate::rtmp::Session;

@@ -20,7 +20,7 @@ use crate::net::reactor::Sleep;
 use crate::operator::commands::{Declined, FileName};
 use crate::program::bell::Bell;
 use crate::program::parcel::Ending;
-use crate::program::switcher::Source;
+use crate::program::source::Source;
 use crate::program::Programme;
 use crate::system::clock;
 

@@ -12,7 +12,8 @@ use crate::operator::commands::{Declined, DeclinedKind, FileName};
 use crate::program::parcel::{Ending, Exchange, Parcel, Recorder};
 use crate::program::reel::FileTimes;
 use crate::program::ring::{Capacity, Lookup, Ring};
-use crate::program::switcher::{FillAudio, Source, Switcher};
+use crate::program::source::Source;
+use crate::program::switcher::{FillAudio, Switcher};
 use crate::program::testing::{configs, Nothing, Tape as Frames};
 use crate::program::Programme;
 

@@ -10,32 +10,33 @@
 pub mod change;
 pub mod clerk;
 pub mod container;
+mod error;
 pub mod listing;
 pub mod names;
 pub mod objections;
 pub mod open;
+mod reading;
 mod scan;
 mod scout;
+mod shared;
 pub mod survey;
 pub mod upload;
 
 use std::fmt;
 use std::fs;
 use std::io;
-use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
 
 use crate::base::limits::THREAD_STACK_BYTES;
-use crate::codec::container::FileError;
-use crate::program::reading::{Place, Reading};
+use crate::program::reading::Reading;
 use crate::system::clock;
-use container::open_container;
+pub use error::LibraryError;
 use listing::{Entry, Listing, State};
-use names::InvalidName;
-use open::{LibraryFile, OpenError};
+use open::LibraryFile;
+use reading::{guarded, read};
+use shared::Shared;
 
 /// A handle on the library; the last one dropped ends its thread.
 #[derive(Clone)]
@@ -48,38 +49,6 @@ impl Drop for Handle {
     fn drop(&mut self) {
         self.0.board().is_ending = true;
         self.0.bell.notify_all();
-    }
-}
-
-/// What the handles and the thread have in common.
-struct Shared {
-    folder: PathBuf,
-    board: Mutex<Board>,
-    bell: Condvar,
-}
-
-/// What the handles and the thread tell each other.
-#[derive(Default)]
-struct Board {
-    listing: Arc<Listing>,
-    /// Counts the listings that differ from the one before.
-    version: u64,
-    is_asked: bool,
-    is_ending: bool,
-}
-
-impl Shared {
-    fn board(&self) -> MutexGuard<'_, Board> {
-        self.board.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// Waits so long, or until the thread is to end or to read the folder anew; returns which.
-    fn wait(&self, span: Duration) -> (bool, bool) {
-        let board = self.board();
-        let waited =
-            self.bell.wait_timeout_while(board, span, |board| !board.is_asked && !board.is_ending);
-        let (board, _) = waited.unwrap_or_else(PoisonError::into_inner);
-        (board.is_ending, board.is_asked)
     }
 }
 
@@ -107,8 +76,7 @@ impl Library {
         if let Err(error) = fs::create_dir_all(&folder) {
             log::warn!("library: the folder {} cannot be made: {error}", folder.display());
         }
-        let shared = Shared { folder, board: Mutex::default(), bell: Condvar::new() };
-        let shared = Arc::new(shared);
+        let shared = Arc::new(Shared::of(folder));
         let scouts = Arc::clone(&shared);
         thread::Builder::new()
             .name("library".to_owned())
@@ -165,85 +133,4 @@ impl Library {
 fn open_guarded(name: &str, file: LibraryFile) -> Result<Opened, LibraryError> {
     let reading = guarded(name, || read(&file)).map_err(LibraryError::Refused)?;
     Ok(Opened { file, reading })
-}
-
-/// Reads a file from its beginning: to survey it as to play it.
-fn read(file: &LibraryFile) -> Result<Reading, FileError> {
-    let place = || -> Result<Place, FileError> {
-        let mut bytes = file.again()?;
-        let reader = open_container(&mut bytes)?;
-        Ok(Place::new(Box::new(bytes), reader))
-    };
-    let picture = place()?;
-    let sound = if picture.needs_another() { Some(place()?) } else { None };
-    Ok(Reading::new(picture, sound))
-}
-
-/// Runs what reads strangers' bytes: a bug in it ends with one file, not with the thread.
-fn guarded<T>(name: &str, read: impl FnOnce() -> Result<T, FileError>) -> Result<T, FileError> {
-    catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
-        log::error!("library: reading {name} ran into a bug in this program; please report it");
-        Err(FileError::Broken { what: "reading it ran into a bug in this program", at: 0 })
-    })
-}
-
-/// Why a file cannot be played.
-#[derive(Debug)]
-pub enum LibraryError {
-    /// No file may have this name.
-    Invalid(InvalidName),
-    /// There is no such file.
-    NotFound,
-    /// It is a folder, a pipe, a device or a socket.
-    Irregular,
-    /// It is a link that leads out of the library.
-    LeadsOut,
-    /// It is still being written.
-    Growing,
-    /// It may not be opened, or the disk fails.
-    Unreadable(io::Error),
-    /// Its reader refuses it.
-    Refused(FileError),
-}
-
-impl From<OpenError> for LibraryError {
-    fn from(error: OpenError) -> LibraryError {
-        match error {
-            OpenError::Missing => LibraryError::NotFound,
-            OpenError::Irregular => LibraryError::Irregular,
-            OpenError::LeadsOut => LibraryError::LeadsOut,
-            OpenError::System(error) => LibraryError::Unreadable(error),
-        }
-    }
-}
-
-impl fmt::Display for LibraryError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            LibraryError::Invalid(why) => write!(f, "{why}"),
-            LibraryError::NotFound => f.write_str("there is no such file in the library"),
-            LibraryError::Irregular => f.write_str("it is no regular file"),
-            LibraryError::LeadsOut => {
-                f.write_str("it is a link that leads out of the library, or nowhere")
-            }
-            LibraryError::Growing => f.write_str("it is still being written"),
-            LibraryError::Unreadable(error) => write!(f, "it cannot be opened: {error}"),
-            LibraryError::Refused(error) => write!(f, "{error}"),
-        }
-    }
-}
-
-impl std::error::Error for LibraryError {}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_bug_in_a_reader_refuses_its_file_and_ends_nothing_else() {
-        let found: Result<(), FileError> = guarded("a.ts", || panic!("a bug"));
-        let words = found.map_err(LibraryError::Refused).expect_err("refused").to_string();
-        assert!(words.contains("ran into a bug in this program"), "{words}");
-        assert!(guarded("a.ts", || Ok(1)).is_ok());
-    }
 }

@@ -12,10 +12,11 @@ use rustix::process::setpriority_process;
 
 use super::listing::{Entry, Listing, State};
 use super::open::{Identity, LibraryFile};
+use super::reading::{guarded, read};
 use super::scan::scan;
+use super::shared::Shared;
 use super::survey::survey;
-use super::{guarded, read};
-use super::{LibraryError, Shared};
+use super::LibraryError;
 use crate::base::limits::{
     LIBRARY_LOOK_MS, LIBRARY_SCAN_MS, SURVEY_PAUSE_MS_MAX, SURVEY_PAUSE_MS_MIN,
 };

@@ -11,7 +11,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::base::time::Mono;
-use crate::program::switcher::Source;
+use crate::program::source::Source;
 use crate::rtmp::server::Refusal;
 use crate::system::text::Text;
 

@@ -12,7 +12,7 @@ use super::reason::Reason;
 use crate::base::history::Samples;
 use crate::base::time::Mono;
 use crate::codec::access_unit::{AacConfig, AvcConfig};
-pub use crate::program::switcher::Source;
+pub use crate::program::source::Source;
 use crate::rtmp::server::Refusal;
 pub use crate::system::text::{text, Text, TEXT_BYTES_MAX};
 use crate::ts::demux::{Counters, ProgrammeState, StreamInfo};

@@ -6,7 +6,8 @@ use std::time::Duration;
 use super::model::{Feed, World, HZ_44100, HZ_48000};
 use super::reader::{Order, Reader, Step};
 use super::ring::Ring;
-use super::switcher::{FillAudio, Source};
+use super::source::Source;
+use super::switcher::FillAudio;
 use crate::base::time::Ticks;
 use crate::codec::access_unit::Track;
 

@@ -16,6 +16,7 @@ pub mod reader;
 pub mod reading;
 pub mod reel;
 pub mod ring;
+pub mod source;
 pub mod switcher;
 pub mod timeline;
 pub mod unit;
@@ -29,7 +30,8 @@ use crate::codec::access_unit::Track;
 
 use bell::{Bell, Listener};
 use ring::Ring;
-use switcher::{Cut, Source, SourceSink, Switcher};
+use source::Source;
+use switcher::{Cut, SourceSink, Switcher};
 
 /// The programme as the shells of the data plane's one thread share it.
 pub struct Programme {

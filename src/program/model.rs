@@ -5,7 +5,8 @@
 use std::time::Duration;
 
 use super::ring::{Capacity, Lookup, Ring};
-use super::switcher::{FillAudio, Source, Switcher};
+use super::source::Source;
+use super::switcher::{FillAudio, Switcher};
 use super::unit::Unit;
 use crate::base::time::{Mono, Ticks};
 use crate::codec::access_unit::{

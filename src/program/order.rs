@@ -26,11 +26,9 @@ use crate::codec::access_unit::Track;
 use crate::codec::per_track::PerTrack;
 
 use self::interleave::LAG_MAX;
-pub(super) use self::interleave::{Interleave, LAG_KNOWN_MAX};
+pub(super) use self::interleave::{Interleave, JITTER, LAG_KNOWN_MAX};
 use self::viewers::Viewers;
 
-/// Threads and networks jitter: by so much units come later than ever before, once in a while.
-pub(super) const JITTER: Ticks = Ticks::from_ms(100);
 /// A cut is on time a quarter of a frame of 100 ms after the programme is due, and rounds.
 const CUT_EARLY_MAX: Ticks = Ticks::from_ms(27);
 

@@ -13,66 +13,17 @@
 //! step of its reader yields is held.
 
 mod order;
+mod place;
 mod sound;
-
-use std::io;
 
 use crate::base::limits::FILE_SOUND_AHEAD_BYTES_MAX;
 use crate::base::time::Ticks;
 use crate::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
-use crate::codec::container::{ContainerReader, Contents, FileError, Progress, ReadAt, Timing};
+use crate::codec::container::{Contents, FileError, Progress, ReadAt};
 
 use super::reel::FileTimes;
+pub use place::Place;
 use sound::Sound;
-
-/// A file and what reads it, at a place of its own.
-pub struct Place {
-    file: Tracked,
-    reader: Box<dyn ContainerReader>,
-}
-
-/// Takes note where is read.
-struct Tracked {
-    bytes: Box<dyn ReadAt + Send>,
-    /// Behind what was read last.
-    at: u64,
-    /// How much was read.
-    read: u64,
-}
-
-impl ReadAt for Tracked {
-    fn size(&self) -> u64 {
-        self.bytes.size()
-    }
-
-    fn read_at(&mut self, offset: u64, into: &mut [u8]) -> io::Result<usize> {
-        let read = self.bytes.read_at(offset, into)?;
-        let bytes = u64::try_from(read).unwrap_or(0);
-        self.at = offset.saturating_add(bytes);
-        self.read = self.read.saturating_add(bytes);
-        Ok(read)
-    }
-}
-
-impl Place {
-    /// A file, and a reader that has been opened on it.
-    pub fn new(bytes: Box<dyn ReadAt + Send>, reader: Box<dyn ContainerReader>) -> Place {
-        Place { file: Tracked { bytes, at: 0, read: 0 }, reader }
-    }
-
-    /// Whether the sound is to be read at another place.
-    pub fn needs_another(&self) -> bool {
-        self.reader.timing() != Timing::Tables && self.reader.contents().audio.is_some()
-    }
-
-    fn next(&mut self, sink: &mut dyn UnitSink) -> Result<Progress, FileError> {
-        self.reader.next(&mut self.file, sink)
-    }
-
-    fn seek(&mut self, to: Ticks, sink: &mut dyn UnitSink) -> Result<Ticks, FileError> {
-        self.reader.seek(&mut self.file, to, sink)
-    }
-}
 
 /// A file being read.
 pub struct Reading {

@@ -1,7 +1,9 @@
+use std::io;
 use std::sync::Arc;
 
 use super::*;
 use crate::codec::collector::Random;
+use crate::codec::container::ContainerReader;
 use crate::program::testing::configs;
 
 const FRAME: i64 = 3_600;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::model::{Feed, World, HZ_44100, HZ_48000};
 use super::silence::{Expected, Filler};
-use super::switcher::{FillAudio, Source};
+use super::source::Source;
+use super::switcher::FillAudio;
 use crate::base::time::Ticks;
 use crate::codec::aac_silence::usual_config;
 use crate::codec::access_unit::{AacConfig, Track, TrackConfig, UnitSink, UnitStart};

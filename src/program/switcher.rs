@@ -33,7 +33,7 @@ mod state;
 
 use std::time::Duration;
 
-use crate::base::limits::UNIT_SILENCE_MS_MAX;
+use crate::base::limits::{STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX, UNIT_SILENCE_MS_MAX};
 use crate::base::time::{Mono, Ticks};
 use crate::codec::access_unit::{Track, UnitStart};
 use crate::codec::per_track::PerTrack;
@@ -43,57 +43,12 @@ pub use self::sink::SourceSink;
 pub use super::silence::FillAudio;
 
 use super::order::Order;
-use super::ring::{Begin, Lookup, Ring};
+use super::ring::{Begin, Capacity, Lookup, Ring};
 use super::silence::Filler;
+use super::source::{Source, SOURCES};
 use super::timeline::{Placed, Timeline};
 
 use self::state::SourceState;
-
-/// Who can be on air.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Source {
-    /// The standby card.
-    #[default]
-    Standby,
-    /// MPEG-TS over UDP.
-    Udp,
-    /// An RTMP publisher.
-    Rtmp,
-    /// A stream pulled from another RTMP server.
-    Pull,
-    /// A video file.
-    File,
-}
-
-impl Source {
-    /// The name the API uses.
-    pub const fn name(self) -> &'static str {
-        match self {
-            Source::Standby => "standby",
-            Source::Udp => "udp",
-            Source::Rtmp => "rtmp",
-            Source::Pull => "pull",
-            Source::File => "file",
-        }
-    }
-
-    /// Those that come of themselves.
-    const LIVE: [Source; 3] = [Source::Udp, Source::Rtmp, Source::Pull];
-
-    const ALL: [Source; SOURCES] =
-        [Source::Standby, Source::Udp, Source::Rtmp, Source::Pull, Source::File];
-
-    fn is_live(self) -> bool {
-        Source::LIVE.contains(&self)
-    }
-
-    /// Whether it comes by a connection, whose end is known.
-    fn is_connected(self) -> bool {
-        matches!(self, Source::Rtmp | Source::Pull)
-    }
-}
-
-const SOURCES: usize = 5;
 
 /// How long a file goes on, once nothing is chosen any more, for a live input that is there to show
 /// a key frame: platforms ask for one every four seconds at most.
@@ -168,7 +123,7 @@ pub struct Switcher {
 impl Switcher {
     /// A switcher over a ring; a source silent for `silence` is covered by the standby card.
     pub fn new(ring: Ring, silence: Duration, fill: FillAudio) -> Switcher {
-        let staging = staging::ring(ring.unit_bytes_max());
+        let staging = staging_ring(ring.unit_bytes_max());
         Switcher {
             ring,
             timeline: Timeline::default(),
@@ -198,11 +153,6 @@ impl Switcher {
     /// From now on a source silent for `silence` is covered.
     pub fn set_silence(&mut self, silence: Duration) {
         self.silence = silence;
-    }
-
-    /// Where a source puts its units. `now` is the time its bytes came.
-    pub fn sink(&mut self, source: Source, now: Mono) -> SourceSink<'_> {
-        SourceSink::new(self, source, now)
     }
 
     /// The operator chooses what is to be on air; `None`: a live input if there is one, else
@@ -529,6 +479,16 @@ impl Switcher {
         }
         None
     }
+}
+
+/// The ring for what waits, beside one that takes units of this size.
+fn staging_ring(unit_bytes_max: usize) -> Ring {
+    Ring::new(Capacity {
+        video_bytes: unit_bytes_max,
+        audio_bytes: STAGING_AUDIO_BYTES_MAX,
+        units: STAGING_UNITS_MAX,
+        unit_bytes_max,
+    })
 }
 
 /// Opens a unit with its FLV tag body header.

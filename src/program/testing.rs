@@ -10,7 +10,8 @@ use crate::codec::access_unit::{
 use crate::codec::container::{ContainerReader, Contents, FileError, Progress, ReadAt};
 
 use super::parcel::{Exchange, Parcel};
-use super::switcher::{Source, Switcher};
+use super::source::Source;
+use super::switcher::Switcher;
 
 pub(crate) fn configs() -> [TrackConfig; 2] {
     let record = |bytes| ConfigRecord::from_slice(bytes).expect("a short record");

@@ -7,7 +7,6 @@
 //!
 //! A clock of 33 bits tells times within 26.5 hours: in a longer file a seek may miss by as much.
 
-use super::clock::PERIOD;
 use super::demux::Demux;
 use super::grid::{Grid, Packets};
 use crate::base::limits::{
@@ -17,13 +16,11 @@ use crate::base::limits::{
 use crate::base::time::{Ticks, TICKS_PER_S};
 use crate::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
 use crate::codec::container::{ContainerReader, Contents, FileError, Progress, ReadAt, Remedy};
-use gate::Gate;
+use gate::{since, Gate};
 
 #[path = "file/gate.rs"]
 mod gate;
 
-/// How far before the first key unit a time is believed to lie rather than 26 hours behind it.
-const BEFORE_START: Ticks = Ticks(600 * TICKS_PER_S);
 /// The part of a file in which halving ends and reading through begins, bytes.
 const HALVED_BYTES: u64 = 512 << 10;
 /// Bit rates of a file between which the time from its first to its last DTS is believed.
@@ -314,12 +311,6 @@ impl ContainerReader for TsFile {
         }
         Ok(found.map_or(Ticks(0), |found| found.dts))
     }
-}
-
-/// The time from one reading of the 33-bit clock to another, by the way that is not far before it.
-fn since(origin: Ticks, time: Ticks) -> Ticks {
-    let ahead = (time - origin + BEFORE_START).0.rem_euclid(PERIOD);
-    Ticks(ahead) - BEFORE_START
 }
 
 /// Takes no notice.

@@ -1,5 +1,6 @@
 //! Files written packet by packet: equal parts, open GOPs, joined recordings, places of a grid.
 
+use super::super::clock::PERIOD;
 use super::*;
 use crate::codec::collector::{Collector, Random};
 use crate::ts::testing::{access_unit, adts, Pes, Writer, AUDIO, VIDEO};

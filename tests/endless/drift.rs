@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use streamcaster::program::switcher::Source;
+use streamcaster::program::source::Source;
 
 use crate::encoder::{Encoder, Plan, HZ_8000, TICKS_PER_S};
 use crate::player::Player;

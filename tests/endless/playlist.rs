@@ -7,7 +7,8 @@ use streamcaster::base::time::{Mono, Ticks};
 use streamcaster::inputs::playout::Machine;
 use streamcaster::operator::commands::{Command, FileName, Order, Playlist, Selection};
 use streamcaster::program::ring::{Capacity, Ring};
-use streamcaster::program::switcher::{FillAudio, Source, Switcher};
+use streamcaster::program::source::Source;
+use streamcaster::program::switcher::{FillAudio, Switcher};
 use streamcaster::program::Programme;
 
 use crate::files::{File, Shelf};

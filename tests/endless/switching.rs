@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use streamcaster::program::switcher::Source;
+use streamcaster::program::source::Source;
 
 use crate::encoder::{Encoder, Plan, TICKS_PER_S};
 use crate::player::Player;

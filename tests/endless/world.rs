@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use streamcaster::base::time::{Mono, Ticks};
 use streamcaster::program::ring::{Capacity, Ring};
-use streamcaster::program::switcher::{Counters, Cut, FillAudio, Source, Switcher};
+use streamcaster::program::source::Source;
+use streamcaster::program::switcher::{Counters, Cut, FillAudio, Switcher};
 use streamcaster::program::Programme;
 use streamcaster::ts::demux::Demux;
 

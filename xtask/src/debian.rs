@@ -11,8 +11,8 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::as_root::as_root;
 use crate::image::gpt::{self, Partition, SECTOR};
-use crate::setup::as_root;
 use crate::step::{fed, run, said, target_dir};
 
 const RELEASE: &str = "bookworm";

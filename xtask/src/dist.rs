@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use crate::image::{read, sha256};
+use crate::image::files::{read, sha256};
 use crate::step::{self, cargo, root, said, step, target_dir};
 use crate::sysroot::{self, TARGET};
 

@@ -2,9 +2,11 @@
 //! that the README needs no list of tools. Non-goal: anything the program itself needs at run
 //! time.
 
+mod as_root;
 mod bench;
 mod card;
 mod checks;
+mod circles;
 mod debian;
 mod dist;
 mod emulate;

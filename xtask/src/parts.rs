@@ -4,8 +4,9 @@
 
 use argh::FromArgs;
 
+use crate::image::files::write;
 use crate::image::pins::{self, Pin, Pins, FILE};
-use crate::image::{offered, parts, write};
+use crate::image::{offered, parts};
 use crate::setup;
 use crate::step::root;
 

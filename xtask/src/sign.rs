@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 use argh::FromArgs;
 use ring::signature::{Ed25519KeyPair, KeyPair};
 
-use crate::image::{cpio, sha256};
-use crate::step::{root, target_dir};
+use crate::image::cpio;
+use crate::image::files::sha256;
+use crate::step::{hexadecimal, root, target_dir};
 
 /// The part of the header that is signed.
 const SIGNED_BYTES: usize = 960;
@@ -296,11 +297,6 @@ fn make(path: &Path) -> std::io::Result<()> {
     let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
     writeln!(file, "{}", hexadecimal(&seed))?;
     file.sync_all()
-}
-
-/// Two digits a byte.
-pub fn hexadecimal(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn bytes(text: &str) -> Option<Vec<u8>> {

@@ -5,6 +5,7 @@
 use std::fs;
 use std::path::Path;
 
+use crate::circles;
 use crate::layers;
 use crate::source::{Source, TestModule};
 
@@ -77,6 +78,16 @@ fn examine(files: &[TextFile]) -> Vec<String> {
     let tests: Vec<String> =
         parsed.iter().flat_map(|(file, source)| tests_of(file, source)).collect();
     let mut found = Vec::new();
+    for root in ["src/", "xtask/src/"] {
+        // The floors of `control` come with their one server.
+        let product = parsed.iter().filter(|(file, _)| {
+            !tests.contains(&file.path) && !file.path.starts_with("src/control/")
+        });
+        let of_crate = product.filter_map(|(file, source)| {
+            Some(circles::File::read(&file.path, file.path.strip_prefix(root)?, source))
+        });
+        found.extend(circles::find(&of_crate.collect::<Vec<_>>()));
+    }
     for (file, source) in &parsed {
         let is_test = tests.contains(&file.path);
         // A test module's purpose is its parent's.

@@ -13,7 +13,6 @@ use landlock::{
     ABI,
 };
 
-use super::{Plan, Restarts};
 use crate::config::{self, Interface};
 use crate::system::sandbox_state::Files;
 use crate::system::store;
@@ -161,11 +160,7 @@ pub(super) fn of_resolver() -> Vec<Rule> {
 
 /// The program itself: read for what a bug's report says; started again where nobody else does. What
 /// is mapped as a program is its own file and, unless it is the static one, its loader and libraries.
-pub(super) fn of_itself(restarts: Restarts) -> Vec<Rule> {
-    let may = match restarts {
-        Restarts::InPlace => May::Start,
-        Restarts::BySupervisor => May::Read,
-    };
+pub(super) fn of_itself(may: May) -> Vec<Rule> {
     let maps = fs::read_to_string("/proc/self/maps").unwrap_or_default();
     let mapped = maps.lines().filter_map(|line| {
         let at = line.find(" /")?;
@@ -180,8 +175,9 @@ pub(super) fn of_itself(restarts: Restarts) -> Vec<Rule> {
     rules
 }
 
-/// Confines this thread, and all that it starts.
-pub(super) fn confine(plan: &Plan) -> Files {
+/// Confines this thread, and all that it starts, to these rules and, where that is confined, to binding
+/// these TCP ports. Without the folder `data` nothing is confined: it may be made later.
+pub(super) fn confine(data: Option<&Path>, rules: &[Rule], ports: Option<[u16; 3]>) -> Files {
     match offered() {
         // The first version lets no file go from one folder to another, which every upload does.
         Files::Landlock(1) => return Files::Open("this kernel's Landlock is too old".to_owned()),
@@ -189,28 +185,28 @@ pub(super) fn confine(plan: &Plan) -> Files {
         without => return without,
     }
     // A rule needs a folder that is there.
-    if let Some(Err(error)) = plan.data.as_deref().map(store::make_folder) {
+    if let Some(Err(error)) = data.map(store::make_folder) {
         return Files::Open(format!("the data folder cannot be made: {error}"));
     }
-    restrict(plan).unwrap_or_else(|error| Files::Open(error.to_string()))
+    restrict(rules, ports).unwrap_or_else(|error| Files::Open(error.to_string()))
 }
 
-fn restrict(plan: &Plan) -> Result<Files, RulesetError> {
+fn restrict(rules: &[Rule], ports: Option<[u16; 3]>) -> Result<Files, RulesetError> {
     let mut ruleset = Ruleset::default()
         .set_compatibility(CompatLevel::BestEffort)
         .handle_access(AccessFs::from_all(KNOWN))?
         .scope(Scope::from_all(KNOWN))?;
-    if plan.ports.is_some() {
+    if ports.is_some() {
         ruleset = ruleset.handle_access(AccessNet::BindTcp)?;
     }
     let mut created = ruleset.create()?;
-    for rule in &plan.rules {
+    for rule in rules {
         // What is not there cannot be reached.
         if let Ok(path) = PathFd::new(&rule.path) {
             created = created.add_rule(PathBeneath::new(path, rule.may.rights()))?;
         }
     }
-    for port in plan.ports.iter().flatten() {
+    for port in ports.iter().flatten() {
         created = created.add_rule(NetPort::new(*port, AccessNet::BindTcp))?;
     }
     Ok(told(&created.restrict_self()?.landlock))
@@ -289,9 +285,9 @@ mod tests {
     #[test]
     fn only_what_restarts_in_its_own_place_may_start_something() {
         let own = std::env::current_exe().unwrap();
-        let start = of_itself(Restarts::InPlace);
+        let start = of_itself(May::Start);
         assert!(start.contains(&Rule::new(&own, May::Start)), "{start:?}");
-        let read = of_itself(Restarts::BySupervisor);
+        let read = of_itself(May::Read);
         assert!(read.contains(&Rule::new(&own, May::Read)), "{read:?}");
         assert!(read.iter().all(|rule| rule.may == May::Read), "{read:?}");
     }

@@ -54,7 +54,10 @@ impl Plan {
         }
         rules.extend(files::of_interface(config.udp.interface.as_ref()));
         rules.extend(files::of_resolver());
-        rules.extend(files::of_itself(restarts));
+        rules.extend(files::of_itself(match restarts {
+            Restarts::InPlace => May::Start,
+            Restarts::BySupervisor => May::Read,
+        }));
         rules.push(Rule::new(appliance, May::Read));
         rules.push(Rule::new(runtime::FOLDER, May::Write));
         rules.push(Rule::new("/proc", May::Read));
@@ -88,7 +91,7 @@ impl Plan {
         sandbox_state::set(|| match kept {
             true => InForce { files: Files::Kept, calls: Ok(calls::COUNT - self.except.len()) },
             false => InForce {
-                files: files::confine(self),
+                files: files::confine(self.data.as_deref(), &self.rules, self.ports),
                 calls: calls::refuse(self.except).map(|()| calls::COUNT - self.except.len()),
             },
         })

@@ -11,7 +11,7 @@ use serde::Serialize;
 use toml_edit::DocumentMut;
 
 use super::document;
-use super::{EditError, Settings, Sight};
+use super::error::EditError;
 use crate::base::limits::{
     ALLOWED_NETWORKS_MAX, DESTINATIONS_MAX, HEALTH_S_MAX, LOG_FILES_MAX, LOG_FILE_BYTES_MAX,
     LOG_FILE_BYTES_MIN, PLAY_KEY_BYTES_MIN, PUBLISH_KEY_BYTES_MIN, RING_BYTES_MAX, RING_BYTES_MIN,
@@ -302,12 +302,17 @@ fn hint(secret: Option<&Secret>) -> Value {
 
 impl Setting {
     /// Who has said what it is.
-    pub fn set_by(&self, settings: &Settings, sight: &Sight) -> SetBy {
-        if self.argument.is_some_and(|given| given(settings.arguments())) {
+    pub(super) fn set_by(
+        &self,
+        arguments: &Arguments,
+        environment_has: impl Fn(&str) -> bool,
+        in_file: &[&str],
+    ) -> SetBy {
+        if self.argument.is_some_and(|given| given(arguments)) {
             SetBy::Argument
-        } else if self.environment.iter().any(|name| settings.environment_has(name)) {
+        } else if self.environment.iter().any(|name| environment_has(name)) {
             SetBy::Environment
-        } else if sight.in_file.contains(&self.key) {
+        } else if in_file.contains(&self.key) {
             SetBy::File
         } else {
             SetBy::Default

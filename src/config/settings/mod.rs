@@ -31,6 +31,7 @@ use crate::config::{self, Arguments, Config, ConfigErrors, Destination};
 use crate::system::logs;
 use crate::system::store;
 
+use self::catalogue::{SetBy, Setting};
 pub use self::error::{EditError, SettingsError};
 pub use self::password::with_password_hash;
 use self::versions::Found;
@@ -176,13 +177,13 @@ impl Settings {
         &self.0.started
     }
 
-    /// What the command line said.
-    pub fn arguments(&self) -> &Arguments {
-        &self.0.arguments
+    /// Who has said what a setting is.
+    pub fn set_by(&self, setting: &Setting, sight: &Sight) -> SetBy {
+        setting.set_by(&self.0.arguments, |name| self.environment_has(name), &sight.in_file)
     }
 
     /// Whether the environment has a value by this name.
-    pub fn environment_has(&self, name: &str) -> bool {
+    fn environment_has(&self, name: &str) -> bool {
         (self.0.environment)(name).is_some_and(|value| !value.to_string_lossy().trim().is_empty())
     }
 

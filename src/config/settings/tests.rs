@@ -322,7 +322,7 @@ fn what_the_environment_says_is_changed_there() {
     let told: Vec<_> = told.destinations.iter().map(|(it, _)| (&*it.name, it.enabled)).collect();
     assert_eq!(told, [("env", true), ("b", false)]);
     let sight = settings.look().unwrap();
-    let set_by = |key| find(key).unwrap().set_by(&settings, &sight).name();
+    let set_by = |key| settings.set_by(find(key).unwrap(), &sight).name();
     assert_eq!((set_by("log.level"), set_by("http.listen")), ("environment", "default"));
 }
 

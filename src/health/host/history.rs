@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 
 use super::proc::{CpuTicks, NetworkBytes};
-use super::{CpuShare, MachineStatus, NetworkRates};
+use super::status::{CpuShare, MachineStatus, NetworkRates};
 use crate::base::limits::{CPU_MINUTE_MS, CPU_STEADY_MS, MACHINE_SAMPLE_MS};
 use crate::base::time::Mono;
 

@@ -11,9 +11,10 @@ use std::time::Duration;
 use rustix::fs::{flock, FlockOperation};
 use rustix::io::Errno;
 
+use super::asker::Asker;
 use super::judged::{Finding, Outcome};
 use super::plan::{Action, Memory};
-use super::{restart, Asker, Said};
+use super::restart;
 use crate::base::limits::PROBE_LOG_BYTES_MAX;
 use crate::system::text::one_line;
 use crate::system::{clock, store};
@@ -24,6 +25,17 @@ const LOG: &str = "probe.log";
 /// How long a rotation waits for a probe to be done: so many times this pause.
 const ROTATE_LOCK_TRIES: u32 = 50;
 const ROTATE_LOCK_PAUSE: Duration = Duration::from_millis(200);
+
+/// What one of them said last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Said {
+    /// When, seconds of the epoch.
+    pub at_s: u64,
+    /// The exit code.
+    pub code: u8,
+    /// The line.
+    pub line: String,
+}
 
 /// Probes and acts, unless another one does; `dry`: only says what it would do.
 pub(super) fn run(asker: &Asker, dry: bool) -> (Outcome, String) {

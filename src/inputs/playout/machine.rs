@@ -15,7 +15,7 @@ use crate::base::time::{Mono, Ticks};
 use crate::operator::commands::{Declined, DeclinedKind, FileName, Order, Playlist};
 use crate::program::parcel::Ending;
 use crate::program::playlist::Walk;
-use crate::program::switcher::Source;
+use crate::program::source::Source;
 use crate::program::Programme;
 
 use super::super::again::Again;

@@ -12,7 +12,7 @@ use crate::base::limits::PLAYLISTS_MAX;
 use crate::base::time::{Mono, Ticks};
 use crate::operator::commands::{FileName, Playlist};
 use crate::program::playlist::{Place, Walk};
-use crate::program::switcher::Source;
+use crate::program::source::Source;
 use crate::program::Programme;
 
 use super::super::deck::Decks;

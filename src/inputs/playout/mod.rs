@@ -2,6 +2,7 @@
 //! wakes when a unit is due or a deck has news, and tells the state. Non-goals: what plays next (the
 //! machine), disks (decks, the store), what is written down (saving). Bounds: the machine's.
 
+mod edits;
 mod machine;
 mod memory;
 mod orders;
@@ -27,8 +28,8 @@ pub use self::memory::{
     lists_from_json, lists_to_json, place_from_json, place_to_json, SavedPlace,
 };
 
+use self::edits::Edits;
 use self::machine::Why;
-use self::saving::Edits;
 use super::again::Again;
 use super::deck::{Decks, FileDecks, News, OpenFile, Readers};
 

@@ -10,7 +10,7 @@ use crate::operator::commands::{
     Command, Declined, DeclinedKind, FileName, LiveInput, Order, Outcome, Playlist, Selection,
 };
 use crate::program::playlist::{Rules, Walk};
-use crate::program::switcher::Source;
+use crate::program::source::Source;
 use crate::program::Programme;
 
 use super::super::deck::Decks;

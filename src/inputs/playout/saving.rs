@@ -1,13 +1,10 @@
 //! What playing has written down. Purpose: the lists and the place in the file on air outlive the
 //! program; a change of the lists is done, and answered, once it is on the disk. Non-goals: what is
-//! remembered (memory), how a file is written (the store). Bound: [`COMMANDS_MAX`] changes wait for
-//! the disk; one more is declined. A disk that refuses costs the memory, nothing else.
+//! remembered (memory), how a file is written (the store). Bound: as many changes wait for
+//! the disk as `edits` takes. A disk that refuses costs the memory, nothing else.
 
-use std::cell::RefCell;
-use std::collections::VecDeque;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
-use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,17 +12,17 @@ use log::{info, warn};
 use smol::future::FutureExt;
 
 use crate::base::events::Condition;
-use crate::base::limits::{COMMANDS_MAX, PLACE_SAVED_MS};
+use crate::base::limits::PLACE_SAVED_MS;
 use crate::base::time::Mono;
 use crate::net::reactor::Sleep;
 use crate::operator::commands::{Declined, DeclinedKind, Order};
-use crate::program::bell::Bell;
 use crate::program::Programme;
 use crate::system::clock;
 use crate::system::store;
 
+use super::machine::Lists;
 use super::memory::{lists_from_json, lists_to_json, place_from_json, place_to_json, SavedPlace};
-use super::{Lists, Playout};
+use super::Playout;
 
 /// How often it is looked whether something has to be written down.
 const SAVE_LOOK: Duration = Duration::from_millis(500);
@@ -33,31 +30,6 @@ const SAVE_LOOK: Duration = Duration::from_millis(500);
 const LISTS: &str = "playlists.json";
 /// The file of what plays.
 const PLACE: &str = "playout.json";
-
-/// Changes of the lists that are to be written down.
-#[derive(Default)]
-pub(super) struct Edits {
-    waiting: RefCell<VecDeque<Order>>,
-    bell: Rc<Bell>,
-}
-
-impl Edits {
-    /// One more, unless too many wait already.
-    pub(super) fn add(&self, order: Order) {
-        let mut waiting = self.waiting.borrow_mut();
-        if waiting.len() >= COMMANDS_MAX {
-            let words = "The disk has not taken the changes before this one; try again later.";
-            order.answer(Err(Declined { kind: DeclinedKind::Busy, words: words.to_owned() }));
-            return;
-        }
-        waiting.push_back(order);
-        self.bell.ring();
-    }
-
-    fn next(&self) -> Option<Order> {
-        self.waiting.borrow_mut().pop_front()
-    }
-}
 
 /// What stands on the disk, as far as it is known.
 struct Written {

@@ -7,7 +7,8 @@ use super::*;
 use crate::base::time::{Mono, Ticks};
 use crate::codec::access_unit::{Track, UnitSink, UnitStart};
 use crate::program::ring::Capacity;
-use crate::program::switcher::{FillAudio, Source, Switcher};
+use crate::program::source::Source;
+use crate::program::switcher::{FillAudio, Switcher};
 use crate::program::testing::configs;
 
 const FRAME: i64 = 3600;

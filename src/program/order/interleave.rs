@@ -5,6 +5,8 @@ use crate::base::time::Ticks;
 use crate::codec::access_unit::{Track, UnitStart};
 use crate::codec::per_track::PerTrack;
 
+/// Threads and networks jitter: by so much units come later than ever before, once in a while.
+pub(in crate::program) const JITTER: Ticks = Ticks::from_ms(100);
 /// The longest a unit is held back for what is not known to come so late.
 pub(super) const LAG_MAX: Ticks = Ticks::from_ms(700);
 /// The longest for what is: a transport stream keeps its tracks within a second (ISO/IEC 13818-1,

@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::JITTER;
+use super::interleave::JITTER;
 use crate::base::time::{Mono, Ticks};
 use crate::codec::access_unit::Track;
 use crate::codec::per_track::PerTrack;

@@ -13,7 +13,7 @@ use crate::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
 use crate::codec::container::{FileError, Progress};
 
 use super::order::{Order, Recordings, Turn};
-use super::Place;
+use super::place::Place;
 
 /// Sound that is first found so much later than its picture, more than a frame of it, stands before
 /// that in the file.

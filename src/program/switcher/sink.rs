@@ -6,7 +6,8 @@ use crate::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
 use crate::flv::tag::VIDEO_HEADER_BYTES;
 
 use super::super::ring::Ring;
-use super::{Source, Switcher};
+use super::super::source::Source;
+use super::Switcher;
 
 /// A source's way into the programme.
 pub struct SourceSink<'s> {
@@ -15,11 +16,14 @@ pub struct SourceSink<'s> {
     now: Mono,
 }
 
-impl<'s> SourceSink<'s> {
-    pub(super) fn new(switcher: &'s mut Switcher, source: Source, now: Mono) -> SourceSink<'s> {
-        SourceSink { switcher, source, now }
+impl Switcher {
+    /// Where a source puts its units. `now` is the time its bytes came.
+    pub fn sink(&mut self, source: Source, now: Mono) -> SourceSink<'_> {
+        SourceSink { switcher: self, source, now }
     }
+}
 
+impl SourceSink<'_> {
     /// What comes next is another recording; see [`Switcher::restart`].
     pub fn restart(&mut self) {
         self.switcher.restart(self.source, self.now);

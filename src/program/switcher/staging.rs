@@ -2,24 +2,14 @@
 //! stored beside the ring, and once the IDR is whole the cut is made and it is moved over.
 //! Bound: the staging ring; one source at a time.
 
-use crate::base::limits::{STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX};
 use crate::base::time::{Mono, Ticks};
 use crate::codec::access_unit::{Track, UnitStart};
 use crate::flv::tag::{self, AUDIO_HEADER_BYTES, VIDEO_HEADER_BYTES};
 
-use super::super::ring::{Capacity, Lookup, Ring};
+use super::super::ring::Lookup;
+use super::super::source::Source;
 use super::super::unit::Unit;
-use super::{open_unit, sets, Source, Switcher};
-
-/// The ring for what waits, beside one that takes units of this size.
-pub(super) fn ring(unit_bytes_max: usize) -> Ring {
-    Ring::new(Capacity {
-        video_bytes: unit_bytes_max,
-        audio_bytes: STAGING_AUDIO_BYTES_MAX,
-        units: STAGING_UNITS_MAX,
-        unit_bytes_max,
-    })
-}
+use super::{open_unit, sets, Switcher};
 
 impl Switcher {
     /// Gives up what was kept.

@@ -8,9 +8,9 @@ use crate::codec::access_unit::{Track, TrackConfig, UnitStart};
 use crate::codec::per_track::PerTrack;
 
 use super::super::order::Interleave;
+use super::super::source::Source;
 use super::super::timeline::FRAME_MAX;
 use super::rhythm::{Rhythm, AFTER_ONE_PICTURE};
-use super::Source;
 
 /// A paced source that has not said when its next video unit is due is silent only after this many
 /// of its own frame durations.

@@ -10,6 +10,7 @@
 //! Bound: [`RTMP_EVENTS_MAX`] events, [`RTMP_MESSAGE_STREAMS_MAX`] message streams, and
 //! [`RTMP_ADMISSION_MS_MAX`] to say what the peer wants.
 
+mod ending;
 mod play;
 mod publish;
 mod refusal;
@@ -35,7 +36,7 @@ use super::outbox::Outbox;
 use super::words::{printable, without_query};
 use super::Session;
 
-pub use publish::Ending;
+pub use ending::Ending;
 pub use refusal::Refusal;
 
 /// The one application served.

@@ -9,34 +9,8 @@ use crate::rtmp::connection::SessionError;
 use crate::rtmp::media::MediaSink;
 use crate::rtmp::message::{user_control, EVENT_STREAM_BEGIN};
 
+use super::ending::Ending;
 use super::{admission, query_key, split_query, ServerEvent, ServerSession, Stage};
-
-/// Why we end a publication.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
-    /// Another publisher takes its place.
-    TakenOver,
-    /// No media came for too long.
-    Idle,
-    /// The program ends.
-    Shutdown,
-}
-
-impl Ending {
-    /// Level, code and words. Those of an error make encoders say so instead of going on into
-    /// nothing.
-    const fn status(self) -> [&'static str; 3] {
-        match self {
-            Ending::TakenOver => {
-                ["error", "NetStream.Publish.BadName", "Another publisher has taken over."]
-            }
-            Ending::Idle => ["error", "NetStream.Publish.Idle", "No media came for too long."],
-            Ending::Shutdown => {
-                ["status", "NetStream.Unpublish.Success", "The server is stopping."]
-            }
-        }
-    }
-}
 
 impl ServerSession {
     /// Whether a publication is under way, so that media is taken.

@@ -1,11 +1,16 @@
 //! What stands between the demultiplexer and the sink of a file: the file's own times, and what is
 //! left out around a seek. Bound: two configurations.
 
-use super::{since, Ticks, Track, TrackConfig, UnitSink, UnitStart};
+use super::super::clock::PERIOD;
+use crate::base::time::{Ticks, TICKS_PER_S};
+use crate::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
 use crate::codec::per_track::PerTrack;
 
 /// How far a key unit's DTS may stand before where it was found.
 const ROUNDING_MS_MAX: i64 = 10;
+
+/// How far before the first key unit a time is believed to lie rather than 26 hours behind it.
+const BEFORE_START: Ticks = Ticks(600 * TICKS_PER_S);
 
 /// The state kept between two calls.
 #[derive(Default)]
@@ -148,4 +153,10 @@ impl UnitSink for Through<'_> {
             self.sink.abort(track);
         }
     }
+}
+
+/// The time from one reading of the 33-bit clock to another, by the way that is not far before it.
+pub(super) fn since(origin: Ticks, time: Ticks) -> Ticks {
+    let ahead = (time - origin + BEFORE_START).0.rem_euclid(PERIOD);
+    Ticks(ahead) - BEFORE_START
 }

@@ -8,7 +8,8 @@ use streamcaster::base::time::{Mono, Ticks};
 use streamcaster::codec::access_unit::Track;
 use streamcaster::program::reader::Order;
 use streamcaster::program::ring::{Capacity, Lookup, Ring};
-use streamcaster::program::switcher::{FillAudio, Source, Switcher};
+use streamcaster::program::source::Source;
+use streamcaster::program::switcher::{FillAudio, Switcher};
 use streamcaster::program::Programme;
 use test_support::oracle::Rules;
 

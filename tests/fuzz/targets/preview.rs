@@ -17,7 +17,8 @@ use streamcaster::codec::container::{ContainerReader, Progress};
 use streamcaster::mp4::file::Mp4File;
 use streamcaster::outputs::preview::{channel, Piece, Preview};
 use streamcaster::program::ring::{Capacity, Ring};
-use streamcaster::program::switcher::{FillAudio, Source, Switcher};
+use streamcaster::program::source::Source;
+use streamcaster::program::switcher::{FillAudio, Switcher};
 use streamcaster::program::Programme;
 
 use super::take::Take;

@@ -8,7 +8,8 @@ use streamcaster::codec::access_unit::Track;
 use streamcaster::flv::tag;
 use streamcaster::program::reader::{Reader, Step};
 use streamcaster::program::ring::{Capacity, Ring};
-use streamcaster::program::switcher::{FillAudio, Source, Switcher};
+use streamcaster::program::source::Source;
+use streamcaster::program::switcher::{FillAudio, Switcher};
 use streamcaster::program::Programme;
 use streamcaster::ts::demux::Demux;
 

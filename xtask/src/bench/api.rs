@@ -13,9 +13,9 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::ground::{circumstances, on_air, typed, Ground, PAUSE};
 use super::servers::{Feed, Kind, Server};
 use super::table::percentile;
-use super::{circumstances, on_air, typed, Ground, PAUSE};
 
 /// What is asked for, in turn; the last one on the port for tools.
 const PATHS: [&str; 4] = ["/api/status", "/api/videos", "/api/destinations", "/metrics"];

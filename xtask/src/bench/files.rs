@@ -10,13 +10,15 @@ use std::time::{Duration, Instant};
 
 use super::clip::{Tail, FRAME_RATE};
 use super::crowd::Crowd;
+use super::ground::{
+    circumstances, folder_and_binary, keep, keep_apart, raise_files, typed, LIVE_PATIENCE, NO_FRAME,
+};
+use super::options::Bench;
 use super::sender::Stamps;
 use super::servers::{Feed, Kind, Places, Server};
+use super::switches::play;
 use super::table::median;
-use super::{
-    circumstances, folder_and_binary, http, keep, keep_apart, long, movie, raise_files, switches,
-    typed, usage, Bench, LIVE_PATIENCE, NO_FRAME,
-};
+use super::{long, movie, switches, usage};
 
 /// The two files that are switched between, and the long one made of the first.
 const SHORT: [(&str, &str, u32); 2] =
@@ -207,12 +209,6 @@ fn render(cells: &[Cell], expected: u32) -> String {
         }
     }
     text
-}
-
-/// Has this program play a file.
-pub fn play(server: &Server, name: &str, from_s: u32) -> Result<http::Asked, String> {
-    let command = format!("{{\"video\": \"{name}\", \"start_s\": {from_s}}}");
-    http::post(server.http, "/api/switch", &command, &server.token()?)
 }
 
 /// Makes the files, and tells each frame's number by its last bytes: those of the second short

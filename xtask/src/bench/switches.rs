@@ -5,10 +5,10 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use super::crowd::Crowd;
-use super::files::play;
+use super::ground::NO_FRAME;
+use super::http;
 use super::servers::Server;
 use super::table::percentile;
-use super::NO_FRAME;
 
 /// How often.
 pub const SWITCHES: u32 = 200;
@@ -73,6 +73,12 @@ impl Seen {
         );
         text
     }
+}
+
+/// Has this program play a file.
+pub fn play(server: &Server, name: &str, from_s: u32) -> Result<http::Asked, String> {
+    let command = format!("{{\"video\": \"{name}\", \"start_s\": {from_s}}}");
+    http::post(server.http, "/api/switch", &command, &server.token()?)
 }
 
 #[cfg(test)]

@@ -6,61 +6,22 @@
 
 mod checks;
 mod facts;
+mod options;
 mod place;
 mod ssh;
 mod wait;
 
 use std::io::Write;
-use std::path::{Path, PathBuf};
-
-use argh::FromArgs;
+use std::path::Path;
 
 use crate::image::made::Made;
 use crate::image::starting::Password;
 use crate::step::step;
 use checks::Finding;
 use facts::Facts;
+pub use options::Flash;
 use ssh::Host;
 use wait::End;
-
-/// put the appliance in the place of a running Debian or Ubuntu; its whole disk is overwritten
-#[derive(FromArgs)]
-#[argh(subcommand, name = "flash")]
-pub struct Flash {
-    /// the host, as ssh knows it
-    #[argh(positional)]
-    host: String,
-    /// who logs in there: root, or somebody with sudo; admin unless said otherwise
-    #[argh(option, default = "String::from(\"admin\")")]
-    user: String,
-    /// the port of its ssh
-    #[argh(option)]
-    port: Option<u16>,
-    /// the private key to log in with
-    #[argh(option)]
-    identity: Option<PathBuf>,
-    /// anything else for ssh, as its -o takes it; may be given again
-    #[argh(option)]
-    ssh_option: Vec<String>,
-    /// the configuration the appliance starts with, with a password in it
-    #[argh(option)]
-    config: Option<PathBuf>,
-    /// the disk to overwrite, where it is not the root file system's
-    #[argh(option)]
-    disk: Option<String>,
-    /// where the page is waited for, HOST:PORT; the host's port 8080 unless said otherwise
-    #[argh(option)]
-    page: Option<String>,
-    /// check everything, change nothing
-    #[argh(switch)]
-    dry_run: bool,
-    /// put everything in place, but leave the restart that begins it to you
-    #[argh(switch)]
-    no_restart: bool,
-    /// ask nothing, and pass over doubts
-    #[argh(switch)]
-    yes: bool,
-}
 
 /// The command as it is typed.
 pub fn run(options: &Flash) -> Result<(), String> {

@@ -5,9 +5,9 @@
 
 use super::facts::Facts;
 use super::ssh::Host;
+use crate::image::files::sha256;
 use crate::image::grub::KERNEL_LINE;
 use crate::image::made::Made;
-use crate::image::sha256;
 
 /// Where it all lies on the host.
 const FOLDER: &str = "streamcaster-flash";

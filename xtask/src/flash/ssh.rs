@@ -7,7 +7,7 @@ use std::io::{IsTerminal, Write};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use super::Flash;
+use super::options::Flash;
 use crate::step::{piped, said};
 
 /// Uploads go in pieces of this size, for the progress to be seen.

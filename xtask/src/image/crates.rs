@@ -7,7 +7,7 @@ use std::path::PathBuf;
 
 use serde_json::Value;
 
-use crate::image::read;
+use crate::image::files::read;
 use crate::step::{cargo, root, said};
 
 /// What the product is built for.

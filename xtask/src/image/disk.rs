@@ -7,9 +7,10 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::Command;
 
+use super::files::{read, tool};
 use super::gpt::{self, Guid, Partition, FRONT_SECTORS, SECTOR};
 use super::parts::Parts;
-use super::{fat, grub, read, tool};
+use super::{fat, grub};
 use crate::step::{fed, run};
 
 const MIB: u64 = 1 << 20;
@@ -145,7 +146,7 @@ pub fn data(config: Option<&Path>, time: u32, stage: &Path) -> Result<Vec<u8>, S
     if let Some(config) = config {
         // What mke2fs -d copies bears the checkout's times and owners.
         let copy = stage.join("config.toml");
-        super::write(&copy, &read(config)?)?;
+        super::files::write(&copy, &read(config)?)?;
         let orders = format!(
             "write {} config.toml\nset_inode_field config.toml mode 0100600\n\
              set_inode_field config.toml uid {SERVICE}\nset_inode_field config.toml gid {SERVICE}\n\

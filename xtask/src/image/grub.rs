@@ -10,9 +10,9 @@
 use std::path::Path;
 use std::process::Command;
 
+use super::files::{read, write};
 use super::parts::Parts;
 use super::ustar;
-use super::{read, write};
 use crate::step::run;
 
 /// Where Debian puts GRUB's parts, and the package that brings each.

@@ -2,10 +2,10 @@
 //! modules lie in the pinned package. Non-goals: building a kernel, getting the package, which is
 //! `parts`. Bound: one version at a time.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::parts::{depmod, Part};
+use super::depmod::only_name;
+use super::parts::Part;
 
 /// A kernel that was fetched.
 pub struct Kernel {
@@ -25,19 +25,4 @@ pub fn of(part: &Part) -> Result<Kernel, String> {
     let release = only_name(&tree.join("lib/modules"))?;
     let vmlinuz = tree.join("boot").join(format!("vmlinuz-{release}"));
     Ok(Kernel { release, version: part.pin.version.clone(), vmlinuz, tree })
-}
-
-/// Makes the list of what needs what.
-pub fn index(tree: &Path) -> Result<(), String> {
-    depmod(tree, &only_name(&tree.join("lib/modules"))?)
-}
-
-/// The name of the one thing in a folder.
-fn only_name(folder: &Path) -> Result<String, String> {
-    let entries = fs::read_dir(folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    let mut names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
-    match (names.next(), names.next()) {
-        (Some(name), None) => Ok(name),
-        _ => Err(format!("{} should hold one thing", folder.display())),
-    }
 }

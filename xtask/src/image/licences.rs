@@ -7,8 +7,8 @@ use std::fs;
 use std::path::Path;
 
 use super::crates::Crate;
+use super::files::read;
 use super::parts::{Part, Parts};
-use super::read;
 
 /// How the names of files with licences begin.
 const NAMES: [&str; 6] = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE", "UNLICENSE"];

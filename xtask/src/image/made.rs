@@ -8,7 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::cpio::{self, Kind, Newc};
-use super::{commit_time, disk, gzip, manifest, read, sha256, starting, tool, write};
+use super::files::{commit_time, gzip, read, sha256, tool, write};
+use super::{disk, manifest, starting};
 use crate::step::{piped, said, target_dir};
 
 /// The configuration's name on the data partition.

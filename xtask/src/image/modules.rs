@@ -7,9 +7,9 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
+use super::depmod::depmod;
+use super::files::{read, write};
 use super::kernel::Kernel;
-use super::parts::depmod;
-use super::{read, write};
 use crate::step::piped;
 
 /// The tables of depmod that busybox's modprobe reads.

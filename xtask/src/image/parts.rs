@@ -9,8 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use super::files::{read, sha256};
+use super::offered;
 use super::pins::{self, Pin, Pins, FILE};
-use super::{offered, read, sha256, tool};
 use crate::step::{root, run, said, target_dir};
 
 /// The packages beside the kernel.
@@ -158,10 +159,13 @@ fn download(pin: &Pin, snapshot: &str) -> Result<PathBuf, String> {
     let tree = folder.join("tree");
     run(Command::new("dpkg-deb").arg("--extract").args([&deb, &tree]), "Try again.")?;
     if pins::is_kernel(&pin.package) {
-        super::kernel::index(&tree)?;
+        super::depmod::index(&tree)?;
     }
     fs::remove_file(&deb).map_err(|error| format!("{}: {error}", deb.display()))?;
-    super::write(&folder.join("whole"), format!("{} {}\n", pin.package, pin.version).as_bytes())?;
+    super::files::write(
+        &folder.join("whole"),
+        format!("{} {}\n", pin.package, pin.version).as_bytes(),
+    )?;
     Ok(tree)
 }
 
@@ -244,11 +248,6 @@ fn now_s() -> u64 {
 pub fn tools() -> Vec<(&'static str, String)> {
     let version = |name| version_here(name).unwrap_or_else(|_| "unknown".to_owned());
     TOOLS.iter().map(|name| (*name, version(name))).collect()
-}
-
-/// A kernel package brings no list of what needs what: installing would make it.
-pub fn depmod(tree: &Path, release: &str) -> Result<(), String> {
-    run(tool("depmod").arg("-b").arg(tree).arg(release), "Install kmod.")
 }
 
 #[cfg(test)]

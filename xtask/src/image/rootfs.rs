@@ -10,10 +10,10 @@ use std::path::Path;
 use std::process::Command;
 
 use super::cpio::{Kind, Newc};
+use super::files::{gzip, read};
 use super::kernel::Kernel;
 use super::modules;
 use super::parts::Parts as Debian;
-use super::{gzip, read};
 use crate::step::{piped, root};
 
 /// Folders that are there before init makes any.
@@ -200,7 +200,7 @@ mod tests {
             ("etc/shadow", 0o644),
             ("init", 0o700),
         ] {
-            super::super::write(&folder.join(path), b"x").unwrap();
+            crate::image::files::write(&folder.join(path), b"x").unwrap();
             fs::set_permissions(folder.join(path), fs::Permissions::from_mode(mode)).unwrap();
         }
         let mut tree = Tree::new();

@@ -5,7 +5,7 @@
 use std::path::Path;
 use std::process::Command;
 
-use super::write;
+use super::files::write;
 
 /// What `streamcaster check` says of a configuration without one, at the beginning of a line.
 const NO_PASSWORD: &str = "password: none";

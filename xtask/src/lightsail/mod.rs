@@ -4,10 +4,12 @@
 
 mod plan;
 mod values;
+mod wanted;
 
 use argh::FromArgs;
 
 use values::{Bundle, Network, Place};
+use wanted::Wanted;
 
 /// the appliance on AWS Lightsail
 #[derive(FromArgs)]
@@ -47,22 +49,6 @@ pub struct Plan {
     udp: Option<String>,
     /// open 8081 (/stat, /metrics, /health) to --admin's address
     #[argh(switch)]
-    stat: bool,
-}
-
-/// What has been found right.
-pub struct Wanted {
-    /// Region and zone.
-    place: Place,
-    /// The instance's name, and the beginning of all others.
-    name: String,
-    /// Whom the page answers.
-    admin: Network,
-    /// The plan.
-    bundle: Bundle,
-    /// Who sends MPEG-TS over UDP.
-    udp: Option<Network>,
-    /// Whether 8081 is opened.
     stat: bool,
 }
 

@@ -5,7 +5,7 @@
 use serde_json::{json, Value};
 
 use super::values::Bundle;
-use super::Wanted;
+use super::wanted::Wanted;
 
 /// Where viewers and publishers connect.
 const RTMP: u16 = 1935;

@@ -5,9 +5,9 @@
 
 use serde_json::{json, Map, Value};
 
-use super::cargo_says;
+use crate::image::files::{gzip, read, sha256};
 use crate::image::ustar::{Kind, Ustar};
-use crate::image::{gzip, sha256};
+use crate::step::root;
 
 /// The user it runs as, known to the image's own /etc/passwd. The number is the one others use for
 /// "nonroot".
@@ -177,6 +177,16 @@ fn envelope(index: &str, mut blobs: [Blob; 3], time: u32) -> Vec<u8> {
     archive.finish()
 }
 
+/// What the package says of itself in `Cargo.toml`.
+pub(super) fn cargo_says(key: &str) -> Result<String, String> {
+    let text = read(&root().join("Cargo.toml"))?;
+    let text = String::from_utf8_lossy(&text);
+    let values = text.lines().filter_map(|line| line.split_once(" = "));
+    let mut found =
+        values.filter(|(name, _)| *name == key).map(|(_, value)| value.trim_matches('"'));
+    found.next_back().map(str::to_owned).ok_or_else(|| format!("Cargo.toml has no {key}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -209,5 +219,11 @@ mod tests {
         let header = layer.get(at..at + 512).unwrap();
         assert!(header.contains("0000600\x000177774\x000177774"), "{header:?}");
         assert!(!with(None).contains("config.toml"));
+    }
+
+    #[test]
+    fn the_package_describes_itself() {
+        assert!(cargo_says("description").unwrap().starts_with("Live-distribution"));
+        assert_eq!(cargo_says("license").unwrap(), "MIT");
     }
 }

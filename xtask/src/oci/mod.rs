@@ -4,47 +4,17 @@
 //! inside. Bound: one layer.
 
 mod layout;
+mod options;
 mod task;
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 
-use argh::FromArgs;
-
 use crate::dist;
-use crate::image::{commit_time, read, sha256, write};
-use crate::step::{root, said, step, target_dir};
+use crate::image::files::{commit_time, read, sha256, write};
+use crate::step::{said, step, target_dir};
 use layout::{About, Content};
-
-/// make the container image, target/dist/streamcaster.oci.tar, or print a task for ECS
-#[derive(FromArgs)]
-#[argh(subcommand, name = "oci")]
-pub struct Oci {
-    /// another build of the product than that of this source
-    #[argh(option)]
-    binary: Option<PathBuf>,
-    /// a configuration to start with, put into /data; whoever has the image can read its keys
-    #[argh(option)]
-    config: Option<PathBuf>,
-    /// print a task definition for Amazon ECS instead
-    #[argh(switch)]
-    ecs_task: bool,
-    /// the task's image, as it was pushed
-    #[argh(option)]
-    image: Option<String>,
-    /// the task's region; the image's unless said otherwise
-    #[argh(option)]
-    region: Option<String>,
-    /// the task's account, of 12 digits; the image's unless said otherwise
-    #[argh(option)]
-    account: Option<String>,
-    /// an EFS file system for /data, as fs-0123abcd; without one it lives as long as the task
-    #[argh(option)]
-    efs: Option<String>,
-    /// the server of a destination, rtmp://…; its key comes from the secret stream-key
-    #[argh(option)]
-    destination: Option<String>,
-}
+pub use options::Oci;
 
 /// The image's name in the folder of the product.
 const FILE: &str = "streamcaster.oci.tar";
@@ -112,16 +82,6 @@ fn versions(told: &str) -> Result<(String, String), String> {
     }
 }
 
-/// What the package says of itself in `Cargo.toml`.
-fn cargo_says(key: &str) -> Result<String, String> {
-    let text = read(&root().join("Cargo.toml"))?;
-    let text = String::from_utf8_lossy(&text);
-    let values = text.lines().filter_map(|line| line.split_once(" = "));
-    let mut found =
-        values.filter(|(name, _)| *name == key).map(|(_, value)| value.trim_matches('"'));
-    found.next_back().map(str::to_owned).ok_or_else(|| format!("Cargo.toml has no {key}"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -147,11 +107,5 @@ mod tests {
         let told = versions("streamcaster 0.1.0 (abc123-changed)");
         assert_eq!(told, Ok(("0.1.0".to_owned(), "abc123-changed".to_owned())));
         assert!(versions("streamcaster").is_err());
-    }
-
-    #[test]
-    fn the_package_describes_itself() {
-        assert!(cargo_says("description").unwrap().starts_with("Live-distribution"));
-        assert_eq!(cargo_says("license").unwrap(), "MIT");
     }
 }

@@ -5,7 +5,7 @@
 use serde_json::{json, Value};
 
 use super::layout::PROGRAM;
-use super::Oci;
+use super::options::Oci;
 
 /// Fargate's smallest (0.25 vCPU, 512 MiB): more than the program takes.
 const CPU: &str = "256";

@@ -7,7 +7,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::machine::{ask, send};
-use crate::image::{disk, read};
+use crate::image::disk;
+use crate::image::files::read;
 use crate::step::target_dir;
 
 /// Until it is written, read back and first, on an idle machine's emulated processor, and a little

@@ -13,7 +13,8 @@ use std::time::Duration;
 use streamcaster::base::time::Mono;
 use streamcaster::codec::access_unit::Track;
 use streamcaster::program::ring::{Capacity, Ring};
-use streamcaster::program::switcher::{FillAudio, Source, Switcher};
+use streamcaster::program::source::Source;
+use streamcaster::program::switcher::{FillAudio, Switcher};
 
 use super::take::Take;
 use model::{Model, SILENCE_MIN};

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use streamcaster::base::time::Mono;
-use streamcaster::program::switcher::{Cut, Source, Switcher};
+use streamcaster::program::source::Source;
+use streamcaster::program::switcher::{Cut, Switcher};
 
 /// No pause of a source is waited for longer, whatever its rhythm, and no paced one's frames are
 /// so long that three of them last longer.

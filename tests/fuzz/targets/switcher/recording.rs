@@ -5,7 +5,7 @@ use streamcaster::base::time::Ticks;
 use streamcaster::codec::access_unit::{
     AacConfig, AvcConfig, ConfigRecord, Track, TrackConfig, UnitSink, UnitStart,
 };
-use streamcaster::program::switcher::Source;
+use streamcaster::program::source::Source;
 
 use super::super::take::Take;
 

@@ -7,7 +7,8 @@ use streamcaster::codec::access_unit::Track;
 use streamcaster::flv::tag::{self, AacPacket};
 use streamcaster::program::reader::{Order, Reader, Step};
 use streamcaster::program::ring::{Lookup, Ring};
-use streamcaster::program::switcher::{Source, Switcher};
+use streamcaster::program::source::Source;
+use streamcaster::program::switcher::Switcher;
 use streamcaster::program::unit::Unit;
 
 use super::recording::{config, Identity, SOURCES};

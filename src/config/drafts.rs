@@ -1,0 +1,28 @@
+//! What was said before it is known whether it holds together: destinations and the pull.
+
+use super::errors::Origin;
+use crate::base::redact::Secret;
+
+/// A destination as it was said.
+pub(super) struct DestinationDraft {
+    /// Where its section or variable stands.
+    pub(super) whole: Origin,
+    /// Its name and where that stands, if it was given one.
+    pub(super) name: Option<(String, Origin)>,
+    /// Its URL and where that stands; `None` if it was wrong already.
+    pub(super) url: Option<(String, Origin)>,
+    /// Its key, if it was given beside the URL.
+    pub(super) key: Option<Secret>,
+    /// Whether it is pushed to.
+    pub(super) enabled: bool,
+}
+
+/// A pull as it was said.
+pub(super) struct PullDraft {
+    /// Its URL and where that stands; `None` if it was wrong already.
+    pub(super) url: Option<(String, Origin)>,
+    /// Its play key, if it was given beside the URL.
+    pub(super) key: Option<Secret>,
+    /// Whether it is pulled.
+    pub(super) enabled: bool,
+}

@@ -1,0 +1,108 @@
+//! Reading a document: sections and their keys, and where each value stands. Values are taken from the
+//! document's tree by hand, because a derived reader stops at the first error and repeats source lines,
+//! keys included.
+
+use std::ops::Range;
+use std::path::Path;
+
+use toml::de::{DeString, DeTable, DeValue};
+use toml::Spanned;
+
+use super::build::Build;
+use super::errors::{quoted, Origin, Place};
+use super::suggest;
+use super::values::{self, Parsed};
+
+/// Whether a value may be repeated in an error.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Show {
+    Value,
+    Nothing,
+}
+
+/// A table of the document under the name its keys are known by.
+pub(super) struct Section<'d> {
+    pub(super) name: &'static str,
+    pub(super) table: &'d DeTable<'d>,
+}
+
+/// A value that could be read, and where it stands.
+pub(super) type Found<T> = Option<(T, Origin)>;
+
+/// A document being read.
+pub(super) struct Reading<'b> {
+    pub(super) build: &'b mut Build,
+    pub(super) path: &'b Path,
+    pub(super) text: &'b str,
+}
+
+impl Reading<'_> {
+    /// Reads a section, whatever is wrong in it, and names the keys it should not have.
+    pub(super) fn section<'d>(
+        &mut self,
+        name: &'static str,
+        key: &Spanned<DeString<'_>>,
+        value: &'d Spanned<DeValue<'d>>,
+        read: impl FnOnce(&mut Self, &Section<'d>),
+    ) {
+        let heading = suggest::heading(name);
+        let Some(table) = value.get_ref().as_table() else {
+            return self.fail_at(key, name.to_owned(), &format!("expected a section {heading}"));
+        };
+        let known = suggest::keys(name);
+        for (key, _) in table.iter().filter(|(key, _)| !known.contains(&key.get_ref().as_ref())) {
+            let unknown = key.get_ref().as_ref();
+            let words = suggest::for_key(name, unknown);
+            self.fail_at(key, format!("{heading} {}", quoted(unknown)), &words);
+        }
+        read(self, &Section { name, table });
+    }
+
+    /// Reads a text if it is there.
+    pub(super) fn text<T>(
+        &mut self,
+        section: &Section<'_>,
+        key: &'static str,
+        parse: fn(&str) -> Parsed<T>,
+    ) -> Found<T> {
+        self.value(section, key, Show::Value, |value| parse(values::text(value)?))
+    }
+
+    /// Reads a key if it is there; what is wrong with its value is told.
+    pub(super) fn value<T>(
+        &mut self,
+        section: &Section<'_>,
+        key: &'static str,
+        show: Show,
+        parse: impl FnOnce(&DeValue<'_>) -> Parsed<T>,
+    ) -> Found<T> {
+        let value = section.table.get(key)?;
+        let key = format!("{} {key}", suggest::heading(section.name));
+        let origin = self.origin(&value.span(), key, show);
+        match parse(value.get_ref()) {
+            Ok(parsed) => Some((parsed, origin)),
+            Err(expected) => {
+                self.build.fail(origin, expected);
+                None
+            }
+        }
+    }
+
+    /// Says what is wrong where a name stands.
+    pub(super) fn fail_at(&mut self, name: &Spanned<DeString<'_>>, key: String, expected: &str) {
+        let origin = self.origin(&name.span(), key, Show::Nothing);
+        self.build.fail(origin, expected);
+    }
+
+    pub(super) fn origin(&self, span: &Range<usize>, key: String, show: Show) -> Origin {
+        let before = self.text.get(..span.start).unwrap_or(self.text);
+        let line = 1 + before.bytes().filter(|byte| *byte == b'\n').count();
+        let source = self.text.get(span.clone()).filter(|_| show == Show::Value);
+        Origin { place: Place::file(self.path, line), key, value: source.map(quoted) }
+    }
+
+    pub(super) fn column(&self, span: &Range<usize>) -> usize {
+        let before = self.text.get(..span.start).unwrap_or(self.text);
+        1 + before.rsplit('\n').next().unwrap_or_default().chars().count()
+    }
+}
