@@ -107,7 +107,7 @@ pub fn run(
     let (previews, asked) = preview::channel();
     let plane = Plane::bind(config, data, library.clone(), inbox, asked)?;
     let auth = Arc::new(front::who_may(config, data)?);
-    let (settings, wishes) = Settings::new(data, environment, arguments, config.clone());
+    let (settings, live) = Settings::new(data, environment, arguments, config.clone());
     let options = ControlOptions {
         http: config.http.listen,
         stat: config.stat.listen,
@@ -138,7 +138,7 @@ pub fn run(
     plane.announce(&control);
     let executor = Rc::clone(&plane.context.executor);
     settings.begin();
-    reactor::run(executor.run(Rc::clone(&plane).live(board, signals, (settings, auth), wishes)));
+    reactor::run(executor.run(Rc::clone(&plane).live(board, signals, (settings, auth), live)));
     control.stop();
     info!("ended");
     Ok(if plane.restart.get() { Ending::Restart } else { Ending::Stay })

@@ -110,7 +110,7 @@ struct Probe {
     /// exit 0 when it is degraded as well: for a container's health check, which ends what fails it
     #[argh(switch)]
     unhealthy_only: bool,
-    /// have the log rotated and its elders packed instead: once a day
+    /// have the log rotated and the rotated files packed instead: once a day
     #[argh(switch)]
     rotate: bool,
 }

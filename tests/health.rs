@@ -254,12 +254,12 @@ fn ask(folder: &Folder, method: &str, path: &str) -> String {
 }
 
 #[test]
-fn the_days_rotation_packs_the_elders_and_is_told() {
+fn the_days_rotation_packs_the_rotated_files_and_is_told() {
     let folder = Folder::new();
     let logs = folder.0.join("logs");
     fs::create_dir_all(&logs).expect("a folder");
-    let elder = "yesterday was a quiet day\n".repeat(1000);
-    fs::write(logs.join("streamcaster.log.1"), &elder).expect("a file");
+    let rotated = "yesterday was a quiet day\n".repeat(1000);
+    fs::write(logs.join("streamcaster.log.1"), &rotated).expect("a file");
     let _running = Running::start(&folder);
     let (code, line) = probe(&folder, &["--rotate"]);
     assert_eq!(code, 0, "{line}");
@@ -271,7 +271,7 @@ fn the_days_rotation_packs_the_elders_and_is_told() {
         String::from_utf8(output.stdout).expect("UTF-8")
     };
     assert!(unpacked(1).contains("ready"), "today's, as it was until then");
-    assert_eq!(unpacked(2), elder);
+    assert_eq!(unpacked(2), rotated);
     for age in [1, 2] {
         assert!(!logs.join(format!("streamcaster.log.{age}")).exists(), "{age} stays unpacked");
     }

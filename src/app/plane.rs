@@ -23,7 +23,7 @@ use crate::base::limits::{
     ACCESS_UNIT_BYTES_MAX, CONFIG_LOOK_MS, FAREWELL_MS_MAX, RING_AUDIO_SHARE, RING_UNITS_MAX,
 };
 use crate::base::time::Mono;
-use crate::config::settings::{Settings, Wishes};
+use crate::config::settings::{LiveSettings, Settings};
 use crate::config::Config;
 use crate::control::auth::Auth;
 use crate::control::ControlHandle;
@@ -153,7 +153,7 @@ impl Plane {
         board: Board,
         signals: Signals,
         (settings, auth): (Settings, Arc<Auth>),
-        wishes: Receiver<Arc<Wishes>>,
+        live: Receiver<Arc<LiveSettings>>,
     ) {
         let Context { executor, shutdown, .. } = self.context.clone();
         self.start("standby", Plane::stand_by).detach();
@@ -178,7 +178,7 @@ impl Plane {
         .detach();
         self.start("status", move |plane| plane.tell(board.clone())).detach();
         self.start("pull", Plane::pull).detach();
-        self.start("settings", move |plane| plane.obey(wishes.clone())).detach();
+        self.start("settings", move |plane| plane.follow_settings(live.clone())).detach();
         let follow = move |_| Plane::follow(settings.clone(), Arc::clone(&auth));
         self.start("configuration", follow).detach();
         self.start("plane socket", Plane::answer_probes).detach();
@@ -216,11 +216,11 @@ impl Plane {
         Standby::new(open, readers, folder, called).run(&self.context.programme).await;
     }
 
-    /// Makes what runs what is wished, again and again.
-    async fn obey(self: Rc<Self>, wishes: Receiver<Arc<Wishes>>) {
-        while let Ok(wished) = wishes.recv().await {
-            self.grant(&wished);
-            if wished.restart {
+    /// Applies each change of what takes effect at once.
+    async fn follow_settings(self: Rc<Self>, live: Receiver<Arc<LiveSettings>>) {
+        while let Ok(live) = live.recv().await {
+            self.apply(&live);
+            if live.restart {
                 info!("ending, to begin anew");
                 Sleep::after(ANSWER_PAUSE).await;
                 self.restart.set(true);
@@ -229,9 +229,9 @@ impl Plane {
         }
     }
 
-    fn grant(self: &Rc<Self>, wished: &Wishes) {
-        self.context.programme.set_silence(wished.silence);
-        self.udp.set_silence(wished.silence);
+    fn apply(self: &Rc<Self>, live: &LiveSettings) {
+        self.context.programme.set_silence(live.silence);
+        self.udp.set_silence(live.silence);
         let plane = Rc::clone(self);
         let push = move |destination: Rc<Destination>, stop: Rc<Shutdown>| {
             let plane = Rc::clone(&plane);
@@ -241,7 +241,7 @@ impl Plane {
                 async move { destination.run(&plane.context.programme, &stop).await }
             })
         };
-        self.pushes.set(&wished.destinations, &self.context.executor, push);
+        self.pushes.set(&live.destinations, &self.context.executor, push);
     }
 
     /// Looks whether somebody has edited the configuration, again and again.

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use crate::base::limits::CONFIG_ERRORS_MAX;
 use crate::config::settings::catalogue::{self, Kind, SetBy, Setting, Value, SETTINGS};
-use crate::config::settings::{EditError, SettingsError, Sight};
+use crate::config::settings::{EditError, SettingsError, SettingsFile};
 use crate::config::Config;
 use crate::control::changes::{self, KeyError};
 use crate::control::fields::{Fields, Given};
@@ -124,7 +124,7 @@ pub fn restart(world: &World<'_>) -> Result<Answer, Answer> {
         message: &'static str,
     }
     match world.settings.look() {
-        Ok(Sight { errors: Some(errors), .. }) => {
+        Ok(SettingsFile { errors: Some(errors), .. }) => {
             return Err(changes::refused(&SettingsError::Invalid(errors)));
         }
         // One that is too large to be changed here may still be read by a program that starts.

@@ -42,7 +42,7 @@ pub struct Publishers {
     session_left_out: Cell<u64>,
     /// Bytes its connection has brought.
     bytes_in: Cell<u64>,
-    comings: RefCell<News>,
+    arrivals: RefCell<News>,
 }
 
 impl Default for Publishers {
@@ -53,7 +53,7 @@ impl Default for Publishers {
             refused_key: Cell::new(0),
             session_left_out: Cell::new(0),
             bytes_in: Cell::new(0),
-            comings: RefCell::default(),
+            arrivals: RefCell::default(),
         }
     }
 }
@@ -198,7 +198,7 @@ impl Publishers {
     }
 
     fn say(&self, words: impl fmt::Display) {
-        match self.comings.borrow_mut().say(clock::mono()) {
+        match self.arrivals.borrow_mut().say(clock::mono()) {
             Some(0) => info!("{words}"),
             Some(more) => info!("{words} ({more} more like this were not told)"),
             None => {}

@@ -45,7 +45,7 @@ pub struct Viewers {
     bell: Rc<Bell>,
     seats: RefCell<Seats<Taken>>,
     totals: Totals,
-    comings: RefCell<News>,
+    arrivals: RefCell<News>,
     slowness: RefCell<News>,
     /// Viewers make room for others that watch.
     crowding: RefCell<Condition>,
@@ -99,7 +99,7 @@ impl Viewers {
             bell: Rc::default(),
             seats: RefCell::new(Seats::new(max)),
             totals: Totals::default(),
-            comings: RefCell::default(),
+            arrivals: RefCell::default(),
             slowness: RefCell::default(),
             crowding: RefCell::default(),
         }
@@ -181,7 +181,7 @@ impl Viewers {
 
     /// Logs that one has come or gone; a flood of them is only counted.
     pub fn say(&self, words: impl fmt::Display) {
-        tell(&self.comings, words);
+        tell(&self.arrivals, words);
     }
 
     /// How many there may be.
@@ -332,7 +332,7 @@ pub async fn serve(
         Ok(never) => match never {},
         Err(end) => end,
     };
-    let Viewers { totals, comings, slowness, .. } = &*viewer.seat.viewers;
+    let Viewers { totals, arrivals, slowness, .. } = &*viewer.seat.viewers;
     let slow = matches!(end, End::Overtaken | End::Stalled);
     if slow {
         totals.closed_slow.set(totals.closed_slow.get() + 1);
@@ -344,7 +344,7 @@ pub async fn serve(
     }
     let status = viewer.seat.taken.status.borrow();
     let (id, address, sent) = (status.id, &status.address, status.bytes_out);
-    let news = if slow { slowness } else { comings };
+    let news = if slow { slowness } else { arrivals };
     tell(news, format_args!("viewer {id} {address} left after {sent} bytes: {end}"));
 }
 

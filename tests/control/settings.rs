@@ -26,7 +26,7 @@ impl Office {
         fs::write(data.join(config::FILE_NAME), text).expect("the file");
         let arguments = Arguments::default();
         let config = config::load(&data, &|_| None, &arguments).expect("a valid file");
-        // Nobody takes wishes: the data plane is not part of this.
+        // Nobody takes live settings: the data plane is not part of this.
         let (settings, _) = Settings::new(&data, Box::new(|_| None), arguments, config);
         let board = Board::default();
         board.publish(snapshot());

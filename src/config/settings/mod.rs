@@ -47,20 +47,20 @@ const WAIT_STEP: Duration = Duration::from_millis(5);
 const HEADER: &str = "# StreamCaster's settings. You may edit this file; the control page edits \
                       it, too, and leaves your comments where they are.\n\n";
 
-/// What the data plane is to do, all of it: a newer wish takes the place of an older one.
+/// What takes effect at once, all of it: a newer one takes the place of an older one.
 #[derive(Clone, Debug, Default)]
-pub struct Wishes {
+pub struct LiveSettings {
     /// Where to push, each with a number; another number means a session of its own, new.
     pub destinations: Vec<(Destination, u64)>,
     /// How long a source may be silent.
     pub silence: Duration,
-    /// End, and begin anew.
+    /// The program is to restart.
     pub restart: bool,
 }
 
 /// What stands in the file now.
 #[derive(Clone, Debug)]
-pub struct Sight {
+pub struct SettingsFile {
     /// The file's version.
     pub revision: String,
     /// What it says, with environment and arguments over it; the last valid version's if
@@ -96,7 +96,7 @@ struct Inner {
     /// Held while the file is read and written.
     disk: Mutex<()>,
     state: Mutex<State>,
-    wishes: Sender<Arc<Wishes>>,
+    live: Sender<Arc<LiveSettings>>,
 }
 
 struct State {
@@ -121,8 +121,8 @@ impl Settings {
         environment: Environment,
         arguments: Arguments,
         config: Config,
-    ) -> (Settings, Receiver<Arc<Wishes>>) {
-        let (wishes, told) = bounded(1);
+    ) -> (Settings, Receiver<Arc<LiveSettings>>) {
+        let (live, told) = bounded(1);
         let state = State {
             config: Arc::new(config.clone()),
             applied: None,
@@ -140,7 +140,7 @@ impl Settings {
             started: config,
             disk: Mutex::default(),
             state: Mutex::new(state),
-            wishes,
+            live,
         };
         (Settings(Arc::new(inner)), told)
     }
@@ -178,8 +178,8 @@ impl Settings {
     }
 
     /// Who has said what a setting is.
-    pub fn set_by(&self, setting: &Setting, sight: &Sight) -> SetBy {
-        setting.set_by(&self.0.arguments, |name| self.environment_has(name), &sight.in_file)
+    pub fn set_by(&self, setting: &Setting, file: &SettingsFile) -> SetBy {
+        setting.set_by(&self.0.arguments, |name| self.environment_has(name), &file.in_file)
     }
 
     /// Whether the environment has a value by this name.
@@ -191,7 +191,7 @@ impl Settings {
     ///
     /// # Errors
     /// It cannot be read.
-    pub fn look(&self) -> Result<Sight, SettingsError> {
+    pub fn look(&self) -> Result<SettingsFile, SettingsError> {
         let _held = self.lock()?;
         let found = self.read()?;
         let (config, errors) = match self.load(&found.text) {
@@ -202,7 +202,7 @@ impl Settings {
             (None, Ok(document)) => catalogue::in_file(&document),
             _ => Vec::new(),
         };
-        Ok(Sight { revision: found.revision(), config, in_file, errors })
+        Ok(SettingsFile { revision: found.revision(), config, in_file, errors })
     }
 
     /// Changes the file with `edit`, then the program. `if_match`: only if the file has this
@@ -379,13 +379,13 @@ impl Settings {
             asked.map_or(0, |(_, number)| *number)
         };
         let destinations = all.iter().take(most).map(|each| (each.clone(), session(&each.name)));
-        let wishes = Wishes {
+        let live = LiveSettings {
             destinations: destinations.collect(),
             silence: state.config.programme.silence,
             restart: state.restart,
         };
         // It fails only when the data plane has ended.
-        let _ = self.0.wishes.force_send(Arc::new(wishes));
+        let _ = self.0.live.force_send(Arc::new(live));
     }
 
     fn load(&self, text: &str) -> Result<Config, ConfigErrors> {

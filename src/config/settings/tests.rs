@@ -35,14 +35,14 @@ impl Data {
         fs::read_to_string(self.file()).unwrap()
     }
 
-    fn settings(&self) -> (Settings, Receiver<Arc<Wishes>>) {
+    fn settings(&self) -> (Settings, Receiver<Arc<LiveSettings>>) {
         self.settings_with(&[])
     }
 
     fn settings_with(
         &self,
         variables: &'static [(&'static str, &'static str)],
-    ) -> (Settings, Receiver<Arc<Wishes>>) {
+    ) -> (Settings, Receiver<Arc<LiveSettings>>) {
         let environment = move |name: &str| {
             let found = variables.iter().find(|(known, _)| *known == name);
             found.map(|(_, value)| OsString::from(value))
@@ -149,12 +149,12 @@ fn comments_and_order_stay_and_the_program_follows() {
     let before =
         "# mine\n[log]\nlevel = \"warn\" # quiet\n\n[programme]\n# short\nsilence_ms = 700 # ms\n";
     let data = Data::new("comments", before);
-    let (settings, wishes) = data.settings();
+    let (settings, live) = data.settings();
     let changed = silence(&settings, 900).unwrap();
     assert!(!changed.restart_needed);
     assert_eq!(data.text(), before.replace("700", "900"));
     assert_eq!(changed.revision, settings.revision());
-    assert_eq!(wishes.try_recv().unwrap().silence, Duration::from_millis(900));
+    assert_eq!(live.try_recv().unwrap().silence, Duration::from_millis(900));
     assert_eq!(fs::metadata(data.file()).unwrap().permissions().mode() & 0o777, 0o600);
     let kept = data.versions();
     assert_eq!(kept.len(), 1);
@@ -223,20 +223,20 @@ fn an_edit_by_hand_is_never_lost() {
 #[test]
 fn an_edit_by_hand_is_followed_when_it_is_settled_and_valid() {
     let data = Data::new("follow", "[programme]\nsilence_ms = 500\n");
-    let (settings, wishes) = data.settings();
+    let (settings, live) = data.settings();
     settings.follow();
     settings.follow();
-    assert!(wishes.is_empty(), "nothing has changed");
+    assert!(live.is_empty(), "nothing has changed");
     data.write("[programme]\nsilence_ms = 650\n");
     settings.follow();
-    assert!(wishes.is_empty(), "it may be half saved");
+    assert!(live.is_empty(), "it may be half saved");
     assert_eq!(settings.known_revision(), settings.revision());
     settings.follow();
-    assert_eq!(wishes.try_recv().unwrap().silence, Duration::from_millis(650));
+    assert_eq!(live.try_recv().unwrap().silence, Duration::from_millis(650));
     data.write("[programme]\nsilence_ms = 1\n");
     settings.follow();
     settings.follow();
-    assert!(wishes.is_empty());
+    assert!(live.is_empty());
     assert_eq!(settings.current().programme.silence, Duration::from_millis(650));
 }
 
@@ -244,7 +244,7 @@ fn an_edit_by_hand_is_followed_when_it_is_settled_and_valid() {
 fn what_cannot_be_written_changes_nothing() {
     let text = "[programme]\nsilence_ms = 500\n";
     let data = Data::new("refused", text);
-    let (settings, wishes) = data.settings();
+    let (settings, live) = data.settings();
     let mode = |mode| fs::set_permissions(data.file(), fs::Permissions::from_mode(mode)).unwrap();
     mode(0o400);
     assert!(matches!(silence(&settings, 800), Err(SettingsError::ReadOnly(_))));
@@ -261,7 +261,7 @@ fn what_cannot_be_written_changes_nothing() {
     symlink("other.toml", data.file()).unwrap();
     assert!(matches!(silence(&settings, 800), Err(SettingsError::Link(_))));
     assert_eq!(data.text(), text);
-    assert!(wishes.is_empty());
+    assert!(live.is_empty());
     let long = format!("#{}\n", "x".repeat(CONFIG_CHANGED_BYTES_MAX));
     fs::remove_file(data.file()).unwrap();
     data.write(&long);
@@ -276,7 +276,7 @@ fn destinations_are_added_changed_and_removed_where_they_stand() {
     ];
     for text in forms {
         let data = Data::new("destinations", text);
-        let (settings, wishes) = data.settings();
+        let (settings, live) = data.settings();
         let two = draft("two", "rtmp://other/app/instance/abcdefghijkl", None);
         settings.change_from(None, |d, before| add(d, before, 8, two.clone())).unwrap();
         let again = settings.change_from(None, |d, before| add(d, before, 8, two));
@@ -294,7 +294,7 @@ fn destinations_are_added_changed_and_removed_where_they_stand() {
         assert_eq!(config.destinations[0].key.secret().expose(), KEY, "an absent key stays");
         let off = Draft { enabled: Some(false), ..Draft::default() };
         settings.change_from(None, |d, before| edit(d, before, "two", off)).unwrap();
-        let told = wishes.try_recv().unwrap();
+        let told = live.try_recv().unwrap();
         assert!(told.destinations[0].0.enabled && !told.destinations[1].0.enabled);
         let masked = Draft { key: Some("••••ijkl".to_owned()), ..Draft::default() };
         let refused = settings.change_from(None, |d, before| edit(d, before, "two", masked));
@@ -313,30 +313,30 @@ fn what_the_environment_says_is_changed_there() {
     let data = Data::new("environment", "[[destination]]\nname = \"b\"\nurl = \"rtmp://h/a/k\"\n");
     let variables =
         &[("RTMP_SERVER", "rtmp://env/app"), ("STREAM_KEY", "k1"), ("LOG_LEVEL", "warn")];
-    let (settings, wishes) = data.settings_with(variables);
+    let (settings, live) = data.settings_with(variables);
     let refused = settings.change_from(None, |d, before| remove(d, before, "env"));
     assert!(matches!(refused, Err(SettingsError::Edit(EditError::Elsewhere(..)))));
     let off = Draft { enabled: Some(false), ..Draft::default() };
     settings.change_from(None, |d, before| edit(d, before, "b", off)).unwrap();
-    let told = wishes.try_recv().unwrap();
+    let told = live.try_recv().unwrap();
     let told: Vec<_> = told.destinations.iter().map(|(it, _)| (&*it.name, it.enabled)).collect();
     assert_eq!(told, [("env", true), ("b", false)]);
-    let sight = settings.look().unwrap();
-    let set_by = |key| settings.set_by(find(key).unwrap(), &sight).name();
+    let file = settings.look().unwrap();
+    let set_by = |key| settings.set_by(find(key).unwrap(), &file).name();
     assert_eq!((set_by("log.level"), set_by("http.listen")), ("environment", "default"));
 }
 
 #[test]
 fn a_restart_is_a_new_number_and_stays_wished() {
     let data = Data::new("restart", "[[destination]]\nname = \"b\"\nurl = \"rtmp://h/a/k\"\n");
-    let (settings, wishes) = data.settings();
+    let (settings, live) = data.settings();
     assert!(settings.restart_destination("x").is_err());
     settings.restart_destination("b").unwrap();
     settings.restart_destination("b").unwrap();
     settings.ask_restart();
     silence(&settings, 900).unwrap();
-    let told = wishes.try_recv().unwrap();
-    assert!(told.restart && told.destinations[0].1 == 2 && wishes.is_empty());
+    let told = live.try_recv().unwrap();
+    assert!(told.restart && told.destinations[0].1 == 2 && live.is_empty());
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The log file and its rotation. Purpose: `streamcaster.log` and its elders by size, by day and by
+//! The log file and its rotation. Purpose: `streamcaster.log` and the rotated files by size, by day and by
 //! count. A full, missing or read-only disk costs lines, never anything else. Bound: `file_bytes` ×
 //! (`files` + 1) on disk.
 
@@ -7,14 +7,14 @@ use std::io::{self, Write};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-use super::elders::Elders;
+use super::rotated::Rotated;
 use crate::base::limits::{LOG_FILE_BYTES_MIN, LOG_RETRY_MS_MIN};
 use crate::base::time::Mono;
 
 /// Where lines are kept on disk.
 pub(super) struct LogFile {
     dir: PathBuf,
-    elders: Elders,
+    rotated: Rotated,
     file_bytes: u64,
     open: Option<Open>,
     trouble: Option<Trouble>,
@@ -52,11 +52,11 @@ pub(super) enum Outcome {
 }
 
 impl LogFile {
-    /// A log in `dir`, rotated at `file_bytes`, with `files` elders. The disk is first touched by
+    /// A log in `dir`, rotated at `file_bytes`, with `files` rotated. The disk is first touched by
     /// the first line.
     pub(super) fn new(dir: PathBuf, file_bytes: u64, files: usize) -> LogFile {
         LogFile {
-            elders: Elders::new(dir.clone(), files),
+            rotated: Rotated::new(dir.clone(), files),
             dir,
             file_bytes,
             open: None,
@@ -97,7 +97,7 @@ impl LogFile {
         };
         if open.bytes > 0 && open.bytes.saturating_add(length) > self.file_bytes {
             drop(open);
-            self.elders.shift()?;
+            self.rotated.shift()?;
             open = self.open()?;
         }
         if let Err(error) = open.file.write_all(format!("{line}\n").as_bytes()) {
@@ -113,50 +113,50 @@ impl LogFile {
 
     fn open(&self) -> io::Result<Open> {
         fs::create_dir_all(&self.dir)?;
-        let file = OpenOptions::new().create(true).append(true).open(self.elders.plain(0))?;
+        let file = OpenOptions::new().create(true).append(true).open(self.rotated.plain(0))?;
         let bytes = file.metadata()?.len();
         Ok(Open { file, bytes })
     }
 
-    /// Rotates unless there is hardly anything to rotate, and removes all elders but the newest;
+    /// Rotates unless there is hardly anything to rotate, and removes all rotated files but the newest;
     /// the bytes that are free again.
     ///
     /// # Errors
     /// The disk's own, of the first file that cannot be moved or removed.
     pub(super) fn make_room(&mut self) -> io::Result<u64> {
-        let before = self.elders.bytes();
+        let before = self.rotated.bytes();
         if self.bytes() >= LOG_FILE_BYTES_MIN {
             self.open = None;
-            self.elders.shift()?;
+            self.rotated.shift()?;
         }
-        self.elders.remove_all_but_newest()?;
-        Ok(before.saturating_sub(self.elders.bytes()))
+        self.rotated.remove_all_but_newest()?;
+        Ok(before.saturating_sub(self.rotated.bytes()))
     }
 
-    /// The day's rotation: begins a new file unless nothing was written, and packs the elders; the
+    /// The day's rotation: begins a new file unless nothing was written, and packs the rotated files; the
     /// bytes that are free again.
     ///
     /// # Errors
     /// The disk's own. What could not be packed is there as it was, and packed the next time.
     pub(super) fn begin_day(&mut self) -> io::Result<u64> {
-        let before = self.elders.bytes();
+        let before = self.rotated.bytes();
         if self.bytes() > 0 {
             self.open = None;
-            self.elders.shift()?;
+            self.rotated.shift()?;
         }
-        self.elders.pack()?;
-        Ok(before.saturating_sub(self.elders.bytes()))
+        self.rotated.pack()?;
+        Ok(before.saturating_sub(self.rotated.bytes()))
     }
 
     /// Length of the newest file.
     fn bytes(&self) -> u64 {
-        fs::metadata(self.elders.plain(0)).map_or(0, |metadata| metadata.len())
+        fs::metadata(self.rotated.plain(0)).map_or(0, |metadata| metadata.len())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::elders::NAME;
+    use super::super::rotated::NAME;
     use super::super::tests::TempDir;
     use super::*;
 
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn a_restart_goes_on_in_the_same_file_and_no_elders_means_one_file() {
+    fn a_restart_goes_on_in_the_same_file_and_no_rotated_files_mean_one_file() {
         let dir = TempDir::new();
         for number in 0..5 {
             let mut log = LogFile::new(dir.path().join("logs"), 20, 0);
@@ -222,7 +222,7 @@ mod tests {
             fs::write(dir.path().join("logs").join(format!("{NAME}.{age}")), [b'e'; 100]).unwrap();
         }
         assert!(matches!(log.append(&line, Mono(0)), Outcome::Written));
-        // What was the newest elder has moved on and goes with the rest.
+        // What was the newest rotated file has moved on and goes with the rest.
         assert_eq!(log.make_room().unwrap(), 400);
         assert_eq!(read(&dir, "streamcaster.log.1").map(|text| text.len()), Some(line.len() + 1));
         assert_eq!(read(&dir, "streamcaster.log.2"), None);
@@ -254,7 +254,7 @@ mod tests {
     }
 
     #[test]
-    fn ten_days_leave_seven_packed_elders() {
+    fn ten_days_leave_seven_packed_files() {
         let dir = TempDir::new();
         let mut log = LogFile::new(dir.path().join("logs"), 1 << 20, 7);
         assert_eq!(log.begin_day().ok(), Some(0), "nothing is there");
@@ -267,7 +267,11 @@ mod tests {
         log.begin_day().unwrap();
         let days: Vec<_> = (1..=8).map(|age| unpacked(&dir, age)).collect();
         let expected: Vec<_> = (3..10).rev().map(|day| Some(format!("day {day}\n"))).collect();
-        assert_eq!(days, [expected, vec![None]].concat(), "a day without a line makes no elder");
+        assert_eq!(
+            days,
+            [expected, vec![None]].concat(),
+            "a day without a line makes no rotated file"
+        );
         assert_eq!(fs::read_dir(dir.path().join("logs")).unwrap().count(), 7);
         // A configuration that keeps fewer.
         LogFile::new(dir.path().join("logs"), 1 << 20, 2).begin_day().unwrap();
@@ -331,7 +335,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_that_takes_nothing_more_leaves_the_elders_as_they_are() {
+    fn a_disk_that_takes_nothing_more_leaves_the_rotated_files_as_they_are() {
         let dir = TempDir::new();
         let mut log = LogFile::new(dir.path().join("logs"), 1 << 20, 3);
         assert!(matches!(log.append("line", Mono(0)), Outcome::Written));

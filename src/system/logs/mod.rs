@@ -5,10 +5,10 @@
 //! the last defence. Non-goals: deciding what is said how often (`base::events`), structured logs.
 //! Bounds: `LOG_LINES_MAX` lines of at most `LOG_LINE_BYTES_MAX` bytes.
 
-mod elders;
 mod file;
 mod line;
 mod ring;
+mod rotated;
 
 use std::io;
 use std::panic::{self, AssertUnwindSafe, PanicHookInfo};
@@ -35,7 +35,7 @@ const OWN_MODULES: &str = "streamcaster";
 /// Where the log goes besides the console.
 #[derive(Clone, Debug)]
 pub struct LogOptions {
-    /// Folder of `streamcaster.log` and its elders; created when first needed. `None`: no file.
+    /// Folder of `streamcaster.log` and the rotated files; created when first needed. `None`: no file.
     pub dir: Option<PathBuf>,
     /// Size at which the file is rotated, bytes.
     pub file_bytes: u64,
@@ -99,7 +99,7 @@ impl LogBook {
         })
     }
 
-    /// Rotates the files now and removes all elders but the newest; the bytes that are free again.
+    /// Rotates the files now and removes all rotated files but the newest; the bytes that are free again.
     ///
     /// # Errors
     /// The disk's own; `TimedOut` when it takes longer than [`LOG_ROTATE_MS_MAX`].
@@ -107,7 +107,7 @@ impl LogBook {
         self.ask(true)
     }
 
-    /// The day's rotation: begins a new file and packs the elders; the bytes that are free again.
+    /// The day's rotation: begins a new file and packs the rotated files; the bytes that are free again.
     ///
     /// # Errors
     /// As [`rotate`](LogBook::rotate).

@@ -35,7 +35,7 @@ struct State {
 
 /// A rotation that somebody asked for.
 pub(super) struct Rotation {
-    /// Elders go, but for the newest; else they are packed.
+    /// Rotated files are removed, but for the newest; else they are packed.
     pub(super) for_room: bool,
     /// Where what came of it is told: the bytes it won.
     pub(super) told: SyncSender<io::Result<u64>>,

@@ -1,4 +1,4 @@
-//! The log's elders: `streamcaster.log.1`, `.2`, … and, packed, `.1.gz`, `.2.gz`, …. Purpose: which
+//! The rotated logs: `streamcaster.log.1`, `.2`, … and, packed, `.1.gz`, `.2.gz`, …. Purpose: which
 //! file stands at which age, and how they move on. Cut at any moment, nothing is lost: a file is
 //! renamed, and what is packed is whole before the plain one goes. Non-goal: what is written into
 //! them. Bound: one file at each age, [`LOG_FILES_MAX`] ages; a compressor of
@@ -17,7 +17,7 @@ use crate::base::limits::LOG_FILES_MAX;
 pub(super) const NAME: &str = "streamcaster.log";
 
 /// Where they are, and how many are kept.
-pub(super) struct Elders {
+pub(super) struct Rotated {
     dir: PathBuf,
     files: usize,
 }
@@ -36,9 +36,9 @@ fn pack_into(from: &mut impl Read, to: &mut impl Write) -> io::Result<()> {
     encoder.finish().map(drop)
 }
 
-impl Elders {
-    pub(super) fn new(dir: PathBuf, files: usize) -> Elders {
-        Elders { dir, files }
+impl Rotated {
+    pub(super) fn new(dir: PathBuf, files: usize) -> Rotated {
+        Rotated { dir, files }
     }
 
     /// The file of an age, as it was written; the newest has none.
