@@ -108,3 +108,22 @@ fn own_messages_come_before_the_units_they_hold_for_in_each_order() {
         assert!(got[0].2.starts_with(names) && got[config - 1].2.starts_with(names));
     }
 }
+
+/// Platforms refuse, and players scale wrongly, what does not say its size.
+#[test]
+fn metadata_says_what_picture_and_sound_are() {
+    for audience in AUDIENCES {
+        let mut ring = ring();
+        store(&mut ring, Track::Video, 0, true, &[1; 100]);
+        let mut socket = Socket::with_room(0);
+        let mut feeder = Feeder::new(1, audience, Mono(0));
+        assert_eq!(feed(&mut feeder, &ring, &mut socket, usize::MAX, 0), Fed::UpToDate);
+        let metadata = messages(&socket.taken, audience.chunk_bytes()).swap_remove(0).2;
+        let said = [("width", 1280.0), ("height", 720.0), ("framerate", 30.0)];
+        for (name, value) in said.into_iter().chain([("audiosamplerate", 48_000.0_f64)]) {
+            let property = [name.as_bytes(), &[0], &value.to_be_bytes()].concat();
+            let is_there = metadata.windows(property.len()).any(|bytes| bytes == property);
+            assert!(is_there, "{audience:?}: {name}");
+        }
+    }
+}

@@ -193,10 +193,39 @@ fn a_source_that_delivers_in_bursts_goes_on_in_order() {
     let mut feed = Feed::new(2, 3600, Some(HZ_44100), world.now);
     feed.began = feed.began + Duration::from_millis(7);
     run(&mut world, &mut destination, 1000);
-    for _ in 0..60 {
+    let mut joined = 0;
+    for n in 0..60 {
+        if n == 2 {
+            joined = world.switcher.counters().dropped_overlap;
+        }
         feed.play(world.now, &mut world.switcher.sink(Source::Rtmp, world.now));
         run(&mut world, &mut destination, 997);
     }
     assert_eq!(world.on_air(), Source::Rtmp);
     assert_eq!(destination.late, NONE);
+    let dropped = world.switcher.counters().dropped_overlap - joined;
+    assert_eq!((dropped, world.seen.silent), (0, 0), "between two bursts nothing is missing");
+}
+
+/// The last picture before everything stops: it waits for its sound, and then leaves, although
+/// nothing more comes.
+#[test]
+fn a_picture_whose_sound_stays_away_leaves_by_the_clock() {
+    for fill in [FillAudio::No, FillAudio::Yes] {
+        let (mut world, mut destination) = (World::new(fill), Destination::new());
+        world.switcher.set_silence(Duration::from_secs(4));
+        world.rtmp = Some(Feed::new(2, 3000, Some(HZ_48000), world.now));
+        run(&mut world, &mut destination, 3000);
+        world.rtmp.as_mut().expect("there").set_audio(None);
+        run(&mut world, &mut destination, 300);
+        world.rtmp = None;
+        run(&mut world, &mut destination, 500);
+        let last = world.seen.last[0].expect("a picture");
+        let left = |destination: &Destination| i64::from(destination.newest_ms) * 90 + 90_000;
+        assert!(left(&destination) < last - 3000, "{fill:?}: it waits");
+        run(&mut world, &mut destination, 250);
+        assert_eq!(world.on_air(), Source::Rtmp);
+        assert!(left(&destination) > last - 90, "{fill:?}: {} of {last}", left(&destination));
+        assert_eq!(destination.late, NONE);
+    }
 }

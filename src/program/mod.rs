@@ -141,6 +141,8 @@ mod destination_tests;
 mod silence_tests;
 #[cfg(test)]
 mod switching_tests;
+#[cfg(test)]
+mod takeover_tests;
 
 #[cfg(test)]
 mod tests {
@@ -159,13 +161,59 @@ mod tests {
         sink.commit(track);
     }
 
-    #[test]
-    fn sound_leaves_with_the_picture_behind_it_or_when_none_comes() {
+    fn programme() -> Programme {
         let capacity =
             Capacity { video_bytes: 4096, audio_bytes: 4096, units: 64, unit_bytes_max: 1024 };
-        let switcher =
-            Switcher::new(Ring::new(capacity), Duration::from_millis(500), FillAudio::No);
-        let programme = Programme::new(switcher);
+        Programme::new(Switcher::new(
+            Ring::new(capacity),
+            Duration::from_millis(500),
+            FillAudio::No,
+        ))
+    }
+
+    #[test]
+    fn the_shells_get_each_change_of_what_is_on_air_when_it_is_made() {
+        let (programme, at) = (programme(), Mono::from_ms);
+        programme.feed(Source::Standby, at(0), |sink| unit(sink, Track::Video, 0));
+        assert_eq!(programme.choose(Some(Source::File), at(10)), None, "it is not there yet");
+        let (standby, file) = (Source::Standby, Source::File);
+        let to_file = Some(Cut { from: standby, to: file, silent: None });
+        let begins = |ms| {
+            programme.feed(file, at(ms), |sink| {
+                sink.restart();
+                unit(sink, Track::Video, 0);
+            })
+        };
+        assert_eq!(begins(20), to_file);
+        let stopped = programme.choose(Some(standby), at(30));
+        assert_eq!(stopped, Some(Cut { from: file, to: standby, silent: None }));
+        programme.choose(Some(file), at(40));
+        assert_eq!(begins(40), to_file);
+        // Its next picture is due in nine seconds, and silence is a tenth of a second.
+        programme.set_silence(Duration::from_millis(100));
+        programme.expect(file, at(9_000));
+        assert_eq!(programme.tick(at(9_099)), None);
+        let silent = Some(Duration::from_millis(9_060));
+        let covered = Some(Cut { from: file, to: standby, silent });
+        assert_eq!(programme.tick(at(9_100)), covered);
+    }
+
+    /// A file that follows a burst begins so much later.
+    #[test]
+    fn what_a_burst_has_run_ahead_is_made_up_for_once() {
+        let (programme, at) = (programme(), Mono::from_ms);
+        for ms in [0, 40, 80, 120, 160, 1000] {
+            programme.feed(Source::Standby, at(0), |sink| unit(sink, Track::Video, ms));
+        }
+        programme.choose(Some(Source::File), at(0));
+        programme.feed(Source::File, at(0), |sink| unit(sink, Track::Video, 0));
+        assert!(programme.take_ahead() > Duration::from_millis(900));
+        assert!(programme.take_ahead() < Duration::from_millis(2));
+    }
+
+    #[test]
+    fn sound_leaves_with_the_picture_behind_it_or_when_none_comes() {
+        let programme = programme();
         let mut listener = programme.listen();
         let mut cx = Context::from_waker(Waker::noop());
         let mut feed = |at_ms, track, ms| {

@@ -149,7 +149,8 @@ fn sound_that_stays_away_is_waited_for_as_long_as_any_may_lag() {
         stored(&mut order, Track::Video, ms, &it, ms as u64);
     }
     assert_eq!(until(&order)[0], 20);
-    assert_eq!(due(&order), Some(Mono::from_ms(1680 + 700)));
+    stored(&mut order, Track::Video, 1700, &it, 1700);
+    assert_eq!((until(&order)[0], due(&order)), (20, Some(Mono::from_ms(1700 + 700))));
     stored(&mut order, Track::Video, 1720, &it, 1720);
     assert_eq!(until(&order)[0], 1020);
 }
@@ -185,4 +186,38 @@ fn sound_is_not_expected_to_last_longer_than_it_did() {
         stored(&mut order, Track::Audio, ms, &it, ms as u64);
     }
     assert_eq!(until(&order)[0], 75);
+}
+
+#[test]
+fn sound_that_comes_late_lets_no_picture_leave() {
+    let (mut order, it) = (joined(), interleaved(0, 4000, 200));
+    assert!(!stored(&mut order, Track::Audio, 500, &it, 500), "no picture waits");
+    stored(&mut order, Track::Video, 700, &it, 700);
+    assert!(!stored(&mut order, Track::Audio, 400, &it, 700));
+    assert!(stored(&mut order, Track::Audio, 700, &it, 900));
+}
+
+/// A frame or two of order is worth it to a viewer: its picture waits for sound that is known to
+/// come so much later, and for no longer than that jitters.
+#[test]
+fn a_viewers_picture_waits_for_sound_that_lags_a_little() {
+    let viewers =
+        |order: &Order| order.settled().for_viewers.expect("it costs little").video.to_ms();
+    for comes in [false, true] {
+        let (mut order, it) = (joined(), interleaved(0, 4000, 32));
+        stored(&mut order, Track::Audio, 940, &it, 980);
+        stored(&mut order, Track::Video, 1000, &it, 1000);
+        // The lag, and a quarter for what it has not been yet.
+        assert_eq!(viewers(&order), 960);
+        assert_eq!(order.deadline(), Some(Mono::from_ms(1000 + 40 + 100)));
+        if comes {
+            stored(&mut order, Track::Audio, 1000, &it, 1040);
+            assert_eq!((viewers(&order), order.deadline()), (1000, None));
+        } else {
+            order.tick(Mono::from_ms(1139));
+            assert_eq!(viewers(&order), 960);
+            order.tick(Mono::from_ms(1140));
+            assert_eq!(viewers(&order), 1000);
+        }
+    }
 }

@@ -53,6 +53,32 @@ fn one_that_falls_behind_is_skipped_to_the_newest_key_unit() {
     assert_eq!((reader.skips(), reader.dropped()), (1, 2));
 }
 
+/// Small units fill the table of units before the memory of their bytes.
+#[test]
+fn one_that_is_half_the_rings_units_behind_is_skipped_too() {
+    for (behind, got_ms) in [(5, 40), (6, 160)] {
+        let mut ring = Ring::new(Capacity { units: 10, ..CAPACITY });
+        let mut reader = Reader::new();
+        store(&mut ring, Track::Video, 0, true, 1);
+        assert_eq!(next(&mut reader, &ring), Some((Track::Video, 0)));
+        for n in 1..=behind {
+            store(&mut ring, Track::Video, n * 40, n == 4, 1);
+        }
+        assert_eq!(next(&mut reader, &ring), Some((Track::Video, got_ms)), "{behind} behind");
+    }
+}
+
+#[test]
+fn the_newest_key_unit_is_sent_though_it_is_nearly_lost() {
+    let mut ring = Ring::new(CAPACITY);
+    let mut reader = Reader::new();
+    for n in 0..8 {
+        store(&mut ring, Track::Video, n * 40, n == 0, 1000);
+    }
+    assert_eq!(next(&mut reader, &ring), Some((Track::Video, 0)), "there is none to skip to");
+    assert_eq!(reader.skips(), 0);
+}
+
 #[test]
 fn without_a_key_unit_ahead_it_waits_for_one() {
     let mut ring = Ring::new(CAPACITY);

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use super::model::{Feed, World, HZ_44100, HZ_48000};
+use super::model::{aac, Feed, World, HZ_44100, HZ_48000};
 use super::silence::{Expected, Filler};
 use super::source::Source;
 use super::switcher::FillAudio;
 use crate::base::time::Ticks;
-use crate::codec::aac_silence::usual_config;
+use crate::codec::aac_silence::{usual_config, SilentFrame};
 use crate::codec::access_unit::{AacConfig, Track, TrackConfig, UnitSink, UnitStart};
 
 const FRAME_48000: i64 = 1920;
@@ -195,4 +195,113 @@ fn how_long_the_first_sound_behind_a_cut_is_waited_for() {
         filler.video(since + ms(patience) + Ticks(1), false);
         assert!(filler.is_missing(Expected::Live(Ticks(0))), "{early} ms early");
     }
+}
+
+/// Sound that comes two seconds behind its picture: later than destinations wait for, but it is
+/// there. Silence in its place would push it out for good.
+#[test]
+fn sound_that_comes_seconds_late_is_not_replaced() {
+    let (mut world, mut sound) = picture_and_sound();
+    sound.began = world.now + Duration::from_secs(2);
+    let run = |world: &mut World, sound: &mut Feed, ms| {
+        for _ in 0..ms {
+            world.run(1);
+            sound.play(world.now, &mut world.switcher.sink(Source::Udp, world.now));
+        }
+    };
+    run(&mut world, &mut sound, 10_000);
+    let silent = world.seen.silent;
+    run(&mut world, &mut sound, 10_000);
+    assert_eq!((world.seen.ids, world.seen.silent), ([2, 2], silent));
+}
+
+/// An encoder whose sound is stamped with one time for ever: none of it can be used.
+#[test]
+fn sound_whose_time_stands_still_is_replaced_in_the_end() {
+    let mut world = World::new(FillAudio::Yes);
+    world.udp = Some(Feed::new(2, 3000, None, world.now));
+    world.switcher.sink(Source::Udp, world.now).config(&aac(HZ_48000.0));
+    let time = Ticks(0);
+    let unit = UnitStart { track: Track::Audio, dts: time, pts: time, key: false };
+    for _ in 0..10_000 {
+        world.run(1);
+        let mut sink = world.switcher.sink(Source::Udp, world.now);
+        sink.begin(unit);
+        sink.write(Track::Audio, b"frame");
+        sink.commit(Track::Audio);
+    }
+    assert_eq!(world.seen.ids, [2, 0]);
+    // The longest silence put in at once, a picture, and the sound that had to be there.
+    let longest = 270_000 + 3000 + FRAME_48000;
+    assert!(world.seen.without_audio <= longest, "{}", world.seen.without_audio);
+}
+
+#[test]
+fn a_short_gap_in_sound_stays_and_a_longer_one_is_filled() {
+    let ms = Ticks::from_ms;
+    let mut filler = Filler::new(FillAudio::Yes);
+    assert!(filler.is_missing_before(ms(0)), "before the first sound of all");
+    filler.stored(ms(5000), ms(20));
+    assert!(!filler.is_missing_before(ms(5020 + 300)));
+    assert!(filler.is_missing_before(ms(5020 + 300) + Ticks(1)));
+    let mut none = Filler::new(FillAudio::No);
+    none.stored(ms(5000), ms(20));
+    assert!(!none.is_missing_before(ms(9000)));
+}
+
+/// Frames of silence stand where as many frames of sound would: at 44.1 kHz they are no whole
+/// number of ticks, and their roundings must not add up over hours.
+#[test]
+fn silent_frames_are_counted_from_where_silence_began() {
+    let mut filler = Filler::new(FillAudio::Yes);
+    let TrackConfig::Aac(config) = aac(HZ_44100.0) else { unreachable!() };
+    let frame = SilentFrame::of(&config).expect("LC");
+    let began = Ticks(1_000_000);
+    filler.stored(began - Ticks(2090), Ticks(2090));
+    for n in 0..10_000 {
+        let stands = began + Ticks((n * 1024 * 90_000 + 22_050) / 44_100);
+        let ends = began + Ticks(((n + 1) * 1024 * 90_000 + 22_050) / 44_100);
+        assert_eq!(filler.next(&frame, ends - Ticks(3)), None, "it ends later, frame {n}");
+        assert_eq!(
+            filler.next(&frame, ends - Ticks(2)),
+            Some(stands),
+            "give or take two roundings"
+        );
+    }
+}
+
+#[test]
+fn silence_begins_again_in_another_configuration_and_behind_a_long_gap() {
+    let mut filler = Filler::new(FillAudio::Yes);
+    let frames = [HZ_44100, HZ_48000].map(|hz| {
+        let TrackConfig::Aac(config) = aac(hz.0) else { unreachable!() };
+        SilentFrame::of(&config).expect("LC")
+    });
+    let [slow, usual] = &frames;
+    let second = 90_000;
+    filler.stored(Ticks(0), Ticks(0));
+    assert_eq!(filler.next(slow, Ticks(second)), Some(Ticks(0)));
+    assert_eq!(filler.next(slow, Ticks(second)), Some(Ticks(FRAME_44100)));
+    let end = 2 * 1024 * 90_000 / 44_100 + 1;
+    assert_eq!(filler.next(usual, Ticks(second)), Some(Ticks(end)));
+    assert_eq!(filler.next(usual, Ticks(second)), Some(Ticks(end + FRAME_48000)));
+    // Of more than three seconds the last three are filled.
+    assert_eq!(filler.next(usual, Ticks(10 * second)), Some(Ticks(7 * second)));
+    assert_eq!(filler.next(usual, Ticks(10 * second)), Some(Ticks(7 * second + FRAME_48000)));
+}
+
+/// A programme that stood still is not filled up to its cut, and what is shorter is.
+#[test]
+fn before_a_cut_no_more_than_three_seconds_are_missing() {
+    let ms = Ticks::from_ms;
+    let missing_from = |cut: Ticks| {
+        let mut filler = Filler::new(FillAudio::Yes);
+        filler.stored(ms(5000), ms(20));
+        filler.video(cut, true);
+        let frame = SilentFrame::of(&usual_config()).expect("LC");
+        filler.next(&frame, cut + ms(100)).expect("room for a frame")
+    };
+    assert_eq!(missing_from(ms(7000)), ms(5020));
+    let longer = ms(5020 + 3000) + Ticks(1);
+    assert_eq!(missing_from(longer), longer);
 }

@@ -352,4 +352,33 @@ fn what_was_kept_for_a_cut_keeps_its_composition_time() {
     let (header, payload) = tag::parse_video(&body).expect("a tag");
     assert!((66..=67).contains(&header.composition_ms), "{}", header.composition_ms);
     assert!(header.key && payload == b"idr");
+    // And what follows it on air.
+    let unit = UnitStart { track: Track::Video, dts: Ticks(3900), pts: Ticks(12_900), key: false };
+    whole(&mut switcher, Source::Udp, Mono::from_ms(133), unit, b"p");
+    let unit = switcher.ring().newest().expect("the picture");
+    let body = switcher.ring().payload(&unit).concat();
+    let (header, _) = tag::parse_video(&body).expect("a tag");
+    assert!((99..=101).contains(&header.composition_ms), "{}", header.composition_ms);
+}
+
+#[test]
+fn sound_that_finds_no_place_is_counted() {
+    let mut switcher = switcher();
+    card(&mut switcher, 0, 0..1);
+    let now = Mono::from_ms(10);
+    let mut sound = |dts| {
+        whole(&mut switcher, Source::Standby, now, start(Track::Audio, dts, false), b"aac");
+        let Counters { units, dropped_overlap, dropped_time, .. } = switcher.counters();
+        (units, dropped_overlap, dropped_time)
+    };
+    assert_eq!(sound(0), (2, 0, 0));
+    assert_eq!(
+        (sound(0), sound(0)),
+        ((2, 1, 0), (2, 2, 0)),
+        "it would lie on top of what has left"
+    );
+    let other = 10 * 90_000;
+    assert_eq!((sound(other), sound(-other)), ((2, 2, 1), (2, 2, 2)), "of another time");
+    // With the headers of their tags.
+    assert_eq!(switcher.counters().bytes, PerTrack { video: 5 + 4, audio: 2 + 3 });
 }

@@ -159,6 +159,8 @@ fn a_file_that_ends_gives_way_to_a_live_input_or_at_once_to_standby() {
     assert_eq!(world.on_air(), Source::File, "asking again changes nothing");
     world.run(1);
     assert_eq!(world.on_air(), Source::Standby, "no IDR in time, although the file goes on");
+    let cut = world.switcher.take_cut().expect("a cut");
+    assert_eq!((cut.from, cut.silent), (Source::File, None), "it was not silent");
     world.udp.as_mut().expect("there").gop = 30;
     world.run(1100);
     assert_eq!(world.on_air(), Source::Udp);

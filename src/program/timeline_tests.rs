@@ -359,3 +359,42 @@ fn a_second_more_than_has_passed_is_a_late_packet_and_a_tick_further_a_jump() {
     assert!(!timeline.jumps_to(Ticks(90_000 + 900), at_ms(10)));
     assert!(timeline.jumps_to(Ticks(90_000 + 901), at_ms(10)));
 }
+
+#[test]
+fn with_b_frames_on_both_sides_of_a_cut_what_follows_is_decoded_sooner_by_its_own_reordering() {
+    let mut timeline = Timeline::default();
+    timeline.cut(Ticks(0), Ticks(2 * FRAME), at_ms(0));
+    timeline.video(Ticks(0), Ticks(2 * FRAME), at_ms(0), true);
+    let last = timeline.video(Ticks(FRAME), Ticks(5 * FRAME), at_ms(33), false);
+    let shown = last + Ticks(4 * FRAME);
+    let (dts, pts) = (Ticks(900_000), Ticks(900_000 + 2 * FRAME));
+    timeline.cut(dts, pts, at_ms(66));
+    let next = timeline.video(dts, pts, at_ms(66), true);
+    let behind = next + Ticks(2 * FRAME) - shown;
+    assert!((behind - Ticks(FRAME)).0.abs() < 90, "{behind:?}");
+}
+
+/// A timer is never early: a file that follows another a little late is not to leave a frame out.
+#[test]
+fn a_cut_a_quarter_of_a_frame_late_follows_by_one_frame_and_a_later_one_by_two() {
+    for (late_us, frames) in [(0, 1), (8_000, 1), (9_000, 2), (41_000, 2)] {
+        let mut timeline = Timeline::default();
+        let last = play(&mut timeline, 0, 0, 30, true);
+        let now = Mono(1_000_000 + late_us);
+        timeline.cut(Ticks(0), Ticks(0), now);
+        let next = timeline.video(Ticks(0), Ticks(0), now, true);
+        assert_eq!(next, whole_ms(last + Ticks(frames * FRAME)), "{late_us} µs late");
+    }
+}
+
+#[test]
+fn a_programme_is_far_ahead_once_it_is_more_than_a_second_before_the_clock() {
+    let mut timeline = Timeline::default();
+    assert!(!timeline.is_far_ahead(at_ms(0)));
+    for n in 0..=60 {
+        timeline.video(Ticks(n * FRAME), Ticks(n * FRAME), at_ms(0), n == 0);
+    }
+    assert!(timeline.is_far_ahead(at_ms(999)));
+    assert!(!timeline.is_far_ahead(at_ms(1000)), "two seconds came at once, and one has passed");
+    assert!(!timeline.is_far_ahead(at_ms(1001)));
+}

@@ -33,7 +33,7 @@ fn how_far_sound_comes_behind_its_picture_is_measured() {
 fn a_lag_is_forgotten_when_it_is_not_seen_again() {
     let mut interleave = interleaved(0, 4000, 400);
     let mut forgotten = None;
-    for ms in (4000..40_000).step_by(40) {
+    for ms in (4000..40_000).step_by(37) {
         whole(&mut interleave, Track::Video, ms);
         whole(&mut interleave, Track::Audio, ms);
         if interleave.lag(Track::Audio) == Ticks(0) {
@@ -54,9 +54,29 @@ fn a_clock_that_steps_back_is_no_lag() {
 /// Until both tracks have come for as long as any may lag, what they do is not known.
 #[test]
 fn how_tracks_are_interleaved_is_known_after_a_while() {
-    assert!(!interleaved(0, 600, 0).is_known());
-    assert!(interleaved(0, 800, 0).is_known());
+    for from in [0, 10_000] {
+        assert!(!interleaved(from, from + 600, 0).is_known());
+        for more in (800..900).step_by(20) {
+            assert!(interleaved(from, from + more, 0).is_known(), "and stays known");
+        }
+    }
     let mut pictures = Interleave::default();
     (0..4000).step_by(40).for_each(|ms| whole(&mut pictures, Track::Video, ms));
     assert!(!pictures.is_known());
+}
+
+/// Units that repeat a time, as some encoders' do, are no jump.
+#[test]
+fn behind_a_jump_how_tracks_are_interleaved_is_learnt_again() {
+    for (jump_ms, known) in [(0, true), (3_000, true), (3_001, false), (3_600_000, false)] {
+        let mut interleave = interleaved(0, 440, 0);
+        whole(&mut interleave, Track::Video, 400 + jump_ms);
+        assert!(!interleave.is_known() || jump_ms == 3_000);
+        whole(&mut interleave, Track::Audio, 420 + jump_ms);
+        for ms in [440, 440, 700] {
+            whole(&mut interleave, Track::Video, ms + jump_ms);
+            whole(&mut interleave, Track::Audio, ms + jump_ms);
+        }
+        assert_eq!(interleave.is_known(), known, "{jump_ms} ms");
+    }
 }

@@ -26,6 +26,7 @@ fn announced_and_mute(sound: (u8, i64)) -> World {
     world.switcher.sink(Source::Udp, world.now).config(&aac(sound.0));
     world.run(4000);
     assert_eq!((world.on_air(), world.seen.ids), (Source::Udp, [2, 0]));
+    assert!(world.switcher.is_filling());
     world
 }
 
@@ -41,6 +42,20 @@ fn beside_slides_silence_goes_on_by_the_clock_and_never_past_it() {
         assert!((-frame.0..=latest.0 + 90).contains(&behind), "{behind} ticks behind the clock");
     }
     assert_eq!(world.switcher.counters().filled_audio, world.seen.silent);
+}
+
+/// Beside a picture that stands for two seconds, more silence comes four times a second: less often
+/// would leave players without, and more often wakes the program for nothing.
+#[test]
+fn beside_slides_more_silence_comes_four_times_a_second() {
+    let mut world = slides(FillAudio::Yes);
+    let (mut filled, mut moments) = (world.seen.silent, 0);
+    for _ in 0..6000 {
+        world.run(1);
+        moments += u64::from(world.seen.silent > filled);
+        filled = world.seen.silent;
+    }
+    assert!((22..=27).contains(&moments), "{moments} moments in six seconds");
 }
 
 #[test]
@@ -128,4 +143,18 @@ fn a_live_source_may_have_sound_that_it_has_not_announced_yet() {
     world.rtmp.as_mut().expect("there").set_audio(Some(HZ_48000));
     world.run(1000);
     assert_eq!(world.seen.ids, [2, 2]);
+    assert!(!world.switcher.is_filling());
+}
+
+/// A file without sound is known to have none from its first picture on.
+#[test]
+fn beside_a_file_without_sound_silence_stands_from_its_first_picture_on() {
+    let mut world = World::new(FillAudio::Yes);
+    world.run(1000);
+    world.choose(Some(Source::File));
+    world.next_file(Feed::new(3, 3600, None, world.now));
+    world.seen.without_audio = i64::MIN;
+    world.run(1000);
+    assert_eq!(world.seen.ids, [3, 0]);
+    assert!(world.seen.without_audio <= 0, "{}", world.seen.without_audio);
 }

@@ -94,7 +94,7 @@ fn a_connection_is_given_time_for_its_first_burst() {
     let mut rhythm = Rhythm::new(true);
     pulses(&mut rhythm, 0, 120, 40);
     assert_eq!(rhythm.patience(SILENCE), FIRST_PATIENCE);
-    pulses(&mut rhythm, 120, 3080, 40);
+    pulses(&mut rhythm, 120, 3040, 40);
     assert_eq!(rhythm.patience(SILENCE), SILENCE);
 }
 
@@ -106,4 +106,52 @@ fn a_jump_of_the_clock_is_no_burst() {
     assert_eq!(rhythm.patience(SILENCE), SILENCE);
     rhythm.video(Ticks(0), Mono::from_ms(80));
     assert_eq!(rhythm.patience(SILENCE), SILENCE);
+}
+
+#[test]
+fn pauses_of_two_lengths_are_waited_for_by_the_longer() {
+    let mut rhythm = Rhythm::new(true);
+    let mut at = 0;
+    for every in [1000, 200].repeat(10) {
+        pulses(&mut rhythm, at, at + 1, every);
+        at += every;
+    }
+    assert_eq!(ms(rhythm.patience(SILENCE)), 1500);
+}
+
+#[test]
+fn pauses_that_differ_by_a_fifth_are_of_one_kind() {
+    for (shorter, most) in [(1600, 3000), (1599, 2398)] {
+        let mut rhythm = Rhythm::new(true);
+        pulses(&mut rhythm, 0, 1, 2000);
+        pulses(&mut rhythm, 2000, 2001, shorter);
+        pulses(&mut rhythm, 2000 + shorter, 2001 + shorter, 40);
+        assert_eq!(ms(rhythm.patience(SILENCE)), most);
+    }
+}
+
+/// Datagrams say no goodbye.
+#[test]
+fn a_sender_of_datagrams_that_flows_again_is_waited_for_as_it_flows() {
+    for (connected, most) in [(false, 500), (true, 1500)] {
+        let mut rhythm = Rhythm::new(connected);
+        pulses(&mut rhythm, 0, 10_000, 1000);
+        pulses(&mut rhythm, 10_000, 11_000, 200);
+        assert_eq!(ms(rhythm.patience(SILENCE)), most);
+    }
+}
+
+/// Longer than a connection stalls: what makes up half of the time is its way, what makes up less
+/// is not.
+#[test]
+fn long_pauses_are_regular_where_they_make_up_half_of_the_time() {
+    for (flows, most) in [(400, 3000), (2040, 3000), (2080, 500)] {
+        let mut rhythm = Rhythm::new(true);
+        for n in 0..3 {
+            // The last picture comes 40 ms before the end.
+            let from = n * (flows + 1960);
+            pulses(&mut rhythm, from, from + flows, 40);
+        }
+        assert_eq!(ms(rhythm.patience(SILENCE)), most, "{flows} ms between them");
+    }
 }

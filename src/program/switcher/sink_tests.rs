@@ -181,3 +181,19 @@ fn parameter_sets_behind_a_long_sei_are_not_brought_twice() {
     assert_eq!(switcher.on_air(), Source::Udp);
     assert_eq!(stored(&switcher, from), [own]);
 }
+
+#[test]
+fn a_change_behind_a_change_of_which_no_picture_came_brings_its_parameter_sets() {
+    let mut switcher = on_standby();
+    let (now, from) = (Mono::from_ms(40), switcher.ring().head());
+    let mut sink = switcher.sink(Source::Standby, now);
+    sink.restart();
+    sink.config(&avc(2));
+    sink.begin(start(Track::Video, 0, true));
+    sink.write(Track::Video, b"broken IDR");
+    sink.abort(Track::Video);
+    sink.config(&avc(3));
+    whole(&mut switcher, Source::Standby, 40, start(Track::Video, 3600, true), SLICE);
+    let sets = [0, 0, 0, 2, 0x67, 3, 0, 0, 0, 2, 0x68, 3];
+    assert_eq!(stored(&switcher, from), [[&sets, SLICE].concat()]);
+}
