@@ -226,6 +226,7 @@ mod tests {
         assert_eq!(played(&mut walk(&['a', 'b', 'c'], IN_ORDER), 9), "abc");
         assert_eq!(played(&mut walk(&['a', 'b', 'c'], AGAIN), 8), "abcabcab");
         assert_eq!(played(&mut walk(&['a'], AGAIN), 3), "aaa");
+        assert_eq!(played(&mut walk(&['a'], SHUFFLED), 3), "aaa");
         assert!(Walk::<char>::new(&[], AGAIN, 1).is_none());
     }
 
@@ -282,7 +283,9 @@ mod tests {
         last.advance();
         last.edit(&['a', 'c'], AGAIN);
         assert_eq!(last.next(), Some(&'a'), "nothing is behind it: the next round");
+        assert_eq!((last.len(), last.is_empty()), (2, false));
         last.edit(&[], AGAIN);
+        assert_eq!((last.len(), last.is_empty()), (0, true));
         assert_eq!(last.next(), None);
         assert_eq!(last.advance(), None);
     }
@@ -297,6 +300,22 @@ mod tests {
         assert_eq!(round.first(), Some(&current));
         round.sort_unstable();
         assert_eq!(round, ['a', 'b', 'c', 'd', 'e', 'f']);
+    }
+
+    #[test]
+    fn behind_a_file_taken_off_a_shuffled_list_all_the_others_are_played() {
+        let all = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+        for gone in all {
+            let mut list = walk(&all, SHUFFLED);
+            while list.current() != Some(&gone) {
+                list.advance();
+            }
+            let left: Vec<char> = all.into_iter().filter(|file| *file != gone).collect();
+            list.edit(&left, SHUFFLED);
+            let mut round: Vec<char> = std::iter::from_fn(|| list.advance()).take(6).collect();
+            round.sort_unstable();
+            assert_eq!(round, left, "{gone} is gone");
+        }
     }
 
     #[test]

@@ -2,8 +2,10 @@ use std::io;
 use std::sync::Arc;
 
 use super::*;
+use crate::codec::access_unit::AacConfig;
 use crate::codec::collector::Random;
 use crate::codec::container::ContainerReader;
+use crate::codec::container::Timing;
 use crate::program::testing::configs;
 
 const FRAME: i64 = 3_600;
@@ -18,14 +20,16 @@ struct Piece {
     dts: i64,
     key: bool,
     bytes: usize,
+    /// It begins, and breaks off.
+    broken: bool,
 }
 
 fn picture(n: i64) -> Piece {
-    Piece { track: Track::Video, dts: n * FRAME, key: n % GOP == 0, bytes: 4_000 }
+    Piece { track: Track::Video, dts: n * FRAME, key: n % GOP == 0, bytes: 4_000, broken: false }
 }
 
 fn sound(n: i64) -> Piece {
-    Piece { track: Track::Audio, dts: n * SOUND, key: false, bytes: 200 }
+    Piece { track: Track::Audio, dts: n * SOUND, key: false, bytes: 200, broken: false }
 }
 
 /// So many frames and their sound, which stands so much behind its picture in the file.
@@ -60,11 +64,18 @@ struct Pieces {
     at: u64,
     /// Where sound cannot be read.
     breaks_at: usize,
+    /// An audio unit has begun, of which the rest comes with the next step.
+    open: Option<Piece>,
+    timing: Timing,
 }
 
 impl ContainerReader for Pieces {
     fn contents(&self) -> &Contents {
         &self.contents
+    }
+
+    fn timing(&self) -> Timing {
+        self.timing
     }
 
     fn step(
@@ -76,13 +87,37 @@ impl ContainerReader for Pieces {
             return Err(FileError::Broken { what: "it was made so", at: self.at });
         }
         let Some(piece) = self.pieces.get(self.next) else { return Ok(Progress::End) };
-        let mut bytes = vec![0; piece.bytes];
-        let read = file.read_at(self.at, &mut bytes)?;
-        (self.next, self.at) = (self.next + 1, self.at + read as u64);
+        let (track, time) = (piece.track, piece.dts.to_be_bytes());
+        let [head, rest] = [&time[..4], &time[4..]];
+        if self.open.take().is_some() {
+            sink.write(track, rest);
+            sink.commit(track);
+            self.next += 1;
+            return Ok(Progress::More);
+        }
+        // Sound changes in the middle of the file.
+        if self.next == 0 || self.next == self.pieces.len() / 2 {
+            self.configs(self.next > 0).iter().for_each(|config| sink.config(config));
+        }
+        let read = file.read_at(self.at, &mut vec![0; piece.bytes])?;
+        self.at += read as u64;
         let dts = Ticks(piece.dts);
-        sink.begin(UnitStart { track: piece.track, dts, pts: dts, key: piece.key });
-        sink.write(piece.track, &piece.dts.to_be_bytes());
-        sink.commit(piece.track);
+        sink.begin(UnitStart { track, dts, pts: dts, key: piece.key });
+        match track {
+            _ if piece.broken => sink.abort(track),
+            Track::Audio => {
+                sink.write(track, head);
+                self.open = Some(*piece);
+                return Ok(Progress::More);
+            }
+            Track::Video => {
+                sink.write(track, &[0; 4]);
+                sink.write(track, rest);
+                sink.patch(track, 0, [time[0], time[1], time[2], time[3]]);
+                sink.commit(track);
+            }
+        }
+        self.next += 1;
         Ok(Progress::More)
     }
 
@@ -99,17 +134,27 @@ impl ContainerReader for Pieces {
         let (index, piece) = found.ok_or(FileError::NoVideo)?;
         // As in a transport stream, the beginning is the file's.
         let index = if to > Ticks(0) { index } else { 0 };
-        self.next = index;
+        (self.next, self.open) = (index, None);
         self.at = self.pieces.iter().take(index).map(|piece| piece.bytes as u64).sum();
         file.read_at(self.at, &mut [])?;
         Ok(Ticks(piece.dts))
     }
 }
 
+impl Pieces {
+    fn configs(&self, later: bool) -> [TrackConfig; 2] {
+        let [avc, aac] = configs();
+        let TrackConfig::Aac(aac) = aac else { unreachable!() };
+        let sample_rate_hz = if later { 44_100 } else { aac.sample_rate_hz };
+        [avc, TrackConfig::Aac(AacConfig { sample_rate_hz, ..aac })]
+    }
+}
+
 fn place(pieces: &Arc<Vec<Piece>>, breaks_at: usize) -> Place {
     let [TrackConfig::Avc(avc), TrackConfig::Aac(aac)] = configs() else { unreachable!() };
     let contents = Contents { video: Some(avc), audio: Some(aac), ..Contents::default() };
-    let reader = Pieces { contents, pieces: Arc::clone(pieces), next: 0, at: 0, breaks_at };
+    let (pieces, open, timing) = (Arc::clone(pieces), None, Timing::Clock);
+    let reader = Pieces { contents, pieces, next: 0, at: 0, breaks_at, open, timing };
     Place::new(Box::new(Blank), Box::new(reader))
 }
 
@@ -122,27 +167,45 @@ fn reading(pieces: Vec<Piece>) -> Reading {
 #[derive(Default)]
 struct Handed {
     units: Vec<(Track, i64)>,
-    open: Option<Track>,
+    /// Configurations, and the number of units before each.
+    configs: Vec<(TrackConfig, usize)>,
+    open: Option<(Track, Vec<u8>)>,
+    broken: usize,
+}
+
+impl Handed {
+    fn payload(&mut self, of: Track) -> &mut Vec<u8> {
+        let (track, payload) = self.open.as_mut().expect("it has begun");
+        assert_eq!(*track, of);
+        payload
+    }
 }
 
 impl UnitSink for Handed {
-    fn config(&mut self, _: &TrackConfig) {}
+    fn config(&mut self, config: &TrackConfig) {
+        self.configs.push((config.clone(), self.units.len()));
+    }
     fn begin(&mut self, start: UnitStart) {
-        assert_eq!(self.open, None, "one after the other");
-        self.open = Some(start.track);
+        assert!(self.open.is_none(), "one after the other");
+        self.open = Some((start.track, Vec::new()));
         self.units.push((start.track, start.dts.0));
     }
     fn write(&mut self, track: Track, bytes: &[u8]) {
-        assert_eq!(self.open, Some(track));
-        let own = self.units.last().map(|(_, dts)| dts.to_be_bytes());
-        assert_eq!(own.as_ref().map(<[u8; 8]>::as_slice), Some(bytes), "its own payload");
+        self.payload(track).extend(bytes);
     }
-    fn patch(&mut self, _: Track, _: usize, _: [u8; 4]) {}
+    fn patch(&mut self, track: Track, offset: usize, bytes: [u8; 4]) {
+        self.payload(track)[offset..offset + 4].copy_from_slice(&bytes);
+    }
     fn commit(&mut self, track: Track) {
-        assert_eq!(self.open.take(), Some(track));
+        let own = self.units.last().map(|(_, dts)| dts.to_be_bytes());
+        let payload = self.payload(track);
+        assert_eq!(own.as_ref().map(<[u8; 8]>::as_slice), Some(&payload[..]), "its own payload");
+        self.open = None;
     }
-    fn abort(&mut self, _: Track) {
-        unreachable!("nothing breaks");
+    fn abort(&mut self, track: Track) {
+        self.payload(track);
+        (self.open, self.broken) = (None, self.broken + 1);
+        self.units.pop();
     }
 }
 
@@ -233,7 +296,7 @@ fn joined_recordings_are_read_one_after_the_other() {
         });
         let (first, last) = handed.units.split_at(join.expect("the second recording"));
         for (part, from) in [(first, 0), (last, shift)] {
-            let part = Handed { units: part.to_vec(), open: None };
+            let part = Handed { units: part.to_vec(), ..Handed::default() };
             assert_eq!(part.disorder(), 0, "{second} {behind_ms}");
             let sound = part.of(Track::Audio);
             assert_eq!(sound.len() as i64, 750 * FRAME / SOUND, "{second} {behind_ms}");
@@ -243,18 +306,37 @@ fn joined_recordings_are_read_one_after_the_other() {
     }
 }
 
+/// For ten seconds nobody knows which of the tracks goes on as before; from then on sound leaves
+/// beside its picture again, as far as its time fits.
 #[test]
 fn a_track_that_jumps_alone_costs_some_of_the_sound_and_no_picture() {
-    for (track, jump_ms) in
-        [(Track::Audio, -20_000), (Track::Video, -20_000), (Track::Audio, 5_000)]
-    {
-        let mut pieces = interleaved(1_500, 0);
-        let from = pieces.len() / 2;
+    for (track, jump_ms) in [
+        (Track::Audio, -20_000),
+        (Track::Audio, -1_500),
+        (Track::Video, -1_500),
+        (Track::Video, -20_000),
+        (Track::Audio, 5_000),
+    ] {
+        let mut pieces = interleaved(2_000, 0);
+        let from = pieces.len() / 4;
         let jump = jump_ms * 90;
         let jumping = pieces.iter_mut().skip(from).filter(|piece| piece.track == track);
         jumping.for_each(|piece| piece.dts += jump);
-        let handed = read(&mut reading(pieces));
-        assert_eq!(handed.of(Track::Video).len(), 1_500, "{track:?} {jump_ms}");
+        let mut handed = read(&mut reading(pieces));
+        assert_eq!(handed.of(Track::Video).len(), 2_000, "{track:?} {jump_ms}");
+        // The last twenty seconds.
+        let pictures = handed.units.iter().rev().filter(|(track, _)| *track == Track::Video);
+        let &(_, last) = pictures.clone().nth(500).expect("so many");
+        let from = handed.units.iter().rposition(|unit| *unit == (Track::Video, last));
+        handed.units.drain(..from.expect("it is there"));
+        assert_eq!(handed.disorder(), 0, "{track:?} {jump_ms}");
+        let sound = handed.of(Track::Audio).len() as i64;
+        // By as much as sound is ahead of its picture now, it goes on behind the last.
+        let ahead = if track == Track::Audio { jump } else { -jump };
+        let all = (500 * FRAME + ahead) / SOUND;
+        // A frame at each end, and the picture's length.
+        let due = all - 3..=all + 3;
+        assert!(due.contains(&sound), "{track:?} {jump_ms}: {sound} of {all}");
     }
 }
 
@@ -269,6 +351,10 @@ fn seeking_finds_the_sound_of_its_picture() {
         for to_ms in [30_500, 5_000, 0, 59_000] {
             let key = reading.seek(Ticks::from_ms(to_ms), &mut Handed::default()).expect("found");
             assert_eq!(key.to_ms(), to_ms / 1_000 * 1_000);
+            // What stands behind its picture is not looked for before it.
+            let sound_at = reading.sound.as_ref().map(Sound::at).expect("sound is sought");
+            let (picture_at, second) = (reading.picture.file.at, 25 * 4_000 + 47 * 200);
+            assert!(behind_ms < 0 || sound_at + second >= picture_at, "{behind_ms} {to_ms}");
             let handed = read(&mut reading);
             assert_eq!(handed.disorder(), 0);
             assert_eq!(handed.of(Track::Video).first(), Some(&key.0));
@@ -324,3 +410,7 @@ fn sound_that_cannot_be_read_ends_alone() {
     assert!((half - 2..=half + 2).contains(&(handed.of(Track::Audio).len() as i64)));
     assert!(reading.sound_error().is_some());
 }
+
+#[cfg(test)]
+#[path = "reading_apart_tests.rs"]
+mod apart_tests;

@@ -397,3 +397,7 @@ fn it_is_known_when_the_next_picture_comes() {
     assert_eq!(scene.reel.next_picture(), Some(Mono::from_ms(30_000)), "its end");
     assert_eq!(scene.reel.stalls_since(scene.now), None);
 }
+
+#[cfg(test)]
+#[path = "reel_ends_tests.rs"]
+mod ends_tests;

@@ -49,22 +49,24 @@ fn an_aborted_unit_leaves_nothing_but_the_hole_it_burnt() {
     assert_eq!(ring.get(0), Lookup::Gone, "its bytes lie under the open unit");
     ring.abort(Track::Video);
     assert_eq!(ring.get(0), Lookup::Gone, "and are not whole again");
-    store(&mut ring, Track::Video, 5, &[5; 40]);
-    assert_eq!(bytes_of(&ring, 1), [1; 240]);
-    assert_eq!(bytes_of(&ring, 4), [5; 40]);
+    assert_eq!(ring.next_of(Track::Video, 0), Next::Gone(0), "nobody is given them");
+    store(&mut ring, Track::Video, 5, &[5; 200]);
+    assert_eq!(bytes_of(&ring, 1), [1; 240], "what was aborted takes no room");
+    assert_eq!(bytes_of(&ring, 4), [5; 200]);
 }
 
 #[test]
 fn a_unit_too_large_is_counted_and_costs_the_others_nothing_more() {
     let mut ring = Ring::new(SMALL);
     store(&mut ring, Track::Video, 0, &[1; 100]);
+    let oversized = ring.oversized();
     ring.begin(begin(Track::Video, 1));
     for _ in 0..50 {
         ring.write(Track::Video, &[2; 100]);
     }
     ring.patch(Track::Video, 0, [7; 4]);
     assert_eq!(ring.commit(Track::Video), None);
-    assert_eq!(ring.oversized(), 1);
+    assert_eq!((oversized, ring.oversized()), (0, 1));
     assert_eq!(ring.head(), 1);
     assert_eq!(bytes_of(&ring, 0), [1; 100]);
 }
@@ -109,6 +111,8 @@ fn a_cleared_ring_begins_anew() {
     store(&mut ring, Track::Video, 15, b"anew");
     assert_eq!(ring.newest_key(), Some(10));
     assert_eq!(bytes_of(&ring, 10), b"anew");
+    let Lookup::Unit(unit) = ring.get(10) else { panic!("stored") };
+    assert_eq!(unit.start, 0, "where the first bytes were");
 }
 
 /// Against a model that forgets nothing: whatever the ring still gives out is what was stored.
@@ -153,6 +157,8 @@ fn what_is_held_is_always_what_was_stored() {
             }
         }
         assert_eq!(ring.head(), model.len() as u64);
+        let tail = ring.tail();
+        assert!(tail == 0 || ring.get(tail - 1) == Lookup::Gone);
         for (seq, (track, bytes)) in model.iter().enumerate().rev().take(20) {
             match ring.get(seq as u64) {
                 Lookup::Unit(unit) => {
@@ -164,5 +170,6 @@ fn what_is_held_is_always_what_was_stored() {
             }
         }
     }
-    assert!(seen_gone && model.len() > 1000);
+    assert!(seen_gone && model.len() > 1000 && ring.tail() > 1000);
+    assert_eq!(ring.capacity_bytes(), 1200);
 }

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use super::model::{Feed, World, HZ_48000};
-use super::switcher::{FillAudio, Source};
+use super::source::Source;
+use super::switcher::FillAudio;
 use crate::base::time::{Mono, Ticks};
 use crate::codec::access_unit::{Track, UnitSink, UnitStart};
 

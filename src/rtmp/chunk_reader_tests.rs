@@ -133,6 +133,30 @@ fn chunk_stream_ids_take_one_two_or_three_bytes() {
     assert_eq!(ids, [63, 64, 319, 320, 65_599]);
 }
 
+/// Whatever the length of its id, a chunk stream leaves out in its headers what it has said.
+#[test]
+fn chunk_streams_go_on_alike_with_ids_of_every_length() {
+    for id in [&[63][..], &[0, 7], &[1, 7, 7]] {
+        let header =
+            |format: u8, fields: &[u8]| [&[format << 6 | id[0]], &id[1..], fields].concat();
+        let wire = [
+            header(0, &type0(3, 100, 130, 9, 1)[1..]),
+            vec![1; 128],
+            header(3, &[]),
+            vec![1; 2],
+            header(1, &[0, 0, 20, 0, 0, 1, 9]),
+            vec![2],
+            header(2, &[0, 0, 5]),
+            vec![3],
+            header(3, &[]),
+            vec![4],
+        ];
+        let messages = read(&mut ChunkReader::new(), &wire.concat(), 3);
+        let times: Vec<u32> = messages.iter().map(|(head, _)| head.timestamp_ms).collect();
+        assert_eq!(times, [100, 120, 125, 130], "{id:?}");
+    }
+}
+
 #[test]
 fn librtmp_begins_its_control_stream_with_format_1() {
     let wire = [0x42, 0, 0, 0, 0, 0, 6, 4, 0, 7, 0, 0, 0, 9];
