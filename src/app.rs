@@ -126,7 +126,6 @@ pub fn run(
         gauges,
         settings: settings.clone(),
         appliance: appliance.to_owned(),
-        state: data.join("state"),
     };
     let control = control::start(options).map_err(|cause| StartError {
         what: "the control page cannot start".to_owned(),
@@ -147,8 +146,8 @@ pub fn run(
 /// Sees to it that every connection there may be can have a descriptor.
 fn allow_descriptors(config: &Config) {
     let served = config.rtmp.viewers_max + config.rtmp.destinations_max;
-    // Both sides of the control plane's gate, and what the program has open besides.
-    let others = RTMP_PENDING_MAX + RTMP_LOBBY_MAX + 3 * HTTP_CONNECTIONS_MAX + DESCRIPTORS_BESIDES;
+    // A connection of the control plane may have a file or a service's socket open.
+    let others = RTMP_PENDING_MAX + RTMP_LOBBY_MAX + 2 * HTTP_CONNECTIONS_MAX + DESCRIPTORS_BESIDES;
     let wanted = served + others;
     if let Err(error) = raise_descriptors(wanted) {
         warn!("the limit of open files cannot be raised: {error}");

@@ -442,11 +442,9 @@ pub const HTTP_ANSWER_MS_MAX: u64 = 5_000;
 pub const HTTP_ANSWER_BYTES_MAX: usize = 3 << 20;
 /// All answers under way together.
 pub const HTTP_ANSWERS_BYTES_MAX: usize = 6 << 20;
-/// Connections from the gate to the HTTP server behind it.
-pub const HTTP_LANES: usize = 3;
 /// Threads that answer requests.
 pub const HTTP_WORKERS: usize = 3;
-/// Commands carried out at once: fewer than lanes and workers, so that the state is always told.
+/// Commands carried out at once: fewer than workers, so that the state is always told.
 pub const HTTP_COMMANDS_MAX: usize = 2;
 /// Kernel buffer of an HTTP connection, each direction.
 pub const HTTP_SOCKET_BUFFER_BYTES: usize = 64 << 10;
@@ -715,9 +713,8 @@ pub const DESCRIPTORS_BESIDES: usize = 64;
 // ── Threads ─────────────────────────────────────────────────────────────────────────────────
 /// Threads of the pool for name look-ups and for state written to the disk.
 pub const BLOCKING_THREADS_MAX: usize = 4;
-/// Threads of the control plane: its gate, its workers, and tiny_http's, which are one that accepts,
-/// four that wait for work, and one more for each lane that connects before those wait.
-pub const HTTP_THREADS_MAX: usize = 1 + HTTP_WORKERS + 1 + 4 + HTTP_LANES;
+/// Threads of the control plane: its gate, and its workers.
+pub const HTTP_THREADS_MAX: usize = 1 + HTTP_WORKERS;
 /// Threads of the process: data plane, log, library, uploads, the machine's gauges and its disk's,
 /// the control plane's sockets (async-io), and those counted above; one for each file that is open
 /// for playing.
@@ -771,7 +768,7 @@ pub const RTMP_LOBBY_BYTES: usize = 256;
 /// its record and in the states that are told.
 pub const DESTINATION_BYTES: usize = VIEWER_BYTES + (8 << 10);
 const _: () = assert!(3 * 8 * BPS_HISTORY_SAMPLES_MAX < 4 << 10);
-/// An HTTP connection in user space, its head and body not counted: both sides of the gate.
+/// An HTTP connection in user space, its head and body not counted.
 pub const HTTP_CONNECTION_BYTES: usize = 16 << 10;
 
 /// DNS servers that routers may advertise, and those of them that are asked (resolv.conf(5), MAXNS).

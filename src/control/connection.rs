@@ -1,18 +1,20 @@
 //! One client's connection: a request, its answer, perhaps another. Purpose: nothing of a client
-//! reaches the server behind the gate before it is whole and in order, and nothing waits for a
+//! reaches the workers before it is whole and in order, and nothing waits for a
 //! client without a deadline. Non-goals: admission. Bounds: [`HTTP_HEAD_BYTES_MAX`] and
 //! [`HTTP_BODY_BYTES_MAX`](crate::base::limits::HTTP_BODY_BYTES_MAX) are held of a request, one
 //! request at a time.
 
 use std::io;
-use std::net::{IpAddr, TcpStream};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::time::Duration;
 
-use async_io::{Async, Timer};
+use async_io::Timer;
+use async_net::TcpStream;
 use smol::channel::{bounded, Sender};
 use smol::future::{or, Future};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
+use tiny_http::Method;
 
 use crate::base::limits::{
     HTTP_ANSWER_MS_MAX, HTTP_HEAD_BYTES_MAX, HTTP_HEAD_MS_MAX, HTTP_IDLE_MS_MAX,
@@ -21,13 +23,13 @@ use crate::base::limits::{
 };
 use crate::control::door::{Allowed, Door, End};
 use crate::control::head::{self, Body, Head, Refusal};
-use crate::control::lane::{Job, Reply};
-use crate::control::routes::{self, Answer, Port};
+use crate::control::http::job::{Job, Reply, Request};
+use crate::control::http::print;
+use crate::control::routes::{self, Port};
 use crate::control::stream::{self, Carrier, Sources, Stream};
 use crate::control::tls::{Speech, Tls};
 use crate::control::turns::Turns;
 use crate::control::wire::Wire;
-use crate::control::worker::LENGTH_FIELD;
 use crate::net::proxy::header::{self, Beginning};
 use crate::net::proxy::Proxies;
 
@@ -43,7 +45,7 @@ pub trait Seat {
 
 /// What answers, behind the gate.
 pub struct Behind {
-    /// Requests, to the lanes.
+    /// Requests, to the workers.
     pub jobs: Sender<Job>,
     /// Long streams.
     pub sources: Sources,
@@ -58,7 +60,7 @@ pub struct Behind {
 }
 
 /// Serves a client until the connection ends.
-pub async fn serve(stream: Async<TcpStream>, mut door: Door, behind: Rc<Behind>, seat: impl Seat) {
+pub async fn serve(stream: TcpStream, mut door: Door, behind: Rc<Behind>, seat: impl Seat) {
     seat.waits();
     let mut early = Vec::new();
     if door.is_proxy() {
@@ -107,7 +109,7 @@ pub async fn serve(stream: Async<TcpStream>, mut door: Door, behind: Rc<Behind>,
 
 /// Finds out whom a proxy's connection is for, and whether that one has room for it.
 async fn introduce(
-    stream: &Async<TcpStream>,
+    stream: &TcpStream,
     door: &mut Door,
     early: &mut Vec<u8>,
     seat: &impl Seat,
@@ -154,15 +156,13 @@ async fn send_to_https(wire: Wire, early: Vec<u8>, door: Door, behind: &Behind) 
 
 /// The answer to a plain request where HTTPS is spoken (RFC 9110, 15.4.9).
 fn https_bytes(head: &Head) -> Vec<u8> {
-    let host = head.passed_on.split("\r\n").find_map(|field| field.strip_prefix("host: "));
-    let looks = matches!(head.method.as_str(), "GET" | "HEAD");
-    match host.filter(|host| looks && !host.is_empty() && !host.contains([' ', '/', '@', '\\'])) {
-        Some(host) => answer_bytes(&routes::redirect(format!("https://{host}{}", head.target))),
-        None => {
-            let words = "This port speaks HTTPS; send the request to https:// instead.";
-            answer_bytes(&routes::error(400, "INVALID_REQUEST", words))
-        }
+    let host = head.fields.host();
+    let looks = matches!(head.method, Method::Get | Method::Head);
+    if looks && !host.is_empty() && !host.contains([' ', '/', '@', '\\']) {
+        return print::last(&routes::redirect(format!("https://{host}{}", head.target)));
     }
+    let words = "This port speaks HTTPS; send the request to https:// instead.";
+    print::last(&routes::error(400, "INVALID_REQUEST", words))
 }
 
 struct Client {
@@ -195,6 +195,7 @@ impl Client {
         if !behind.allowed.has(&door) {
             return Err(Refusal::Network.into());
         }
+        let is_held = matches!(head.body, Body::Whole(_));
         let body = match head.body {
             Body::Whole(length) => self.read_body(length, head.expects_continue).await?,
             Body::Piece(_) => {
@@ -204,17 +205,19 @@ impl Client {
         };
         seat.works();
         // Who sends more than it asked for has its answer and no other.
-        let whole = matches!(head.body, Body::Whole(_)) && self.input.is_empty();
-        let keep_alive = head.keep_alive && whole;
-        let reply = ask(&head, &body, door, &behind.jobs).await?;
-        if let Some(stream) = reply.stream {
-            self.carry(stream, head.expects_continue, door, &behind.sources).await?;
-            return Ok(false);
+        let keep_alive = head.keep_alive && is_held && self.input.is_empty();
+        let expects_continue = head.expects_continue;
+        match ask(Request { head, client: door, body }, &behind.jobs).await? {
+            Reply::Whole(printed) => {
+                self.send(&printed.parts(keep_alive)).await?;
+                Ok(keep_alive)
+            }
+            Reply::Stream(stream) => {
+                self.carry(stream, expects_continue, door, &behind.sources).await?;
+                Ok(false)
+            }
+            Reply::Refused(refusal) => Err(refusal.into()),
         }
-        let last = if keep_alive { "keep-alive" } else { "close" };
-        let last = format!("Connection: {last}\r\n\r\n");
-        self.send(&[&reply.head, last.as_bytes(), &reply.body]).await?;
-        Ok(keep_alive)
     }
 
     /// Serves a long stream, the last thing on this connection.
@@ -228,7 +231,7 @@ impl Client {
         let mut carrier =
             Carrier::new(&mut self.wire, &mut self.input, expects_continue, door.peer);
         match stream::serve(stream, &mut carrier, sources).await? {
-            Some(answer) => self.send(&[&answer_bytes(&answer)]).await,
+            Some(answer) => self.send(&[&print::last(&answer)]).await,
             None => Ok(()),
         }
     }
@@ -344,67 +347,19 @@ fn is_proxy_header(input: &[u8]) -> bool {
     !matches!(header::parse(input), Ok(Beginning::Absent | Beginning::Incomplete))
 }
 
-/// Hands a request to the lanes and waits for its answer.
-async fn ask(head: &Head, body: &[u8], door: Door, jobs: &Sender<Job>) -> Result<Reply, Refusal> {
-    let mut request = Vec::with_capacity(256 + head.passed_on.len() + body.len());
-    for part in [&head.method, " ", &head.target, " HTTP/1.1\r\n", &head.passed_on] {
-        request.extend_from_slice(part.as_bytes());
-    }
-    let mut own = format!("{}Content-Length: {}\r\n", door.fields(), body.len());
-    if let Body::Piece(bytes) = head.body {
-        own += &format!("{LENGTH_FIELD}: {bytes}\r\n");
-    }
-    own += "\r\n";
-    request.extend_from_slice(own.as_bytes());
-    request.extend_from_slice(body);
+/// Hands a request to the workers and waits for its answer.
+async fn ask(request: Request, jobs: &Sender<Job>) -> Result<Reply, Refusal> {
     let (reply, answered) = bounded(1);
-    let job = Job { request, bodiless: head.method == "HEAD", reply };
-    jobs.try_send(job).map_err(|_| Refusal::Unavailable)?;
+    jobs.try_send(Job { request, reply }).map_err(|_| Refusal::Unavailable)?;
     match within(HTTP_ANSWER_MS_MAX, answered.recv()).await {
-        Some(Ok(Ok(reply))) => Ok(reply),
+        Some(Ok(reply)) => Ok(reply),
         _ => Err(Refusal::Unavailable),
     }
 }
 
 /// What the gate itself answers.
 fn refusal_bytes(refusal: Refusal) -> Vec<u8> {
-    answer_bytes(&routes::error(refusal.status(), refusal.code(), &refusal.to_string()))
-}
-
-/// An answer that is the last of its connection.
-fn answer_bytes(answer: &Answer) -> Vec<u8> {
-    let mut bytes = format!("HTTP/1.1 {} {}\r\n", answer.status, reason(answer.status));
-    for (name, value) in answer.all_fields() {
-        bytes.extend([name, ": ", value, "\r\n"]);
-    }
-    bytes += &format!("Content-Length: {}\r\nConnection: close\r\n\r\n", answer.body.len());
-    let mut bytes = bytes.into_bytes();
-    bytes.extend_from_slice(&answer.body);
-    bytes
-}
-
-/// The reason phrases of what the gate's side answers (RFC 9110, 15; RFC 6585, 5); others go
-/// without one.
-fn reason(status: u16) -> &'static str {
-    match status {
-        200 => "OK",
-        308 => "Permanent Redirect",
-        400 => "Bad Request",
-        408 => "Request Timeout",
-        411 => "Length Required",
-        413 => "Content Too Large",
-        422 => "Unprocessable Content",
-        417 => "Expectation Failed",
-        404 => "Not Found",
-        409 => "Conflict",
-        429 => "Too Many Requests",
-        431 => "Request Header Fields Too Large",
-        500 => "Internal Server Error",
-        503 => "Service Unavailable",
-        505 => "HTTP Version Not Supported",
-        507 => "Insufficient Storage",
-        _ => "",
-    }
+    print::last(&routes::error(refusal.status(), refusal.code(), &refusal.to_string()))
 }
 
 /// What `work` gives within `ms`; nothing if it takes longer.

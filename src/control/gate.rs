@@ -1,6 +1,5 @@
 //! The gate: owns the two TCP ports and decides who gets in. Purpose: strangers meet this code
-//! and never tiny_http, which faces a network badly (a thread per connection without a limit, no
-//! timeouts, any accept error ends it). Non-goals: what a request means. Bounds:
+//! alone: one thread, whatever number of connections, each with deadlines. Non-goals: what a request means. Bounds:
 //! [`HTTP_CONNECTIONS_MAX`] connections on both ports together, [`HTTP_ADDRESS_CONNECTIONS_MAX`]
 //! of one address, [`HTTP_REFUSALS_MAX`] more that are being told that there is no room.
 //!
@@ -10,25 +9,23 @@
 //! nobody keeps others out by sitting still, from however many addresses.
 
 use std::cell::{Cell, RefCell};
-use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream};
+use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
-use std::path::Path;
 use std::rc::Rc;
 use std::time::Duration;
 
-use async_io::{Async, Timer};
-use smol::channel::{bounded, Receiver, Sender};
+use async_io::Timer;
+use async_net::{TcpListener, TcpStream};
+use smol::channel::{Receiver, Sender};
 use smol::future::{or, yield_now, zip, Future, FutureExt};
 use smol::{LocalExecutor, Task};
 
 use crate::base::events::Condition;
-use crate::base::limits::{
-    HTTP_ADDRESS_CONNECTIONS_MAX, HTTP_CONNECTIONS_MAX, HTTP_LANES, HTTP_REFUSALS_MAX,
-};
+use crate::base::limits::{HTTP_ADDRESS_CONNECTIONS_MAX, HTTP_CONNECTIONS_MAX, HTTP_REFUSALS_MAX};
 use crate::control::connection::{self, Behind, Seat};
 use crate::control::door::{Allowed, Door};
 use crate::control::head::Refusal;
-use crate::control::lane::{self, Job, Purse};
+use crate::control::http::job::Job;
 use crate::control::routes::Port;
 use crate::control::stream::Sources;
 use crate::control::tls::Tls;
@@ -40,22 +37,16 @@ use crate::system::clock;
 /// Pause after a failed accept: no descriptor is left, or the like. It passes.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// Runs the gate until `stop` is closed. `socket` is where the HTTP server listens.
+/// Runs the gate until `stop` is closed. `jobs` leads to the workers.
 pub fn run(
-    http: Async<TcpListener>,
-    stat: Async<TcpListener>,
-    socket: &Path,
+    http: TcpListener,
+    stat: TcpListener,
+    jobs: Sender<Job>,
     sources: Sources,
     (tls, proxies, allowed): (Option<Tls>, Proxies, Allowed),
     stop: Receiver<()>,
 ) {
     let executor = LocalExecutor::new();
-    // Every connection has at most one job under way.
-    let (jobs, to_do) = bounded(HTTP_CONNECTIONS_MAX);
-    let purse = Purse::default();
-    for _ in 0..HTTP_LANES {
-        executor.spawn(lane::run(socket.to_owned(), to_do.clone(), purse.clone())).detach();
-    }
     let house = Rc::new(House::new(jobs, sources, tls, (proxies, allowed)));
     let behind = Rc::clone(&house.behind);
     let follow = async move {
@@ -80,7 +71,7 @@ pub fn run(
 }
 
 async fn accept(
-    listener: Async<TcpListener>,
+    listener: TcpListener,
     port: Port,
     executor: &LocalExecutor<'static>,
     house: &Rc<House>,
@@ -110,17 +101,17 @@ async fn accept(
 }
 
 fn admit(
-    stream: Async<TcpStream>,
+    stream: TcpStream,
     from: SocketAddr,
     port: Port,
     executor: &LocalExecutor<'static>,
     house: &Rc<House>,
 ) {
     // Answers leave whole; waiting for more to send would only delay their last packet.
-    let _ = stream.get_ref().set_nodelay(true);
+    let _ = stream.set_nodelay(true);
     let mut door = Door::new(port, from.ip(), &house.behind.proxies);
     // Unknown, no address is this machine's own.
-    door.local = stream.get_ref().local_addr().ok().map(|local| canonical(local).ip());
+    door.local = stream.local_addr().ok().map(|local| canonical(local).ip());
     if !door.is_proxy() && !house.behind.allowed.has(&door) {
         // Closed without a word: nothing of such a client is read.
         let why = format!("its network is not in [{}] allow", port.name());
@@ -340,11 +331,14 @@ mod tests {
     use super::*;
     use crate::control::events::Newsroom;
     use crate::control::firmware::Appliance;
+    use crate::control::http::job;
     use crate::library::clerk::Clerk;
     use crate::library::Library;
     use crate::operator::snapshot::Board;
     use crate::system::logs::LogBook;
-    use std::os::unix::net::UnixListener;
+    use smol::channel::bounded;
+    use std::net;
+    use std::path::Path;
     use std::thread::JoinHandle;
 
     fn address(text: &str) -> IpAddr {
@@ -430,32 +424,27 @@ mod tests {
         Sources { meter, auth, news, previews, clerk, appliance }
     }
 
-    /// A gate before a server that takes connections and never answers.
-    fn gate_before_silence() -> (SocketAddr, UnixListener, Sender<()>, JoinHandle<()>) {
-        let (dir, listener) =
-            crate::control::socket_dir::SocketDir::create(&std::env::temp_dir()).unwrap();
-        let any = || Async::<TcpListener>::bind(([127, 0, 0, 1], 0)).unwrap();
+    /// A gate before workers that take nothing.
+    fn gate_before_silence() -> (SocketAddr, Receiver<Job>, Sender<()>, JoinHandle<()>) {
+        let any = || net::TcpListener::bind((net::Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let listener = |any: net::TcpListener| TcpListener::try_from(any).unwrap();
         let (http, stat) = (any(), any());
-        let at = http.get_ref().local_addr().unwrap();
+        let at = http.local_addr().unwrap();
+        let (jobs, to_do) = job::channel();
         let (open, stop) = bounded(1);
         let gate = std::thread::spawn(move || {
-            run(
-                http,
-                stat,
-                &dir.socket(),
-                sources(),
-                (None, Proxies::default(), Allowed::default()),
-                stop,
-            );
+            let who = (None, Proxies::default(), Allowed::default());
+            run(listener(http), listener(stat), jobs, sources(), who, stop);
         });
-        (at, listener, open, gate)
+        (at, to_do, open, gate)
     }
 
     #[test]
-    fn a_server_that_hangs_is_given_no_more_and_its_clients_are_told() {
+    fn workers_that_hang_are_given_a_bounded_number_of_jobs_and_clients_are_told() {
         use std::io::{Read, Write};
-        let (at, server, open, gate) = gate_before_silence();
-        let mut clients: Vec<_> = (0..6).map(|_| TcpStream::connect(at).unwrap()).collect();
+        let (at, to_do, open, gate) = gate_before_silence();
+        assert_eq!(to_do.capacity(), Some(HTTP_CONNECTIONS_MAX));
+        let mut clients: Vec<_> = (0..6).map(|_| net::TcpStream::connect(at).unwrap()).collect();
         for client in &mut clients {
             client.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
         }
@@ -465,10 +454,11 @@ mod tests {
             client.read_to_string(&mut answer).unwrap();
             assert!(answer.starts_with("HTTP/1.1 503 Service Unavailable\r\n"), "{answer}");
         }
-        server.set_nonblocking(true).unwrap();
-        let lanes = std::iter::from_fn(|| server.accept().ok()).count();
-        assert_eq!(lanes, HTTP_LANES);
+        // A worker that works again passes over them: nobody waits for their answers.
+        let left = std::iter::from_fn(|| to_do.try_recv().ok());
+        assert_eq!(left.filter(|job| job.reply.is_closed()).count(), 6);
         drop(open);
         gate.join().unwrap();
+        assert!(to_do.is_closed(), "the workers end with the gate");
     }
 }

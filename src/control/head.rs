@@ -5,33 +5,18 @@
 //! keeps, and [`HTTP_FIELDS_MAX`] fields.
 
 use std::fmt;
+use std::str::FromStr;
+
+use tiny_http::Method;
 
 use crate::base::limits::{HTTP_BODY_BYTES_MAX, HTTP_FIELDS_MAX};
+use crate::base::redact::MASK;
 use crate::control::forwarded::Forwarding;
 use crate::control::proxy_fields::speaks_for_another;
 use crate::net::proxy::header::HeaderError;
 
-/// The longest method the gate passes on: CONNECT and OPTIONS have 7 letters.
+/// The longest method taken: CONNECT and OPTIONS have 7 letters.
 const METHOD_BYTES_MAX: usize = 16;
-
-/// Fields that are passed on. All others stay at the gate: hop-by-hop ones (RFC 9110, 7.6.1) are
-/// its own business, and nobody can forge the names it adds itself.
-const PASSED_ON: [&str; 14] = [
-    "host",
-    "accept",
-    "accept-encoding",
-    "content-type",
-    "if-match",
-    "if-none-match",
-    "last-event-id",
-    "origin",
-    "upload-offset",
-    "sec-fetch-site",
-    "sec-fetch-mode",
-    "user-agent",
-    "cookie",
-    "authorization",
-];
 
 /// Where pieces of files are sent to.
 const UPLOADS: &str = "/api/uploads/";
@@ -134,11 +119,11 @@ impl fmt::Display for Refusal {
     }
 }
 
-/// What the gate needs to know of a request.
+/// A request's line and fields.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Head {
-    /// The method, in capitals.
-    pub method: String,
+    /// The method; its name is in capitals.
+    pub method: Method,
     /// Path and query; printable ASCII that begins with `/`.
     pub target: String,
     /// The connection may be used again.
@@ -147,16 +132,109 @@ pub struct Head {
     pub expects_continue: bool,
     /// The body.
     pub body: Body,
-    /// The fields passed on, each `name: value` and CRLF.
-    pub passed_on: String,
+    /// The fields that somebody looks at.
+    pub fields: Fields,
     /// Whom it was forwarded for, if a proxy that is believed says so.
     pub forwarding: Forwarding,
+}
+
+/// The fields that somebody behind the gate looks at, as sent; the first of a name counts, and one
+/// that is not printable ASCII counts as absent. All others stay at the gate: hop-by-hop ones (RFC
+/// 9110, 7.6.1) are its own business.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Fields {
+    host: Option<String>,
+    accept_encoding: Option<String>,
+    content_type: Option<String>,
+    if_match: Option<String>,
+    if_none_match: Option<String>,
+    last_event_id: Option<String>,
+    origin: Option<String>,
+    upload_offset: Option<String>,
+    sec_fetch_site: Option<String>,
+    sec_fetch_mode: Option<String>,
+    user_agent: Option<String>,
+    cookie: Option<String>,
+    authorization: Option<String>,
+}
+
+/// Makes what reads each field: its text, empty when absent.
+macro_rules! texts {
+    ($($(#[$doc:meta])* $name:ident),*) => {
+        impl Fields {
+            $($(#[$doc])*
+            pub fn $name(&self) -> &str {
+                self.$name.as_deref().unwrap_or_default()
+            })*
+        }
+    };
+}
+
+texts! {
+    /// Host.
+    host,
+    /// Accept-Encoding.
+    accept_encoding,
+    /// Content-Type.
+    content_type,
+    /// If-Match.
+    if_match,
+    /// If-None-Match.
+    if_none_match,
+    /// Last-Event-ID.
+    last_event_id,
+    /// Origin.
+    origin,
+    /// Upload-Offset.
+    upload_offset,
+    /// Sec-Fetch-Site.
+    sec_fetch_site,
+    /// Sec-Fetch-Mode.
+    sec_fetch_mode,
+    /// User-Agent.
+    user_agent,
+    /// Cookie.
+    cookie,
+    /// Authorization.
+    authorization
+}
+
+impl Fields {
+    /// Keeps a field, its name in small letters, if somebody looks at it.
+    fn keep(&mut self, name: &str, value: &[u8]) {
+        let field = match name {
+            "host" => &mut self.host,
+            "accept-encoding" => &mut self.accept_encoding,
+            "content-type" => &mut self.content_type,
+            "if-match" => &mut self.if_match,
+            "if-none-match" => &mut self.if_none_match,
+            "last-event-id" => &mut self.last_event_id,
+            "origin" => &mut self.origin,
+            "upload-offset" => &mut self.upload_offset,
+            "sec-fetch-site" => &mut self.sec_fetch_site,
+            "sec-fetch-mode" => &mut self.sec_fetch_mode,
+            "user-agent" => &mut self.user_agent,
+            "cookie" => &mut self.cookie,
+            "authorization" => &mut self.authorization,
+            _ => return,
+        };
+        if field.is_none() && value.iter().all(is_printable) {
+            *field = Some(String::from_utf8_lossy(value).into_owned());
+        }
+    }
+}
+
+impl fmt::Debug for Fields {
+    /// Secrets are among them.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(MASK)
+    }
 }
 
 /// A request's body.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Body {
-    /// So many bytes, read before the request is passed on.
+    /// So many bytes, read before the request is handed on.
     Whole(usize),
     /// A piece of a file or a package, of so many bytes: read when the answer to the head is a stream.
     Piece(u64),
@@ -185,33 +263,33 @@ pub fn parse(head: &[u8]) -> Result<Head, Refusal> {
     let mut lines = text.split_inclusive(|byte| *byte == b'\n').map(|l| l.strip_suffix(b"\r\n"));
     let first = lines.next().flatten().ok_or(Refusal::BadRequestLine)?;
     let (method, target, minor) = request_line(first)?;
-    let mut fields = Fields::default();
+    let mut all = AllFields::default();
     for line in lines {
-        fields.take(line.ok_or(Refusal::BadField)?)?;
+        all.take(line.ok_or(Refusal::BadField)?)?;
     }
-    let body = fields.judge(minor, may_be_large(&method, &target))?;
+    let body = all.judge(minor, may_be_large(&method, &target))?;
     Ok(Head {
         method,
         target,
-        keep_alive: minor == 1 && !fields.close,
-        expects_continue: minor == 1 && fields.expects_continue,
+        keep_alive: minor == 1 && !all.close,
+        expects_continue: minor == 1 && all.expects_continue,
         body,
-        passed_on: fields.passed_on,
-        forwarding: fields.forwarding,
+        fields: all.kept,
+        forwarding: all.forwarding,
     })
 }
 
 /// Whether this may bring a body that is too large to be held.
-fn may_be_large(method: &str, target: &str) -> bool {
+fn may_be_large(method: &Method, target: &str) -> bool {
     match method {
-        "PATCH" => target.starts_with(UPLOADS),
-        "POST" => target.split(['?', '#']).next() == Some(FIRMWARE),
+        Method::Patch => target.starts_with(UPLOADS),
+        Method::Post => target.split(['?', '#']).next() == Some(FIRMWARE),
         _ => false,
     }
 }
 
 /// Method, target and the minor version.
-fn request_line(line: &[u8]) -> Result<(String, String, u8), Refusal> {
+fn request_line(line: &[u8]) -> Result<(Method, String, u8), Refusal> {
     let line = std::str::from_utf8(line).map_err(|_| Refusal::BadRequestLine)?;
     let mut words = line.split(' ');
     let (Some(method), Some(target), Some(version), None) =
@@ -228,15 +306,13 @@ fn request_line(line: &[u8]) -> Result<(String, String, u8), Refusal> {
     let method_fits = (1..=METHOD_BYTES_MAX).contains(&method.len())
         && method.bytes().all(|byte| byte.is_ascii_uppercase());
     let target_fits = target.starts_with('/') && target.bytes().all(|byte| byte.is_ascii_graphic());
-    if method_fits && target_fits {
-        Ok((method.to_owned(), target.to_owned(), minor))
-    } else {
-        Err(Refusal::BadRequestLine)
-    }
+    let method = Method::from_str(method).ok().filter(|_| method_fits && target_fits);
+    Ok((method.ok_or(Refusal::BadRequestLine)?, target.to_owned(), minor))
 }
 
+/// What is gathered from one field after the other.
 #[derive(Default)]
-struct Fields {
+struct AllFields {
     count: usize,
     hosts: usize,
     length: Option<u64>,
@@ -247,10 +323,10 @@ struct Fields {
     bad_expectation: bool,
     /// A proxy sends it for somebody else.
     forwarding: Forwarding,
-    passed_on: String,
+    kept: Fields,
 }
 
-impl Fields {
+impl AllFields {
     fn take(&mut self, line: &[u8]) -> Result<(), Refusal> {
         self.count += 1;
         if self.count > HTTP_FIELDS_MAX {
@@ -266,13 +342,7 @@ impl Fields {
         let name = String::from_utf8_lossy(name).to_ascii_lowercase();
         match name.as_str() {
             "host" => self.hosts += 1,
-            name if speaks_for_another(name, value) => {
-                // Said once, whatever they are: what cannot be passed on must not look like nothing.
-                if !self.forwarding.is_any() {
-                    self.passed_on += "forwarded: yes\r\n";
-                }
-                self.forwarding.take(name, value);
-            }
+            name if speaks_for_another(name, value) => self.forwarding.take(name, value),
             "content-length" => self.take_length(value)?,
             "transfer-encoding" => self.coded = true,
             "connection" => self.close |= has_word(value, b"close"),
@@ -281,10 +351,7 @@ impl Fields {
             "content-type" => self.octets = value.eq_ignore_ascii_case(b"application/octet-stream"),
             _ => {}
         }
-        if PASSED_ON.contains(&name.as_str()) && value.iter().all(is_printable) {
-            let value = String::from_utf8_lossy(value);
-            self.passed_on.extend([name.as_str(), ": ", &value, "\r\n"]);
-        }
+        self.kept.keep(&name, value);
         Ok(())
     }
 
@@ -346,6 +413,10 @@ fn has_word(list: &[u8], word: &[u8]) -> bool {
 mod tests {
     use super::*;
 
+    fn only_host(host: &str) -> Fields {
+        Fields { host: Some(host.to_owned()), ..Fields::default() }
+    }
+
     fn get(fields: &str) -> Result<Head, Refusal> {
         parse(format!("GET / HTTP/1.1\r\nHost: a\r\n{fields}\r\n").as_bytes())
     }
@@ -354,9 +425,9 @@ mod tests {
     fn a_plain_request_is_understood() {
         let head = parse(b"GET /api/status?x=1 HTTP/1.1\r\nHost: box:8080\r\nAccept: */*\r\n\r\n");
         let head = head.unwrap();
-        assert_eq!((head.method.as_str(), head.target.as_str()), ("GET", "/api/status?x=1"));
+        assert_eq!((head.method, head.target.as_str()), (Method::Get, "/api/status?x=1"));
         assert!(head.keep_alive);
-        assert_eq!(head.passed_on, "host: box:8080\r\naccept: */*\r\n");
+        assert!(head.fields == only_host("box:8080") && !head.forwarding.is_any());
         assert!(!parse(b"GET / HTTP/1.0\r\n\r\n").unwrap().keep_alive);
         assert!(!get("Connection: TE, Close\r\n").unwrap().keep_alive);
     }
@@ -380,10 +451,11 @@ mod tests {
     }
 
     #[test]
-    fn only_listed_fields_are_passed_on() {
+    fn only_listed_fields_are_kept() {
         let head = get("X-Streamcaster-Port: stat\r\nX-Streamcaster-Peer: ::1\r\nUpgrade: h2c\r\n");
-        // Not passed on; that it names an address is.
-        assert_eq!(head.unwrap().passed_on, "host: a\r\nforwarded: yes\r\n");
+        // Not kept; that it names an address is.
+        let head = head.unwrap();
+        assert!(head.fields == only_host("a") && head.forwarding.is_any());
         for field in [
             "Forwarded: a=b",
             "x-forwarded-for:",
@@ -401,10 +473,19 @@ mod tests {
             "X-Forwarded-For: a\r\nForwarded: b",
         ] {
             let head = get(&format!("{field}\r\n")).unwrap();
-            assert_eq!(head.passed_on, "host: a\r\nforwarded: yes\r\n", "{field}");
+            assert!(head.fields == only_host("a") && head.forwarding.is_any(), "{field}");
         }
-        let head = parse(b"GET / HTTP/1.1\r\nHost: a\r\nAccept: \xc3\xa4\r\n\r\n").unwrap();
-        assert_eq!(head.passed_on, "host: a\r\n");
+        let odd = b"GET / HTTP/1.1\r\nHost: a\r\nUser-Agent: \xc3\xa4\r\nCookie: a\tb\r\n\r\n";
+        assert!(parse(odd).unwrap().fields == only_host("a"));
+    }
+
+    #[test]
+    fn of_two_fields_of_a_name_the_first_counts() {
+        let fields =
+            get("Origin:\r\nOrigin: http://a\r\nCookie: \u{e4}\r\nCOOKIE:  b \r\nCookie: c\r\n");
+        let fields = fields.unwrap().fields;
+        assert_eq!((fields.origin(), fields.cookie(), fields.host()), ("", "b", "a"));
+        assert!(!format!("{fields:?}").contains('b'), "secrets are not shown");
     }
 
     #[test]
@@ -537,7 +618,6 @@ mod tests {
             }
             if let Some(end) = end_of_head(&bytes, 0) {
                 if let Ok(head) = parse(&bytes[..end]) {
-                    assert!(head.passed_on.lines().count() <= HTTP_FIELDS_MAX);
                     assert!(!head.target.contains(['\r', '\n', ' ']));
                 }
             }

@@ -4,21 +4,16 @@
 //! desk.
 //!
 //! ```text
-//! TCP ─ gate (admission, strict HTTP, deadlines) ─ lanes ─ unix socket ─ tiny_http ─ workers
+//! TCP ─ gate (admission, strict HTTP, deadlines) ─ jobs, bounded ─ workers ─ routes
 //! ```
 //!
 //! Bounds: [`HTTP_CONNECTIONS_MAX`](crate::base::limits::HTTP_CONNECTIONS_MAX) connections, each
 //! with at most one request of limited size, and all answers together by
 //! [`HTTP_ANSWERS_BYTES_MAX`](crate::base::limits::HTTP_ANSWERS_BYTES_MAX). Threads:
 //! [`HTTP_THREADS_MAX`](crate::base::limits::HTTP_THREADS_MAX): one gate, [`HTTP_WORKERS`] workers;
-//! tiny_http's accept thread and its pool. The pool starts with 4 and grows only when a connection
-//! comes while none of them is idle; since all it ever sees is
-//! [`HTTP_LANES`](crate::base::limits::HTTP_LANES) kept connections, it ends up with at most
-//! 4 + `HTTP_LANES` (when the lanes connect before its threads have begun to wait), and gives the
-//! surplus up again. async-io's thread, which wakes the gate, comes on top. A command may keep its
-//! lane and its worker waiting for seconds: there is one more of each than commands under way, so
-//! that the state can always be told, and two commands, so that a stop gets past a switch that
-//! waits for a slow disk.
+//! async-io's thread, which wakes the gate, comes on top. A command may keep its worker waiting for
+//! seconds: there is one more of them than commands under way, so that the state can always be told,
+//! and two commands, so that a stop gets past a switch that waits for a slow disk.
 
 pub mod api;
 pub mod audit;
@@ -40,8 +35,8 @@ pub mod door;
 mod events;
 mod fields;
 mod gate;
+pub mod http;
 mod inputs;
-mod lane;
 mod licences;
 mod logs;
 mod machine;
@@ -56,7 +51,6 @@ mod reasons;
 #[cfg(test)]
 mod sample;
 mod settings;
-mod socket_dir;
 mod stat;
 mod stream;
 mod tls;
@@ -67,14 +61,13 @@ mod wire;
 mod worker;
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{self, SocketAddr};
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 use std::sync::{mpsc, Arc};
 use std::thread;
 use std::time::Duration;
 
-use async_io::Async;
+use async_net::TcpListener;
 use smol::channel::Sender;
 use socket2::Type;
 
@@ -95,8 +88,8 @@ use auth::calls::StoreHash;
 use auth::Auth;
 use events::Newsroom;
 use firmware::Appliance;
+use http::job;
 use meter::Meter;
-use socket_dir::SocketDir;
 use stream::Sources;
 use tls::Tls;
 use worker::Shop;
@@ -143,19 +136,15 @@ pub struct ControlOptions {
     pub appliance: PathBuf,
     /// Who may connect.
     pub allowed: Allowed,
-    /// Takes the private socket where there is neither `/run` nor a folder for temporary files.
-    pub state: PathBuf,
 }
 
 /// The running control plane; dropped, it stops.
 pub struct ControlHandle {
     http: SocketAddr,
     stat: SocketAddr,
-    shop: Arc<Shop>,
     gate: Option<Sender<()>>,
     /// Closed when the last thread has ended.
     ended: mpsc::Receiver<()>,
-    dir: SocketDir,
 }
 
 impl ControlHandle {
@@ -175,11 +164,8 @@ impl ControlHandle {
 
 impl Drop for ControlHandle {
     fn drop(&mut self) {
-        self.shop.closed.store(true, Ordering::Release);
+        // The workers end with the gate, which has the only way to them.
         self.gate = None;
-        for _ in 0..HTTP_WORKERS {
-            self.shop.server.unblock();
-        }
         if self.ended.recv_timeout(STOP_MS_MAX) == Err(mpsc::RecvTimeoutError::Timeout) {
             log::warn!("control: a thread did not end in time and is left behind");
         }
@@ -190,33 +176,24 @@ impl Drop for ControlHandle {
 pub fn start(options: ControlOptions) -> io::Result<ControlHandle> {
     let http = listen("page and API", options.http)?;
     let stat = listen("statistics", options.stat)?;
-    let (http_addr, stat_addr) = (http.get_ref().local_addr()?, stat.get_ref().local_addr()?);
+    let (http_addr, stat_addr) = (http.local_addr()?, stat.local_addr()?);
     let tls = options.tls.clone().map(Tls::new).transpose().map_err(io::Error::other)?;
     let scheme = if tls.is_some() { "https" } else { "http" };
     let (proxies, allowed) = (options.proxies.clone(), options.allowed.clone());
-    let (dir, listener) = SocketDir::create(&options.state)?;
-    let server = tiny_http::Server::from_listener(listener, None).map_err(io::Error::other)?;
     let meter = Arc::<Meter>::default();
     let sources = sources(&options, &meter);
-    let shop = Arc::new(Shop::new(server, options, meter));
+    let shop = Arc::new(Shop::new(options, meter));
     let (stay, ended) = mpsc::channel::<()>();
     let (gate, stop) = smol::channel::bounded(1);
     // From here on an error drops the handle, and that stops what has begun.
-    let handle = ControlHandle {
-        http: http_addr,
-        stat: stat_addr,
-        shop: Arc::clone(&shop),
-        gate: Some(gate),
-        ended,
-        dir,
-    };
+    let handle = ControlHandle { http: http_addr, stat: stat_addr, gate: Some(gate), ended };
+    let (jobs, to_do) = job::channel();
     for number in 1..=HTTP_WORKERS {
-        let shop = Arc::clone(&shop);
-        spawn(format!("control-{number}"), &stay, move || worker::work(&shop))?;
+        let (shop, to_do) = (Arc::clone(&shop), to_do.clone());
+        spawn(format!("control-{number}"), &stay, move || worker::work(&shop, &to_do))?;
     }
-    let socket = handle.dir.socket();
     spawn("control-gate".to_owned(), &stay, move || {
-        gate::run(http, stat, &socket, sources, (tls, proxies, allowed), stop);
+        gate::run(http, stat, jobs, sources, (tls, proxies, allowed), stop);
     })?;
     log::info!("control: page on {scheme}://{http_addr}, statistics on http://{stat_addr}/stat");
     Ok(handle)
@@ -256,7 +233,7 @@ fn spawn(
 const BACKLOG: i32 = 128;
 
 /// Binds a port. What is accepted inherits the buffers.
-fn listen(what: &str, address: SocketAddr) -> io::Result<Async<TcpListener>> {
+fn listen(what: &str, address: SocketAddr) -> io::Result<TcpListener> {
     let explain = |e: io::Error| {
         io::Error::new(e.kind(), format!("cannot listen on {address} for {what}: {e}"))
     };
@@ -266,5 +243,5 @@ fn listen(what: &str, address: SocketAddr) -> io::Result<Async<TcpListener>> {
         socket.set_recv_buffer_size(HTTP_SOCKET_BUFFER_BYTES)
     });
     let listener = listener.and_then(|socket| socket.listen(BACKLOG).map(|()| socket));
-    Async::new(TcpListener::from(listener.map_err(explain)?)).map_err(explain)
+    TcpListener::try_from(net::TcpListener::from(listener.map_err(explain)?)).map_err(explain)
 }

@@ -1,11 +1,10 @@
 //! Long streams: answers that do not end, and bodies too large to be held. Purpose: a route only
-//! says which stream an answer is, in [`STREAM_FIELD`]; the gate's side then serves it on the
-//! connection itself and closes it, so that no worker and no lane waits for a client. Non-goals:
-//! who may have one, which is the routes' business. Bounds: [`EVENT_CLIENTS_MAX`],
+//! says which [`Stream`] the answer is; the gate's side then serves it on the connection itself and
+//! closes it, so that no worker waits for a client. Non-goals: who may have one, which is the
+//! routes' business. Bounds: [`EVENT_CLIENTS_MAX`],
 //! [`PREVIEWS_MAX`], [`UPLOADS_ACTIVE_MAX`] and [`FIRMWARE_ORDERS_MAX`] at once; a piece is sent within
 //! [`STREAM_SEND_MS_MAX`] or the connection is cut.
 
-use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::IpAddr;
@@ -32,9 +31,6 @@ use crate::control::{firmware, preview, uploads};
 use crate::library::clerk::Clerk;
 use crate::outputs::preview::PreviewDesk;
 
-/// The field by which an answer says that it is a stream; it never reaches a client.
-pub const STREAM_FIELD: &str = "X-Streamcaster-Stream";
-
 /// A long stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stream {
@@ -58,22 +54,6 @@ pub enum Stream {
     Firmware(Order),
 }
 
-impl fmt::Display for Stream {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Stream::Events { after: None } => f.write_str("events"),
-            Stream::Events { after: Some(number) } => write!(f, "events {number}"),
-            Stream::Preview => f.write_str("preview"),
-            Stream::Upload { id, offset, bytes } => write!(f, "upload {id} {offset} {bytes}"),
-            Stream::Firmware(Order::Install { bytes, allow_downgrade, allow_debug }) => {
-                let (older, debug) = (u8::from(*allow_downgrade), u8::from(*allow_debug));
-                write!(f, "install {bytes} {older} {debug}")
-            }
-            Stream::Firmware(Order::Rollback) => f.write_str("rollback"),
-        }
-    }
-}
-
 impl Stream {
     const fn name(self) -> &'static str {
         match self {
@@ -81,25 +61,6 @@ impl Stream {
             Stream::Preview => "previews",
             Stream::Upload { .. } => "uploads",
             Stream::Firmware(_) => "updates",
-        }
-    }
-
-    /// Reads what [`Display`](fmt::Display) wrote.
-    pub fn parse(text: &str) -> Option<Stream> {
-        let mut words = text.split(' ');
-        let kind = words.next()?;
-        let numbers: Option<Vec<u64>> = words.map(|word| word.parse().ok()).collect();
-        match (kind, numbers?.as_slice()) {
-            ("events", []) => Some(Stream::Events { after: None }),
-            ("events", &[number]) => Some(Stream::Events { after: Some(number) }),
-            ("preview", []) => Some(Stream::Preview),
-            ("upload", &[id, offset, bytes]) => Some(Stream::Upload { id, offset, bytes }),
-            ("install", &[bytes, older @ (0 | 1), debug @ (0 | 1)]) => {
-                let (allow_downgrade, allow_debug) = (older == 1, debug == 1);
-                Some(Stream::Firmware(Order::Install { bytes, allow_downgrade, allow_debug }))
-            }
-            ("rollback", []) => Some(Stream::Firmware(Order::Rollback)),
-            _ => None,
         }
     }
 }
@@ -271,46 +232,4 @@ fn full(stream: Stream) -> Answer {
 /// There is no room, or nothing to serve.
 pub fn unavailable(words: &str) -> Answer {
     routes::error(503, "SYSTEM_ERROR", words)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_written_is_read() {
-        for stream in [
-            Stream::Events { after: None },
-            Stream::Events { after: Some(u64::MAX) },
-            Stream::Preview,
-            Stream::Upload { id: 7, offset: 1 << 40, bytes: 0 },
-            Stream::Firmware(Order::Install {
-                bytes: 1 << 26,
-                allow_downgrade: false,
-                allow_debug: true,
-            }),
-            Stream::Firmware(Order::Install {
-                bytes: 1,
-                allow_downgrade: true,
-                allow_debug: false,
-            }),
-            Stream::Firmware(Order::Rollback),
-        ] {
-            assert_eq!(Stream::parse(&stream.to_string()), Some(stream), "{stream}");
-        }
-        for text in [
-            "",
-            "events x",
-            "events 1 2",
-            "preview 1",
-            "upload 1 2",
-            "upload 1 2 -3",
-            " ",
-            "install 1",
-            "install 1 2",
-            "rollback 1",
-        ] {
-            assert_eq!(Stream::parse(text), None, "{text}");
-        }
-    }
 }

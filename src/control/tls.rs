@@ -12,12 +12,13 @@
 //! its answer computed, and gives the turn on before the answer is sent.
 
 use std::cell::RefCell;
-use std::net::{IpAddr, TcpStream};
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use async_io::{Async, Timer};
+use async_io::Timer;
+use async_net::TcpStream;
 use futures_rustls::rustls::server::{Acceptor, ServerConfig};
 use futures_rustls::LazyConfigAcceptor;
 use smol::future::yield_now;
@@ -65,7 +66,7 @@ impl Tls {
     /// hands if it asks for that.
     pub async fn open(
         &self,
-        stream: Async<TcpStream>,
+        stream: TcpStream,
         early: &[u8],
         source: IpAddr,
         turns: &Rc<Turns>,

@@ -2,12 +2,11 @@
 //! one thing, whatever is beneath it. Non-goals: deadlines, HTTP. Bound: nothing is kept here.
 
 use std::io;
-use std::net::{Shutdown, TcpStream};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use async_io::Async;
+use async_net::TcpStream;
 use futures_rustls::server::TlsStream;
 use smol::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use socket2::SockRef;
@@ -15,17 +14,17 @@ use socket2::SockRef;
 /// A client's connection.
 pub enum Wire {
     /// Bare TCP.
-    Plain(Async<TcpStream>),
+    Plain(TcpStream),
     /// TLS over it.
-    Tls(Box<TlsStream<Async<TcpStream>>>),
+    Tls(Box<TlsStream<TcpStream>>),
 }
 
 impl Wire {
     /// The socket beneath.
     pub fn socket(&self) -> &TcpStream {
         match self {
-            Wire::Plain(stream) => stream.get_ref(),
-            Wire::Tls(stream) => stream.get_ref().0.get_ref(),
+            Wire::Plain(stream) => stream,
+            Wire::Tls(stream) => stream.get_ref().0,
         }
     }
 
@@ -34,9 +33,8 @@ impl Wire {
     /// # Errors
     /// The connection is gone.
     pub async fn finish(&mut self) -> io::Result<()> {
-        // To TLS this is its farewell (RFC 8446, 6.1); to bare TCP it means nothing yet.
-        self.close().await?;
-        self.socket().shutdown(Shutdown::Write)
+        // Of TLS first its farewell (RFC 8446, 6.1), then TCP's.
+        self.close().await
     }
 
     /// The close that follows throws away what the kernel has not sent.

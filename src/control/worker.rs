@@ -1,20 +1,20 @@
-//! The threads that answer. Purpose: take requests from tiny_http, ask [`routes`], hand back the
-//! answer. A panic while an answer is made, printed or sent ends that answer, not the thread.
+//! The threads that answer. Purpose: take requests from the gate, ask [`routes`], hand back the
+//! answer, printed. A panic while an answer is made or printed ends that answer, not the thread.
 //! Non-goals: policy. Bounds:
 //! [`HTTP_COMMANDS_MAX`] commands under way, so that workers are left to tell the state; one list
 //! of the library in the making.
 
-use std::borrow::Cow;
-use std::io::{self, Read, Write};
+use std::io;
 use std::panic::{catch_unwind, AssertUnwindSafe};
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use tiny_http::{Header, Method, Request, Response, Server, StatusCode};
+use smol::channel::Receiver;
+use tiny_http::Method;
 
-use crate::base::limits::{HTTP_BODY_BYTES_MAX, HTTP_COMMANDS_MAX, HTTP_LANES, HTTP_WORKERS};
+use crate::base::limits::{HTTP_COMMANDS_MAX, HTTP_WORKERS};
 use crate::config::settings::Settings;
 use crate::control::api::Moment;
 use crate::control::audit::Audit;
@@ -22,10 +22,13 @@ use crate::control::auth::calls::StoreHash;
 use crate::control::auth::Auth;
 use crate::control::caller::{Caller, Credentials};
 use crate::control::firmware::Appliance;
+use crate::control::head::Refusal;
+use crate::control::http::budget::AnswerBudget;
+use crate::control::http::job::{Job, Reply, Request};
+use crate::control::http::print::Printed;
 use crate::control::meter::{HttpUse, Meter};
 use crate::control::page;
-use crate::control::routes::{self, Answer, Asked, Port, World};
-use crate::control::stream::STREAM_FIELD;
+use crate::control::routes::{self, Answer, Asked, World};
 use crate::control::ControlOptions;
 use crate::health::host::Gauges;
 use crate::library::clerk::{Change, Changed, Clerk};
@@ -36,28 +39,12 @@ use crate::operator::snapshot::Board;
 use crate::system::logs::LogBook;
 use crate::system::{clock, heap, memory};
 
-/// The field by which the gate says on which port a request came in; a peer's own one never
-/// passes the gate.
-pub const PORT_FIELD: &str = "X-Streamcaster-Port";
-/// The field by which the gate says from which address, likewise.
-pub const PEER_FIELD: &str = "X-Streamcaster-Peer";
-/// The field by which the gate says which address of ours it came to, likewise.
-pub const LOCAL_FIELD: &str = "X-Streamcaster-Local";
-/// The field by which the gate says, with `1`, that it came by TLS.
-pub const SECURE_FIELD: &str = "X-Streamcaster-Secure";
-/// The field by which the gate says, with `1`, that a proxy sent it that has named nobody.
-pub const PROXY_FIELD: &str = "X-Streamcaster-Proxy";
-/// The field by which the gate says how long the body is that it has not read.
-pub const LENGTH_FIELD: &str = "X-Streamcaster-Length";
-
-const _: () = assert!(HTTP_COMMANDS_MAX < HTTP_LANES && HTTP_COMMANDS_MAX < HTTP_WORKERS);
+const _: () = assert!(HTTP_COMMANDS_MAX < HTTP_WORKERS);
 
 /// What the workers share.
 pub struct Shop {
-    /// The HTTP server they answer for.
-    pub server: Server,
-    /// No more requests will come.
-    pub closed: AtomicBool,
+    /// What their answers may hold.
+    budget: AnswerBudget,
     board: Board,
     desk: Desk,
     library: Library,
@@ -78,10 +65,9 @@ pub struct Shop {
 
 impl Shop {
     /// All of it.
-    pub fn new(server: Server, options: ControlOptions, meter: Arc<Meter>) -> Shop {
+    pub fn new(options: ControlOptions, meter: Arc<Meter>) -> Shop {
         Shop {
-            server,
-            closed: AtomicBool::new(false),
+            budget: AnswerBudget::default(),
             board: options.board,
             desk: options.desk,
             library: options.library,
@@ -154,50 +140,43 @@ impl Drop for Counted<'_> {
     }
 }
 
-/// A worker's whole life.
-pub fn work(shop: &Arc<Shop>) {
-    // After an error (tiny_http's accept failed) requests still come in by the lanes that stand.
-    while !shop.closed.load(Ordering::Acquire) {
-        if let Ok(request) = shop.server.recv() {
-            // The last resort, should even the answer about a panic end in one.
-            if catch_unwind(AssertUnwindSafe(|| serve(request, shop))).is_err() {
-                log::error!("control: an answer could not be sent");
-            }
+/// A worker's whole life: it ends when no more jobs can come.
+pub fn work(shop: &Shop, jobs: &Receiver<Job>) {
+    while let Ok(job) = jobs.recv_blocking() {
+        if job.reply.is_closed() {
+            // The client has left.
+            continue;
         }
+        let reply = serve(&job.request, shop);
+        // The client may have left meanwhile: nobody misses the answer.
+        let _ = job.reply.try_send(reply);
     }
 }
 
-fn serve(request: Request, shop: &Shop) {
-    let large = routes::may_be_large(request.url());
+fn serve(request: &Request, shop: &Shop) -> Reply {
+    let large = routes::may_be_large(&request.head.target);
     // Nothing is in it that a panic could leave half done.
     let _one = large.then(|| shop.listing.lock().unwrap_or_else(PoisonError::into_inner));
-    if let Err(e) = respond(request, |request| answer(request, shop), print) {
-        log::debug!("control: an answer was not taken: {e}");
-    }
+    let is_head = request.head.method == Method::Head;
+    respond(|| answer(request, shop), |answer| Printed::new(answer, is_head, &shop.budget))
 }
 
-/// An answer's head as it is sent, and its body.
-type Printed = (Vec<u8>, Cow<'static, [u8]>);
-
-/// Makes an answer, prints and sends it. Not a byte is sent before all of it is printed: after a
-/// panic another answer takes its place, and the lane stays in step.
-fn respond(
-    mut request: Request,
-    make: impl FnOnce(&mut Request) -> Answer,
-    print: impl FnOnce(Answer, &Request) -> io::Result<Printed>,
-) -> io::Result<()> {
-    let printed = catch_unwind(AssertUnwindSafe(|| {
-        let answer = make(&mut request);
-        print(answer, &request)
+/// Makes an answer and prints it; after a panic another one takes its place.
+fn respond(make: impl FnOnce() -> Answer, print: impl Fn(Answer) -> io::Result<Printed>) -> Reply {
+    let made = catch_unwind(AssertUnwindSafe(|| {
+        let answer = make();
+        match answer.stream {
+            Some(stream) => Ok(Reply::Stream(stream)),
+            None => print(answer).map(Reply::Whole),
+        }
     }));
-    let (head, body) = match printed {
-        Ok(printed) => printed?,
-        Err(_) => self::print(failed(), &request)?,
+    let reply = match made {
+        Ok(Ok(reply)) => return reply,
+        Ok(Err(error)) if error.kind() == io::ErrorKind::OutOfMemory => None,
+        // The last resort, should even the answer about a panic end in one.
+        Ok(Err(_)) | Err(_) => catch_unwind(AssertUnwindSafe(|| print(failed()).ok())).ok(),
     };
-    let mut to = request.into_writer();
-    to.write_all(&head)?;
-    to.write_all(&body)?;
-    to.flush()
+    reply.flatten().map_or(Reply::Refused(Refusal::Unavailable), Reply::Whole)
 }
 
 /// What is answered instead when a panic ends the making of an answer.
@@ -205,55 +184,43 @@ fn failed() -> Answer {
     routes::error(500, "SYSTEM_ERROR", "The answer could not be made.")
 }
 
-fn answer(request: &mut Request, shop: &Shop) -> Answer {
-    let mut body = Vec::new();
-    // The gate has the whole body and hands it on with its length.
-    let limit = u64::try_from(HTTP_BODY_BYTES_MAX).unwrap_or(u64::MAX);
-    if request.as_reader().take(limit).read_to_end(&mut body).is_err() {
-        return routes::error(
-            400,
-            "INVALID_REQUEST",
-            "The body did not come whole; send it again.",
-        );
-    }
-    let field = |name: &str| {
-        let found =
-            request.headers().iter().find(|h| h.field.as_str().as_str().eq_ignore_ascii_case(name));
-        found.map_or("", |header| header.value.as_str())
-    };
-    let named = Port::ALL.into_iter().find(|port| port.name() == field(PORT_FIELD));
-    let Some(port) = named else {
-        return routes::error(400, "INVALID_REQUEST", "The request did not pass the gate.");
-    };
-    let asked = Asked {
-        port,
-        method: request.method().as_str(),
-        target: request.url(),
-        gzip: page::allows_gzip(field("Accept-Encoding")),
-        if_none_match: field("If-None-Match"),
-        if_match: field("If-Match"),
+/// What routes see of a request.
+fn asked(request: &Request) -> Asked<'_> {
+    let Request { head, client, body } = request;
+    let fields = &head.fields;
+    Asked {
+        port: client.port,
+        method: head.method.as_str(),
+        target: &head.target,
+        gzip: page::allows_gzip(fields.accept_encoding()),
+        if_none_match: fields.if_none_match(),
+        if_match: fields.if_match(),
         caller: Caller {
-            peer: field(PEER_FIELD).parse().ok(),
-            local: field(LOCAL_FIELD).parse().ok(),
-            host: field("Host"),
-            origin: field("Origin"),
-            fetch_site: field("Sec-Fetch-Site"),
-            fetch_mode: field("Sec-Fetch-Mode"),
-            agent: field("User-Agent"),
-            is_forwarded: !field("Forwarded").is_empty(),
-            is_proxy: field(PROXY_FIELD) == "1",
+            peer: Some(client.peer),
+            local: client.local,
+            host: fields.host(),
+            origin: fields.origin(),
+            fetch_site: fields.sec_fetch_site(),
+            fetch_mode: fields.sec_fetch_mode(),
+            agent: fields.user_agent(),
+            is_forwarded: client.is_named() || head.forwarding.is_any(),
+            is_proxy: client.is_proxy(),
             credentials: Credentials {
-                cookie: field("Cookie"),
-                authorization: field("Authorization"),
+                cookie: fields.cookie(),
+                authorization: fields.authorization(),
             },
         },
-        secure: field(SECURE_FIELD) == "1",
-        content_type: field("Content-Type"),
-        body: &body,
-        piece_bytes: field(LENGTH_FIELD).parse().ok(),
-        upload_offset: field("Upload-Offset"),
-        last_event_id: field("Last-Event-ID"),
-    };
+        secure: client.secure,
+        content_type: fields.content_type(),
+        body,
+        piece_bytes: request.unread_bytes(),
+        upload_offset: fields.upload_offset(),
+        last_event_id: fields.last_event_id(),
+    }
+}
+
+fn answer(request: &Request, shop: &Shop) -> Answer {
+    let asked = asked(request);
     let world = World {
         snapshot: &shop.board.read(),
         moment: moment(shop.meter.read(), &shop.gauges, &shop.settings),
@@ -294,72 +261,60 @@ pub fn moment(http: HttpUse, gauges: &Gauges, settings: &Settings) -> Moment {
     }
 }
 
-fn print(answer: Answer, request: &Request) -> io::Result<Printed> {
-    let stream =
-        answer.stream.and_then(|stream| Header::from_bytes(STREAM_FIELD, stream.to_string()).ok());
-    let fields = answer.all_fields();
-    let headers = fields.filter_map(|(name, value)| Header::from_bytes(name, value).ok());
-    let headers = headers.chain(stream).collect();
-    let (status, length) = (StatusCode(answer.status), answer.body.len());
-    // Always with a Content-Length: the gate does not take chunks.
-    let response = Response::new(status, headers, io::empty(), Some(length), None)
-        .with_chunked_threshold(usize::MAX);
-    let mut head = Vec::with_capacity(1024);
-    let version = request.http_version().clone();
-    response.raw_print(&mut head, version, request.headers(), true, None)?;
-    // RFC 9110, 6.4.1.
-    let is_bodiless = *request.method() == Method::Head || matches!(answer.status, 204 | 304);
-    Ok((head, if is_bodiless { Cow::Borrowed(&[]) } else { answer.body }))
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::net::{UnixListener, UnixStream};
-
     use super::*;
+    use crate::base::limits::HTTP_ANSWERS_BYTES_MAX;
 
-    /// Asks once more over a connection that is kept; the answer's status and body.
-    fn ask(stream: &mut UnixStream) -> (String, String) {
-        stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
-        let (mut head, mut byte) = (Vec::new(), [0]);
-        while !head.ends_with(b"\r\n\r\n") {
-            stream.read_exact(&mut byte).expect("an answer");
-            head.extend(byte);
+    /// The status of an answer, and the answer.
+    fn told(reply: Reply) -> (String, String) {
+        match reply {
+            Reply::Whole(printed) => {
+                let text = String::from_utf8(printed.parts(true).concat()).unwrap();
+                (text.split(' ').nth(1).unwrap().to_owned(), text)
+            }
+            other => unreachable!("{other:?}"),
         }
-        let head = String::from_utf8(head).unwrap();
-        let length = head.split("Content-Length: ").nth(1).unwrap().split("\r\n").next().unwrap();
-        let mut body = vec![0; length.parse().unwrap()];
-        stream.read_exact(&mut body).unwrap();
-        let status = head.split(' ').nth(1).unwrap().to_owned();
-        (status, String::from_utf8(body).unwrap())
     }
 
     #[test]
-    fn a_panic_ends_the_answer_and_neither_the_thread_nor_the_connection() {
-        let place = std::env::temp_dir().join(format!("worker-{}.sock", std::process::id()));
-        let _ = std::fs::remove_file(&place);
-        let server = Server::from_listener(UnixListener::bind(&place).unwrap(), None).unwrap();
-        let worker = thread::spawn(move || {
-            let good = |_: &mut Request| routes::text(200, "text/plain", "well\n");
-            let next = || server.recv().unwrap();
-            respond(next(), good, print).unwrap();
-            respond(next(), |_| panic!("in a route"), print).unwrap();
-            respond(next(), good, |_, _| panic!("while it is printed")).unwrap();
-            let broken = |_, _: &Request| Err(io::Error::other("not printed"));
-            respond(next(), good, broken).unwrap_err();
-            respond(next(), good, print).unwrap();
-        });
-        let mut stream = UnixStream::connect(&place).unwrap();
-        let well = ("200".to_owned(), "well\n".to_owned());
-        assert_eq!(ask(&mut stream), well);
-        for place in ["in a route", "while it is printed"] {
-            let (status, body) = ask(&mut stream);
+    fn a_panic_ends_the_answer_and_not_the_thread() {
+        let budget = AnswerBudget::default();
+        let good = || routes::text(200, "text/plain", "well\n");
+        let print = |answer| Printed::new(answer, false, &budget);
+        let (status, answer) = told(respond(good, print));
+        assert!(status == "200" && answer.ends_with("\r\n\r\nwell\n"), "{answer}");
+        let first = std::cell::Cell::new(true);
+        let once = |answer: Answer| match first.replace(false) {
+            true => panic!("while it is printed"),
+            false => print(answer),
+        };
+        let broken = std::cell::Cell::new(true);
+        let not_printed = |answer: Answer| match broken.replace(false) {
+            true => Err(io::Error::other("not printed")),
+            false => print(answer),
+        };
+        for (place, reply) in [
+            ("in a route", respond(|| panic!("in a route"), print)),
+            ("while it is printed", respond(good, once)),
+            ("not printed", respond(good, not_printed)),
+        ] {
+            let (status, answer) = told(reply);
             assert_eq!(status, "500", "{place}");
-            assert!(body.contains("SYSTEM_ERROR") && !body.contains(place), "{body}");
+            assert!(answer.contains("SYSTEM_ERROR") && !answer.contains(place), "{answer}");
         }
-        assert_eq!(ask(&mut stream).0, "500");
-        assert_eq!(ask(&mut stream), well);
-        worker.join().expect("the thread lives");
+        assert_eq!(told(respond(good, print)).0, "200");
+        let reply = respond(good, |_| panic!("whatever is printed"));
+        assert!(matches!(reply, Reply::Refused(Refusal::Unavailable)), "{reply:?}");
+    }
+
+    #[test]
+    fn without_room_for_an_answer_its_client_is_refused() {
+        let budget = AnswerBudget::default();
+        let _all = budget.take(HTTP_ANSWERS_BYTES_MAX);
+        let owned = || routes::json(200, &"well");
+        let reply = respond(owned, |answer| Printed::new(answer, false, &budget));
+        assert!(matches!(reply, Reply::Refused(Refusal::Unavailable)), "{reply:?}");
     }
 
     #[test]

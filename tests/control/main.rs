@@ -86,7 +86,7 @@ fn options(http: SocketAddr, stat: SocketAddr, board: Board) -> ControlOptions {
     // Nobody takes commands, unless a test does.
     let (desk, _) = commands::channel();
     let auth = Arc::new(Auth::new(None, Some(Secret::new(TOKEN))).expect("random bytes"));
-    let (library, state) = (library(), std::env::temp_dir());
+    let library = library();
     let parts = Path::new(env!("CARGO_TARGET_TMPDIR")).join("control-uploads");
     let clerk = Clerk::start(parts, library.clone(), board.clone()).expect("a thread");
     let (previews, _) = preview::channel();
@@ -108,7 +108,6 @@ fn options(http: SocketAddr, stat: SocketAddr, board: Board) -> ControlOptions {
         gauges: Gauges::default(),
         settings: settings(),
         appliance: Path::new("/dev/null/none").to_owned(),
-        state,
     }
 }
 

@@ -4,7 +4,7 @@ use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::Stdio;
 
-use streamcaster::base::limits::HTTP_CONNECTIONS_MAX;
+use streamcaster::base::limits::{HTTP_CONNECTIONS_MAX, HTTP_WORKERS};
 
 use crate::footing::Footing;
 use crate::machine;
@@ -14,7 +14,7 @@ use crate::sockets::{connect, connect_with, is_closed_within, push, ENEMY};
 use crate::wait::{self, seconds};
 
 /// The gate's connections, and those it turns away.
-const GATE: Footing = Footing { rss_kib: 8 << 10, threads: 2, descriptors: 80 };
+const GATE: Footing = Footing { rss_kib: 8 << 10, threads: 0, descriptors: 80 };
 
 /// What comes until the other side closes.
 fn rest(stream: &mut TcpStream) -> Vec<u8> {
@@ -180,5 +180,41 @@ fn a_thousand_idle_connections_and_readers_that_never_read_disturb_nobody() {
     // Who reads at last finds an answer, or that it was closed on.
     let closed = deaf.iter_mut().all(|stream| is_closed_within(stream, seconds(20)));
     assert!(closed, "a reader that never reads is kept for ever");
+    scene.end(GATE);
+}
+
+/// A request is parsed once, by the gate, and answered by a worker: neither connections nor requests
+/// bring threads, and nothing of the program accepts connections a second time.
+#[test]
+fn one_gate_and_the_workers_are_all_that_serves() {
+    let _machine = machine::alone();
+    let scene = Scene::start("");
+    let pid = scene.program.pid();
+    let serving = || -> Vec<String> {
+        let tasks = std::fs::read_dir(format!("/proc/{pid}/task")).expect("it runs").flatten();
+        let names = tasks.filter_map(|task| std::fs::read_to_string(task.path().join("comm")).ok());
+        let mut names: Vec<_> = names.map(|name| name.trim().to_owned()).collect();
+        // Threads that have no name of their own have the program's, as its first one has.
+        names.retain(|name| name.starts_with("control-") || name.starts_with("streamcaster"));
+        names.sort();
+        names
+    };
+    let workers = (1..=HTTP_WORKERS).map(|number| format!("control-{number}"));
+    let mut wanted: Vec<_> = workers.chain(["control-gate".to_owned()]).collect();
+    wanted.push("streamcaster".to_owned());
+    assert_eq!(serving(), wanted);
+    let crowd: Vec<TcpStream> = (1..=HTTP_CONNECTIONS_MAX)
+        .map(|at| {
+            let mut stream = connect([127, 0, 9, at as u8], scene.program.http).expect("accepted");
+            push(&mut stream, b"GET /api/health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+            stream
+        })
+        .collect();
+    assert!(get(scene.program.http, "/api/health").contains("healthy"));
+    assert_eq!(serving(), wanted);
+    let sockets = std::fs::read_to_string("/proc/net/unix").expect("a list");
+    let own = format!("streamcaster-{pid}-");
+    assert!(!sockets.contains(&own), "a socket between parts of the program");
+    drop(crowd);
     scene.end(GATE);
 }
