@@ -114,12 +114,15 @@ fn whatever_else_answers_is_no_answer_and_in_time() {
         format!("http://{}", listener.local_addr().expect("it is bound"))
     };
     let silent = server(|_, _| thread::sleep(Duration::from_secs(30)));
-    let drip = server(|_, stream| {
-        let began = Instant::now();
-        while began.elapsed() < Duration::from_secs(30) && stream.write_all(b"H").is_ok() {
-            thread::sleep(Duration::from_millis(100));
-        }
-    });
+    let drip = |first: &'static [u8]| {
+        server(move |_, stream| {
+            let began = Instant::now();
+            let _ = stream.write_all(first);
+            while began.elapsed() < Duration::from_secs(30) && stream.write_all(b"H").is_ok() {
+                thread::sleep(Duration::from_millis(100));
+            }
+        })
+    };
     let huge = server(|_, stream| {
         let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
         while stream.write_all(&[b'x'; 4096]).is_ok() {}
@@ -131,7 +134,10 @@ fn whatever_else_answers_is_no_answer_and_in_time() {
     for (url, word) in [
         (closed, "refused"),
         (silent, "too long"),
-        (drip, "too long"),
+        (drip(b"HTTP/1.1 200 OK\r\nA: "), "too long"),
+        (drip(b"HTTP/1.1 200 OK\r\n\r\n"), "too long"),
+        // What is nonsense from its second byte on is not waited for.
+        (drip(b""), "not this program"),
         (huge, "longer than"),
         (garbage, "not this program"),
         (html, "not this program"),
@@ -201,7 +207,8 @@ fn recovering_asks_for_room_and_sends_the_token() {
     let posts: Vec<_> = requests.iter().filter(|request| request.starts_with("POST")).collect();
     assert_eq!(posts.len(), 1, "{requests:?}");
     assert!(posts[0].starts_with("POST /api/maintenance "), "{posts:?}");
-    assert!(requests.iter().all(|r| r.contains("Authorization: Bearer open-sesame\r\n")));
+    let bearer = |r: &String| r.contains("\r\nauthorization: Bearer open-sesame\r\n");
+    assert!(requests.iter().all(bearer), "{requests:?}");
     let log = fs::read_to_string(folder.0.join("logs/probe.log")).expect("it is written down");
     assert_eq!(log.lines().count(), 1, "{log}");
 }

@@ -1,13 +1,20 @@
 //! One HTTP request over loopback, with one deadline over all of it. Purpose: a probe that always
 //! ends. Non-goals: TLS, keeping connections, redirects. Bounds: the deadline, and
-//! [`PROBE_ANSWER_BYTES_MAX`] bytes of answer. Whatever answers is a stranger.
+//! [`HTTP_HEAD_BYTES_MAX`] and [`PROBE_ANSWER_BYTES_MAX`] of an answer's head and body. Whatever answers is a stranger.
 
 use std::fmt;
-use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
-use std::time::{Duration, Instant};
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::time::Duration;
 
-use crate::base::limits::PROBE_ANSWER_BYTES_MAX;
+use ureq::config::Config;
+use ureq::http::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE};
+use ureq::http::{Request, Uri};
+use ureq::unversioned::resolver::{ResolvedSocketAddrs, Resolver};
+use ureq::unversioned::transport::{DefaultConnector, NextTimeout};
+use ureq::Agent;
+
+use crate::base::limits::{HTTP_HEAD_BYTES_MAX, PROBE_ANSWER_BYTES_MAX};
 
 /// Where the API is asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,11 +80,19 @@ impl fmt::Display for NoAnswer {
     }
 }
 
-impl From<io::Error> for NoAnswer {
-    fn from(error: io::Error) -> NoAnswer {
-        match error.kind() {
-            io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => NoAnswer::Late,
-            _ => NoAnswer::Io(error),
+impl From<ureq::Error> for NoAnswer {
+    fn from(error: ureq::Error) -> NoAnswer {
+        match error {
+            ureq::Error::Timeout(_) => NoAnswer::Late,
+            ureq::Error::BodyExceedsLimit(_) => NoAnswer::TooLong,
+            ureq::Error::Io(error) => match error.kind() {
+                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => NoAnswer::Late,
+                // It has closed before its answer was whole.
+                io::ErrorKind::UnexpectedEof => NoAnswer::Garbage,
+                _ => NoAnswer::Io(error),
+            },
+            // A head that is too large is none of ours.
+            _ => NoAnswer::Garbage,
         }
     }
 }
@@ -93,81 +108,157 @@ pub fn ask(
     token: Option<&str>,
     timeout: Duration,
 ) -> Result<(u16, Vec<u8>), NoAnswer> {
-    let deadline = Instant::now() + timeout;
-    let left = || {
-        let left = deadline.saturating_duration_since(Instant::now());
-        if left.is_zero() {
-            Err(NoAnswer::Late)
-        } else {
-            Ok(left)
-        }
-    };
-    let mut stream = TcpStream::connect_timeout(&target.address, left()?)?;
+    // Asked directly, whatever proxy the environment names.
+    let config = Agent::config_builder()
+        .timeout_global(Some(timeout))
+        .http_status_as_error(false)
+        .max_redirects(0)
+        .max_idle_connections(0)
+        .max_response_header_size(HTTP_HEAD_BYTES_MAX)
+        .proxy(None)
+        .build();
+    let agent = Agent::with_parts(config, DefaultConnector::new(), Known(target.address));
     let head = head(target, request, body, token);
-    let mut unsent = [head.as_bytes(), body.as_bytes()].concat();
-    while !unsent.is_empty() {
-        stream.set_write_timeout(Some(left()?))?;
-        let count = stream.write(&unsent)?;
-        if count == 0 {
-            return Err(NoAnswer::Io(io::ErrorKind::WriteZero.into()));
-        }
-        unsent.drain(..count);
-    }
-    let mut answer = Vec::new();
-    let mut piece = [0; 4096];
-    loop {
-        stream.set_read_timeout(Some(left()?))?;
-        let count = match stream.read(&mut piece) {
-            Ok(count) => count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            Err(error) => return Err(error.into()),
-        };
-        if count == 0 {
-            break;
-        }
-        answer.extend_from_slice(piece.get(..count).unwrap_or_default());
-        if answer.len() as u64 > PROBE_ANSWER_BYTES_MAX {
-            return Err(NoAnswer::TooLong);
-        }
-    }
-    parse(&answer).ok_or(NoAnswer::Garbage)
+    let head = head.map_err(|error| NoAnswer::Io(io::Error::other(error)))?;
+    let mut answer = match body {
+        "" => agent.run(head.map(|_| ()))?,
+        _ => agent.run(head)?,
+    };
+    let status = answer.status().as_u16();
+    let body = answer.body_mut().with_config().limit(PROBE_ANSWER_BYTES_MAX).read_to_vec()?;
+    Ok((status, body))
 }
 
-/// HTTP/1.0: the answer ends with the connection and has no chunks.
-fn head(target: &Target, request: (&str, &str), body: &str, token: Option<&str>) -> String {
-    let ((method, path), authority) = (request, &target.authority);
-    let mut head = format!("{method} {path} HTTP/1.0\r\nHost: {authority}\r\n");
+/// The address that was found. A name that is looked up once more could be another machine's, which the
+/// token is not for; and looking up takes a thread, which there may be none to have.
+#[derive(Debug)]
+struct Known(SocketAddr);
+
+impl Resolver for Known {
+    fn resolve(
+        &self,
+        _: &Uri,
+        _: &Config,
+        _: NextTimeout,
+    ) -> Result<ResolvedSocketAddrs, ureq::Error> {
+        let mut addresses = self.empty();
+        addresses.push(self.0);
+        Ok(addresses)
+    }
+}
+
+/// The request.
+fn head<'a>(
+    target: &Target,
+    (method, path): (&str, &str),
+    body: &'a str,
+    token: Option<&str>,
+) -> Result<Request<&'a str>, ureq::http::Error> {
+    let uri = format!("http://{}{path}", target.authority);
+    let mut head = Request::builder().method(method).uri(uri).header(CONNECTION, "close");
     if let Some(token) = token.filter(|_| target.is_loopback()) {
-        head.push_str(&format!("Authorization: Bearer {token}\r\n"));
+        head = head.header(AUTHORIZATION, format!("Bearer {token}"));
     }
     if !body.is_empty() {
-        let length = body.len();
-        head.push_str(&format!("Content-Type: application/json\r\nContent-Length: {length}\r\n"));
+        head = head.header(CONTENT_TYPE, "application/json");
     }
-    head.push_str("Connection: close\r\n\r\n");
-    head
-}
-
-/// Status and body of an answer that is all there.
-fn parse(answer: &[u8]) -> Option<(u16, Vec<u8>)> {
-    let end = answer.windows(4).position(|four| four == b"\r\n\r\n")?;
-    let head = std::str::from_utf8(answer.get(..end)?).ok()?;
-    let line = head.split("\r\n").next()?.strip_prefix("HTTP/1.")?;
-    let status = line.split(' ').nth(1)?.parse().ok()?;
-    Some((status, answer.get(end + 4..)?.to_vec()))
+    head.body(body)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::io::{Read, Write};
+    use std::net::TcpListener;
+
+    const GUARD: Duration = Duration::from_secs(30);
+
+    /// Asks somebody who says `answer` and closes; what was asked, and what came of it.
+    fn exchange(
+        request: (&str, &str),
+        body: &str,
+        answer: Vec<u8>,
+    ) -> (String, Result<(u16, Vec<u8>), NoAnswer>) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let target = Target::at(listener.local_addr().unwrap());
+        exchange_at(listener, &target, request, body, answer)
+    }
+
+    fn exchange_at(
+        listener: TcpListener,
+        target: &Target,
+        request: (&str, &str),
+        body: &str,
+        answer: Vec<u8>,
+    ) -> (String, Result<(u16, Vec<u8>), NoAnswer>) {
+        let bytes = body.len();
+        let stranger = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let (mut asked, mut piece) = (Vec::new(), [0; 1024]);
+            let whole = |asked: &[u8]| {
+                let end = asked.windows(4).position(|four| four == b"\r\n\r\n");
+                end.is_some_and(|end| asked.len() >= end + 4 + bytes)
+            };
+            while !whole(&asked) {
+                let taken = stream.read(&mut piece).unwrap();
+                asked.extend_from_slice(&piece[..taken]);
+            }
+            // Who has read enough closes before the end.
+            let _ = stream.write_all(&answer);
+            String::from_utf8(asked).unwrap()
+        });
+        let told = ask(target, request, body, Some("secret"), GUARD);
+        (stranger.join().unwrap(), told)
+    }
 
     #[test]
     fn answers_are_taken_apart() {
-        let answer = b"HTTP/1.1 503 Service Unavailable\r\nA: b\r\n\r\n{}\r\n\r\n";
-        assert_eq!(parse(answer), Some((503, b"{}\r\n\r\n".to_vec())));
-        for broken in [&b""[..], b"HTTP/1.1 200 OK\r\n", b"HELO\r\n\r\n", b"HTTP/1.1 x\r\n\r\n"] {
-            assert_eq!(parse(broken), None, "{broken:?}");
+        let answer = b"HTTP/1.1 503 Service Unavailable\r\nA: b\r\n\r\n{}\r\n\r\n".to_vec();
+        let (asked, told) = exchange(("GET", "/api/health"), "", answer);
+        assert_eq!(told.unwrap(), (503, b"{}\r\n\r\n".to_vec()));
+        assert!(asked.starts_with("GET /api/health HTTP/1.1\r\n"), "{asked}");
+        let moved =
+            b"HTTP/1.1 308 Elsewhere\r\nLocation: http://192.0.2.1/\r\nContent-Length: 0\r\n\r\n";
+        let (asked, told) =
+            exchange(("POST", "/api/maintenance"), "{\"action\":1}", moved.to_vec());
+        assert_eq!(told.unwrap().0, 308, "nobody is sent elsewhere");
+        let lower = asked.to_ascii_lowercase();
+        assert!(lower.contains("\r\ncontent-type: application/json\r\n"), "{asked}");
+        assert!(lower.contains("\r\ncontent-length: 12\r\n"), "{asked}");
+        assert!(lower.contains("\r\nauthorization: bearer secret\r\n"), "{asked}");
+        assert!(asked.ends_with("\r\n\r\n{\"action\":1}"), "{asked}");
+    }
+
+    #[test]
+    fn what_is_not_http_or_too_long_is_no_answer() {
+        let endless = [&b"HTTP/1.1 200 OK\r\nA: "[..], &[b'x'; 2 * HTTP_HEAD_BYTES_MAX]].concat();
+        let broken =
+            [&b""[..], b"HTTP/1.1 200 OK\r\n", b"HELO\r\n\r\n", b"HTTP/1.1 x\r\n\r\n", &endless];
+        for broken in broken {
+            let (_, told) = exchange(("GET", "/"), "", broken.to_vec());
+            assert!(matches!(told, Err(NoAnswer::Garbage)), "{told:?}");
         }
+        let bytes = usize::try_from(PROBE_ANSWER_BYTES_MAX).unwrap();
+        let long = [&b"HTTP/1.1 200 OK\r\n\r\n"[..], &vec![b'x'; bytes + 1]].concat();
+        let (_, told) = exchange(("GET", "/"), "", long);
+        assert!(matches!(told, Err(NoAnswer::TooLong)), "{:?}", told.map(|it| it.0));
+    }
+
+    /// Each byte comes in time, and all of them together do not.
+    #[test]
+    fn one_deadline_is_over_all_of_it() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let target = Target::at(listener.local_addr().unwrap());
+        let stranger = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            let _ = stream.write_all(b"HTTP/1.1 200 OK\r\n\r\n");
+            while stream.write_all(b"x").is_ok() {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+        });
+        let told = ask(&target, ("GET", "/"), "", None, Duration::from_millis(300));
+        assert!(matches!(told, Err(NoAnswer::Late)), "{told:?}");
+        stranger.join().unwrap();
     }
 
     #[test]
@@ -184,8 +275,21 @@ mod tests {
     fn the_token_stays_on_this_machine() {
         let near = Target::at("127.0.0.1:1".parse().unwrap());
         let far = Target::at("192.0.2.1:1".parse().unwrap());
-        let with = |target| head(target, ("GET", "/"), "", Some("secret"));
-        assert!(with(&near).contains("Authorization: Bearer secret\r\n"));
-        assert!(!with(&far).contains("secret"));
+        let with = |target| head(target, ("GET", "/"), "", Some("secret")).unwrap();
+        let said = |target| with(target).headers().get(AUTHORIZATION).cloned();
+        assert_eq!(said(&near).unwrap(), "Bearer secret");
+        assert!(said(&far).is_none());
+    }
+
+    #[test]
+    fn a_name_is_looked_up_once() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        // No such name is anywhere (RFC 6761, 6.4).
+        let authority = "box.invalid:9".to_owned();
+        let target = Target { authority, address: listener.local_addr().unwrap() };
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n".to_vec();
+        let (asked, told) = exchange_at(listener, &target, ("GET", "/"), "", answer);
+        assert_eq!(told.unwrap().0, 200);
+        assert!(asked.to_ascii_lowercase().contains("\r\nhost: box.invalid:9\r\n"), "{asked}");
     }
 }
