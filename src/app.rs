@@ -24,7 +24,7 @@ use crate::base::limits::{
 };
 use crate::config::settings::{Environment, Settings};
 use crate::config::{Arguments, Config};
-use crate::control::door::Allowed;
+use crate::control::http::client::Allowed;
 use crate::control::{self, ControlOptions};
 use crate::health::host::Gauges;
 use crate::library::clerk::Clerk;

@@ -9,7 +9,7 @@ use log::{info, warn};
 use super::start_error::StartError;
 use crate::config::settings::{EditError, Settings, SettingsError};
 use crate::config::Config;
-use crate::control::auth::calls::{NotStored, StoreHash};
+use crate::control::api::session::{NotStored, StoreHash};
 use crate::control::auth::{self, Auth, Code};
 use crate::system::clock;
 use crate::system::runtime;

@@ -5,7 +5,17 @@
 //!
 //! ```text
 //! TCP ─ gate (admission, strict HTTP, deadlines) ─ jobs, bounded ─ workers ─ routes
+//!          └──────────── long streams ◄──────────────────────────────┘
 //! ```
+//!
+//! | floor | what |
+//! |---|---|
+//! | `http` | the gate, connections, requests parsed, answers printed; it knows no route |
+//! | `auth` | who sent a request, and what they may |
+//! | `api` | the routes, and a file for each resource |
+//! | `page`, `metrics` | the control page's files; `/metrics` and `/stat` for tools |
+//!
+//! A request is parsed once, at the gate, and its answer printed once, by the worker that made it.
 //!
 //! Bounds: [`HTTP_CONNECTIONS_MAX`](crate::base::limits::HTTP_CONNECTIONS_MAX) connections, each
 //! with at most one request of limited size, and all answers together by
@@ -16,53 +26,16 @@
 //! and two commands, so that a stop gets past a switch that waits for a slow disk.
 
 pub mod api;
-pub mod audit;
 pub mod auth;
 pub mod build_info;
-pub mod caller;
-pub mod firmware;
-pub mod forwarded;
-pub mod head;
-pub mod meter;
-pub mod paths;
-pub mod routes;
-
-mod changes;
-mod checks;
-mod connection;
-mod destinations;
-pub mod door;
-mod events;
-mod fields;
-mod gate;
 pub mod http;
-mod inputs;
-mod licences;
-mod logs;
-mod machine;
-mod maintenance;
+
 mod metrics;
-mod names;
-mod orders;
+mod options;
 mod page;
-mod preview;
-mod proxy_fields;
-mod reasons;
-#[cfg(test)]
-mod sample;
-mod settings;
-mod stat;
-mod stream;
-mod tls;
-mod turns;
-mod uploads;
-mod videos;
-mod wire;
-mod worker;
 
 use std::io;
 use std::net::{self, SocketAddr};
-use std::path::PathBuf;
 use std::sync::{mpsc, Arc};
 use std::thread;
 use std::time::Duration;
@@ -72,71 +45,22 @@ use smol::channel::Sender;
 use socket2::Type;
 
 use crate::base::limits::{HTTP_SOCKET_BUFFER_BYTES, HTTP_WORKERS, THREAD_STACK_BYTES};
-use crate::config::settings::Settings;
-use crate::control::door::Allowed;
-use crate::health::host::Gauges;
-use crate::library::clerk::Clerk;
-use crate::library::Library;
-use crate::net::certificate::TlsFiles;
-use crate::net::proxy::Proxies;
+use crate::control::api::events::EventSource;
+use crate::control::api::firmware::Appliance;
+use crate::control::api::moment::Moment;
+use crate::control::api::streams::Streams;
+use crate::control::api::worker::{self, Backend};
+use crate::control::http::meter::Meter;
+use crate::control::http::tls::Tls;
+use crate::control::http::{gate, job};
 use crate::net::sockets;
-use crate::operator::commands::Desk;
-use crate::operator::snapshot::Board;
-use crate::outputs::preview::PreviewDesk;
-use crate::system::logs::LogBook;
-use auth::calls::StoreHash;
-use auth::Auth;
-use events::Newsroom;
-use firmware::Appliance;
-use http::job;
-use meter::Meter;
-use stream::Sources;
-use tls::Tls;
-use worker::Shop;
 
+pub use api::events::Revision;
 pub use build_info::BUILD;
-pub use events::Revision;
+pub use options::ControlOptions;
 
 /// How long stopping waits for a thread that does not end.
 const STOP_MS_MAX: Duration = Duration::from_millis(1_000);
-
-/// What the control plane needs.
-pub struct ControlOptions {
-    /// Where page and API listen; port 0 takes any.
-    pub http: SocketAddr,
-    /// Where `/stat` and `/health` listen; port 0 takes any.
-    pub stat: SocketAddr,
-    /// The certificate of page and API; without it they speak plain HTTP.
-    pub tls: Option<TlsFiles>,
-    /// Who speaks for others.
-    pub proxies: Proxies,
-    /// Where the state hangs.
-    pub board: Board,
-    /// Where commands are given.
-    pub desk: Desk,
-    /// Where previews are asked for.
-    pub previews: PreviewDesk,
-    /// The library.
-    pub library: Library,
-    /// The log's newest lines.
-    pub logs: LogBook,
-    /// The revision of the settings; asked on the gate's thread, so it must not wait.
-    pub revision: Revision,
-    /// Who changes it.
-    pub clerk: Clerk,
-    /// Who may.
-    pub auth: Arc<Auth>,
-    /// Writes the hash of a new password down.
-    pub store_hash: Box<StoreHash>,
-    /// The machine.
-    pub gauges: Gauges,
-    /// The settings.
-    pub settings: Settings,
-    /// Where the appliance's own services are met; without such a folder this is none.
-    pub appliance: PathBuf,
-    /// Who may connect.
-    pub allowed: Allowed,
-}
 
 /// The running control plane; dropped, it stops.
 pub struct ControlHandle {
@@ -181,39 +105,39 @@ pub fn start(options: ControlOptions) -> io::Result<ControlHandle> {
     let scheme = if tls.is_some() { "https" } else { "http" };
     let (proxies, allowed) = (options.proxies.clone(), options.allowed.clone());
     let meter = Arc::<Meter>::default();
-    let sources = sources(&options, &meter);
-    let shop = Arc::new(Shop::new(options, meter));
+    let service = (streams(&options, &meter), Arc::clone(&meter));
+    let backend = Arc::new(Backend::new(options, meter));
     let (stay, ended) = mpsc::channel::<()>();
     let (gate, stop) = smol::channel::bounded(1);
     // From here on an error drops the handle, and that stops what has begun.
     let handle = ControlHandle { http: http_addr, stat: stat_addr, gate: Some(gate), ended };
     let (jobs, to_do) = job::channel();
     for number in 1..=HTTP_WORKERS {
-        let (shop, to_do) = (Arc::clone(&shop), to_do.clone());
-        spawn(format!("control-{number}"), &stay, move || worker::work(&shop, &to_do))?;
+        let (backend, to_do) = (Arc::clone(&backend), to_do.clone());
+        spawn(format!("control-{number}"), &stay, move || worker::work(&backend, &to_do))?;
     }
     spawn("control-gate".to_owned(), &stay, move || {
-        gate::run(http, stat, jobs, sources, (tls, proxies, allowed), stop);
+        gate::run(http, stat, jobs, service, (tls, proxies, allowed), stop);
     })?;
     log::info!("control: page on {scheme}://{http_addr}, statistics on http://{stat_addr}/stat");
     Ok(handle)
 }
 
 /// What the gate's side serves itself.
-fn sources(options: &ControlOptions, meter: &Arc<Meter>) -> Sources {
+fn streams(options: &ControlOptions, meter: &Arc<Meter>) -> Streams {
     let (numbers, gauges) = (Arc::clone(meter), options.gauges.clone());
     let settings = options.settings.clone();
-    let news = Newsroom::new(
+    let events = EventSource::new(
         options.board.clone(),
         options.library.clone(),
         options.logs.clone(),
         Arc::clone(&options.revision),
-        Box::new(move || worker::moment(numbers.read(), &gauges, &settings)),
+        Box::new(move || Moment::now(&numbers, &gauges, &settings)),
     );
     let (previews, clerk) = (options.previews.clone(), options.clerk.clone());
     let appliance = Appliance::new(&options.appliance);
     let (meter, auth) = (Arc::clone(meter), Arc::clone(&options.auth));
-    Sources { meter, auth, news, previews, clerk, appliance }
+    Streams { meter, auth, events, previews, clerk, appliance }
 }
 
 fn spawn(

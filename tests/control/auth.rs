@@ -3,7 +3,7 @@
 use std::process::{Command as Process, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use streamcaster::control::auth::calls::{NotStored, StoreHash};
+use streamcaster::control::api::session::{NotStored, StoreHash};
 use streamcaster::control::auth::{Code, Setup};
 use streamcaster::system::clock;
 use streamcaster::system::password::PasswordHash;

@@ -19,7 +19,7 @@ use streamcaster::base::time::Mono;
 use streamcaster::config::settings::Settings;
 use streamcaster::config::{Arguments, Config};
 use streamcaster::control::auth::Auth;
-use streamcaster::control::door::Allowed;
+use streamcaster::control::http::client::Allowed;
 use streamcaster::control::{start, ControlHandle, ControlOptions};
 use streamcaster::health::host::Gauges;
 use streamcaster::library::clerk::Clerk;

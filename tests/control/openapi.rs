@@ -6,8 +6,8 @@ use std::collections::BTreeSet;
 
 use serde_json::{json, Map, Value};
 use streamcaster::config::settings::catalogue::KEYS;
-use streamcaster::control::paths::{Path, PATHS};
-use streamcaster::control::routes::Port;
+use streamcaster::control::api::paths::{Path, PATHS};
+use streamcaster::control::http::port::Port;
 use streamcaster::operator::reason::Why;
 
 use super::*;

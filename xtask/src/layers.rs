@@ -32,6 +32,10 @@ const OUTSIDE: [&str; 8] =
 /// The clocks' names: time is an argument.
 const CLOCKS: [&str; 2] = ["Instant", "SystemTime"];
 
+/// The lower floors of the control plane, and which of its floors each may import.
+const FLOORS: [(&str, &[&str]); 2] =
+    [("control/http/", &["http"]), ("control/auth/", &["http", "auth"])];
+
 /// What a file imports against the rule, each as a sentence with its line. `file` is the path
 /// below `src/` with `/`; `code` is its code with tests, `product` without.
 pub fn violations(file: &str, code: &str, product: &str) -> Vec<String> {
@@ -46,6 +50,16 @@ pub fn violations(file: &str, code: &str, product: &str) -> Vec<String> {
             found.push(format!("src/{file}:{line}: {own} imports {target}, which lies above it"));
         } else if target_rank == own_rank {
             found.push(format!("src/{file}:{line}: {own} imports {target}, which lies beside it"));
+        }
+    }
+    for (floor, below) in FLOORS.iter().filter(|(floor, _)| file.starts_with(floor)) {
+        for (at, behind) in path_heads(code, "crate::control::") {
+            let names = first_names(behind).into_iter();
+            let above = names.filter(|name| !below.contains(&name.as_str()));
+            let line = line_of(code, at);
+            found.extend(above.map(|name| {
+                format!("src/{file}:{line}: {floor} imports control::{name}, which lies above it")
+            }));
         }
     }
     if own_rank <= CORE_RANK_MAX {
@@ -195,6 +209,18 @@ mod tests {
             let found = of(file, code);
             assert!(found.len() == 1 && found[0].ends_with("beside it"), "{file}: {found:?}");
         }
+    }
+
+    #[test]
+    fn the_floors_of_the_control_plane_stand_on_each_other() {
+        let routes = "use crate::control::api::routes;";
+        let found = of("control/http/gate.rs", routes);
+        let wanted = "src/control/http/gate.rs:1: control/http/ imports control::api, which lies \
+                      above it";
+        assert_eq!(found, [wanted]);
+        assert_eq!(of("control/auth/mod.rs", "use crate::control::{http, page};").len(), 1);
+        assert_eq!(of("control/auth/mod.rs", "use crate::control::http::answer;").len(), 0);
+        assert_eq!(of("control/api/routes.rs", "use crate::control::{http, page};").len(), 0);
     }
 
     #[test]

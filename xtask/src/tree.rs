@@ -79,10 +79,7 @@ fn examine(files: &[TextFile]) -> Vec<String> {
         parsed.iter().flat_map(|(file, source)| tests_of(file, source)).collect();
     let mut found = Vec::new();
     for root in ["src/", "xtask/src/"] {
-        // The floors of `control` come with their one server.
-        let product = parsed.iter().filter(|(file, _)| {
-            !tests.contains(&file.path) && !file.path.starts_with("src/control/")
-        });
+        let product = parsed.iter().filter(|(file, _)| !tests.contains(&file.path));
         let of_crate = product.filter_map(|(file, source)| {
             Some(circles::File::read(&file.path, file.path.strip_prefix(root)?, source))
         });

@@ -9,7 +9,7 @@
 mod authorization;
 mod bucket;
 mod code;
-mod cookie;
+pub mod cookie;
 mod known;
 mod lanes;
 mod probe;
@@ -20,7 +20,7 @@ mod sessions;
 mod setup;
 mod throttle;
 
-pub mod calls;
+pub mod caller;
 
 use std::fmt;
 use std::io;
@@ -42,7 +42,7 @@ use self::sessions::Sessions;
 use self::throttle::{Standing, Throttle};
 use crate::base::redact::{register, Secret};
 use crate::base::time::{Mono, Utc};
-use crate::control::caller::Caller;
+use crate::control::auth::caller::Caller;
 use crate::system::password::PasswordHash;
 use crate::system::random;
 
@@ -192,7 +192,7 @@ impl Auth {
     ///
     /// # Errors
     /// It is not the code, or no longer good; too many were tried; its file cannot be removed.
-    fn redeem(
+    pub(in crate::control) fn redeem(
         &self,
         code: &str,
         source: IpAddr,
@@ -216,7 +216,7 @@ impl Auth {
     ///
     /// # Errors
     /// It is not the code; too many were tried; a password has been set.
-    fn open_by_code(
+    pub(in crate::control) fn open_by_code(
         &self,
         typed: &str,
         source: IpAddr,
@@ -266,7 +266,7 @@ impl Auth {
         self.lock().endings
     }
 
-    fn turn_to_change(&self) -> MutexGuard<'_, ()> {
+    pub(in crate::control) fn turn_to_change(&self) -> MutexGuard<'_, ()> {
         self.changing.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -386,7 +386,7 @@ impl Auth {
     }
 
     /// Checks a password, which takes a while; which password it was checked against.
-    fn check(
+    pub(in crate::control) fn check(
         &self,
         password: Option<&str>,
         caller: &Caller<'_>,
@@ -419,17 +419,21 @@ impl Auth {
     }
 
     /// Opens a session; its token.
-    fn open_session(&self, now: Mono) -> io::Result<String> {
+    pub(in crate::control) fn open_session(&self, now: Mono) -> io::Result<String> {
         self.lock().sessions.open(&self.seal, now)
     }
 
-    fn close_session(&self, id: SessionId) {
+    pub(in crate::control) fn close_session(&self, id: SessionId) {
         let mut state = self.lock();
         state.endings += 1;
         state.sessions.close(id);
     }
 
-    fn replace_password(&self, password: Option<PasswordHash>, stays: Option<SessionId>) {
+    pub(in crate::control) fn replace_password(
+        &self,
+        password: Option<PasswordHash>,
+        stays: Option<SessionId>,
+    ) {
         password.iter().for_each(|hash| register(hash.secret()));
         let mut state = self.lock();
         state.password = password;

@@ -1,7 +1,7 @@
 //! Why somebody may not, and the answer that says what to do. Non-goals: deciding it. Bound: one
 //! short answer.
 
-use crate::control::routes::{self, Answer};
+use crate::control::http::answer::{self, Answer};
 use crate::system::password::Unavailable;
 
 /// Why somebody may not.
@@ -40,7 +40,7 @@ const TOKEN_CHALLENGE: &str = "Bearer realm=\"StreamCaster\"";
 impl Refused {
     /// The answer. `challenge`: a client that is told so may ask its user for the password.
     pub fn answer(self, challenge: bool) -> Answer {
-        let mut answer = routes::error(self.status(), self.code(), &self.words());
+        let mut answer = answer::error(self.status(), self.code(), &self.words());
         match self {
             Refused::LoginNeeded | Refused::WrongPassword if challenge => {
                 answer.fields.push(("WWW-Authenticate", CHALLENGE.into()));

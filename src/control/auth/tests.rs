@@ -1,6 +1,6 @@
 use super::*;
 use crate::base::limits::{REMEMBERED_MS_MAX, TRIES_FREE};
-use crate::control::caller::Credentials;
+use crate::control::auth::caller::Credentials;
 use crate::system::password::cheap;
 
 const WORD: &str = "correct horse";

@@ -9,8 +9,8 @@ use std::io::{self, ErrorKind, Write};
 use tiny_http::{Header, Response, StatusCode};
 
 use crate::base::limits::{HTTP_ANSWER_BYTES_MAX, HTTP_HEAD_BYTES_MAX};
+use crate::control::http::answer::Answer;
 use crate::control::http::budget::{AnswerBudget, AnswerShare};
-use crate::control::routes::Answer;
 
 /// What a head usually has.
 const HEAD_BYTES_USUAL: usize = 1024;
@@ -118,7 +118,7 @@ mod tests {
 
     fn answer(status: u16, body: Cow<'static, [u8]>) -> Answer {
         let fields = vec![("Content-Type", "text/plain".into())];
-        Answer { status, fields, body, stream: None }
+        Answer { status, fields, body }
     }
 
     #[test]

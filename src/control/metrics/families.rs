@@ -1,6 +1,6 @@
 //! The families of `/metrics`, subject by subject.
 
-use crate::control::api::Moment;
+use crate::control::api::moment::Moment;
 use crate::control::build_info::BUILD;
 use crate::health::{Check, Health, Verdict};
 use crate::operator::snapshot::{

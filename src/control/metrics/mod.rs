@@ -5,8 +5,9 @@
 
 mod families;
 mod page;
+pub mod stat;
 
-use crate::control::api::Moment;
+use crate::control::api::moment::Moment;
 use crate::health::Health;
 use crate::operator::snapshot::Snapshot;
 use page::Page;
@@ -30,7 +31,7 @@ pub fn document(snapshot: &Snapshot, health: &Health, moment: Moment) -> String 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::sample;
+    use crate::control::api::sample;
     use crate::health::judge;
     use crate::operator::snapshot::Text;
 

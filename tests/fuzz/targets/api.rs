@@ -11,14 +11,18 @@ use streamcaster::base::time::{Mono, Utc};
 use streamcaster::config::settings::Settings;
 use streamcaster::config::Thresholds;
 use streamcaster::config::{Arguments, Config};
-use streamcaster::control::api::Moment;
-use streamcaster::control::audit::Audit;
+use streamcaster::control::api::asked::Asked;
+use streamcaster::control::api::audit::Audit;
+use streamcaster::control::api::firmware::Appliance;
+use streamcaster::control::api::moment::Moment;
+use streamcaster::control::api::paths::PATHS;
+use streamcaster::control::api::routes::answer;
+use streamcaster::control::api::routes::World;
+use streamcaster::control::api::stream::Answered;
+use streamcaster::control::auth::caller::{Caller, Credentials};
 use streamcaster::control::auth::Auth;
-use streamcaster::control::caller::{Caller, Credentials};
-use streamcaster::control::firmware::Appliance;
-use streamcaster::control::meter::HttpUse;
-use streamcaster::control::paths::PATHS;
-use streamcaster::control::routes::{answer, Answer, Asked, Port, World};
+use streamcaster::control::http::meter::HttpUse;
+use streamcaster::control::http::port::Port;
 use streamcaster::health::host::MachineStatus;
 use streamcaster::library::clerk::{Change, Changed};
 use streamcaster::library::listing::Listing;
@@ -96,11 +100,13 @@ pub fn run(input: &[u8]) {
     if template == "/api/password" && is_costly(body) {
         return;
     }
-    let answered = ask(method, &target, body);
+    let answered = match ask(method, &target, body) {
+        Answered::Answer(answer) => answer,
+        Answered::Stream(stream) => {
+            return assert_eq!(template, "/api/uploads/{id}", "{method} {target}: {stream:?}");
+        }
+    };
     let why = format!("{method} {target}: {} {}", answered.status, text(&answered.body));
-    if answered.stream.is_some() {
-        return assert!(answered.body.is_empty() && template == "/api/uploads/{id}", "{why}");
-    }
     let told: Value = serde_json::from_slice(&answered.body).expect(&why);
     let success = told.get("success").and_then(Value::as_bool);
     assert_eq!(success, Some(answered.status < 300), "{why}");
@@ -124,7 +130,7 @@ fn text(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }
 
-fn ask(method: &str, target: &str, body: &[u8]) -> Answer {
+fn ask(method: &str, target: &str, body: &[u8]) -> Answered {
     let (auth, settings) = lasting();
     let world = World {
         snapshot: &Snapshot::default(),

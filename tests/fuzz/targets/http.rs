@@ -2,7 +2,8 @@
 //! cannot be read in two ways.
 
 use streamcaster::base::limits::HTTP_BODY_BYTES_MAX;
-use streamcaster::control::head::{end_of_head, parse, Body, Head};
+use streamcaster::control::api::paths;
+use streamcaster::control::http::head::{end_of_head, parse, Body, Head};
 
 /// Reads an input as a request.
 pub fn run(input: &[u8]) {
@@ -13,7 +14,7 @@ pub fn run(input: &[u8]) {
     });
     assert_eq!(whole, first, "found as the bytes come, one by one");
     let head = whole.and_then(|end| input.get(..end)).unwrap_or(input);
-    match parse(head) {
+    match parse(head, paths::may_be_large) {
         Ok(head) => accepted(&head),
         Err(refusal) => {
             assert!((400..600).contains(&refusal.status()) && !refusal.to_string().is_empty());

@@ -4,7 +4,7 @@
 use std::net::{IpAddr, Ipv4Addr};
 
 use streamcaster::base::limits::PROXY_HEADER_BYTES_MAX;
-use streamcaster::control::forwarded::Forwarding;
+use streamcaster::control::http::forwarded::Forwarding;
 use streamcaster::net::network::Network;
 use streamcaster::net::proxy::header::{parse, Beginning};
 use streamcaster::net::proxy::Proxies;

@@ -1,0 +1,73 @@
+//! `GET` and `POST /api/maintenance`: what cron does. Purpose: room made on the disk, the day's
+//! rotation of the log, and what the probe and the rotation said last. Non-goal: deleting what the
+//! operator put there.
+
+use std::path::Path;
+
+use serde::Serialize;
+
+use crate::base::budget::human;
+use crate::base::time::Utc;
+use crate::control::api::fields::Fields;
+use crate::control::http::answer::{self, Answer};
+use crate::health::probe::{self, Said};
+use crate::system::logs::LogBook;
+
+#[derive(Serialize)]
+struct Done {
+    success: bool,
+    message: String,
+    freed_bytes: u64,
+}
+
+#[derive(Serialize)]
+struct Told {
+    probe: Option<Line>,
+    rotation: Option<Line>,
+}
+
+#[derive(Serialize)]
+struct Line {
+    time: String,
+    code: u8,
+    text: String,
+}
+
+/// Tells what was said last.
+pub fn tell(state: &Path) -> Answer {
+    let line = |said: Said| Line {
+        time: Utc(said.at_s.saturating_mul(1000)).to_string(),
+        code: said.code,
+        text: said.line,
+    };
+    let (probe, rotation) = probe::said(state);
+    answer::json(200, &Told { probe: probe.map(line), rotation: rotation.map(line) })
+}
+
+/// Answers.
+///
+/// # Errors
+/// The request or the disk, as an answer.
+pub fn answer(body: &[u8], log: &LogBook) -> Result<Answer, Answer> {
+    let fields = Fields::read(body, &["action"])?;
+    let done = match fields.text("action")? {
+        Some("rotate_logs") => log.rotate(),
+        Some("rotate_daily") => log.begin_day(),
+        _ => {
+            let words = "`action` must be rotate_logs or rotate_daily.";
+            return Err(answer::error(400, "INVALID_REQUEST", words));
+        }
+    };
+    match done {
+        Ok(freed_bytes) => {
+            let message = format!("The log is rotated; {} are free again.", human(freed_bytes));
+            log::info!("{message}");
+            Ok(answer::json(200, &Done { success: true, message, freed_bytes }))
+        }
+        Err(error) => {
+            let words = format!("The log could not be rotated: {error}. Look at the disk.");
+            log::warn!("{words}");
+            Err(answer::error(500, "SYSTEM_ERROR", &words))
+        }
+    }
+}

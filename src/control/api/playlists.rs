@@ -1,0 +1,147 @@
+//! Playlists, in the words of the HTTP API. Purpose: the lists there are, and putting and deleting one.
+//! Non-goals: playing them. Bounds: [`PLAYLISTS_MAX`] lists of [`PLAYLIST_FILES_MAX`] files.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::base::limits::{PLAYLISTS_MAX, PLAYLIST_FILES_MAX};
+use crate::base::revision;
+use crate::control::api::asked::Asked;
+use crate::control::api::changes;
+use crate::control::api::fields::Fields;
+use crate::control::api::names::decoded;
+use crate::control::api::orders::{done, give, wrong, About, Orders};
+use crate::control::http::answer::{self, Answer};
+use crate::library::names;
+use crate::operator::commands::{Command, FileName, Playlist};
+
+/// The lists there are.
+#[derive(Serialize)]
+struct PlaylistsAnswer<'a> {
+    playlists: Vec<PlaylistAnswer<'a>>,
+    count: usize,
+}
+
+#[derive(Serialize)]
+struct PlaylistAnswer<'a> {
+    name: &'a str,
+    files: Vec<&'a str>,
+    repeat: bool,
+    shuffle: bool,
+    playing: bool,
+    /// Another list has another, for If-Match.
+    revision: String,
+}
+
+fn told<'a>(name: &'a str, list: &'a Playlist, orders: &Orders<'_>) -> PlaylistAnswer<'a> {
+    PlaylistAnswer {
+        name,
+        files: list.files.iter().map(FileName::as_str).collect(),
+        repeat: list.repeat,
+        shuffle: list.shuffle,
+        playing: orders.snapshot.playout.playlist.as_deref() == Some(name),
+        revision: revision_of(list),
+    }
+}
+
+/// What came of a list that was put.
+#[derive(Serialize)]
+struct Kept<'a> {
+    success: bool,
+    message: String,
+    status: &'static str,
+    playlist: PlaylistAnswer<'a>,
+}
+
+/// What tells this list from others of its name.
+fn revision_of(list: &Playlist) -> String {
+    let mut bytes = vec![u8::from(list.repeat), u8::from(list.shuffle)];
+    for file in &list.files {
+        bytes.extend_from_slice(file.as_bytes());
+        // No file's name holds it.
+        bytes.push(0);
+    }
+    revision::of(&bytes)
+}
+
+/// `GET /api/playlists`.
+pub fn list(orders: &Orders<'_>) -> Answer {
+    let lists = orders.snapshot.playout.playlists.iter();
+    let playlists: Vec<_> = lists.map(|(name, list)| told(name, list, orders)).collect();
+    let count = playlists.len();
+    answer::json(200, &PlaylistsAnswer { playlists, count })
+}
+
+/// `GET /api/playlists/NAME`.
+pub fn tell(name: &str, orders: &Orders<'_>) -> Result<Answer, Answer> {
+    let name = named_list(name)?;
+    match orders.snapshot.playout.playlists.get(&name) {
+        Some(list) => Ok(answer::json(200, &told(&name, list, orders))),
+        None => Err(answer::error(
+            404,
+            "PLAYLIST_NOT_FOUND",
+            "There is no playlist of this name; GET /api/playlists lists them.",
+        )),
+    }
+}
+
+/// `PUT /api/playlists/NAME`.
+pub fn put(name: &str, asked: &Asked<'_>, orders: &Orders<'_>) -> Result<Answer, Answer> {
+    let name = named_list(name)?;
+    let fields = Fields::read(asked.body, &["files", "repeat", "shuffle"])?;
+    if fields.is_too_long("files") {
+        let why = format!("A playlist may hold {PLAYLIST_FILES_MAX} files at most; split it.");
+        return Err(answer::error(413, "INVALID_REQUEST", &why));
+    }
+    let names = fields.texts("files")?.unwrap_or_default();
+    if names.is_empty() {
+        return Err(wrong("`files` must be a list of at least one file name."));
+    }
+    let checked = names.iter().enumerate().map(|(at, name)| {
+        let entry = at + 1;
+        names::check(name)
+            .map_err(|why| wrong(format_args!("Entry {entry} of `files` cannot be this: {why}.")))
+    });
+    let list = Playlist {
+        files: checked.collect::<Result<_, _>>()?,
+        repeat: fields.flag("repeat")?.unwrap_or(false),
+        shuffle: fields.flag("shuffle")?.unwrap_or(false),
+    };
+    let lists = &orders.snapshot.playout.playlists;
+    if lists.len() >= PLAYLISTS_MAX && !lists.contains_key(&name) {
+        let why = format!("There are {PLAYLISTS_MAX} playlists already; delete one first.");
+        return Err(answer::error(409, "TOO_MANY_PLAYLISTS", &why));
+    }
+    let before = match changes::if_match(asked) {
+        None => None,
+        Some(wanted) => {
+            let now = lists.get(&name).filter(|now| revision_of(now) == wanted);
+            let changed = || {
+                let why = "The playlist was changed meanwhile; get it again.";
+                answer::error(412, "CHANGED_MEANWHILE", why)
+            };
+            Some(Arc::clone(now.ok_or_else(changed)?))
+        }
+    };
+    let command = Command::SetPlaylist { name: name.clone(), list: list.clone(), before };
+    let message = give(orders, command, About::Playlist)?;
+    let status = orders.status();
+    let playlist = told(&name, &list, orders);
+    Ok(answer::json(200, &Kept { success: true, message, status, playlist }))
+}
+
+/// `DELETE /api/playlists/NAME`.
+pub fn delete(name: &str, orders: &Orders<'_>) -> Result<Answer, Answer> {
+    let name = named_list(name)?;
+    let message = give(orders, Command::RemovePlaylist(name), About::Playlist)?;
+    Ok(done(orders, message, None, None))
+}
+
+/// A playlist's name, as it stands in a path.
+fn named_list(name: &str) -> Result<String, Answer> {
+    let name = decoded(name, false)
+        .ok_or_else(|| wrong("The playlist's name must be UTF-8 in percent-encoding."))?;
+    names::check_playlist(&name).map_err(wrong)?;
+    Ok(name)
+}

@@ -1,0 +1,66 @@
+//! The preview's way to a client. Purpose: what the data plane makes is sent as it comes, as one
+//! body that ends with the connection. Non-goals: making it. Bounds: one piece at a time; who
+//! takes nothing for [`STREAM_SEND_MS_MAX`](crate::base::limits::STREAM_SEND_MS_MAX) is cut off,
+//! and nobody waits for a piece longer than [`PREVIEW_IDLE_MS_MAX`].
+
+use std::io;
+
+use smol::future::or;
+
+use crate::base::limits::PREVIEW_IDLE_MS_MAX;
+use crate::control::http::answer::unavailable;
+use crate::control::http::answer::Answer;
+use crate::control::http::deadline::within;
+use crate::control::http::stream::Carrier;
+use crate::outputs::preview::{Piece, Preview, PreviewDesk};
+
+/// What came first.
+enum Next {
+    /// A piece.
+    Piece(Piece),
+    /// The preview has ended, or brings nothing any more.
+    End,
+    /// The client is gone.
+    Left,
+}
+
+/// Serves the preview until the client leaves or the stream ends; an answer when there is none.
+///
+/// # Errors
+/// The client is gone, or takes nothing.
+pub async fn serve(
+    carrier: &mut Carrier<'_>,
+    previews: &PreviewDesk,
+) -> io::Result<Option<Answer>> {
+    let preview = match previews.open() {
+        Ok(preview) => preview,
+        Err(refused) => return Ok(Some(unavailable(&refused.to_string()))),
+    };
+    let codecs = match next(carrier, &preview).await {
+        Next::Piece(Piece::Codecs(codecs)) => codecs,
+        Next::Left => return Ok(None),
+        Next::Piece(Piece::Bytes(_)) | Next::End => {
+            return Ok(Some(unavailable("There is no picture yet; try again in a moment.")));
+        }
+    };
+    carrier.begin(&format!("video/mp4; codecs=\"{codecs}\"")).await?;
+    while let Next::Piece(piece) = next(carrier, &preview).await {
+        // Other parameters come with an init segment of their own, which says all of it.
+        if let Piece::Bytes(bytes) = piece {
+            carrier.send(&bytes).await?;
+        }
+    }
+    Ok(None)
+}
+
+async fn next(carrier: &mut Carrier<'_>, preview: &Preview) -> Next {
+    let piece = async {
+        let piece = within(PREVIEW_IDLE_MS_MAX, preview.next()).await;
+        piece.flatten().map_or(Next::End, Next::Piece)
+    };
+    let left = async {
+        carrier.left().await;
+        Next::Left
+    };
+    or(piece, left).await
+}

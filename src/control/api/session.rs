@@ -1,0 +1,192 @@
+//! The calls about who it is: `POST /api/login`, `POST /api/logout`, `GET /api/session`,
+//! `POST /api/password`, `POST /api/setup`. Non-goals: who may call them, which is judged before;
+//! where a new password is written down. Bound: the body's, which the gate keeps.
+
+use std::fmt;
+use std::io;
+
+use serde::Serialize;
+
+use crate::base::time::{Mono, Utc};
+use crate::control::api::asked::Asked;
+use crate::control::api::fields::Fields;
+use crate::control::api::firmware;
+use crate::control::api::firmware::Appliance;
+use crate::control::auth::{cookie, Auth, Refused, Who};
+use crate::control::http::answer::{self, Answer};
+use crate::system::password::{self, PasswordHash};
+
+/// Writes the hash of a new password down, where it is found at the next start.
+pub type StoreHash = dyn Fn(&str) -> Result<(), NotStored> + Send + Sync;
+
+/// Why a new password could not be written down, in words for a person.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotStored {
+    /// It is set in a place that goes before the file, or the file must be put right first.
+    Elsewhere(String),
+    /// The disk would not take it.
+    Failed(String),
+}
+
+impl fmt::Display for NotStored {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            NotStored::Elsewhere(words) | NotStored::Failed(words) => f.write_str(words),
+        }
+    }
+}
+
+/// What is told of a session.
+#[derive(Serialize)]
+struct Session {
+    authenticated: bool,
+    may_change: bool,
+    password_set: bool,
+    secure: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    code_file: Option<String>,
+}
+
+/// What came of a change.
+#[derive(Serialize)]
+struct Done {
+    success: bool,
+    message: &'static str,
+}
+
+fn done(message: &'static str) -> Answer {
+    answer::json(200, &Done { success: true, message })
+}
+
+fn wrong(words: &str) -> Answer {
+    answer::error(400, "INVALID_REQUEST", words)
+}
+
+/// `GET /api/session`.
+pub fn session(asked: &Asked<'_>, auth: &Auth, who: Who) -> Answer {
+    let told = Session {
+        authenticated: who != Who::Nobody,
+        may_change: who.may_change(),
+        password_set: auth.is_password_set(),
+        secure: asked.secure,
+        code_file: auth.code_file().map(|file| file.display().to_string()),
+    };
+    answer::json(200, &told)
+}
+
+/// `POST /api/login` `{"password"}`, or `{"code"}` while there is no password: a session, its token
+/// in a cookie.
+pub fn login(asked: &Asked<'_>, auth: &Auth, now: Mono) -> Result<Answer, Answer> {
+    let fields = Fields::read(asked.body, &["password", "code"])?;
+    if !auth.is_password_set() {
+        return login_by_code(&fields, asked, auth, now);
+    }
+    let password = fields.text("password")?.ok_or_else(|| wrong("`password` is missing."))?;
+    let checked = auth.check(Some(password), &asked.caller, now);
+    checked.map_err(|refused| refused.answer(false))?;
+    with_session(done("You are logged in."), asked, auth.open_session(now))
+}
+
+fn login_by_code(
+    fields: &Fields,
+    asked: &Asked<'_>,
+    auth: &Auth,
+    now: Mono,
+) -> Result<Answer, Answer> {
+    let code = fields.text("code")?.ok_or_else(|| {
+        let words = "No password is set: log in with {\"code\"}, the code in state/page.code of \
+                     the data folder.";
+        answer::error(409, "PASSWORD_NOT_SET", words)
+    })?;
+    let opened = auth.open_by_code(code, asked.caller.source(), now);
+    let token = opened.map_err(|refused| refused.answer(false))?;
+    with_session(done("You are logged in by the code."), asked, token)
+}
+
+/// `POST /api/logout`. Who has no session has none afterwards either.
+pub fn logout(asked: &Asked<'_>, auth: &Auth, who: Who) -> Answer {
+    if let Who::Session(id) = who {
+        auth.close_session(id);
+    }
+    let mut answer = done("You are logged out.");
+    answer.fields.push(("Set-Cookie", cookie::clear(asked.secure).into()));
+    answer
+}
+
+/// `POST /api/password` `{"current", "new"}`. Ends all sessions but the one that asks.
+pub fn change_password(
+    asked: &Asked<'_>,
+    (who, now): (Who, Mono),
+    auth: &Auth,
+    store_hash: &StoreHash,
+    appliance: &Appliance,
+) -> Result<Answer, Answer> {
+    let fields = Fields::read(asked.body, &["current", "new"])?;
+    let new = fields.text("new")?.ok_or_else(|| wrong("`new` must be the new password."))?;
+    password::fit(new).map_err(|unfit| wrong(&unfit.to_string()))?;
+    let mut before = None;
+    if auth.is_password_set() {
+        let current = fields.text("current")?.ok_or_else(|| wrong("`current` is missing."))?;
+        before = Some(current);
+        let checked = auth.check(Some(current), &asked.caller, now);
+        checked.map_err(|refused| refused.answer(false))?;
+    }
+    let hash = PasswordHash::of(new).map_err(|why| Refused::Unavailable(why).answer(false))?;
+    let _turn = auth.turn_to_change();
+    if before.is_none() && auth.is_password_set() {
+        // Somebody else has set the first one meanwhile.
+        return Err(Refused::LoginNeeded.answer(false));
+    }
+    store_hash(hash.secret().expose()).map_err(|why| {
+        let (status, code) = match why {
+            NotStored::Elsewhere(_) => (409, "SET_ELSEWHERE"),
+            NotStored::Failed(_) => (500, "SYSTEM_ERROR"),
+        };
+        answer::error(status, code, &why.to_string())
+    })?;
+    if let Some(before) = before {
+        firmware::tell_password(appliance, before, hash.secret().expose());
+    }
+    let answer = done("The password is changed; all other sessions are logged out.");
+    match who {
+        Who::Session(id) => {
+            auth.replace_password(Some(hash), Some(id));
+            Ok(answer)
+        }
+        // Who reads the token goes on with it.
+        Who::Basic | Who::Probe | Who::Loopback | Who::Nobody => {
+            auth.set_password(Some(hash));
+            Ok(answer)
+        }
+    }
+}
+
+/// What the first start's code is good for.
+#[derive(Serialize)]
+struct Redeemed<'a> {
+    success: bool,
+    password: &'a str,
+}
+
+/// `POST /api/setup` `{"code"}`: the password that was made at the first start, once.
+pub fn set_up(asked: &Asked<'_>, auth: &Auth, now: (Mono, Utc)) -> Result<Answer, Answer> {
+    let fields = Fields::read(asked.body, &["code"])?;
+    let code = fields.text("code")?.ok_or_else(|| wrong("`code` is missing."))?;
+    let redeemed = auth.redeem(code, asked.caller.source(), now);
+    let password = redeemed.map_err(|refused| refused.answer(false))?;
+    Ok(answer::json(200, &Redeemed { success: true, password: password.expose() }))
+}
+
+/// The same answer, with the cookie of a session that was opened.
+fn with_session(
+    mut answer: Answer,
+    asked: &Asked<'_>,
+    opened: io::Result<String>,
+) -> Result<Answer, Answer> {
+    let token = opened.map_err(|_| {
+        let words = "The system has no random numbers for a session; try again later.";
+        answer::error(503, "SYSTEM_ERROR", words)
+    })?;
+    answer.fields.push(("Set-Cookie", cookie::set(&token, asked.secure).into()));
+    Ok(answer)
+}

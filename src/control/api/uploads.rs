@@ -1,0 +1,391 @@
+//! Uploads, and changes of the library's files. Purpose: requests turned into orders for the
+//! [`Clerk`](crate::library::clerk::Clerk), and the way of an upload's bytes from a client to it: one piece is filled while the
+//! one before is written, and what came before a connection broke is kept. Non-goals: the disk,
+//! who may. Bounds: [`UPLOAD_PIECES_MAX`] pieces of [`UPLOAD_PIECE_BYTES`] an upload; a client that
+//! sends too little, and a disk that takes no piece in [`UPLOAD_DISK_MS_MAX`], end the connection.
+
+use std::io::{self, ErrorKind};
+
+use serde::Serialize;
+use smol::channel::Receiver;
+
+use crate::base::limits::{
+    UPLOAD_DISK_MS_MAX, UPLOAD_FINISH_MS_MAX, UPLOAD_PIECES_MAX, UPLOAD_PIECE_BYTES,
+    UPLOAD_REQUEST_BYTES,
+};
+use crate::control::api::asked::Asked;
+use crate::control::api::fields::Fields;
+use crate::control::api::names::decoded;
+use crate::control::api::stream::Stream;
+use crate::control::http::answer::{self, Answer};
+use crate::control::http::deadline::within;
+use crate::control::http::stream::Carrier;
+use crate::library::change::{ChangeError, Taken};
+use crate::library::clerk::{Change, Changed, Clerk, Kept, Seat, Written};
+use crate::library::names;
+use crate::library::upload::{Upload, UploadError, UploadId};
+use crate::operator::commands::FileName;
+use crate::operator::snapshot::Snapshot;
+
+/// Has the library changed and waits for what comes of it.
+pub type Changing<'a> = dyn Fn(Change) -> Result<Changed, UploadError> + 'a;
+
+/// A refusal, in the API's form.
+#[derive(Serialize)]
+struct Refused<'a> {
+    success: bool,
+    error: &'a str,
+    code: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    offset: Option<u64>,
+}
+
+/// Tells why not; `offset` is where the upload stands, unless the error says so itself.
+fn refused(error: &UploadError, offset: Option<u64>) -> Answer {
+    let (status, code) = verdict(error);
+    let offset = match error {
+        UploadError::WrongOffset { offset }
+        | UploadError::TooMuch { offset, .. }
+        | UploadError::Active { offset } => Some(*offset),
+        UploadError::DiskFull { offset: Some(offset), .. } => Some(*offset),
+        _ => offset,
+    };
+    let words = error.to_string();
+    answer::json(status, &Refused { success: false, error: &words, code, offset })
+}
+
+fn verdict(error: &UploadError) -> (u16, &'static str) {
+    match error {
+        UploadError::NotFound => (404, "UPLOAD_NOT_FOUND"),
+        UploadError::WrongOffset { .. } => (409, "WRONG_OFFSET"),
+        UploadError::TooMuch { .. } => (409, "WRONG_LENGTH"),
+        UploadError::Active { .. } => (409, "UPLOAD_ACTIVE"),
+        UploadError::Full => (409, "UPLOADS_FULL"),
+        UploadError::Empty => (400, "INVALID_REQUEST"),
+        UploadError::TooLarge => (413, "INVALID_REQUEST"),
+        UploadError::Crowded | UploadError::Busy => (503, "BUSY"),
+        UploadError::DiskFull { .. } => (507, "DISK_FULL"),
+        UploadError::Change(error) => match error {
+            ChangeError::NotFound => (404, "VIDEO_NOT_FOUND"),
+            ChangeError::Exists => (409, "VIDEO_EXISTS"),
+            ChangeError::InUse => (409, "VIDEO_ON_AIR"),
+            ChangeError::Disk(error) if error.kind() == ErrorKind::StorageFull => {
+                (507, "DISK_FULL")
+            }
+            ChangeError::Apart | ChangeError::Disk(_) => (500, "SYSTEM_ERROR"),
+        },
+    }
+}
+
+/// Something is wrong with the request.
+fn wrong(why: impl std::fmt::Display) -> Answer {
+    answer::error(400, "INVALID_REQUEST", &why.to_string())
+}
+
+/// The uploads there are.
+#[derive(Serialize)]
+struct UploadsAnswer<'a> {
+    uploads: Vec<UploadAnswer<'a>>,
+    count: usize,
+}
+
+#[derive(Serialize)]
+struct UploadAnswer<'a> {
+    id: String,
+    filename: &'a str,
+    size: u64,
+    offset: u64,
+    replace: bool,
+    modified: String,
+}
+
+/// `GET /api/uploads`.
+pub fn list(uploads: &[Upload]) -> Answer {
+    let told = |upload: &'_ Upload| (upload.id.to_string(), upload.modified.to_string());
+    let uploads: Vec<_> = uploads
+        .iter()
+        .map(|upload| {
+            let (id, modified) = told(upload);
+            let replace = upload.taken == Taken::Replace;
+            let Upload { size, offset, .. } = *upload;
+            UploadAnswer { id, filename: &upload.filename, size, offset, replace, modified }
+        })
+        .collect();
+    let count = uploads.len();
+    answer::json(200, &UploadsAnswer { uploads, count })
+}
+
+/// An upload that has begun.
+#[derive(Serialize)]
+struct Begun {
+    success: bool,
+    id: String,
+    offset: u64,
+    piece_bytes: u64,
+}
+
+/// `POST /api/uploads`.
+pub fn begin(body: &[u8], change: &Changing<'_>) -> Result<Answer, Answer> {
+    let fields = Fields::read(body, &["filename", "size", "replace"])?;
+    let filename = fields.text("filename")?.unwrap_or_default();
+    let filename = file_name("filename", filename)?;
+    let size = fields
+        .whole("size")?
+        .ok_or_else(|| wrong("`size` must say how long the file is, in bytes."))?;
+    let taken = match fields.flag("replace")? {
+        Some(true) => Taken::Replace,
+        _ => Taken::Refuse,
+    };
+    match give(change, Change::Begin { filename, size, taken })? {
+        Changed::Begun(upload) => Ok(answer::json(
+            201,
+            &Begun {
+                success: true,
+                id: upload.id.to_string(),
+                offset: upload.offset,
+                piece_bytes: UPLOAD_REQUEST_BYTES,
+            },
+        )),
+        Changed::Done => Err(answer::error(500, "SYSTEM_ERROR", "The upload was not begun.")),
+    }
+}
+
+/// `PATCH /api/uploads/ID`: the gate brings the body.
+pub fn go_on(id: &str, asked: &Asked<'_>) -> Result<Stream, Answer> {
+    let UploadId(id) = upload_id(id)?;
+    let bytes = asked.piece_bytes.ok_or_else(|| {
+        let words = "Send the file's bytes with Content-Type: application/octet-stream.";
+        answer::error(415, "INVALID_REQUEST", words)
+    })?;
+    let is_number = asked.upload_offset.bytes().all(|byte| byte.is_ascii_digit());
+    let offset = asked.upload_offset.parse().ok().filter(|_| is_number);
+    let offset = offset.ok_or_else(|| {
+        wrong("Upload-Offset must say where in the file the body begins, in bytes.")
+    })?;
+    Ok(Stream::Upload { id, offset, bytes })
+}
+
+/// `DELETE /api/uploads/ID`.
+pub fn give_up(id: &str, change: &Changing<'_>) -> Result<Answer, Answer> {
+    give(change, Change::GiveUp(upload_id(id)?))?;
+    Ok(answer::json(200, &Done { success: true, message: "The upload is given up.".to_owned() }))
+}
+
+#[derive(Serialize)]
+struct Done {
+    success: bool,
+    message: String,
+}
+
+/// What came of a change of a file.
+#[derive(Serialize)]
+struct VideoDone<'a> {
+    success: bool,
+    message: String,
+    filename: &'a str,
+    /// How many playlists name the file as it was called.
+    playlists: usize,
+}
+
+/// `DELETE /api/videos/NAME`.
+pub fn remove_video(
+    name: &str,
+    change: &Changing<'_>,
+    snapshot: &Snapshot,
+) -> Result<Answer, Answer> {
+    let name = path_name(name)?;
+    give(change, Change::Remove(name.clone()))?;
+    Ok(video_done(format!("{name} is deleted"), &name, &name, snapshot))
+}
+
+/// `PATCH /api/videos/NAME`.
+pub fn rename_video(
+    name: &str,
+    body: &[u8],
+    change: &Changing<'_>,
+    snapshot: &Snapshot,
+) -> Result<Answer, Answer> {
+    let from = path_name(name)?;
+    let fields = Fields::read(body, &["filename"])?;
+    let to = file_name("filename", fields.text("filename")?.unwrap_or_default())?;
+    give(change, Change::Rename { from: from.clone(), to: to.clone() })?;
+    Ok(video_done(format!("{from} is now called {to}"), &from, &to, snapshot))
+}
+
+fn video_done(done: String, before: &str, filename: &str, snapshot: &Snapshot) -> Answer {
+    let lists = snapshot.playout.playlists.values();
+    let playlists = lists.filter(|list| list.files.iter().any(|file| file == before)).count();
+    let message = match playlists {
+        0 => format!("{done}."),
+        1 => format!("{done}; one playlist still names {before}."),
+        more => format!("{done}; {more} playlists still name {before}."),
+    };
+    answer::json(200, &VideoDone { success: true, message, filename, playlists })
+}
+
+fn give(have: &Changing<'_>, change: Change) -> Result<Changed, Answer> {
+    have(change).map_err(|error| refused(&error, None))
+}
+
+/// The id of an upload as it stands in a path.
+fn upload_id(id: &str) -> Result<UploadId, Answer> {
+    id.parse().map_err(|_| refused(&UploadError::NotFound, None))
+}
+
+/// A file's name as it stands in a path.
+fn path_name(name: &str) -> Result<FileName, Answer> {
+    let name = decoded(name, false)
+        .ok_or_else(|| wrong("The file's name must be UTF-8 in percent-encoding."))?;
+    names::check(&name).map_err(|why| wrong(format_args!("This names no file: {why}.")))
+}
+
+fn file_name(field: &str, name: &str) -> Result<FileName, Answer> {
+    names::check(name).map_err(|why| wrong(format_args!("`{field}` cannot be this: {why}.")))
+}
+
+/// How far an upload is.
+#[derive(Serialize)]
+struct Received {
+    success: bool,
+    id: String,
+    offset: u64,
+    complete: bool,
+}
+
+/// Takes `bytes` bytes of upload `id` from `offset` on, and says what came of it.
+///
+/// # Errors
+/// The client is gone: there is nobody to tell. What came of it is on its way to the disk.
+pub async fn receive(
+    carrier: &mut Carrier<'_>,
+    clerk: &Clerk,
+    id: u64,
+    offset: u64,
+    bytes: u64,
+) -> io::Result<Answer> {
+    let id = UploadId(id);
+    let seat = match clerk.seat(id, offset, bytes) {
+        Ok(seat) => seat,
+        Err(error) => return Ok(refused(&error, None)),
+    };
+    let mut inflow = Inflow::new(seat, offset);
+    let carried = inflow.carry(carrier, bytes).await?;
+    let complete = match carried {
+        Ok(()) => inflow.keep().await.map(|name| name.is_some()),
+        Err(error) => Err(error),
+    };
+    Ok(match complete {
+        Ok(complete) => {
+            let (id, offset) = (id.to_string(), inflow.at);
+            answer::json(200, &Received { success: true, id, offset, complete })
+        }
+        Err(error) => refused(&error, Some(inflow.at)),
+    })
+}
+
+/// An upload's bytes between the client and the disk.
+struct Inflow {
+    seat: Seat,
+    /// How far the disk is.
+    at: u64,
+    /// Memory that waits to be filled.
+    spare: Vec<Vec<u8>>,
+    /// The piece that is being written.
+    under_way: Option<Receiver<Written>>,
+}
+
+impl Inflow {
+    fn new(seat: Seat, at: u64) -> Inflow {
+        Inflow { seat, at, spare: vec![Vec::new(); UPLOAD_PIECES_MAX], under_way: None }
+    }
+
+    /// Carries `missing` bytes to the disk, or as many as come.
+    async fn carry(
+        &mut self,
+        carrier: &mut Carrier<'_>,
+        mut missing: u64,
+    ) -> io::Result<Result<(), UploadError>> {
+        while missing > 0 {
+            let mut piece = self.spare.pop().unwrap_or_default();
+            let most = usize::try_from(missing).unwrap_or(usize::MAX).min(UPLOAD_PIECE_BYTES);
+            piece.resize(most, 0);
+            let (filled, came) = carrier.fill(&mut piece).await;
+            piece.truncate(filled);
+            missing = missing.saturating_sub(u64::try_from(filled).unwrap_or(u64::MAX));
+            let handed = match self.settle().await {
+                Ok(()) => self.hand_on(piece),
+                refused => refused,
+            };
+            if let Err(gone) = came {
+                // What has come is worth keeping, though nobody is there to be told.
+                let _ = self.settle().await;
+                return Err(gone);
+            }
+            if handed.is_err() {
+                return Ok(handed);
+            }
+        }
+        Ok(self.settle().await)
+    }
+
+    /// Hands a piece to the disk.
+    fn hand_on(&mut self, piece: Vec<u8>) -> Result<(), UploadError> {
+        if !piece.is_empty() {
+            self.under_way = Some(self.seat.write(self.at, piece)?);
+        }
+        Ok(())
+    }
+
+    /// Waits until the piece under way is written.
+    async fn settle(&mut self) -> Result<(), UploadError> {
+        let Some(under_way) = self.under_way.take() else { return Ok(()) };
+        let written = within(UPLOAD_DISK_MS_MAX, under_way.recv()).await;
+        let Some(Ok(Written { bytes, outcome })) = written else { return Err(UploadError::Busy) };
+        self.spare.push(bytes);
+        match outcome {
+            Ok(at) => self.at = at,
+            Err(error) => {
+                if let UploadError::DiskFull { offset: Some(at), .. } = error {
+                    self.at = at;
+                }
+                return Err(error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Has the disk keep what has come, and the library take the upload if it is complete.
+    async fn keep(&mut self) -> Kept {
+        let kept = self.seat.keep()?;
+        match within(UPLOAD_FINISH_MS_MAX, kept.recv()).await {
+            Some(Ok(outcome)) => outcome,
+            _ => Err(UploadError::Busy),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refusals_say_where_to_go_on() {
+        let told = |error: UploadError, offset| {
+            let answer = refused(&error, offset);
+            let value: serde_json::Value = serde_json::from_slice(&answer.body).unwrap();
+            (answer.status, value["code"].clone(), value["offset"].clone())
+        };
+        assert_eq!(
+            told(UploadError::WrongOffset { offset: 7 }, Some(3)),
+            (409, "WRONG_OFFSET".into(), 7.into())
+        );
+        let full = |offset| UploadError::DiskFull { missing: 1, offset };
+        assert_eq!(told(full(None), None), (507, "DISK_FULL".into(), serde_json::Value::Null));
+        assert_eq!(told(full(Some(5)), None), (507, "DISK_FULL".into(), 5.into()));
+        let exists = UploadError::Change(ChangeError::Exists);
+        assert_eq!(told(exists, Some(9)), (409, "VIDEO_EXISTS".into(), 9.into()));
+        let full = UploadError::Change(ChangeError::Disk(io::Error::from_raw_os_error(28)));
+        assert_eq!(told(full, None).0, 507);
+        assert_eq!(told(UploadError::Crowded, None).0, 503);
+    }
+}
