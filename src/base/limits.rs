@@ -298,20 +298,20 @@ pub const PLAYLIST_BYTES: usize = PLAYLIST_FILES_MAX * (FILE_NAME_BYTES_MAX + 10
 pub const PLAYLIST_COPIES_MAX: usize = 4;
 /// Files open for playing at once, each with a thread of its own that may hang on its disk: the one
 /// on air, the one that follows, and the standby file.
-pub const DECKS_MAX: usize = 3;
-/// Parcels of access units that go round between a file's reader and the data plane: together they
+pub const READER_THREADS_MAX: usize = 3;
+/// Read-ahead buffers of access units that go round between a file's reader and the data plane: together they
 /// hold the largest access unit.
-pub const PARCELS_PER_DECK: usize = 8;
-/// Payload bytes in a parcel.
-pub const PARCEL_BYTES: usize = 128 << 10;
-/// Steps (a unit begins, a piece of payload, a unit ends) in a parcel.
-pub const PARCEL_CALLS_MAX: usize = 1024;
+pub const READ_AHEADS_PER_FILE: usize = 8;
+/// Payload bytes in a read-ahead buffer.
+pub const READ_AHEAD_BYTES: usize = 128 << 10;
+/// Steps (a unit begins, a piece of payload, a unit ends) in a read-ahead buffer.
+pub const READ_AHEAD_CALLS_MAX: usize = 1024;
 /// What remembers one of them.
-pub const PARCEL_CALL_BYTES: usize = 32;
-/// Track configurations in a parcel.
-pub const PARCEL_CONFIGS_MAX: usize = 4;
+pub const READ_AHEAD_CALL_BYTES: usize = 32;
+/// Track configurations in a read-ahead buffer.
+pub const READ_AHEAD_CONFIGS_MAX: usize = 4;
 /// One of them: its record, and what it says.
-pub const PARCEL_CONFIG_BYTES: usize = TRACK_CONFIG_BYTES_MAX + 128;
+pub const READ_AHEAD_CONFIG_BYTES: usize = TRACK_CONFIG_BYTES_MAX + 128;
 /// What must be ready of a file before it goes on air, besides its key frame.
 pub const PRE_ROLL_MS: i64 = 200;
 /// A file's next one is opened this long before its end.
@@ -332,7 +332,7 @@ pub const STATE_BYTES_MAX: u64 = 4 << 20;
 /// How often the standby file is looked for.
 pub const STANDBY_LOOK_MS: u64 = 2_000;
 /// Readers of video files at once: those that play, and the one of the library's survey.
-pub const FILE_READERS_MAX: usize = DECKS_MAX + 1;
+pub const FILE_READERS_MAX: usize = READER_THREADS_MAX + 1;
 /// How far behind its picture sound is looked for in a file: 16 s at 8 Mbit/s.
 pub const FILE_SOUND_AHEAD_BYTES_MAX: u64 = 16 << 20;
 /// Sound held that one step of a reader has yielded: what fits into the largest PES packet.
@@ -718,7 +718,7 @@ pub const HTTP_THREADS_MAX: usize = 1 + HTTP_WORKERS;
 /// Threads of the process: data plane, log, library, uploads, the machine's gauges and its disk's,
 /// the control plane's sockets (async-io), and those counted above; one for each file that is open
 /// for playing.
-pub const THREADS_MAX: usize = 7 + BLOCKING_THREADS_MAX + HTTP_THREADS_MAX + DECKS_MAX;
+pub const THREADS_MAX: usize = 7 + BLOCKING_THREADS_MAX + HTTP_THREADS_MAX + READER_THREADS_MAX;
 /// Stack of each thread the program starts itself.
 pub const THREAD_STACK_BYTES: usize = 256 << 10;
 
@@ -746,7 +746,7 @@ pub const TAGGED_READER_BYTES: usize = FILE_WINDOW_BYTES + ACCESS_UNIT_HEAD_BYTE
 pub const FILE_SOUND_BYTES_MAX: usize = larger(TS_READER_BYTES, TAGGED_READER_BYTES)
     + FILE_SOUND_HELD_BYTES
     + FILE_SOUND_HELD_UNITS * FILE_SOUND_UNIT_BYTES
-    + FILE_SOUND_HELD_CONFIGS * PARCEL_CONFIG_BYTES;
+    + FILE_SOUND_HELD_CONFIGS * READ_AHEAD_CONFIG_BYTES;
 /// A video file's reader, of whatever kind.
 pub const FILE_READER_BYTES_MAX: usize =
     larger(larger(TS_READER_BYTES, MP4_READER_BYTES), TAGGED_READER_BYTES);

@@ -1,21 +1,21 @@
 //! The sources' shells: what receives or paces bytes and feeds them to the programme. `udp`,
 //! `publisher` and `pull` receive; the latter two share an `intake`, and all three are held to real
-//! time by `pace`. `playout` and `standby` pace files, each a `tape` off a `deck`; behind standby
+//! time by `pace`. `playout` and `standby` pace files, each a `playing_file` off a `file_reader`; behind standby
 //! stands the built-in `card`. Bounds: those of each.
 
 pub mod again;
 mod card;
-pub mod deck;
 pub mod diagnosis;
 mod entry;
+pub mod file_reader;
 mod intake;
 mod lock;
 mod pace;
+mod playing_file;
 pub mod playout;
 pub mod publisher;
 pub mod pull;
 pub mod standby;
-mod tape;
 #[cfg(test)]
 mod testing;
 pub mod udp;

@@ -1,7 +1,7 @@
 //! Standby: what is on air whenever nothing else is. Purpose: the built-in card at once, and
 //! `videos/standby.*` instead of it as soon as that can be shown, again and again; the card again
 //! whenever the file fails, stalls or goes. Also lets the programme's time pass, so that a source
-//! that dies is covered when nothing else happens. Bounds: two decks, and only while standby is on
+//! that dies is covered when nothing else happens. Bounds: two file readers, and only while standby is on
 //! air.
 
 use std::cell::RefCell;
@@ -19,15 +19,15 @@ use crate::base::time::{Mono, Ticks};
 use crate::net::reactor::Sleep;
 use crate::operator::commands::{Declined, FileName};
 use crate::program::bell::Bell;
-use crate::program::parcel::Ending;
+use crate::program::read_ahead::Ending;
 use crate::program::source::Source;
 use crate::program::Programme;
 use crate::system::clock;
 
 use super::card::Card;
-use super::deck::{Decks, FileDecks, News, OpenFile, Readers};
+use super::file_reader::{Arrivals, FileReaders, OpenFile, ReaderThreads, Readers};
 use super::log_cut;
-use super::tape::Tape;
+use super::playing_file::PlayingFile;
 
 /// A card later than this (the machine was suspended) begins anew instead of hurrying.
 const LATE_MAX: Duration = Duration::from_secs(1);
@@ -59,8 +59,8 @@ pub(super) struct Found {
 
 /// Standby's task.
 pub struct Standby {
-    film: RefCell<Film<FileDecks>>,
-    news: News,
+    film: RefCell<Film<ReaderThreads>>,
+    arrivals: Arrivals,
     folder: PathBuf,
     called: Rc<Bell>,
 }
@@ -69,8 +69,8 @@ impl Standby {
     /// Standby out of the binary, or out of `folder`, whose files `open` opens; `called` rings
     /// when somebody else has put it on air.
     pub fn new(open: OpenFile, readers: Readers, folder: PathBuf, called: Rc<Bell>) -> Standby {
-        let (decks, news) = FileDecks::new(open, readers);
-        Standby { film: RefCell::new(Film::new(decks)), news, folder, called }
+        let (file_readers, arrivals) = ReaderThreads::new(open, readers);
+        Standby { film: RefCell::new(Film::new(file_readers)), arrivals, folder, called }
     }
 
     /// Plays for ever: whenever standby is on air, and not otherwise.
@@ -85,11 +85,11 @@ impl Standby {
             log_cut(programme.tick(now));
             self.film.borrow_mut().advance(now, programme);
             let due = self.film.borrow().due(now, programme);
-            let news = async {
+            let arrivals = async {
                 // Its senders live as long as the film.
-                let _ = self.news.recv().await;
+                let _ = self.arrivals.recv().await;
             };
-            news.or(called.heard()).or(Sleep::after(due.since(clock::mono()))).await;
+            arrivals.or(called.heard()).or(Sleep::after(due.since(clock::mono()))).await;
         }
     }
 
@@ -117,33 +117,33 @@ fn find(folder: &Path) -> Vec<Found> {
 }
 
 /// The card and the file.
-pub(super) struct Film<D: Decks> {
-    decks: D,
+pub(super) struct Film<D: FileReaders> {
+    file_readers: D,
     card: Card,
     /// When standby went on air, as far as it was seen.
     since: Option<Mono>,
     /// The card is on air.
     shows_card: bool,
     /// The file is.
-    on: Option<Reel<D::Deck>>,
-    next: Option<Reel<D::Deck>>,
+    on: Option<Pacer<D::FileReader>>,
+    next: Option<Pacer<D::FileReader>>,
     pub(super) found: Vec<Found>,
     /// Those that could not be shown, and until when they are left alone.
     refused: Vec<(Found, Mono)>,
     told: String,
 }
 
-struct Reel<K> {
-    tape: Tape<K>,
+struct Pacer<K> {
+    playing_file: PlayingFile<K>,
     file: Found,
 }
 
-impl<D: Decks> Film<D> {
-    pub(super) fn new(decks: D) -> Film<D> {
+impl<D: FileReaders> Film<D> {
+    pub(super) fn new(file_readers: D) -> Film<D> {
         let (on, next, told) = (None, None, String::new());
         let (found, refused) = (Vec::new(), Vec::new());
         let (card, since, shows_card) = (Card::new(), None, false);
-        Film { decks, card, since, shows_card, on, next, found, refused, told }
+        Film { file_readers, card, since, shows_card, on, next, found, refused, told }
     }
 
     /// Does everything that is due.
@@ -160,19 +160,19 @@ impl<D: Decks> Film<D> {
         if since.is_none() {
             return;
         }
-        for reel in self.on.iter_mut().chain(&mut self.next) {
-            reel.tape.pump(&self.decks, now);
+        for pacer in self.on.iter_mut().chain(&mut self.next) {
+            pacer.playing_file.pump(&self.file_readers, now);
         }
         self.prepare(now);
         self.cast(now, programme);
         match &mut self.on {
             Some(on) => {
-                let reel = &mut on.tape.reel;
+                let pacer = &mut on.playing_file.pacer;
                 programme.feed(Source::Standby, now, |sink| {
-                    reel.play(now, sink);
+                    pacer.play(now, sink);
                 });
-                on.tape.pump(&self.decks, now);
-                if let Some(due) = on.tape.reel.next_picture() {
+                on.playing_file.pump(&self.file_readers, now);
+                if let Some(due) = on.playing_file.pacer.next_picture() {
                     programme.expect(Source::Standby, due);
                 }
                 self.check(now, programme);
@@ -181,7 +181,7 @@ impl<D: Decks> Film<D> {
         }
     }
 
-    /// When there is something to do, if no deck has news before.
+    /// When there is something to do, if no file reader has something before.
     pub(super) fn due(&self, now: Mono, programme: &Programme) -> Mono {
         if programme.switcher().on_air() != Source::Standby {
             return programme.switcher().deadline().unwrap_or(now + TICK_MAX);
@@ -189,15 +189,16 @@ impl<D: Decks> Film<D> {
         let on = match &self.on {
             None => self.card.due(),
             Some(on) => {
-                let reel = &on.tape.reel;
-                let end = reel.end();
-                let stalls = end.or(reel.stalls_since(now)).map(|since| since + STALL_MAX);
-                let later =
-                    [end, stalls, on.tape.preloads_at()].map(|time| time.filter(|at| *at > now));
-                later.into_iter().chain([reel.due(now)]).flatten().min().unwrap_or(now)
+                let pacer = &on.playing_file.pacer;
+                let end = pacer.end();
+                let stalls = end.or(pacer.stalls_since(now)).map(|since| since + STALL_MAX);
+                let later = [end, stalls, on.playing_file.preloads_at()]
+                    .map(|time| time.filter(|at| *at > now));
+                later.into_iter().chain([pacer.due(now)]).flatten().min().unwrap_or(now)
             }
         };
-        let next = self.next.as_ref().map(|next| next.tape.look_at(now)).filter(|at| *at > now);
+        let next =
+            self.next.as_ref().map(|next| next.playing_file.look_at(now)).filter(|at| *at > now);
         on.min(next.unwrap_or(now + TICK_MAX))
     }
 
@@ -212,15 +213,15 @@ impl<D: Decks> Film<D> {
     /// Makes ready what is to follow: the file itself, or another that has taken its place.
     fn prepare(&mut self, now: Mono) {
         let wanted = self.wanted(now).cloned();
-        let stale = |reel: &Reel<D::Deck>| Some(&reel.file) != wanted.as_ref();
+        let stale = |pacer: &Pacer<D::FileReader>| Some(&pacer.file) != wanted.as_ref();
         if self.next.as_ref().is_some_and(stale) {
             self.next = None;
         }
-        let due = self.on.as_ref().is_none_or(|on| stale(on) || on.tape.ends_soon(now));
+        let due = self.on.as_ref().is_none_or(|on| stale(on) || on.playing_file.ends_soon(now));
         if let Some(file) = wanted.filter(|_| due && self.next.is_none()) {
-            let mut tape = Tape::new(file.name.clone(), Ticks(0), now);
-            tape.pump(&self.decks, now);
-            self.next = Some(Reel { tape, file });
+            let mut playing_file = PlayingFile::new(file.name.clone(), Ticks(0), now);
+            playing_file.pump(&self.file_readers, now);
+            self.next = Some(Pacer { playing_file, file });
         }
     }
 
@@ -228,22 +229,22 @@ impl<D: Decks> Film<D> {
     fn cast(&mut self, now: Mono, programme: &Programme) {
         let Some(next) = &self.next else { return };
         let at = match &self.on {
-            Some(on) if on.file == next.file => on.tape.reel.end(),
+            Some(on) if on.file == next.file => on.playing_file.pacer.end(),
             _ => Some(now),
         };
-        match (next.tape.is_ready(now), at) {
+        match (next.playing_file.is_ready(now), at) {
             (Ok(true), Some(at)) if at <= now => {
                 let Some(mut next) = self.next.take() else { return };
                 if self.on.is_none() {
                     info!("standby: {} is shown", next.file.name);
                 }
-                next.tape.reel.start(at);
-                let reel = &mut next.tape.reel;
+                next.playing_file.pacer.start(at);
+                let pacer = &mut next.playing_file.pacer;
                 programme.feed(Source::Standby, now, |sink| {
                     sink.restart();
-                    reel.play(now, sink);
+                    pacer.play(now, sink);
                 });
-                reel.postpone(programme.take_ahead());
+                pacer.postpone(programme.take_ahead());
                 self.on = Some(next);
                 self.shows_card = false;
             }
@@ -259,12 +260,12 @@ impl<D: Decks> Film<D> {
     /// Goes back to the card when the file cannot go on.
     fn check(&mut self, now: Mono, programme: &Programme) {
         let Some(on) = &self.on else { return };
-        let reel = &on.tape.reel;
-        let due = reel.end().or(reel.stalls_since(now));
+        let pacer = &on.playing_file.pacer;
+        let due = pacer.end().or(pacer.stalls_since(now));
         let stalls = due.is_some_and(|due| now.since(due) >= STALL_MAX);
-        let words = match (reel.end().is_some(), reel.ending()) {
+        let words = match (pacer.end().is_some(), pacer.ending()) {
             (true, Some(Ending::Failed(words))) => words.clone(),
-            (true, _) if reel.lasted().is_some_and(|lasted| lasted < SHORTEST) => {
+            (true, _) if pacer.lasted().is_some_and(|lasted| lasted < SHORTEST) => {
                 format!("{} is too short to be shown again and again", on.file.name)
             }
             _ if stalls => format!("{}: the disk does not answer", on.file.name),

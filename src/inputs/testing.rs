@@ -9,30 +9,30 @@ use crate::base::time::{Mono, Ticks};
 use crate::codec::access_unit::{Track, UnitSink, UnitStart};
 use crate::codec::container::{ContainerReader, Progress};
 use crate::operator::commands::{Declined, DeclinedKind, FileName};
-use crate::program::parcel::{Ending, Exchange, Parcel, Recorder};
-use crate::program::reel::FileTimes;
+use crate::program::pacer::FileTimes;
+use crate::program::read_ahead::{Ending, ReadAhead, ReadAheadQueue, ReadAheadWriter};
 use crate::program::ring::{Capacity, Lookup, Ring};
 use crate::program::source::Source;
 use crate::program::switcher::{FillAudio, Switcher};
-use crate::program::testing::{configs, Nothing, Tape as Frames};
+use crate::program::testing::{configs, Nothing, PlayingFile as Frames};
 use crate::program::Programme;
 
-use super::deck::{Deck, Decks, Delivery};
+use super::file_reader::{Delivery, FileReader, FileReaders};
 
 #[derive(Clone, Default)]
 struct Queue(Rc<RefCell<VecDeque<Delivery>>>);
 
-impl Exchange for Queue {
-    fn exchange(&mut self, full: Parcel) -> Option<Parcel> {
-        self.0.borrow_mut().push_back(Delivery::Parcel(full));
-        Some(Parcel::default())
+impl ReadAheadQueue for Queue {
+    fn swap(&mut self, full: ReadAhead) -> Option<ReadAhead> {
+        self.0.borrow_mut().push_back(Delivery::ReadAhead(full));
+        Some(ReadAhead::default())
     }
 }
 
-/// Reads when it is asked, as many parcels as a deck has.
-pub(super) struct FakeDeck {
+/// Reads when it is asked, as many read-ahead buffers as a file reader has.
+pub(super) struct FakeFileReader {
     reader: Frames,
-    recorder: Option<Recorder<Queue>>,
+    writer: Option<ReadAheadWriter<Queue>>,
     queue: Queue,
     under_way: usize,
     name: String,
@@ -40,32 +40,32 @@ pub(super) struct FakeDeck {
     open: Rc<Cell<usize>>,
 }
 
-impl Drop for FakeDeck {
+impl Drop for FakeFileReader {
     fn drop(&mut self) {
         self.open.set(self.open.get() - 1);
     }
 }
 
-impl Deck for FakeDeck {
+impl FileReader for FakeFileReader {
     fn take(&mut self) -> Option<Delivery> {
         if self.stalled.get() || self.under_way >= 8 {
             return None;
         }
         while self.queue.0.borrow().is_empty() {
-            let recorder = self.recorder.as_mut()?;
-            let ending = match self.reader.next(&mut Nothing, recorder) {
+            let writer = self.writer.as_mut()?;
+            let ending = match self.reader.next(&mut Nothing, writer) {
                 Ok(Progress::More) => continue,
                 Ok(Progress::End) => Ending::Whole,
                 Err(error) => Ending::Failed(format!("{} cannot be played: {error}", self.name)),
             };
-            self.recorder.take()?.end(ending);
+            self.writer.take()?.end(ending);
         }
         let delivery = self.queue.0.borrow_mut().pop_front();
-        self.under_way += usize::from(matches!(delivery, Some(Delivery::Parcel(_))));
+        self.under_way += usize::from(matches!(delivery, Some(Delivery::ReadAhead(_))));
         delivery
     }
 
-    fn give_back(&mut self, _parcel: Parcel) {
+    fn give_back(&mut self, _read_ahead: ReadAhead) {
         self.under_way -= 1;
     }
 
@@ -80,10 +80,10 @@ pub(super) struct Shelf {
     pub(super) opened: Rc<RefCell<Vec<String>>>,
 }
 
-impl Decks for Shelf {
-    type Deck = FakeDeck;
+impl FileReaders for Shelf {
+    type FileReader = FakeFileReader;
 
-    fn open(&self, name: &FileName, at: Ticks) -> Option<FakeDeck> {
+    fn open(&self, name: &FileName, at: Ticks) -> Option<FakeFileReader> {
         assert!(self.open.get() < 3, "readers");
         self.open.set(self.open.get() + 1);
         self.opened.borrow_mut().push(name.to_string());
@@ -100,7 +100,7 @@ impl Decks for Shelf {
         };
         reader.unit_bytes = 400;
         let queue = Queue::default();
-        let mut recorder = Recorder::new(Parcel::default(), queue.clone());
+        let mut writer = ReadAheadWriter::new(ReadAhead::default(), queue.clone());
         let first = match words.next() {
             Some("missing") => Delivery::Refused(Declined {
                 kind: DeclinedKind::NotFound,
@@ -116,7 +116,7 @@ impl Decks for Shelf {
             }
         };
         if at > Ticks(0) {
-            reader.seek(&mut Nothing, at, &mut recorder).expect("a fake");
+            reader.seek(&mut Nothing, at, &mut writer).expect("a fake");
         }
         queue.0.borrow_mut().push_back(first);
         let stalled = match name.contains("stuck") {
@@ -124,8 +124,8 @@ impl Decks for Shelf {
             false => Rc::clone(&self.stalled),
         };
         let (name, open) = (name.to_string(), Rc::clone(&self.open));
-        let recorder = Some(recorder);
-        Some(FakeDeck { reader, recorder, queue, under_way: 0, name, stalled, open })
+        let writer = Some(writer);
+        Some(FakeFileReader { reader, writer, queue, under_way: 0, name, stalled, open })
     }
 }
 

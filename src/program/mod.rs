@@ -10,11 +10,11 @@ mod silence;
 pub(crate) mod testing;
 
 pub mod bell;
-pub mod parcel;
+pub mod pacer;
 pub mod playlist;
+pub mod read_ahead;
 pub mod reader;
 pub mod reading;
-pub mod reel;
 pub mod ring;
 pub mod source;
 pub mod switcher;

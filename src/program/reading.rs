@@ -21,7 +21,7 @@ use crate::base::time::Ticks;
 use crate::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
 use crate::codec::container::{Contents, FileError, Progress, ReadAt};
 
-use super::reel::FileTimes;
+use super::pacer::FileTimes;
 pub use place::Place;
 use sound::Sound;
 

@@ -1,4 +1,4 @@
-//! Files for tests: a reader of frames that come out of a formula, and a pile for its parcels.
+//! Files for tests: a reader of frames that come out of a formula, and a pile for its read-ahead buffers.
 
 use std::cell::RefCell;
 use std::rc::Rc;
@@ -9,7 +9,7 @@ use crate::codec::access_unit::{
 };
 use crate::codec::container::{ContainerReader, Contents, FileError, Progress, ReadAt};
 
-use super::parcel::{Exchange, Parcel};
+use super::read_ahead::{ReadAhead, ReadAheadQueue};
 use super::source::Source;
 use super::switcher::Switcher;
 
@@ -48,23 +48,23 @@ pub(crate) fn whole(
     sink.commit(unit.track);
 }
 
-/// Keeps parcels, as many as there is room for.
+/// Keeps read-ahead buffers, as many as there is room for.
 #[derive(Clone, Default)]
 pub(crate) struct Pile {
-    pub(crate) full: Rc<RefCell<Vec<Parcel>>>,
+    pub(crate) full: Rc<RefCell<Vec<ReadAhead>>>,
     pub(crate) room: Option<usize>,
 }
 
-impl Exchange for Pile {
-    fn exchange(&mut self, full: Parcel) -> Option<Parcel> {
+impl ReadAheadQueue for Pile {
+    fn swap(&mut self, full: ReadAhead) -> Option<ReadAhead> {
         self.full.borrow_mut().push(full);
         let taken = self.full.borrow().len();
-        self.room.is_none_or(|room| taken < room).then(Parcel::default)
+        self.room.is_none_or(|room| taken < room).then(ReadAhead::default)
     }
 }
 
 /// A file of 25 frames per second, a key frame each second, and 48 kHz sound.
-pub(crate) struct Tape {
+pub(crate) struct PlayingFile {
     pub(crate) contents: Contents,
     pub(crate) frames: i64,
     pub(crate) unit_bytes: usize,
@@ -81,8 +81,8 @@ pub(crate) struct Tape {
 pub(crate) const FRAME: i64 = 3600;
 pub(crate) const GOP: i64 = 25;
 
-impl Tape {
-    pub(crate) fn new(frames: i64) -> Tape {
+impl PlayingFile {
+    pub(crate) fn new(frames: i64) -> PlayingFile {
         let [TrackConfig::Avc(avc), TrackConfig::Aac(aac)] = configs() else { unreachable!() };
         let contents = Contents {
             video: Some(avc),
@@ -93,15 +93,26 @@ impl Tape {
         let (frame, audio, told) = (0, 0, false);
         let (breaks_at, frame_ticks, gop) = (None, FRAME, GOP);
         let unit_bytes = 1000;
-        Tape { contents, frames, unit_bytes, breaks_at, frame_ticks, gop, frame, audio, told }
+        PlayingFile {
+            contents,
+            frames,
+            unit_bytes,
+            breaks_at,
+            frame_ticks,
+            gop,
+            frame,
+            audio,
+            told,
+        }
     }
 
     /// Key frames alone that last so long, with sound or without.
-    pub(crate) fn slides(frames: i64, frame_ms: i64, sound: bool) -> Tape {
-        let mut tape = Tape { frame_ticks: frame_ms * 90, gop: 1, ..Tape::new(frames) };
-        tape.contents.duration = Some(Ticks(frames * tape.frame_ticks));
-        tape.contents.audio = tape.contents.audio.filter(|_| sound);
-        tape
+    pub(crate) fn slides(frames: i64, frame_ms: i64, sound: bool) -> PlayingFile {
+        let mut playing_file =
+            PlayingFile { frame_ticks: frame_ms * 90, gop: 1, ..PlayingFile::new(frames) };
+        playing_file.contents.duration = Some(Ticks(frames * playing_file.frame_ticks));
+        playing_file.contents.audio = playing_file.contents.audio.filter(|_| sound);
+        playing_file
     }
 
     fn sounds_before(&self, dts: i64) -> bool {
@@ -121,7 +132,7 @@ impl ReadAt for Nothing {
     }
 }
 
-impl ContainerReader for Tape {
+impl ContainerReader for PlayingFile {
     fn contents(&self) -> &Contents {
         &self.contents
     }

@@ -1,5 +1,5 @@
-//! Files that come out of a formula, and decks that read them without a disk. Purpose: what a
-//! file plays can be told from its units' stamps. Bound: the parcels of a deck.
+//! Files that come out of a formula, and file readers that read them without a disk. Purpose: what a
+//! file plays can be told from its units' stamps. Bound: the read-ahead buffers of a file reader.
 
 use std::cell::RefCell;
 use std::collections::VecDeque;
@@ -9,10 +9,10 @@ use streamcaster::base::time::Ticks;
 use streamcaster::codec::access_unit::{
     AacConfig, AvcConfig, ConfigRecord, Track, TrackConfig, UnitSink, UnitStart,
 };
-use streamcaster::inputs::deck::{Deck, Decks, Delivery};
+use streamcaster::inputs::file_reader::{Delivery, FileReader, FileReaders};
 use streamcaster::operator::commands::FileName;
-use streamcaster::program::parcel::{Ending, Exchange, Parcel, Recorder};
-use streamcaster::program::reel::FileTimes;
+use streamcaster::program::pacer::FileTimes;
+use streamcaster::program::read_ahead::{Ending, ReadAhead, ReadAheadQueue, ReadAheadWriter};
 
 use crate::encoder::SPS;
 use crate::stamp::{Stamp, CARD_ID_MIN};
@@ -122,27 +122,27 @@ impl Reading {
 
 #[derive(Clone, Default)]
 struct Queue {
-    full: Rc<RefCell<VecDeque<Parcel>>>,
-    spare: Rc<RefCell<Vec<Parcel>>>,
+    full: Rc<RefCell<VecDeque<ReadAhead>>>,
+    spare: Rc<RefCell<Vec<ReadAhead>>>,
 }
 
-impl Exchange for Queue {
-    fn exchange(&mut self, full: Parcel) -> Option<Parcel> {
+impl ReadAheadQueue for Queue {
+    fn swap(&mut self, full: ReadAhead) -> Option<ReadAhead> {
         self.full.borrow_mut().push_back(full);
         Some(self.spare.borrow_mut().pop().unwrap_or_default())
     }
 }
 
 /// Reads whenever it is asked.
-pub struct FakeDeck {
+pub struct FakeFileReader {
     reading: Reading,
-    recorder: Option<Recorder<Queue>>,
+    writer: Option<ReadAheadWriter<Queue>>,
     queue: Queue,
     opened: bool,
     under_way: usize,
 }
 
-impl Deck for FakeDeck {
+impl FileReader for FakeFileReader {
     fn take(&mut self) -> Option<Delivery> {
         if !std::mem::replace(&mut self.opened, true) {
             return Some(Delivery::Opened(FileTimes {
@@ -154,18 +154,18 @@ impl Deck for FakeDeck {
             return None;
         }
         while self.queue.full.borrow().is_empty() {
-            let recorder = self.recorder.as_mut()?;
-            if !self.reading.next(recorder) {
-                self.recorder.take()?.end(Ending::Whole);
+            let writer = self.writer.as_mut()?;
+            if !self.reading.next(writer) {
+                self.writer.take()?.end(Ending::Whole);
             }
         }
         self.under_way += 1;
-        self.queue.full.borrow_mut().pop_front().map(Delivery::Parcel)
+        self.queue.full.borrow_mut().pop_front().map(Delivery::ReadAhead)
     }
 
-    fn give_back(&mut self, parcel: Parcel) {
+    fn give_back(&mut self, read_ahead: ReadAhead) {
         self.under_way -= 1;
-        self.queue.spare.borrow_mut().push(parcel);
+        self.queue.spare.borrow_mut().push(read_ahead);
     }
 
     fn hurry(&self) {}
@@ -175,19 +175,19 @@ impl Deck for FakeDeck {
 #[derive(Clone, Default)]
 pub struct Shelf {
     pub opened: Rc<RefCell<Vec<u64>>>,
-    spare: Rc<RefCell<Vec<Parcel>>>,
+    spare: Rc<RefCell<Vec<ReadAhead>>>,
 }
 
-impl Decks for Shelf {
-    type Deck = FakeDeck;
+impl FileReaders for Shelf {
+    type FileReader = FakeFileReader;
 
-    fn open(&self, name: &FileName, _at: Ticks) -> Option<FakeDeck> {
+    fn open(&self, name: &FileName, _at: Ticks) -> Option<FakeFileReader> {
         let number: u64 = name.parse().expect("a number");
         self.opened.borrow_mut().push(number);
         let id = (self.opened.borrow().len() % usize::from(CARD_ID_MIN)) as u8;
         let queue = Queue { spare: Rc::clone(&self.spare), ..Queue::default() };
-        let recorder = Some(Recorder::new(Parcel::default(), queue.clone()));
+        let writer = Some(ReadAheadWriter::new(ReadAhead::default(), queue.clone()));
         let reading = Reading { file: File::of(number), id, frame: 0, audio: 0, body: Vec::new() };
-        Some(FakeDeck { reading, recorder, queue, opened: false, under_way: 0 })
+        Some(FakeFileReader { reading, writer, queue, opened: false, under_way: 0 })
     }
 }

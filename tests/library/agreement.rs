@@ -1,5 +1,5 @@
 //! What the listing says of a file is what a switch to it comes to: every file is surveyed, and
-//! then read by a deck and paced by a reel, as playing does, but against a clock of the test's.
+//! then read by a file reader and paced by a pacer, as playing does, but against a clock of the test's.
 
 use std::fs;
 use std::path::Path;
@@ -10,12 +10,14 @@ use std::time::{Duration, Instant};
 use streamcaster::base::time::{Mono, Ticks};
 use streamcaster::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
 use streamcaster::codec::container::FileError;
-use streamcaster::inputs::deck::{Deck, Decks, Delivery, FileDeck, FileDecks, Readers};
+use streamcaster::inputs::file_reader::{
+    Delivery, FileReader, FileReaders, ReaderThread, ReaderThreads, Readers,
+};
 use streamcaster::library::listing::{Entry, State};
 use streamcaster::library::Library;
 use streamcaster::operator::commands::{Declined, DeclinedKind, FileName};
-use streamcaster::program::parcel::Ending;
-use streamcaster::program::reel::{Readiness, Reel};
+use streamcaster::program::pacer::{Pacer, Readiness};
+use streamcaster::program::read_ahead::Ending;
 
 use crate::folder::{age, codes, surveyed, Folder, ENCODED, PICTURE, SOUND};
 
@@ -57,59 +59,63 @@ impl Played {
 }
 
 /// A switch to a file: refused with these words, or played, and how it ended meanwhile.
-fn switch(decks: &FileDecks, name: &str, at: Ticks) -> Result<(Played, Option<Ending>), String> {
+fn switch(
+    file_readers: &ReaderThreads,
+    name: &str,
+    at: Ticks,
+) -> Result<(Played, Option<Ending>), String> {
     let name = FileName::try_from(name).expect("a short name");
-    let mut deck = decks.open(&name, at).expect("a thread");
-    let (mut reel, mut played) = (Reel::default(), Played::default());
+    let mut file_reader = file_readers.open(&name, at).expect("a thread");
+    let (mut pacer, mut played) = (Pacer::default(), Played::default());
     let since = Instant::now();
     let mut ready = false;
     loop {
         assert!(since.elapsed() < Duration::from_secs(60), "{name}: the disk does not answer");
-        take(&mut deck, &mut reel)?;
-        match reel.readiness() {
+        take(&mut file_reader, &mut pacer)?;
+        match pacer.readiness() {
             _ if ready => {}
             Readiness::Waits => std::thread::yield_now(),
             Readiness::Ready => {
                 ready = true;
-                reel.start(played.now);
+                pacer.start(played.now);
             }
             Readiness::Never => {
-                return Err(match reel.ending() {
+                return Err(match pacer.ending() {
                     Some(Ending::Failed(words)) => words.clone(),
                     _ => format!("{name} cannot be played: {}", FileError::NoVideo),
                 })
             }
         }
         let now = played.now;
-        if ready && reel.due(now).is_some_and(|due| due <= now) {
-            reel.play(now, &mut played);
+        if ready && pacer.due(now).is_some_and(|due| due <= now) {
+            pacer.play(now, &mut played);
         } else if ready {
-            match reel.due(now).into_iter().chain(reel.end().filter(|end| *end > now)).min() {
+            match pacer.due(now).into_iter().chain(pacer.end().filter(|end| *end > now)).min() {
                 Some(due) if due.since(Mono::default()) < PLAYED => played.now = due,
-                None if reel.ending().is_none() => std::thread::yield_now(),
-                _ => return Ok((played, reel.ending().cloned())),
+                None if pacer.ending().is_none() => std::thread::yield_now(),
+                _ => return Ok((played, pacer.ending().cloned())),
             }
         }
     }
 }
 
-fn take(deck: &mut FileDeck, reel: &mut Reel) -> Result<(), String> {
-    while let Some(parcel) = reel.take_spent() {
-        deck.give_back(parcel);
+fn take(file_reader: &mut ReaderThread, pacer: &mut Pacer) -> Result<(), String> {
+    while let Some(read_ahead) = pacer.take_spent() {
+        file_reader.give_back(read_ahead);
     }
-    deck.hurry();
-    match deck.take() {
-        Some(Delivery::Opened(times)) => reel.set_times(times),
+    file_reader.hurry();
+    match file_reader.take() {
+        Some(Delivery::Opened(times)) => pacer.set_times(times),
         Some(Delivery::Refused(declined)) => return Err(declined.words),
-        Some(Delivery::Parcel(parcel)) => reel.push(parcel),
+        Some(Delivery::ReadAhead(read_ahead)) => pacer.push(read_ahead),
         None => {}
     }
     Ok(())
 }
 
-fn decks(library: &Library) -> FileDecks {
+fn file_readers(library: &Library) -> ReaderThreads {
     let library = library.clone();
-    let (decks, _news) = FileDecks::new(
+    let (file_readers, _news) = ReaderThreads::new(
         Arc::new(move |name| match library.open(name) {
             Ok(opened) => Ok(opened.reading),
             Err(error) => {
@@ -119,14 +125,14 @@ fn decks(library: &Library) -> FileDecks {
         }),
         Readers::default(),
     );
-    decks
+    file_readers
 }
 
 /// Switches to a file, from its beginning and from its middle, and holds what comes of it to what
 /// the listing says.
-fn agree(decks: &FileDecks, entry: &Entry) {
+fn agree(file_readers: &ReaderThreads, entry: &Entry) {
     let name = &entry.name;
-    let outcome = switch(decks, name, Ticks(0));
+    let outcome = switch(file_readers, name, Ticks(0));
     let details = match &entry.state {
         State::Ready(details) => details,
         _ => {
@@ -160,7 +166,7 @@ fn agree(decks: &FileDecks, entry: &Entry) {
     let apart_max = Duration::from_millis(if too_far { 1_100 } else { 100 });
     assert!(apart <= apart_max, "{name}: sound is {apart:?} off its time");
     let middle = Ticks::from_ms(i64::try_from(details.duration_ms.unwrap_or(2_000) / 2).unwrap());
-    let (played, _) = switch(decks, name, middle).expect("a file that can be sought in");
+    let (played, _) = switch(file_readers, name, middle).expect("a file that can be sought in");
     assert!(played.pictures.first().is_some_and(|(_, first)| first.key), "{name} from its middle");
     assert!(played.apart() <= apart_max, "{name} from its middle");
 }
@@ -168,13 +174,13 @@ fn agree(decks: &FileDecks, entry: &Entry) {
 fn all_agree(folder: &Folder) -> Library {
     let library = Library::start(folder.videos()).expect("a thread");
     let listing = surveyed(&library);
-    let decks = decks(&library);
+    let file_readers = file_readers(&library);
     for entry in &listing.entries {
         println!("{}: {} {:?}", entry.name, entry.state.name(), entry.words());
         if let Some(details) = entry.details() {
             println!("    {:?}", codes(details));
         }
-        agree(&decks, entry);
+        agree(&file_readers, entry);
     }
     library
 }
@@ -239,7 +245,7 @@ fn a_file_that_grows_is_refused_with_the_listings_words() {
     let listing = crate::folder::wait_for(&library, |listing| listing.is_known);
     let entry = listing.entry("a.ts").expect("listed");
     assert_eq!(entry.state, State::Growing);
-    agree(&decks(&library), entry);
+    agree(&file_readers(&library), entry);
 }
 
 /// An FLV file whose sound stands behind all of its picture.

@@ -16,7 +16,7 @@ use smol::future::FutureExt;
 use smol::LocalExecutor;
 use streamcaster::base::limits::ACCESS_UNIT_BYTES_MAX;
 use streamcaster::config::Config;
-use streamcaster::inputs::deck::Readers;
+use streamcaster::inputs::file_reader::Readers;
 use streamcaster::inputs::publisher::Publishers;
 use streamcaster::inputs::standby::Standby;
 use streamcaster::net::reactor::{self, Sleep};

@@ -2,7 +2,7 @@
 //! timestamps grow and pictures come.
 //!
 //! A disk that stands still for seconds cannot be had without privileges (no FUSE, no mount); the
-//! decks' and the standby file's own tests hold that with a disk that never answers.
+//! file readers' and the standby file's own tests hold that with a disk that never answers.
 
 use std::fs::{self, File};
 use std::os::unix::fs::symlink;

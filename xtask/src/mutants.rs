@@ -368,7 +368,7 @@ mod tests {
     #[test]
     fn slow_tests_are_there() {
         let sources =
-            ["silence_tests.rs", "switching_tests.rs", "reel_tests.rs", "destination_tests.rs"];
+            ["silence_tests.rs", "switching_tests.rs", "pacer_tests.rs", "destination_tests.rs"];
         let sources = sources.map(|name| root().join("src/program").join(name));
         let text = sources.map(|path| fs::read_to_string(path).unwrap()).concat();
         for test in SLOW_TESTS {

@@ -1,9 +1,9 @@
 //! What plays, and what plays next. Purpose: a file goes on air when it is ready, not before; at
 //! its end the next one follows a frame later, having been made ready in time. Non-goals: reading
-//! (decks), pacing (reels), what the switcher makes of it. Bounds: one file on air, one being made
+//! (file readers), pacing (pacers), what the switcher makes of it. Bounds: one file on air, one being made
 //! ready, and the lists.
 //!
-//! Without threads and clocks: decks come out of a trait and the time is an argument.
+//! Without threads and clocks: file readers come out of a trait and the time is an argument.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -13,15 +13,15 @@ use log::{info, warn};
 
 use crate::base::time::{Mono, Ticks};
 use crate::operator::commands::{Declined, DeclinedKind, FileName, Order, Playlist};
-use crate::program::parcel::Ending;
 use crate::program::playlist::Walk;
+use crate::program::read_ahead::Ending;
 use crate::program::source::Source;
 use crate::program::Programme;
 
 use super::super::again::Again;
-use super::super::deck::Decks;
+use super::super::file_reader::FileReaders;
 use super::super::log_cut;
-use super::super::tape::Tape;
+use super::super::playing_file::PlayingFile;
 
 /// How late a timer may be.
 const LATE_MAX: Duration = Duration::from_millis(50);
@@ -61,7 +61,7 @@ impl Item {
 
 /// What is on air.
 pub(super) struct On<K> {
-    pub(super) tape: Tape<K>,
+    pub(super) playing_file: PlayingFile<K>,
     pub(super) item: Item,
     /// Nothing follows: what could was tried.
     last: bool,
@@ -69,7 +69,7 @@ pub(super) struct On<K> {
 
 /// What is being made ready.
 pub(super) struct Next<K> {
-    pub(super) tape: Tape<K>,
+    pub(super) playing_file: PlayingFile<K>,
     pub(super) item: Item,
     pub(super) why: Why,
     /// Files that were tried in its place.
@@ -93,11 +93,11 @@ pub(super) struct Bookmark {
 }
 
 /// Plays files.
-pub struct Machine<D: Decks> {
-    decks: D,
+pub struct Machine<D: FileReaders> {
+    file_readers: D,
     pub(super) lists: Arc<Lists>,
-    pub(super) on: Option<On<D::Deck>>,
-    pub(super) next: Option<Next<D::Deck>>,
+    pub(super) on: Option<On<D::FileReader>>,
+    pub(super) next: Option<Next<D::FileReader>>,
     pub(super) paused: Option<Bookmark>,
     pub(super) error: String,
     /// Files in a row that could not be played.
@@ -110,11 +110,11 @@ pub struct Machine<D: Decks> {
     pub(super) again: Again,
 }
 
-impl<D: Decks> Machine<D> {
+impl<D: FileReaders> Machine<D> {
     /// Plays nothing yet. `seed` is what shuffled orders come from.
-    pub fn new(decks: D, seed: u64) -> Machine<D> {
+    pub fn new(file_readers: D, seed: u64) -> Machine<D> {
         Machine {
-            decks,
+            file_readers,
             lists: Arc::default(),
             on: None,
             next: None,
@@ -131,31 +131,31 @@ impl<D: Decks> Machine<D> {
     /// Does everything that is due.
     pub fn advance(&mut self, now: Mono, programme: &Programme) {
         if let Some(on) = &mut self.on {
-            on.tape.pump(&self.decks, now);
+            on.playing_file.pump(&self.file_readers, now);
         }
         if let Some(next) = &mut self.next {
-            next.tape.pump(&self.decks, now);
+            next.playing_file.pump(&self.file_readers, now);
         }
         self.leave(programme);
         self.feed(now, programme);
         self.cast(now, programme);
         self.prepare(now, programme);
-        if let Some(due) = self.on.as_ref().and_then(|on| on.tape.reel.next_picture()) {
+        if let Some(due) = self.on.as_ref().and_then(|on| on.playing_file.pacer.next_picture()) {
             programme.expect(Source::File, due);
         }
     }
 
-    /// When [`Machine::advance`] has something to do, if no deck has news before; `None`: not
+    /// When [`Machine::advance`] has something to do, if no file reader has news before; `None`: not
     /// before it is asked for something.
     pub fn due(&self, now: Mono) -> Option<Mono> {
         let on = self.on.as_ref().and_then(|on| {
-            let later = [on.tape.reel.end(), on.tape.preloads_at()];
+            let later = [on.playing_file.pacer.end(), on.playing_file.preloads_at()];
             let later = later.into_iter().flatten().filter(|at| *at > now);
-            later.chain(on.tape.reel.due(now)).min()
+            later.chain(on.playing_file.pacer.due(now)).min()
         });
         let next = self.next.as_ref().and_then(|next| match next.why {
-            Why::Follows if next.tape.is_ready(now) == Ok(true) => None,
-            _ => Some(next.tape.look_at(now)),
+            Why::Follows if next.playing_file.is_ready(now) == Ok(true) => None,
+            _ => Some(next.playing_file.look_at(now)),
         });
         on.into_iter().chain(next).min()
     }
@@ -163,8 +163,8 @@ impl<D: Decks> Machine<D> {
     /// Makes a file ready, to go on air as soon as it is.
     pub(super) fn ask(&mut self, item: Item, at: Ticks, order: Option<Box<Order>>, now: Mono) {
         self.make_way("Something else was chosen before it was ready.");
-        let tape = Tape::new(item.file.clone(), at, now);
-        self.next = Some(Next { tape, item, why: Why::Asked(order), tried: 0 });
+        let playing_file = PlayingFile::new(item.file.clone(), at, now);
+        self.next = Some(Next { playing_file, item, why: Why::Asked(order), tried: 0 });
     }
 
     /// Drops what is being made ready.
@@ -188,7 +188,7 @@ impl<D: Decks> Machine<D> {
     /// Nothing plays any more.
     pub(super) fn eject(&mut self) {
         if let Some(on) = self.on.take() {
-            self.left_out += on.tape.reel.left_out();
+            self.left_out += on.playing_file.pacer.left_out();
             self.changed = true;
         }
     }
@@ -208,21 +208,21 @@ impl<D: Decks> Machine<D> {
     /// Hands over what is due of the file on air.
     fn feed(&mut self, now: Mono, programme: &Programme) {
         let Some(on) = &mut self.on else { return };
-        if on.tape.reel.due(now).is_some_and(|due| due <= now) {
-            let reel = &mut on.tape.reel;
+        if on.playing_file.pacer.due(now).is_some_and(|due| due <= now) {
+            let pacer = &mut on.playing_file.pacer;
             let cut = programme.feed(Source::File, now, |sink| {
-                reel.play(now, sink);
+                pacer.play(now, sink);
             });
             log_cut(cut);
-            on.tape.pump(&self.decks, now);
+            on.playing_file.pump(&self.file_readers, now);
         }
     }
 
     /// Puts what is ready on air, when its time has come.
     fn cast(&mut self, now: Mono, programme: &Programme) {
         let Some(next) = &self.next else { return };
-        let ready = next.tape.is_ready(now);
-        let end = self.on.as_ref().map(|on| on.tape.reel.end());
+        let ready = next.playing_file.is_ready(now);
+        let end = self.on.as_ref().map(|on| on.playing_file.pacer.end());
         let at = match (&next.why, end) {
             (Why::Asked(_), _) | (Why::Follows, None) => Some(now),
             // As if a timer were never late, unless more than a timer was.
@@ -240,7 +240,7 @@ impl<D: Decks> Machine<D> {
     }
 
     fn take_over(&mut self, at: Mono, now: Mono, programme: &Programme) {
-        let Some(Next { mut tape, item, why, .. }) = self.next.take() else { return };
+        let Some(Next { mut playing_file, item, why, .. }) = self.next.take() else { return };
         if matches!(why, Why::Follows) {
             self.account();
         }
@@ -248,15 +248,15 @@ impl<D: Decks> Machine<D> {
         if programme.switcher().choice() != Some(Source::File) {
             log_cut(programme.choose(Some(Source::File), now));
         }
-        tape.reel.start(at);
-        let reel = &mut tape.reel;
+        playing_file.pacer.start(at);
+        let pacer = &mut playing_file.pacer;
         let cut = programme.feed(Source::File, now, |sink| {
             sink.restart();
-            reel.play(now, sink);
+            pacer.play(now, sink);
         });
         log_cut(cut);
-        tape.reel.postpone(programme.take_ahead());
-        tape.pump(&self.decks, now);
+        playing_file.pacer.postpone(programme.take_ahead());
+        playing_file.pump(&self.file_readers, now);
         info!("plays: {}", item.file);
         if let Why::Asked(order) = why {
             self.paused = None;
@@ -266,7 +266,7 @@ impl<D: Decks> Machine<D> {
                 order.answer(Ok(format!("{} is on air.", item.file)));
             }
         }
-        self.on = Some(On { tape, item, last: false });
+        self.on = Some(On { playing_file, item, last: false });
         self.changed = true;
     }
 
@@ -279,8 +279,8 @@ impl<D: Decks> Machine<D> {
         let instead = item.next_in_list().filter(|_| tried < item.list_len());
         match (instead, why) {
             (Some(item), why) => {
-                let tape = Tape::new(item.file.clone(), Ticks(0), now);
-                self.next = Some(Next { tape, item, why, tried });
+                let playing_file = PlayingFile::new(item.file.clone(), Ticks(0), now);
+                self.next = Some(Next { playing_file, item, why, tried });
             }
             (None, Why::Asked(order)) => {
                 if let Some(order) = order {
@@ -298,21 +298,21 @@ impl<D: Decks> Machine<D> {
     /// Makes ready what follows, in time, and ends what has ended.
     fn prepare(&mut self, now: Mono, programme: &Programme) {
         let Some(on) = &mut self.on else { return };
-        let ended = on.tape.reel.end().is_some_and(|end| now >= end);
-        if self.next.is_some() || !(ended || on.tape.ends_soon(now)) {
+        let ended = on.playing_file.pacer.end().is_some_and(|end| now >= end);
+        if self.next.is_some() || !(ended || on.playing_file.ends_soon(now)) {
             return;
         }
         let leaves = programme.switcher().choice() != Some(Source::File);
         // A file that breaks off is not played again and again, nor a list of such.
-        let failed = usize::from(matches!(on.tape.reel.ending(), Some(Ending::Failed(_))));
+        let failed = usize::from(matches!(on.playing_file.pacer.ending(), Some(Ending::Failed(_))));
         let hopeless = failed > 0 && self.failures + failed > on.item.list_len();
         let follower = on.item.follower().filter(|_| !on.last && !leaves && !hopeless);
         match follower {
             Some(item) => {
-                let tape = Tape::new(item.file.clone(), Ticks(0), now);
-                self.next = Some(Next { tape, item, why: Why::Follows, tried: 0 });
+                let playing_file = PlayingFile::new(item.file.clone(), Ticks(0), now);
+                self.next = Some(Next { playing_file, item, why: Why::Follows, tried: 0 });
                 if let Some(next) = &mut self.next {
-                    next.tape.pump(&self.decks, now);
+                    next.playing_file.pump(&self.file_readers, now);
                 }
             }
             None if ended => self.finish(now, programme),
@@ -322,7 +322,7 @@ impl<D: Decks> Machine<D> {
 
     /// Takes note how the file on air has ended.
     fn account(&mut self) {
-        match self.on.as_ref().map(|on| on.tape.reel.ending()) {
+        match self.on.as_ref().map(|on| on.playing_file.pacer.ending()) {
             Some(Some(Ending::Failed(words))) => {
                 warn!("{words}");
                 self.error.clone_from(words);

@@ -292,7 +292,7 @@ fn a_disk_that_stands_is_covered_and_the_file_goes_on() {
     assert_eq!(world.on_air(), Source::Standby);
     let stood = world.pictures.seen.len();
     world.shelf.stalled.set(false);
-    // A deck says that it has something; here nobody does but the clock.
+    // A file reader says that it has something; here nobody does but the clock.
     world.run(0);
     world.run(5_000);
     assert_eq!(world.on_air(), Source::File);

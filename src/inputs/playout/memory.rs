@@ -15,7 +15,7 @@ use crate::program::playlist::{Place, Walk};
 use crate::program::source::Source;
 use crate::program::Programme;
 
-use super::super::deck::Decks;
+use super::super::file_reader::FileReaders;
 use super::machine::{Item, Lists, Machine};
 use super::orders::{check, rules};
 
@@ -103,7 +103,7 @@ pub fn place_from_json(bytes: &[u8]) -> Result<Option<SavedPlace>, String> {
     serde_json::from_slice(bytes).map_err(|error| error.to_string())
 }
 
-impl<D: Decks> Machine<D> {
+impl<D: FileReaders> Machine<D> {
     /// What is to be written down of what plays; `None`: no file is on air.
     pub fn place(&self, programme: &Programme) -> Option<SavedPlace> {
         let on = self.on.as_ref()?;
@@ -116,7 +116,7 @@ impl<D: Decks> Machine<D> {
         };
         Some(SavedPlace {
             file: on.item.file.to_string(),
-            position_ms: u64::try_from(on.tape.position().to_ms()).unwrap_or(0),
+            position_ms: u64::try_from(on.playing_file.position().to_ms()).unwrap_or(0),
             looped: on.item.looped,
             list: on.item.list.as_ref().map(saved),
         })

@@ -1,6 +1,6 @@
 //! Playing files. Purpose: the shell around the [`Machine`]: it takes the operator's commands,
-//! wakes when a unit is due or a deck has news, and tells the state. Non-goals: what plays next (the
-//! machine), disks (decks, the store), what is written down (saving). Bounds: the machine's.
+//! wakes when a unit is due or a file reader has something, and tells the state. Non-goals: what plays next (the
+//! machine), disks (file readers, the store), what is written down (saving). Bounds: the machine's.
 
 mod edits;
 mod machine;
@@ -31,7 +31,7 @@ pub use self::memory::{
 use self::edits::Edits;
 use self::machine::Why;
 use super::again::Again;
-use super::deck::{Decks, FileDecks, News, OpenFile, Readers};
+use super::file_reader::{Arrivals, FileReaders, OpenFile, ReaderThreads, Readers};
 
 /// How long nothing may happen before it is looked whether something else has taken the air.
 const LOOK: Duration = Duration::from_secs(1);
@@ -39,7 +39,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// What makes the loop go round.
 enum Wake {
     Order(Box<Order>),
-    News,
+    Arrival,
     Time,
     /// The control plane is gone.
     Deaf,
@@ -47,8 +47,8 @@ enum Wake {
 
 /// Playing files, as the data plane's tasks share it.
 pub struct Playout {
-    machine: RefCell<Machine<FileDecks>>,
-    news: News,
+    machine: RefCell<Machine<ReaderThreads>>,
+    arrivals: Arrivals,
     inbox: Inbox,
     folder: PathBuf,
     /// What an earlier run of the program left has been read.
@@ -69,11 +69,11 @@ impl Playout {
         folder: &Path,
         standby: Rc<Bell>,
     ) -> Playout {
-        let (decks, news) = FileDecks::new(open, readers);
-        let machine = RefCell::new(Machine::new(decks, clock::utc().0));
+        let (file_readers, arrivals) = ReaderThreads::new(open, readers);
+        let machine = RefCell::new(Machine::new(file_readers, clock::utc().0));
         Playout {
             machine,
-            news,
+            arrivals,
             inbox,
             folder: folder.to_owned(),
             recalled: Cell::default(),
@@ -100,10 +100,10 @@ impl Playout {
                 Sleep::after(due.since(clock::mono())).await;
                 Wake::Time
             };
-            let news = async {
+            let arrivals = async {
                 // Its senders live as long as the machine.
-                let _ = self.news.recv().await;
-                Wake::News
+                let _ = self.arrivals.recv().await;
+                Wake::Arrival
             };
             let order = async {
                 match self.inbox.recv().await {
@@ -112,13 +112,13 @@ impl Playout {
                     Err(_) => Wake::Deaf,
                 }
             };
-            match order.or(news).or(time).await {
+            match order.or(arrivals).or(time).await {
                 Wake::Order(order) if order.command.edits_playlists() => self.edits.add(*order),
                 Wake::Order(order) => {
                     self.machine.borrow_mut().command(*order, clock::mono(), programme);
                 }
                 Wake::Deaf => deaf = true,
-                Wake::News | Wake::Time => {}
+                Wake::Arrival | Wake::Time => {}
             }
         }
     }
@@ -134,7 +134,7 @@ impl Playout {
     }
 }
 
-impl<D: Decks> Machine<D> {
+impl<D: FileReaders> Machine<D> {
     /// Whether what an earlier run played is still being made ready.
     fn is_recalling(&self) -> bool {
         self.next.as_ref().is_some_and(|next| matches!(next.why, Why::Asked(None)))
@@ -143,14 +143,16 @@ impl<D: Decks> Machine<D> {
     /// Its state.
     pub fn status(&self, programme: &Programme) -> PlayoutStatus {
         let (item, position, duration) = match (&self.on, &self.paused) {
-            (Some(on), _) => (Some(&on.item), on.tape.position(), on.tape.duration()),
+            (Some(on), _) => {
+                (Some(&on.item), on.playing_file.position(), on.playing_file.duration())
+            }
             (None, Some(paused)) => (Some(&paused.item), paused.at, paused.duration),
             (None, None) => (None, Ticks(0), None),
         };
         let ms = |time: Ticks| u64::try_from(time.to_ms()).unwrap_or(0);
         let list = item.and_then(|item| item.list.as_ref());
         let asked = self.next.as_ref().filter(|next| matches!(next.why, Why::Asked(_)));
-        let on_air = self.on.as_ref().map_or(0, |on| on.tape.reel.left_out());
+        let on_air = self.on.as_ref().map_or(0, |on| on.playing_file.pacer.left_out());
         PlayoutStatus {
             choice: programme.switcher().choice(),
             file: item.map(|item| item.file.clone()),

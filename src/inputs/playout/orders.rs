@@ -13,7 +13,7 @@ use crate::program::playlist::{Rules, Walk};
 use crate::program::source::Source;
 use crate::program::Programme;
 
-use super::super::deck::Decks;
+use super::super::file_reader::FileReaders;
 use super::super::log_cut;
 use super::machine::{Bookmark, Item, Lists, Machine};
 
@@ -25,7 +25,7 @@ enum Step {
     Play(Box<Item>, Ticks),
 }
 
-impl<D: Decks> Machine<D> {
+impl<D: FileReaders> Machine<D> {
     /// Takes a command.
     pub fn command(&mut self, mut order: Order, now: Mono, programme: &Programme) {
         let command = std::mem::replace(&mut order.command, Command::Stop);
@@ -138,7 +138,8 @@ impl<D: Decks> Machine<D> {
         let Some(on) = &self.on else {
             return declined(DeclinedKind::Invalid, "No file plays that could be paused.");
         };
-        let (item, at, duration) = (on.item.clone(), on.tape.position(), on.tape.duration());
+        let (item, at, duration) =
+            (on.item.clone(), on.playing_file.position(), on.playing_file.duration());
         self.stop(Some(Source::Standby), now, programme);
         self.paused = Some(Bookmark { item, at, duration });
         done("The file is paused; standby is on air.")

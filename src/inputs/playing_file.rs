@@ -1,5 +1,5 @@
-//! A file on its way to the air: its deck and its reel. Purpose: what playing the library's files
-//! and the standby file have in common. Non-goals: what plays when. Bound: a deck.
+//! A file on its way to the air: its file reader and its pacer. Purpose: what playing the library's files
+//! and the standby file have in common. Non-goals: what plays when. Bound: a file reader.
 
 use std::time::Duration;
 
@@ -7,57 +7,57 @@ use crate::base::limits::{FILE_READY_MS_MAX, PRELOAD_MS};
 use crate::base::time::{Mono, Ticks};
 use crate::codec::container::FileError;
 use crate::operator::commands::{Declined, DeclinedKind, FileName};
-use crate::program::parcel::Ending;
-use crate::program::reel::{Readiness, Reel};
+use crate::program::pacer::{Pacer, Readiness};
+use crate::program::read_ahead::Ending;
 
-use super::deck::{Deck, Decks, Delivery};
+use super::file_reader::{Delivery, FileReader, FileReaders};
 
 /// Time a file has to become ready.
 const READY_MAX: Duration = Duration::from_millis(FILE_READY_MS_MAX);
 /// How long before a file's end what follows is made ready.
 const PRELOAD: Duration = Duration::from_millis(PRELOAD_MS);
-/// Pause before a deck is asked for again.
+/// Pause before a file reader is asked for again.
 const SEAT_PAUSE: Duration = Duration::from_millis(20);
 
 /// A file being made ready or played.
-pub(super) struct Tape<K> {
+pub(super) struct PlayingFile<K> {
     name: FileName,
     at: Ticks,
-    deck: Option<K>,
-    pub(super) reel: Reel,
+    file_reader: Option<K>,
+    pub(super) pacer: Pacer,
     duration: Option<Ticks>,
     refused: Option<Declined>,
     since: Mono,
 }
 
-impl<K: Deck> Tape<K> {
+impl<K: FileReader> PlayingFile<K> {
     /// A file, from a time on.
-    pub(super) fn new(name: FileName, at: Ticks, now: Mono) -> Tape<K> {
-        let (deck, reel, duration, refused) = (None, Reel::default(), None, None);
-        Tape { name, at, deck, reel, duration, refused, since: now }
+    pub(super) fn new(name: FileName, at: Ticks, now: Mono) -> PlayingFile<K> {
+        let (file_reader, pacer, duration, refused) = (None, Pacer::default(), None, None);
+        PlayingFile { name, at, file_reader, pacer, duration, refused, since: now }
     }
 
     /// Takes what has been read. A thread that still ends gets some time to make room.
-    pub(super) fn pump(&mut self, decks: &impl Decks<Deck = K>, now: Mono) {
-        if self.deck.is_none() {
-            self.deck = decks.open(&self.name, self.at);
+    pub(super) fn pump(&mut self, file_readers: &impl FileReaders<FileReader = K>, now: Mono) {
+        if self.file_reader.is_none() {
+            self.file_reader = file_readers.open(&self.name, self.at);
         }
-        let Some(deck) = &mut self.deck else { return };
-        while let Some(parcel) = self.reel.take_spent() {
-            deck.give_back(parcel);
+        let Some(file_reader) = &mut self.file_reader else { return };
+        while let Some(read_ahead) = self.pacer.take_spent() {
+            file_reader.give_back(read_ahead);
         }
-        while let Some(delivery) = deck.take() {
+        while let Some(delivery) = file_reader.take() {
             match delivery {
                 Delivery::Opened(times) => {
                     self.duration = times.duration;
-                    self.reel.set_times(times);
+                    self.pacer.set_times(times);
                 }
                 Delivery::Refused(declined) => self.refused = Some(declined),
-                Delivery::Parcel(parcel) => self.reel.push(parcel),
+                Delivery::ReadAhead(read_ahead) => self.pacer.push(read_ahead),
             }
         }
-        if self.reel.is_starved(now) {
-            deck.hurry();
+        if self.pacer.is_starved(now) {
+            file_reader.hurry();
         }
     }
 
@@ -66,7 +66,7 @@ impl<K: Deck> Tape<K> {
         if let Some(declined) = &self.refused {
             return Err(declined.clone());
         }
-        match self.reel.readiness() {
+        match self.pacer.readiness() {
             Readiness::Ready => Ok(true),
             Readiness::Waits if now.since(self.since) < READY_MAX => Ok(false),
             Readiness::Waits => Err(Declined {
@@ -75,7 +75,7 @@ impl<K: Deck> Tape<K> {
             }),
             Readiness::Never => Err(Declined {
                 kind: DeclinedKind::Unplayable,
-                words: match self.reel.ending() {
+                words: match self.pacer.ending() {
                     Some(Ending::Failed(words)) => words.clone(),
                     _ => format!("{} cannot be played: {}", self.name, FileError::NoVideo),
                 },
@@ -85,7 +85,7 @@ impl<K: Deck> Tape<K> {
 
     /// When to look at it again while it becomes ready, if nothing is heard of it before.
     pub(super) fn look_at(&self, now: Mono) -> Mono {
-        match self.deck {
+        match self.file_reader {
             Some(_) => self.since + READY_MAX,
             None => now + SEAT_PAUSE,
         }
@@ -98,8 +98,8 @@ impl<K: Deck> Tape<K> {
 
     /// Where it stands; before it has begun, where it will begin.
     pub(super) fn position(&self) -> Ticks {
-        if self.reel.last_due().is_some() {
-            self.reel.position()
+        if self.pacer.last_due().is_some() {
+            self.pacer.position()
         } else {
             self.at
         }
@@ -112,13 +112,13 @@ impl<K: Deck> Tape<K> {
         }
         match self.duration {
             Some(length) => length - self.position() < Ticks::from_duration(PRELOAD),
-            None => self.reel.ending().is_some(),
+            None => self.pacer.ending().is_some(),
         }
     }
 
     /// When what follows is to be made ready, once its end is known.
     pub(super) fn preloads_at(&self) -> Option<Mono> {
         let us = u64::try_from(PRELOAD.as_micros()).unwrap_or(u64::MAX);
-        self.reel.end().map(|end| Mono(end.0.saturating_sub(us)))
+        self.pacer.end().map(|end| Mono(end.0.saturating_sub(us)))
     }
 }

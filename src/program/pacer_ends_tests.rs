@@ -1,19 +1,19 @@
 //! When a file can go on air, what breaks in it, and when it ends.
 
 use super::*;
-use crate::base::limits::{PARCEL_CALLS_MAX, PRE_ROLL_MS};
+use crate::base::limits::{PRE_ROLL_MS, READ_AHEAD_CALLS_MAX};
 
-/// What a recorder has made of a file so far.
-fn recorded(says: impl FnOnce(&mut Recorder<Pile>)) -> VecDeque<Parcel> {
+/// What a writer has made of a file so far.
+fn recorded(says: impl FnOnce(&mut ReadAheadWriter<Pile>)) -> VecDeque<ReadAhead> {
     let pile = Pile::default();
-    let mut recorder = Recorder::new(Parcel::default(), pile.clone());
-    configs().iter().for_each(|config| recorder.config(config));
-    says(&mut recorder);
-    recorder.flush();
+    let mut writer = ReadAheadWriter::new(ReadAhead::default(), pile.clone());
+    configs().iter().for_each(|config| writer.config(config));
+    says(&mut writer);
+    writer.flush();
     pile.full.take().into()
 }
 
-fn scene(says: impl FnOnce(&mut Recorder<Pile>)) -> Scene {
+fn scene(says: impl FnOnce(&mut ReadAheadWriter<Pile>)) -> Scene {
     let mut scene = Scene { source: recorded(says), ..Scene::default() };
     scene.read();
     scene
@@ -33,9 +33,9 @@ fn a_file_is_ready_once_its_key_frame_and_a_fifth_of_a_second_are_here() {
             frame(sink, Track::Video, 5_000, true);
             frame(sink, Track::Audio, 5_000 + ms, false);
         });
-        assert_eq!(whole.reel.readiness(), readiness, "{ms} ms");
-        assert_eq!(whole.reel.is_starved(whole.now), readiness == Readiness::Waits);
-        whole.reel.start(whole.now);
+        assert_eq!(whole.pacer.readiness(), readiness, "{ms} ms");
+        assert_eq!(whole.pacer.is_starved(whole.now), readiness == Readiness::Waits);
+        whole.pacer.start(whole.now);
         // A key frame that is still being read cannot be shown, whatever sound is here.
         let open = scene(|sink| {
             let dts = Ticks::from_ms(5_000);
@@ -43,14 +43,14 @@ fn a_file_is_ready_once_its_key_frame_and_a_fifth_of_a_second_are_here() {
             sink.write(Track::Video, b"half");
             frame(sink, Track::Audio, 5_000 + ms, false);
         });
-        assert_eq!(open.reel.readiness(), Readiness::Waits, "{ms} ms");
+        assert_eq!(open.pacer.readiness(), Readiness::Waits, "{ms} ms");
     }
 }
 
 #[test]
 fn a_file_whose_first_key_frame_is_broken_waits_for_its_next() {
     let says = |again: bool| {
-        move |sink: &mut Recorder<Pile>| {
+        move |sink: &mut ReadAheadWriter<Pile>| {
             broken(sink, 0, true);
             (1..25).for_each(|n| frame(sink, Track::Video, n * 40, false));
             if again {
@@ -59,8 +59,8 @@ fn a_file_whose_first_key_frame_is_broken_waits_for_its_next() {
             sink.end(Ending::Whole);
         }
     };
-    assert_eq!(scene(says(false)).reel.readiness(), Readiness::Never);
-    assert_eq!(scene(says(true)).reel.readiness(), Readiness::Ready);
+    assert_eq!(scene(says(false)).pacer.readiness(), Readiness::Never);
+    assert_eq!(scene(says(true)).pacer.readiness(), Readiness::Ready);
 }
 
 #[test]
@@ -73,10 +73,10 @@ fn what_was_left_out_and_what_broke_is_counted() {
         frame(sink, Track::Video, 80, false);
         sink.end(Ending::Whole);
     });
-    assert_eq!(scene.reel.left_out(), 4, "before it plays");
-    scene.reel.start(scene.now);
+    assert_eq!(scene.pacer.left_out(), 4, "before it plays");
+    scene.pacer.start(scene.now);
     scene.run(Duration::from_secs(1));
-    assert_eq!(scene.reel.left_out(), 5);
+    assert_eq!(scene.pacer.left_out(), 5);
 }
 
 /// A disk that gives nothing more: since when is known, and what was used goes back empty.
@@ -86,17 +86,17 @@ fn a_file_of_which_nothing_more_is_read_stalls_since_its_last_unit() {
         (0..10).for_each(|n| frame(sink, Track::Video, n * 40, n == 0));
         sink.leave_out(2);
     });
-    scene.reel.start(scene.now);
-    assert_eq!(scene.reel.last_due(), None);
-    while let Some(due) = scene.reel.due(scene.now) {
+    scene.pacer.start(scene.now);
+    assert_eq!(scene.pacer.last_due(), None);
+    while let Some(due) = scene.pacer.due(scene.now) {
         scene.now = due;
         scene.play();
     }
     scene.now = Mono::from_ms(500);
-    assert!(scene.reel.is_starved(scene.now));
+    assert!(scene.pacer.is_starved(scene.now));
     let last = Some(Mono::from_ms(360));
-    assert_eq!((scene.reel.last_due(), scene.reel.stalls_since(scene.now)), (last, last));
-    let spent = scene.reel.take_spent().expect("it has been used up");
+    assert_eq!((scene.pacer.last_due(), scene.pacer.stalls_since(scene.now)), (last, last));
+    let spent = scene.pacer.take_spent().expect("it has been used up");
     assert!(spent.is_empty());
     assert_eq!((spent.left_out, spent.calls().len()), (0, 0));
 }
@@ -105,13 +105,13 @@ fn a_file_of_which_nothing_more_is_read_stalls_since_its_last_unit() {
 fn what_is_postponed_comes_so_much_later_to_its_end() {
     let mut scene = pictures(&[0, 40, 80, 120]);
     scene.read();
-    scene.reel.start(scene.now);
+    scene.pacer.start(scene.now);
     scene.run(Duration::from_millis(50));
-    scene.reel.postpone(Duration::from_millis(700));
-    assert_eq!(scene.reel.last_due(), Some(Mono::from_ms(740)));
+    scene.pacer.postpone(Duration::from_millis(700));
+    assert_eq!(scene.pacer.last_due(), Some(Mono::from_ms(740)));
     scene.run(Duration::from_secs(1));
     assert_eq!(scene.video(), [(0, 0), (40, 40), (780, 80), (820, 120)]);
-    assert_eq!(scene.reel.end(), Some(Mono::from_ms(860)));
+    assert_eq!(scene.pacer.end(), Some(Mono::from_ms(860)));
 }
 
 /// A recording that cannot be read on is not waited for until the end that it states.
@@ -131,10 +131,10 @@ fn a_file_that_fails_or_jumps_ends_with_its_last_picture() {
             let failed = Ending::Failed("the disk is gone".to_owned());
             sink.end(if fails { failed } else { Ending::Whole });
         });
-        scene.reel.set_times(FileTimes { timing, duration: stated, picture_end: stated });
-        scene.reel.start(scene.now);
+        scene.pacer.set_times(FileTimes { timing, duration: stated, picture_end: stated });
+        scene.pacer.start(scene.now);
         scene.run(Duration::from_secs(1));
-        assert_eq!(scene.reel.end(), Some(Mono::from_ms(end_ms)), "{timing:?} {fails} {jump_ms}");
+        assert_eq!(scene.pacer.end(), Some(Mono::from_ms(end_ms)), "{timing:?} {fails} {jump_ms}");
     }
 }
 
@@ -155,10 +155,10 @@ fn with_b_frames_a_file_ends_sooner_by_its_reordering() {
         });
         let stated = Some(Ticks::from_ms(stated_ms));
         let times = FileTimes { timing: Timing::Stated, duration: stated, picture_end: stated };
-        scene.reel.set_times(times);
-        scene.reel.start(scene.now);
+        scene.pacer.set_times(times);
+        scene.pacer.start(scene.now);
         scene.run(Duration::from_secs(1));
-        assert_eq!(scene.reel.end(), Some(Mono::from_ms(end_ms)), "{stated_ms} ms stated");
+        assert_eq!(scene.pacer.end(), Some(Mono::from_ms(end_ms)), "{stated_ms} ms stated");
     }
 }
 
@@ -173,7 +173,7 @@ fn slides_of_a_file_that_does_not_begin_at_zero_keep_their_pauses() {
             }
             sink.end(Ending::Whole);
         });
-        scene.reel.start(scene.now);
+        scene.pacer.start(scene.now);
         scene.run(Duration::from_secs(100));
         let expected: Vec<(u64, i64)> =
             (0..6).map(|n| (n as u64 * 15_000, origin + n * 15_000)).collect();
@@ -188,17 +188,17 @@ fn one_sound_under_a_picture_lasts_as_long_as_a_usual_frame() {
         frame(sink, Track::Audio, 5_000, false);
         sink.end(Ending::Whole);
     });
-    scene.reel.start(scene.now);
+    scene.pacer.start(scene.now);
     scene.run(Duration::from_secs(1));
     let ends = Mono::default() + (Ticks::from_ms(5_000) + Ticks(1_920)).to_duration();
-    assert_eq!(scene.reel.end(), Some(ends));
+    assert_eq!(scene.pacer.end(), Some(ends));
 }
 
-/// A parcel never grows: not by steps without payload, nor by payload in pieces of a byte.
+/// A read-ahead buffer never grows: not by steps without payload, nor by payload in pieces of a byte.
 #[test]
-fn parcels_hold_so_many_steps_and_pieces_that_follow_one_another_are_one() {
+fn read_aheads_hold_so_many_steps_and_pieces_that_follow_one_another_are_one() {
     let empty = recorded(|sink| {
-        for n in 0..2 * PARCEL_CALLS_MAX {
+        for n in 0..2 * READ_AHEAD_CALLS_MAX {
             let dts = Ticks::from_ms(n as i64);
             sink.begin(UnitStart { track: Track::Video, dts, pts: dts, key: n == 0 });
             sink.commit(Track::Video);
@@ -207,8 +207,11 @@ fn parcels_hold_so_many_steps_and_pieces_that_follow_one_another_are_one() {
         sink.flush();
         sink.flush();
     });
-    let steps: Vec<usize> = empty.iter().map(|parcel| parcel.calls().len()).collect();
-    assert_eq!(steps, [PARCEL_CALLS_MAX, PARCEL_CALLS_MAX, PARCEL_CALLS_MAX, PARCEL_CALLS_MAX, 2]);
+    let steps: Vec<usize> = empty.iter().map(|read_ahead| read_ahead.calls().len()).collect();
+    assert_eq!(
+        steps,
+        [READ_AHEAD_CALLS_MAX, READ_AHEAD_CALLS_MAX, READ_AHEAD_CALLS_MAX, READ_AHEAD_CALLS_MAX, 2]
+    );
     let pieces = |tracks: &'static [Track]| {
         recorded(move |sink| {
             for track in Track::ALL {
@@ -216,18 +219,18 @@ fn parcels_hold_so_many_steps_and_pieces_that_follow_one_another_are_one() {
                 sink.begin(UnitStart { track, dts, pts: dts, key: track == Track::Video });
             }
             let turns = tracks.iter().cycle();
-            turns.take(4 * PARCEL_CALLS_MAX).for_each(|track| sink.write(*track, b"x"));
+            turns.take(4 * READ_AHEAD_CALLS_MAX).for_each(|track| sink.write(*track, b"x"));
         })
     };
     let one = pieces(&[Track::Video]);
-    assert_eq!(one.iter().map(|parcel| parcel.calls().len()).collect::<Vec<_>>(), [5]);
+    assert_eq!(one.iter().map(|read_ahead| read_ahead.calls().len()).collect::<Vec<_>>(), [5]);
     let by_turns = pieces(&[Track::Video, Track::Audio]);
-    assert!(by_turns.iter().all(|parcel| parcel.calls().len() <= PARCEL_CALLS_MAX));
-    let written = by_turns.iter().flat_map(|parcel| {
-        parcel
+    assert!(by_turns.iter().all(|read_ahead| read_ahead.calls().len() <= READ_AHEAD_CALLS_MAX));
+    let written = by_turns.iter().flat_map(|read_ahead| {
+        read_ahead
             .calls()
             .iter()
             .filter(|call| matches!(call, Call::Write(_, from, to) if to - from == 1))
     });
-    assert_eq!(written.count(), 4 * PARCEL_CALLS_MAX);
+    assert_eq!(written.count(), 4 * READ_AHEAD_CALLS_MAX);
 }

@@ -1,7 +1,7 @@
-//! Decks: a thread for each open file. Purpose: whatever a disk does, only the thread that reads
-//! waits for it; the data plane takes parcels of access units when there are any. A bug in a
-//! reader ends its file, with an error. Non-goals: pacing, choosing. Bounds: [`DECKS_MAX`]
-//! threads, of which a stalled disk may hold each for ever; [`PARCELS_PER_DECK`] parcels each.
+//! File readers: a thread for each open file. Purpose: whatever a disk does, only the thread that reads
+//! waits for it; the data plane takes read-ahead buffers of access units when there are any. A bug in a
+//! reader ends its file, with an error. Non-goals: pacing, choosing. Bounds: [`READER_THREADS_MAX`]
+//! threads, of which a stalled disk may hold each for ever; [`READ_AHEADS_PER_FILE`] read-ahead buffers each.
 
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -11,44 +11,44 @@ use std::thread;
 use log::warn;
 use smol::channel::{bounded, Receiver, Sender};
 
-use crate::base::limits::{DECKS_MAX, PARCELS_PER_DECK, THREAD_STACK_BYTES};
+use crate::base::limits::{READER_THREADS_MAX, READ_AHEADS_PER_FILE, THREAD_STACK_BYTES};
 use crate::base::time::Ticks;
 use crate::codec::access_unit::{TrackConfig, UnitSink};
 use crate::codec::container::{Contents, FileError, Progress};
 use crate::operator::commands::{Declined, DeclinedKind, FileName};
-use crate::program::parcel::{Ending, Exchange, Parcel, Recorder};
+use crate::program::pacer::FileTimes;
+use crate::program::read_ahead::{Ending, ReadAhead, ReadAheadQueue, ReadAheadWriter};
 use crate::program::reading::Reading;
-use crate::program::reel::FileTimes;
 
 /// Opens a file of the library by its name, or says why not. May take its time.
 pub type OpenFile = Arc<dyn Fn(&str) -> Result<Reading, Declined> + Send + Sync>;
 
-/// What comes from a deck, in this order.
+/// What comes from a file reader, in this order.
 pub enum Delivery {
     /// The file is open, and states these times.
     Opened(FileTimes),
     /// It cannot be opened; nothing else comes.
     Refused(Declined),
     /// Some of its units.
-    Parcel(Parcel),
+    ReadAhead(ReadAhead),
 }
 
 /// A file being read; dropped, it is closed.
-pub trait Deck {
+pub trait FileReader {
     /// What has been read since the last call.
     fn take(&mut self) -> Option<Delivery>;
-    /// A parcel to be filled again.
-    fn give_back(&mut self, parcel: Parcel);
-    /// A parcel that is not full is welcome too.
+    /// A read-ahead buffer to be filled again.
+    fn give_back(&mut self, read_ahead: ReadAhead);
+    /// A read-ahead buffer that is not full is welcome too.
     fn hurry(&self);
 }
 
-/// Where decks come from.
-pub trait Decks {
+/// Where file readers come from.
+pub trait FileReaders {
     /// What reads a file.
-    type Deck: Deck;
+    type FileReader: FileReader;
     /// Begins to read a file at this time; `None`: there are as many as there may be.
-    fn open(&self, name: &FileName, at: Ticks) -> Option<Self::Deck>;
+    fn open(&self, name: &FileName, at: Ticks) -> Option<Self::FileReader>;
 }
 
 /// The threads alive, counted.
@@ -60,7 +60,7 @@ struct Seat(Arc<AtomicUsize>);
 
 impl Readers {
     fn seat(&self) -> Option<Seat> {
-        let more = |alive| (alive < DECKS_MAX).then_some(alive + 1);
+        let more = |alive| (alive < READER_THREADS_MAX).then_some(alive + 1);
         self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more).ok()?;
         Some(Seat(Arc::clone(&self.0)))
     }
@@ -72,61 +72,61 @@ impl Drop for Seat {
     }
 }
 
-/// Opens decks on threads.
-pub struct FileDecks {
+/// Opens file readers on threads.
+pub struct ReaderThreads {
     open: OpenFile,
     readers: Readers,
-    news: Sender<()>,
+    arrivals: Sender<()>,
 }
 
-/// Says that one of the decks has something.
-pub type News = Receiver<()>;
+/// Says that one of the file readers has something.
+pub type Arrivals = Receiver<()>;
 
-impl FileDecks {
-    /// Decks for the files that `open` finds, among the `readers` of the whole program.
-    pub fn new(open: OpenFile, readers: Readers) -> (FileDecks, News) {
-        let (news, heard) = bounded(1);
-        (FileDecks { open, readers, news }, heard)
+impl ReaderThreads {
+    /// File readers for the files that `open` finds, among the `readers` of the whole program.
+    pub fn new(open: OpenFile, readers: Readers) -> (ReaderThreads, Arrivals) {
+        let (arrivals, heard) = bounded(1);
+        (ReaderThreads { open, readers, arrivals }, heard)
     }
 }
 
-impl Decks for FileDecks {
-    type Deck = FileDeck;
+impl FileReaders for ReaderThreads {
+    type FileReader = ReaderThread;
 
-    fn open(&self, name: &FileName, at: Ticks) -> Option<FileDeck> {
+    fn open(&self, name: &FileName, at: Ticks) -> Option<ReaderThread> {
         let seat = self.readers.seat()?;
-        // One place more than there are parcels, for the first word.
-        let (filled, deliveries) = bounded(PARCELS_PER_DECK + 1);
-        let (empties, emptied) = bounded(PARCELS_PER_DECK);
+        // One place more than there are read-ahead buffers, for the first word.
+        let (filled, deliveries) = bounded(READ_AHEADS_PER_FILE + 1);
+        let (empties, emptied) = bounded(READ_AHEADS_PER_FILE);
         let hurried = Arc::new(AtomicBool::new(true));
         let (open, name) = (Arc::clone(&self.open), name.clone());
-        let line = Line { filled, emptied, news: self.news.clone(), made: 1 };
+        let queue = DeliveryQueue { filled, emptied, arrivals: self.arrivals.clone(), made: 1 };
         let is_hurried = Arc::clone(&hurried);
         let reading = move || {
             let _seat = seat;
-            read(&open, &name, at, line, &is_hurried);
+            read(&open, &name, at, queue, &is_hurried);
         };
         let thread = thread::Builder::new().name("file".to_owned());
         thread.stack_size(THREAD_STACK_BYTES).spawn(reading).ok()?;
-        Some(FileDeck { deliveries, empties, hurried })
+        Some(ReaderThread { deliveries, empties, hurried })
     }
 }
 
 /// A thread that reads a file.
-pub struct FileDeck {
+pub struct ReaderThread {
     deliveries: Receiver<Delivery>,
-    empties: Sender<Parcel>,
+    empties: Sender<ReadAhead>,
     hurried: Arc<AtomicBool>,
 }
 
-impl Deck for FileDeck {
+impl FileReader for ReaderThread {
     fn take(&mut self) -> Option<Delivery> {
         self.deliveries.try_recv().ok()
     }
 
-    fn give_back(&mut self, parcel: Parcel) {
+    fn give_back(&mut self, read_ahead: ReadAhead) {
         // Full it cannot be, and a thread that has ended needs none.
-        let _ = self.empties.try_send(parcel);
+        let _ = self.empties.try_send(read_ahead);
     }
 
     fn hurry(&self) {
@@ -136,60 +136,60 @@ impl Deck for FileDeck {
 
 /// The thread's side.
 #[derive(Clone)]
-struct Line {
+struct DeliveryQueue {
     filled: Sender<Delivery>,
-    emptied: Receiver<Parcel>,
-    news: Sender<()>,
-    /// Parcels there are.
+    emptied: Receiver<ReadAhead>,
+    arrivals: Sender<()>,
+    /// Read-ahead buffers there are.
     made: usize,
 }
 
-impl Line {
+impl DeliveryQueue {
     /// Whether the other side still wants it.
     fn send(&self, delivery: Delivery) -> bool {
         let wanted = self.filled.send_blocking(delivery).is_ok();
         // One piece of news is as good as two.
-        let _ = self.news.try_send(());
+        let _ = self.arrivals.try_send(());
         wanted
     }
 }
 
-impl Exchange for Line {
-    fn exchange(&mut self, full: Parcel) -> Option<Parcel> {
-        if !self.send(Delivery::Parcel(full)) {
+impl ReadAheadQueue for DeliveryQueue {
+    fn swap(&mut self, full: ReadAhead) -> Option<ReadAhead> {
+        if !self.send(Delivery::ReadAhead(full)) {
             return None;
         }
-        if let Ok(parcel) = self.emptied.try_recv() {
-            return Some(parcel);
+        if let Ok(read_ahead) = self.emptied.try_recv() {
+            return Some(read_ahead);
         }
-        if self.made < PARCELS_PER_DECK {
+        if self.made < READ_AHEADS_PER_FILE {
             self.made += 1;
-            return Some(Parcel::default());
+            return Some(ReadAhead::default());
         }
         self.emptied.recv_blocking().ok()
     }
 }
 
 /// Reads a file from beginning to end, or until nobody wants it any more.
-fn read(open: &OpenFile, name: &FileName, at: Ticks, line: Line, hurried: &AtomicBool) {
+fn read(open: &OpenFile, name: &FileName, at: Ticks, queue: DeliveryQueue, hurried: &AtomicBool) {
     let bug = format!("{name} cannot be played: its reader ran into a bug in this program");
     let mut opened = match catch_unwind(AssertUnwindSafe(|| open(name))) {
         Ok(Ok(opened)) => opened,
         Ok(Err(declined)) => {
-            line.send(Delivery::Refused(declined));
+            queue.send(Delivery::Refused(declined));
             return;
         }
         Err(_) => {
             let declined = Declined { kind: DeclinedKind::Unplayable, words: bug };
-            line.send(Delivery::Refused(declined));
+            queue.send(Delivery::Refused(declined));
             return;
         }
     };
-    if !line.send(Delivery::Opened(opened.times())) {
+    if !queue.send(Delivery::Opened(opened.times())) {
         return;
     }
-    let mut recorder = Recorder::new(Parcel::default(), line.clone());
-    let run = || play(&mut opened, at, &mut recorder, &line, hurried);
+    let mut writer = ReadAheadWriter::new(ReadAhead::default(), queue.clone());
+    let run = || play(&mut opened, at, &mut writer, &queue, hurried);
     let ending = match catch_unwind(AssertUnwindSafe(run)) {
         Ok(Ok(())) => Ending::Whole,
         Ok(Err(error)) => Ending::Failed(format!("{name} cannot be played: {error}")),
@@ -198,14 +198,14 @@ fn read(open: &OpenFile, name: &FileName, at: Ticks, line: Line, hurried: &Atomi
     if let Some(error) = opened.sound_error() {
         warn!("{name}: its sound breaks off: {error}");
     }
-    recorder.end(ending);
+    writer.end(ending);
 }
 
 fn play(
     reading: &mut Reading,
     at: Ticks,
-    recorder: &mut Recorder<Line>,
-    line: &Line,
+    writer: &mut ReadAheadWriter<DeliveryQueue>,
+    queue: &DeliveryQueue,
     hurried: &AtomicBool,
 ) -> Result<(), FileError> {
     // Readers tell a configuration before its first unit; of sound that comes late (a transport
@@ -213,17 +213,17 @@ fn play(
     // silence would take its place.
     let Contents { video, audio, .. } = reading.contents().clone();
     let configs = [video.map(TrackConfig::Avc), audio.map(TrackConfig::Aac)];
-    configs.iter().flatten().for_each(|config| recorder.config(config));
+    configs.iter().flatten().for_each(|config| writer.config(config));
     if at > Ticks(0) {
-        reading.seek(at, recorder)?;
+        reading.seek(at, writer)?;
     }
-    while recorder.is_wanted() && !line.filled.is_closed() {
-        let progress = reading.next(recorder);
-        recorder.leave_out(reading.take_left_out());
+    while writer.is_wanted() && !queue.filled.is_closed() {
+        let progress = reading.next(writer);
+        writer.leave_out(reading.take_left_out());
         match progress? {
             Progress::End => break,
-            Progress::More if recorder.whole() > 0 && hurried.swap(false, Ordering::Relaxed) => {
-                recorder.flush();
+            Progress::More if writer.whole() > 0 && hurried.swap(false, Ordering::Relaxed) => {
+                writer.flush();
             }
             Progress::More => {}
         }
@@ -232,5 +232,5 @@ fn play(
 }
 
 #[cfg(test)]
-#[path = "deck_tests.rs"]
+#[path = "file_reader_tests.rs"]
 mod tests;

@@ -3,9 +3,9 @@ use std::time::{Duration, Instant};
 use super::*;
 use crate::codec::access_unit::{Track, UnitStart};
 use crate::codec::container::{ContainerReader, Contents, ReadAt};
+use crate::program::pacer::{Pacer, Readiness};
 use crate::program::reading::Place;
-use crate::program::reel::{Readiness, Reel};
-use crate::program::testing::{Nothing, Tape};
+use crate::program::testing::{Nothing, PlayingFile};
 
 /// A disk that never answers, or a reader with a bug.
 struct Bad {
@@ -42,12 +42,12 @@ impl ContainerReader for Bad {
     }
 }
 
-fn decks(disk: Receiver<()>) -> (FileDecks, News, Readers) {
+fn file_readers(disk: Receiver<()>) -> (ReaderThreads, Arrivals, Readers) {
     let open: OpenFile = Arc::new(move |name| {
         let bytes = Box::new(Nothing);
         let blocks = Some(disk.clone()).filter(|_| name == "blocked");
         match name {
-            "file" => Ok(Reading::new(Place::new(bytes, Box::new(Tape::new(2_500))), None)),
+            "file" => Ok(Reading::new(Place::new(bytes, Box::new(PlayingFile::new(2_500))), None)),
             "missing" => Err(Declined { kind: DeclinedKind::NotFound, words: "no".to_owned() }),
             _ => {
                 let contents = Contents::default();
@@ -57,21 +57,21 @@ fn decks(disk: Receiver<()>) -> (FileDecks, News, Readers) {
         }
     });
     let readers = Readers::default();
-    let (decks, news) = FileDecks::new(open, readers.clone());
-    (decks, news, readers)
+    let (file_readers, news) = ReaderThreads::new(open, readers.clone());
+    (file_readers, news, readers)
 }
 
 fn name(name: &str) -> FileName {
     FileName::try_from(name).expect("short")
 }
 
-/// What a deck delivers, waited for.
-fn next(deck: &FileDeck) -> Delivery {
+/// What a file reader delivers, waited for.
+fn next(file_reader: &ReaderThread) -> Delivery {
     let late = async {
         smol::Timer::after(Duration::from_secs(20)).await;
         None
     };
-    let delivery = async { deck.deliveries.recv().await.ok() };
+    let delivery = async { file_reader.deliveries.recv().await.ok() };
     smol::block_on(smol::future::or(delivery, late)).expect("a delivery")
 }
 
@@ -102,69 +102,72 @@ impl UnitSink for Shown {
 }
 
 #[test]
-fn a_file_is_read_to_its_end_with_no_more_parcels_than_there_are() {
-    let (decks, _news, readers) = decks(bounded(1).1);
-    let mut deck = decks.open(&name("file"), Ticks(0)).expect("a thread");
+fn a_file_is_read_to_its_end_with_no_more_read_aheads_than_there_are() {
+    let (file_readers, _news, readers) = file_readers(bounded(1).1);
+    let mut file_reader = file_readers.open(&name("file"), Ticks(0)).expect("a thread");
     let stated = |times: FileTimes| times.duration == Some(Ticks(9_000_000));
-    assert!(matches!(next(&deck), Delivery::Opened(times) if stated(times)));
-    let (mut reel, mut sink) = (Reel::default(), Shown::default());
-    reel.start(crate::base::time::Mono::default());
+    assert!(matches!(next(&file_reader), Delivery::Opened(times) if stated(times)));
+    let (mut pacer, mut sink) = (Pacer::default(), Shown::default());
+    pacer.start(crate::base::time::Mono::default());
     let mut now = crate::base::time::Mono::default();
-    let mut parcels = 0;
-    while reel.end().is_none() {
-        if let Some(due) = reel.due(now) {
+    let mut read_aheads = 0;
+    while pacer.end().is_none() {
+        if let Some(due) = pacer.due(now) {
             now = due;
-            reel.play(now, &mut sink);
-            while let Some(parcel) = reel.take_spent() {
-                deck.give_back(parcel);
+            pacer.play(now, &mut sink);
+            while let Some(read_ahead) = pacer.take_spent() {
+                file_reader.give_back(read_ahead);
             }
-        } else if let Delivery::Parcel(parcel) = next(&deck) {
-            parcels += 1;
-            reel.push(parcel);
+        } else if let Delivery::ReadAhead(read_ahead) = next(&file_reader) {
+            read_aheads += 1;
+            pacer.push(read_ahead);
         }
     }
-    assert!(parcels > 20, "they went round: {parcels}");
-    assert_eq!(reel.ending(), Some(&Ending::Whole));
+    assert!(read_aheads > 20, "they went round: {read_aheads}");
+    assert_eq!(pacer.ending(), Some(&Ending::Whole));
     assert_eq!(sink.pictures, 2_500);
     await_alive(&readers, 0);
 }
 
 #[test]
-fn a_dropped_deck_ends_its_thread_wherever_that_waits() {
-    let (decks, news, readers) = decks(bounded(1).1);
+fn a_dropped_file_reader_ends_its_thread_wherever_that_waits() {
+    let (file_readers, news, readers) = file_readers(bounded(1).1);
     for _ in 0..20 {
-        let deck = decks.open(&name("file"), Ticks::from_ms(40_000)).expect("a thread");
-        assert!(matches!(next(&deck), Delivery::Opened(_)));
-        assert!(matches!(next(&deck), Delivery::Parcel(_)));
+        let file_reader =
+            file_readers.open(&name("file"), Ticks::from_ms(40_000)).expect("a thread");
+        assert!(matches!(next(&file_reader), Delivery::Opened(_)));
+        assert!(matches!(next(&file_reader), Delivery::ReadAhead(_)));
         assert!(news.try_recv().is_ok());
-        drop(deck);
+        drop(file_reader);
         await_alive(&readers, 0);
     }
 }
 
 #[test]
 fn a_bug_in_a_reader_ends_its_file() {
-    let (decks, _news, readers) = decks(bounded(1).1);
-    let deck = decks.open(&name("buggy"), Ticks(0)).expect("a thread");
-    assert!(matches!(next(&deck), Delivery::Opened(times) if times.duration.is_none()));
-    let Delivery::Parcel(parcel) = next(&deck) else { unreachable!("its last parcel") };
-    assert!(matches!(&parcel.ending, Some(Ending::Failed(words)) if words.contains("buggy")));
-    let mut reel = Reel::default();
-    reel.push(parcel);
-    assert_eq!(reel.readiness(), Readiness::Never);
-    let deck = decks.open(&name("missing"), Ticks(0)).expect("a thread");
-    assert!(matches!(next(&deck), Delivery::Refused(_)));
+    let (file_readers, _news, readers) = file_readers(bounded(1).1);
+    let file_reader = file_readers.open(&name("buggy"), Ticks(0)).expect("a thread");
+    assert!(matches!(next(&file_reader), Delivery::Opened(times) if times.duration.is_none()));
+    let Delivery::ReadAhead(read_ahead) = next(&file_reader) else {
+        unreachable!("its last buffer")
+    };
+    assert!(matches!(&read_ahead.ending, Some(Ending::Failed(words)) if words.contains("buggy")));
+    let mut pacer = Pacer::default();
+    pacer.push(read_ahead);
+    assert_eq!(pacer.readiness(), Readiness::Never);
+    let file_reader = file_readers.open(&name("missing"), Ticks(0)).expect("a thread");
+    assert!(matches!(next(&file_reader), Delivery::Refused(_)));
     await_alive(&readers, 0);
 }
 
 #[test]
 fn disks_that_stand_hold_no_more_threads_than_there_may_be() {
     let (unblock, disk) = bounded::<()>(1);
-    let (decks, _news, readers) = decks(disk);
-    let open = |_| decks.open(&name("blocked"), Ticks(0)).expect("a thread");
-    let blocked: Vec<FileDeck> = (0..DECKS_MAX).map(open).collect();
-    assert!(decks.open(&name("file"), Ticks(0)).is_none(), "one more is refused");
+    let (file_readers, _news, readers) = file_readers(disk);
+    let open = |_| file_readers.open(&name("blocked"), Ticks(0)).expect("a thread");
+    let blocked: Vec<ReaderThread> = (0..READER_THREADS_MAX).map(open).collect();
+    assert!(file_readers.open(&name("file"), Ticks(0)).is_none(), "one more is refused");
     drop((unblock, blocked));
     await_alive(&readers, 0);
-    assert!(decks.open(&name("file"), Ticks(0)).is_some());
+    assert!(file_readers.open(&name("file"), Ticks(0)).is_some());
 }

@@ -1,7 +1,7 @@
-//! A file's access units, paced. Purpose: parcels come in as the disk gives them, units leave when
+//! A file's access units, paced. Purpose: read-ahead buffers come in as the disk gives them, units leave when
 //! they are due: at the start plus what their DTS says, each whole, so that no frame hangs
 //! half-sent while the disk stalls. Non-goals: reading, choosing what plays. Bounds:
-//! [`PARCELS_PER_DECK`] parcels.
+//! [`READ_AHEADS_PER_FILE`] read-ahead buffers.
 //!
 //! Video gives the pace, and a picture that stands still for seconds is played as such. Audio waits
 //! for its own time, but not inside an open video unit, and not for a time that nothing leads up
@@ -15,7 +15,7 @@ mod times;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::base::limits::{FILE_LATE_MS_MAX, PARCELS_PER_DECK, PRE_ROLL_MS};
+use crate::base::limits::{FILE_LATE_MS_MAX, PRE_ROLL_MS, READ_AHEADS_PER_FILE};
 use crate::base::time::{Mono, Ticks};
 use crate::codec::access_unit::{Track, UnitSink, UnitStart};
 use crate::codec::per_track::PerTrack;
@@ -23,7 +23,7 @@ use crate::codec::per_track::PerTrack;
 use self::times::PAUSE_FRAMES;
 
 pub use self::times::FileTimes;
-use super::parcel::{Call, Ending, Parcel};
+use super::read_ahead::{Call, Ending, ReadAhead};
 
 /// Distance taken for a frame's while none is known: 30 frames per second.
 const FRAME_DEFAULT: Ticks = Ticks(3000);
@@ -46,10 +46,10 @@ pub enum Readiness {
 
 /// Units of one file, in order.
 #[derive(Default)]
-pub struct Reel {
-    parcels: VecDeque<Parcel>,
-    spent: Vec<Parcel>,
-    /// The next call in the first parcel.
+pub struct Pacer {
+    read_aheads: VecDeque<ReadAhead>,
+    spent: Vec<ReadAhead>,
+    /// The next call in the first read-ahead buffer.
     next: usize,
     /// When it may begin; the first key unit fixes the clock.
     begins: Option<Mono>,
@@ -93,21 +93,21 @@ struct LastVideo {
     due: Mono,
 }
 
-impl Reel {
+impl Pacer {
     /// What the file states of its times.
     pub fn set_times(&mut self, times: FileTimes) {
         self.times = times;
     }
 
     /// Takes what has been read.
-    pub fn push(&mut self, parcel: Parcel) {
-        self.left_out += parcel.left_out;
-        self.parcels.push_back(parcel);
+    pub fn push(&mut self, read_ahead: ReadAhead) {
+        self.left_out += read_ahead.left_out;
+        self.read_aheads.push_back(read_ahead);
         self.drop_spent();
     }
 
-    /// A parcel that has been used up, to be filled again.
-    pub fn take_spent(&mut self) -> Option<Parcel> {
+    /// A read-ahead buffer that has been used up, to be filled again.
+    pub fn take_spent(&mut self) -> Option<ReadAhead> {
         self.spent.pop()
     }
 
@@ -135,7 +135,7 @@ impl Reel {
         }
     }
 
-    /// Lets it begin: its first key unit leaves with the next [`Reel::play`], as if it were `at`.
+    /// Lets it begin: its first key unit leaves with the next [`Pacer::play`], as if it were `at`.
     pub fn start(&mut self, at: Mono) {
         self.begins = Some(at);
     }
@@ -151,7 +151,7 @@ impl Reel {
         self.last_due = self.last_due.map(|last| last + by);
     }
 
-    /// When [`Reel::play`] has something to do; `None`: not before more has been read.
+    /// When [`Pacer::play`] has something to do; `None`: not before more has been read.
     pub fn due(&self, now: Mono) -> Option<Mono> {
         self.begins?;
         match self.calls_ahead().next()? {
@@ -177,8 +177,8 @@ impl Reel {
         while self.due(now).is_some_and(|due| due <= now) {
             let Some(call) = self.calls_ahead().next() else { break };
             self.take_note(call, now);
-            if let Some(parcel) = self.parcels.front() {
-                parcel.replay(call, sink);
+            if let Some(read_ahead) = self.read_aheads.front() {
+                read_ahead.replay(call, sink);
             }
             self.next += 1;
             self.drop_spent();
@@ -219,7 +219,7 @@ impl Reel {
 
     /// How it ends, once that is known: it may lie ahead.
     pub fn ending(&self) -> Option<&Ending> {
-        self.parcels.back()?.ending.as_ref()
+        self.read_aheads.back()?.ending.as_ref()
     }
 
     /// Where it stands in the file.
@@ -247,15 +247,15 @@ impl Reel {
         self.left_out
     }
 
-    /// Whether no more parcels can come: the end is known, or all there are are here.
+    /// Whether no more read-ahead buffers can come: the end is known, or all there are are here.
     fn is_all_here(&self) -> bool {
-        self.ending().is_some() || self.parcels.len() >= PARCELS_PER_DECK
+        self.ending().is_some() || self.read_aheads.len() >= READ_AHEADS_PER_FILE
     }
 
     fn calls_ahead(&self) -> impl Iterator<Item = Call> + '_ {
-        let all = self.parcels.iter().flat_map(|parcel| parcel.calls().iter().copied());
-        // Skipping inside the first parcel would walk over what has been said, call by call.
-        let first = self.parcels.front().map(Parcel::calls).unwrap_or_default();
+        let all = self.read_aheads.iter().flat_map(|read_ahead| read_ahead.calls().iter().copied());
+        // Skipping inside the first read-ahead buffer would walk over what has been said, call by call.
+        let first = self.read_aheads.front().map(ReadAhead::calls).unwrap_or_default();
         let ahead = first.get(self.next..).unwrap_or_default().iter().copied();
         ahead.chain(all.skip(first.len()))
     }
@@ -400,21 +400,21 @@ impl Reel {
         self.video = Some(LastVideo { dts, due });
     }
 
-    /// Puts parcels that have been said to the end aside; the one with the ending stays.
+    /// Puts read-ahead buffers that have been said to the end aside; the one with the ending stays.
     fn drop_spent(&mut self) {
-        while let Some(first) = self.parcels.front() {
+        while let Some(first) = self.read_aheads.front() {
             if self.next < first.calls().len() || first.ending.is_some() {
                 return;
             }
             self.next = 0;
-            if let Some(mut parcel) = self.parcels.pop_front() {
-                parcel.clear();
-                self.spent.push(parcel);
+            if let Some(mut read_ahead) = self.read_aheads.pop_front() {
+                read_ahead.clear();
+                self.spent.push(read_ahead);
             }
         }
     }
 }
 
 #[cfg(test)]
-#[path = "reel_tests.rs"]
+#[path = "pacer_tests.rs"]
 mod tests;

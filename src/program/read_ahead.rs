@@ -1,18 +1,19 @@
 //! Access units on their way from a file's reader to the programme. Purpose: what a reader says to
 //! a [`UnitSink`] is written down, payload and all, in pieces of a fixed size that go round between
 //! the thread that may wait for the disk and the one that must not. Non-goals: threads, time.
-//! Bounds: [`PARCEL_BYTES`], [`PARCEL_CALLS_MAX`] and [`PARCEL_CONFIGS_MAX`], allocated once.
+//! Bounds: [`READ_AHEAD_BYTES`], [`READ_AHEAD_CALLS_MAX`] and [`READ_AHEAD_CONFIGS_MAX`], allocated once.
 
 use std::ops::Range;
 
 use crate::base::limits::{
-    PARCEL_BYTES, PARCEL_CALLS_MAX, PARCEL_CALL_BYTES, PARCEL_CONFIGS_MAX, PARCEL_CONFIG_BYTES,
+    READ_AHEAD_BYTES, READ_AHEAD_CALLS_MAX, READ_AHEAD_CALL_BYTES, READ_AHEAD_CONFIGS_MAX,
+    READ_AHEAD_CONFIG_BYTES,
 };
 use crate::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
 use crate::codec::per_track::PerTrack;
 
 /// Some of what a reader said, in order.
-pub struct Parcel {
+pub struct ReadAhead {
     bytes: Vec<u8>,
     calls: Vec<Call>,
     configs: Vec<TrackConfig>,
@@ -34,11 +35,11 @@ pub enum Ending {
 /// A step.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Call {
-    /// The configuration of this number in the parcel.
+    /// The configuration of this number in the read-ahead buffer.
     Config(u8),
     /// A unit begins.
     Begin(UnitStart),
-    /// These bytes of the parcel are payload.
+    /// These bytes of the read-ahead buffer are payload.
     Write(Track, u32, u32),
     /// Four bytes of the open unit become others.
     Patch(Track, u32, [u8; 4]),
@@ -48,22 +49,22 @@ pub(super) enum Call {
     Abort(Track),
 }
 
-const _: () = assert!(std::mem::size_of::<Call>() <= PARCEL_CALL_BYTES);
-const _: () = assert!(std::mem::size_of::<TrackConfig>() <= PARCEL_CONFIG_BYTES);
+const _: () = assert!(std::mem::size_of::<Call>() <= READ_AHEAD_CALL_BYTES);
+const _: () = assert!(std::mem::size_of::<TrackConfig>() <= READ_AHEAD_CONFIG_BYTES);
 
-impl Default for Parcel {
-    fn default() -> Parcel {
-        Parcel {
-            bytes: Vec::with_capacity(PARCEL_BYTES),
-            calls: Vec::with_capacity(PARCEL_CALLS_MAX),
-            configs: Vec::with_capacity(PARCEL_CONFIGS_MAX),
+impl Default for ReadAhead {
+    fn default() -> ReadAhead {
+        ReadAhead {
+            bytes: Vec::with_capacity(READ_AHEAD_BYTES),
+            calls: Vec::with_capacity(READ_AHEAD_CALLS_MAX),
+            configs: Vec::with_capacity(READ_AHEAD_CONFIGS_MAX),
             left_out: 0,
             ending: None,
         }
     }
 }
 
-impl Parcel {
+impl ReadAhead {
     /// Empties it, to be filled again.
     pub fn clear(&mut self) {
         self.bytes.clear();
@@ -102,16 +103,16 @@ impl Parcel {
     }
 
     fn is_full(&self) -> bool {
-        self.calls.len() >= PARCEL_CALLS_MAX
+        self.calls.len() >= READ_AHEAD_CALLS_MAX
     }
 
     /// Keeps as much of a payload as there is room for, and returns the rest.
     fn write<'b>(&mut self, track: Track, bytes: &'b [u8]) -> &'b [u8] {
         let from = self.bytes.len();
-        let room = PARCEL_BYTES.saturating_sub(from);
+        let room = READ_AHEAD_BYTES.saturating_sub(from);
         let (now, rest) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
         let to = from + now.len();
-        // Offsets stay below PARCEL_BYTES.
+        // Offsets stay below READ_AHEAD_BYTES.
         let (from, to) = (from as u32, to as u32);
         let full = self.is_full();
         match self.calls.last_mut() {
@@ -124,18 +125,18 @@ impl Parcel {
     }
 }
 
-/// Where filled parcels go and empty ones come from.
-pub trait Exchange {
-    /// Takes a filled parcel and gives an empty one, after as long as it takes. `None`: nobody
+/// Where filled read-ahead buffers go and empty ones come from.
+pub trait ReadAheadQueue {
+    /// Takes a filled read-ahead buffer and gives an empty one, after as long as it takes. `None`: nobody
     /// wants any more.
-    fn exchange(&mut self, full: Parcel) -> Option<Parcel>;
+    fn swap(&mut self, full: ReadAhead) -> Option<ReadAhead>;
 }
 
 /// A sink that writes down, from the first key unit on. Once nobody wants any more it forgets what
 /// it is told.
-pub struct Recorder<E> {
-    parcel: Option<Parcel>,
-    exchange: E,
+pub struct ReadAheadWriter<E> {
+    read_ahead: Option<ReadAhead>,
+    queue: E,
     /// A key unit has begun.
     begun: bool,
     /// Whether each track's open unit is written down.
@@ -144,12 +145,12 @@ pub struct Recorder<E> {
     whole: u64,
 }
 
-impl<E: Exchange> Recorder<E> {
-    /// Begins with an empty parcel.
-    pub fn new(parcel: Parcel, exchange: E) -> Recorder<E> {
-        Recorder {
-            parcel: Some(parcel),
-            exchange,
+impl<E: ReadAheadQueue> ReadAheadWriter<E> {
+    /// Begins with an empty read-ahead buffer.
+    pub fn new(read_ahead: ReadAhead, queue: E) -> ReadAheadWriter<E> {
+        ReadAheadWriter {
+            read_ahead: Some(read_ahead),
+            queue,
             begun: false,
             kept: PerTrack::default(),
             whole: 0,
@@ -163,28 +164,28 @@ impl<E: Exchange> Recorder<E> {
 
     /// So many units were left out before they came here.
     pub fn leave_out(&mut self, units: u64) {
-        if let Some(parcel) = &mut self.parcel {
-            parcel.left_out += units;
+        if let Some(read_ahead) = &mut self.read_ahead {
+            read_ahead.left_out += units;
         }
     }
 
     /// Whether somebody still wants what is written down.
     pub fn is_wanted(&self) -> bool {
-        self.parcel.is_some()
+        self.read_ahead.is_some()
     }
 
-    /// Hands over what there is, though the parcel is not full.
+    /// Hands over what there is, though the read-ahead buffer is not full.
     pub fn flush(&mut self) {
-        if self.parcel.as_ref().is_some_and(|parcel| !parcel.is_empty()) {
+        if self.read_ahead.as_ref().is_some_and(|read_ahead| !read_ahead.is_empty()) {
             self.turn();
         }
     }
 
     /// Nothing comes behind this.
     pub fn end(&mut self, ending: Ending) {
-        if let Some(mut parcel) = self.parcel.take() {
-            parcel.ending = Some(ending);
-            self.exchange.exchange(parcel);
+        if let Some(mut read_ahead) = self.read_ahead.take() {
+            read_ahead.ending = Some(ending);
+            self.queue.swap(read_ahead);
         }
     }
 
@@ -197,34 +198,38 @@ impl<E: Exchange> Recorder<E> {
     }
 
     fn turn(&mut self) {
-        if let Some(full) = self.parcel.take() {
-            self.parcel = self.exchange.exchange(full);
+        if let Some(full) = self.read_ahead.take() {
+            self.read_ahead = self.queue.swap(full);
         }
     }
 
     fn say(&mut self, call: Call) {
-        if self.parcel.as_ref().is_some_and(Parcel::is_full) {
+        if self.read_ahead.as_ref().is_some_and(ReadAhead::is_full) {
             self.turn();
         }
-        if let Some(parcel) = &mut self.parcel {
-            parcel.calls.push(call);
+        if let Some(read_ahead) = &mut self.read_ahead {
+            read_ahead.calls.push(call);
         }
     }
 }
 
-impl<E: Exchange> UnitSink for Recorder<E> {
+impl<E: ReadAheadQueue> UnitSink for ReadAheadWriter<E> {
     fn config(&mut self, config: &TrackConfig) {
-        if self.parcel.as_ref().is_some_and(|parcel| parcel.configs.len() >= PARCEL_CONFIGS_MAX) {
+        if self
+            .read_ahead
+            .as_ref()
+            .is_some_and(|read_ahead| read_ahead.configs.len() >= READ_AHEAD_CONFIGS_MAX)
+        {
             self.turn();
         }
-        // First the room for the call, so that both stand in one parcel.
-        if self.parcel.as_ref().is_some_and(Parcel::is_full) {
+        // First the room for the call, so that both stand in one read-ahead buffer.
+        if self.read_ahead.as_ref().is_some_and(ReadAhead::is_full) {
             self.turn();
         }
-        let Some(parcel) = &mut self.parcel else { return };
-        // The number stays below PARCEL_CONFIGS_MAX.
-        let number = parcel.configs.len() as u8;
-        parcel.configs.push(config.clone());
+        let Some(read_ahead) = &mut self.read_ahead else { return };
+        // The number stays below READ_AHEAD_CONFIGS_MAX.
+        let number = read_ahead.configs.len() as u8;
+        read_ahead.configs.push(config.clone());
         self.say(Call::Config(number));
     }
 
@@ -239,8 +244,8 @@ impl<E: Exchange> UnitSink for Recorder<E> {
     fn write(&mut self, track: Track, bytes: &[u8]) {
         let mut rest = if self.kept[track] { bytes } else { &[] };
         while !rest.is_empty() {
-            let Some(parcel) = &mut self.parcel else { return };
-            rest = parcel.write(track, rest);
+            let Some(read_ahead) = &mut self.read_ahead else { return };
+            rest = read_ahead.write(track, rest);
             if !rest.is_empty() {
                 self.turn();
             }
@@ -304,23 +309,26 @@ mod tests {
 
     fn replay(pile: &Pile) -> Collector {
         let mut heard = Collector::default();
-        for parcel in pile.full.borrow().iter() {
-            assert!(parcel.bytes.len() <= PARCEL_BYTES && parcel.bytes.capacity() == PARCEL_BYTES);
-            assert!(parcel.calls.capacity() == PARCEL_CALLS_MAX);
-            parcel.calls().iter().for_each(|call| parcel.replay(*call, &mut heard));
+        for read_ahead in pile.full.borrow().iter() {
+            assert!(
+                read_ahead.bytes.len() <= READ_AHEAD_BYTES
+                    && read_ahead.bytes.capacity() == READ_AHEAD_BYTES
+            );
+            assert!(read_ahead.calls.capacity() == READ_AHEAD_CALLS_MAX);
+            read_ahead.calls().iter().for_each(|call| read_ahead.replay(*call, &mut heard));
         }
         heard
     }
 
     #[test]
-    fn what_was_said_is_said_again_across_parcels() {
+    fn what_was_said_is_said_again_across_read_aheads() {
         let mut random = Random(11);
         let pile = Pile::default();
-        let mut recorder = Recorder::new(Parcel::default(), pile.clone());
+        let mut writer = ReadAheadWriter::new(ReadAhead::default(), pile.clone());
         let mut direct = Collector::default();
-        say(&mut random, 40, [&mut direct, &mut recorder]);
-        recorder.end(Ending::Whole);
-        assert!(pile.full.borrow().len() > 8, "the units filled many parcels");
+        say(&mut random, 40, [&mut direct, &mut writer]);
+        writer.end(Ending::Whole);
+        assert!(pile.full.borrow().len() > 8, "the units filled many buffers");
         assert_eq!(replay(&pile).said, direct.said);
         assert_eq!(
             pile.full.borrow().last().and_then(|last| last.ending.clone()),
@@ -331,34 +339,34 @@ mod tests {
     #[test]
     fn what_stands_before_the_first_key_unit_is_left_out() {
         let pile = Pile::default();
-        let mut recorder = Recorder::new(Parcel::default(), pile.clone());
-        configs().iter().for_each(|config| recorder.config(config));
+        let mut writer = ReadAheadWriter::new(ReadAhead::default(), pile.clone());
+        configs().iter().for_each(|config| writer.config(config));
         for (track, ms, key) in [(Track::Video, 1, false), (Track::Video, 2, true)] {
-            recorder.begin(start(Track::Audio, ms));
-            recorder.begin(UnitStart { key, ..start(track, ms) });
-            recorder.write(Track::Audio, &[1]);
-            recorder.write(track, &[2; 5]);
-            recorder.patch(track, 0, [3; 4]);
-            recorder.commit(track);
-            recorder.commit(Track::Audio);
-            recorder.begin(start(Track::Audio, ms + 10));
-            recorder.commit(Track::Audio);
+            writer.begin(start(Track::Audio, ms));
+            writer.begin(UnitStart { key, ..start(track, ms) });
+            writer.write(Track::Audio, &[1]);
+            writer.write(track, &[2; 5]);
+            writer.patch(track, 0, [3; 4]);
+            writer.commit(track);
+            writer.commit(Track::Audio);
+            writer.begin(start(Track::Audio, ms + 10));
+            writer.commit(Track::Audio);
         }
-        recorder.flush();
+        writer.flush();
         let heard = replay(&pile);
         assert_eq!(heard.configs().len(), 2);
         let units: Vec<_> = heard.units().into_iter().map(|(unit, _)| unit.dts.to_ms()).collect();
         assert_eq!(units, [2, 12], "the key unit and what began behind it");
-        assert_eq!(recorder.whole(), 2);
+        assert_eq!(writer.whole(), 2);
     }
 
     #[test]
-    fn many_small_calls_and_configurations_fill_a_parcel_too() {
+    fn many_small_calls_and_configurations_fill_a_read_ahead_too() {
         let pile = Pile::default();
-        let mut recorder = Recorder::new(Parcel::default(), pile.clone());
+        let mut writer = ReadAheadWriter::new(ReadAhead::default(), pile.clone());
         let mut direct = Collector::default();
         for n in 0..2_000 {
-            let sinks: [&mut dyn UnitSink; 2] = [&mut direct, &mut recorder];
+            let sinks: [&mut dyn UnitSink; 2] = [&mut direct, &mut writer];
             for sink in sinks {
                 if n % 300 < 12 {
                     let [avc, aac] = configs();
@@ -375,18 +383,18 @@ mod tests {
                 sink.commit(track);
             }
         }
-        recorder.flush();
+        writer.flush();
         assert_eq!(replay(&pile).said, direct.said);
     }
 
     #[test]
     fn nobody_who_wants_it_is_no_reason_to_grow() {
         let pile = Pile { room: Some(2), ..Pile::default() };
-        let mut recorder = Recorder::new(Parcel::default(), pile.clone());
+        let mut writer = ReadAheadWriter::new(ReadAhead::default(), pile.clone());
         let mut nowhere = Collector::default();
-        say(&mut Random(3), 40, [&mut nowhere, &mut recorder]);
-        assert!(!recorder.is_wanted());
-        recorder.end(Ending::Whole);
+        say(&mut Random(3), 40, [&mut nowhere, &mut writer]);
+        assert!(!writer.is_wanted());
+        writer.end(Ending::Whole);
         assert_eq!(pile.full.borrow().len(), 2);
     }
 }

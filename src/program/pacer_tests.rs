@@ -4,8 +4,8 @@ use super::*;
 use crate::codec::access_unit::TrackConfig;
 use crate::codec::collector::Collector;
 use crate::codec::container::{ContainerReader, Progress, Timing};
-use crate::program::parcel::Recorder;
-use crate::program::testing::{configs, Nothing, Pile, Tape, FRAME};
+use crate::program::read_ahead::ReadAheadWriter;
+use crate::program::testing::{configs, Nothing, Pile, PlayingFile, FRAME};
 
 /// What left, and when.
 struct Watch<'c> {
@@ -36,11 +36,11 @@ impl UnitSink for Watch<'_> {
     }
 }
 
-/// A reel and all that goes into it.
+/// A pacer and all that goes into it.
 #[derive(Default)]
 struct Scene {
-    reel: Reel,
-    source: VecDeque<Parcel>,
+    pacer: Pacer,
+    source: VecDeque<ReadAhead>,
     heard: Collector,
     left: Vec<(Mono, UnitStart)>,
     now: Mono,
@@ -50,35 +50,35 @@ impl Scene {
     /// A file out of what is said to a sink.
     fn of(says: impl FnOnce(&mut dyn UnitSink)) -> Scene {
         let pile = Pile::default();
-        let mut recorder = Recorder::new(Parcel::default(), pile.clone());
-        configs().iter().for_each(|config| recorder.config(config));
-        says(&mut recorder);
-        recorder.end(Ending::Whole);
+        let mut writer = ReadAheadWriter::new(ReadAhead::default(), pile.clone());
+        configs().iter().for_each(|config| writer.config(config));
+        says(&mut writer);
+        writer.end(Ending::Whole);
         let source = pile.full.take().into();
         Scene { source, ..Scene::default() }
     }
 
-    fn tape(mut tape: Tape) -> Scene {
+    fn playing_file(mut playing_file: PlayingFile) -> Scene {
         let pile = Pile::default();
-        let mut recorder = Recorder::new(Parcel::default(), pile.clone());
-        while tape.next(&mut Nothing, &mut recorder).expect("whole") == Progress::More {}
-        recorder.end(Ending::Whole);
+        let mut writer = ReadAheadWriter::new(ReadAhead::default(), pile.clone());
+        while playing_file.next(&mut Nothing, &mut writer).expect("whole") == Progress::More {}
+        writer.end(Ending::Whole);
         let source = pile.full.take().into();
         Scene { source, ..Scene::default() }
     }
 
     /// Reads as far as there is room.
     fn read(&mut self) {
-        while self.reel.take_spent().is_some() {}
-        while self.reel.parcels.len() < PARCELS_PER_DECK {
-            let Some(parcel) = self.source.pop_front() else { return };
-            self.reel.push(parcel);
+        while self.pacer.take_spent().is_some() {}
+        while self.pacer.read_aheads.len() < READ_AHEADS_PER_FILE {
+            let Some(read_ahead) = self.source.pop_front() else { return };
+            self.pacer.push(read_ahead);
         }
     }
 
     fn play(&mut self) {
         let mut sink = Watch { now: self.now, heard: &mut self.heard, left: &mut self.left };
-        self.reel.play(self.now, &mut sink);
+        self.pacer.play(self.now, &mut sink);
     }
 
     /// Runs from event to event.
@@ -88,7 +88,7 @@ impl Scene {
             self.read();
             self.play();
             self.read();
-            match self.reel.due(self.now) {
+            match self.pacer.due(self.now) {
                 Some(due) if due <= until => self.now = due,
                 _ => break,
             }
@@ -111,12 +111,13 @@ fn frame(sink: &mut dyn UnitSink, track: Track, ms: i64, key: bool) {
 
 #[test]
 fn an_hour_leaves_at_its_own_pace() {
-    let mut scene = Scene::tape(Tape { unit_bytes: 100, ..Tape::new(25 * 3600) });
+    let mut scene =
+        Scene::playing_file(PlayingFile { unit_bytes: 100, ..PlayingFile::new(25 * 3600) });
     scene.now = Mono::from_ms(5_000);
     scene.read();
-    assert_eq!(scene.reel.readiness(), Readiness::Ready);
-    assert_eq!(scene.reel.due(scene.now), None, "not before it is started");
-    scene.reel.start(scene.now);
+    assert_eq!(scene.pacer.readiness(), Readiness::Ready);
+    assert_eq!(scene.pacer.due(scene.now), None, "not before it is started");
+    scene.pacer.start(scene.now);
     scene.run(Duration::from_secs(3601));
     assert_eq!(scene.video().len(), 25 * 3600);
     for (at, unit) in &scene.left {
@@ -124,31 +125,31 @@ fn an_hour_leaves_at_its_own_pace() {
         let early = due.0.abs_diff(at.0);
         assert!(early <= 20, "a unit of {:?} at {at:?}", unit.dts);
     }
-    assert_eq!(scene.reel.end(), Some(Mono::from_ms(5_000 + 3_600_000)));
-    let left = Ticks(25 * 3600 * FRAME) - scene.reel.position();
+    assert_eq!(scene.pacer.end(), Some(Mono::from_ms(5_000 + 3_600_000)));
+    let left = Ticks(25 * 3600 * FRAME) - scene.pacer.position();
     assert!((0..=FRAME).contains(&left.0), "{left:?} before its end");
 }
 
 #[test]
 fn a_frame_waits_until_it_is_whole() {
     let pile = Pile::default();
-    let mut recorder = Recorder::new(Parcel::default(), pile.clone());
-    configs().iter().for_each(|config| recorder.config(config));
-    frame(&mut recorder, Track::Video, 0, true);
+    let mut writer = ReadAheadWriter::new(ReadAhead::default(), pile.clone());
+    configs().iter().for_each(|config| writer.config(config));
+    frame(&mut writer, Track::Video, 0, true);
     let at = Ticks::from_ms(40);
-    recorder.begin(UnitStart { track: Track::Video, dts: at, pts: at, key: false });
-    recorder.write(Track::Video, &[1; 10]);
-    recorder.flush();
-    recorder.write(Track::Video, &[2; 10]);
-    recorder.commit(Track::Video);
-    recorder.flush();
+    writer.begin(UnitStart { track: Track::Video, dts: at, pts: at, key: false });
+    writer.write(Track::Video, &[1; 10]);
+    writer.flush();
+    writer.write(Track::Video, &[2; 10]);
+    writer.commit(Track::Video);
+    writer.flush();
     let mut scene = Scene::default();
-    let mut parcels = pile.full.take().into_iter();
-    scene.reel.push(parcels.next().expect("the first half"));
-    scene.reel.start(scene.now);
+    let mut read_aheads = pile.full.take().into_iter();
+    scene.pacer.push(read_aheads.next().expect("the first half"));
+    scene.pacer.start(scene.now);
     scene.run(Duration::from_millis(300));
     assert_eq!(scene.video(), [(0, 0)], "the second frame is not begun");
-    scene.reel.push(parcels.next().expect("the second half"));
+    scene.pacer.push(read_aheads.next().expect("the second half"));
     scene.play();
     assert_eq!(scene.video(), [(0, 0), (300, 40)]);
 }
@@ -163,7 +164,7 @@ fn a_unit_larger_than_the_queue_goes_as_it_comes() {
             sink.commit(Track::Video);
         }
     });
-    scene.reel.start(scene.now);
+    scene.pacer.start(scene.now);
     scene.run(Duration::from_secs(1));
     let sizes: Vec<usize> = scene.heard.units().iter().map(|(_, bytes)| bytes.len()).collect();
     assert_eq!(sizes, [1000, 2 << 20, 1000]);
@@ -171,12 +172,12 @@ fn a_unit_larger_than_the_queue_goes_as_it_comes() {
 
 #[test]
 fn a_disk_that_stood_is_not_made_up_for() {
-    let mut scene = Scene::tape(Tape { unit_bytes: 4000, ..Tape::new(500) });
-    scene.reel.start(scene.now);
+    let mut scene = Scene::playing_file(PlayingFile { unit_bytes: 4000, ..PlayingFile::new(500) });
+    scene.pacer.start(scene.now);
     scene.run(Duration::from_secs(2));
     let (stood_at, before) = (scene.now, scene.left.len());
     // Nothing is read while it stands; what was here plays on.
-    while let Some(due) = scene.reel.due(scene.now) {
+    while let Some(due) = scene.pacer.due(scene.now) {
         scene.now = due;
         scene.play();
     }
@@ -192,8 +193,8 @@ fn a_disk_that_stood_is_not_made_up_for() {
 
 #[test]
 fn half_a_second_is_made_up_for() {
-    let mut scene = Scene::tape(Tape::new(100));
-    scene.reel.start(scene.now);
+    let mut scene = Scene::playing_file(PlayingFile::new(100));
+    scene.pacer.start(scene.now);
     scene.run(Duration::from_secs(1));
     scene.now = scene.now + Duration::from_millis(500);
     scene.run(Duration::from_secs(3));
@@ -212,7 +213,7 @@ fn time_that_jumps_goes_on_a_frame_later() {
             }
         });
         scene.read();
-        scene.reel.start(scene.now);
+        scene.pacer.start(scene.now);
         scene.run(Duration::from_secs(3));
         let times: Vec<u64> = scene.video().iter().map(|(at, _)| *at).collect();
         let expected: Vec<u64> = (0..50).map(|n| n * 40).collect();
@@ -230,7 +231,7 @@ fn a_still_picture_under_sound_is_no_jump() {
         }
         frame(sink, Track::Video, 10_000, false);
     });
-    scene.reel.start(scene.now);
+    scene.pacer.start(scene.now);
     scene.run(Duration::from_secs(11));
     assert_eq!(scene.video(), [(0, 0), (10_000, 10_000)]);
 }
@@ -247,7 +248,7 @@ fn sound_inside_a_frame_goes_with_it_and_cannot_run_away() {
             sink.commit(Track::Video);
         }
     });
-    scene.reel.start(scene.now);
+    scene.pacer.start(scene.now);
     scene.run(Duration::from_secs(2));
     let expected: Vec<(u64, i64)> = (0..25).map(|n| (n * 40, n as i64 * 40)).collect();
     assert_eq!(scene.video(), expected);
@@ -264,20 +265,24 @@ fn sound_that_lasts_longer_than_the_picture_gives_way() {
         (0..16).for_each(|n| frame(sink, Track::Audio, n * 20, false));
     });
     scene.read();
-    scene.reel.start(scene.now);
-    assert_eq!(scene.reel.end(), None);
+    scene.pacer.start(scene.now);
+    assert_eq!(scene.pacer.end(), None);
     scene.run(Duration::from_millis(70));
-    assert_eq!(scene.reel.end(), Some(Mono::from_ms(80)));
+    assert_eq!(scene.pacer.end(), Some(Mono::from_ms(80)));
     assert_eq!(scene.left.len(), 2 + 4, "what was due has left");
-    assert_eq!(scene.reel.due(scene.now), Some(Mono::from_ms(80)), "and what is left has its time");
+    assert_eq!(
+        scene.pacer.due(scene.now),
+        Some(Mono::from_ms(80)),
+        "and what is left has its time"
+    );
 }
 
 #[test]
 fn a_file_without_a_key_frame_never_gets_ready() {
     let mut scene = Scene::of(|sink| frame(sink, Track::Video, 0, false));
-    assert_eq!(scene.reel.readiness(), Readiness::Waits);
+    assert_eq!(scene.pacer.readiness(), Readiness::Waits);
     scene.read();
-    assert_eq!(scene.reel.readiness(), Readiness::Never);
+    assert_eq!(scene.pacer.readiness(), Readiness::Never);
     let mut broken = Scene::of(|sink| {
         frame(sink, Track::Video, 0, true);
         let dts = Ticks::from_ms(40);
@@ -285,10 +290,10 @@ fn a_file_without_a_key_frame_never_gets_ready() {
         sink.abort(Track::Video);
     });
     broken.read();
-    assert_eq!(broken.reel.readiness(), Readiness::Ready, "the second breaks, not the first");
+    assert_eq!(broken.pacer.readiness(), Readiness::Ready, "the second breaks, not the first");
     let mut short = Scene::of(|sink| frame(sink, Track::Video, 0, true));
     short.read();
-    assert_eq!(short.reel.readiness(), Readiness::Ready, "one picture is enough");
+    assert_eq!(short.pacer.readiness(), Readiness::Ready, "one picture is enough");
 }
 
 /// A file of pictures at these times, milliseconds, each a key frame.
@@ -307,7 +312,7 @@ fn pauses_are_played_whatever_the_rhythm() {
     ] {
         let mut scene = pictures(&times);
         scene.read();
-        scene.reel.start(scene.now);
+        scene.pacer.start(scene.now);
         scene.run(Duration::from_secs(100));
         let expected: Vec<(u64, i64)> = times.iter().map(|ms| (*ms as u64, *ms)).collect();
         assert_eq!(scene.video(), expected);
@@ -327,9 +332,9 @@ fn a_pause_is_as_long_as_the_tables_say_where_there_are_any() {
     ] {
         let mut scene = pictures(&times);
         let duration = duration_ms.map(Ticks::from_ms);
-        scene.reel.set_times(FileTimes { timing, duration, picture_end: None });
+        scene.pacer.set_times(FileTimes { timing, duration, picture_end: None });
         scene.read();
-        scene.reel.start(scene.now);
+        scene.pacer.start(scene.now);
         scene.run(Duration::from_secs(3_000));
         let at: Vec<u64> = scene.video().iter().map(|(at, _)| *at).collect();
         assert_eq!(at, played, "{timing:?}");
@@ -358,12 +363,12 @@ fn the_last_picture_is_shown_as_long_as_it_lasts() {
         (vec![0, 40, 80], states(Timing::Tables, 100), 120),
     ] {
         let mut scene = pictures(&times);
-        scene.reel.set_times(stated);
+        scene.pacer.set_times(stated);
         scene.read();
-        scene.reel.start(scene.now);
+        scene.pacer.start(scene.now);
         scene.run(Duration::from_secs(20));
-        assert_eq!(scene.reel.end(), Some(Mono::from_ms(end_ms)), "{times:?} {stated:?}");
-        assert_eq!(scene.reel.lasted(), Some(Duration::from_millis(end_ms)));
+        assert_eq!(scene.pacer.end(), Some(Mono::from_ms(end_ms)), "{times:?} {stated:?}");
+        assert_eq!(scene.pacer.lasted(), Some(Duration::from_millis(end_ms)));
     }
 }
 
@@ -374,12 +379,12 @@ fn a_picture_stands_as_long_as_its_sound() {
         (0..600).for_each(|n| frame(sink, Track::Audio, n * 20, false));
     });
     scene.read();
-    assert_eq!(scene.reel.readiness(), Readiness::Ready);
-    scene.reel.start(scene.now);
+    assert_eq!(scene.pacer.readiness(), Readiness::Ready);
+    scene.pacer.start(scene.now);
     scene.run(Duration::from_secs(5));
-    assert_eq!(scene.reel.end(), Some(Mono::from_ms(12_000)));
-    assert_eq!(scene.reel.next_picture(), Some(Mono::from_ms(12_000)));
-    assert_eq!(scene.reel.position(), Ticks::from_ms(5_000));
+    assert_eq!(scene.pacer.end(), Some(Mono::from_ms(12_000)));
+    assert_eq!(scene.pacer.next_picture(), Some(Mono::from_ms(12_000)));
+    assert_eq!(scene.pacer.position(), Ticks::from_ms(5_000));
     scene.run(Duration::from_secs(8));
     assert_eq!(scene.left.len(), 601);
 }
@@ -387,17 +392,17 @@ fn a_picture_stands_as_long_as_its_sound() {
 #[test]
 fn it_is_known_when_the_next_picture_comes() {
     let mut scene = pictures(&[0, 10_000, 20_000]);
-    assert_eq!(scene.reel.next_picture(), None, "nothing is read");
+    assert_eq!(scene.pacer.next_picture(), None, "nothing is read");
     scene.read();
-    scene.reel.start(scene.now);
+    scene.pacer.start(scene.now);
     scene.run(Duration::from_secs(1));
-    assert_eq!(scene.reel.next_picture(), Some(Mono::from_ms(10_000)));
-    assert_eq!(scene.reel.stalls_since(scene.now), None);
+    assert_eq!(scene.pacer.next_picture(), Some(Mono::from_ms(10_000)));
+    assert_eq!(scene.pacer.stalls_since(scene.now), None);
     scene.run(Duration::from_secs(20));
-    assert_eq!(scene.reel.next_picture(), Some(Mono::from_ms(30_000)), "its end");
-    assert_eq!(scene.reel.stalls_since(scene.now), None);
+    assert_eq!(scene.pacer.next_picture(), Some(Mono::from_ms(30_000)), "its end");
+    assert_eq!(scene.pacer.stalls_since(scene.now), None);
 }
 
 #[cfg(test)]
-#[path = "reel_ends_tests.rs"]
+#[path = "pacer_ends_tests.rs"]
 mod ends_tests;
