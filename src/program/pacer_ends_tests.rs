@@ -63,6 +63,29 @@ fn a_file_whose_first_key_frame_is_broken_waits_for_its_next() {
     assert_eq!(scene(says(true)).pacer.readiness(), Readiness::Ready);
 }
 
+/// A damaged recording: four megabytes until the next key frame, four times what is read ahead.
+#[test]
+fn a_file_whose_next_key_frame_is_far_behind_a_broken_one_can_be_played() {
+    let mut scene = scene(|sink| {
+        broken(sink, 0, true);
+        (1..100).for_each(|n| {
+            let dts = Ticks::from_ms(n * 40);
+            sink.begin(UnitStart { track: Track::Video, dts, pts: dts, key: n == 99 });
+            sink.write(Track::Video, &[4; 40_000]);
+            sink.commit(Track::Video);
+        });
+        (100..120).for_each(|n| frame(sink, Track::Video, n * 40, false));
+        sink.end(Ending::Whole);
+    });
+    assert_eq!(scene.pacer.readiness(), Readiness::Ready);
+    scene.pacer.start(scene.now);
+    scene.run(Duration::from_secs(5));
+    assert_eq!(
+        scene.heard.units().first().map(|(unit, _)| unit.dts),
+        Some(Ticks::from_ms(99 * 40))
+    );
+}
+
 #[test]
 fn what_was_left_out_and_what_broke_is_counted() {
     let mut scene = scene(|sink| {
@@ -142,10 +165,12 @@ fn a_file_that_fails_or_jumps_ends_with_its_last_picture() {
 /// been shown, and the next file's first is decoded as much sooner.
 #[test]
 fn with_b_frames_a_file_ends_sooner_by_its_reordering() {
-    for (stated_ms, end_ms) in [(1_500, 1_420), (10_200, 10_120), (10_201, 120)] {
+    for (origin_ms, stated_ms, end_ms) in
+        [(0, 1_500, 1_420), (0, 10_200, 10_120), (0, 10_201, 120), (5_000, 6_500, 1_420)]
+    {
         let mut scene = scene(|sink| {
             for n in 0..3 {
-                let dts = Ticks::from_ms(n * 40);
+                let dts = Ticks::from_ms(origin_ms + n * 40);
                 let pts = dts + Ticks::from_ms(80);
                 sink.begin(UnitStart { track: Track::Video, dts, pts, key: n == 0 });
                 sink.write(Track::Video, b"frame");

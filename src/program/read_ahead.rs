@@ -137,8 +137,10 @@ pub trait ReadAheadQueue {
 pub struct ReadAheadWriter<E> {
     read_ahead: Option<ReadAhead>,
     queue: E,
-    /// A key unit has begun.
+    /// A key unit has begun, and is not known to be broken before any picture was whole.
     begun: bool,
+    /// A picture was whole.
+    shown: bool,
     /// Whether each track's open unit is written down.
     kept: PerTrack<bool>,
     /// Units that became whole.
@@ -152,6 +154,7 @@ impl<E: ReadAheadQueue> ReadAheadWriter<E> {
             read_ahead: Some(read_ahead),
             queue,
             begun: false,
+            shown: false,
             kept: PerTrack::default(),
             whole: 0,
         }
@@ -261,10 +264,16 @@ impl<E: ReadAheadQueue> UnitSink for ReadAheadWriter<E> {
 
     fn commit(&mut self, track: Track) {
         self.whole += u64::from(self.kept[track]);
+        self.shown |= self.kept[track] && track == Track::Video;
         self.close(track, Call::Commit(track));
     }
 
     fn abort(&mut self, track: Track) {
+        // What builds on a first key unit that is broken can never be shown: written down, it would
+        // fill all read-ahead buffers before the next key unit comes.
+        if track == Track::Video && self.kept[track] && !self.shown {
+            self.begun = false;
+        }
         self.close(track, Call::Abort(track));
     }
 }
@@ -358,6 +367,33 @@ mod tests {
         let units: Vec<_> = heard.units().into_iter().map(|(unit, _)| unit.dts.to_ms()).collect();
         assert_eq!(units, [2, 12], "the key unit and what began behind it");
         assert_eq!(writer.whole(), 2);
+    }
+
+    #[test]
+    fn behind_a_first_key_unit_that_breaks_the_next_one_is_waited_for() {
+        let pile = Pile::default();
+        let mut writer = ReadAheadWriter::new(ReadAhead::default(), pile.clone());
+        configs().iter().for_each(|config| writer.config(config));
+        let unit = |writer: &mut ReadAheadWriter<Pile>, ms: i64, key: bool, is_whole: bool| {
+            writer.begin(UnitStart { key, ..start(Track::Video, ms) });
+            writer.write(Track::Video, &[1; 5]);
+            match is_whole {
+                true => writer.commit(Track::Video),
+                false => writer.abort(Track::Video),
+            }
+        };
+        unit(&mut writer, 1, true, false);
+        unit(&mut writer, 2, false, true);
+        unit(&mut writer, 3, true, true);
+        writer.begin(start(Track::Audio, 4));
+        writer.abort(Track::Audio);
+        // Later ones cost themselves alone.
+        unit(&mut writer, 5, true, false);
+        unit(&mut writer, 6, false, true);
+        writer.flush();
+        let units: Vec<_> =
+            replay(&pile).units().into_iter().map(|(unit, _)| unit.dts.to_ms()).collect();
+        assert_eq!((units, writer.whole()), (vec![3, 6], 2));
     }
 
     #[test]

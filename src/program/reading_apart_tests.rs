@@ -81,3 +81,22 @@ fn sound_is_read_at_another_place_where_nothing_says_where_it_is() {
     assert_eq!(ends, [Some(Ticks::from_ms(400)), None]);
     assert_eq!((once.size(), once.bytes_read()), (u64::MAX, 0));
 }
+
+/// Sound of the first recording that ends sooner than its picture: that of the second waits for its
+/// own picture.
+#[test]
+fn the_sound_of_a_joined_recording_does_not_fill_up_the_one_before() {
+    let mut pieces = interleaved(750, 0);
+    pieces.retain(|piece| piece.track == Track::Video || piece.dts < 25 * 90_000);
+    pieces.extend(interleaved(750, 0));
+    let mut reading = reading(pieces);
+    let handed = read(&mut reading);
+    assert_eq!(reading.take_left_out(), 0);
+    let last = handed.units.iter().position(|unit| *unit == (Track::Video, 749 * FRAME));
+    let (first, second) = handed.units.split_at(last.expect("it is there") + 1);
+    for (part, sounds) in [(first, 25 * 90_000 / SOUND + 1), (second, 750 * FRAME / SOUND)] {
+        let part = Handed { units: part.to_vec(), ..Handed::default() };
+        assert_eq!((part.disorder(), part.of(Track::Audio).len() as i64), (0, sounds));
+    }
+    assert!(reading.bytes_read() > 1_500 * 4_000);
+}

@@ -111,9 +111,9 @@ impl ContainerReader for Pieces {
                 return Ok(Progress::More);
             }
             Track::Video => {
+                sink.write(track, head);
                 sink.write(track, &[0; 4]);
-                sink.write(track, rest);
-                sink.patch(track, 0, [time[0], time[1], time[2], time[3]]);
+                sink.patch(track, 4, [time[4], time[5], time[6], time[7]]);
                 sink.commit(track);
             }
         }
