@@ -337,3 +337,7 @@ fn random_bytes_and_calls_do_no_harm() {
     }
     assert!(bench.assembler.counters().units > 1000);
 }
+
+#[cfg(test)]
+#[path = "h264_packing_tests.rs"]
+mod packing_tests;
