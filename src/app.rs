@@ -27,7 +27,7 @@ use crate::config::{Arguments, Config};
 use crate::control::http::client::Allowed;
 use crate::control::{self, ControlOptions};
 use crate::health::host::Gauges;
-use crate::library::clerk::Clerk;
+use crate::library::writer::LibraryWriter;
 use crate::library::Library;
 use crate::net::proxy::Proxies;
 use crate::net::reactor;
@@ -92,9 +92,11 @@ pub fn run(
         hint: "",
         cause,
     })?;
-    let clerk =
-        Clerk::start(data.join("uploads"), library.clone(), board.clone()).map_err(|cause| {
-            StartError { what: "the thread of uploads cannot start".to_owned(), hint: "", cause }
+    let library_writer = LibraryWriter::start(data.join("uploads"), library.clone(), board.clone())
+        .map_err(|cause| StartError {
+            what: "the thread of uploads cannot start".to_owned(),
+            hint: "",
+            cause,
         })?;
     let occupied_bytes = heap_bytes.saturating_add(budget.total(Owner::Process));
     let gauges = Gauges::start(data, appliance, occupied_bytes);
@@ -120,7 +122,7 @@ pub fn run(
         library,
         logs,
         revision: front::revision(&settings),
-        clerk,
+        library_writer,
         auth: Arc::clone(&auth),
         store_hash: front::store_hash(&settings),
         gauges,

@@ -134,10 +134,10 @@ fn streams(options: &ControlOptions, meter: &Arc<Meter>) -> Streams {
         Arc::clone(&options.revision),
         Box::new(move || Moment::now(&numbers, &gauges, &settings)),
     );
-    let (previews, clerk) = (options.previews.clone(), options.clerk.clone());
+    let (previews, library_writer) = (options.previews.clone(), options.library_writer.clone());
     let appliance = Appliance::new(&options.appliance);
     let (meter, auth) = (Arc::clone(meter), Arc::clone(&options.auth));
-    Streams { meter, auth, events, previews, clerk, appliance }
+    Streams { meter, auth, events, previews, library_writer, appliance }
 }
 
 fn spawn(

@@ -10,7 +10,7 @@ use crate::control::api::session::StoreHash;
 use crate::control::auth::Auth;
 use crate::control::http::client::Allowed;
 use crate::health::host::Gauges;
-use crate::library::clerk::Clerk;
+use crate::library::writer::LibraryWriter;
 use crate::library::Library;
 use crate::net::certificate::TlsFiles;
 use crate::net::proxy::Proxies;
@@ -42,7 +42,7 @@ pub struct ControlOptions {
     /// The revision of the settings; asked on the gate's thread, so it must not wait.
     pub revision: Revision,
     /// Who changes it.
-    pub clerk: Clerk,
+    pub library_writer: LibraryWriter,
     /// Who may.
     pub auth: Arc<Auth>,
     /// Writes the hash of a new password down.

@@ -8,7 +8,6 @@
 //! measures, [`objections`] compares with what is on air.
 
 pub mod change;
-pub mod clerk;
 pub mod container;
 mod error;
 pub mod listing;
@@ -17,10 +16,11 @@ pub mod objections;
 pub mod open;
 mod reading;
 mod scan;
-mod scout;
 mod shared;
 pub mod survey;
 pub mod upload;
+mod watcher;
+pub mod writer;
 
 use std::fmt;
 use std::fs;
@@ -77,11 +77,11 @@ impl Library {
             log::warn!("library: the folder {} cannot be made: {error}", folder.display());
         }
         let shared = Arc::new(Shared::of(folder));
-        let scouts = Arc::clone(&shared);
+        let watched = Arc::clone(&shared);
         thread::Builder::new()
             .name("library".to_owned())
             .stack_size(THREAD_STACK_BYTES)
-            .spawn(move || scout::run(&scouts))?;
+            .spawn(move || watcher::run(&watched))?;
         Ok(Library(Arc::new(Handle(shared))))
     }
 

@@ -1,7 +1,7 @@
 //! What strangers connect to.
 
 mod admission;
-mod door;
+mod listener;
 mod proxied;
 mod refusals;
 mod rights;

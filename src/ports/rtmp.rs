@@ -34,14 +34,14 @@ use crate::rtmp::{Session, SessionError};
 use crate::system::clock;
 use crate::system::shutdown::Shutdown;
 
-use super::door::{Door, Newcomer, Undecided};
+use super::listener::{Newcomer, RtmpListener, Undecided};
 use super::proxied::Unnamed;
 use super::refusals::{Asked, Refusals};
 use super::rights::{judge, Right, STREAM};
 
 /// The RTMP port.
 pub struct RtmpPort {
-    door: Rc<Door>,
+    listener: Rc<RtmpListener>,
     play_key: Option<Secret>,
     viewers: Rc<Viewers>,
     publish: PublishConfig,
@@ -75,7 +75,7 @@ impl RtmpPort {
         publishers: Rc<Publishers>,
     ) -> io::Result<RtmpPort> {
         Ok(RtmpPort {
-            door: Rc::new(Door::bind(&config.rtmp, Proxies::new(&config.proxies))?),
+            listener: Rc::new(RtmpListener::bind(&config.rtmp, Proxies::new(&config.proxies))?),
             play_key: config.rtmp.play_key.clone(),
             viewers,
             publish: config.publish.clone(),
@@ -92,14 +92,14 @@ impl RtmpPort {
 
     /// The address it listens on.
     pub fn listen(&self) -> SocketAddr {
-        self.door.listen()
+        self.listener.listen()
     }
 
     /// Tells what is over, and finds out why what is published is not on air.
     pub fn look(&self, air: Air, now: Mono) {
         let mut refusals = self.refusals.borrow_mut();
         refusals.look(now);
-        self.door.look(now);
+        self.listener.look(now);
         self.viewers.look(now);
         self.publishers.look(refusals.reason(now), air, now);
         if let Some(over) = self.broken.borrow_mut().over(now) {
@@ -112,10 +112,10 @@ impl RtmpPort {
         let totals = self.viewers.totals();
         RtmpServerStatus {
             listen: text(self.listen()),
-            accepted: self.door.accepted(),
-            refused_full: self.refused_full.get() + self.door.crowded_out(),
+            accepted: self.listener.accepted(),
+            refused_full: self.refused_full.get() + self.listener.crowded_out(),
             refused_share: self.refused_share.get(),
-            refused: self.refused.get() + self.door.turned_away(),
+            refused: self.refused.get() + self.listener.turned_away(),
             protocol_errors: self.protocol_errors.get(),
             closed_slow: totals.closed_slow.get(),
             closed_unheard: totals.closed_unheard.get(),
@@ -132,10 +132,10 @@ impl RtmpPort {
     /// Lets in for ever.
     pub async fn run(self: Rc<Self>, context: Context) {
         loop {
-            let newcomer = self.door.next().await;
+            let newcomer = self.listener.next().await;
             let id = newcomer.id;
             let task = Rc::clone(&self).connection(context.clone(), newcomer);
-            self.door.keep(id, context.executor.spawn(task));
+            self.listener.keep(id, context.executor.spawn(task));
         }
     }
 
@@ -154,7 +154,7 @@ impl RtmpPort {
             Err(why) => return self.turn_away(newcomer.peer, &why),
         };
         // Another's was looked at before it had a seat.
-        if client.is_proxied && !self.door.lets_in(&client) {
+        if client.is_proxied && !self.listener.lets_in(&client) {
             return;
         }
         let Newcomer { socket, id, undecided, .. } = newcomer;

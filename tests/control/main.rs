@@ -22,7 +22,7 @@ use streamcaster::control::auth::Auth;
 use streamcaster::control::http::client::Allowed;
 use streamcaster::control::{start, ControlHandle, ControlOptions};
 use streamcaster::health::host::Gauges;
-use streamcaster::library::clerk::Clerk;
+use streamcaster::library::writer::LibraryWriter;
 use streamcaster::library::Library;
 use streamcaster::net::proxy::Proxies;
 use streamcaster::operator::commands::{self, Command, Desk, Inbox, Selection};
@@ -88,7 +88,8 @@ fn options(http: SocketAddr, stat: SocketAddr, board: Board) -> ControlOptions {
     let auth = Arc::new(Auth::new(None, Some(Secret::new(TOKEN))).expect("random bytes"));
     let library = library();
     let parts = Path::new(env!("CARGO_TARGET_TMPDIR")).join("control-uploads");
-    let clerk = Clerk::start(parts, library.clone(), board.clone()).expect("a thread");
+    let library_writer =
+        LibraryWriter::start(parts, library.clone(), board.clone()).expect("a thread");
     let (previews, _) = preview::channel();
     ControlOptions {
         http,
@@ -100,7 +101,7 @@ fn options(http: SocketAddr, stat: SocketAddr, board: Board) -> ControlOptions {
         desk,
         previews,
         library,
-        clerk,
+        library_writer,
         logs: logs(),
         revision: Arc::new(|| "r1".to_owned()),
         auth,

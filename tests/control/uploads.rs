@@ -32,8 +32,9 @@ impl House {
         board.publish(snapshot);
         let library = Library::start(self.folder.join("videos")).expect("a thread");
         let parts = self.folder.join("uploads");
-        let clerk = Clerk::start(parts, library.clone(), board.clone()).expect("a thread");
-        let options = ControlOptions { library, clerk, ..options(ANY, ANY, board) };
+        let library_writer =
+            LibraryWriter::start(parts, library.clone(), board.clone()).expect("a thread");
+        let options = ControlOptions { library, library_writer, ..options(ANY, ANY, board) };
         self.control = Some(start(options).expect("two free ports"));
     }
 

@@ -28,7 +28,7 @@ use crate::control::http::answer::{self, unavailable, Answer};
 use crate::control::http::meter::Meter;
 use crate::control::http::service::Service;
 use crate::control::http::stream::Carrier;
-use crate::library::clerk::Clerk;
+use crate::library::writer::LibraryWriter;
 use crate::outputs::preview::PreviewDesk;
 
 /// What streams are served from; each kind adds what it needs.
@@ -42,7 +42,7 @@ pub struct Streams {
     /// The events.
     pub events: EventSource,
     /// Where uploads go.
-    pub clerk: Clerk,
+    pub library_writer: LibraryWriter,
     /// Where updates go.
     pub appliance: Appliance,
 }
@@ -75,7 +75,7 @@ impl Service for Streams {
                 while_granted(&self.auth, preview::serve(carrier, &self.previews)).await
             }
             Stream::Upload { id, offset, bytes } => {
-                uploads::receive(carrier, &self.clerk, id, offset, bytes).await.map(Some)
+                uploads::receive(carrier, &self.library_writer, id, offset, bytes).await.map(Some)
             }
             Stream::Firmware(order) => {
                 let (answer, gone) = firmware::carry_out(order, carrier, &self.appliance).await;

@@ -1,5 +1,5 @@
 //! Uploads, and changes of the library's files. Purpose: requests turned into orders for the
-//! [`Clerk`](crate::library::clerk::Clerk), and the way of an upload's bytes from a client to it: one piece is filled while the
+//! [`LibraryWriter`](crate::library::writer::LibraryWriter), and the way of an upload's bytes from a client to it: one piece is filled while the
 //! one before is written, and what came before a connection broke is kept. Non-goals: the disk,
 //! who may. Bounds: [`UPLOAD_PIECES_MAX`] pieces of [`UPLOAD_PIECE_BYTES`] an upload; a client that
 //! sends too little, and a disk that takes no piece in [`UPLOAD_DISK_MS_MAX`], end the connection.
@@ -21,9 +21,9 @@ use crate::control::http::answer::{self, Answer};
 use crate::control::http::deadline::within;
 use crate::control::http::stream::Carrier;
 use crate::library::change::{ChangeError, Taken};
-use crate::library::clerk::{Change, Changed, Clerk, Kept, Seat, Written};
 use crate::library::names;
 use crate::library::upload::{Upload, UploadError, UploadId};
+use crate::library::writer::{Change, Changed, Kept, LibraryWriter, Seat, Written};
 use crate::operator::commands::FileName;
 use crate::operator::snapshot::Snapshot;
 
@@ -258,13 +258,13 @@ struct Received {
 /// The client is gone: there is nobody to tell. What came of it is on its way to the disk.
 pub async fn receive(
     carrier: &mut Carrier<'_>,
-    clerk: &Clerk,
+    library_writer: &LibraryWriter,
     id: u64,
     offset: u64,
     bytes: u64,
 ) -> io::Result<Answer> {
     let id = UploadId(id);
-    let seat = match clerk.seat(id, offset, bytes) {
+    let seat = match library_writer.seat(id, offset, bytes) {
         Ok(seat) => seat,
         Err(error) => return Ok(refused(&error, None)),
     };

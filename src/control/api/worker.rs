@@ -32,8 +32,8 @@ use crate::control::http::meter::Meter;
 use crate::control::http::print::Printed;
 use crate::control::options::ControlOptions;
 use crate::health::host::Gauges;
-use crate::library::clerk::{Change, Changed, Clerk};
 use crate::library::upload::UploadError;
+use crate::library::writer::{Change, Changed, LibraryWriter};
 use crate::library::Library;
 use crate::operator::commands::{Command, Declined, DeclinedKind, Desk, Outcome};
 use crate::operator::snapshot::Board;
@@ -49,7 +49,7 @@ pub struct Backend {
     board: Board,
     desk: Desk,
     library: Library,
-    clerk: Clerk,
+    library_writer: LibraryWriter,
     settings: Settings,
     meter: Arc<Meter>,
     auth: Arc<Auth>,
@@ -72,7 +72,7 @@ impl Backend {
             board: options.board,
             desk: options.desk,
             library: options.library,
-            clerk: options.clerk,
+            library_writer: options.library_writer,
             meter,
             auth: options.auth,
             audit: Audit::default(),
@@ -109,7 +109,7 @@ impl Backend {
     /// Has the library changed, if not too many commands are under way.
     fn change(&self, change: Change) -> Result<Changed, UploadError> {
         let _counted = Counted::new(&self.commands).map_err(|_| UploadError::Busy)?;
-        self.clerk.ask(change)
+        self.library_writer.ask(change)
     }
 }
 
@@ -193,7 +193,7 @@ fn answer(request: &Request, backend: &Backend) -> Answered {
         ask: &|command| backend.ask(command),
         listing: &backend.library.listing(),
         change: &|change| backend.change(change),
-        uploads: &backend.clerk.known(),
+        uploads: &backend.library_writer.known(),
         auth: &backend.auth,
         audit: &backend.audit,
         store_hash: &*backend.store_hash,

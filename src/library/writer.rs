@@ -81,7 +81,7 @@ enum Order {
 
 /// A handle on the thread; the last one dropped ends it.
 #[derive(Clone)]
-pub struct Clerk {
+pub struct LibraryWriter {
     orders: SyncSender<Order>,
     view: Arc<View>,
 }
@@ -99,7 +99,7 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 /// An upload that comes in; dropped, another connection may bring its bytes.
 pub struct Seat {
-    clerk: Clerk,
+    writer: LibraryWriter,
     id: UploadId,
 }
 
@@ -111,16 +111,16 @@ impl fmt::Debug for Seat {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        held(&self.clerk.view.active).retain(|id| *id != self.id);
+        held(&self.writer.view.active).retain(|id| *id != self.id);
     }
 }
 
-impl Clerk {
+impl LibraryWriter {
     /// Starts the thread. Parts of uploads lie in `folder`; `board` tells what plays.
     ///
     /// # Errors
     /// The thread cannot be started.
-    pub fn start(folder: PathBuf, library: Library, board: Board) -> io::Result<Clerk> {
+    pub fn start(folder: PathBuf, library: Library, board: Board) -> io::Result<LibraryWriter> {
         let (orders, inbox) = mpsc::sync_channel(UPLOAD_ORDERS_MAX);
         let view = Arc::<View>::default();
         let office = Office { folder, library, board, view: Arc::clone(&view) };
@@ -128,13 +128,13 @@ impl Clerk {
             .name("uploads".to_owned())
             .stack_size(THREAD_STACK_BYTES)
             .spawn(move || office.work(&inbox))?;
-        Ok(Clerk { orders, view })
+        Ok(LibraryWriter { orders, view })
     }
 
     /// One who knows of nothing and does nothing.
     #[cfg(test)]
-    pub fn absent() -> Clerk {
-        Clerk { orders: mpsc::sync_channel(1).0, view: Arc::default() }
+    pub fn absent() -> LibraryWriter {
+        LibraryWriter { orders: mpsc::sync_channel(1).0, view: Arc::default() }
     }
 
     /// The uploads there are, the one that waits longest first.
@@ -176,7 +176,7 @@ impl Clerk {
             return Err(UploadError::Crowded);
         }
         active.push(id);
-        Ok(Seat { clerk: self.clone(), id })
+        Ok(Seat { writer: self.clone(), id })
     }
 
     fn send(&self, order: Order) -> Result<(), UploadError> {
@@ -196,7 +196,7 @@ impl Seat {
         bytes: Vec<u8>,
     ) -> Result<channel::Receiver<Written>, UploadError> {
         let (written, outcome) = channel::bounded(1);
-        self.clerk.send(Order::Piece { id: self.id, offset, bytes, written })?;
+        self.writer.send(Order::Piece { id: self.id, offset, bytes, written })?;
         Ok(outcome)
     }
 
@@ -207,7 +207,7 @@ impl Seat {
     /// Too much waits for the disk.
     pub fn keep(&self) -> Result<channel::Receiver<Kept>, UploadError> {
         let (kept, outcome) = channel::bounded(1);
-        self.clerk.send(Order::Keep { id: self.id, kept })?;
+        self.writer.send(Order::Keep { id: self.id, kept })?;
         Ok(outcome)
     }
 }

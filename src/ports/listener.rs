@@ -40,8 +40,8 @@ const LOOK_PAUSE: Duration = Duration::from_millis(100);
 /// Connections accepted before others get their turn.
 const ACCEPTS_MAX: usize = 16;
 
-/// The door.
-pub(super) struct Door {
+/// The port.
+pub(super) struct RtmpListener {
     listener: Watched<TcpListener>,
     listen: SocketAddr,
     admission: RefCell<Admission<Arrival>>,
@@ -83,7 +83,7 @@ pub(super) struct Newcomer {
 
 /// A seat; it is free again when this is dropped: its holder has decided, or left.
 pub(super) struct Undecided {
-    door: Rc<Door>,
+    listener: Rc<RtmpListener>,
     ticket: Ticket,
 }
 
@@ -94,26 +94,26 @@ impl Newcomer {
             return Ok(client);
         }
         let client = named(&self.socket, self.peer).await?;
-        let Undecided { door, ticket } = &self.undecided;
-        door.admission.borrow_mut().counts_for(*ticket, client.source());
+        let Undecided { listener, ticket } = &self.undecided;
+        listener.admission.borrow_mut().counts_for(*ticket, client.source());
         Ok(client)
     }
 }
 
 impl Drop for Undecided {
     fn drop(&mut self) {
-        self.door.admission.borrow_mut().leave(self.ticket);
-        if let Some(task) = self.door.tasks.borrow_mut().remove(&self.ticket) {
+        self.listener.admission.borrow_mut().leave(self.ticket);
+        if let Some(task) = self.listener.tasks.borrow_mut().remove(&self.ticket) {
             // Nobody but itself ends it any more.
             task.detach();
         }
-        self.door.left.ring();
+        self.listener.left.ring();
     }
 }
 
-impl Door {
+impl RtmpListener {
     /// Binds the port.
-    pub(super) fn bind(config: &RtmpConfig, proxies: Proxies) -> io::Result<Door> {
+    pub(super) fn bind(config: &RtmpConfig, proxies: Proxies) -> io::Result<RtmpListener> {
         let listen = config.listen;
         let socket = sockets::bind(listen, Type::STREAM, |socket| {
             socket.set_reuse_address(true)?;
@@ -125,7 +125,7 @@ impl Door {
         let listen = listener.get_ref().local_addr()?;
         // Viewers, files and the control plane need descriptors too.
         let lobby_max = (descriptors_max() / 4).min(RTMP_LOBBY_MAX);
-        Ok(Door {
+        Ok(RtmpListener {
             listener,
             listen,
             admission: RefCell::new(Admission::new(lobby_max)),
@@ -190,7 +190,7 @@ impl Door {
     }
 
     /// Waits for the next whose turn it is. Whoever calls this hands the connection's task to
-    /// [`keep`](Door::keep) before calling it again.
+    /// [`keep`](RtmpListener::keep) before calling it again.
     pub(super) async fn next(self: &Rc<Self>) -> Newcomer {
         let mut left = self.left.listen();
         loop {
@@ -254,7 +254,7 @@ impl Door {
             self.tasks.borrow_mut().remove(&evicted);
             self.say_crowded_out(source);
         }
-        let undecided = Undecided { door: Rc::clone(self), ticket };
+        let undecided = Undecided { listener: Rc::clone(self), ticket };
         // A socket that cannot be watched is given up.
         let socket = Watched::new(socket).ok()?;
         Some(Newcomer { socket, peer, client, id: ticket, undecided })
