@@ -299,6 +299,7 @@ fn examine(data: &Path) -> ExitCode {
             None => "none: only this machine itself may look at the page",
         }
     );
+    println!("updates: {}", config.update.url.as_deref().unwrap_or("no server is asked"));
     println!();
     print!("{}", memory::table(&Budget::of(&app::demand(&config))));
     // On the appliance as its supervisor starts it.

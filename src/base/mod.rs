@@ -8,4 +8,5 @@ pub mod limits;
 pub mod rate;
 pub mod redact;
 pub mod revision;
+pub mod text;
 pub mod time;

@@ -5,6 +5,10 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use crate::base::time::{Mono, Utc};
 
+/// The file, in the appliance's folder, by which its start says that no time server has answered yet
+/// (`rootfs/usr/lib/appliance/clock`).
+pub const UNSET: &str = "clock.warning";
+
 static START: OnceLock<Instant> = OnceLock::new();
 
 /// The monotonic clock, counted from the first call: `main` makes it first thing.

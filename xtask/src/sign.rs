@@ -17,7 +17,9 @@ use crate::image::files::sha256;
 use crate::step::{hexadecimal, root, target_dir};
 
 /// The part of the header that is signed.
-const SIGNED_BYTES: usize = 960;
+pub const SIGNED_BYTES: usize = 960;
+/// The first line of an update.
+pub const OPENING: &str = "streamcaster-update 1\n";
 /// How many digits of a key's public half name it.
 const KEY_ID_DIGITS: usize = 16;
 /// A date and a time of day to the second.
@@ -235,7 +237,7 @@ pub fn package(slot: &[u8], release: &Release, key: &Key) -> Result<Vec<u8>, Str
     let lines = release.lines();
     let (length, sum) = (slot.len(), sha256(slot));
     let digest = digest(slot).map_or(String::new(), |digest| format!("digest {digest}\n"));
-    let text = format!("streamcaster-update 1\n{lines}{digest}bytes {length}\nsha256 {sum}\n");
+    let text = format!("{OPENING}{lines}{digest}bytes {length}\nsha256 {sum}\n");
     let mut package = text.into_bytes();
     if package.len() > SIGNED_BYTES {
         return Err(format!("the header's lines have {} bytes: too many", package.len()));
@@ -332,6 +334,20 @@ mod tests {
         let public = bytes(key().public().trim()).unwrap();
         assert!(UnparsedPublicKey::new(&ED25519, public).verify(signed, signature).is_ok());
         assert_eq!(super::package(b"blob", &release, &key()).unwrap(), package);
+    }
+
+    #[test]
+    fn the_header_is_the_one_that_the_product_reads() {
+        let product = root().join("src/appliance/firmware/package.rs");
+        let product = fs::read_to_string(product).unwrap();
+        let opening = OPENING.trim_end();
+        for line in [
+            format!("pub const SIGNED_BYTES: usize = {SIGNED_BYTES};"),
+            format!("pub const HEADER_BYTES: usize = {HEADER_BYTES};"),
+            format!("const OPENING: &str = \"{opening}\";"),
+        ] {
+            assert!(product.contains(&line), "{line}");
+        }
     }
 
     #[test]

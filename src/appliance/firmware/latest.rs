@@ -15,6 +15,7 @@ use serde::{Deserialize, Serialize};
 use super::package::{self, Identity, PublicKey, HEADER_BYTES};
 use super::slots;
 use crate::base::limits::{FIRMWARE_TOLD_BYTES_MAX, UPDATE_ERROR_BYTES_MAX};
+use crate::base::text::prefix;
 
 /// The memory, in the folder of remembered state.
 pub const MEMORY: &str = "latest.json";
@@ -113,9 +114,8 @@ impl Memory {
                 self.next_s = now_s.saturating_add(DAY_S + chance % SPREAD_S);
                 self.offered = is_wanted(identity, running).then(|| offer(identity));
             }
-            Err(mut why) => {
-                let room = (0..=UPDATE_ERROR_BYTES_MAX).rev().find(|at| why.is_char_boundary(*at));
-                why.truncate(room.unwrap_or(0));
+            Err(why) => {
+                let why = prefix(&why, UPDATE_ERROR_BYTES_MAX).to_owned();
                 let since_s = self.failed.as_ref().map_or(now_s, |failed| failed.since_s);
                 self.failed = Some(Failure { since_s, why });
             }

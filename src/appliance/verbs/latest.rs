@@ -18,7 +18,7 @@ use crate::config::{self, Arguments, UpdateConfig, WhenOffered};
 use crate::system::{clock, random, store};
 use argh::FromArgs;
 
-use super::{ask, download, told};
+use super::{ask, broken_off, download, told};
 
 /// Look whether `[update] url` offers a newer system. Made for the appliance's cron.
 #[derive(FromArgs)]
@@ -37,6 +37,8 @@ struct Own {
     running: Identity,
     keys: Vec<PublicKey>,
     path: PathBuf,
+    /// What the file holds.
+    kept: Memory,
 }
 
 impl Latest {
@@ -56,11 +58,13 @@ impl Latest {
         let running = places.release().ok_or("this is no appliance: it has no release")?;
         let keys = places.keys().ok_or("the system has no key for updates")?;
         let now_s = clock::utc().0 / 1000;
-        if now_s < running.made_s {
-            return Ok(Some("the clock is not set yet".to_owned()));
+        // By a clock that nobody answers for no certificate is judged and no window kept.
+        if places.appliance(clock::UNSET).exists() {
+            return Ok(Some("the clock is not set yet: nothing is asked before it is".to_owned()));
         }
-        let own = Own { running, keys, path: self.data.join("state").join(MEMORY) };
-        let mut memory = Memory::read(&own.path);
+        let path = self.data.join("state").join(MEMORY);
+        let mut memory = Memory::read(&path);
+        let mut own = Own { running, keys, path, kept: memory.clone() };
         let chance = random::bytes().map(u64::from_ne_bytes).map_err(|error| error.to_string())?;
         let is_due = memory.is_due(&url, now_s, chance);
         let mut line = None;
@@ -69,7 +73,8 @@ impl Latest {
             // A disk that keeps nothing would have the server asked every few minutes.
             own.remember(&memory)?;
             let answer = offered(&url, &own.keys);
-            line = Some(answer.as_ref().map_or_else(Clone::clone, |it| format!("{url}: {it}")));
+            let said = answer.as_ref().map_or_else(Clone::clone, ToString::to_string);
+            line = Some(format!("{url}: {said}"));
             memory.ended(answer.as_ref().map_err(Clone::clone), &own.running, now_s, chance);
         }
         own.remember(&memory)?;
@@ -79,28 +84,32 @@ impl Latest {
 
 /// Asks the server.
 fn offered(url: &str, keys: &[PublicKey]) -> Result<Identity, String> {
-    let (bytes, body) = download(url)?;
+    let (bytes, mut body) = download(url)?;
     if bytes != HEADER_BYTES as u64 {
-        return Err(format!("{url}: no streamcaster.latest: it has {bytes} bytes"));
+        return Err(format!(
+            "this is no streamcaster.latest: it has {bytes} bytes, not {HEADER_BYTES}"
+        ));
     }
-    let mut answer = Vec::with_capacity(HEADER_BYTES);
-    let read = body.take(HEADER_BYTES as u64).read_to_end(&mut answer);
-    read.map_err(|error| format!("{url}: {error}"))?;
-    latest::believed(&answer, keys).map_err(|why| format!("{url}: {why}"))
+    let mut answer = [0; HEADER_BYTES];
+    body.read_exact(&mut answer).map_err(|error| broken_off(&error))?;
+    latest::believed(&answer, keys)
 }
 
 impl Own {
-    fn remember(&self, memory: &Memory) -> Result<(), String> {
-        if Memory::read(&self.path) == *memory {
+    fn remember(&mut self, memory: &Memory) -> Result<(), String> {
+        if self.kept == *memory {
             return Ok(());
         }
         let text = serde_json::to_vec(memory).map_err(|error| error.to_string())?;
-        store::write(&self.path, &text).map_err(|error| format!("{}: {error}", self.path.display()))
+        let written = store::write(&self.path, &text);
+        written.map_err(|error| format!("{}: {error}", self.path.display()))?;
+        self.kept = memory.clone();
+        Ok(())
     }
 
     /// Installs what is offered, where that is wanted and it is time.
     fn install(
-        &self,
+        &mut self,
         config: &UpdateConfig,
         mut memory: Memory,
         now_s: u64,
@@ -121,16 +130,14 @@ impl Own {
         memory.tries(&offer);
         self.remember(&memory)?;
         let url = latest::package_url(url);
-        let (bytes, mut body) = download(&url)?;
+        let named = |why: String| format!("{url}: {why}");
+        let (bytes, mut body) = download(&url).map_err(named)?;
         let mut head = [0; HEADER_BYTES];
-        body.read_exact(&mut head).map_err(|error| format!("{url}: {error}"))?;
-        let identity =
-            latest::believed(&head, &self.keys).map_err(|why| format!("{url}: {why}"))?;
+        body.read_exact(&mut head).map_err(|error| named(broken_off(&error)))?;
+        let identity = latest::believed(&head, &self.keys).map_err(named)?;
         if identity.build != offer.build {
-            return Err(format!(
-                "{url}: build {} where {} is offered",
-                identity.build, offer.build
-            ));
+            let (there, offered) = (identity.build, offer.build);
+            return Err(named(format!("it is build {there}, and build {offered} is offered")));
         }
         let order = Order::Install { bytes, allow_downgrade: false, allow_debug: false };
         let body = Cursor::new(head).chain(body);

@@ -192,7 +192,7 @@ impl Update {
     /// Installs it; what it says goes to standard output.
     pub fn run(self) -> ExitCode {
         let source = if self.from.starts_with("http://") || self.from.starts_with("https://") {
-            download(&self.from)
+            download(&self.from).map_err(|why| format!("{}: {why}", self.from))
         } else {
             open(&self.from)
         };
@@ -332,7 +332,7 @@ fn open(path: &str) -> Result<Package, String> {
     Ok((bytes, Box::new(file)))
 }
 
-/// Asks for it; it comes as it is read. By the signature it does not matter who answers.
+/// Asks for it; it comes as it is read. Why not, without the address, which the caller knows. By the signature it does not matter who answers.
 pub(crate) fn download(url: &str) -> Result<Package, String> {
     let ms = |ms| Some(Duration::from_millis(ms));
     let agent = ureq::Agent::config_builder()
@@ -344,10 +344,26 @@ pub(crate) fn download(url: &str) -> Result<Package, String> {
         .max_redirects(DOWNLOAD_REDIRECTS_MAX)
         .build()
         .new_agent();
-    let answer = agent.get(url).call().map_err(|error| format!("{url}: {error}"))?;
-    let body = answer.into_body();
-    let bytes = body.content_length().ok_or_else(|| {
-        format!("{url}: the server does not say how long the update is (Content-Length)")
+    let answer = agent.get(url).call().map_err(|error| match error {
+        ureq::Error::StatusCode(code) => {
+            format!("the server answers with status {code}: the file is not there, or not for us")
+        }
+        ureq::Error::Timeout(_) => "the server does not answer in time".to_owned(),
+        other => format!("the server cannot be asked: {other}"),
     })?;
+    let body = answer.into_body();
+    let bytes = body.content_length();
+    let bytes = bytes.ok_or("the server does not say how long its answer is (Content-Length)")?;
     Ok((bytes, Box::new(body.into_reader())))
+}
+
+/// In a person's words: why an answer that began did not come whole.
+pub(crate) fn broken_off(error: &io::Error) -> String {
+    let inner = error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>());
+    match inner {
+        Some(ureq::Error::Timeout(_)) => {
+            "the server stopped in the middle of its answer".to_owned()
+        }
+        _ => "the server broke off in the middle of its answer".to_owned(),
+    }
 }

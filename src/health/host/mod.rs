@@ -27,9 +27,6 @@ pub use notice::DiskWarning;
 pub use proc::MemoryBytes;
 pub use status::{CpuShare, DiskStatus, MachineStatus, NetworkRates};
 
-/// The file by which the appliance says that its clock is not set (`rootfs/usr/lib/appliance/clock`).
-const CLOCK_UNSET: &str = "clock.warning";
-
 /// Where the machine's figures hang. The last handle dropped ends the threads; one that hangs in its
 /// disk is left behind.
 #[derive(Clone, Default)]
@@ -85,7 +82,7 @@ impl Gauges {
         cell.machine.disk_warning = DiskWarning::read(appliance);
         drop(cell);
         let (machine, disk) = (Arc::clone(gauges.shared()), Arc::clone(gauges.shared()));
-        let (data, clock) = (data.to_owned(), appliance.join(CLOCK_UNSET));
+        let (data, clock) = (data.to_owned(), appliance.join(clock::UNSET));
         spawn("machine", move || look_at_machine(&machine, &clock))?;
         spawn("machine-disk", move || look_at_disk(&disk, &data))?;
         Ok(gauges)
@@ -191,7 +188,7 @@ mod tests {
         let appliance = std::env::temp_dir().join(format!("gauges-{}", std::process::id()));
         fs::create_dir_all(&appliance).expect("a folder");
         fs::write(appliance.join("data.warning"), "it was mended\n").expect("a file");
-        fs::write(appliance.join(CLOCK_UNSET), "not set\n").expect("a file");
+        fs::write(appliance.join(clock::UNSET), "not set\n").expect("a file");
         let gauges = Gauges::start(Path::new("/"), &appliance, 7).expect("threads");
         let seen = |gauges: &Gauges| {
             let machine = gauges.machine();

@@ -8,6 +8,7 @@ use std::io::Read;
 use std::path::Path;
 
 use crate::base::limits::DISK_WARNING_BYTES_MAX;
+use crate::base::text::prefix;
 
 /// Where the appliance's start leaves it (`rootfs/usr/lib/appliance/data`), in its folder.
 const FILE: &str = "data.warning";
@@ -22,11 +23,10 @@ pub struct DiskWarning {
 impl DiskWarning {
     /// The first line of a text, as much of it as there is room for; `None` where it is empty.
     pub fn of(text: &str) -> Option<DiskWarning> {
-        let line = text.lines().next()?.trim();
-        let room = line.len().min(DISK_WARNING_BYTES_MAX);
-        let length = (0..=room).rev().find(|at| line.is_char_boundary(*at))?;
+        let line = prefix(text.lines().next()?.trim(), DISK_WARNING_BYTES_MAX);
+        let length = line.len();
         let mut bytes = [0; DISK_WARNING_BYTES_MAX];
-        bytes.get_mut(..length)?.copy_from_slice(line.as_bytes().get(..length)?);
+        bytes.get_mut(..length)?.copy_from_slice(line.as_bytes());
         (length > 0).then_some(DiskWarning { bytes, length })
     }
 

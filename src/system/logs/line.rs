@@ -7,6 +7,7 @@ use log::Level;
 
 use crate::base::limits::{LOG_LINE_BYTES_MAX, LOG_TARGET_BYTES_MAX};
 use crate::base::redact::scrub_registered;
+use crate::base::text::prefix;
 use crate::base::time::Utc;
 
 /// `2026-11-22T12:27:54.018Z INFO  [` … `] `.
@@ -69,8 +70,7 @@ impl Write for Raw {
             self.0.push_str(piece);
             return Ok(());
         }
-        let end = (0..=room).rev().find(|&end| piece.is_char_boundary(end)).unwrap_or(0);
-        self.0.push_str(piece.get(..end).unwrap_or_default());
+        self.0.push_str(prefix(piece, room));
         Err(fmt::Error)
     }
 }

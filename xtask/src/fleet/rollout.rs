@@ -15,10 +15,8 @@ use serde_json::Value;
 
 use super::client::{shown, Client, Unanswered};
 use super::{hosts, Host, Secrets};
+use crate::sign::{OPENING, SIGNED_BYTES};
 use crate::step::target_dir;
-
-/// The lines of a package's header.
-const LINES_BYTES: usize = 960;
 
 /// bring an update to several machines, a few at a time; stops at the first that does not take it
 #[derive(FromArgs)]
@@ -101,9 +99,9 @@ pub fn run(options: &Rollout) -> Result<(), String> {
 
 impl Update {
     fn of(bytes: Vec<u8>) -> Result<Update, String> {
-        let head = bytes.get(..LINES_BYTES).ok_or("no update: it is too short")?;
+        let head = bytes.get(..SIGNED_BYTES).ok_or("no update: it is too short")?;
         let text = String::from_utf8_lossy(head).into_owned();
-        let lines = text.strip_prefix("streamcaster-update 1\n").ok_or("no update")?;
+        let lines = text.strip_prefix(OPENING).ok_or("no update")?;
         let value = |word: &str| {
             let mut found = lines.lines().filter_map(|line| line.split_once(' '));
             found.find(|(own, _)| *own == word).map(|(_, value)| value.to_owned())
