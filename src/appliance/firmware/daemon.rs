@@ -184,8 +184,12 @@ impl Daemon {
     }
 
     fn obey(&self, stream: &UnixStream) -> Result<Obeyed, Refusal> {
-        let mut from = BufReader::with_capacity(FIRMWARE_PIECE_BYTES, stream);
+        // The order itself has as long as a silence may last, however it comes.
+        let within = |ms| Instant::now() + Duration::from_millis(ms);
+        let source = Patient { from: stream, deadline: within(FIRMWARE_SILENCE_MS_MAX) };
+        let mut from = BufReader::with_capacity(FIRMWARE_PIECE_BYTES, source);
         let request = orders::receive(&mut from)?;
+        from.get_mut().deadline = within(FIRMWARE_ORDER_MS_MAX);
         if !self.finds_the_disk() {
             return Err(Refusal::new(Code::Busy, "the machine is still starting"));
         }
@@ -248,8 +252,7 @@ impl Daemon {
         let mut disk = Disk::open(&self.partitions, idle).map_err(|error| {
             Refusal::new(Code::Disk, format!("slot {}: {error}", idle.letter()))
         })?;
-        let deadline = Instant::now() + Duration::from_millis(FIRMWARE_ORDER_MS_MAX);
-        let mut source = Patient { from: &mut from.take(bytes), deadline };
+        let mut source = from.take(bytes);
         let (running, release, keys) = (self.running, &self.release, &self.keys);
         let is_confirmed =
             &|header: &Header| self.is_allowed(&Candidate::Package(header.clone()), stream);
@@ -455,7 +458,7 @@ impl Drop for Taken<'_> {
 
 /// A source that comes to an end in time.
 struct Patient<'a> {
-    from: &'a mut dyn Read,
+    from: &'a UnixStream,
     deadline: Instant,
 }
 

@@ -105,7 +105,9 @@ pub fn offered() -> InForce {
 
 /// The table of `streamcaster check`: what the kernel offers, and what would be in force.
 pub fn table(plan: &Plan) -> String {
-    let mut text = format!("Sandbox, as this kernel offers it: {}\n", offered());
+    let mut offered = offered();
+    offered.calls = offered.calls.map(|count| count - plan.except.len());
+    let mut text = format!("Sandbox, as this kernel offers it: {offered}\n");
     for (path, may) in plan.paths().filter(|(path, _)| path.exists()) {
         text += &format!("  {may:<13} {}\n", path.display());
     }

@@ -82,6 +82,10 @@ function show(state) {
   if (m?.load != null) items.push([t("load"), [m.load].flat().map((n) => number(n, 2)).join(" / ")]);
   items.push([t("resident"), size(memory.resident_bytes)], [t("heap_peak"), size(memory.heap_peak_bytes)],
     [t("ring"), t("seconds", number(state.programme.ring_ms / 1000, 1))], [t("uptime"), span(state.uptime_s)]);
+  if (m?.sandbox) {
+    const whole = m.sandbox.files && m.sandbox.system_calls;
+    items.push([t("sandbox"), whole ? t("sandbox_whole") : m.sandbox.detail, !whole]);
+  }
   for (const job of ["probe", "rotation"]) {
     const told = cron[job];
     if (told) items.push([t(job), `${timeOf(told.time)} · ${told.text}`, told.code]);

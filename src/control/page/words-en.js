@@ -132,7 +132,7 @@ export const words = {
   machine: "Machine", checks: "Health", cpu: "CPU", cores: "{0} of {1} cores", memory_budget: "Memory budget",
   memory_machine: "Memory of the machine", disk: "Disk", used_of: "{0} of {1}", free_of: "{0} free of {1}",
   threshold_at: "threshold {0}", is_above: "above it", net_in: "Network in", net_out: "Network out", load: "Load",
-  addresses: "Addresses", resident: "Resident memory", heap_peak: "Heap, highest", ring: "Ring holds", uptime: "Running for", probe: "Last probe", rotation: "Last log rotation", up_for: "up {0}",
+  addresses: "Addresses", resident: "Resident memory", heap_peak: "Heap, highest", sandbox: "Sandbox", sandbox_whole: "files and system calls confined", ring: "Ring holds", uptime: "Running for", probe: "Last probe", rotation: "Last log rotation", up_for: "up {0}",
   check_cpu: "CPU", check_memory: "Memory", check_disk: "Disk", check_data_disk: "Data disk", check_clock: "Clock", check_input: "Input", check_programme: "Programme",
   check_standby: "Standby", check_data_plane: "Data plane", check_destination: "Destination",
   system: "System", system_runs: "Runs", other_system: "In the other slot", slot: "slot {0}", slot_empty: "nothing",

@@ -132,7 +132,7 @@ export const words = {
   machine: "マシン", checks: "状態", cpu: "CPU", cores: "{0}（{1} コア）", memory_budget: "メモリー予算",
   memory_machine: "マシン全体のメモリー", disk: "ディスク", used_of: "{1} 中 {0} 使用", free_of: "{1} 中 {0} 空き",
   threshold_at: "しきい値 {0}", is_above: "超過", net_in: "受信", net_out: "送信", load: "負荷",
-  addresses: "アドレス", resident: "常駐メモリー", heap_peak: "ヒープ最大値", ring: "リングの保持", uptime: "稼働時間", probe: "最後の監視", rotation: "最後のログ整理", up_for: "稼働 {0}",
+  addresses: "アドレス", resident: "常駐メモリー", heap_peak: "ヒープ最大値", sandbox: "サンドボックス", sandbox_whole: "ファイルとシステムコールを制限中", ring: "リングの保持", uptime: "稼働時間", probe: "最後の監視", rotation: "最後のログ整理", up_for: "稼働 {0}",
   check_cpu: "CPU", check_memory: "メモリー", check_disk: "ディスク", check_data_disk: "データディスク", check_clock: "時計", check_input: "入力", check_programme: "番組",
   check_standby: "待機画面", check_data_plane: "データ処理", check_destination: "配信先",
   system: "システム", system_runs: "動作中", other_system: "もう一方のスロット", slot: "スロット {0}", slot_empty: "空",
