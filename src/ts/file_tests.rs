@@ -194,3 +194,49 @@ fn times_around_the_origin() {
     let long = since(Ticks(0), Ticks(20 * 3600 * 90_000));
     assert_eq!(long, Ticks(20 * 3600 * 90_000));
 }
+
+/// Groups of pictures of a second, of ten, and one of a minute: more than is looked through at once.
+#[test]
+fn the_last_key_frame_before_a_time_is_found_wherever_it_stands() {
+    let mut recording = Recording::new(90_000);
+    let keys = [0, 30, 60, 360, 660, 690, 2_490, 2_520, 2_550, 3_150];
+    for n in 0..3_600 {
+        recording.frame(keys.contains(&n), 1_500);
+    }
+    let bytes = recording.writer.take();
+    let mut file = bytes.as_slice();
+    let mut reader = TsFile::open(&mut file).unwrap();
+    let before = keys.map(|key| (key - 1).max(0));
+    for frame in (0..3_600).step_by(400).chain(before) {
+        let to = Ticks(frame * 3_000 + 100);
+        let key = keys.into_iter().filter(|key| *key <= frame).max().unwrap();
+        let found = reader.seek(&mut file, to, &mut Nothing).unwrap();
+        assert_eq!(found, Ticks(key * 3_000), "to frame {frame}");
+        let units = read(&mut reader, &mut file, 4);
+        let first = units.iter().find(|start| start.track == Track::Video).unwrap();
+        assert_eq!((first.dts, first.key), (found, true), "to frame {frame}");
+    }
+}
+
+#[test]
+fn sound_that_begins_seconds_behind_its_picture_belongs_to_the_file() {
+    let mut recording = Recording::new(90_000);
+    for n in 0..150 {
+        let body = access_unit(n % 30 == 0, 700, &mut recording.random);
+        let pts = Some(recording.time);
+        let video = Pes { pid: VIDEO, pts, dts: None, length_error: None, body: &body };
+        recording.writer.pes(&video);
+        recording.time += 3000;
+    }
+    let silent = recording.writer.take();
+    assert!(TsFile::open(&mut silent.as_slice()).unwrap().contents().audio.is_none());
+    recording.half_a_minute();
+    let bytes = [silent, recording.writer.take()].concat();
+    let mut file = bytes.as_slice();
+    let mut reader = TsFile::open(&mut file).unwrap();
+    let contents = reader.contents();
+    assert!(contents.video.is_some() && contents.audio.is_some());
+    reader.seek(&mut file, Ticks(0), &mut Nothing).unwrap();
+    let units = read(&mut reader, &mut file, 200);
+    assert!(units.iter().any(|start| start.track == Track::Audio));
+}

@@ -310,6 +310,72 @@ mod tests {
         assert_eq!(named(&[0x6a, 9]), Some("private data"), "a descriptor cut off");
     }
 
+    /// ISO/IEC 13818-1, table 2-34, and what ATSC, SCTE, Blu-ray discs and AVS add to it: the name
+    /// stands in what a person is told, and decides whether a picture or sound is missed.
+    #[test]
+    fn streams_that_are_not_carried_are_known_for_pictures_or_sound() {
+        const HDMV: &[u8] = b"\x05\x04HDMV";
+        let pictures: [(u8, &[u8], &str); 13] = [
+            (0x01, &[], "MPEG-1 video"),
+            (0x02, &[], "MPEG-2 video"),
+            (0x10, &[], "MPEG-4 video"),
+            (0x21, &[], "JPEG 2000"),
+            (0x25, &[], "HEVC"),
+            (0x33, &[], "VVC"),
+            (0x42, &[], "AVS video"),
+            (0xd2, &[], "AVS video"),
+            (0xdb, &[], "H.264 (encrypted)"),
+            (0xea, &[], "VC-1"),
+            (0x06, b"\x05\x04HEVC", "HEVC"),
+            (0x06, b"\x05\x04AV01", "AV1"),
+            (0x06, b"\x05\x04VC-1", "VC-1"),
+        ];
+        let sounds: [(u8, &[u8], &str, &str); 15] = [
+            (0x03, &[], "MPEG-1 audio", "MPEG-1 audio"),
+            (0x04, &[], "MPEG-2 audio", "MPEG-2 audio"),
+            (0x0f, &[], "AAC", "a second AAC track"),
+            (0x11, &[], "AAC (LATM)", "AAC audio in LATM"),
+            (0x1c, &[], "MPEG-4 audio (raw)", "AAC audio without ADTS"),
+            (0x81, &[], "AC-3", "AC-3 audio"),
+            (0x87, &[], "E-AC-3", "E-AC-3 audio"),
+            (0xcf, &[], "AAC (encrypted)", "encrypted AAC audio"),
+            (0x80, HDMV, "LPCM", "LPCM audio"),
+            (0x82, HDMV, "DTS", "DTS audio"),
+            (0x06, b"\x05\x04DTS2", "DTS", "DTS audio"),
+            (0x06, &[0x7b, 0], "DTS", "DTS audio"),
+            (0x06, &[0x7c, 0], "AAC (DVB)", "AAC audio in private data"),
+            (0x06, b"\x05\x04Opus", "Opus", "Opus audio"),
+            (0x06, b"\x05\x04BSSD", "SMPTE 302M", "SMPTE 302M audio"),
+        ];
+        let others: [(u8, &[u8], &str); 10] = [
+            (0x05, &[], "private sections"),
+            (0x0b, &[], "DSM-CC"),
+            (0x15, &[], "timed metadata"),
+            (0x1f, &[], "H.264 extension"),
+            (0x20, &[], "H.264 extension"),
+            (0x86, &[], "SCTE-35"),
+            // Without their registration these numbers are anybody's.
+            (0x80, &[], "unknown"),
+            (0x82, b"\x05\x04CUEI", "unknown"),
+            (0x86, HDMV, "unknown"),
+            (0x06, b"\x05\x04KLVA", "KLV metadata"),
+        ];
+        let of = |kind: u8, descriptors: &[u8]| {
+            let streams = Streams::parse(&body(&[(kind, 0x30, descriptors)]));
+            let info = streams.infos().next().expect("it is listed");
+            (info.codec, info.is_picture(), info.sound())
+        };
+        for (kind, descriptors, name) in pictures {
+            assert_eq!(of(kind, descriptors), (name, true, None), "{kind:#x}");
+        }
+        for (kind, descriptors, name, sound) in sounds {
+            assert_eq!(of(kind, descriptors), (name, false, Some(sound)), "{kind:#x}");
+        }
+        for (kind, descriptors, name) in others {
+            assert_eq!(of(kind, descriptors), (name, false, None), "{kind:#x}");
+        }
+    }
+
     #[test]
     fn mpeg_audio_is_carried_only_when_it_proves_to_be_adts() {
         let mut streams = Streams::parse(&body(&[(0x1b, 0x65, &[]), (0x04, 0x64, &[])]));
