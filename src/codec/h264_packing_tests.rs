@@ -183,8 +183,9 @@ fn what_cannot_be_used_is_counted() {
     let mut bench = Bench::new();
     bench.packet(&[AUD, IDR]);
     bench.packet(&[AUD, SLICE]);
+    bench.packet(&[AUD, SLICE]);
     let counters = bench.assembler.counters();
-    assert_eq!((counters.without_config, counters.keys_without_config), (2, 1));
+    assert_eq!((counters.without_config, counters.keys_without_config), (3, 1));
     bench.packet(&key_packet());
     bench.assembler.jump(true, &mut bench.sink);
     for _ in 0..3 {
@@ -211,4 +212,77 @@ fn a_unit_that_is_open_at_a_jump_is_given_up() {
     assert!(matches!(bench.sink.said[2], Said::Aborted(_)));
     assert_eq!(bench.keys(), [true, true]);
     assert_eq!(bench.sink.nals(), [key_packet(), key_packet()].concat());
+}
+
+#[test]
+fn of_several_units_begun_the_last_key_unit_is_named() {
+    let mut bench = Bench::new();
+    let (sps, pps) = (hex(SPS), hex(PPS));
+    let packets: [(&[&[u8]], Option<bool>); 4] = [
+        (&[AUD, &sps, &pps, IDR, AUD, SLICE], Some(true)),
+        (&[AUD, SLICE, AUD, SLICE], Some(false)),
+        (&[AUD, SLICE, AUD, IDR], Some(true)),
+        (&[], None),
+    ];
+    for (nals, begun) in packets {
+        bench.packet(nals);
+        assert_eq!(bench.assembler.take_begun().map(|begun| begun.key), begun);
+    }
+}
+
+/// A muxer that packs by NAL unit states a unit's time with its slice; one that cuts anywhere states
+/// it for the unit that commences in the packet.
+#[test]
+fn the_time_of_a_packet_is_that_of_the_unit_whose_head_it_goes_on_with_or_of_the_next() {
+    let mut bench = Bench::new();
+    let second: &[u8] = &[0x41, 0x46, 0x87];
+    let packets: [(Option<i64>, &[&[u8]]); 7] = [
+        (Some(90_000), &[&hex(SPS), &hex(PPS), IDR]),
+        (None, &[AUD]),
+        (Some(100_000), &[SLICE]),
+        (None, &[AUD, SLICE]),
+        (Some(120_000), &[second, AUD, SLICE]),
+        (None, &[AUD, SLICE]),
+        (Some(140_000), &[AUD, SLICE]),
+    ];
+    for (dts, nals) in packets {
+        bench.begin_at(dts);
+        bench.assembler.data(&annex_b(nals), &mut bench.sink);
+    }
+    bench.assembler.end(&mut bench.sink);
+    let dts: Vec<i64> = bench.sink.units().iter().map(|(start, _)| start.dts.0).collect();
+    let stated = [dts[0], dts[1], dts[3], dts[5]];
+    assert_eq!((dts.len(), stated), (6, [90_000, 100_000, 120_000, 140_000]), "{dts:?}");
+}
+
+/// SVC as some hardware encoders write it: each slice has a prefix, and no unit a delimiter.
+#[test]
+fn a_prefix_goes_with_its_slice() {
+    const PREFIX: &[u8] = &[0x6e, 0x40, 0x80];
+    let units = [
+        vec![hex(SPS), hex(PPS), PREFIX.to_vec(), IDR.to_vec()],
+        vec![PREFIX.to_vec(), SLICE.to_vec()],
+        vec![PREFIX.to_vec(), SLICE.to_vec(), PREFIX.to_vec(), vec![0x41, 0x46, 0x87]],
+        vec![PREFIX.to_vec(), SLICE.to_vec()],
+    ];
+    let stream = annex_b(&units.concat());
+    for size in 1..stream.len() {
+        let mut bench = Bench::new();
+        for packet in stream.chunks(size) {
+            bench.begin();
+            bench.assembler.data(packet, &mut bench.sink);
+        }
+        bench.assembler.end(&mut bench.sink);
+        let got: Vec<_> = bench.sink.units().iter().map(|(_, unit)| nals_of(unit)).collect();
+        assert_eq!(got, units, "packets of {size}");
+    }
+}
+
+/// Filler behind a unit that has left early is nobody's.
+#[test]
+fn what_follows_slices_does_not_begin_the_next_unit() {
+    let mut bench = Bench::new();
+    bench.packet(&key_packet());
+    bench.packet(&[&[12, 0xff, 0x80], AUD, SLICE]);
+    assert_eq!(bench.sink.nals(), [key_packet(), vec![AUD.to_vec(), SLICE.to_vec()]].concat());
 }
