@@ -139,6 +139,32 @@ fn the_container_image_is_sound_and_plays() {
     plays(&bundle);
 }
 
+/// By what it prints at its start, which is what this kernel offers, and by the kernel's word on each of
+/// its threads: no right to be gained, calls refused.
+fn is_confined(program: &Running, rootfs: &Path) {
+    let check = ["/usr/bin/streamcaster", "check", "--data", "/data"];
+    let checked = said(&mut contained(rootfs, &check, &[("HTTP_PASSWORD_HASH", HASH)]));
+    let offered = checked.split_once("Sandbox, as this kernel offers it: ").expect("a table").1;
+    let offered = offered.lines().next().expect("a line");
+    println!("container: {offered}");
+    let printed = program.printed();
+    assert!(printed.contains(&format!("sandbox: {offered}")), "{offered}: {printed}");
+    assert!(offered.contains("system calls refused"), "{offered}");
+    let threads = format!("/proc/{}/task", program.child.id());
+    let threads = fs::read_dir(threads).expect("it runs").flatten();
+    let mut count = 0;
+    for thread in threads {
+        let status = fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+        let value = |name: &str| {
+            let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+            line.map(str::trim).unwrap_or_default().to_owned()
+        };
+        assert_eq!((value("NoNewPrivs"), value("Seccomp")), ("1".into(), "2".into()), "{status}");
+        count += 1;
+    }
+    assert!(count > 1, "its threads are looked at");
+}
+
 /// Starts what umoci unpacked, as it says a runtime should.
 fn plays(bundle: &Path) {
     let runtime = parsed(&bundle.join("config.json"));
@@ -157,6 +183,15 @@ fn plays(bundle: &Path) {
     let page = address("http");
     assert!(get(page, "/").starts_with("HTTP/1.1 200 "), "the page");
     assert!(get(page, "/api/status").contains(" 401 "), "the password of the environment counts");
+
+    is_confined(&program, &rootfs);
+    // The licences of what it is made of, by the program itself and from its page.
+    let version = ["/usr/bin/streamcaster", "version", "--licences"];
+    let licences = said(&mut contained(&rootfs, &version, &[]));
+    assert!(licences.contains("MIT licence") && licences.contains("Crates in the program"));
+    assert!(licences.contains("rustls") && !licences.contains("SOURCE OFFER"), "no part of Debian");
+    let packed = get(page, "/licences");
+    assert!(packed.starts_with("HTTP/1.1 200 ") && packed.contains("application/gzip"), "{packed}");
 
     // As a container's health check does it.
     let probe = ["/usr/bin/streamcaster", "probe", "--data", "/data", "--unhealthy-only"];

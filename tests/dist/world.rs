@@ -86,9 +86,10 @@ pub fn get(address: SocketAddr, path: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("the port is open");
     stream.set_read_timeout(Some(seconds(10))).expect("a timeout");
     write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").expect("room in the socket");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    answer
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).expect("an answer");
+    // What is compressed is looked at as far as its head.
+    String::from_utf8_lossy(&answer).into_owned()
 }
 
 /// What ffprobe sees of the programme: codec and width of each track.

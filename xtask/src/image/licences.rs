@@ -24,8 +24,8 @@ const RUNTIME: [(&str, &str); 2] = [
 const RULE: &str =
     "================================================================================";
 
-/// The whole text.
-pub fn text(version: &str, crates: &[Crate], debian: &Parts) -> Result<String, String> {
+/// The whole text, of a machine's image with what Debian brings; a container's has the program alone.
+pub fn text(version: &str, crates: &[Crate], debian: Option<&Parts>) -> Result<String, String> {
     let mut texts = Texts::default();
     for one in crates {
         let name = format!("{} {}", one.name, one.version);
@@ -38,7 +38,7 @@ pub fn text(version: &str, crates: &[Crate], debian: &Parts) -> Result<String, S
             texts.add(&text, &name);
         }
     }
-    for part in debian.all() {
+    for part in debian.iter().flat_map(|debian| debian.all()) {
         let name = format!("{} {}", part.pin.package, part.pin.version);
         texts.add(&copyright(part)?, &name);
     }
@@ -48,7 +48,7 @@ pub fn text(version: &str, crates: &[Crate], debian: &Parts) -> Result<String, S
             texts.add(&text, name);
         }
     }
-    for name in COMMON_NAMES {
+    for name in COMMON_NAMES.iter().filter(|_| debian.is_some()) {
         let path = Path::new(COMMON).join(name);
         texts.add(&String::from_utf8_lossy(&read(&path)?), &format!("the licence {name}"));
     }
@@ -60,12 +60,26 @@ pub fn text(version: &str, crates: &[Crate], debian: &Parts) -> Result<String, S
 }
 
 /// What it is all about, the offer, and the list.
-fn head(version: &str, crates: &[Crate], debian: &Parts) -> String {
+fn head(version: &str, crates: &[Crate], debian: Option<&Parts>) -> String {
     let mut text = format!(
         "{version}: licences\n\n\
-         The program is under the MIT licence. Below: what it and the appliance's image are made of,\n\
-         and the text of each licence, once.\n\n\
-         SOURCE OFFER. The kernel Linux, busybox, e2fsck (e2fsprogs), the GNU C library inside the two\n\
+         The program is under the MIT licence. Below: what it, and the image it is in, are made of, and\n\
+         the text of each licence, once.\n"
+    );
+    if let Some(debian) = debian {
+        text += &offer(debian);
+    }
+    text += "\nCrates in the program:\n\n";
+    for Crate { name, version, licence, .. } in crates {
+        text += &format!("  {name} {version}: {licence}\n");
+    }
+    text
+}
+
+/// What is Debian's, and the offer.
+fn offer(debian: &Parts) -> String {
+    let mut text = String::from(
+        "\nSOURCE OFFER. The kernel Linux, busybox, e2fsck (e2fsprogs), the GNU C library inside the two\n\
          last, and GRUB are under the GNU General Public License, version 2 or 3, or the GNU Lesser\n\
          General Public License. Whoever gave you this image gives you, and anybody who has this offer,\n\
          the complete corresponding source of these parts, for three years from the day that you were\n\
@@ -80,10 +94,6 @@ fn head(version: &str, crates: &[Crate], debian: &Parts) -> String {
     for part in debian.all() {
         let (name, version) = &part.pin.source;
         text += &format!("  {} {} (of {name} {version})\n", part.pin.package, part.pin.version);
-    }
-    text += "\nCrates in the program:\n\n";
-    for Crate { name, version, licence, .. } in crates {
-        text += &format!("  {name} {version}: {licence}\n");
     }
     text
 }

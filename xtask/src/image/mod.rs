@@ -5,7 +5,7 @@
 //! `PACKED_BYTES_MAX`.
 
 pub mod cpio;
-mod crates;
+pub mod crates;
 mod depmod;
 pub mod disk;
 mod fat;
@@ -13,7 +13,7 @@ pub mod files;
 pub mod gpt;
 pub mod grub;
 mod kernel;
-mod licences;
+pub mod licences;
 pub mod made;
 mod manifest;
 mod modules;
@@ -179,7 +179,7 @@ fn assemble(options: &Image, product: &Path, folder: &Path, stage: &Path) -> Res
     let Ingredients { debian, crates, kernel, version, key, release, accepted, mtime } =
         Ingredients::of(options, product)?;
     let fresh_data = disk::data(None, mtime, stage)?;
-    let licences = gzip(licences::text(&version, &crates, &debian)?.as_bytes())?;
+    let licences = gzip(licences::text(&version, &crates, Some(&debian))?.as_bytes())?;
     let parts = rootfs::Parts {
         kernel: &kernel,
         debian: &debian,

@@ -38,6 +38,8 @@ pub struct About {
 pub struct Content<'a> {
     /// The static binary.
     pub product: &'a [u8],
+    /// The licences of all that is in it, compressed.
+    pub licences: &'a [u8],
     /// `config.toml` for /data.
     pub config: Option<&'a [u8]>,
 }
@@ -115,6 +117,8 @@ fn files(content: &Content<'_>, time: u32) -> Vec<u8> {
     layer.add("usr", 0o755, 0, &Kind::Folder);
     layer.add("usr/bin", 0o755, 0, &Kind::Folder);
     layer.add("usr/bin/streamcaster", 0o755, 0, &Kind::File(content.product));
+    layer.add("usr/share", 0o755, 0, &Kind::Folder);
+    layer.add("usr/share/licences.gz", 0o644, 0, &Kind::File(content.licences));
     layer.finish()
 }
 
@@ -203,17 +207,19 @@ mod tests {
 
     #[test]
     fn the_same_content_makes_the_same_bytes() {
-        let content = Content { product: &[7; 1000], config: None };
+        let content = Content { product: &[7; 1000], licences: b"", config: None };
         let [one, two] = [(); 2].map(|()| image(&content, &about()).unwrap());
         assert_eq!(one.digest, two.digest);
         assert!(one.archive == two.archive);
-        let other = Content { product: &[8; 1000], config: None };
+        let other = Content { product: &[8; 1000], licences: b"", config: None };
         assert_ne!(image(&other, &about()).unwrap().digest, one.digest);
     }
 
     #[test]
     fn a_configuration_is_the_services_own() {
-        let with = |config| String::from_utf8(files(&Content { product: b"", config }, 0)).unwrap();
+        let with = |config| {
+            String::from_utf8(files(&Content { product: b"", licences: b"", config }, 0)).unwrap()
+        };
         let layer = with(Some(b"[http]\n"));
         let at = layer.find("data/config.toml").unwrap();
         let header = layer.get(at..at + 512).unwrap();

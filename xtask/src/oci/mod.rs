@@ -11,7 +11,8 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::dist;
-use crate::image::files::{commit_time, read, sha256, write};
+use crate::image::files::{commit_time, gzip, read, sha256, write};
+use crate::image::{crates, licences};
 use crate::step::{said, step, target_dir};
 use layout::{About, Content};
 pub use options::Oci;
@@ -33,7 +34,11 @@ pub fn run(options: &Oci) -> Result<(), String> {
     step("oci", || {
         let about = about(&product)?;
         let config = options.config.as_deref().map(read).transpose()?;
-        let content = Content { product: &read(&product)?, config: config.as_deref() };
+        let said = format!("streamcaster {} ({})", about.version, about.revision);
+        let licences = licences::text(&said, &crates::of_the_product()?, None)?;
+        let licences = gzip(licences.as_bytes())?;
+        let product = read(&product)?;
+        let content = Content { product: &product, licences: &licences, config: config.as_deref() };
         let image = layout::image(&content, &about)?;
         write(&file, &image.archive)?;
         println!("{}", file.display());
