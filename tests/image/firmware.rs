@@ -6,15 +6,17 @@ use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ring::digest::{digest, SHA256};
 use serde_json::Value;
 
 use crate::machine::{opened, target, Disk, Machine, USUAL};
+use crate::offers::Offers;
 use crate::player::Player;
+use crate::shell::Shell;
 use crate::wait::{holds, poll, seconds};
-use crate::{xtask, PATIENCE};
+use crate::{attacks, offered, xtask, PATIENCE};
 
 /// Three healthy minutes, and the start before them.
 const TRIAL: Duration = seconds(420);
@@ -32,17 +34,26 @@ fn an_update_is_taken_on_trial_and_given_back() {
     });
     assert_eq!((&first["slots"]["B"], &first["last"]), (&Value::Null, &Value::Null), "{first}");
     says_which_it_is(&machine, &first, &packages.good);
+    let shell = Shell::of(&machine, 0);
+    let offers = offered::is_judged(&machine, &disk, &shell, &packages);
+    attacks::change_nothing(&machine, &disk, &shell, &offers);
     refuses_what_it_should(&machine, &disk, &packages);
-    leaves_a_broken_one(&machine, &disk, &packages);
-    takes_a_good_one(&mut machine, &disk, &packages);
+    let began = leaves_a_broken_one(&machine, &disk, &packages);
+    offered::has_a_clock(&machine, began);
+    takes_a_good_one(&mut machine, &disk, &packages, &offers);
     goes_back(&machine, &disk);
 }
 
 /// What is sent.
-struct Packages {
-    good: Vec<u8>,
+pub struct Packages {
+    /// What runs.
+    pub good: Vec<u8>,
+    /// The same, made now.
+    pub newer: Vec<u8>,
+    /// Its build.
+    pub newer_build: String,
     /// Signed with a key that the machine does not know.
-    foreign: Vec<u8>,
+    pub foreign: Vec<u8>,
     /// Its slot's root file system holds nothing, and it says that it is older.
     broken: Vec<u8>,
 }
@@ -61,9 +72,24 @@ impl Packages {
         fs::write(&empty, without_a_root(&fs::read(&slot).expect("it is made"))).expect("a file");
         let broken = ["--version", "0.0.1", "--revision", "broken", "--made", "1"];
         let broken = signed(&empty, &broken, &stage);
+        let newer = signed_now(&slot, &stage);
+        let newer_build = line(&newer, "build");
         fs::remove_dir_all(&stage).expect("our own folder");
-        Packages { good, foreign, broken }
+        Packages { good, newer, newer_build, foreign, broken }
     }
+}
+
+/// The value of a line of a package's header.
+fn line(package: &[u8], word: &str) -> String {
+    let header = String::from_utf8_lossy(package.get(..960).expect("a header")).into_owned();
+    let line = header.lines().find_map(|line| line.strip_prefix(word)?.strip_prefix(' '));
+    line.unwrap_or_else(|| panic!("no {word} in {header}")).to_owned()
+}
+
+/// A package made now.
+pub fn signed_now(slot: &Path, stage: &Path) -> Vec<u8> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs();
+    signed(slot, &["--made", &now.to_string()], stage)
 }
 
 /// `cargo xtask sign`.
@@ -79,15 +105,20 @@ fn signed(slot: &Path, arguments: &[&str], stage: &Path) -> Vec<u8> {
 /// The same slot whose initrd is zeros, which the kernel passes over, with the sum of it: the boot
 /// loader finds it whole, and the kernel finds nothing to start.
 fn without_a_root(slot: &[u8]) -> Vec<u8> {
-    let mut empty = slot.to_vec();
-    let (content, bytes) = member(slot, "initrd");
+    changed(slot, "initrd", |content| content.fill(0))
+}
+
+/// The same slot with one of its files changed, and the sum of it.
+pub fn changed(slot: &[u8], name: &str, change: impl FnOnce(&mut [u8])) -> Vec<u8> {
+    let mut other = slot.to_vec();
+    let (content, bytes) = member(slot, name);
     let old = hexadecimal(&slot[content..content + bytes]);
-    empty[content..content + bytes].fill(0);
-    let new = hexadecimal(&empty[content..content + bytes]);
-    let at = empty.windows(old.len()).position(|piece| piece == old.as_bytes());
+    change(&mut other[content..content + bytes]);
+    let new = hexadecimal(&other[content..content + bytes]);
+    let at = other.windows(old.len()).position(|piece| piece == old.as_bytes());
     let at = at.expect("the slot has the sums of what is in it");
-    empty[at..at + new.len()].copy_from_slice(new.as_bytes());
-    empty
+    other[at..at + new.len()].copy_from_slice(new.as_bytes());
+    other
 }
 
 /// Where what a file of a newc archive holds begins, and how long it is (the kernel's
@@ -115,16 +146,12 @@ fn hexadecimal(bytes: &[u8]) -> String {
 
 /// In the words of its update's header, which holds the same system, and of a debug system loudly.
 fn says_which_it_is(machine: &Machine, told: &Value, package: &[u8]) {
-    let header = String::from_utf8_lossy(package.get(..960).expect("a header"));
-    let said = |word: &str| {
-        let line = header.lines().find_map(|line| line.strip_prefix(word)?.strip_prefix(' '));
-        line.unwrap_or_else(|| panic!("no {word} in {header}"))
-    };
+    let said = |word: &str| line(package, word);
     for word in ["version", "revision", "kernel", "key", "digest"] {
         assert_eq!((&told[word], &told["slots"]["A"][word]), (&said(word).into(), &told[word]));
     }
     assert_eq!(told["build"].to_string(), said("build"));
-    assert_eq!((&told["debug"], said("debug")), (&true.into(), "1"), "{told}");
+    assert_eq!((&told["debug"], said("debug")), (&true.into(), "1".to_owned()), "{told}");
     assert_eq!(told["accepts"], serde_json::json!([said("key")]), "{told}");
     let screen = machine.console();
     assert!(screen.contains("everybody at this console is root"), "{screen}");
@@ -135,7 +162,7 @@ fn says_which_it_is(machine: &Machine, told: &Value, package: &[u8]) {
 
 /// Each with its code, and the system that runs stays the one that will start.
 fn refuses_what_it_should(machine: &Machine, disk: &Disk, packages: &Packages) {
-    let Packages { good, foreign, broken } = packages;
+    let Packages { good, foreign, broken, .. } = packages;
     let mut damaged = good.clone();
     damaged[HEADER_BYTES + (5 << 20)] ^= 1;
     let half = &good[..good.len() / 2];
@@ -163,7 +190,7 @@ fn refuses_what_it_should(machine: &Machine, disk: &Disk, packages: &Packages) {
     assert!(status >= 400 && answer["code"] == "NO_OTHER_SYSTEM", "{answer}");
 }
 
-fn is_untouched(machine: &Machine, disk: &Disk, why: &str) {
+pub fn is_untouched(machine: &Machine, disk: &Disk, why: &str) {
     let after = told(machine, "an end of it", |told| told["busy"].is_null());
     let own = (&after["slot"], &after["slots"]["B"], &after["last"]);
     assert_eq!(own, (&"A".into(), &Value::Null, &Value::Null), "{why}: {after}");
@@ -173,7 +200,8 @@ fn is_untouched(machine: &Machine, disk: &Disk, why: &str) {
 }
 
 /// Allowed although it is older; it has one try, and the machine is back by itself.
-fn leaves_a_broken_one(machine: &Machine, disk: &Disk, packages: &Packages) {
+/// Where on the console that began.
+fn leaves_a_broken_one(machine: &Machine, disk: &Disk, packages: &Packages) -> usize {
     let broken = &packages.broken;
     let began = machine.console_end();
     let order = || post(machine, "/api/firmware?allow_downgrade=1", broken);
@@ -201,16 +229,16 @@ fn leaves_a_broken_one(machine: &Machine, disk: &Disk, packages: &Packages) {
     let environment = disk.environment();
     assert!(environment.contains("order=AB\n"), "{environment}");
     assert!(environment.contains("B_left=0\n"), "{environment}");
+    began
 }
 
-/// While somebody watches.
-fn takes_a_good_one(machine: &mut Machine, disk: &Disk, packages: &Packages) {
+/// While somebody watches. It comes by the look at what is offered, in its window.
+fn takes_a_good_one(machine: &mut Machine, disk: &Disk, packages: &Packages, offers: &Offers) {
     machine.is_healthy(PATIENCE);
     let viewer = Player::start(machine.rtmp, "stream");
     assert!(holds(PATIENCE, || viewer.video_frames() > 25), "nothing is played");
     let (good, began) = (&packages.good, machine.console_end());
-    let (status, answer) = post(machine, "/api/firmware", good);
-    assert_eq!((status, &answer["slot"]), (200, &"B".into()), "{answer}");
+    offered::is_installed_in_its_window(machine, offers);
     let sees_the_end = || viewer.look(|seen| seen.end.is_some());
     assert!(holds(PATIENCE, sees_the_end), "the viewer is not told");
     machine.shows_from(began, "StreamCaster: slot B", PATIENCE);
@@ -256,7 +284,7 @@ fn goes_back(machine: &Machine, disk: &Disk) {
 }
 
 /// `GET /api/firmware`.
-fn firmware(machine: &Machine) -> Option<Value> {
+pub fn firmware(machine: &Machine) -> Option<Value> {
     let answer = machine.ask_in("GET", "/api/firmware", "")?;
     let told: Value = serde_json::from_str(answer.split_once("\r\n\r\n")?.1).ok()?;
     (told["available"] == true).then_some(told)

@@ -19,6 +19,8 @@ use crate::xtask;
 
 /// The disk of an emulated machine, larger than the image: /data has room to grow.
 pub const DISK_BYTES: u64 = 1 << 30;
+/// This host's loopback, as QEMU's user network has it.
+pub const HOST: &str = "10.0.2.2";
 /// Where the slots begin, as `cargo xtask image` lays them out.
 pub const SLOT_A: u64 = 35 << 20;
 /// The second slot.
@@ -325,6 +327,11 @@ impl Machine {
         came
     }
 
+    /// The same for as long as it runs.
+    pub fn lets_go(&mut self) {
+        self.processor = None;
+    }
+
     /// Says a line to QEMU's monitor.
     pub fn tell(&self, order: &str) {
         let connect = || UnixStream::connect(&self.monitor).ok();
@@ -385,7 +392,9 @@ impl Machine {
 
     /// Waits until the health page says 200; how long after power-on that was.
     pub fn is_healthy(&self, limit: Duration) -> Duration {
-        let healthy = || self.get("/api/health").is_some_and(|answer| answer.contains(" 200 "));
+        // QEMU takes a connection before the machine has a network: that one is never answered.
+        let ask = || self.ask_within(seconds(3), "GET", "/api/health", "", "");
+        let healthy = || ask().is_some_and(|answer| answer.contains(" 200 "));
         let found = poll(limit, || healthy().then(|| self.power_on.elapsed()));
         found.unwrap_or_else(|| panic!("not healthy:\n{}", self.console()))
     }
@@ -406,8 +415,19 @@ impl Machine {
     }
 
     fn ask(&self, method: &str, path: &str, fields: &str, body: &str) -> Option<String> {
+        self.ask_within(seconds(20), method, path, fields, body)
+    }
+
+    fn ask_within(
+        &self,
+        limit: Duration,
+        method: &str,
+        path: &str,
+        fields: &str,
+        body: &str,
+    ) -> Option<String> {
         let mut stream = TcpStream::connect_timeout(&self.http, seconds(2)).ok()?;
-        stream.set_read_timeout(Some(seconds(20))).ok()?;
+        stream.set_read_timeout(Some(limit)).ok()?;
         let head = format!("{method} {path} HTTP/1.0\r\nHost: localhost\r\n{fields}");
         let kind = format!("Content-Type: application/json\r\nContent-Length: {}", body.len());
         write!(stream, "{head}{kind}\r\n\r\n{body}").ok()?;

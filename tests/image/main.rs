@@ -5,18 +5,24 @@
 use test_support::peers::{child, media, player, processor, program, sender, wait, whole};
 use test_support::tools::xtask;
 
+mod attacks;
+mod clock;
 mod data;
 mod firmware;
+mod fleet;
 mod grow;
 mod hardening;
 mod ipv6;
 mod machine;
 mod network;
+mod offered;
+mod offers;
 mod router;
 mod service;
 mod shell;
 mod stream;
 mod table;
+mod time_server;
 mod torture;
 mod uefi;
 

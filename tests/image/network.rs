@@ -4,7 +4,7 @@
 use crate::machine::{Card, Disk, Machine, Parts, USUAL};
 use crate::service::answers_in;
 use crate::shell::Shell;
-use crate::PATIENCE;
+use crate::{clock, PATIENCE};
 
 #[test]
 fn without_a_network_and_in_1970_it_is_on_air_and_the_network_comes_later() {
@@ -28,6 +28,7 @@ fn without_a_network_and_in_1970_it_is_on_air_and_the_network_comes_later() {
     assert!(shell.screen().contains("address    10.0.2.15"), "{}", shell.screen());
     assert_eq!(shell.service(), before, "the programme went on all the time");
     machine.is_played(PATIENCE);
+    clock::is_set_by_right_answers_only(&machine, &shell);
     without_a_password_one_is_made(&machine, &shell);
 }
 

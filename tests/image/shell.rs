@@ -31,6 +31,11 @@ impl Shell<'_> {
         shell
     }
 
+    /// The shell of a machine where one has been waited for.
+    pub fn again(machine: &Machine) -> Shell<'_> {
+        Shell { machine }
+    }
+
     fn wait(&self, what: &str, limit: Duration, condition: impl Fn() -> bool) {
         let came = poll(limit, || condition().then_some(()));
         assert!(came.is_some(), "the console shows no {what}:\n{}", self.machine.console());

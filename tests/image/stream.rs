@@ -16,6 +16,8 @@ use crate::PATIENCE;
 const VIEWERS: usize = 10;
 /// What the whole machine may use of its memory meanwhile, the system in it too.
 const USED_KIB_MAX: u64 = 96 << 10;
+/// The same before anybody comes, once the start is over.
+const IDLE_KIB_MAX: u64 = 70 << 10;
 /// Of 1200: the first group of pictures is past when the players come.
 const FRAMES_MIN: usize = 900;
 
@@ -26,7 +28,7 @@ fn what_ffmpeg_sends_comes_out_unchanged_to_ten_viewers_in_little_memory() {
     let machine = Machine::start(&disk, USUAL);
     let shell = Shell::of(&machine, 0);
     machine.is_healthy(PATIENCE);
-    let idle = used_kib(&shell);
+    let idle = comes_to_rest(&machine, &shell);
     let url = format!("udp://{}?pkt_size=1316", machine.udp);
     let mut ffmpeg = Command::new("ffmpeg");
     ffmpeg.args(["-nostdin", "-v", "error", "-re", "-i"]).arg(&media.path);
@@ -89,6 +91,22 @@ fn came_out_whole(media: &Media, players: Vec<Player>) {
             whole_run(&format!("viewer {at}"), &seen.frames, &media.frames, FRAMES_MIN);
         assert_eq!(video, 0, "viewer {at}: the first frame is not of the source");
     }
+}
+
+/// What is in use once the start is over: drivers are in, and the kernel has taken back, which it does
+/// when it comes to that, what held their files.
+fn comes_to_rest(machine: &Machine, shell: &Shell<'_>) -> u64 {
+    let sealed = || shell.run("cat /proc/sys/kernel/modules_disabled") == "1";
+    assert!(holds(PATIENCE, sealed), "the start is not over:\n{}", machine.console());
+    let mut used = used_kib(shell);
+    let first = used;
+    let is_idle = holds(PATIENCE, || {
+        used = used_kib(shell);
+        used <= IDLE_KIB_MAX
+    });
+    println!("memory in use: {first} KiB when the kernel was sealed");
+    assert!(is_idle, "{used} KiB are in use, and nobody there");
+    used
 }
 
 /// What `free` calls used, the caches that can be dropped not counted.
