@@ -40,6 +40,38 @@ fn a_setting_is_changed_kept_and_reset() {
     assert!(!kept.contains("silence_ms"), "{kept}");
 }
 
+/// Answers about the settings wait in `held` until they are let go; once the page has dealt with one,
+/// `handed_on` says so: all it does with what is here already is done before the next task.
+const HELD_BACK: &str = "window.held = []; const real = window.fetch; \
+    window.fetch = async (path, options) => { \
+      const answer = await real(path, options); \
+      if (path !== '/api/settings' || options.method !== 'GET') return answer; \
+      const text = await answer.text(); \
+      await new Promise((go) => window.held.push(go)); \
+      setTimeout(() => { window.handed_on = true; }, 0); \
+      return { ok: answer.ok, status: answer.status, headers: answer.headers, \
+               text: async () => text, json: async () => JSON.parse(text) }; \
+    }; 0";
+
+/// The page asks for the settings again when they change; an answer that is late finds an edit begun.
+#[test]
+fn an_edit_outlasts_settings_that_arrive_while_it_is_made() {
+    let world = World::start();
+    let config = world.data().join("config.toml");
+    let mut page = world.enter(DESK);
+    page.view("settings");
+    page.wait_for("document.querySelector('#set-programme_silence_ms').value === '500'");
+    page.eval(HELD_BACK);
+    let text = fs::read_to_string(&config).expect("its config");
+    fs::write(&config, format!("{text}\n[log]\nlevel = \"debug\"\n")).expect("it is written");
+    page.wait_for("window.held.length");
+    page.fill("#set-programme_silence_ms", "800");
+    page.eval("window.held.splice(0).forEach((go) => go()); 0");
+    page.wait_for("window.handed_on");
+    assert_eq!(page.eval("document.querySelector('#set-programme_silence_ms').value"), "800");
+    assert_eq!(page.eval("document.querySelector('#save-bar').hidden"), false);
+}
+
 #[test]
 fn what_needs_a_restart_says_so_until_there_was_one() {
     let world = World::start();

@@ -125,10 +125,12 @@ function render(settings) {
   countChanges();
 }
 
-async function load() {
+// `keepEdits`: what somebody has begun to edit while this is on its way stays.
+async function load({ keepEdits = false } = {}) {
   if (!shown) return;
   try {
     const told = await ask("/api/settings");
+    if (keepEdits && rows.some(isChanged)) return;
     revision = told.revision;
     byId("restart-needed").hidden = !told.restart_needed;
     say(byId("settings-problem"), "");
@@ -216,19 +218,19 @@ export function setInView(visible) {
   if (!visible) return;
   showAccess();
   // What is half written stays.
-  if (!rows.some(isChanged)) load();
+  if (!rows.some(isChanged)) load({ keepEdits: true });
 }
 
 export function init() {
   byId("settings-form").addEventListener("submit", save);
-  byId("settings-undo").addEventListener("click", load);
+  byId("settings-undo").addEventListener("click", () => load());
   byId("change-password").addEventListener("click", changePassword);
   byId("logout").addEventListener("click", ({ currentTarget }) => run(currentTarget, logout).then(showAccess));
   for (const id of ["restart", "restart-now"]) {
     byId(id).addEventListener("click", ({ currentTarget }) => restart(currentTarget));
   }
   live.addEventListener("config", () => {
-    if (shown && !rows.some(isChanged)) load();
+    if (shown && !rows.some(isChanged)) load({ keepEdits: true });
   });
   window.addEventListener("beforeunload", (event) => {
     if (rows.some(isChanged)) event.preventDefault();
