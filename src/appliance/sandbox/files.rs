@@ -36,8 +36,6 @@ pub(super) enum May {
     Write,
     /// Files read, folders listed.
     Read,
-    /// Folders with sockets in them made and removed, and no files.
-    Meet,
     /// Started.
     Start,
 }
@@ -47,7 +45,6 @@ impl May {
         match self {
             May::Write => "read, write",
             May::Read => "read",
-            May::Meet => "sockets",
             May::Start => "start",
         }
     }
@@ -61,9 +58,6 @@ impl May {
                 AccessFs::from_all(KNOWN) & !never
             }
             May::Read => make_bitflags!(AccessFs::{ReadFile | ReadDir}),
-            May::Meet => make_bitflags!(AccessFs::{
-                MakeDir | MakeSock | RemoveDir | RemoveFile | ReadDir
-            }),
             May::Start => make_bitflags!(AccessFs::{Execute | ReadFile}),
         }
     }

@@ -62,7 +62,6 @@ impl Plan {
         rules.push(Rule::new(runtime::FOLDER, May::Write));
         rules.push(Rule::new("/proc", May::Read));
         rules.push(Rule::new(licences::FILE, May::Read));
-        rules.push(Rule::new(std::env::temp_dir(), May::Meet));
         rules.dedup();
         // In place it keeps the ports of its first start, and may be given others.
         let ports = [config.rtmp.listen, config.http.listen, config.stat.listen];
