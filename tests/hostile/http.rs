@@ -203,13 +203,18 @@ fn one_gate_and_the_workers_are_all_that_serves() {
     let mut wanted: Vec<_> = workers.chain(["control-gate".to_owned()]).collect();
     wanted.push("streamcaster".to_owned());
     assert_eq!(serving(), wanted);
-    let crowd: Vec<TcpStream> = (1..=HTTP_CONNECTIONS_MAX)
+    let mut crowd: Vec<TcpStream> = (1..=HTTP_CONNECTIONS_MAX)
         .map(|at| {
             let mut stream = connect([127, 0, 9, at as u8], scene.program.http).expect("accepted");
             push(&mut stream, b"GET /api/health HTTP/1.1\r\nHost: localhost\r\n\r\n");
             stream
         })
         .collect();
+    // Who has its answer makes room for one more; who still waits for one does not.
+    for stream in &mut crowd {
+        stream.set_read_timeout(Some(seconds(20))).expect("a socket");
+        assert!(stream.read(&mut [0; 16]).is_ok_and(|read| read > 0), "no answer");
+    }
     assert!(get(scene.program.http, "/api/health").contains("healthy"));
     assert_eq!(serving(), wanted);
     let sockets = std::fs::read_to_string("/proc/net/unix").expect("a list");

@@ -90,6 +90,14 @@ impl Media {
         });
         Media { frames: flv::read(&copy), path }
     }
+
+    /// A transport stream of its pictures alone.
+    pub fn without_sound(&self) -> PathBuf {
+        let input = self.path.to_str().expect("a path in UTF-8");
+        let arguments = ["-i", input, "-map", "0:v:0", "-c", "copy", "-f", "mpegts"];
+        let name = self.path.file_stem().expect("a file").to_string_lossy();
+        kept(&format!("{name}-silent.ts"), &arguments.join(" "), |stream| make(&arguments, stream))
+    }
 }
 
 /// The video frames of any transport stream from its first keyframe on; `folder` takes the copy.
