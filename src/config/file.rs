@@ -1,6 +1,5 @@
-//! The file: TOML 1.0, with the line of everything that is wrong. Values are taken from the
-//! document's tree by hand, because a derived reader stops at the first error and repeats source
-//! lines, keys included.
+//! The file: TOML 1.0, with the line of everything that is wrong. What is common to
+//! all sections is in `reading`.
 
 use std::io::{ErrorKind, Read};
 use std::path::Path;

@@ -1,4 +1,4 @@
-//! What the control plane is given by whoever starts it.
+//! What the control plane is given at its start.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;

@@ -5,7 +5,7 @@ use crate::codec::access_unit::{Track, UnitStart};
 use crate::codec::container::{ContainerReader, Contents, ReadAt};
 use crate::program::pacer::{Pacer, Readiness};
 use crate::program::reading::Place;
-use crate::program::testing::{Nothing, PlayingFile};
+use crate::program::testing::{FormulaFile, Nothing};
 
 /// A disk that never answers, or a reader with a bug.
 struct Bad {
@@ -47,7 +47,7 @@ fn file_readers(disk: Receiver<()>) -> (ReaderThreads, Arrivals, Readers) {
         let bytes = Box::new(Nothing);
         let blocks = Some(disk.clone()).filter(|_| name == "blocked");
         match name {
-            "file" => Ok(Reading::new(Place::new(bytes, Box::new(PlayingFile::new(2_500))), None)),
+            "file" => Ok(Reading::new(Place::new(bytes, Box::new(FormulaFile::new(2_500))), None)),
             "missing" => Err(Declined { kind: DeclinedKind::NotFound, words: "no".to_owned() }),
             _ => {
                 let contents = Contents::default();

@@ -14,7 +14,7 @@ use crate::program::read_ahead::{Ending, ReadAhead, ReadAheadQueue, ReadAheadWri
 use crate::program::ring::{Capacity, Lookup, Ring};
 use crate::program::source::Source;
 use crate::program::switcher::{FillAudio, Switcher};
-use crate::program::testing::{configs, Nothing, PlayingFile as Frames};
+use crate::program::testing::{configs, FormulaFile as Frames, Nothing};
 use crate::program::Programme;
 
 use super::file_reader::{Delivery, FileReader, FileReaders};

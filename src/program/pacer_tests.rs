@@ -5,7 +5,7 @@ use crate::codec::access_unit::TrackConfig;
 use crate::codec::collector::Collector;
 use crate::codec::container::{ContainerReader, Progress, Timing};
 use crate::program::read_ahead::ReadAheadWriter;
-use crate::program::testing::{configs, Nothing, Pile, PlayingFile, FRAME};
+use crate::program::testing::{configs, FormulaFile, Nothing, Pile, FRAME};
 
 /// What left, and when.
 struct Watch<'c> {
@@ -58,10 +58,10 @@ impl Scene {
         Scene { source, ..Scene::default() }
     }
 
-    fn playing_file(mut playing_file: PlayingFile) -> Scene {
+    fn file(mut file: FormulaFile) -> Scene {
         let pile = Pile::default();
         let mut writer = ReadAheadWriter::new(ReadAhead::default(), pile.clone());
-        while playing_file.next(&mut Nothing, &mut writer).expect("whole") == Progress::More {}
+        while file.next(&mut Nothing, &mut writer).expect("whole") == Progress::More {}
         writer.end(Ending::Whole);
         let source = pile.full.take().into();
         Scene { source, ..Scene::default() }
@@ -111,8 +111,7 @@ fn frame(sink: &mut dyn UnitSink, track: Track, ms: i64, key: bool) {
 
 #[test]
 fn an_hour_leaves_at_its_own_pace() {
-    let mut scene =
-        Scene::playing_file(PlayingFile { unit_bytes: 100, ..PlayingFile::new(25 * 3600) });
+    let mut scene = Scene::file(FormulaFile { unit_bytes: 100, ..FormulaFile::new(25 * 3600) });
     scene.now = Mono::from_ms(5_000);
     scene.read();
     assert_eq!(scene.pacer.readiness(), Readiness::Ready);
@@ -172,7 +171,7 @@ fn a_unit_larger_than_the_queue_goes_as_it_comes() {
 
 #[test]
 fn a_disk_that_stood_is_not_made_up_for() {
-    let mut scene = Scene::playing_file(PlayingFile { unit_bytes: 4000, ..PlayingFile::new(500) });
+    let mut scene = Scene::file(FormulaFile { unit_bytes: 4000, ..FormulaFile::new(500) });
     scene.pacer.start(scene.now);
     scene.run(Duration::from_secs(2));
     let (stood_at, before) = (scene.now, scene.left.len());
@@ -193,7 +192,7 @@ fn a_disk_that_stood_is_not_made_up_for() {
 
 #[test]
 fn half_a_second_is_made_up_for() {
-    let mut scene = Scene::playing_file(PlayingFile::new(100));
+    let mut scene = Scene::file(FormulaFile::new(100));
     scene.pacer.start(scene.now);
     scene.run(Duration::from_secs(1));
     scene.now = scene.now + Duration::from_millis(500);

@@ -64,7 +64,7 @@ impl ReadAheadQueue for Pile {
 }
 
 /// A file of 25 frames per second, a key frame each second, and 48 kHz sound.
-pub(crate) struct PlayingFile {
+pub(crate) struct FormulaFile {
     pub(crate) contents: Contents,
     pub(crate) frames: i64,
     pub(crate) unit_bytes: usize,
@@ -81,8 +81,8 @@ pub(crate) struct PlayingFile {
 pub(crate) const FRAME: i64 = 3600;
 pub(crate) const GOP: i64 = 25;
 
-impl PlayingFile {
-    pub(crate) fn new(frames: i64) -> PlayingFile {
+impl FormulaFile {
+    pub(crate) fn new(frames: i64) -> FormulaFile {
         let [TrackConfig::Avc(avc), TrackConfig::Aac(aac)] = configs() else { unreachable!() };
         let contents = Contents {
             video: Some(avc),
@@ -93,7 +93,7 @@ impl PlayingFile {
         let (frame, audio, told) = (0, 0, false);
         let (breaks_at, frame_ticks, gop) = (None, FRAME, GOP);
         let unit_bytes = 1000;
-        PlayingFile {
+        FormulaFile {
             contents,
             frames,
             unit_bytes,
@@ -107,12 +107,12 @@ impl PlayingFile {
     }
 
     /// Key frames alone that last so long, with sound or without.
-    pub(crate) fn slides(frames: i64, frame_ms: i64, sound: bool) -> PlayingFile {
-        let mut playing_file =
-            PlayingFile { frame_ticks: frame_ms * 90, gop: 1, ..PlayingFile::new(frames) };
-        playing_file.contents.duration = Some(Ticks(frames * playing_file.frame_ticks));
-        playing_file.contents.audio = playing_file.contents.audio.filter(|_| sound);
-        playing_file
+    pub(crate) fn slides(frames: i64, frame_ms: i64, sound: bool) -> FormulaFile {
+        let mut file =
+            FormulaFile { frame_ticks: frame_ms * 90, gop: 1, ..FormulaFile::new(frames) };
+        file.contents.duration = Some(Ticks(frames * file.frame_ticks));
+        file.contents.audio = file.contents.audio.filter(|_| sound);
+        file
     }
 
     fn sounds_before(&self, dts: i64) -> bool {
@@ -132,7 +132,7 @@ impl ReadAt for Nothing {
     }
 }
 
-impl ContainerReader for PlayingFile {
+impl ContainerReader for FormulaFile {
     fn contents(&self) -> &Contents {
         &self.contents
     }

@@ -157,7 +157,7 @@ fn outcome_of(answer: &Answer) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::control::auth::caller::{Caller, Credentials};
+    use crate::control::auth::caller::{Caller, NOBODY};
     use crate::control::http::answer;
     use crate::control::http::port::Port;
 
@@ -168,18 +168,7 @@ mod tests {
             target,
             gzip: false,
             if_none_match: "",
-            caller: Caller {
-                peer: "::ffff:192.0.2.7".parse().ok(),
-                local: None,
-                host: "box",
-                origin: "",
-                fetch_site: "",
-                fetch_mode: "",
-                agent: "",
-                is_forwarded: false,
-                is_proxy: false,
-                credentials: Credentials::default(),
-            },
+            caller: Caller { peer: "::ffff:192.0.2.7".parse().ok(), host: "box", ..NOBODY },
             secure: false,
             if_match: "",
             piece_bytes: None,

@@ -86,7 +86,7 @@ impl Service for Streams {
     }
 }
 
-/// Ends what is `served` when somebody has lost a right: whoever still has theirs asks again.
+/// Ends what is `served` when somebody has lost a right: those who still have theirs ask again.
 async fn while_granted(
     auth: &Auth,
     served: impl Future<Output = io::Result<Option<Answer>>>,

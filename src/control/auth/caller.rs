@@ -139,22 +139,24 @@ fn is_local_name(host: &str) -> bool {
     host == "localhost" || (host.ends_with(".localhost") && host.bytes().all(plain))
 }
 
+/// Somebody of whom nothing is known.
+#[cfg(test)]
+pub const NOBODY: Caller<'static> = Caller {
+    peer: None,
+    local: None,
+    host: "",
+    origin: "",
+    fetch_site: "",
+    fetch_mode: "",
+    agent: "",
+    is_forwarded: false,
+    is_proxy: false,
+    credentials: Credentials { cookie: "", authorization: "" },
+};
+
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    const NOBODY: Caller<'static> = Caller {
-        peer: None,
-        local: None,
-        host: "",
-        origin: "",
-        fetch_site: "",
-        fetch_mode: "",
-        agent: "",
-        is_forwarded: false,
-        is_proxy: false,
-        credentials: Credentials { cookie: "", authorization: "" },
-    };
 
     #[test]
     fn only_loopback_is_here() {

@@ -1,6 +1,6 @@
 use super::*;
 use crate::base::limits::{REMEMBERED_MS_MAX, TRIES_FREE};
-use crate::control::auth::caller::Credentials;
+use crate::control::auth::caller::{Credentials, NOBODY};
 use crate::system::password::cheap;
 
 const WORD: &str = "correct horse";
@@ -13,15 +13,9 @@ const NOON: Mono = Mono::from_ms(43_200_000);
 fn caller<'a>(peer: &str, cookie: &'a str, authorization: &'a str) -> Caller<'a> {
     Caller {
         peer: peer.parse().ok(),
-        local: None,
         host: "localhost:8080",
-        origin: "",
-        fetch_site: "",
-        fetch_mode: "",
-        agent: "",
-        is_forwarded: false,
-        is_proxy: false,
         credentials: Credentials { cookie, authorization },
+        ..NOBODY
     }
 }
 

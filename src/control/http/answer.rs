@@ -1,4 +1,4 @@
-//! An answer, as those who make it see it. Purpose: one form for whoever answers, the gate or a route, and
+//! An answer, as those who make it see it. Purpose: one form for all that answers, the gate and the routes, and
 //! one form of errors. Non-goals: which answer; printing it. Bound: its maker's.
 
 use std::borrow::Cow;

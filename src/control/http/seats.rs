@@ -88,7 +88,7 @@ impl Seats {
     }
 
     fn leave(&self, id: u64) {
-        // Whoever gives up the entry holds the list, and has taken it out already.
+        // Who gives up the entry holds the list, and has taken it out already.
         if let Ok(mut seats) = self.taken.try_borrow_mut() {
             seats.retain(|entry| entry.id != id);
             self.meter.connections.set(seats.len());

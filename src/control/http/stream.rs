@@ -1,4 +1,4 @@
-//! A connection that a long stream has taken over. Purpose: whoever serves one reads and sends in time,
+//! A connection that a long stream has taken over. Purpose: who serves one reads and sends in time,
 //! or ends. Non-goals: what is in it. Bounds: a piece is sent within [`STREAM_SEND_MS_MAX`] or the
 //! connection is cut; a client that brings a body sends [`UPLOAD_STEP_BYTES_MIN`] in
 //! [`UPLOAD_STEP_MS_MAX`].

@@ -13,21 +13,13 @@ mod plan;
 mod recover;
 mod restart;
 
-use std::path::Path;
-
 pub use asker::Options;
 pub use http::Target;
 pub use judged::Outcome;
-pub use recover::Said;
+pub use recover::{said, Said};
 
 use asker::Asker;
 use judged::Finding;
-
-/// What the last probe that may act and the last rotation said, by what they left in the folder of
-/// remembered state. Waits for the disk.
-pub fn said(state: &Path) -> (Option<Said>, Option<Said>) {
-    recover::said(state)
-}
 
 /// Probes; prints nothing: the line is handed back.
 pub fn run(options: &Options) -> (Outcome, String) {

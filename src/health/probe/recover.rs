@@ -110,8 +110,9 @@ pub(super) fn rotate(asker: &Asker) -> (Outcome, String) {
     (outcome, line)
 }
 
-/// What the last probe and the last rotation said, if they ever did.
-pub(super) fn said(state: &Path) -> (Option<Said>, Option<Said>) {
+/// What the last probe that may act and the last rotation said, by what they left in the folder of
+/// remembered state. Waits for the disk.
+pub fn said(state: &Path) -> (Option<Said>, Option<Said>) {
     let Memory { last_s, last_code, last_line, rotated_s, rotated_code, rotated_line, .. } =
         recall(state);
     let said = |at_s, code, line: String| {
