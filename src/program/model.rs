@@ -196,6 +196,12 @@ impl World {
         }
     }
 
+    /// The machine stands still for this long; then the clock is looked at before what has come.
+    pub fn stand_still(&mut self, ms: u64) {
+        self.now = self.now + Duration::from_millis(ms);
+        self.step();
+    }
+
     fn step(&mut self) {
         let now = self.now;
         self.switcher.tick(now);

@@ -53,6 +53,13 @@ use self::state::SourceState;
 /// How long a file goes on, once nothing is chosen any more, for a live input that is there to show
 /// a key frame: platforms ask for one every four seconds at most.
 const HANDOVER_MAX: Duration = Duration::from_secs(10);
+/// A look at the clock that comes this much too late was not made in time because the machine stood
+/// still: a burstable plan takes its processor away, a host is busy. What the source sent meanwhile
+/// lies in queues that were not emptied either.
+const LATE_MIN: Duration = Duration::from_millis(50);
+/// How long after that a live source is waited for, once for each silence: what waits in the queues
+/// is there within a few milliseconds, and every frame of a slow sender within this.
+const CATCH_UP: Duration = Duration::from_millis(250);
 
 /// A change of what is on air.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -109,6 +116,8 @@ pub struct Switcher {
     flowed: Mono,
     /// When the last unit on air became whole.
     completed: Mono,
+    /// The machine stood still: no source is silent before this.
+    catches_up: Mono,
     silence: Duration,
     cut: Option<Cut>,
     moved: Option<Track>,
@@ -141,6 +150,7 @@ impl Switcher {
             sources: Box::new(Source::ALL.map(SourceState::new)),
             flowed: Mono::default(),
             completed: Mono::default(),
+            catches_up: Mono::default(),
             silence,
             cut: None,
             moved: None,
@@ -237,10 +247,15 @@ impl Switcher {
     /// Lets time pass: covers a silent source with the standby card, lets leave what was held back
     /// long enough, and has silence stand in beside a picture that stands still.
     pub fn tick(&mut self, now: Mono) {
-        if self.cover_at().is_some_and(|deadline| now >= deadline) {
+        if let Some(deadline) = self.cover_at().filter(|deadline| now >= *deadline) {
             let was_asked = self.goes_until.is_some_and(|until| now >= until);
-            let silent = Some(now.since(self.completed)).filter(|_| !was_asked);
-            self.cover(now, silent);
+            let is_late = now.since(deadline) >= LATE_MIN && self.flowed >= self.catches_up;
+            if is_late && self.on_air.is_live() && !was_asked {
+                self.catches_up = now + CATCH_UP;
+            } else {
+                let silent = Some(now.since(self.completed)).filter(|_| !was_asked);
+                self.cover(now, silent);
+            }
         }
         self.let_leave(now);
         if self.fill_at().is_some_and(|deadline| now >= deadline) {
@@ -267,7 +282,7 @@ impl Switcher {
         // Bytes that flow without a single unit coming whole are no life either.
         let broken =
             self.completed.max(due) + Duration::from_millis(UNIT_SILENCE_MS_MAX).max(patience);
-        let due = silent.min(broken);
+        let due = silent.min(broken).max(self.catches_up);
         let due = self.goes_until.map_or(due, |until| until.min(due));
         (self.on_air != Source::Standby).then_some(due)
     }

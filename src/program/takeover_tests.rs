@@ -230,3 +230,40 @@ fn the_ring_says_how_much_it_holds() {
     // The first picture of all stands a second behind the programme's beginning.
     assert_eq!(world.switcher.ring_span(), Ticks(newest - 90_000));
 }
+
+/// A burstable plan takes the processor away: what the source sent meanwhile is not lost, and no
+/// look at the clock that came too late makes it silent. A source that has left is covered after
+/// the same pause, and once for each silence.
+#[test]
+fn a_machine_that_stood_still_takes_no_source_for_silent() {
+    for ms in [600, 1000, 2500] {
+        let mut world = World::new(FillAudio::No);
+        world.run(1000);
+        world.udp = Some(feed(&world, 2));
+        world.run(2000);
+        for _ in 0..3 {
+            world.stand_still(ms);
+            world.run(1000);
+            assert_eq!(world.on_air(), Source::Udp, "after {ms} ms");
+        }
+        world.udp = None;
+        world.stand_still(ms);
+        assert_eq!(world.on_air(), Source::Udp);
+        world.run(249);
+        assert_eq!(world.on_air(), Source::Udp);
+        world.run(1);
+        assert_eq!(world.on_air(), Source::Standby, "it has left, {ms} ms");
+    }
+}
+
+#[test]
+fn a_machine_that_stands_still_again_and_again_covers_what_has_left() {
+    let mut world = World::new(FillAudio::No);
+    world.udp = Some(feed(&world, 2));
+    world.run(2000);
+    world.udp = None;
+    world.stand_still(700);
+    assert_eq!(world.on_air(), Source::Udp);
+    world.stand_still(700);
+    assert_eq!(world.on_air(), Source::Standby);
+}
