@@ -209,7 +209,7 @@ fn has_a_disk_that_is_read_only(machine: &Machine, shell: &Shell<'_>) {
 }
 
 /// Changes a setting by the API; the answer's code.
-fn change(machine: &Machine, silence_ms: u32) -> Option<u16> {
+pub fn change(machine: &Machine, silence_ms: u32) -> Option<u16> {
     let body = format!("{{\"programme.silence_ms\":{silence_ms}}}");
     let answer = machine.ask_in("PATCH", "/api/settings", &body)?;
     answer.split(' ').nth(1)?.parse().ok()
