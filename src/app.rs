@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use log::{info, warn};
 
-use self::plane::Plane;
+use self::plane::DataPlane;
 pub use self::start_error::StartError;
 use crate::base::budget::{Budget, Demand, Owner};
 use crate::base::limits::{
@@ -57,7 +57,7 @@ pub fn demand(config: &Config) -> Demand {
 
 /// What is to come when the program has ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum AfterExit {
     /// Nothing.
     Stay,
     /// The program again.
@@ -77,7 +77,7 @@ pub fn run(
     arguments: Arguments,
     logs: LogBook,
     appliance: &Path,
-) -> Result<Ending, StartError> {
+) -> Result<AfterExit, StartError> {
     let budget = Budget::of(&demand(config));
     let heap_bytes = budget.total(Owner::Heap);
     heap::set_limit(usize::try_from(heap_bytes).unwrap_or(usize::MAX));
@@ -107,7 +107,7 @@ pub fn run(
     })?;
     let (desk, inbox) = commands::channel();
     let (previews, asked) = preview::channel();
-    let plane = Plane::bind(config, data, library.clone(), inbox, asked)?;
+    let plane = DataPlane::bind(config, data, library.clone(), inbox, asked)?;
     let auth = Arc::new(front::who_may(config, data)?);
     let (settings, live) = Settings::new(data, environment, arguments, config.clone());
     let options = ControlOptions {
@@ -142,7 +142,7 @@ pub fn run(
     reactor::run(executor.run(Rc::clone(&plane).live(board, signals, (settings, auth), live)));
     control.stop();
     info!("ended");
-    Ok(if plane.restart.get() { Ending::Restart } else { Ending::Stay })
+    Ok(if plane.restart.get() { AfterExit::Restart } else { AfterExit::Stay })
 }
 
 /// Sees to it that every connection there may be can have a descriptor.

@@ -9,7 +9,7 @@ use std::process::{Command, ExitCode};
 use std::time::Duration;
 
 use argh::FromArgs;
-use streamcaster::app::{self, Ending};
+use streamcaster::app::{self, AfterExit};
 use streamcaster::appliance::firmware::slots::APPLIANCE;
 use streamcaster::appliance::sandbox::{self, Plan, Restarts};
 use streamcaster::appliance::verbs;
@@ -19,7 +19,7 @@ use streamcaster::base::limits::{
 };
 use streamcaster::config::{self, Arguments, Config};
 use streamcaster::control::BUILD;
-use streamcaster::health::probe::{self, Options, Outcome, Target};
+use streamcaster::health::probe::{self, ProbeOptions, ProbeOutcome, Target};
 use streamcaster::system::heap::CountedHeap;
 use streamcaster::system::licences;
 use streamcaster::system::logs::{self, LogOptions};
@@ -39,27 +39,27 @@ struct CommandLine {
 #[derive(FromArgs)]
 #[argh(subcommand)]
 enum Verb {
-    Run(Run),
+    Run(RunCommand),
     Probe(Probe),
-    Check(Check),
+    Check(CheckCommand),
     HashPassword(HashPassword),
     AddPassword(verbs::AddPassword),
-    Clock(verbs::Clock),
-    NameServers(verbs::NameServers),
+    Clock(verbs::ClockVerb),
+    NameServers(verbs::NameServersVerb),
     Grow(verbs::Grow),
     Update(verbs::Update),
     Rollback(verbs::Rollback),
     Confirm(verbs::Confirm),
     Firmware(verbs::Firmware),
     As(verbs::As),
-    Latest(verbs::latest::Latest),
-    Version(Version),
+    Latest(verbs::latest::LatestVerb),
+    Version(VersionCommand),
 }
 
 /// Run until SIGTERM or SIGINT.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "run")]
-struct Run {
+struct RunCommand {
     /// the data directory (default: ./data)
     #[argh(option, default = "default_data()")]
     data: PathBuf,
@@ -118,7 +118,7 @@ struct Probe {
 /// Check the configuration and print the memory budget.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "check")]
-struct Check {
+struct CheckCommand {
     /// the data directory (default: ./data)
     #[argh(option, default = "default_data()")]
     data: PathBuf,
@@ -132,13 +132,13 @@ struct HashPassword {}
 /// Print the version.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "version")]
-struct Version {
+struct VersionCommand {
     /// print what the appliance's image is made of, and the licence of each part
     #[argh(switch)]
     licences: bool,
 }
 
-impl Version {
+impl VersionCommand {
     fn run(&self) -> ExitCode {
         if !self.licences {
             println!("streamcaster {} ({})", BUILD.version, BUILD.git);
@@ -197,8 +197,8 @@ fn main() -> ExitCode {
     }
 }
 
-fn start(run: Run) -> ExitCode {
-    let Run { data, udp, rtmp, http, stat, log_level, appliance, supervised } = run;
+fn start(run: RunCommand) -> ExitCode {
+    let RunCommand { data, udp, rtmp, http, stat, log_level, appliance, supervised } = run;
     let is_appliance = appliance.is_dir();
     let arguments = Arguments { udp, rtmp, http, stat, log_level, is_appliance };
     let config = match load(&data, &arguments) {
@@ -229,8 +229,8 @@ fn start(run: Run) -> ExitCode {
     }
     log.flush(LOG_FLUSH);
     match outcome {
-        Ok(Ending::Stay) => ExitCode::SUCCESS,
-        Ok(Ending::Restart) => {
+        Ok(AfterExit::Stay) => ExitCode::SUCCESS,
+        Ok(AfterExit::Restart) => {
             // What the log still holds is written before the process is another.
             drop(log);
             match restarts {
@@ -254,13 +254,13 @@ fn ask(probe: Probe) -> ExitCode {
     // What is wrong with a configuration is the program's to tell.
     let read = config::load(&data, &|name| std::env::var_os(name), &Arguments::default());
     let configured = read.ok().map(|config| Target::at(pid_file::reachable(config.http.listen)));
-    let options = Options { data, target, configured, timeout_s, recover, dry_run, rotate };
+    let options = ProbeOptions { data, target, configured, timeout_s, recover, dry_run, rotate };
     let (outcome, line) = probe::run(&options);
     // Nobody may read it, and then the exit code still counts.
     let _ = writeln!(std::io::stdout(), "{line}");
     match outcome {
         // A new start mends no destination and no encoder.
-        Outcome::Degraded if unhealthy_only => ExitCode::SUCCESS,
+        ProbeOutcome::Degraded if unhealthy_only => ExitCode::SUCCESS,
         told => ExitCode::from(told.code()),
     }
 }

@@ -22,9 +22,9 @@ mod interop {
     use streamcaster::rtmp::client::{ClientEvent, ClientSession};
     use streamcaster::rtmp::message::{TYPE_AUDIO, TYPE_DATA, TYPE_VIDEO};
     use streamcaster::rtmp::metadata::{AudioMetadata, Metadata, VideoMetadata};
-    use streamcaster::rtmp::server::{Refusal, ServerEvent, ServerSession};
+    use streamcaster::rtmp::server::{RtmpRefusal, ServerEvent, ServerSession};
     use streamcaster::rtmp::url::RtmpUrl;
-    use streamcaster::rtmp::Session;
+    use streamcaster::rtmp::RtmpSession;
 
     const NOW: Mono = Mono(0);
 
@@ -191,7 +191,7 @@ mod interop {
         let play = player.theirs.request_playback("other".to_owned()).unwrap();
         player.act(vec![play]);
         assert!(matches!(player.ours.event(), Some(ServerEvent::Play { .. })));
-        player.ours.refuse(Refusal::StreamNotFound).unwrap();
+        player.ours.refuse(RtmpRefusal::StreamNotFound).unwrap();
         player.act(vec![]);
         let code = "NetStream.Play.StreamNotFound".to_owned();
         assert_eq!(player.events, [ClientSessionEvent::UnhandleableOnStatusCode { code }]);
@@ -201,7 +201,7 @@ mod interop {
             player.theirs.request_publishing("key".to_owned(), PublishRequestType::Live).unwrap();
         player.act(vec![publish]);
         assert!(matches!(player.ours.event(), Some(ServerEvent::Publish { .. })));
-        player.ours.refuse(Refusal::PublishDenied).unwrap();
+        player.ours.refuse(RtmpRefusal::PublishDenied).unwrap();
         player.act(vec![]);
         let code = "NetStream.Publish.Denied".to_owned();
         assert_eq!(player.events, [ClientSessionEvent::UnhandleableOnStatusCode { code }]);

@@ -12,14 +12,14 @@ use crate::program::Programme;
 /// Bit rates of what is only counted elsewhere.
 #[derive(Default)]
 pub struct Meters {
-    video: Meter,
+    video: RateMeter,
     history: History,
     keys: KeyFrames,
-    audio: Meter,
+    audio: RateMeter,
     /// What came on the RTMP port's connections.
-    pub received: Meter,
+    pub received: RateMeter,
     /// What viewers were sent.
-    pub sent: Meter,
+    pub sent: RateMeter,
 }
 
 /// The distance of key frames.
@@ -44,12 +44,12 @@ impl KeyFrames {
 
 /// A rate over a counter.
 #[derive(Default)]
-pub struct Meter {
+pub struct RateMeter {
     last: u64,
     rate: Rate,
 }
 
-impl Meter {
+impl RateMeter {
     /// The rate of a counter that stands there now, bit/s.
     pub fn at(&mut self, now: Mono, counter: u64) -> u64 {
         self.rate.add(now, counter.saturating_sub(self.last));

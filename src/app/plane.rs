@@ -30,9 +30,9 @@ use crate::control::ControlHandle;
 use crate::inputs::again::anew;
 use crate::inputs::diagnosis::Air;
 use crate::inputs::file_reader::{OpenFile, Readers};
-use crate::inputs::playout::Playout;
+use crate::inputs::playout::FilePlayout;
 use crate::inputs::publisher::Publishers;
-use crate::inputs::pull::Pull;
+use crate::inputs::pull::PullSource;
 use crate::inputs::standby::Standby;
 use crate::inputs::udp::UdpInput;
 use crate::library::{Library, LibraryError};
@@ -40,7 +40,7 @@ use crate::net::plane_socket::{self, PlaneState};
 use crate::net::reactor::Sleep;
 use crate::operator::commands::{Declined, DeclinedKind, Inbox, LiveInput};
 use crate::operator::snapshot::{Board, Snapshot};
-use crate::outputs::destinations::Destination;
+use crate::outputs::destinations::PushDestination;
 use crate::outputs::preview::PreviewInbox;
 use crate::outputs::pushes::Pushes;
 use crate::outputs::viewers::Viewers;
@@ -60,7 +60,7 @@ const ANSWER_PAUSE: Duration = Duration::from_millis(500);
 const RESTART_PAUSE: Duration = Duration::from_secs(1);
 
 /// Everything on the data plane.
-pub struct Plane {
+pub struct DataPlane {
     /// What all its tasks share.
     pub context: Context,
     udp: UdpInput,
@@ -68,10 +68,10 @@ pub struct Plane {
     viewers: Rc<Viewers>,
     previews: PreviewInbox,
     publishers: Rc<Publishers>,
-    pull: Option<Pull>,
+    pull: Option<PullSource>,
     pushes: Pushes,
     library: Library,
-    playout: Playout,
+    playout: FilePlayout,
     readers: Readers,
     /// Rings when standby has been put on air.
     standby: Rc<Bell>,
@@ -79,7 +79,7 @@ pub struct Plane {
     pub restart: Cell<bool>,
 }
 
-impl Plane {
+impl DataPlane {
     /// Not inlined: its temporaries are the largest there are, and the data plane's stack would
     /// keep room for them for ever.
     #[inline(never)]
@@ -89,7 +89,7 @@ impl Plane {
         library: Library,
         inbox: Inbox,
         previews: PreviewInbox,
-    ) -> Result<Rc<Plane>, StartError> {
+    ) -> Result<Rc<DataPlane>, StartError> {
         let ring = Ring::new(capacity(config.programme.ring_bytes));
         let fill = if config.programme.fill_audio { FillAudio::Yes } else { FillAudio::No };
         let switcher = Switcher::new(ring, config.programme.silence, fill);
@@ -111,12 +111,17 @@ impl Plane {
             let what = format!("the RTMP port {} cannot be opened", config.rtmp.listen);
             StartError { what, hint, cause }
         })?);
-        let pull = config.pull.clone().map(Pull::new);
+        let pull = config.pull.clone().map(PullSource::new);
         let (readers, standby) = (Readers::default(), Rc::<Bell>::default());
         let open = open_file(library.clone());
-        let playout =
-            Playout::new(open, readers.clone(), inbox, &data.join("state"), Rc::clone(&standby));
-        Ok(Rc::new(Plane {
+        let playout = FilePlayout::new(
+            open,
+            readers.clone(),
+            inbox,
+            &data.join("state"),
+            Rc::clone(&standby),
+        );
+        Ok(Rc::new(DataPlane {
             context,
             udp,
             port,
@@ -156,7 +161,7 @@ impl Plane {
         live: Receiver<Arc<LiveSettings>>,
     ) {
         let Context { executor, shutdown, .. } = self.context.clone();
-        self.start("standby", Plane::stand_by).detach();
+        self.start("standby", DataPlane::stand_by).detach();
         self.start("files", |plane| async move {
             plane.playout.run(&plane.context.programme).await;
         })
@@ -165,7 +170,7 @@ impl Plane {
             plane.playout.remember(&plane.context.programme).await;
         })
         .detach();
-        self.start("udp", Plane::receive).detach();
+        self.start("udp", DataPlane::receive).detach();
         self.start("rtmp", |plane| Rc::clone(&plane.port).run(plane.context.clone())).detach();
         self.start("viewers", |plane| async move {
             plane.viewers.wake(&plane.context.programme).await;
@@ -177,11 +182,11 @@ impl Plane {
         })
         .detach();
         self.start("status", move |plane| plane.tell(board.clone())).detach();
-        self.start("pull", Plane::pull).detach();
+        self.start("pull", DataPlane::pull).detach();
         self.start("settings", move |plane| plane.follow_settings(live.clone())).detach();
-        let follow = move |_| Plane::follow(settings.clone(), Arc::clone(&auth));
+        let follow = move |_| DataPlane::follow(settings.clone(), Arc::clone(&auth));
         self.start("configuration", follow).detach();
-        self.start("plane socket", Plane::answer_probes).detach();
+        self.start("plane socket", DataPlane::answer_probes).detach();
         info!("ready");
         // In a task of its own: what the thread waits for here is looked at with every wake-up.
         let stop = Rc::clone(&shutdown);
@@ -203,7 +208,7 @@ impl Plane {
     fn start<F: Future<Output = ()> + 'static>(
         self: &Rc<Self>,
         name: &'static str,
-        task: impl Fn(Rc<Plane>) -> F + 'static,
+        task: impl Fn(Rc<DataPlane>) -> F + 'static,
     ) -> Task<()> {
         let plane = Rc::clone(self);
         self.context.executor.spawn(kept_alive(name, move || task(Rc::clone(&plane))))
@@ -233,7 +238,7 @@ impl Plane {
         self.context.programme.set_silence(live.silence);
         self.udp.set_silence(live.silence);
         let plane = Rc::clone(self);
-        let push = move |destination: Rc<Destination>, stop: Rc<Shutdown>| {
+        let push = move |destination: Rc<PushDestination>, stop: Rc<Shutdown>| {
             let plane = Rc::clone(&plane);
             kept_alive("destination", move || {
                 let (plane, destination) = (Rc::clone(&plane), Rc::clone(&destination));

@@ -9,7 +9,7 @@ use super::limits::{REFUSED_RETRY_MS_MAX, RETRY_MS_MAX, RETRY_MS_MIN};
 
 /// Why the last try ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Reason {
+pub enum FailureReason {
     /// It could not be reached, or the connection broke.
     Away,
     /// It answered no.
@@ -30,10 +30,10 @@ impl Backoff {
 
     /// The pause before the next try: doubled each time up to the limit of its reason, of which
     /// between three and four quarters.
-    pub fn pause(&mut self, reason: Reason) -> Duration {
+    pub fn pause(&mut self, reason: FailureReason) -> Duration {
         let limit_ms = match reason {
-            Reason::Away => RETRY_MS_MAX,
-            Reason::Refused => REFUSED_RETRY_MS_MAX,
+            FailureReason::Away => RETRY_MS_MAX,
+            FailureReason::Refused => REFUSED_RETRY_MS_MAX,
         };
         let doubled_ms = RETRY_MS_MIN.checked_shl(self.tries.min(32)).unwrap_or(u64::MAX);
         self.tries = self.tries.saturating_add(1);
@@ -51,7 +51,7 @@ impl Backoff {
 mod tests {
     use super::*;
 
-    fn pauses_ms(reason: Reason, seed: u64) -> Vec<u128> {
+    fn pauses_ms(reason: FailureReason, seed: u64) -> Vec<u128> {
         let mut backoff = Backoff::new(fastrand::Rng::with_seed(seed));
         (0..100).map(|_| backoff.pause(reason).as_millis()).collect()
     }
@@ -59,7 +59,7 @@ mod tests {
     #[test]
     fn pauses_double_to_the_limit_of_their_reason() {
         for (reason, limit_ms) in
-            [(Reason::Away, RETRY_MS_MAX), (Reason::Refused, REFUSED_RETRY_MS_MAX)]
+            [(FailureReason::Away, RETRY_MS_MAX), (FailureReason::Refused, REFUSED_RETRY_MS_MAX)]
         {
             let pauses = pauses_ms(reason, 1);
             for (n, pause) in pauses.iter().enumerate() {
@@ -71,12 +71,12 @@ mod tests {
 
     #[test]
     fn they_differ_between_destinations_and_begin_anew_after_success() {
-        assert_ne!(pauses_ms(Reason::Away, 1), pauses_ms(Reason::Away, 2));
+        assert_ne!(pauses_ms(FailureReason::Away, 1), pauses_ms(FailureReason::Away, 2));
         let mut backoff = Backoff::new(fastrand::Rng::with_seed(1));
         for _ in 0..10 {
-            backoff.pause(Reason::Away);
+            backoff.pause(FailureReason::Away);
         }
         backoff.reset();
-        assert!(backoff.pause(Reason::Away).as_millis() <= u128::from(RETRY_MS_MIN));
+        assert!(backoff.pause(FailureReason::Away).as_millis() <= u128::from(RETRY_MS_MIN));
     }
 }

@@ -7,7 +7,7 @@ use super::limits::{BPS_HISTORY_SAMPLES_MAX, BPS_HISTORY_STEP_MS};
 use super::time::Mono;
 
 /// The samples, oldest first, bit/s.
-pub type Samples = heapless::Vec<u64, BPS_HISTORY_SAMPLES_MAX>;
+pub type BpsSamples = heapless::Vec<u64, BPS_HISTORY_SAMPLES_MAX>;
 
 /// A bit rate's past.
 #[derive(Debug, Default)]
@@ -31,7 +31,7 @@ impl History {
     }
 
     /// The samples, oldest first.
-    pub fn samples(&self) -> Samples {
+    pub fn samples(&self) -> BpsSamples {
         self.samples.oldest_ordered().copied().collect()
     }
 }

@@ -12,7 +12,7 @@ const BUCKETS: u64 = RATE_WINDOW_S;
 const BUCKET_US: u64 = 1_000_000;
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Bucket {
+struct SecondBytes {
     second: u64,
     bytes: u64,
 }
@@ -20,7 +20,7 @@ struct Bucket {
 /// Counts bytes and tells their rate over the last [`RATE_WINDOW_S`].
 #[derive(Clone, Debug, Default)]
 pub struct Rate {
-    buckets: [Bucket; BUCKETS as usize],
+    buckets: [SecondBytes; BUCKETS as usize],
     first: Option<Mono>,
 }
 
@@ -36,7 +36,7 @@ impl Rate {
         let slot = usize::try_from(second % BUCKETS).unwrap_or(0);
         if let Some(bucket) = self.buckets.get_mut(slot) {
             if bucket.second != second {
-                *bucket = Bucket { second, bytes: 0 };
+                *bucket = SecondBytes { second, bytes: 0 };
             }
             bucket.bytes = bucket.bytes.saturating_add(bytes);
         }

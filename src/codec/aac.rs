@@ -47,7 +47,7 @@ pub struct AdtsCounters {
 
 /// An ADTS header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Header {
+struct AdtsHeader {
     /// profile_ObjectType + 1: the audio object type.
     object_type: u8,
     rate_index: u8,
@@ -60,9 +60,9 @@ struct Header {
     raw_blocks: i64,
 }
 
-impl Header {
+impl AdtsHeader {
     /// Reads the fixed and the variable header.
-    fn parse(bytes: &[u8; HEADER_BYTES]) -> Option<Header> {
+    fn parse(bytes: &[u8; HEADER_BYTES]) -> Option<AdtsHeader> {
         let bits = bytes.iter().fold(0u64, |bits, &byte| (bits << 8) | u64::from(byte));
         // `width` bits whose first is the header's bit `at`.
         let field = |at: u32, width: u32| (bits >> (56 - at - width)) & ((1 << width) - 1);
@@ -74,7 +74,7 @@ impl Header {
         }
         let header_bytes = if field(15, 1) == 1 { HEADER_BYTES } else { HEADER_AND_CRC_BYTES };
         let frame_bytes = usize::try_from(field(30, 13)).ok()?;
-        Some(Header {
+        Some(AdtsHeader {
             object_type: byte(16, 2) + 1,
             rate_index: byte(18, 4),
             sample_rate_hz: sample_rate_hz(byte(18, 4))?,
@@ -104,7 +104,7 @@ impl Header {
     }
 
     /// Whether both belong to the same run of frames: what may not change between them is equal.
-    fn is_like(&self, other: &Header) -> bool {
+    fn is_like(&self, other: &AdtsHeader) -> bool {
         (self.object_type, self.rate_index, self.channel_configuration)
             == (other.object_type, other.rate_index, other.channel_configuration)
     }
@@ -134,7 +134,7 @@ enum Frame {
     None,
     /// The beginning of a raw data block is collected, which may be a program config element; so
     /// many bytes of it are still to come.
-    Block { header: Header, pts: Ticks, left: usize },
+    Block { header: AdtsHeader, pts: Ticks, left: usize },
     /// Payload bytes still to come; whether they go to the sink.
     Body { left: usize, carried: bool },
 }
@@ -154,17 +154,17 @@ pub struct AdtsAssembler {
     /// Headers are where they are expected.
     locked: bool,
     /// The header of the frame last found by searching, not confirmed yet.
-    unconfirmed: Option<Header>,
+    unconfirmed: Option<AdtsHeader>,
     /// That frame is in the sink, whole but not committed.
     held: bool,
     /// Nothing of the current PES packet was looked at yet.
     packet_begins: bool,
     config: Option<AacConfig>,
-    header: Option<Header>,
+    header: Option<AdtsHeader>,
     /// The beginning of a raw data block.
     block: heapless::Vec<u8, PCE_BYTES_MAX>,
     /// What the last program config element said, and the header of its frame.
-    program: Option<(Header, AacConfig)>,
+    program: Option<(AdtsHeader, AacConfig)>,
     clock: FrameClock,
     counters: AdtsCounters,
 }
@@ -299,7 +299,8 @@ impl AdtsAssembler {
             match partial.first_chunk::<HEADER_BYTES>() {
                 None if may_be_header(partial) => return false,
                 None => {}
-                Some(bytes) => match Header::parse(bytes).filter(|header| self.accepts(header)) {
+                Some(bytes) => match AdtsHeader::parse(bytes).filter(|header| self.accepts(header))
+                {
                     Some(header) if partial.len() < header.header_bytes => return false,
                     Some(header) => {
                         self.begin_frame(header, sink);
@@ -314,7 +315,7 @@ impl AdtsAssembler {
     }
 
     /// Whether a header is believed here.
-    fn accepts(&self, header: &Header) -> bool {
+    fn accepts(&self, header: &AdtsHeader) -> bool {
         match self.unconfirmed {
             Some(before) => header.is_like(&before),
             None => self.locked || header.is_plausible(),
@@ -348,7 +349,7 @@ impl AdtsAssembler {
         self.counters.skipped_bytes += bytes as u64;
     }
 
-    fn begin_frame<S: UnitSink + ?Sized>(&mut self, header: Header, sink: &mut S) {
+    fn begin_frame<S: UnitSink + ?Sized>(&mut self, header: AdtsHeader, sink: &mut S) {
         if self.unconfirmed.take().is_some() {
             self.locked = true;
         }
@@ -391,7 +392,7 @@ impl AdtsAssembler {
     /// behind them.
     fn collect_block<'a, S: UnitSink + ?Sized>(
         &mut self,
-        header: &Header,
+        header: &AdtsHeader,
         pts: Ticks,
         left: usize,
         input: &'a [u8],
@@ -427,7 +428,7 @@ impl AdtsAssembler {
         rest
     }
 
-    fn configure<S: UnitSink + ?Sized>(&mut self, header: &Header, channels: u8, sink: &mut S) {
+    fn configure<S: UnitSink + ?Sized>(&mut self, header: &AdtsHeader, channels: u8, sink: &mut S) {
         if self.header.is_some_and(|before| before.is_like(header)) {
             return;
         }

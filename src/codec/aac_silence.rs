@@ -10,7 +10,7 @@ use std::ops::RangeInclusive;
 
 use super::access_unit::{AacConfig, ConfigRecord};
 use super::audio_config::program_config;
-use super::program_config::{Element, TaggedElement};
+use super::program_config::{ChannelElement, TaggedElement};
 use crate::base::time::Ticks;
 
 /// Elements of the largest block made: 7.1 in as many as it may have.
@@ -28,11 +28,11 @@ const OBJECT_TYPES: [u8; 6] = [1, 2, 3, 4, 5, 29];
 const RATES_HZ: RangeInclusive<u32> = 7_350..=96_000;
 
 /// An element's id in a raw data block (table 4.85).
-const fn id(element: Element) -> u32 {
+const fn id(element: ChannelElement) -> u32 {
     match element {
-        Element::Sce => 0,
-        Element::Cpe => 1,
-        Element::Lfe => 3,
+        ChannelElement::Sce => 0,
+        ChannelElement::Cpe => 1,
+        ChannelElement::Lfe => 3,
     }
 }
 
@@ -58,17 +58,17 @@ impl SilentFrame {
             Some(program) => tagged(program.elements.iter().copied())?,
             None => numbered(elements(config.channels)?)?,
         };
-        let mut bits = Bits::default();
+        let mut bits = BitWriter::default();
         for (element, tag) in elements {
             bits.put(id(element), 3);
             bits.put(u32::from(tag), 4);
             match element {
-                Element::Sce | Element::Lfe => {
+                ChannelElement::Sce | ChannelElement::Lfe => {
                     bits.global_gain();
                     bits.ics_info();
                     bits.no_tools();
                 }
-                Element::Cpe => {
+                ChannelElement::Cpe => {
                     // common_window, and behind what is common ms_mask_present.
                     bits.put(1, 1);
                     bits.ics_info();
@@ -104,8 +104,8 @@ pub fn usual_config() -> AacConfig {
 }
 
 /// The elements of a block by its channels (table 1.19).
-fn elements(channels: u8) -> Option<&'static [Element]> {
-    use Element::{Cpe, Lfe, Sce};
+fn elements(channels: u8) -> Option<&'static [ChannelElement]> {
+    use ChannelElement::{Cpe, Lfe, Sce};
     Some(match channels {
         1 => &[Sce],
         2 => &[Cpe],
@@ -130,7 +130,7 @@ fn tagged(elements: impl Iterator<Item = TaggedElement>) -> Option<Elements> {
 }
 
 /// The same, elements of one kind told apart by tags from 0 on.
-fn numbered(elements: &[Element]) -> Option<Elements> {
+fn numbered(elements: &[ChannelElement]) -> Option<Elements> {
     let before = |n: usize| elements.get(..n).unwrap_or_default();
     tagged(elements.iter().enumerate().map(|(n, element)| {
         let alike = before(n).iter().filter(|other| *other == element).count();
@@ -141,13 +141,13 @@ fn numbered(elements: &[Element]) -> Option<Elements> {
 /// Writes bits, the most significant first; the last byte is filled up with zeros, which is the
 /// alignment a block ends with.
 #[derive(Default)]
-struct Bits {
+struct BitWriter {
     bytes: heapless::Vec<u8, SILENT_FRAME_BYTES_MAX>,
     /// Bits still free in the last byte.
     free: u8,
 }
 
-impl Bits {
+impl BitWriter {
     fn put(&mut self, value: u32, width: u8) {
         for shift in (0..width).rev() {
             if self.free == 0 {

@@ -327,10 +327,10 @@ fn reserved_frequencies_and_impossible_lengths_are_no_headers() {
     for (place, value) in [(2, 0x74), (2, 0x7c), (4, 0), (1, 0xf3)] {
         let mut frame = adts(HZ_48000, STEREO, &[1; 5], false);
         frame[place] = value;
-        assert_eq!(Header::parse(frame.first_chunk().unwrap()), None, "{place}");
+        assert_eq!(AdtsHeader::parse(frame.first_chunk().unwrap()), None, "{place}");
     }
     let long = adts(HZ_48000, STEREO, &[1; 1537], false);
-    assert!(!Header::parse(long.first_chunk().unwrap()).unwrap().is_plausible());
+    assert!(!AdtsHeader::parse(long.first_chunk().unwrap()).unwrap().is_plausible());
 }
 
 #[test]

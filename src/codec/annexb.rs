@@ -10,7 +10,7 @@ const ZEROS: [u8; 64] = [0; 64];
 
 /// A piece of the stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Piece<'a> {
+pub(super) enum AnnexbPiece<'a> {
     /// A start code: the NAL unit before it is whole, the next byte is a NAL unit header.
     Start,
     /// Bytes of the NAL unit, never empty. Zeros before a start code (trailing_zero_8bits and the
@@ -53,7 +53,7 @@ impl Splitter {
     }
 
     /// The next piece of `input`, which is advanced behind it; `None` when it is used up.
-    pub(super) fn next<'a>(&mut self, input: &mut &'a [u8]) -> Option<Piece<'a>> {
+    pub(super) fn next<'a>(&mut self, input: &mut &'a [u8]) -> Option<AnnexbPiece<'a>> {
         if self.releasing {
             return Some(self.release());
         }
@@ -67,7 +67,7 @@ impl Splitter {
                     self.start_zeros = self.zeros;
                     self.zeros = 0;
                     *input = rest;
-                    return Some(Piece::Start);
+                    return Some(AnnexbPiece::Start);
                 }
                 Some(_) => {
                     self.releasing = true;
@@ -91,14 +91,14 @@ impl Splitter {
             self.zeros = before.len() - payload.len();
             *input = &[];
         }
-        Some(Piece::Payload(payload))
+        Some(AnnexbPiece::Payload(payload))
     }
 
-    fn release(&mut self) -> Piece<'static> {
+    fn release(&mut self) -> AnnexbPiece<'static> {
         let piece = ZEROS.get(..self.zeros).unwrap_or(&ZEROS);
         self.zeros -= piece.len();
         self.releasing = self.zeros > 0;
-        Piece::Payload(piece)
+        AnnexbPiece::Payload(piece)
     }
 }
 
@@ -124,8 +124,8 @@ mod tests {
             let mut input = *fragment;
             while let Some(piece) = splitter.next(&mut input) {
                 match piece {
-                    Piece::Start => out.push(Vec::new()),
-                    Piece::Payload(bytes) => {
+                    AnnexbPiece::Start => out.push(Vec::new()),
+                    AnnexbPiece::Payload(bytes) => {
                         assert!(!bytes.is_empty());
                         if let Some(nal) = out.last_mut() {
                             nal.extend_from_slice(bytes);

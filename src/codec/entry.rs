@@ -9,7 +9,7 @@ use std::io;
 use super::container::ReadAt;
 use super::key_units::{Recovery, UnitHead};
 use super::nal_type;
-use super::window::Window;
+use super::window::FileWindow;
 
 /// NAL units looked at in search of the first slice.
 const ENTRY_NALS_MAX: usize = 64;
@@ -31,7 +31,7 @@ pub struct StoredUnit<'a> {
 
 /// How well a decoder can start at a unit, the best last.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Entry {
+pub enum EntryPoint {
     /// It needs what stands before.
     None,
     /// Its picture is right some frames later: intra refresh.
@@ -40,12 +40,14 @@ pub enum Entry {
     AtOnce,
 }
 
-impl Entry {
-    fn of(head: UnitHead) -> Entry {
+impl EntryPoint {
+    fn of(head: UnitHead) -> EntryPoint {
         match (head.first_slice, head.recovery) {
-            (Some(nal_type::IDR_SLICE), _) | (Some(_), Some(Recovery::AtOnce)) => Entry::AtOnce,
-            (Some(_), Some(Recovery::Gradual)) => Entry::Gradual,
-            _ => Entry::None,
+            (Some(nal_type::IDR_SLICE), _) | (Some(_), Some(Recovery::AtOnce)) => {
+                EntryPoint::AtOnce
+            }
+            (Some(_), Some(Recovery::Gradual)) => EntryPoint::Gradual,
+            _ => EntryPoint::None,
         }
     }
 }
@@ -54,14 +56,20 @@ impl Entry {
 ///
 /// # Errors
 /// The disk's own.
-pub fn look(file: &mut dyn ReadAt, window: &mut Window, unit: StoredUnit<'_>) -> io::Result<Entry> {
+pub fn look(
+    file: &mut dyn ReadAt,
+    window: &mut FileWindow,
+    unit: StoredUnit<'_>,
+) -> io::Result<EntryPoint> {
     let whole = unit.bytes.saturating_add(unit.stripped.len() as u64);
     let length_bytes = u64::from(unit.length_bytes.clamp(1, 4));
     let (mut place, mut head) = (0, UnitHead::default());
     for _ in 0..ENTRY_NALS_MAX {
         let mut length = 0;
         for n in 0..length_bytes {
-            let Some(byte) = unit.byte(file, window, place + n)? else { return Ok(Entry::None) };
+            let Some(byte) = unit.byte(file, window, place + n)? else {
+                return Ok(EntryPoint::None);
+            };
             length = length << 8 | u64::from(byte);
         }
         let nal = place + length_bytes;
@@ -85,7 +93,7 @@ pub fn look(file: &mut dyn ReadAt, window: &mut Window, unit: StoredUnit<'_>) ->
             break;
         }
     }
-    Ok(Entry::of(head))
+    Ok(EntryPoint::of(head))
 }
 
 impl StoredUnit<'_> {
@@ -93,7 +101,7 @@ impl StoredUnit<'_> {
     fn byte(
         &self,
         file: &mut dyn ReadAt,
-        window: &mut Window,
+        window: &mut FileWindow,
         place: u64,
     ) -> io::Result<Option<u8>> {
         let stripped = usize::try_from(place).ok().and_then(|place| self.stripped.get(place));
@@ -114,12 +122,12 @@ mod tests {
     use crate::codec::collector::hex;
     use crate::codec::window::InMemory;
 
-    fn entry(unit: &[u8], stripped: usize, length_bytes: u8) -> Entry {
+    fn entry(unit: &[u8], stripped: usize, length_bytes: u8) -> EntryPoint {
         let (stripped, stored) = unit.split_at(stripped);
         let file = [b"before", stored].concat();
         let mut file = InMemory { bytes: &file, reads: 0 };
         let unit = StoredUnit { stripped, at: 6, bytes: stored.len() as u64, length_bytes };
-        look(&mut file, &mut Window::of(64), unit).unwrap()
+        look(&mut file, &mut FileWindow::of(64), unit).unwrap()
     }
 
     #[test]
@@ -128,23 +136,23 @@ mod tests {
         let at_once = "0000000209f0000000050606018480";
         let gradual = &at_once.replace("0184", "0144");
         for (unit, found) in [
-            ("0000000209f0000000026588", Entry::AtOnce),
-            ("0000000209f0000000024188", Entry::None),
-            ("000000000000000165", Entry::AtOnce),
-            (&format!("{at_once}000000024188"), Entry::AtOnce),
-            (&format!("{gradual}000000024188"), Entry::Gradual),
-            (at_once, Entry::None),
-            ("000000096588", Entry::None),
-            ("00000002", Entry::None),
-            ("", Entry::None),
+            ("0000000209f0000000026588", EntryPoint::AtOnce),
+            ("0000000209f0000000024188", EntryPoint::None),
+            ("000000000000000165", EntryPoint::AtOnce),
+            (&format!("{at_once}000000024188"), EntryPoint::AtOnce),
+            (&format!("{gradual}000000024188"), EntryPoint::Gradual),
+            (at_once, EntryPoint::None),
+            ("000000096588", EntryPoint::None),
+            ("00000002", EntryPoint::None),
+            ("", EntryPoint::None),
         ] {
             let unit = hex(unit);
             for stripped in 0..=unit.len().min(10) {
                 assert_eq!(entry(&unit, stripped, 4), found, "{unit:x?} without {stripped}");
             }
         }
-        assert_eq!(entry(&hex("0209f0026588"), 0, 1), Entry::AtOnce);
-        assert_eq!(entry(&hex("000209f000026588"), 1, 2), Entry::AtOnce);
-        assert_eq!(entry(&[0; 400], 0, 4), Entry::None, "no end of empty NAL units");
+        assert_eq!(entry(&hex("0209f0026588"), 0, 1), EntryPoint::AtOnce);
+        assert_eq!(entry(&hex("000209f000026588"), 1, 2), EntryPoint::AtOnce);
+        assert_eq!(entry(&[0; 400], 0, 4), EntryPoint::None, "no end of empty NAL units");
     }
 }

@@ -11,10 +11,10 @@
 //! Bound: `ACCESS_UNIT_HEAD_BYTES_MAX`, allocated once, and the parameter sets.
 
 use super::access_unit::{AvcConfig, Track, TrackConfig, UnitSink, UnitStart};
-use super::annexb::{Piece, Splitter};
+use super::annexb::{AnnexbPiece, Splitter};
 use super::key_units::{KeyJudge, UnitHead};
 use super::nal_type;
-use super::parameter_sets::{ParameterSets, Refused};
+use super::parameter_sets::{ParameterSets, SetRefused};
 use super::slice_header::{Relation, SliceHeader, SLICE_HEAD_BYTES};
 use super::unit_starts::UnitStarts;
 pub use super::unit_times::PacketStart;
@@ -55,7 +55,7 @@ pub enum Border {
 
 /// Where the access unit begun last can be found once more with the same times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Begun {
+pub struct AccessUnitOrigin {
     /// The packet from which on nothing is missing: that of the unit before the one whose times hold
     /// for it, so that this one's beginning is certain.
     pub place: u64,
@@ -112,7 +112,7 @@ pub struct H264Assembler {
     nal_begins_packet: bool,
     border: Option<Border>,
     times: UnitTimes,
-    begun: Option<Begun>,
+    begun: Option<AccessUnitOrigin>,
     keys: KeyJudge,
     counters: H264Counters,
 }
@@ -174,11 +174,11 @@ impl H264Assembler {
         let mut input = bytes;
         while let Some(piece) = self.splitter.next(&mut input) {
             match piece {
-                Piece::Start => {
+                AnnexbPiece::Start => {
                     self.end_nal(sink);
                     self.start_code();
                 }
-                Piece::Payload(bytes) => {
+                AnnexbPiece::Payload(bytes) => {
                     if self.packet_begins.take().is_some() {
                         self.nal_begins_packet = false;
                         self.note(Border::Inside);
@@ -242,7 +242,7 @@ impl H264Assembler {
     }
 
     /// The unit begun since the last time; if there were several, the last key unit.
-    pub fn take_begun(&mut self) -> Option<Begun> {
+    pub fn take_begun(&mut self) -> Option<AccessUnitOrigin> {
         self.begun.take()
     }
 
@@ -416,7 +416,7 @@ impl H264Assembler {
             self.drop_unit();
         } else {
             if key || !self.begun.is_some_and(|begun| begun.key) {
-                self.begun = Some(Begun { place: self.times.place(), key });
+                self.begun = Some(AccessUnitOrigin { place: self.times.place(), key });
             }
             self.writer.begin(UnitStart { track: Track::Video, dts, pts, key }, sink);
             self.stage = Stage::Open;
@@ -469,8 +469,8 @@ impl H264Assembler {
             };
             match taken {
                 Ok(()) => {}
-                Err(Refused::Broken(_)) => self.counters.bad_parameter_sets += 1,
-                Err(Refused::Limit) => self.counters.excess_parameter_sets += 1,
+                Err(SetRefused::Broken(_)) => self.counters.bad_parameter_sets += 1,
+                Err(SetRefused::Limit) => self.counters.excess_parameter_sets += 1,
             }
         }
     }

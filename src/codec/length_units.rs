@@ -20,7 +20,7 @@ const LENGTH_BYTES: usize = 4;
 
 /// What became of a unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum UnitOutcome {
     /// It was handed over whole.
     Whole,
     /// It has no slice (parameter sets in a message of their own); it goes with the next unit.
@@ -45,7 +45,7 @@ enum Stage {
     /// Behind its first byte: the sink has the unit open.
     Open,
     /// Nothing more of the unit is wanted.
-    Dropped(Outcome),
+    Dropped(UnitOutcome),
 }
 
 /// Makes access units of one H.264 track.
@@ -190,26 +190,26 @@ impl LengthUnits {
     }
 
     /// All bytes of the unit have come. What became of it.
-    pub fn end<S: UnitSink + ?Sized>(&mut self, sink: &mut S) -> Outcome {
+    pub fn end<S: UnitSink + ?Sized>(&mut self, sink: &mut S) -> UnitOutcome {
         let adds_up = self.unit_left == 0 && self.nal_left == 0 && self.length_got == 0;
         if !adds_up {
-            self.drop_unit(Outcome::Broken, sink);
+            self.drop_unit(UnitOutcome::Broken, sink);
         }
         match std::mem::replace(&mut self.stage, Stage::Idle) {
             Stage::Open => {
                 sink.commit(Track::Video);
-                Outcome::Whole
+                UnitOutcome::Whole
             }
-            Stage::Head if self.head.len() > self.held => Outcome::Held,
+            Stage::Head if self.head.len() > self.held => UnitOutcome::Held,
             Stage::Dropped(outcome) => outcome,
-            Stage::Head | Stage::Idle => Outcome::Broken,
+            Stage::Head | Stage::Idle => UnitOutcome::Broken,
         }
     }
 
     /// The unit begun last will not be finished. What would have become of it anyhow, or that it is
     /// broken; `None` when there was none.
-    pub fn abort<S: UnitSink + ?Sized>(&mut self, sink: &mut S) -> Option<Outcome> {
-        self.drop_unit(Outcome::Broken, sink);
+    pub fn abort<S: UnitSink + ?Sized>(&mut self, sink: &mut S) -> Option<UnitOutcome> {
+        self.drop_unit(UnitOutcome::Broken, sink);
         match std::mem::replace(&mut self.stage, Stage::Idle) {
             Stage::Dropped(outcome) => Some(outcome),
             Stage::Idle | Stage::Head | Stage::Open => None,
@@ -237,7 +237,7 @@ impl LengthUnits {
         self.length_got = 0;
         let Some(word) = u32::try_from(length).ok().filter(|_| length <= self.unit_left + at_hand)
         else {
-            self.drop_unit(Outcome::Broken, sink);
+            self.drop_unit(UnitOutcome::Broken, sink);
             return;
         };
         if length > 0 {
@@ -270,7 +270,7 @@ impl LengthUnits {
             }
         }
         let Some(config) = self.config.as_ref().filter(|_| self.in_force) else {
-            self.drop_unit(Outcome::Unconfigured { key }, sink);
+            self.drop_unit(UnitOutcome::Unconfigured { key }, sink);
             return;
         };
         if !std::mem::replace(&mut self.announced, true) {
@@ -289,7 +289,7 @@ impl LengthUnits {
             Stage::Open => sink.write(Track::Video, bytes),
             Stage::Head => {
                 if self.head.len().saturating_add(bytes.len()) > ACCESS_UNIT_HEAD_BYTES_MAX {
-                    self.drop_unit(Outcome::Broken, sink);
+                    self.drop_unit(UnitOutcome::Broken, sink);
                 } else {
                     self.head.extend_from_slice(bytes);
                 }
@@ -298,7 +298,7 @@ impl LengthUnits {
         }
     }
 
-    fn drop_unit<S: UnitSink + ?Sized>(&mut self, outcome: Outcome, sink: &mut S) {
+    fn drop_unit<S: UnitSink + ?Sized>(&mut self, outcome: UnitOutcome, sink: &mut S) {
         match self.stage {
             Stage::Idle | Stage::Dropped(_) => return,
             Stage::Open => sink.abort(Track::Video),

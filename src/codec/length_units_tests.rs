@@ -40,7 +40,7 @@ impl Bench {
     }
 
     /// Feeds a unit in pieces of any size.
-    fn feed(&mut self, unit: &[u8]) -> Outcome {
+    fn feed(&mut self, unit: &[u8]) -> UnitOutcome {
         self.dts += 3600;
         let Bench { units, sink, random, .. } = self;
         units.begin(Ticks(self.dts), Ticks(self.dts), unit.len(), sink);
@@ -59,7 +59,7 @@ impl Bench {
         self.sink = Collector::default();
     }
 
-    fn nals(&mut self, nals: &[&str]) -> Outcome {
+    fn nals(&mut self, nals: &[&str]) -> UnitOutcome {
         let length_bytes = usize::from(self.units.length_bytes());
         self.feed(&unit(nals, length_bytes))
     }
@@ -83,7 +83,7 @@ fn lengths_of_every_size_become_four_bytes() {
         let mut bench = Bench::new(Some(&record()), length_bytes);
         for _ in 0..50 {
             bench.sink.said.clear();
-            assert_eq!(bench.nals(&["09f0", "", "65aabb", "", "65cc"]), Outcome::Whole);
+            assert_eq!(bench.nals(&["09f0", "", "65aabb", "", "65cc"]), UnitOutcome::Whole);
             assert_eq!(bench.sink.nals(), [hex("09f0"), hex("65aabb"), hex("65cc")]);
         }
         assert!(bench.keys()[0]);
@@ -96,7 +96,7 @@ fn a_unit_is_a_key_unit_when_its_slices_say_so() {
     let mut bench = Bench::new(Some(&record()), 4);
     for nals in [&["09f0", "65"][..], &["41"], &["06050100", "09f0", "61"], &["65", "41"], &["01"]]
     {
-        assert_eq!(bench.nals(nals), Outcome::Whole);
+        assert_eq!(bench.nals(nals), UnitOutcome::Whole);
     }
     assert_eq!(bench.keys(), [true, false, false, true, false]);
 }
@@ -122,10 +122,10 @@ fn recovery_points_are_judged_as_everywhere_and_taken_at_an_entry() {
 #[test]
 fn sets_among_the_pictures_are_the_configuration_where_no_record_is() {
     let mut bench = Bench::new(None, 4);
-    assert_eq!(bench.nals(&["41"]), Outcome::Unconfigured { key: false });
-    assert_eq!(bench.nals(&["65"]), Outcome::Unconfigured { key: true });
+    assert_eq!(bench.nals(&["41"]), UnitOutcome::Unconfigured { key: false });
+    assert_eq!(bench.nals(&["65"]), UnitOutcome::Unconfigured { key: true });
     assert_eq!(bench.units.config(), None);
-    assert_eq!(bench.nals(&["09f0", SPS, PPS, "65"]), Outcome::Whole);
+    assert_eq!(bench.nals(&["09f0", SPS, PPS, "65"]), UnitOutcome::Whole);
     assert_eq!(bench.sink.nals(), [hex("09f0"), hex(SPS), hex(PPS), hex("65")]);
     assert_eq!(bench.sink.configs(), [TrackConfig::Avc(record())]);
     assert_eq!(bench.units.config(), Some(&record()));
@@ -168,7 +168,7 @@ fn a_new_record_holds_at_once() {
     bench.units.set_record(None, 4);
     assert_eq!(
         (bench.nals(&["65"]), bench.units.config()),
-        (Outcome::Unconfigured { key: true }, None)
+        (UnitOutcome::Unconfigured { key: true }, None)
     );
     bench.nals(&[SPS, PPS, "65"]);
     assert_eq!(bench.levels(), [10, 20, 10]);
@@ -177,8 +177,8 @@ fn a_new_record_holds_at_once() {
 #[test]
 fn what_has_no_slice_goes_with_the_next_unit() {
     let mut bench = Bench::new(None, 4);
-    assert_eq!(bench.nals(&[SPS, PPS]), Outcome::Held);
-    assert_eq!(bench.nals(&["65"]), Outcome::Whole);
+    assert_eq!(bench.nals(&[SPS, PPS]), UnitOutcome::Held);
+    assert_eq!(bench.nals(&["65"]), UnitOutcome::Whole);
     assert_eq!(bench.sink.nals(), [hex(SPS), hex(PPS), hex("65")]);
     let (start, _) = bench.sink.units()[0];
     assert_eq!((start.dts, start.key), (Ticks(7200), true));
@@ -202,19 +202,19 @@ fn lengths_that_do_not_add_up_cost_the_unit() {
         "ffffffff65",
     ] {
         let mut bench = Bench::new(Some(&record()), 4);
-        assert_eq!(bench.feed(&hex(broken)), Outcome::Broken, "{broken}");
+        assert_eq!(bench.feed(&hex(broken)), UnitOutcome::Broken, "{broken}");
         assert!(bench.sink.units().is_empty());
-        assert_eq!(bench.nals(&["65"]), Outcome::Whole);
+        assert_eq!(bench.nals(&["65"]), UnitOutcome::Whole);
         assert_eq!(bench.sink.nals(), [hex("65")], "nothing is left of {broken}");
     }
     // Cut short, and abandoned.
     let mut bench = Bench::new(Some(&record()), 4);
     bench.units.begin(Ticks(0), Ticks(0), 100, &mut bench.sink);
     bench.units.data(&hex("0000000a65"), &mut bench.sink);
-    assert_eq!(bench.units.end(&mut bench.sink), Outcome::Broken);
+    assert_eq!(bench.units.end(&mut bench.sink), UnitOutcome::Broken);
     bench.units.begin(Ticks(0), Ticks(0), 100, &mut bench.sink);
     bench.units.data(&hex("0000000a65"), &mut bench.sink);
-    assert_eq!(bench.units.abort(&mut bench.sink), Some(Outcome::Broken));
+    assert_eq!(bench.units.abort(&mut bench.sink), Some(UnitOutcome::Broken));
     assert_eq!(bench.units.abort(&mut bench.sink), None);
     assert!(bench.sink.said.iter().all(|said| !matches!(said, Said::Unit(..))));
 }
@@ -223,12 +223,12 @@ fn lengths_that_do_not_add_up_cost_the_unit() {
 fn a_head_has_a_bound_and_nal_units_have_none() {
     let mut bench = Bench::new(Some(&record()), 4);
     let sei = "06".repeat(ACCESS_UNIT_HEAD_BYTES_MAX - 20);
-    assert_eq!(bench.nals(&[&sei, "65"]), Outcome::Whole);
-    assert_eq!(bench.nals(&[&sei, &sei, "65"]), Outcome::Broken);
-    assert_eq!(bench.nals(&vec!["06"; 5000]), Outcome::Broken, "without a slice");
+    assert_eq!(bench.nals(&[&sei, "65"]), UnitOutcome::Whole);
+    assert_eq!(bench.nals(&[&sei, &sei, "65"]), UnitOutcome::Broken);
+    assert_eq!(bench.nals(&vec!["06"; 5000]), UnitOutcome::Broken, "without a slice");
     let mut many = vec!["65aa"; 50_000];
     many.extend(vec![""; 50_000]);
-    assert_eq!(bench.nals(&many), Outcome::Whole);
+    assert_eq!(bench.nals(&many), UnitOutcome::Whole);
     assert_eq!(bench.units.head.capacity(), ACCESS_UNIT_HEAD_BYTES_MAX);
 }
 

@@ -12,7 +12,7 @@ type SetBytes = heapless::Vec<u8, PARAMETER_SET_BYTES_MAX>;
 
 /// Why a set was not taken in; the one of the same id that was known before stays.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Refused {
+pub(super) enum SetRefused {
     /// It does not parse.
     Broken(SetError),
     /// It is longer than `PARAMETER_SET_BYTES_MAX`, or `PARAMETER_SETS_MAX` others are known.
@@ -42,17 +42,17 @@ pub(super) struct ParameterSets {
 
 impl ParameterSets {
     /// Takes an SPS NAL unit in, header byte included.
-    pub(super) fn take_sps(&mut self, nal: &[u8]) -> Result<(), Refused> {
+    pub(super) fn take_sps(&mut self, nal: &[u8]) -> Result<(), SetRefused> {
         if let Some(known) = self.sps.iter().find(|known| known.bytes == nal) {
             self.latest = known.sps.id;
             return Ok(());
         }
-        let bytes = SetBytes::from_slice(nal).map_err(|_| Refused::Limit)?;
-        let sps = Sps::parse(nal).map_err(Refused::Broken)?;
+        let bytes = SetBytes::from_slice(nal).map_err(|_| SetRefused::Limit)?;
+        let sps = Sps::parse(nal).map_err(SetRefused::Broken)?;
         match self.sps.iter_mut().find(|known| known.sps.id == sps.id) {
             Some(known) => *known = KnownSps { sps, bytes },
             None => {
-                self.sps.push(KnownSps { sps, bytes }).map_err(|_| Refused::Limit)?;
+                self.sps.push(KnownSps { sps, bytes }).map_err(|_| SetRefused::Limit)?;
                 self.sps.sort_unstable_by_key(|known| known.sps.id);
             }
         }
@@ -61,16 +61,16 @@ impl ParameterSets {
     }
 
     /// Takes a PPS NAL unit in, header byte included.
-    pub(super) fn take_pps(&mut self, nal: &[u8]) -> Result<(), Refused> {
+    pub(super) fn take_pps(&mut self, nal: &[u8]) -> Result<(), SetRefused> {
         if self.pps.iter().any(|known| known.bytes == nal) {
             return Ok(());
         }
-        let bytes = SetBytes::from_slice(nal).map_err(|_| Refused::Limit)?;
-        let pps = Pps::parse(nal).map_err(Refused::Broken)?;
+        let bytes = SetBytes::from_slice(nal).map_err(|_| SetRefused::Limit)?;
+        let pps = Pps::parse(nal).map_err(SetRefused::Broken)?;
         match self.pps.iter_mut().find(|known| known.pps.id == pps.id) {
             Some(known) => *known = KnownPps { pps, bytes },
             None => {
-                self.pps.push(KnownPps { pps, bytes }).map_err(|_| Refused::Limit)?;
+                self.pps.push(KnownPps { pps, bytes }).map_err(|_| SetRefused::Limit)?;
                 self.pps.sort_unstable_by_key(|known| known.pps.id);
             }
         }

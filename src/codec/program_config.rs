@@ -14,7 +14,7 @@ const ELEMENTS_MAX: usize = 3 * 15 + 3;
 
 /// The syntactic elements of a raw data block that hold channels (table 4.85).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Element {
+pub(super) enum ChannelElement {
     /// A single channel.
     Sce,
     /// A pair of channels.
@@ -23,18 +23,18 @@ pub(super) enum Element {
     Lfe,
 }
 
-impl Element {
+impl ChannelElement {
     /// Channels in it.
     pub(super) const fn channels(self) -> u8 {
         match self {
-            Element::Cpe => 2,
-            Element::Sce | Element::Lfe => 1,
+            ChannelElement::Cpe => 2,
+            ChannelElement::Sce | ChannelElement::Lfe => 1,
         }
     }
 }
 
 /// An element, and the tag that tells it from others of its kind.
-pub(super) type TaggedElement = (Element, u8);
+pub(super) type TaggedElement = (ChannelElement, u8);
 
 /// What a PCE says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,11 +67,12 @@ impl ProgramConfig {
         }
         let mut elements = heapless::Vec::new();
         for _ in 0..front + side + back {
-            let element = if bits.take(1)? == 1 { Element::Cpe } else { Element::Sce };
+            let element =
+                if bits.take(1)? == 1 { ChannelElement::Cpe } else { ChannelElement::Sce };
             elements.push((element, tag(bits)?)).map_err(|_| BitsEnd)?;
         }
         for _ in 0..low {
-            elements.push((Element::Lfe, tag(bits)?)).map_err(|_| BitsEnd)?;
+            elements.push((ChannelElement::Lfe, tag(bits)?)).map_err(|_| BitsEnd)?;
         }
         for _ in 0..data {
             bits.take(4)?;
@@ -161,7 +162,7 @@ mod tests {
         let block = hex(SIDE);
         let BlockStart::Program(program) = at_block_start(&block) else { panic!("a PCE") };
         assert_eq!(program.channels(), 6);
-        use Element::{Cpe, Sce};
+        use ChannelElement::{Cpe, Sce};
         assert_eq!(program.elements, [(Cpe, 0), (Sce, 0), (Sce, 1), (Cpe, 1)]);
         let record = record(2, 3, &block, &program).expect("it fits");
         assert_eq!(record, hex("118004c844002000c40d4c61766335392e33372e313030")[..]);

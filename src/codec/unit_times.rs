@@ -18,7 +18,7 @@ pub struct PacketStart {
 }
 
 #[derive(Clone, Copy, Debug, Default)]
-struct Packet {
+struct TimedPacket {
     start: PacketStart,
     /// 0 where there is none.
     number: u64,
@@ -30,12 +30,12 @@ struct Packet {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct UnitTimes {
     /// The packet in hand, and the one before.
-    packet: Packet,
-    before: Packet,
+    packet: TimedPacket,
+    before: TimedPacket,
     /// The packets in which the NAL unit in hand, the access unit, and the one before commenced.
-    nal: Packet,
-    unit: Packet,
-    unit_before: Packet,
+    nal: TimedPacket,
+    unit: TimedPacket,
+    unit_before: TimedPacket,
     needs_time: bool,
     place: u64,
     clock: UnitClock,
@@ -46,7 +46,7 @@ impl UnitTimes {
     pub(super) fn begin(&mut self, start: PacketStart) {
         self.before = self.packet;
         let number = self.packet.number.wrapping_add(1);
-        self.packet = Packet { start, number, is_timed: start.times.is_some() };
+        self.packet = TimedPacket { start, number, is_timed: start.times.is_some() };
     }
 
     /// A NAL unit begins, in the packet before if its start code is split.
@@ -79,7 +79,7 @@ impl UnitTimes {
 
     /// DTS and PTS of the access unit whose first slice this is.
     pub(super) fn unit(&mut self, frame_rate: f64, slice: Option<&SliceHeader>) -> (Ticks, Ticks) {
-        let Packet { start, number, .. } = self.unit;
+        let TimedPacket { start, number, .. } = self.unit;
         if start.times.is_some() {
             let before = self.unit_before;
             self.place = if before.number > 0 { before.start.place } else { start.place };
@@ -118,7 +118,7 @@ impl UnitTimes {
         self.needs_time = needs_time;
         self.packet.start.times = None;
         // No unit is known that comes before the next one.
-        self.unit = Packet::default();
+        self.unit = TimedPacket::default();
     }
 }
 

@@ -15,7 +15,7 @@ pub(super) struct HeadFull;
 
 /// Where the NAL unit in hand goes, and where its length word stands there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Place {
+enum NalPlace {
     None,
     Held(usize),
     Sink(usize),
@@ -25,7 +25,7 @@ enum Place {
 #[derive(Debug)]
 pub(super) struct UnitWriter {
     held: Vec<u8>,
-    nal: Place,
+    nal: NalPlace,
     /// Bytes of the open unit so far, length words included.
     unit_bytes: usize,
 }
@@ -33,20 +33,20 @@ pub(super) struct UnitWriter {
 impl UnitWriter {
     pub(super) fn new() -> UnitWriter {
         let held = Vec::with_capacity(ACCESS_UNIT_HEAD_BYTES_MAX);
-        UnitWriter { held, nal: Place::None, unit_bytes: 0 }
+        UnitWriter { held, nal: NalPlace::None, unit_bytes: 0 }
     }
 
     /// Begins a NAL unit that is held back.
     pub(super) fn hold_nal(&mut self) -> Result<(), HeadFull> {
         let at = self.held.len();
         self.hold(&[0; LENGTH_BYTES])?;
-        self.nal = Place::Held(at);
+        self.nal = NalPlace::Held(at);
         Ok(())
     }
 
     /// Begins a NAL unit of the open access unit.
     pub(super) fn open_nal<S: UnitSink + ?Sized>(&mut self, sink: &mut S) {
-        self.nal = Place::Sink(self.unit_bytes);
+        self.nal = NalPlace::Sink(self.unit_bytes);
         self.write(&[0; LENGTH_BYTES], sink);
     }
 
@@ -57,9 +57,9 @@ impl UnitWriter {
         sink: &mut S,
     ) -> Result<(), HeadFull> {
         match self.nal {
-            Place::None => Ok(()),
-            Place::Held(_) => self.hold(bytes),
-            Place::Sink(_) => {
+            NalPlace::None => Ok(()),
+            NalPlace::Held(_) => self.hold(bytes),
+            NalPlace::Sink(_) => {
                 self.write(bytes, sink);
                 Ok(())
             }
@@ -69,21 +69,21 @@ impl UnitWriter {
     /// Writes the length of the NAL unit that ends here.
     pub(super) fn end_nal<S: UnitSink + ?Sized>(&mut self, sink: &mut S) {
         match self.nal {
-            Place::None => {}
-            Place::Held(at) => {
+            NalPlace::None => {}
+            NalPlace::Held(at) => {
                 let body = at.saturating_add(LENGTH_BYTES);
                 let length = length_word(self.held.len().saturating_sub(body));
                 if let Some(word) = self.held.get_mut(at..body) {
                     word.copy_from_slice(&length);
                 }
             }
-            Place::Sink(at) => {
+            NalPlace::Sink(at) => {
                 let body = at.saturating_add(LENGTH_BYTES);
                 let length = length_word(self.unit_bytes.saturating_sub(body));
                 sink.patch(Track::Video, at, length);
             }
         }
-        self.nal = Place::None;
+        self.nal = NalPlace::None;
     }
 
     /// What is held, each NAL unit behind its length; that of one in hand is not written yet.
@@ -94,8 +94,8 @@ impl UnitWriter {
     /// The bytes of the NAL unit in hand, if it is held.
     pub(super) fn held_nal(&self) -> &[u8] {
         match self.nal {
-            Place::Held(at) => self.held.get(at + LENGTH_BYTES..).unwrap_or_default(),
-            Place::None | Place::Sink(_) => &[],
+            NalPlace::Held(at) => self.held.get(at + LENGTH_BYTES..).unwrap_or_default(),
+            NalPlace::None | NalPlace::Sink(_) => &[],
         }
     }
 
@@ -108,8 +108,8 @@ impl UnitWriter {
 
     /// What is held belongs to the open access unit.
     pub(super) fn join<S: UnitSink + ?Sized>(&mut self, sink: &mut S) {
-        if let Place::Held(at) = self.nal {
-            self.nal = Place::Sink(self.unit_bytes.saturating_add(at));
+        if let NalPlace::Held(at) = self.nal {
+            self.nal = NalPlace::Sink(self.unit_bytes.saturating_add(at));
         }
         if !self.held.is_empty() {
             sink.write(Track::Video, &self.held);
@@ -121,7 +121,7 @@ impl UnitWriter {
     /// Forgets what is held, and the rest of the NAL unit in hand.
     pub(super) fn clear(&mut self) {
         self.held.clear();
-        self.nal = Place::None;
+        self.nal = NalPlace::None;
     }
 
     /// Bytes there is room for.

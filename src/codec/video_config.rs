@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::access_unit::AvcConfig;
-use super::parameter_sets::{ParameterSets, Refused};
+use super::parameter_sets::{ParameterSets, SetRefused};
 use super::sps::SetError;
 
 /// Where a record has lengthSizeMinusOne.
@@ -52,13 +52,13 @@ impl fmt::Display for AvcRecordError {
 
 impl std::error::Error for AvcRecordError {}
 
-impl From<Refused> for AvcRecordError {
-    fn from(refused: Refused) -> AvcRecordError {
+impl From<SetRefused> for AvcRecordError {
+    fn from(refused: SetRefused) -> AvcRecordError {
         match refused {
-            Refused::Broken(SetError::Unreadable(field) | SetError::OutOfRange(field)) => {
+            SetRefused::Broken(SetError::Unreadable(field) | SetError::OutOfRange(field)) => {
                 AvcRecordError::ParameterSet(field)
             }
-            Refused::Limit => AvcRecordError::Limit,
+            SetRefused::Limit => AvcRecordError::Limit,
         }
     }
 }

@@ -9,7 +9,7 @@ use super::container::{FileError, ReadAt};
 
 /// A window onto a file.
 #[derive(Debug)]
-pub struct Window {
+pub struct FileWindow {
     bytes: Box<[u8]>,
     /// Where in the file it begins, and how much of it is filled.
     at: u64,
@@ -18,22 +18,22 @@ pub struct Window {
     stride: usize,
 }
 
-impl Default for Window {
-    fn default() -> Window {
-        Window::new()
+impl Default for FileWindow {
+    fn default() -> FileWindow {
+        FileWindow::new()
     }
 }
 
-impl Window {
+impl FileWindow {
     /// An empty one of `FILE_WINDOW_BYTES`.
-    pub fn new() -> Window {
-        Window::of(FILE_WINDOW_BYTES)
+    pub fn new() -> FileWindow {
+        FileWindow::of(FILE_WINDOW_BYTES)
     }
 
     /// An empty one of another size.
-    pub fn of(size_bytes: usize) -> Window {
+    pub fn of(size_bytes: usize) -> FileWindow {
         let bytes = vec![0; size_bytes].into_boxed_slice();
-        Window { bytes, at: 0, filled: 0, stride: size_bytes }
+        FileWindow { bytes, at: 0, filled: 0, stride: size_bytes }
     }
 
     /// From now on so many bytes are read at once, or as many as are asked for: few for a reader
@@ -92,7 +92,7 @@ impl Window {
         bytes: usize,
     ) -> io::Result<&[u8]> {
         let bytes = bytes.min(self.bytes.len());
-        let held = |window: &Window| {
+        let held = |window: &FileWindow| {
             let start = usize::try_from(offset.checked_sub(window.at)?).ok()?;
             Some((start, start.checked_add(bytes).filter(|end| *end <= window.filled)?))
         };
@@ -143,7 +143,7 @@ mod tests {
     fn any_place_comes_out_as_it_stands_in_the_file() {
         let bytes = bytes();
         let mut file = InMemory { bytes: &bytes, reads: 0 };
-        let mut window = Window::new();
+        let mut window = FileWindow::new();
         for (n, offset) in [0, 5, 65_530, 200_000, 10, 299_990, 300_000, 400_000].iter().enumerate()
         {
             let wanted = bytes.get(*offset..).unwrap_or_default();
@@ -163,7 +163,7 @@ mod tests {
     fn all_of_it_or_an_error_that_says_where_the_file_ends() {
         let bytes = bytes();
         let mut file = InMemory { bytes: &bytes, reads: 0 };
-        let mut window = Window::of(100);
+        let mut window = FileWindow::of(100);
         assert_eq!(window.exact(&mut file, 299_900, 100).unwrap(), &bytes[299_900..]);
         for offset in [299_901, 299_999, 300_000, 400_000] {
             let error = window.exact(&mut file, offset, 100).unwrap_err();
@@ -178,7 +178,7 @@ mod tests {
     fn who_leaps_reads_little() {
         let bytes = bytes();
         let mut file = InMemory { bytes: &bytes, reads: 0 };
-        let mut window = Window::new();
+        let mut window = FileWindow::new();
         window.set_stride(100);
         for (offset, reads) in [(1000, 1), (1080, 1), (1081, 2), (0, 3)] {
             assert_eq!(window.get(&mut file, offset, 20).unwrap().len(), 20);
@@ -196,7 +196,7 @@ mod tests {
         let bytes = bytes();
         for backwards in [false, true] {
             let mut file = InMemory { bytes: &bytes, reads: 0 };
-            let mut window = Window::new();
+            let mut window = FileWindow::new();
             for step in 0..10_000u64 {
                 if backwards {
                     window.get_backwards(&mut file, 299_980 - step * 20, 20).unwrap();

@@ -13,10 +13,10 @@ use crate::codec::container::{
     ContainerReader, Contents, Damage, FileError, Progress, ReadAt, Remedy,
 };
 use crate::codec::per_track::PerTrack;
-use crate::codec::window::Window;
+use crate::codec::window::FileWindow;
 
 use super::reader::TagKind;
-use super::seek::{self, Place, Search, BACK_POINTER_BYTES, TAG_HEADER_BYTES};
+use super::seek::{self, TagPlace, TagSearch, BACK_POINTER_BYTES, TAG_HEADER_BYTES};
 use super::tag::VIDEO_HEADER_BYTES;
 use super::units::{TagCounters, TagUnits};
 
@@ -50,10 +50,10 @@ struct OpenTag {
 #[derive(Debug)]
 pub struct FlvFile {
     contents: Contents,
-    window: Window,
+    window: FileWindow,
     units: TagUnits,
     /// The first key unit's tag.
-    first_key: Place,
+    first_key: TagPlace,
     /// The timestamp that is 0.
     base_ms: u32,
     /// The next byte to read.
@@ -70,7 +70,7 @@ impl FlvFile {
     /// # Errors
     /// It is no FLV file, has no H.264, or the disk fails.
     pub fn open(file: &mut dyn ReadAt) -> Result<FlvFile, FileError> {
-        let mut window = Window::new();
+        let mut window = FileWindow::new();
         let head = window.get(file, 0, FILE_HEADER_BYTES)?;
         let header = head.first_chunk::<9>().filter(|_| is_flv(head));
         let [_, _, _, _, flags, o0, o1, o2, o3] = *header.ok_or(FileError::NotRecognised)?;
@@ -78,7 +78,7 @@ impl FlvFile {
         if data > file.size() {
             return Err(FileError::Truncated { at: file.size() });
         }
-        let mut found = Opening::look(file, &mut window, data, flags & HAS_AUDIO != 0)?;
+        let mut found = FlvOpening::look(file, &mut window, data, flags & HAS_AUDIO != 0)?;
         let (video, first_key) = found.video()?;
         let audio = found.units.audio().cloned();
         let left_out = found.units.complaint(Track::Audio).filter(|_| audio.is_none());
@@ -210,7 +210,7 @@ impl ContainerReader for FlvFile {
         sink: &mut dyn UnitSink,
     ) -> Result<Ticks, FileError> {
         self.give_up(sink);
-        let mut search = Search {
+        let mut search = TagSearch {
             file,
             window: &mut self.window,
             first: self.first_key,
@@ -225,33 +225,33 @@ impl ContainerReader for FlvFile {
 }
 
 /// What is found in a file's first tags. It takes the units they begin, and stores nothing.
-struct Opening {
+struct FlvOpening {
     units: TagUnits,
     /// The first key unit, and when the first unit of each track is shown.
-    first_key: Option<Place>,
+    first_key: Option<TagPlace>,
     key_began: bool,
     began: PerTrack<Option<u32>>,
     /// The tag being looked at.
-    tag: Place,
+    tag: TagPlace,
     /// The header says that there is audio.
     has_audio: bool,
     /// What onMetaData says of the duration, milliseconds.
     stated_ms: Option<i64>,
 }
 
-impl Opening {
+impl FlvOpening {
     fn look(
         file: &mut dyn ReadAt,
-        window: &mut Window,
+        window: &mut FileWindow,
         data: u64,
         has_audio: bool,
-    ) -> Result<Opening, FileError> {
-        let mut opening = Opening {
+    ) -> Result<FlvOpening, FileError> {
+        let mut opening = FlvOpening {
             units: TagUnits::of_file(),
             first_key: None,
             key_began: false,
             began: PerTrack::default(),
-            tag: Place { at: data, timestamp_ms: 0 },
+            tag: TagPlace { at: data, timestamp_ms: 0 },
             has_audio,
             stated_ms: None,
         };
@@ -261,7 +261,7 @@ impl Opening {
             if tag.end() > file.size() {
                 break;
             }
-            opening.tag = Place { at, timestamp_ms: tag.timestamp_ms };
+            opening.tag = TagPlace { at, timestamp_ms: tag.timestamp_ms };
             let body = at + TAG_HEADER_BYTES;
             let bytes = usize::try_from(tag.body_bytes).unwrap_or(usize::MAX);
             match tag.kind {
@@ -313,7 +313,7 @@ impl Opening {
         self.first_key.is_some() && (audio_known || is_late)
     }
 
-    fn video(&self) -> Result<(AvcConfig, Place), FileError> {
+    fn video(&self) -> Result<(AvcConfig, TagPlace), FileError> {
         let audio_too =
             self.units.audio().is_none() && self.units.complaint(Track::Audio).is_some();
         match (self.units.video(), self.first_key, self.units.complaint(Track::Video)) {
@@ -346,7 +346,7 @@ impl Opening {
     }
 }
 
-impl UnitSink for Opening {
+impl UnitSink for FlvOpening {
     fn config(&mut self, _: &TrackConfig) {}
 
     fn begin(&mut self, start: UnitStart) {
@@ -382,7 +382,7 @@ fn stated_ms(script: &[u8]) -> Option<i64> {
 /// The greatest time of the last tags, found by the back pointers; `None` when these do not fit.
 fn last_ms(
     file: &mut dyn ReadAt,
-    window: &mut Window,
+    window: &mut FileWindow,
     data: u64,
     base_ms: u32,
 ) -> Result<Option<i64>, FileError> {

@@ -13,8 +13,8 @@ use crate::base::limits::{
     FILE_WINDOW_BYTES, FLV_KEY_LOOKS_MAX, FLV_SEARCH_BYTES_MAX, FLV_SEEK_TAGS_MAX,
 };
 use crate::codec::container::ReadAt;
-use crate::codec::entry::{self, Entry, StoredUnit};
-use crate::codec::window::Window;
+use crate::codec::entry::{self, EntryPoint, StoredUnit};
+use crate::codec::window::FileWindow;
 
 use super::reader::TagKind;
 use super::tag::VIDEO_HEADER_BYTES;
@@ -40,7 +40,7 @@ const HEADERS_MAX: usize = 4;
 
 /// Where a tag begins and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Place {
+pub(super) struct TagPlace {
     pub(super) at: u64,
     pub(super) timestamp_ms: u32,
 }
@@ -83,8 +83,8 @@ impl TagHead {
         self.at.saturating_add(TAG_HEADER_BYTES + u64::from(self.body_bytes))
     }
 
-    fn place(&self) -> Place {
-        Place { at: self.at, timestamp_ms: self.timestamp_ms }
+    fn place(&self) -> TagPlace {
+        TagPlace { at: self.at, timestamp_ms: self.timestamp_ms }
     }
 
     /// It looks like a tag.
@@ -131,7 +131,7 @@ pub(super) fn since(timestamp_ms: u32, earlier_ms: u32) -> i64 {
 /// The tag at a place; `None` when the file ends within its header.
 pub(super) fn read_tag(
     file: &mut dyn ReadAt,
-    window: &mut Window,
+    window: &mut FileWindow,
     at: u64,
 ) -> io::Result<Option<TagHead>> {
     Ok(TagHead::parse(at, window.get(file, at, HEADER + 2)?))
@@ -140,7 +140,7 @@ pub(super) fn read_tag(
 /// The tag that ends before `end`, if its size stands there and fits.
 pub(super) fn tag_before(
     file: &mut dyn ReadAt,
-    window: &mut Window,
+    window: &mut FileWindow,
     end: u64,
 ) -> io::Result<Option<TagHead>> {
     let Some(at) = end.checked_sub(BACK_POINTER_BYTES) else { return Ok(None) };
@@ -163,11 +163,11 @@ enum Tags {
 }
 
 /// A search for the last key unit at or before a time, or else the first.
-pub(super) struct Search<'a> {
+pub(super) struct TagSearch<'a> {
     pub(super) file: &'a mut dyn ReadAt,
-    pub(super) window: &'a mut Window,
+    pub(super) window: &'a mut FileWindow,
     /// The first key unit.
-    pub(super) first: Place,
+    pub(super) first: TagPlace,
     /// The timestamp that is 0.
     pub(super) base_ms: u32,
     /// The time sought.
@@ -176,9 +176,9 @@ pub(super) struct Search<'a> {
     pub(super) length_bytes: u8,
 }
 
-impl Search<'_> {
+impl TagSearch<'_> {
     /// Where it begins.
-    pub(super) fn find_key(&mut self) -> io::Result<Place> {
+    pub(super) fn find_key(&mut self) -> io::Result<TagPlace> {
         if since(self.first.timestamp_ms, self.base_ms) >= self.to_ms {
             return Ok(self.first);
         }
@@ -207,7 +207,7 @@ impl Search<'_> {
     }
 
     /// The last key unit not later than the time between `from` and the first video that is.
-    fn walk(&mut self, from: u64, tags: Tags) -> io::Result<Option<Place>> {
+    fn walk(&mut self, from: u64, tags: Tags) -> io::Result<Option<TagPlace>> {
         let (mut at, mut key, mut looks) = (from, None, Looks::new());
         for _ in 0..FLV_SEEK_TAGS_MAX {
             let Some(tag) =
@@ -237,13 +237,13 @@ impl Search<'_> {
 /// Looks at access units. Those that are not marked as key frames are looked at
 /// `FLV_KEY_LOOKS_MAX` times at most.
 struct Looks {
-    window: Window,
+    window: FileWindow,
     left: usize,
 }
 
 impl Looks {
     fn new() -> Looks {
-        Looks { window: Window::of(LOOK_BYTES), left: FLV_KEY_LOOKS_MAX }
+        Looks { window: FileWindow::of(LOOK_BYTES), left: FLV_KEY_LOOKS_MAX }
     }
 
     /// Whether a decoder can start at a tag.
@@ -262,7 +262,7 @@ impl Looks {
         let bytes = u64::from(tag.body_bytes).saturating_sub(VIDEO_HEADER_BYTES as u64);
         let at = tag.at.saturating_add(header);
         let unit = StoredUnit { stripped: &[], at, bytes, length_bytes };
-        Ok(entry::look(file, &mut self.window, unit)? >= Entry::Gradual)
+        Ok(entry::look(file, &mut self.window, unit)? >= EntryPoint::Gradual)
     }
 }
 
@@ -270,11 +270,11 @@ impl Looks {
 /// let it be found.
 fn approach(
     file: &mut dyn ReadAt,
-    window: &mut Window,
-    first: Place,
+    window: &mut FileWindow,
+    first: TagPlace,
     base_ms: u32,
     to_ms: i64,
-) -> io::Result<Place> {
+) -> io::Result<TagPlace> {
     let (mut low, mut high) = (first, file.size());
     for _ in 0..DIVISIONS_MAX {
         let region = high.saturating_sub(low.at);
@@ -293,7 +293,7 @@ fn approach(
 /// The first tag that begins at or behind `from`.
 fn find_tag(
     file: &mut dyn ReadAt,
-    window: &mut Window,
+    window: &mut FileWindow,
     from: u64,
     end: u64,
 ) -> io::Result<Option<TagHead>> {
@@ -350,7 +350,7 @@ fn fits(file: &mut dyn ReadAt, at: u64) -> io::Result<bool> {
 /// Where the sequence headers directly before a key unit begin, or else the unit itself.
 pub(super) fn with_headers(
     file: &mut dyn ReadAt,
-    window: &mut Window,
+    window: &mut FileWindow,
     key_at: u64,
 ) -> io::Result<u64> {
     let mut at = key_at;

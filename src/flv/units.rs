@@ -13,7 +13,7 @@ use crate::base::time::Ticks;
 use crate::codec::access_unit::{
     AacConfig, AvcConfig, ConfigRecord, Track, TrackConfig, UnitSink, UnitStart,
 };
-use crate::codec::length_units::{LengthUnits, Outcome};
+use crate::codec::length_units::{LengthUnits, UnitOutcome};
 use crate::codec::{AacRecordError, AvcRecordError};
 
 use super::complaint::Complaint;
@@ -58,7 +58,7 @@ enum Phase {
 
 /// What a header says of the body behind it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Body {
+enum TagBody {
     /// More of the header is needed.
     Unknown,
     Record,
@@ -116,7 +116,7 @@ impl Lane {
         self.complaint.get_or_insert(complaint);
     }
 
-    fn body(&self) -> Body {
+    fn body(&self) -> TagBody {
         match self.track {
             Track::Video => video_body(&self.head),
             Track::Audio => audio_body(&self.head),
@@ -126,19 +126,19 @@ impl Lane {
     /// The header may be whole: what follows it begins.
     fn behind_head<S: UnitSink + ?Sized>(&mut self, counters: &mut TagCounters, sink: &mut S) {
         match self.body() {
-            Body::Unknown => {}
-            Body::Record => {
+            TagBody::Unknown => {}
+            TagBody::Record => {
                 self.record.clear();
                 self.phase = Phase::Record;
             }
-            Body::Ignored => self.phase = Phase::Skip,
-            Body::Refused(complaint) => {
+            TagBody::Ignored => self.phase = Phase::Skip,
+            TagBody::Refused(complaint) => {
                 self.complain(complaint);
                 counters.not_carried += 1;
                 self.phase = Phase::Skip;
             }
-            Body::Unit { .. } if self.left == 0 => self.phase = Phase::Skip,
-            Body::Unit { composition_ms } => self.begin_unit(composition_ms, counters, sink),
+            TagBody::Unit { .. } if self.left == 0 => self.phase = Phase::Skip,
+            TagBody::Unit { composition_ms } => self.begin_unit(composition_ms, counters, sink),
         }
     }
 
@@ -213,25 +213,25 @@ impl Lane {
         }
         let outcome = match &mut self.pictures {
             Some(pictures) if came_whole => pictures.end(sink),
-            Some(pictures) => pictures.abort(sink).unwrap_or(Outcome::Broken),
+            Some(pictures) => pictures.abort(sink).unwrap_or(UnitOutcome::Broken),
             None if came_whole => {
                 sink.commit(Track::Audio);
-                Outcome::Whole
+                UnitOutcome::Whole
             }
             None => {
                 sink.abort(Track::Audio);
-                Outcome::Broken
+                UnitOutcome::Broken
             }
         };
         match outcome {
-            Outcome::Whole => {
+            UnitOutcome::Whole => {
                 counters.units += 1;
                 self.lacks_sets = false;
                 self.complaint = self.complaint.filter(|complaint| !complaint.is_over());
             }
-            Outcome::Held => {}
-            Outcome::Broken => counters.broken += 1,
-            Outcome::Unconfigured { key } => {
+            UnitOutcome::Held => {}
+            UnitOutcome::Broken => counters.broken += 1,
+            UnitOutcome::Unconfigured { key } => {
                 counters.unconfigured += 1;
                 self.lacks_sets |= key;
             }
@@ -285,40 +285,40 @@ impl Lane {
     }
 }
 
-fn video_body(head: &[u8]) -> Body {
+fn video_body(head: &[u8]) -> TagBody {
     if let [first, rest @ ..] = head {
         if first & 0x80 != 0 {
             let four_cc = rest.first_chunk().copied();
-            return four_cc.map_or(Body::Unknown, |four_cc| {
-                Body::Refused(Complaint::Enhanced(Track::Video, four_cc))
+            return four_cc.map_or(TagBody::Unknown, |four_cc| {
+                TagBody::Refused(Complaint::Enhanced(Track::Video, four_cc))
             });
         }
     }
     match parse_video(head) {
         Ok((VideoHeader { packet, composition_ms, .. }, _)) => match packet {
-            AvcPacket::SequenceHeader => Body::Record,
-            AvcPacket::Nalu => Body::Unit { composition_ms },
-            AvcPacket::EndOfSequence => Body::Ignored,
+            AvcPacket::SequenceHeader => TagBody::Record,
+            AvcPacket::Nalu => TagBody::Unit { composition_ms },
+            AvcPacket::EndOfSequence => TagBody::Ignored,
         },
-        Err(TagError::Truncated) => Body::Unknown,
-        Err(TagError::VideoCodec(id)) => Body::Refused(Complaint::VideoCodec(id)),
-        Err(_) => Body::Ignored,
+        Err(TagError::Truncated) => TagBody::Unknown,
+        Err(TagError::VideoCodec(id)) => TagBody::Refused(Complaint::VideoCodec(id)),
+        Err(_) => TagBody::Ignored,
     }
 }
 
-fn audio_body(head: &[u8]) -> Body {
+fn audio_body(head: &[u8]) -> TagBody {
     match parse_audio(head) {
-        Ok((AacPacket::SequenceHeader, _)) => Body::Record,
-        Ok((AacPacket::Raw, _)) => Body::Unit { composition_ms: 0 },
-        Err(TagError::Truncated) => Body::Unknown,
+        Ok((AacPacket::SequenceHeader, _)) => TagBody::Record,
+        Ok((AacPacket::Raw, _)) => TagBody::Unit { composition_ms: 0 },
+        Err(TagError::Truncated) => TagBody::Unknown,
         Err(TagError::AudioFormat(FORMAT_ENHANCED)) => {
             let four_cc = head.get(1..).and_then(<[u8]>::first_chunk).copied();
-            four_cc.map_or(Body::Unknown, |four_cc| {
-                Body::Refused(Complaint::Enhanced(Track::Audio, four_cc))
+            four_cc.map_or(TagBody::Unknown, |four_cc| {
+                TagBody::Refused(Complaint::Enhanced(Track::Audio, four_cc))
             })
         }
-        Err(TagError::AudioFormat(id)) => Body::Refused(Complaint::AudioFormat(id)),
-        Err(_) => Body::Ignored,
+        Err(TagError::AudioFormat(id)) => TagBody::Refused(Complaint::AudioFormat(id)),
+        Err(_) => TagBody::Ignored,
     }
 }
 

@@ -196,7 +196,7 @@ mod tests {
     use super::*;
     use crate::operator::reason::{Reason, Why};
     use crate::operator::snapshot::{text, PlayoutStatus, ProgrammeStatus, PullStatus, Text};
-    use crate::rtmp::server::Refusal;
+    use crate::rtmp::server::RtmpRefusal;
 
     const NOW: Mono = Mono::from_ms(60_000);
 
@@ -331,7 +331,7 @@ mod tests {
         let input = |snapshot: &Snapshot| check(snapshot, &Figures::default(), "input");
         let reason = |why| Some(Reason { why, since: NOW });
         let address = text("192.0.2.1");
-        snapshot.publisher.reason = reason(Why::Refused(Refusal::App, address, text("foo")));
+        snapshot.publisher.reason = reason(Why::Refused(RtmpRefusal::App, address, text("foo")));
         let found = input(&snapshot);
         assert_eq!((found.state, found.verdict), ("rtmp", Verdict::Degraded));
         assert!(found.detail.contains("RTMP: 192.0.2.1 was refused: it asked for application"));

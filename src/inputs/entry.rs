@@ -14,7 +14,7 @@ use crate::net::reactor::Sleep;
 use crate::operator::reason::{Reason, ReasonWatch, Why};
 use crate::program::source::Source;
 use crate::program::Programme;
-use crate::rtmp::Session;
+use crate::rtmp::RtmpSession;
 use crate::system::clock;
 
 use super::diagnosis::{self, Air};
@@ -25,17 +25,17 @@ use super::{log_cut, log_reason};
 const FLOOD_PAUSE: Duration = Duration::from_millis(20);
 
 /// The place of one source, whose connections come and go.
-pub(super) struct Entry {
+pub(super) struct SourceEntry {
     source: Source,
     intake: RefCell<Intake>,
     /// Why it is not on air, and why its sound is not.
     reasons: RefCell<[ReasonWatch; 2]>,
 }
 
-impl Entry {
+impl SourceEntry {
     /// Nothing has come.
-    pub(super) fn new(source: Source) -> Entry {
-        Entry { source, intake: RefCell::new(Intake::new()), reasons: RefCell::default() }
+    pub(super) fn new(source: Source) -> SourceEntry {
+        SourceEntry { source, intake: RefCell::new(Intake::new()), reasons: RefCell::default() }
     }
 
     /// Finds the reasons why what comes is not on air. Without a connection, `otherwise` is the
@@ -94,7 +94,7 @@ impl Entry {
     pub(super) fn receive(
         &self,
         link: &Link,
-        session: &mut impl Session,
+        session: &mut impl RtmpSession,
         programme: &Programme,
         now: Mono,
     ) -> Result<usize, LinkEnd> {

@@ -17,11 +17,11 @@ use crate::codec::access_unit::{TrackConfig, UnitSink};
 use crate::codec::container::{Contents, FileError, Progress};
 use crate::operator::commands::{Declined, DeclinedKind, FileName};
 use crate::program::pacer::FileTimes;
-use crate::program::read_ahead::{Ending, ReadAhead, ReadAheadQueue, ReadAheadWriter};
-use crate::program::reading::Reading;
+use crate::program::read_ahead::{FileEnding, ReadAhead, ReadAheadQueue, ReadAheadWriter};
+use crate::program::reading::FileReading;
 
 /// Opens a file of the library by its name, or says why not. May take its time.
-pub type OpenFile = Arc<dyn Fn(&str) -> Result<Reading, Declined> + Send + Sync>;
+pub type OpenFile = Arc<dyn Fn(&str) -> Result<FileReading, Declined> + Send + Sync>;
 
 /// What comes from a file reader, in this order.
 pub enum Delivery {
@@ -56,17 +56,17 @@ pub trait FileReaders {
 pub struct Readers(Arc<AtomicUsize>);
 
 /// A thread's place among them.
-struct Seat(Arc<AtomicUsize>);
+struct ThreadSeat(Arc<AtomicUsize>);
 
 impl Readers {
-    fn seat(&self) -> Option<Seat> {
+    fn seat(&self) -> Option<ThreadSeat> {
         let more = |alive| (alive < READER_THREADS_MAX).then_some(alive + 1);
         self.0.fetch_update(Ordering::SeqCst, Ordering::SeqCst, more).ok()?;
-        Some(Seat(Arc::clone(&self.0)))
+        Some(ThreadSeat(Arc::clone(&self.0)))
     }
 }
 
-impl Drop for Seat {
+impl Drop for ThreadSeat {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::SeqCst);
     }
@@ -191,9 +191,9 @@ fn read(open: &OpenFile, name: &FileName, at: Ticks, queue: DeliveryQueue, hurri
     let mut writer = ReadAheadWriter::new(ReadAhead::default(), queue.clone());
     let run = || play(&mut opened, at, &mut writer, &queue, hurried);
     let ending = match catch_unwind(AssertUnwindSafe(run)) {
-        Ok(Ok(())) => Ending::Whole,
-        Ok(Err(error)) => Ending::Failed(format!("{name} cannot be played: {error}")),
-        Err(_) => Ending::Failed(bug),
+        Ok(Ok(())) => FileEnding::Whole,
+        Ok(Err(error)) => FileEnding::Failed(format!("{name} cannot be played: {error}")),
+        Err(_) => FileEnding::Failed(bug),
     };
     if let Some(error) = opened.sound_error() {
         warn!("{name}: its sound breaks off: {error}");
@@ -202,7 +202,7 @@ fn read(open: &OpenFile, name: &FileName, at: Ticks, queue: DeliveryQueue, hurri
 }
 
 fn play(
-    reading: &mut Reading,
+    reading: &mut FileReading,
     at: Ticks,
     writer: &mut ReadAheadWriter<DeliveryQueue>,
     queue: &DeliveryQueue,

@@ -4,7 +4,7 @@ use super::*;
 use crate::codec::access_unit::{Track, UnitStart};
 use crate::codec::container::{ContainerReader, Contents, ReadAt};
 use crate::program::pacer::{Pacer, Readiness};
-use crate::program::reading::Place;
+use crate::program::reading::FilePlace;
 use crate::program::testing::{FormulaFile, Nothing};
 
 /// A disk that never answers, or a reader with a bug.
@@ -47,12 +47,14 @@ fn file_readers(disk: Receiver<()>) -> (ReaderThreads, Arrivals, Readers) {
         let bytes = Box::new(Nothing);
         let blocks = Some(disk.clone()).filter(|_| name == "blocked");
         match name {
-            "file" => Ok(Reading::new(Place::new(bytes, Box::new(FormulaFile::new(2_500))), None)),
+            "file" => {
+                Ok(FileReading::new(FilePlace::new(bytes, Box::new(FormulaFile::new(2_500))), None))
+            }
             "missing" => Err(Declined { kind: DeclinedKind::NotFound, words: "no".to_owned() }),
             _ => {
                 let contents = Contents::default();
                 let reader = Box::new(Bad { contents, blocks });
-                Ok(Reading::new(Place::new(bytes, reader), None))
+                Ok(FileReading::new(FilePlace::new(bytes, reader), None))
             }
         }
     });
@@ -124,7 +126,7 @@ fn a_file_is_read_to_its_end_with_no_more_read_aheads_than_there_are() {
         }
     }
     assert!(read_aheads > 20, "they went round: {read_aheads}");
-    assert_eq!(pacer.ending(), Some(&Ending::Whole));
+    assert_eq!(pacer.ending(), Some(&FileEnding::Whole));
     assert_eq!(sink.pictures, 2_500);
     await_alive(&readers, 0);
 }
@@ -151,7 +153,9 @@ fn a_bug_in_a_reader_ends_its_file() {
     let Delivery::ReadAhead(read_ahead) = next(&file_reader) else {
         unreachable!("its last buffer")
     };
-    assert!(matches!(&read_ahead.ending, Some(Ending::Failed(words)) if words.contains("buggy")));
+    assert!(
+        matches!(&read_ahead.ending, Some(FileEnding::Failed(words)) if words.contains("buggy"))
+    );
     let mut pacer = Pacer::default();
     pacer.push(read_ahead);
     assert_eq!(pacer.readiness(), Readiness::Never);

@@ -61,8 +61,8 @@ impl Intake {
     }
 
     /// Where a session puts its media.
-    pub(super) fn feed<'a, S>(&'a mut self, sink: &'a mut S, now: Mono) -> Feed<'a, S> {
-        Feed { intake: self, sink, now }
+    pub(super) fn feed<'a, S>(&'a mut self, sink: &'a mut S, now: Mono) -> IntakeFeed<'a, S> {
+        IntakeFeed { intake: self, sink, now }
     }
 
     /// Media bytes of this stream.
@@ -129,13 +129,13 @@ impl Intake {
 }
 
 /// An intake with its sink before it.
-pub(super) struct Feed<'a, S> {
+pub(super) struct IntakeFeed<'a, S> {
     intake: &'a mut Intake,
     sink: &'a mut S,
     now: Mono,
 }
 
-impl<S: UnitSink> Feed<'_, S> {
+impl<S: UnitSink> IntakeFeed<'_, S> {
     fn paced(&mut self) -> (&mut TagUnits, Watching<'_, Paced<'_, S>>) {
         let Intake { units, pace, watch, .. } = &mut *self.intake;
         let sink = Paced { pace, sink: self.sink, now: self.now };
@@ -143,7 +143,7 @@ impl<S: UnitSink> Feed<'_, S> {
     }
 }
 
-impl<S: UnitSink> MediaSink for Feed<'_, S> {
+impl<S: UnitSink> MediaSink for IntakeFeed<'_, S> {
     fn begin(&mut self, kind: MediaKind, timestamp_ms: u32, bytes: usize) {
         let (units, mut sink) = self.paced();
         units.begin(tag_kind(kind), timestamp_ms, bytes, &mut sink);

@@ -75,7 +75,7 @@ pub(super) struct SourceLock {
 
 /// What becomes of a datagram.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum LockVerdict {
     /// Its sender holds the lock.
     Holder,
     /// Its sender has just taken the lock.
@@ -97,22 +97,22 @@ impl SourceLock {
 
     /// A datagram came. One that is no media (`plausible` is false) neither takes nor keeps the
     /// lock, or a sender of garbage could hold the input for ever.
-    pub(super) fn datagram(&mut self, from: SocketAddr, plausible: bool, now: Mono) -> Verdict {
+    pub(super) fn datagram(&mut self, from: SocketAddr, plausible: bool, now: Mono) -> LockVerdict {
         if let Some(holder) = self.holder.as_mut().filter(|holder| holder.from == from) {
             if plausible {
                 holder.heard(now);
             }
-            return Verdict::Holder;
+            return LockVerdict::Holder;
         }
         if !plausible {
-            return Verdict::Ignored;
+            return LockVerdict::Ignored;
         }
         let has_failed =
             self.failed.iter().any(|(one, at)| *one == from && now.since(*at) < FAILED_FOR);
         if let Some(holder) = &self.holder {
             let fails = holder.brings_nothing(now) && !has_failed;
             if !holder.is_silent(self.release, now) && !fails {
-                return Verdict::Ignored;
+                return LockVerdict::Ignored;
             }
             if fails {
                 if self.failed.is_full() {
@@ -123,7 +123,7 @@ impl SourceLock {
             }
         }
         self.holder = Some(Holder::new(from, now));
-        Verdict::NewHolder
+        LockVerdict::NewHolder
     }
 
     /// An access unit of the holder became whole.
@@ -155,23 +155,23 @@ mod tests {
     #[test]
     fn a_second_sender_waits_until_the_first_is_silent() {
         let mut lock = SourceLock::new(RELEASE);
-        assert_eq!(lock.datagram(sender(1), true, Mono::from_ms(0)), Verdict::NewHolder);
-        assert_eq!(lock.datagram(sender(2), true, Mono::from_ms(100)), Verdict::Ignored);
-        assert_eq!(lock.datagram(sender(1), true, Mono::from_ms(400)), Verdict::Holder);
-        assert_eq!(lock.datagram(sender(2), true, Mono::from_ms(899)), Verdict::Ignored);
+        assert_eq!(lock.datagram(sender(1), true, Mono::from_ms(0)), LockVerdict::NewHolder);
+        assert_eq!(lock.datagram(sender(2), true, Mono::from_ms(100)), LockVerdict::Ignored);
+        assert_eq!(lock.datagram(sender(1), true, Mono::from_ms(400)), LockVerdict::Holder);
+        assert_eq!(lock.datagram(sender(2), true, Mono::from_ms(899)), LockVerdict::Ignored);
         assert_eq!(lock.holder(Mono::from_ms(899)), Some(sender(1)));
         assert_eq!(lock.holder(Mono::from_ms(900)), None);
-        assert_eq!(lock.datagram(sender(2), true, Mono::from_ms(900)), Verdict::NewHolder);
-        assert_eq!(lock.datagram(sender(1), true, Mono::from_ms(901)), Verdict::Ignored);
+        assert_eq!(lock.datagram(sender(2), true, Mono::from_ms(900)), LockVerdict::NewHolder);
+        assert_eq!(lock.datagram(sender(1), true, Mono::from_ms(901)), LockVerdict::Ignored);
     }
 
     #[test]
     fn garbage_neither_takes_nor_keeps_the_lock() {
         let mut lock = SourceLock::new(RELEASE);
-        assert_eq!(lock.datagram(sender(9), false, Mono::from_ms(0)), Verdict::Ignored);
-        assert_eq!(lock.datagram(sender(1), true, Mono::from_ms(1)), Verdict::NewHolder);
-        assert_eq!(lock.datagram(sender(1), false, Mono::from_ms(450)), Verdict::Holder);
-        assert_eq!(lock.datagram(sender(2), true, Mono::from_ms(501)), Verdict::NewHolder);
+        assert_eq!(lock.datagram(sender(9), false, Mono::from_ms(0)), LockVerdict::Ignored);
+        assert_eq!(lock.datagram(sender(1), true, Mono::from_ms(1)), LockVerdict::NewHolder);
+        assert_eq!(lock.datagram(sender(1), false, Mono::from_ms(450)), LockVerdict::Holder);
+        assert_eq!(lock.datagram(sender(2), true, Mono::from_ms(501)), LockVerdict::NewHolder);
     }
 
     #[test]
@@ -184,7 +184,7 @@ mod tests {
             for port in [1, 2, 3] {
                 lock.datagram(sender(port), true, now);
             }
-            if ms >= 1000 && lock.datagram(sender(9), true, now) != Verdict::Ignored {
+            if ms >= 1000 && lock.datagram(sender(9), true, now) != LockVerdict::Ignored {
                 lock.proved(now);
             }
             if holders.last() != lock.holder(now).as_ref() {
@@ -199,7 +199,7 @@ mod tests {
         let mut lock = SourceLock::new(RELEASE);
         for ms in (0..60_000).step_by(100) {
             let verdict = lock.datagram(sender(1), true, Mono::from_ms(ms));
-            assert_eq!(verdict == Verdict::NewHolder, ms == 0);
+            assert_eq!(verdict == LockVerdict::NewHolder, ms == 0);
         }
     }
 
@@ -218,7 +218,7 @@ mod tests {
                 lock.proved(now);
             }
             if (5_000..8_000).contains(&ms) || ms > 13_000 {
-                lost += u32::from(lock.datagram(sender(2), true, now) == Verdict::NewHolder);
+                lost += u32::from(lock.datagram(sender(2), true, now) == LockVerdict::NewHolder);
             }
         }
         assert_eq!(lost, 0);

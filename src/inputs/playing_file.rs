@@ -8,7 +8,7 @@ use crate::base::time::{Mono, Ticks};
 use crate::codec::container::FileError;
 use crate::operator::commands::{Declined, DeclinedKind, FileName};
 use crate::program::pacer::{Pacer, Readiness};
-use crate::program::read_ahead::Ending;
+use crate::program::read_ahead::FileEnding;
 
 use super::file_reader::{Delivery, FileReader, FileReaders};
 
@@ -76,7 +76,7 @@ impl<K: FileReader> PlayingFile<K> {
             Readiness::Never => Err(Declined {
                 kind: DeclinedKind::Unplayable,
                 words: match self.pacer.ending() {
-                    Some(Ending::Failed(words)) => words.clone(),
+                    Some(FileEnding::Failed(words)) => words.clone(),
                     _ => format!("{} cannot be played: {}", self.name, FileError::NoVideo),
                 },
             }),

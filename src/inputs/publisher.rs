@@ -26,17 +26,17 @@ use crate::program::bell::{Bell, Listener};
 use crate::program::source::Source;
 use crate::program::Programme;
 use crate::rtmp::server::{Ending, ServerEvent, ServerSession};
-use crate::rtmp::Session;
+use crate::rtmp::RtmpSession;
 use crate::system::clock;
 use crate::system::shutdown::Shutdown;
 
 use super::diagnosis::Air;
-use super::entry::{pace, Entry};
+use super::entry::{pace, SourceEntry};
 
 /// The place of the one publisher.
 pub struct Publishers {
     holder: RefCell<Option<Holder>>,
-    entry: Entry,
+    entry: SourceEntry,
     refused_key: Cell<u64>,
     /// Messages the session has left out.
     session_left_out: Cell<u64>,
@@ -49,7 +49,7 @@ impl Default for Publishers {
     fn default() -> Publishers {
         Publishers {
             holder: RefCell::default(),
-            entry: Entry::new(Source::Rtmp),
+            entry: SourceEntry::new(Source::Rtmp),
             refused_key: Cell::new(0),
             session_left_out: Cell::new(0),
             bytes_in: Cell::new(0),
@@ -207,7 +207,7 @@ impl Publishers {
 }
 
 /// Why a publication ended.
-enum End {
+enum PublicationEnd {
     /// The connection.
     Left(LinkEnd),
     /// The publisher said so.
@@ -216,20 +216,22 @@ enum End {
     Ended(Ending),
 }
 
-impl From<LinkEnd> for End {
-    fn from(end: LinkEnd) -> End {
-        End::Left(end)
+impl From<LinkEnd> for PublicationEnd {
+    fn from(end: LinkEnd) -> PublicationEnd {
+        PublicationEnd::Left(end)
     }
 }
 
-impl fmt::Display for End {
+impl fmt::Display for PublicationEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            End::Left(end) => write!(f, "{end}"),
-            End::Stopped => write!(f, "it stopped publishing"),
-            End::Ended(Ending::TakenOver) => write!(f, "another publisher took over"),
-            End::Ended(Ending::Idle) => write!(f, "it sent no media for {MEDIA_IDLE_MS_MAX} ms"),
-            End::Ended(Ending::Shutdown) => write!(f, "the program ends"),
+            PublicationEnd::Left(end) => write!(f, "{end}"),
+            PublicationEnd::Stopped => write!(f, "it stopped publishing"),
+            PublicationEnd::Ended(Ending::TakenOver) => write!(f, "another publisher took over"),
+            PublicationEnd::Ended(Ending::Idle) => {
+                write!(f, "it sent no media for {MEDIA_IDLE_MS_MAX} ms")
+            }
+            PublicationEnd::Ended(Ending::Shutdown) => write!(f, "the program ends"),
         }
     }
 }
@@ -256,9 +258,11 @@ pub async fn publish(
     }
     publishers.say(format_args!("publisher {id} left: {end}"));
     match end {
-        End::Left(_) => None,
-        End::Stopped => Some((link, session)),
-        End::Ended(ending) => session.end_publish(ending).is_ok().then_some((link, session)),
+        PublicationEnd::Left(_) => None,
+        PublicationEnd::Stopped => Some((link, session)),
+        PublicationEnd::Ended(ending) => {
+            session.end_publish(ending).is_ok().then_some((link, session))
+        }
     }
 }
 
@@ -272,15 +276,18 @@ struct Publication<'p> {
 }
 
 impl Publication<'_> {
-    async fn run(&mut self, shutdown: &Shutdown) -> Result<std::convert::Infallible, End> {
+    async fn run(
+        &mut self,
+        shutdown: &Shutdown,
+    ) -> Result<std::convert::Infallible, PublicationEnd> {
         loop {
             let blocked = !self.link.flush(&mut self.session)?;
             let wake = self.link.wake(Some(&mut self.claim.replaced), blocked).await;
             if shutdown.is_asked() {
-                return Err(End::Ended(Ending::Shutdown));
+                return Err(PublicationEnd::Ended(Ending::Shutdown));
             }
             if !self.claim.is_held() {
-                return Err(End::Ended(Ending::TakenOver));
+                return Err(PublicationEnd::Ended(Ending::TakenOver));
             }
             if wake == Wake::Readable {
                 self.receive().await?;
@@ -290,7 +297,7 @@ impl Publication<'_> {
     }
 
     /// Takes what is there, at most one batch.
-    async fn receive(&mut self) -> Result<(), End> {
+    async fn receive(&mut self) -> Result<(), PublicationEnd> {
         let now = clock::mono();
         let Publication { claim, programme, link, session, .. } = self;
         let publishers = &*claim.publishers;
@@ -303,17 +310,17 @@ impl Publication<'_> {
         }
         while let Some(event) = session.event() {
             if event == ServerEvent::Stop {
-                return Err(End::Stopped);
+                return Err(PublicationEnd::Stopped);
             }
         }
         pace(&mut self.allowance, count).await;
         Ok(())
     }
 
-    fn look_at_deadlines(&mut self, now: Mono) -> Result<(), End> {
+    fn look_at_deadlines(&mut self, now: Mono) -> Result<(), PublicationEnd> {
         let idle = Duration::from_millis(MEDIA_IDLE_MS_MAX);
         if now.since(self.claim.publishers.entry.intake().flowed()) >= idle {
-            return Err(End::Ended(Ending::Idle));
+            return Err(PublicationEnd::Ended(Ending::Idle));
         }
         if self.session.deadline().is_some_and(|deadline| deadline <= now) {
             self.session.on_deadline(now).map_err(LinkEnd::Session)?;

@@ -17,36 +17,41 @@ use crate::base::rate::Allowance;
 use crate::base::time::Mono;
 use crate::config::PullConfig;
 use crate::net::link::{Link, LinkEnd, Wake};
-use crate::net::retry::{connect_until, End, Retry};
-use crate::operator::record::{Phase, Record};
+use crate::net::retry::{connect_until, Retry, TryEnd};
+use crate::operator::record::{Record, WorkPhase};
 use crate::operator::snapshot::{text, PullStatus, Text};
 use crate::program::source::Source;
 use crate::program::Programme;
 use crate::rtmp::client::{ClientEvent, ClientSession};
-use crate::rtmp::Session;
+use crate::rtmp::RtmpSession;
 use crate::system::clock;
 use crate::system::shutdown::Shutdown;
 
 use super::diagnosis::Air;
-use super::entry::{pace, Entry};
+use super::entry::{pace, SourceEntry};
 
 /// What may be wrong when the server closes without a word.
 const SUSPECTS: &str = "its URL's application, the stream's name or the key";
 
 /// The server pulled from.
-pub struct Pull {
+pub struct PullSource {
     config: PullConfig,
     record: RefCell<Record>,
-    entry: Entry,
+    entry: SourceEntry,
     /// The server has agreed to play, and has not closed.
     is_playing: Cell<bool>,
 }
 
-impl Pull {
+impl PullSource {
     /// A pull that has not been tried yet.
-    pub fn new(config: PullConfig) -> Pull {
+    pub fn new(config: PullConfig) -> PullSource {
         let record = RefCell::new(Record::new(clock::mono()));
-        Pull { config, record, entry: Entry::new(Source::Pull), is_playing: Cell::new(false) }
+        PullSource {
+            config,
+            record,
+            entry: SourceEntry::new(Source::Pull),
+            is_playing: Cell::new(false),
+        }
     }
 
     /// Pulls until the program ends.
@@ -95,7 +100,7 @@ impl Pull {
     }
 
     /// One try: returns only when it has ended.
-    async fn pull(&self, programme: &Programme, shutdown: &Shutdown) -> Result<Infallible, End> {
+    async fn pull(&self, programme: &Programme, shutdown: &Shutdown) -> Result<Infallible, TryEnd> {
         let socket = connect_until(&self.config.url, shutdown).await?;
         let mut link = Link::new(socket).map_err(LinkEnd::Io)?;
         link.expect_media().map_err(LinkEnd::Io)?;
@@ -105,12 +110,12 @@ impl Pull {
         let allowance = Allowance::new(MEDIA_BPS_MAX, MEDIA_BURST_BYTES_MAX);
         let mut playback = Playback { pull: self, programme, link, session, allowance };
         match playback.run(shutdown).await {
-            Err(End::Shutdown) => {
+            Err(TryEnd::Shutdown) => {
                 // Best effort: what the socket does not take at once is not waited for.
                 if playback.session.finish().is_ok() {
                     let _ = playback.link.flush(&mut playback.session);
                 }
-                Err(End::Shutdown)
+                Err(TryEnd::Shutdown)
             }
             Err(end) => Err(end.instead_of(playback.session.awaited(), SUSPECTS)),
             Ok(never) => match never {},
@@ -120,7 +125,7 @@ impl Pull {
 
 /// A connection to the server.
 struct Playback<'p> {
-    pull: &'p Pull,
+    pull: &'p PullSource,
     programme: &'p Programme,
     link: Link,
     session: ClientSession,
@@ -128,7 +133,7 @@ struct Playback<'p> {
 }
 
 impl Playback<'_> {
-    async fn run(&mut self, shutdown: &Shutdown) -> Result<Infallible, End> {
+    async fn run(&mut self, shutdown: &Shutdown) -> Result<Infallible, TryEnd> {
         loop {
             let blocked = !self.link.flush(&mut self.session)?;
             let stop = async {
@@ -137,7 +142,7 @@ impl Playback<'_> {
             };
             let wake = self.link.wake(None, blocked).or(stop).await;
             if shutdown.is_asked() {
-                return Err(End::Shutdown);
+                return Err(TryEnd::Shutdown);
             }
             if wake == Wake::Readable {
                 self.receive().await?;
@@ -147,7 +152,7 @@ impl Playback<'_> {
     }
 
     /// Takes what is there, at most one batch.
-    async fn receive(&mut self) -> Result<(), End> {
+    async fn receive(&mut self) -> Result<(), TryEnd> {
         let now = clock::mono();
         let Playback { pull, programme, link, session, .. } = self;
         let who = format_args!("pull {}", pull.config.url);
@@ -163,28 +168,28 @@ impl Playback<'_> {
         Ok(())
     }
 
-    fn hear(&mut self, now: Mono) -> Result<(), End> {
+    fn hear(&mut self, now: Mono) -> Result<(), TryEnd> {
         match self.session.event() {
             Some(ClientEvent::Playing) => {
-                self.pull.record.borrow_mut().enter(Phase::Agreed, now);
+                self.pull.record.borrow_mut().enter(WorkPhase::Agreed, now);
                 self.pull.entry.expect(now);
                 self.pull.is_playing.set(true);
                 Ok(())
             }
             Some(ClientEvent::Refused { code, description }) => {
-                Err(End::refused(&code, &description))
+                Err(TryEnd::refused(&code, &description))
             }
-            Some(ClientEvent::Closed) => Err(End::Over),
+            Some(ClientEvent::Closed) => Err(TryEnd::Over),
             // We did not ask to publish.
             Some(ClientEvent::Published { .. }) | None => Ok(()),
         }
     }
 
-    fn look_at_deadlines(&mut self, now: Mono) -> Result<(), End> {
+    fn look_at_deadlines(&mut self, now: Mono) -> Result<(), TryEnd> {
         let idle = Duration::from_millis(MEDIA_IDLE_MS_MAX);
         let agreed = self.session.awaited().is_none();
         if agreed && now.since(self.pull.entry.intake().flowed()) >= idle {
-            return Err(End::Silent);
+            return Err(TryEnd::Silent);
         }
         self.session.on_deadline(now).map_err(LinkEnd::Session)?;
         Ok(())

@@ -19,7 +19,7 @@ use crate::base::time::{Mono, Ticks};
 use crate::net::reactor::Sleep;
 use crate::operator::commands::{Declined, FileName};
 use crate::program::bell::Bell;
-use crate::program::read_ahead::Ending;
+use crate::program::read_ahead::FileEnding;
 use crate::program::source::Source;
 use crate::program::Programme;
 use crate::system::clock;
@@ -52,7 +52,7 @@ const NAMES: [&str; 7] = [
 
 /// A file that could be the standby file, as it now is: name, bytes, time of change, inode.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct StandbyCandidate {
     name: FileName,
     identity: (u64, i64, i64, u64),
 }
@@ -107,11 +107,11 @@ impl Standby {
 }
 
 /// The files there are that could be the standby file.
-fn find(folder: &Path) -> Vec<Found> {
+fn find(folder: &Path) -> Vec<StandbyCandidate> {
     let look = |name: &&str| {
         let data = fs::metadata(folder.join(name)).ok().filter(fs::Metadata::is_file)?;
         let identity = (data.len(), data.mtime(), data.mtime_nsec(), data.ino());
-        Some(Found { name: FileName::try_from(*name).ok()?, identity })
+        Some(StandbyCandidate { name: FileName::try_from(*name).ok()?, identity })
     };
     NAMES.iter().filter_map(look).collect()
 }
@@ -125,17 +125,17 @@ pub(super) struct Film<D: FileReaders> {
     /// The card is on air.
     shows_card: bool,
     /// The file is.
-    on: Option<Pacer<D::FileReader>>,
-    next: Option<Pacer<D::FileReader>>,
-    pub(super) found: Vec<Found>,
+    on: Option<StandbyPacer<D::FileReader>>,
+    next: Option<StandbyPacer<D::FileReader>>,
+    pub(super) found: Vec<StandbyCandidate>,
     /// Those that could not be shown, and until when they are left alone.
-    refused: Vec<(Found, Mono)>,
+    refused: Vec<(StandbyCandidate, Mono)>,
     told: String,
 }
 
-struct Pacer<K> {
+struct StandbyPacer<K> {
     playing_file: PlayingFile<K>,
-    file: Found,
+    file: StandbyCandidate,
 }
 
 impl<D: FileReaders> Film<D> {
@@ -203,8 +203,8 @@ impl<D: FileReaders> Film<D> {
     }
 
     /// The file that should be shown.
-    fn wanted(&self, now: Mono) -> Option<&Found> {
-        let is_refused = |file: &Found| {
+    fn wanted(&self, now: Mono) -> Option<&StandbyCandidate> {
+        let is_refused = |file: &StandbyCandidate| {
             self.refused.iter().any(|(refused, until)| refused == file && now < *until)
         };
         self.found.iter().find(|file| !is_refused(file))
@@ -213,7 +213,7 @@ impl<D: FileReaders> Film<D> {
     /// Makes ready what is to follow: the file itself, or another that has taken its place.
     fn prepare(&mut self, now: Mono) {
         let wanted = self.wanted(now).cloned();
-        let stale = |pacer: &Pacer<D::FileReader>| Some(&pacer.file) != wanted.as_ref();
+        let stale = |pacer: &StandbyPacer<D::FileReader>| Some(&pacer.file) != wanted.as_ref();
         if self.next.as_ref().is_some_and(stale) {
             self.next = None;
         }
@@ -221,7 +221,7 @@ impl<D: FileReaders> Film<D> {
         if let Some(file) = wanted.filter(|_| due && self.next.is_none()) {
             let mut playing_file = PlayingFile::new(file.name.clone(), Ticks(0), now);
             playing_file.pump(&self.file_readers, now);
-            self.next = Some(Pacer { playing_file, file });
+            self.next = Some(StandbyPacer { playing_file, file });
         }
     }
 
@@ -264,7 +264,7 @@ impl<D: FileReaders> Film<D> {
         let due = pacer.end().or(pacer.stalls_since(now));
         let stalls = due.is_some_and(|due| now.since(due) >= STALL_MAX);
         let words = match (pacer.end().is_some(), pacer.ending()) {
-            (true, Some(Ending::Failed(words))) => words.clone(),
+            (true, Some(FileEnding::Failed(words))) => words.clone(),
             (true, _) if pacer.lasted().is_some_and(|lasted| lasted < SHORTEST) => {
                 format!("{} is too short to be shown again and again", on.file.name)
             }
@@ -281,7 +281,7 @@ impl<D: FileReaders> Film<D> {
         self.play_card(now, programme);
     }
 
-    fn refuse(&mut self, file: Found, words: String, now: Mono) {
+    fn refuse(&mut self, file: StandbyCandidate, words: String, now: Mono) {
         if words != self.told {
             warn!("standby: the built-in card is shown: {words}");
             self.told = words;

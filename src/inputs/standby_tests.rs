@@ -9,9 +9,9 @@ struct World {
     pictures: Pictures,
 }
 
-fn found(name: &str, change: i64) -> Found {
+fn found(name: &str, change: i64) -> StandbyCandidate {
     let name = FileName::try_from(name).expect("short");
-    Found { name, identity: (1, change, 0, 1) }
+    StandbyCandidate { name, identity: (1, change, 0, 1) }
 }
 
 impl World {

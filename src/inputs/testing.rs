@@ -10,7 +10,7 @@ use crate::codec::access_unit::{Track, UnitSink, UnitStart};
 use crate::codec::container::{ContainerReader, Progress};
 use crate::operator::commands::{Declined, DeclinedKind, FileName};
 use crate::program::pacer::FileTimes;
-use crate::program::read_ahead::{Ending, ReadAhead, ReadAheadQueue, ReadAheadWriter};
+use crate::program::read_ahead::{FileEnding, ReadAhead, ReadAheadQueue, ReadAheadWriter};
 use crate::program::ring::{Capacity, Lookup, Ring};
 use crate::program::source::Source;
 use crate::program::switcher::{FillAudio, Switcher};
@@ -55,8 +55,10 @@ impl FileReader for FakeFileReader {
             let writer = self.writer.as_mut()?;
             let ending = match self.reader.next(&mut Nothing, writer) {
                 Ok(Progress::More) => continue,
-                Ok(Progress::End) => Ending::Whole,
-                Err(error) => Ending::Failed(format!("{} cannot be played: {error}", self.name)),
+                Ok(Progress::End) => FileEnding::Whole,
+                Err(error) => {
+                    FileEnding::Failed(format!("{} cannot be played: {error}", self.name))
+                }
             };
             self.writer.take()?.end(ending);
         }

@@ -32,7 +32,7 @@ use crate::ts::demux::{Demux, StreamInfo};
 use crate::ts::plausible::is_plausible;
 
 use super::diagnosis::{self, Air, TsFacts};
-use super::lock::{SourceLock, Verdict};
+use super::lock::{LockVerdict, SourceLock};
 use super::pace::{Pace, Paced};
 use super::udp_socket::open;
 use super::watch::{Watch, Watching};
@@ -262,7 +262,7 @@ impl UdpInput {
         }
         let plausible = is_plausible(bytes);
         match state.lock.datagram(from, plausible, now) {
-            Verdict::Ignored => {
+            LockVerdict::Ignored => {
                 state.ignored_sender += 1;
                 if !plausible {
                     state.alien.occurs(now);
@@ -272,13 +272,13 @@ impl UdpInput {
                 }
                 return;
             }
-            Verdict::NewHolder => {
+            LockVerdict::NewHolder => {
                 info!("udp: {from} sends");
                 state.demux.reset(&mut Paced { pace: &mut state.pace, sink, now });
                 (state.watch, state.pids) = (Watch::default(), [None; 2]);
                 sink.restart();
             }
-            Verdict::Holder => {}
+            LockVerdict::Holder => {}
         }
         if !state.allowance.take(now, bytes.len() as u64) {
             state.over_rate += 1;

@@ -71,7 +71,7 @@ impl From<io::Error> for ChangeError {
 
 /// What is done with a file that has the name already.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Taken {
+pub enum NameTaken {
     /// It stays, and the change is refused.
     Refuse,
     /// The new file takes its place.
@@ -104,16 +104,16 @@ pub fn place(
     file: &Path,
     folder: &Path,
     name: &FileName,
-    taken: Taken,
+    taken: NameTaken,
     snapshot: &Snapshot,
 ) -> Result<(), ChangeError> {
-    if taken == Taken::Replace && is_in_use(snapshot, name) && is_taken(folder, name)? {
+    if taken == NameTaken::Replace && is_in_use(snapshot, name) && is_taken(folder, name)? {
         return Err(ChangeError::InUse);
     }
     let target = folder.join(name.as_str());
     match taken {
-        Taken::Refuse => move_to_free(file, &target)?,
-        Taken::Replace => fs::rename(file, &target)?,
+        NameTaken::Refuse => move_to_free(file, &target)?,
+        NameTaken::Replace => fs::rename(file, &target)?,
     }
     sync(folder)
 }
@@ -225,13 +225,13 @@ mod tests {
         let (folder, idle) = (Folder::new("taken"), Snapshot::default());
         folder.write("a.mp4", "old");
         let part = folder.write("part", "new");
-        let refused = place(&part, &folder.0, &name("a.mp4"), Taken::Refuse, &idle);
+        let refused = place(&part, &folder.0, &name("a.mp4"), NameTaken::Refuse, &idle);
         assert!(matches!(refused, Err(ChangeError::Exists)), "{refused:?}");
         let refused = rename(&folder.0, &name("part"), &name("a.mp4"), &idle);
         assert!(matches!(refused, Err(ChangeError::Exists)), "{refused:?}");
         assert_eq!(folder.read("a.mp4").as_deref(), Some("old"));
         assert_eq!(folder.read("part").as_deref(), Some("new"));
-        place(&part, &folder.0, &name("a.mp4"), Taken::Replace, &idle).expect("replaced");
+        place(&part, &folder.0, &name("a.mp4"), NameTaken::Replace, &idle).expect("replaced");
         assert_eq!((folder.read("a.mp4").as_deref(), folder.read("part")), (Some("new"), None));
     }
 
@@ -242,7 +242,7 @@ mod tests {
         for used in ["a.mp4", "b.mp4"] {
             folder.write(used, "old");
             let refusals = [
-                place(&part, &folder.0, &name(used), Taken::Replace, &busy),
+                place(&part, &folder.0, &name(used), NameTaken::Replace, &busy),
                 remove(&folder.0, &name(used), &busy),
                 rename(&folder.0, &name(used), &name("c.mp4"), &busy),
             ];
@@ -260,7 +260,7 @@ mod tests {
     fn a_name_that_only_plays_in_a_list_and_is_gone_can_be_filled() {
         let (folder, busy) = (Folder::new("gone"), playing("a.mp4", "b.mp4"));
         let part = folder.write("part", "new");
-        place(&part, &folder.0, &name("b.mp4"), Taken::Replace, &busy).expect("placed");
+        place(&part, &folder.0, &name("b.mp4"), NameTaken::Replace, &busy).expect("placed");
         assert_eq!(folder.read("b.mp4").as_deref(), Some("new"));
     }
 

@@ -6,8 +6,8 @@
 use std::sync::Arc;
 
 use super::names::quoted;
-use super::open::Identity;
-use super::survey::{Details, SoundFault};
+use super::open::FileIdentity;
+use super::survey::{FileDetails, SoundFault};
 use crate::base::limits::LIBRARY_WORDS_CHARS_MAX;
 use crate::base::time::Utc;
 use crate::codec::container::{FileError, Remedy};
@@ -16,7 +16,7 @@ use crate::codec::container::{FileError, Remedy};
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Listing {
     /// The files, sorted by name.
-    pub entries: Vec<Arc<Entry>>,
+    pub entries: Vec<Arc<LibraryEntry>>,
     /// Files that are there besides, and are not listed because there are too many.
     pub more: usize,
     /// Why the folder cannot be read, for a person.
@@ -27,7 +27,7 @@ pub struct Listing {
 
 impl Listing {
     /// The entry of this name.
-    pub fn entry(&self, name: &str) -> Option<&Arc<Entry>> {
+    pub fn entry(&self, name: &str) -> Option<&Arc<LibraryEntry>> {
         let index = self.entries.binary_search_by(|entry| (*entry.name).cmp(name)).ok()?;
         self.entries.get(index)
     }
@@ -35,22 +35,22 @@ impl Listing {
 
 /// A file of the library.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
+pub struct LibraryEntry {
     /// Its name; what is no UTF-8 in it is replaced, and then it cannot be asked for.
     pub name: Box<str>,
     /// What tells it from another of its name.
-    pub identity: Identity,
+    pub identity: FileIdentity,
     /// What is known of it.
-    pub state: State,
+    pub state: FileState,
 }
 
 /// What is known of a file.
 #[derive(Clone, Debug, PartialEq)]
-pub enum State {
+pub enum FileState {
     /// Not yet surveyed.
     Pending,
     /// It can be played.
-    Ready(Details),
+    Ready(FileDetails),
     /// It cannot be played.
     Refused {
         /// Why, in a sentence without its subject: "it holds VP9 video, …".
@@ -64,20 +64,20 @@ pub enum State {
     Growing,
 }
 
-impl State {
+impl FileState {
     /// Refused for good, for this reason.
-    pub(super) fn refused(words: &str) -> State {
-        State::Refused { words: cut(words), remedy: None, is_passing: false }
+    pub(super) fn refused(words: &str) -> FileState {
+        FileState::Refused { words: cut(words), remedy: None, is_passing: false }
     }
 
     /// Refused for this reason, which may pass without a change of the file.
-    pub(super) fn refused_for_now(words: &str) -> State {
-        State::Refused { words: cut(words), remedy: None, is_passing: true }
+    pub(super) fn refused_for_now(words: &str) -> FileState {
+        FileState::Refused { words: cut(words), remedy: None, is_passing: true }
     }
 
     /// Refused by a reader, or by the disk.
-    pub(super) fn of_error(error: &FileError) -> State {
-        State::Refused {
+    pub(super) fn of_error(error: &FileError) -> FileState {
+        FileState::Refused {
             words: cut(&error.to_string()),
             remedy: error.remedy(),
             is_passing: matches!(error, FileError::Disk(_)),
@@ -87,15 +87,15 @@ impl State {
     /// The name the API uses.
     pub const fn name(&self) -> &'static str {
         match self {
-            State::Pending => "pending",
-            State::Ready(_) => "ready",
-            State::Refused { .. } => "refused",
-            State::Growing => "growing",
+            FileState::Pending => "pending",
+            FileState::Ready(_) => "ready",
+            FileState::Refused { .. } => "refused",
+            FileState::Growing => "growing",
         }
     }
 }
 
-impl Entry {
+impl LibraryEntry {
     /// Its length, bytes.
     pub const fn size(&self) -> u64 {
         self.identity.size
@@ -107,9 +107,9 @@ impl Entry {
     }
 
     /// What is known of it, if it can be played.
-    pub const fn details(&self) -> Option<&Details> {
+    pub const fn details(&self) -> Option<&FileDetails> {
         match &self.state {
-            State::Ready(details) => Some(details),
+            FileState::Ready(details) => Some(details),
             _ => None,
         }
     }
@@ -117,20 +117,20 @@ impl Entry {
     /// Why it cannot be played now, a sentence without its subject.
     pub fn words(&self) -> Option<&str> {
         match &self.state {
-            State::Pending | State::Ready(_) => None,
-            State::Refused { words, .. } => Some(words),
-            State::Growing => Some("it is still being written"),
+            FileState::Pending | FileState::Ready(_) => None,
+            FileState::Refused { words, .. } => Some(words),
+            FileState::Growing => Some("it is still being written"),
         }
     }
 
     /// The command line that makes a file of it that can be played, or played whole.
     pub fn remedy(&self) -> Option<String> {
         match &self.state {
-            State::Refused { remedy: Some(remedy), .. } => Some(command(&self.name, *remedy)),
+            FileState::Refused { remedy: Some(remedy), .. } => Some(command(&self.name, *remedy)),
             // ffmpeg writes the tracks in the order of time.
-            State::Ready(Details { sound_fault: Some(SoundFault::TooFarBehind), .. }) => {
-                Some(command(&self.name, Remedy::Remux))
-            }
+            FileState::Ready(FileDetails {
+                sound_fault: Some(SoundFault::TooFarBehind), ..
+            }) => Some(command(&self.name, Remedy::Remux)),
             _ => None,
         }
     }
@@ -157,8 +157,8 @@ mod tests {
     fn an_entry_is_as_small_as_the_budget_says() {
         // Two counters beside it, its places in the two listings, the one shown and the one in
         // the making, and the words of a refusal.
-        let around = 16 + 2 * size_of::<Arc<Entry>>() + LIBRARY_WORDS_CHARS_MAX;
-        let bytes = size_of::<Entry>() + around;
+        let around = 16 + 2 * size_of::<Arc<LibraryEntry>>() + LIBRARY_WORDS_CHARS_MAX;
+        let bytes = size_of::<LibraryEntry>() + around;
         assert!(bytes <= LIBRARY_ENTRY_BYTES, "{bytes}");
         assert!(bytes > LIBRARY_ENTRY_BYTES * 9 / 10, "{bytes}");
     }
@@ -175,7 +175,7 @@ mod tests {
 
     #[test]
     fn words_are_cut() {
-        let State::Refused { words, .. } = State::refused(&"ä".repeat(500)) else {
+        let FileState::Refused { words, .. } = FileState::refused(&"ä".repeat(500)) else {
             panic!("refused");
         };
         assert_eq!(words.chars().count(), LIBRARY_WORDS_CHARS_MAX);

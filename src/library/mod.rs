@@ -30,20 +30,20 @@ use std::sync::Arc;
 use std::thread;
 
 use crate::base::limits::THREAD_STACK_BYTES;
-use crate::program::reading::Reading;
+use crate::program::reading::FileReading;
 use crate::system::clock;
 pub use error::LibraryError;
-use listing::{Entry, Listing, State};
+use listing::{FileState, LibraryEntry, Listing};
 use open::LibraryFile;
 use reading::{guarded, read};
-use shared::Shared;
+use shared::LibraryShared;
 
 /// A handle on the library; the last one dropped ends its thread.
 #[derive(Clone)]
 pub struct Library(Arc<Handle>);
 
 /// What the handles have in common, the thread's share apart.
-struct Handle(Arc<Shared>);
+struct Handle(Arc<LibraryShared>);
 
 impl Drop for Handle {
     fn drop(&mut self) {
@@ -57,7 +57,7 @@ pub struct Opened {
     /// The file.
     pub file: LibraryFile,
     /// Reads it, from its beginning.
-    pub reading: Reading,
+    pub reading: FileReading,
 }
 
 impl fmt::Debug for Opened {
@@ -76,7 +76,7 @@ impl Library {
         if let Err(error) = fs::create_dir_all(&folder) {
             log::warn!("library: the folder {} cannot be made: {error}", folder.display());
         }
-        let shared = Arc::new(Shared::of(folder));
+        let shared = Arc::new(LibraryShared::of(folder));
         let watched = Arc::clone(&shared);
         thread::Builder::new()
             .name("library".to_owned())
@@ -101,7 +101,7 @@ impl Library {
     }
 
     /// What is known of the file of this name.
-    pub fn entry(&self, name: &str) -> Option<Arc<Entry>> {
+    pub fn entry(&self, name: &str) -> Option<Arc<LibraryEntry>> {
         self.listing().entry(name).map(Arc::clone)
     }
 
@@ -120,7 +120,7 @@ impl Library {
         let file = LibraryFile::open(self.folder(), &name)?;
         let identity = file.identity();
         let has_grown = self.entry(&name).is_some_and(|entry| {
-            entry.state == State::Growing && entry.identity.size != identity.size
+            entry.state == FileState::Growing && entry.identity.size != identity.size
         });
         if has_grown || identity.is_growing(clock::utc()) {
             return Err(LibraryError::Growing);

@@ -4,7 +4,7 @@
 
 use serde::Serialize;
 
-use super::survey::{Details, SoundFault, VideoDetails};
+use super::survey::{FileDetails, SoundFault, VideoDetails};
 use crate::base::limits::FILE_SOUND_AHEAD_BYTES_MAX;
 use crate::codec::access_unit::{AacConfig, AvcConfig};
 use crate::codec::profile::h264_profile;
@@ -32,7 +32,7 @@ pub struct OnAir<'a> {
 }
 
 /// What platforms will object to if this file is played after what is on air.
-pub fn objections(details: &Details, on_air: OnAir<'_>) -> Vec<Objection> {
+pub fn objections(details: &FileDetails, on_air: OnAir<'_>) -> Vec<Objection> {
     let found = [
         b_frames(details),
         keyframes(details),
@@ -54,12 +54,12 @@ fn objection(code: &'static str, words: String) -> Option<Objection> {
     Some(Objection { code, words })
 }
 
-fn b_frames(details: &Details) -> Option<Objection> {
+fn b_frames(details: &FileDetails) -> Option<Objection> {
     let words = "It has B-frames, which Amazon IVS rejects in its real-time mode.";
     details.b_frames.then(|| objection("B_FRAMES", words.to_owned())).flatten()
 }
 
-fn keyframes(details: &Details) -> Option<Objection> {
+fn keyframes(details: &FileDetails) -> Option<Objection> {
     let ms = details.keyframe_interval_ms?;
     let apart = format!("Its key frames are up to {} apart", seconds(ms));
     if ms > KEYFRAME_MS_YOUTUBE + KEYFRAME_MS_FORGIVEN {
@@ -72,7 +72,7 @@ fn keyframes(details: &Details) -> Option<Objection> {
     None
 }
 
-fn no_audio(details: &Details) -> Option<Objection> {
+fn no_audio(details: &FileDetails) -> Option<Objection> {
     if details.audio.is_some() {
         return None;
     }
@@ -94,7 +94,7 @@ const PAUSE_MS: u32 = 1_000;
 /// tracks within a second (ISO/IEC 13818-1, 2.4.2.6), sloppy muxers a little more.
 const SOUND_DELAY_MS: u32 = 3_000;
 
-fn pauses(details: &Details) -> Option<Objection> {
+fn pauses(details: &FileDetails) -> Option<Objection> {
     let ms = details.pause_ms;
     let words = || {
         format!(
@@ -106,7 +106,7 @@ fn pauses(details: &Details) -> Option<Objection> {
     (ms >= PAUSE_MS).then(|| objection("LONG_PAUSES", words())).flatten()
 }
 
-fn sound_begins(details: &Details) -> Option<Objection> {
+fn sound_begins(details: &FileDetails) -> Option<Objection> {
     let ms = details.sound_delay_ms;
     if details.audio.is_none() || details.sound_fault.is_some() || ms < SOUND_DELAY_MS {
         return None;
@@ -119,7 +119,7 @@ fn sound_begins(details: &Details) -> Option<Objection> {
     objection("SOUND_BEGINS_LATE", words)
 }
 
-fn sound_fault(details: &Details) -> Option<Objection> {
+fn sound_fault(details: &FileDetails) -> Option<Objection> {
     match details.sound_fault? {
         SoundFault::TooFarBehind => objection(
             "SOUND_TOO_FAR_BEHIND",
@@ -137,25 +137,25 @@ fn sound_fault(details: &Details) -> Option<Objection> {
     }
 }
 
-fn breaks_off(details: &Details) -> Option<Objection> {
+fn breaks_off(details: &FileDetails) -> Option<Objection> {
     let why = details.breaks_off.as_ref()?;
     objection("BREAKS_OFF", format!("It can be played only so far: {why}."))
 }
 
-fn video_rate(details: &Details) -> Option<Objection> {
+fn video_rate(details: &FileDetails) -> Option<Objection> {
     let bps = details.video.bps;
     let words = || format!("Its video has {} kbit/s: Twitch takes 6000 at most.", bps / 1000);
     (bps > VIDEO_BPS_TWITCH).then(|| objection("VIDEO_BIT_RATE", words())).flatten()
 }
 
-fn audio_rate(details: &Details) -> Option<Objection> {
+fn audio_rate(details: &FileDetails) -> Option<Objection> {
     let bps = details.audio?.bps;
     let words = || format!("Its audio has {} kbit/s: Twitch takes 320 at most.", bps / 1000);
     let is_high = bps > AUDIO_BPS_TWITCH + AUDIO_BPS_TWITCH / 10;
     is_high.then(|| objection("AUDIO_BIT_RATE", words())).flatten()
 }
 
-fn resolution(details: &Details, on_air: &AvcConfig) -> Option<Objection> {
+fn resolution(details: &FileDetails, on_air: &AvcConfig) -> Option<Objection> {
     let VideoDetails { width, height, .. } = details.video;
     if (width, height) == (on_air.width, on_air.height) {
         return None;
@@ -168,7 +168,7 @@ fn resolution(details: &Details, on_air: &AvcConfig) -> Option<Objection> {
     objection("RESOLUTION_DIFFERS", words)
 }
 
-fn codec(details: &Details, on_air: &AvcConfig) -> Option<Objection> {
+fn codec(details: &FileDetails, on_air: &AvcConfig) -> Option<Objection> {
     let video = &details.video;
     let own = described(video.profile_idc, video.constraints, video.level_idc);
     let air = described(on_air.profile_idc, on_air.constraints, on_air.level_idc);
@@ -186,7 +186,7 @@ fn described(profile_idc: u8, constraints: u8, level_idc: u8) -> String {
     format!("{profile} {}.{}", level_idc / 10, level_idc % 10)
 }
 
-fn sound(details: &Details, on_air: &AacConfig) -> Option<Objection> {
+fn sound(details: &FileDetails, on_air: &AacConfig) -> Option<Objection> {
     let audio = details.audio?;
     let mut differences = Vec::new();
     if audio.sample_rate_hz != on_air.sample_rate_hz {
@@ -221,8 +221,8 @@ mod tests {
     use super::*;
     use crate::codec::access_unit::ConfigRecord;
 
-    fn details() -> Details {
-        Details {
+    fn details() -> FileDetails {
+        FileDetails {
             duration_ms: Some(60_000),
             video: VideoDetails {
                 width: 1280,
@@ -268,7 +268,7 @@ mod tests {
     }
 
     /// Codes of the objections beside what is on air.
-    fn codes(details: &Details) -> Vec<&'static str> {
+    fn codes(details: &FileDetails) -> Vec<&'static str> {
         let (avc, aac) = (avc(), aac());
         let found = objections(details, OnAir { video: Some(&avc), audio: Some(&aac) });
         assert!(found.iter().all(|each| each.words.ends_with('.')), "{found:?}");
@@ -283,7 +283,7 @@ mod tests {
 
     #[test]
     fn each_rule_has_its_code() {
-        let of = |change: &dyn Fn(&mut Details)| {
+        let of = |change: &dyn Fn(&mut FileDetails)| {
             let mut changed = details();
             change(&mut changed);
             codes(&changed)

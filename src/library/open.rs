@@ -17,7 +17,7 @@ use crate::codec::container::ReadAt;
 
 /// What tells a file from another that later has its name, and from itself when it was written to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Identity {
+pub struct FileIdentity {
     /// The file system.
     pub device: u64,
     /// The file in it.
@@ -30,11 +30,11 @@ pub struct Identity {
     pub changed_ns: i64,
 }
 
-impl Identity {
+impl FileIdentity {
     /// Of a file whose metadata these are.
-    pub fn of(metadata: &Metadata) -> Identity {
+    pub fn of(metadata: &Metadata) -> FileIdentity {
         let time_ns = |s: i64, ns: i64| s.saturating_mul(1_000_000_000).saturating_add(ns);
-        Identity {
+        FileIdentity {
             device: metadata.dev(),
             inode: metadata.ino(),
             size: metadata.len(),
@@ -44,7 +44,7 @@ impl Identity {
     }
 
     /// Whether it is the same file, written to or not.
-    pub fn is_same_file(&self, other: &Identity) -> bool {
+    pub fn is_same_file(&self, other: &FileIdentity) -> bool {
         (self.device, self.inode) == (other.device, other.inode)
     }
 
@@ -76,7 +76,7 @@ pub enum OpenError {
 #[derive(Debug)]
 pub struct LibraryFile {
     file: File,
-    identity: Identity,
+    identity: FileIdentity,
 }
 
 impl LibraryFile {
@@ -90,7 +90,7 @@ impl LibraryFile {
         if !metadata.is_file() {
             return Err(OpenError::Irregular);
         }
-        Ok(LibraryFile { identity: Identity::of(&metadata), file })
+        Ok(LibraryFile { identity: FileIdentity::of(&metadata), file })
     }
 
     /// The same file once more, to be read at another place.
@@ -102,7 +102,7 @@ impl LibraryFile {
     }
 
     /// The file as it was when it was opened.
-    pub const fn identity(&self) -> Identity {
+    pub const fn identity(&self) -> FileIdentity {
         self.identity
     }
 
@@ -111,13 +111,13 @@ impl LibraryFile {
     /// # Errors
     /// The disk's own.
     pub fn has_changed(&self) -> io::Result<bool> {
-        let now = Identity::of(&self.file.metadata()?);
+        let now = FileIdentity::of(&self.file.metadata()?);
         Ok((now.size, now.modified_ns) != (self.identity.size, self.identity.modified_ns))
     }
 
     /// Whether another file, or none, has its name in the folder now.
     pub fn is_replaced(&self, folder: &Path, name: &str) -> bool {
-        let there = fs::metadata(folder.join(name)).map(|metadata| Identity::of(&metadata));
+        let there = fs::metadata(folder.join(name)).map(|metadata| FileIdentity::of(&metadata));
         !there.is_ok_and(|there| there.is_same_file(&self.identity))
     }
 }

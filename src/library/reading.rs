@@ -5,18 +5,18 @@ use std::panic::{catch_unwind, AssertUnwindSafe};
 use super::container::open_container;
 use super::open::LibraryFile;
 use crate::codec::container::FileError;
-use crate::program::reading::{Place, Reading};
+use crate::program::reading::{FilePlace, FileReading};
 
 /// Reads a file from its beginning: to survey it as to play it.
-pub(super) fn read(file: &LibraryFile) -> Result<Reading, FileError> {
-    let place = || -> Result<Place, FileError> {
+pub(super) fn read(file: &LibraryFile) -> Result<FileReading, FileError> {
+    let place = || -> Result<FilePlace, FileError> {
         let mut bytes = file.again()?;
         let reader = open_container(&mut bytes)?;
-        Ok(Place::new(Box::new(bytes), reader))
+        Ok(FilePlace::new(Box::new(bytes), reader))
     };
     let picture = place()?;
     let sound = if picture.needs_another() { Some(place()?) } else { None };
-    Ok(Reading::new(picture, sound))
+    Ok(FileReading::new(picture, sound))
 }
 
 /// Runs what reads strangers' bytes: a bug in it ends with one file, not with the thread.

@@ -9,9 +9,9 @@ use std::io;
 use std::path::Path;
 use std::sync::Arc;
 
-use super::listing::{Entry, Listing, State};
+use super::listing::{FileState, LibraryEntry, Listing};
 use super::names;
-use super::open::{Identity, LibraryFile, OpenError};
+use super::open::{FileIdentity, LibraryFile, OpenError};
 use super::LibraryError;
 use crate::base::limits::{LIBRARY_FILES_MAX, LIBRARY_NAMES_BYTES_MAX};
 use crate::base::time::Utc;
@@ -31,9 +31,9 @@ pub(super) fn scan(folder: &Path, before: &Listing, now: Utc) -> Listing {
             None => {
                 let state = file.refusal.map_or_else(
                     || first_state(&file.identity, known.map(Arc::as_ref), now),
-                    |words| State::refused(&words),
+                    |words| FileState::refused(&words),
                 );
-                Arc::new(Entry { name, identity: file.identity, state })
+                Arc::new(LibraryEntry { name, identity: file.identity, state })
             }
         });
     }
@@ -41,8 +41,8 @@ pub(super) fn scan(folder: &Path, before: &Listing, now: Utc) -> Listing {
 }
 
 /// What is found of a file without opening it.
-struct Found {
-    identity: Identity,
+struct ScannedFile {
+    identity: FileIdentity,
     /// Why it cannot be played, whatever is in it.
     refusal: Option<String>,
 }
@@ -50,13 +50,13 @@ struct Found {
 /// The first files by name, as many as may be listed.
 #[derive(Default)]
 struct Finds {
-    files: BTreeMap<Box<str>, Found>,
+    files: BTreeMap<Box<str>, ScannedFile>,
     name_bytes: usize,
     more: usize,
 }
 
 impl Finds {
-    fn add(&mut self, name: &str, found: Found) {
+    fn add(&mut self, name: &str, found: ScannedFile) {
         self.name_bytes += name.len();
         if self.files.insert(name.into(), found).is_some() {
             self.name_bytes -= name.len();
@@ -90,11 +90,11 @@ fn shown(name: &OsStr) -> String {
 }
 
 /// `None` when it is a folder, or has just vanished.
-fn look_at(folder: &Path, entry: &DirEntry, name: &OsStr) -> Option<Found> {
+fn look_at(folder: &Path, entry: &DirEntry, name: &OsStr) -> Option<ScannedFile> {
     // Of a link, not of what it leads to.
     let metadata = entry.metadata().ok()?;
     let kind = metadata.file_type();
-    let mut identity = Identity::of(&metadata);
+    let mut identity = FileIdentity::of(&metadata);
     let usable = name.to_str().map(names::check);
     let refusal = match usable {
         _ if kind.is_dir() => return None,
@@ -116,27 +116,27 @@ fn look_at(folder: &Path, entry: &DirEntry, name: &OsStr) -> Option<Found> {
         }
         Some(Ok(_)) => Some(LibraryError::Irregular.to_string()),
     };
-    Some(Found { identity, refusal })
+    Some(ScannedFile { identity, refusal })
 }
 
 /// Whether what was known of a file needs not be found out again.
-fn is_still_true(known: &Entry, file: &Found, now: Utc) -> bool {
+fn is_still_true(known: &LibraryEntry, file: &ScannedFile, now: Utc) -> bool {
     let is_same = known.identity == file.identity;
     match (&known.state, &file.refusal) {
-        (State::Refused { .. }, Some(words)) => is_same && known.words() == Some(words),
+        (FileState::Refused { .. }, Some(words)) => is_same && known.words() == Some(words),
         (_, Some(_)) => false,
-        (State::Growing, None) => is_same && file.identity.is_growing(now),
-        (State::Pending | State::Ready(_) | State::Refused { .. }, None) => is_same,
+        (FileState::Growing, None) => is_same && file.identity.is_growing(now),
+        (FileState::Pending | FileState::Ready(_) | FileState::Refused { .. }, None) => is_same,
     }
 }
 
-fn first_state(identity: &Identity, known: Option<&Entry>, now: Utc) -> State {
+fn first_state(identity: &FileIdentity, known: Option<&LibraryEntry>, now: Utc) -> FileState {
     let has_grown = known.is_some_and(|known| {
         known.identity.is_same_file(identity) && known.identity.size != identity.size
     });
     match has_grown || identity.is_growing(now) {
-        true => State::Growing,
-        false => State::Pending,
+        true => FileState::Growing,
+        false => FileState::Pending,
     }
 }
 
@@ -144,17 +144,17 @@ fn first_state(identity: &Identity, known: Option<&Entry>, now: Utc) -> State {
 mod tests {
     use super::*;
 
-    fn identity(size: u64, modified_ms: i64) -> Identity {
+    fn identity(size: u64, modified_ms: i64) -> FileIdentity {
         let modified_ns = modified_ms * 1_000_000;
-        Identity { device: 1, inode: 2, size, modified_ns, changed_ns: modified_ns }
+        FileIdentity { device: 1, inode: 2, size, modified_ns, changed_ns: modified_ns }
     }
 
-    fn entry(identity: Identity, state: State) -> Entry {
-        Entry { name: "a.ts".into(), identity, state }
+    fn entry(identity: FileIdentity, state: FileState) -> LibraryEntry {
+        LibraryEntry { name: "a.ts".into(), identity, state }
     }
 
-    fn regular(identity: Identity) -> Found {
-        Found { identity, refusal: None }
+    fn regular(identity: FileIdentity) -> ScannedFile {
+        ScannedFile { identity, refusal: None }
     }
 
     #[test]
@@ -174,31 +174,31 @@ mod tests {
     #[test]
     fn a_file_grows_while_it_is_young_or_its_size_changes() {
         let now = Utc(100_000);
-        let state = |file, known: Option<&Entry>| first_state(&file, known, now);
-        assert_eq!(state(identity(5, 96_999), None), State::Pending);
-        assert_eq!(state(identity(5, 97_001), None), State::Growing);
-        assert_eq!(state(identity(5, 102_999), None), State::Growing, "by another's clock");
-        assert_eq!(state(identity(5, 900_000), None), State::Pending, "by a wrong clock");
-        let known = entry(identity(4, 50_000), State::Pending);
-        assert_eq!(state(identity(5, 50_000), Some(&known)), State::Growing);
-        let other = Identity { inode: 3, ..identity(5, 50_000) };
-        assert_eq!(state(other, Some(&known)), State::Pending, "another file of its name");
+        let state = |file, known: Option<&LibraryEntry>| first_state(&file, known, now);
+        assert_eq!(state(identity(5, 96_999), None), FileState::Pending);
+        assert_eq!(state(identity(5, 97_001), None), FileState::Growing);
+        assert_eq!(state(identity(5, 102_999), None), FileState::Growing, "by another's clock");
+        assert_eq!(state(identity(5, 900_000), None), FileState::Pending, "by a wrong clock");
+        let known = entry(identity(4, 50_000), FileState::Pending);
+        assert_eq!(state(identity(5, 50_000), Some(&known)), FileState::Growing);
+        let other = FileIdentity { inode: 3, ..identity(5, 50_000) };
+        assert_eq!(state(other, Some(&known)), FileState::Pending, "another file of its name");
     }
 
     #[test]
     fn what_is_known_holds_until_the_file_changes() {
         let now = Utc(100_000);
         let old = identity(5, 1_000);
-        let holds = |state: State, file| is_still_true(&entry(old, state), &file, now);
-        let changed = Identity { changed_ns: 7, ..old };
-        for state in [State::Pending, State::refused("why")] {
+        let holds = |state: FileState, file| is_still_true(&entry(old, state), &file, now);
+        let changed = FileIdentity { changed_ns: 7, ..old };
+        for state in [FileState::Pending, FileState::refused("why")] {
             assert!(holds(state.clone(), regular(old)));
             assert!(!holds(state.clone(), regular(changed)));
         }
-        assert!(!holds(State::Growing, regular(old)), "it is no longer young");
-        let link = |why: &str| Found { identity: old, refusal: Some(why.to_owned()) };
-        assert!(holds(State::refused("why"), link("why")));
-        assert!(!holds(State::refused("why"), link("why not")));
-        assert!(!holds(State::Pending, link("why")));
+        assert!(!holds(FileState::Growing, regular(old)), "it is no longer young");
+        let link = |why: &str| ScannedFile { identity: old, refusal: Some(why.to_owned()) };
+        assert!(holds(FileState::refused("why"), link("why")));
+        assert!(!holds(FileState::refused("why"), link("why not")));
+        assert!(!holds(FileState::Pending, link("why")));
     }
 }

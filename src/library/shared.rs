@@ -7,15 +7,15 @@ use std::time::Duration;
 use super::listing::Listing;
 
 /// What the handles and the thread have in common.
-pub(super) struct Shared {
+pub(super) struct LibraryShared {
     pub(super) folder: PathBuf,
-    board: Mutex<Board>,
+    board: Mutex<LibraryState>,
     pub(super) bell: Condvar,
 }
 
 /// What the handles and the thread tell each other.
 #[derive(Default)]
-pub(super) struct Board {
+pub(super) struct LibraryState {
     pub(super) listing: Arc<Listing>,
     /// Counts the listings that differ from the one before.
     pub(super) version: u64,
@@ -23,12 +23,12 @@ pub(super) struct Board {
     pub(super) is_ending: bool,
 }
 
-impl Shared {
-    pub(super) fn of(folder: PathBuf) -> Shared {
-        Shared { folder, board: Mutex::default(), bell: Condvar::new() }
+impl LibraryShared {
+    pub(super) fn of(folder: PathBuf) -> LibraryShared {
+        LibraryShared { folder, board: Mutex::default(), bell: Condvar::new() }
     }
 
-    pub(super) fn board(&self) -> MutexGuard<'_, Board> {
+    pub(super) fn board(&self) -> MutexGuard<'_, LibraryState> {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -12,11 +12,11 @@ use crate::codec::access_unit::{AvcConfig, Track, TrackConfig, UnitSink, UnitSta
 use crate::codec::container::{FileError, Progress};
 use crate::codec::per_track::PerTrack;
 use crate::codec::profile::{aac_profile, h264_profile};
-use crate::program::reading::Reading;
+use crate::program::reading::FileReading;
 
 /// What is known of a file that can be played.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Details {
+pub struct FileDetails {
     /// How long it plays, milliseconds, when the file says.
     pub duration_ms: Option<u64>,
     /// The picture.
@@ -98,7 +98,7 @@ pub struct AudioDetails {
 ///
 /// # Errors
 /// The reader's before there is anything to play, or it has no key unit of video.
-pub fn survey(reading: &mut Reading) -> Result<Details, FileError> {
+pub fn survey(reading: &mut FileReading) -> Result<FileDetails, FileError> {
     let mut survey = Survey::default();
     let mut sound_fault = None;
     for _ in 0..SURVEY_STEPS_MAX {
@@ -192,9 +192,9 @@ impl Survey {
 
     fn details(
         self,
-        reading: &Reading,
+        reading: &FileReading,
         sound_fault: Option<SoundFault>,
-    ) -> Result<Details, FileError> {
+    ) -> Result<FileDetails, FileError> {
         let (contents, size, is_whole) = (reading.contents(), reading.size(), self.is_whole);
         let avc = contents.video.as_ref().or(self.avc.as_ref()).ok_or(FileError::NoVideo)?;
         let (Some(last_key), video) = (self.last_key.filter(|_| self.has_key), self.tallies.video)
@@ -223,7 +223,7 @@ impl Survey {
         let unfinished = if is_whole { Ticks(0) } else { video.last - last_key };
         let interval = self.longest_gop.max(unfinished);
         let is_known = self.keys > 1 || !is_whole;
-        Ok(Details {
+        Ok(FileDetails {
             duration_ms: ticks.map(|ticks| ticks / 90),
             video: VideoDetails {
                 width: avc.width,

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use super::*;
 use crate::codec::access_unit::{AacConfig, ConfigRecord};
 use crate::codec::container::{ContainerReader, Contents, ReadAt};
-use crate::program::reading::Place;
+use crate::program::reading::FilePlace;
 
 struct NoFile(u64);
 
@@ -54,12 +54,12 @@ impl Frames {
         Frames { contents, distance, gop, frames, read_bytes: 0, next, breaks_at, composition: 0 }
     }
 
-    fn try_survey(&self, size: u64) -> Result<Details, FileError> {
-        let place = Place::new(Box::new(NoFile(size)), Box::new(self.clone()));
-        survey(&mut Reading::new(place, None))
+    fn try_survey(&self, size: u64) -> Result<FileDetails, FileError> {
+        let place = FilePlace::new(Box::new(NoFile(size)), Box::new(self.clone()));
+        survey(&mut FileReading::new(place, None))
     }
 
-    fn survey(&self, size: u64) -> Details {
+    fn survey(&self, size: u64) -> FileDetails {
         self.try_survey(size).unwrap()
     }
 

@@ -17,9 +17,9 @@ use std::time::{Duration, SystemTime};
 use rustix::fs::{fadvise, statvfs, Advice};
 use serde::{Deserialize, Serialize};
 
-use super::change::{self, ChangeError, Taken};
+use super::change::{self, ChangeError, NameTaken};
 use super::names;
-use super::open::Identity;
+use super::open::FileIdentity;
 use crate::base::budget::human;
 use crate::base::limits::{
     GROWING_MS, UPLOADS_KNOWN_MAX, UPLOAD_BYTES_MAX, UPLOAD_KEPT_MS_MAX, UPLOAD_RESERVE_BYTES,
@@ -66,7 +66,7 @@ pub struct Upload {
     /// How long its file shall be, bytes.
     pub size: u64,
     /// What is done with a file that has the name already.
-    pub taken: Taken,
+    pub taken: NameTaken,
     /// How much of it is there, bytes.
     pub offset: u64,
     /// When its last byte came.
@@ -75,7 +75,7 @@ pub struct Upload {
 
 /// What is written down of an upload.
 #[derive(Serialize, Deserialize)]
-struct Record {
+struct UploadRecord {
     filename: String,
     size: u64,
     replace: bool,
@@ -220,7 +220,7 @@ impl Store {
         &mut self,
         filename: &FileName,
         size: u64,
-        taken: Taken,
+        taken: NameTaken,
         snapshot: &Snapshot,
     ) -> Result<Upload, UploadError> {
         match size {
@@ -229,7 +229,7 @@ impl Store {
             _ => return Err(UploadError::TooLarge),
         }
         if change::is_taken(&self.videos, filename)? {
-            if taken == Taken::Refuse {
+            if taken == NameTaken::Refuse {
                 return Err(ChangeError::Exists.into());
             }
             if change::is_in_use(snapshot, filename) {
@@ -249,8 +249,8 @@ impl Store {
         let promised = promised.fold(0, u64::saturating_add);
         self.room_for(size.saturating_add(promised), None)?;
         let id = self.fresh_id();
-        let replace = taken == Taken::Replace;
-        let record = Record { filename: filename.as_str().to_owned(), size, replace };
+        let replace = taken == NameTaken::Replace;
+        let record = UploadRecord { filename: filename.as_str().to_owned(), size, replace };
         let record = serde_json::to_vec(&record).map_err(io::Error::from)?;
         let begun = OpenOptions::new().write(true).create_new(true).open(self.part(id));
         let begun = begun.and_then(|_| store::write(&self.record(id), &record));
@@ -299,7 +299,7 @@ impl Store {
         let now_there = metadata.len().min(size);
         if let Some(upload) = self.known.iter_mut().find(|upload| upload.id == id) {
             upload.offset = now_there;
-            upload.modified = Identity::of(&metadata).modified();
+            upload.modified = FileIdentity::of(&metadata).modified();
         }
         match written {
             Ok(()) => Ok(now_there),
@@ -445,20 +445,20 @@ impl Store {
 
     fn pair(&self, id: UploadId) -> Option<Upload> {
         let bytes = store::read(&self.record(id)).ok()??;
-        let record: Record = serde_json::from_slice(&bytes).ok()?;
+        let record: UploadRecord = serde_json::from_slice(&bytes).ok()?;
         let filename = names::check(&record.filename).ok()?;
         let metadata = fs::symlink_metadata(self.part(id)).ok().filter(fs::Metadata::is_file)?;
-        let taken = if record.replace { Taken::Replace } else { Taken::Refuse };
+        let taken = if record.replace { NameTaken::Replace } else { NameTaken::Refuse };
         // A part longer than its file has bytes in it that nobody sent.
         let fits = (1..=UPLOAD_BYTES_MAX).contains(&record.size) && metadata.len() <= record.size;
-        let modified = Identity::of(&metadata).modified();
+        let modified = FileIdentity::of(&metadata).modified();
         let (size, offset) = (record.size, metadata.len());
         fits.then_some(Upload { id, filename, size, taken, offset, modified })
     }
 }
 
 fn device(folder: &Path) -> io::Result<u64> {
-    fs::metadata(folder).map(|metadata| Identity::of(&metadata).device)
+    fs::metadata(folder).map(|metadata| FileIdentity::of(&metadata).device)
 }
 
 /// What is free for who is not root, bytes.

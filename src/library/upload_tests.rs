@@ -50,7 +50,7 @@ fn idle() -> Snapshot {
 }
 
 fn begin(store: &mut Store, filename: &str, size: u64) -> UploadId {
-    store.begin(&name(filename), size, Taken::Refuse, &idle()).expect("begun").id
+    store.begin(&name(filename), size, NameTaken::Refuse, &idle()).expect("begun").id
 }
 
 #[test]
@@ -87,7 +87,7 @@ fn what_comes_in_is_no_longer_growing_once_it_is_whole() {
     store.write(id, 0, b"a").expect("written");
     assert!(store.keep(id, &idle()).expect("kept").is_some());
     let metadata = fs::metadata(folder.0.join("videos/a.mp4")).expect("the file");
-    assert!(!Identity::of(&metadata).is_growing(crate::system::clock::utc()));
+    assert!(!FileIdentity::of(&metadata).is_growing(crate::system::clock::utc()));
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn a_name_that_is_taken_is_told_before_and_after() {
     fs::write(folder.0.join("videos/a.mp4"), "old").expect("a file");
     let refused = store.keep(id, &idle());
     assert!(matches!(refused, Err(UploadError::Change(ChangeError::Exists))), "{refused:?}");
-    let refused = store.begin(&name("a.mp4"), 1, Taken::Refuse, &idle());
+    let refused = store.begin(&name("a.mp4"), 1, NameTaken::Refuse, &idle());
     assert!(matches!(refused, Err(UploadError::Change(ChangeError::Exists))), "{refused:?}");
     assert_eq!(folder.video("a.mp4").as_deref(), Some(&b"old"[..]));
     fs::remove_file(folder.0.join("videos/a.mp4")).expect("removed");
@@ -179,9 +179,9 @@ fn a_file_is_replaced_only_when_it_does_not_play() {
     fs::write(folder.0.join("videos/a.mp4"), "old").expect("a file");
     let mut playing = idle();
     playing.playout.file = Some(name("a.mp4"));
-    let refused = store.begin(&name("a.mp4"), 3, Taken::Replace, &playing);
+    let refused = store.begin(&name("a.mp4"), 3, NameTaken::Replace, &playing);
     assert!(matches!(refused, Err(UploadError::Change(ChangeError::InUse))), "{refused:?}");
-    let id = store.begin(&name("a.mp4"), 3, Taken::Replace, &idle()).expect("begun").id;
+    let id = store.begin(&name("a.mp4"), 3, NameTaken::Replace, &idle()).expect("begun").id;
     store.write(id, 0, b"new").expect("written");
     let refused = store.keep(id, &playing);
     assert!(matches!(refused, Err(UploadError::Change(ChangeError::InUse))), "{refused:?}");
@@ -194,14 +194,14 @@ fn a_file_is_replaced_only_when_it_does_not_play() {
 fn sizes_have_their_bounds_and_uploads_their_number() {
     let folder = Folder::new("bounds");
     let mut store = folder.store();
-    let mut refused = |size| store.begin(&name("a"), size, Taken::Refuse, &idle());
+    let mut refused = |size| store.begin(&name("a"), size, NameTaken::Refuse, &idle());
     assert!(matches!(refused(0), Err(UploadError::Empty)));
     assert!(matches!(refused(UPLOAD_BYTES_MAX + 1), Err(UploadError::TooLarge)));
     assert!(matches!(refused(u64::MAX), Err(UploadError::TooLarge)));
     for n in 0..UPLOADS_KNOWN_MAX {
         begin(&mut store, &format!("{n}.mp4"), 1);
     }
-    let refused = store.begin(&name("more"), 1, Taken::Refuse, &idle());
+    let refused = store.begin(&name("more"), 1, NameTaken::Refuse, &idle());
     assert!(matches!(refused, Err(UploadError::Full)), "{refused:?}");
     let first = store.known()[0].id;
     store.give_up(first).expect("given up");
@@ -213,13 +213,13 @@ fn sizes_have_their_bounds_and_uploads_their_number() {
 fn a_disk_without_room_refuses_before_the_first_byte() {
     let folder = Folder::new("room");
     let mut store = folder.store_on(Box::new(|_| Ok(UPLOAD_RESERVE_BYTES + 10)));
-    let refused = store.begin(&name("a"), 11, Taken::Refuse, &idle());
+    let refused = store.begin(&name("a"), 11, NameTaken::Refuse, &idle());
     let is_full = |error| matches!(error, Err(UploadError::DiskFull { missing: 1, offset: None }));
     assert!(is_full(refused));
     assert_eq!(folder.litter(), 0);
     begin(&mut store, "b", 7);
     // What the first still lacks is not given away twice.
-    assert!(is_full(store.begin(&name("a"), 4, Taken::Refuse, &idle())));
+    assert!(is_full(store.begin(&name("a"), 4, NameTaken::Refuse, &idle())));
     begin(&mut store, "c", 3);
 }
 

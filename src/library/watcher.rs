@@ -10,11 +10,11 @@ use std::time::Duration;
 
 use rustix::process::setpriority_process;
 
-use super::listing::{Entry, Listing, State};
-use super::open::{Identity, LibraryFile};
+use super::listing::{FileState, LibraryEntry, Listing};
+use super::open::{FileIdentity, LibraryFile};
 use super::reading::{guarded, read};
 use super::scan::scan;
-use super::shared::Shared;
+use super::shared::LibraryShared;
 use super::survey::survey;
 use super::LibraryError;
 use crate::base::limits::{
@@ -31,7 +31,7 @@ const SCAN: Duration = Duration::from_millis(LIBRARY_SCAN_MS);
 const LOOK: Duration = Duration::from_millis(LIBRARY_LOOK_MS);
 
 /// Reads the folder, surveys what is new, waits, until the last handle is gone.
-pub(super) fn run(shared: &Shared) {
+pub(super) fn run(shared: &LibraryShared) {
     // Linux gives each thread a niceness of its own. Without it all the same works.
     let _ = setpriority_process(None, NICENESS);
     let mut problem = None;
@@ -42,7 +42,7 @@ pub(super) fn run(shared: &Shared) {
             board.is_asked = false;
             Arc::clone(&board.listing)
         };
-        let folder_before = fs::metadata(&shared.folder).ok().map(|at| Identity::of(&at));
+        let folder_before = fs::metadata(&shared.folder).ok().map(|at| FileIdentity::of(&at));
         let listing = scan(&shared.folder, &before, clock::utc());
         drop(before);
         if listing.problem != problem {
@@ -67,15 +67,15 @@ enum Go {
 }
 
 /// Waits for the next reading of the folder; returns whether the thread is to end.
-fn rest(shared: &Shared, begun: Mono, folder_before: Option<Identity>) -> bool {
+fn rest(shared: &LibraryShared, begun: Mono, folder_before: Option<FileIdentity>) -> bool {
     loop {
         let (is_ending, is_asked) = shared.wait(LOOK);
         if is_ending {
             return true;
         }
-        let folder_now = fs::metadata(&shared.folder).ok().map(|at| Identity::of(&at));
+        let folder_now = fs::metadata(&shared.folder).ok().map(|at| FileIdentity::of(&at));
         let is_growing =
-            || shared.board().listing.entries.iter().any(|entry| entry.state == State::Growing);
+            || shared.board().listing.entries.iter().any(|entry| entry.state == FileState::Growing);
         let is_due = clock::mono().since(begun) >= SCAN;
         if is_asked || is_due || folder_now != folder_before || is_growing() {
             return false;
@@ -84,7 +84,7 @@ fn rest(shared: &Shared, begun: Mono, folder_before: Option<Identity>) -> bool {
 }
 
 /// Surveys the files that are new, then those that could not be read a while ago.
-fn survey_new(shared: &Shared, mut listing: Listing, begun: Mono) -> Go {
+fn survey_new(shared: &LibraryShared, mut listing: Listing, begun: Mono) -> Go {
     let mut shown = clock::mono();
     let mut is_shown = true;
     let mut due = due(&listing);
@@ -92,7 +92,7 @@ fn survey_new(shared: &Shared, mut listing: Listing, begun: Mono) -> Go {
         let started = clock::mono();
         if let Some(entry) = listing.entries.get_mut(index) {
             let (identity, state) = judge(&shared.folder, entry);
-            *entry = Arc::new(Entry { name: entry.name.clone(), identity, state });
+            *entry = Arc::new(LibraryEntry { name: entry.name.clone(), identity, state });
             is_shown = false;
         }
         let now = clock::mono();
@@ -120,35 +120,35 @@ fn survey_new(shared: &Shared, mut listing: Listing, begun: Mono) -> Go {
 
 /// Which files are to be surveyed, in order.
 fn due(listing: &Listing) -> VecDeque<usize> {
-    let those = |wanted: fn(&State) -> bool| {
+    let those = |wanted: fn(&FileState) -> bool| {
         let entries = listing.entries.iter().enumerate();
         entries.filter(move |(_, entry)| wanted(&entry.state)).map(|(index, _)| index)
     };
-    let passing = |state: &State| matches!(state, State::Refused { is_passing: true, .. });
-    those(|state| *state == State::Pending).chain(those(passing)).collect()
+    let passing = |state: &FileState| matches!(state, FileState::Refused { is_passing: true, .. });
+    those(|state| *state == FileState::Pending).chain(those(passing)).collect()
 }
 
 /// What a file turns out to be.
-fn judge(folder: &Path, entry: &Entry) -> (Identity, State) {
+fn judge(folder: &Path, entry: &LibraryEntry) -> (FileIdentity, FileState) {
     let file = match LibraryFile::open(folder, &entry.name) {
         Ok(file) => file,
         Err(error) => {
             let words = LibraryError::from(error).to_string();
-            return (entry.identity, State::refused_for_now(&words));
+            return (entry.identity, FileState::refused_for_now(&words));
         }
     };
     let identity = file.identity();
     let surveyed = guarded(&entry.name, || survey(&mut read(&file)?));
     let state = match surveyed {
         // What was read may be half of it.
-        _ if file.has_changed().unwrap_or(false) => State::Growing,
-        Ok(details) => State::Ready(details),
-        Err(error) => State::of_error(&error),
+        _ if file.has_changed().unwrap_or(false) => FileState::Growing,
+        Ok(details) => FileState::Ready(details),
+        Err(error) => FileState::of_error(&error),
     };
     (identity, state)
 }
 
-fn show(shared: &Shared, listing: &Listing) {
+fn show(shared: &LibraryShared, listing: &Listing) {
     let fresh = Arc::new(listing.clone());
     let stale = {
         let before = Arc::clone(&shared.board().listing);

@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use smol::channel;
 
-use super::change::{self, Taken};
+use super::change::{self, NameTaken};
 use super::upload::{Store, Upload, UploadError, UploadId};
 use super::Library;
 use crate::base::limits::{
@@ -36,7 +36,7 @@ pub enum Change {
         /// How long its file shall be, bytes.
         size: u64,
         /// What is done with a file that has the name already.
-        taken: Taken,
+        taken: NameTaken,
     },
     /// Give an upload up.
     GiveUp(UploadId),
@@ -53,7 +53,7 @@ pub enum Change {
 
 /// What came of a change.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Changed {
+pub enum ChangeResult {
     /// An upload has begun.
     Begun(Box<Upload>),
     /// What was asked for is done.
@@ -70,19 +70,19 @@ pub struct Written {
 }
 
 /// What came of putting an upload on the disk: its name in the library if it was complete.
-pub type Kept = Result<Option<FileName>, UploadError>;
+pub type StoredUpload = Result<Option<FileName>, UploadError>;
 
 /// What the thread is asked.
-enum Order {
-    Change(Box<Change>, SyncSender<Result<Changed, UploadError>>),
+enum WriterOrder {
+    Change(Box<Change>, SyncSender<Result<ChangeResult, UploadError>>),
     Piece { id: UploadId, offset: u64, bytes: Vec<u8>, written: channel::Sender<Written> },
-    Keep { id: UploadId, kept: channel::Sender<Kept> },
+    Keep { id: UploadId, kept: channel::Sender<StoredUpload> },
 }
 
 /// A handle on the thread; the last one dropped ends it.
 #[derive(Clone)]
 pub struct LibraryWriter {
-    orders: SyncSender<Order>,
+    orders: SyncSender<WriterOrder>,
     view: Arc<View>,
 }
 
@@ -98,18 +98,18 @@ fn held<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 }
 
 /// An upload that comes in; dropped, another connection may bring its bytes.
-pub struct Seat {
+pub struct UploadSeat {
     writer: LibraryWriter,
     id: UploadId,
 }
 
-impl fmt::Debug for Seat {
+impl fmt::Debug for UploadSeat {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Seat").field(&self.id).finish()
     }
 }
 
-impl Drop for Seat {
+impl Drop for UploadSeat {
     fn drop(&mut self) {
         held(&self.writer.view.active).retain(|id| *id != self.id);
     }
@@ -146,9 +146,9 @@ impl LibraryWriter {
     ///
     /// # Errors
     /// It was refused, or the disk did not answer in time; then it may still be done later.
-    pub fn ask(&self, change: Change) -> Result<Changed, UploadError> {
+    pub fn ask(&self, change: Change) -> Result<ChangeResult, UploadError> {
         let (answer, outcome) = mpsc::sync_channel(1);
-        self.send(Order::Change(Box::new(change), answer))?;
+        self.send(WriterOrder::Change(Box::new(change), answer))?;
         let outcome = outcome.recv_timeout(Duration::from_millis(COMMAND_MS_MAX));
         outcome.unwrap_or(Err(UploadError::Busy))
     }
@@ -158,7 +158,7 @@ impl LibraryWriter {
     /// # Errors
     /// There is no such upload, its bytes come in already, too many others' do, or the bytes are
     /// none that it lacks.
-    pub fn seat(&self, id: UploadId, offset: u64, bytes: u64) -> Result<Seat, UploadError> {
+    pub fn seat(&self, id: UploadId, offset: u64, bytes: u64) -> Result<UploadSeat, UploadError> {
         let known = self.known();
         let upload = known.iter().find(|upload| upload.id == id).ok_or(UploadError::NotFound)?;
         let (size, there) = (upload.size, upload.offset);
@@ -176,15 +176,15 @@ impl LibraryWriter {
             return Err(UploadError::Crowded);
         }
         active.push(id);
-        Ok(Seat { writer: self.clone(), id })
+        Ok(UploadSeat { writer: self.clone(), id })
     }
 
-    fn send(&self, order: Order) -> Result<(), UploadError> {
+    fn send(&self, order: WriterOrder) -> Result<(), UploadError> {
         self.orders.try_send(order).map_err(|_| UploadError::Busy)
     }
 }
 
-impl Seat {
+impl UploadSeat {
     /// Hands a piece on, to be written at `offset`; where what comes of it can be read. The memory
     /// comes back with it.
     ///
@@ -196,7 +196,7 @@ impl Seat {
         bytes: Vec<u8>,
     ) -> Result<channel::Receiver<Written>, UploadError> {
         let (written, outcome) = channel::bounded(1);
-        self.writer.send(Order::Piece { id: self.id, offset, bytes, written })?;
+        self.writer.send(WriterOrder::Piece { id: self.id, offset, bytes, written })?;
         Ok(outcome)
     }
 
@@ -205,9 +205,9 @@ impl Seat {
     ///
     /// # Errors
     /// Too much waits for the disk.
-    pub fn keep(&self) -> Result<channel::Receiver<Kept>, UploadError> {
+    pub fn keep(&self) -> Result<channel::Receiver<StoredUpload>, UploadError> {
         let (kept, outcome) = channel::bounded(1);
-        self.writer.send(Order::Keep { id: self.id, kept })?;
+        self.writer.send(WriterOrder::Keep { id: self.id, kept })?;
         Ok(outcome)
     }
 }
@@ -221,7 +221,7 @@ struct Office {
 }
 
 impl Office {
-    fn work(self, inbox: &Receiver<Order>) {
+    fn work(self, inbox: &Receiver<WriterOrder>) {
         let mut store = Store::open(self.folder.clone(), self.library.folder().to_owned());
         let pause = Duration::from_millis(UPLOAD_SWEEP_MS);
         let mut swept = clock::mono();
@@ -258,19 +258,19 @@ impl Office {
     }
 
     /// A bug met on the way ends with this order: who asked hears nothing more of it.
-    fn carry_out(&self, order: Order, store: &mut Store) {
+    fn carry_out(&self, order: WriterOrder, store: &mut Store) {
         let done = catch_unwind(AssertUnwindSafe(|| match order {
-            Order::Change(change, answer) => {
+            WriterOrder::Change(change, answer) => {
                 let outcome = self.change(*change, store);
                 self.show(store);
                 let _ = answer.try_send(outcome);
             }
-            Order::Piece { id, offset, bytes, written } => {
+            WriterOrder::Piece { id, offset, bytes, written } => {
                 let outcome = store.write(id, offset, &bytes);
                 self.show(store);
                 let _ = written.try_send(Written { bytes, outcome });
             }
-            Order::Keep { id, kept } => {
+            WriterOrder::Keep { id, kept } => {
                 let outcome = store.keep(id, &self.board.read());
                 self.show(store);
                 self.tell(&outcome);
@@ -282,7 +282,7 @@ impl Office {
         }
     }
 
-    fn tell(&self, kept: &Kept) {
+    fn tell(&self, kept: &StoredUpload) {
         match kept {
             Ok(None) => {}
             Ok(Some(name)) => {
@@ -293,12 +293,12 @@ impl Office {
         }
     }
 
-    fn change(&self, change: Change, store: &mut Store) -> Result<Changed, UploadError> {
+    fn change(&self, change: Change, store: &mut Store) -> Result<ChangeResult, UploadError> {
         let (folder, snapshot) = (self.library.folder(), self.board.read());
         match change {
             Change::Begin { filename, size, taken } => {
                 let upload = store.begin(&filename, size, taken, &snapshot)?;
-                return Ok(Changed::Begun(Box::new(upload)));
+                return Ok(ChangeResult::Begun(Box::new(upload)));
             }
             Change::GiveUp(id) => store.give_up(id)?,
             Change::Remove(name) => {
@@ -312,6 +312,6 @@ impl Office {
                 self.library.rescan();
             }
         }
-        Ok(Changed::Done)
+        Ok(ChangeResult::Done)
     }
 }

@@ -9,12 +9,12 @@ use crate::base::limits::{
 use crate::base::time::Ticks;
 use crate::codec::access_unit::{AvcConfig, Track};
 use crate::codec::container::{FileError, ReadAt};
-use crate::codec::entry::Entry;
+use crate::codec::entry::EntryPoint;
 use crate::codec::length_units::first_config;
-use crate::codec::window::Window;
+use crate::codec::window::FileWindow;
 
 use super::cues::{self, Key};
-use super::cursor::{Cursor, Found, Step};
+use super::cursor::{Cursor, CursorStep, FoundBlock};
 use super::segment::Segment;
 
 /// What was found.
@@ -34,7 +34,7 @@ impl Ahead {
     /// Looks from the first cluster on.
     pub(super) fn look(
         file: &mut dyn ReadAt,
-        window: &mut Window,
+        window: &mut FileWindow,
         segment: &Segment,
     ) -> Result<Ahead, FileError> {
         let (key, block) = first_key(file, window, segment)?.ok_or(FileError::NoVideo)?;
@@ -66,12 +66,12 @@ impl Ahead {
 fn next_block(
     cursor: &mut Cursor,
     file: &mut dyn ReadAt,
-    window: &mut Window,
-) -> Result<Option<Found>, FileError> {
+    window: &mut FileWindow,
+) -> Result<Option<FoundBlock>, FileError> {
     for _ in 0..MKV_SEEK_ELEMENTS_MAX {
         match cursor.step(file, window) {
-            Ok(Step::Block(block)) => return Ok(Some(block)),
-            Ok(Step::End) => break,
+            Ok(CursorStep::Block(block)) => return Ok(Some(block)),
+            Ok(CursorStep::End) => break,
             Ok(_) => {}
             Err(FileError::Disk(error)) => return Err(FileError::Disk(error)),
             Err(_) => break,
@@ -83,9 +83,9 @@ fn next_block(
 /// The first block that a decoder can start at: at once, or else gradually.
 fn first_key(
     file: &mut dyn ReadAt,
-    window: &mut Window,
+    window: &mut FileWindow,
     segment: &Segment,
-) -> Result<Option<(Key, Found)>, FileError> {
+) -> Result<Option<(Key, FoundBlock)>, FileError> {
     let (mut cursor, mut second_best) = (segment.cursor(), None);
     let mut pictures = 0;
     for _ in 0..MKV_SEEK_ELEMENTS_MAX {
@@ -97,9 +97,9 @@ fn first_key(
         }
         let found = (Key { cursor: before, time: block.time }, block);
         match cues::entry(file, window, segment, &block)? {
-            Entry::AtOnce => return Ok(Some(found)),
-            Entry::Gradual => second_best = second_best.or(Some(found)),
-            Entry::None => {}
+            EntryPoint::AtOnce => return Ok(Some(found)),
+            EntryPoint::Gradual => second_best = second_best.or(Some(found)),
+            EntryPoint::None => {}
         }
         pictures += 1;
         if pictures == MKV_FIRST_KEY_FRAMES_MAX {
@@ -112,9 +112,9 @@ fn first_key(
 /// What a key frame is to be decoded with: the track's record, unless its own sets say otherwise.
 fn config(
     file: &mut dyn ReadAt,
-    window: &mut Window,
+    window: &mut FileWindow,
     segment: &Segment,
-    block: &Found,
+    block: &FoundBlock,
 ) -> Result<Option<AvcConfig>, FileError> {
     let Some(video) = segment.tracks.get(Track::Video) else { return Ok(None) };
     let Some((at, bytes)) = cues::first_frame(file, window, block)? else { return Ok(None) };

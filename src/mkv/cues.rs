@@ -8,11 +8,11 @@ use crate::base::limits::{MKV_CUE_POINTS_MAX, MKV_SEEK_ELEMENTS_MAX};
 use crate::base::time::Ticks;
 use crate::codec::access_unit::Track;
 use crate::codec::container::{FileError, ReadAt};
-use crate::codec::entry::{self, Entry, StoredUnit};
-use crate::codec::window::Window;
+use crate::codec::entry::{self, EntryPoint, StoredUnit};
+use crate::codec::window::FileWindow;
 
 use super::block;
-use super::cursor::{Cursor, Found, Step, CLUSTER};
+use super::cursor::{Cursor, CursorStep, FoundBlock, CLUSTER};
 use super::element::{self, Element};
 use super::segment::Segment;
 
@@ -44,7 +44,7 @@ pub(super) struct Key {
 /// The last key frame of the video track not later than `to`, or else the first.
 pub(super) fn find_key(
     file: &mut dyn ReadAt,
-    window: &mut Window,
+    window: &mut FileWindow,
     segment: &Segment,
     first: Key,
     to: Ticks,
@@ -79,12 +79,12 @@ pub(super) fn find_key(
 /// How well a decoder can start at a video block: at its first frame, if there are several.
 pub(super) fn entry(
     file: &mut dyn ReadAt,
-    window: &mut Window,
+    window: &mut FileWindow,
     segment: &Segment,
-    found: &Found,
-) -> Result<Entry, FileError> {
-    let Some(video) = segment.tracks.get(Track::Video) else { return Ok(Entry::None) };
-    let Some((at, bytes)) = first_frame(file, window, found)? else { return Ok(Entry::None) };
+    found: &FoundBlock,
+) -> Result<EntryPoint, FileError> {
+    let Some(video) = segment.tracks.get(Track::Video) else { return Ok(EntryPoint::None) };
+    let Some((at, bytes)) = first_frame(file, window, found)? else { return Ok(EntryPoint::None) };
     let (stripped, length_bytes) = (video.stripped.as_slice(), video.length_bytes);
     Ok(entry::look(file, window, StoredUnit { stripped, at, bytes, length_bytes })?)
 }
@@ -92,8 +92,8 @@ pub(super) fn entry(
 /// Where a block's first frame stands, and its bytes stored.
 pub(super) fn first_frame(
     file: &mut dyn ReadAt,
-    window: &mut Window,
-    found: &Found,
+    window: &mut FileWindow,
+    found: &FoundBlock,
 ) -> Result<Option<(u64, u64)>, FileError> {
     let Some(whole) = found.end.checked_sub(found.data) else { return Ok(None) };
     if !found.head.is_laced() {
@@ -111,7 +111,7 @@ pub(super) fn first_frame(
 /// Where the cluster begins that the last cue before the time points to.
 fn by_cues(
     file: &mut dyn ReadAt,
-    window: &mut Window,
+    window: &mut FileWindow,
     segment: &Segment,
     is_late: &dyn Fn(i64) -> bool,
 ) -> Result<Option<u64>, FileError> {
@@ -139,7 +139,7 @@ fn by_cues(
 /// A cue's time and its cluster's position, if it is one of the video track.
 fn cue(
     file: &mut dyn ReadAt,
-    window: &mut Window,
+    window: &mut FileWindow,
     segment: &Segment,
     point: Element,
 ) -> Result<(i64, Option<u64>), FileError> {
@@ -173,7 +173,7 @@ fn cue(
 /// The clusters that begin not later than the time, the last of them last.
 fn clusters_before(
     file: &mut dyn ReadAt,
-    window: &mut Window,
+    window: &mut FileWindow,
     segment: &Segment,
     is_late: &dyn Fn(i64) -> bool,
 ) -> Result<heapless::Deque<u64, CLUSTERS_BEFORE_MAX>, FileError> {
@@ -182,9 +182,9 @@ fn clusters_before(
     let (mut begins, mut ends) = (segment.clusters, None);
     for _ in 0..MKV_SEEK_ELEMENTS_MAX {
         match cursor.step(file, window) {
-            Ok(Step::Cluster { at, end }) => (begins, ends) = (at, end),
-            Ok(Step::Time(time)) if is_late(time) => break,
-            Ok(Step::Time(_)) => {
+            Ok(CursorStep::Cluster { at, end }) => (begins, ends) = (at, end),
+            Ok(CursorStep::Time(time)) if is_late(time) => break,
+            Ok(CursorStep::Time(_)) => {
                 if before.is_full() {
                     before.pop_front();
                 }
@@ -194,7 +194,7 @@ fn clusters_before(
                     cursor.at = end;
                 }
             }
-            Ok(Step::End) => break,
+            Ok(CursorStep::End) => break,
             Ok(_) => {}
             Err(FileError::Disk(error)) => return Err(FileError::Disk(error)),
             // What is wrong behind is found when it is played.
@@ -218,7 +218,7 @@ impl Search {
     fn last_key(
         &self,
         file: &mut dyn ReadAt,
-        window: &mut Window,
+        window: &mut FileWindow,
         segment: &Segment,
         is_late: &dyn Fn(i64) -> bool,
         left: &mut usize,
@@ -228,9 +228,9 @@ impl Search {
             *left -= 1;
             let before = cursor;
             let block = match cursor.step(file, window) {
-                Ok(Step::Block(block)) => block,
-                Ok(Step::Time(time)) if is_late(time) => break,
-                Ok(Step::End) => break,
+                Ok(CursorStep::Block(block)) => block,
+                Ok(CursorStep::Time(time)) if is_late(time) => break,
+                Ok(CursorStep::End) => break,
                 Ok(_) => continue,
                 Err(FileError::Disk(error)) => return Err(FileError::Disk(error)),
                 // What is wrong behind is found when it is played.
@@ -242,8 +242,8 @@ impl Search {
             }
             // Frames are reordered within a GOP, key frames are not.
             let least = match self.blocks {
-                Blocks::Marked => Entry::AtOnce,
-                Blocks::All => Entry::Gradual,
+                Blocks::Marked => EntryPoint::AtOnce,
+                Blocks::All => EntryPoint::Gradual,
             };
             if is_late(block.time) && block.key {
                 break;

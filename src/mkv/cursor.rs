@@ -4,7 +4,7 @@
 //! as live recordings have it, does no harm. Bound: one element a step.
 
 use crate::codec::container::{FileError, ReadAt};
-use crate::codec::window::Window;
+use crate::codec::window::FileWindow;
 
 use super::block::{BlockHead, BLOCK_HEAD_BYTES_MAX};
 use super::element::{self, Element, NoElement};
@@ -20,7 +20,7 @@ const REFERENCE_BLOCK: u32 = 0xfb;
 
 /// A block found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Found {
+pub(super) struct FoundBlock {
     pub(super) head: BlockHead,
     pub(super) key: bool,
     /// Its time in the segment's unit.
@@ -32,7 +32,7 @@ pub(super) struct Found {
 
 /// What a step came upon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Step {
+pub(super) enum CursorStep {
     /// Nothing of interest.
     Passed,
     /// The cluster that begins here and ends there, if it says so.
@@ -42,7 +42,7 @@ pub(super) enum Step {
     },
     /// The cluster's time.
     Time(i64),
-    Block(Found),
+    Block(FoundBlock),
     End,
 }
 
@@ -60,33 +60,33 @@ impl Cursor {
     pub(super) fn step(
         &mut self,
         file: &mut dyn ReadAt,
-        window: &mut Window,
-    ) -> Result<Step, FileError> {
+        window: &mut FileWindow,
+    ) -> Result<CursorStep, FileError> {
         if self.at >= self.end {
-            return Ok(Step::End);
+            return Ok(CursorStep::End);
         }
         let at = self.at;
         let element = match element::at(file, window, at)? {
             Some(Ok(element)) => element,
             // It ends here, whatever it says: in the middle of a block, as a rule.
-            Some(Err(NoElement::Cut)) | None => return Ok(Step::End),
+            Some(Err(NoElement::Cut)) | None => return Ok(CursorStep::End),
             Some(Err(NoElement::Nonsense)) => {
                 return Err(FileError::Broken { what: "no element begins there", at })
             }
         };
         if element.id == CLUSTER {
             (self.at, self.time) = (element.data, None);
-            return Ok(Step::Cluster { at, end: element.end() });
+            return Ok(CursorStep::Cluster { at, end: element.end() });
         }
         if matches!(element.id, EBML | SEGMENT) {
-            return Ok(Step::End);
+            return Ok(CursorStep::End);
         }
         let end = element
             .end()
             .filter(|end| *end <= self.end)
             .ok_or(FileError::Broken { what: "an element reaches out of its segment", at })?;
         if end > file.size() {
-            return Ok(Step::End);
+            return Ok(CursorStep::End);
         }
         self.at = end;
         Ok(match element.id {
@@ -94,11 +94,11 @@ impl Cursor {
                 let time = element::unsigned(file, window, element)?;
                 let time = i64::try_from(time).unwrap_or(i64::MAX);
                 self.time = Some(time);
-                Step::Time(time)
+                CursorStep::Time(time)
             }
-            SIMPLE_BLOCK => Step::Block(self.block(file, window, element, None)?),
+            SIMPLE_BLOCK => CursorStep::Block(self.block(file, window, element, None)?),
             BLOCK_GROUP => self.group(file, window, element)?,
-            _ => Step::Passed,
+            _ => CursorStep::Passed,
         })
     }
 
@@ -106,16 +106,16 @@ impl Cursor {
     fn block(
         &self,
         file: &mut dyn ReadAt,
-        window: &mut Window,
+        window: &mut FileWindow,
         element: Element,
         key: Option<bool>,
-    ) -> Result<Found, FileError> {
+    ) -> Result<FoundBlock, FileError> {
         let broken = |what| FileError::Broken { what, at: element.data };
         let bytes = element.bytes.and_then(|bytes| usize::try_from(bytes).ok()).unwrap_or(0);
         let head = window.get(file, element.data, bytes.min(BLOCK_HEAD_BYTES_MAX))?;
         let head = BlockHead::parse(head).ok_or_else(|| broken("a block is too short"))?;
         let time = self.time.ok_or_else(|| broken("a block without its cluster's time"))?;
-        Ok(Found {
+        Ok(FoundBlock {
             head,
             key: key.unwrap_or(head.is_key()),
             time: time.saturating_add(i64::from(head.time)),
@@ -128,9 +128,9 @@ impl Cursor {
     fn group(
         &self,
         file: &mut dyn ReadAt,
-        window: &mut Window,
+        window: &mut FileWindow,
         group: Element,
-    ) -> Result<Step, FileError> {
+    ) -> Result<CursorStep, FileError> {
         let (mut block, mut refers) = (None, false);
         element::children(file, window, group, |_, _, child| {
             match child.id {
@@ -140,7 +140,7 @@ impl Cursor {
             }
             Ok::<(), FileError>(())
         })?;
-        let Some(block) = block else { return Ok(Step::Passed) };
-        Ok(Step::Block(self.block(file, window, block, Some(!refers))?))
+        let Some(block) = block else { return Ok(CursorStep::Passed) };
+        Ok(CursorStep::Block(self.block(file, window, block, Some(!refers))?))
     }
 }

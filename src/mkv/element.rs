@@ -6,7 +6,7 @@ use std::io;
 
 use crate::base::limits::MKV_CHILDREN_MAX;
 use crate::codec::container::ReadAt;
-use crate::codec::window::Window;
+use crate::codec::window::FileWindow;
 
 /// An identifier of at most four bytes and a size of at most eight.
 const HEAD_BYTES_MAX: usize = 12;
@@ -44,7 +44,7 @@ pub(super) fn variable(bytes: &[u8]) -> Option<(Option<u64>, usize)> {
 /// The element at a place; `None` at the end of the file.
 pub(super) fn at(
     file: &mut dyn ReadAt,
-    window: &mut Window,
+    window: &mut FileWindow,
     at: u64,
 ) -> io::Result<Option<Result<Element, NoElement>>> {
     let head = window.get(file, at, HEAD_BYTES_MAX)?;
@@ -78,10 +78,10 @@ fn parse(at: u64, head: &[u8]) -> Option<Element> {
 /// that reaches out of its parent, ends the walk.
 pub(super) fn for_children<E: From<io::Error>>(
     file: &mut dyn ReadAt,
-    window: &mut Window,
+    window: &mut FileWindow,
     parent: Element,
     count_max: usize,
-    mut take: impl FnMut(&mut dyn ReadAt, &mut Window, Element) -> Result<bool, E>,
+    mut take: impl FnMut(&mut dyn ReadAt, &mut FileWindow, Element) -> Result<bool, E>,
 ) -> Result<(), E> {
     let (mut place, Some(end)) = (parent.data, parent.end()) else { return Ok(()) };
     for _ in 0..count_max {
@@ -101,9 +101,9 @@ pub(super) fn for_children<E: From<io::Error>>(
 /// The children of an element whose number is small.
 pub(super) fn children<E: From<io::Error>>(
     file: &mut dyn ReadAt,
-    window: &mut Window,
+    window: &mut FileWindow,
     parent: Element,
-    mut take: impl FnMut(&mut dyn ReadAt, &mut Window, Element) -> Result<(), E>,
+    mut take: impl FnMut(&mut dyn ReadAt, &mut FileWindow, Element) -> Result<(), E>,
 ) -> Result<(), E> {
     for_children(file, window, parent, MKV_CHILDREN_MAX, |file, window, child| {
         take(file, window, child).map(|()| true)
@@ -113,7 +113,7 @@ pub(super) fn children<E: From<io::Error>>(
 /// What an element holds, if that is no more than `bytes_max`.
 pub(super) fn bytes<'a>(
     file: &mut dyn ReadAt,
-    window: &'a mut Window,
+    window: &'a mut FileWindow,
     element: Element,
     bytes_max: usize,
 ) -> io::Result<Option<&'a [u8]>> {
@@ -126,7 +126,7 @@ pub(super) fn bytes<'a>(
 /// An unsigned integer (RFC 8794, 7.2); 0 when it is none.
 pub(super) fn unsigned(
     file: &mut dyn ReadAt,
-    window: &mut Window,
+    window: &mut FileWindow,
     element: Element,
 ) -> io::Result<u64> {
     let bytes = bytes(file, window, element, 8)?.unwrap_or_default();
@@ -136,7 +136,7 @@ pub(super) fn unsigned(
 /// A floating-point number (RFC 8794, 7.3); 0 when it is none.
 pub(super) fn float(
     file: &mut dyn ReadAt,
-    window: &mut Window,
+    window: &mut FileWindow,
     element: Element,
 ) -> io::Result<f64> {
     let bytes = bytes(file, window, element, 8)?.unwrap_or_default();
@@ -150,7 +150,7 @@ pub(super) fn float(
 /// A short text without the zeros it may end in (RFC 8794, 7.4); empty when it is none.
 pub(super) fn text(
     file: &mut dyn ReadAt,
-    window: &mut Window,
+    window: &mut FileWindow,
     element: Element,
 ) -> io::Result<heapless::String<TEXT_BYTES_MAX>> {
     let bytes = bytes(file, window, element, TEXT_BYTES_MAX)?.unwrap_or_default();

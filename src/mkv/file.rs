@@ -8,12 +8,12 @@ use crate::base::limits::FILE_WINDOW_BYTES;
 use crate::base::time::Ticks;
 use crate::codec::access_unit::{Track, TrackConfig, UnitSink};
 use crate::codec::container::{ContainerReader, Contents, FileError, Progress, ReadAt, Timing};
-use crate::codec::window::Window;
+use crate::codec::window::FileWindow;
 
 use super::ahead::Ahead;
 use super::block::{self, Lace};
 use super::cues::{self, Key};
-use super::cursor::{Cursor, Found, Step};
+use super::cursor::{Cursor, CursorStep, FoundBlock};
 use super::frames::Frames;
 use super::reorder::{self, Reorder};
 use super::segment::{self, Segment};
@@ -47,7 +47,7 @@ struct OpenBlock {
 #[derive(Debug)]
 pub struct MkvFile {
     contents: Contents,
-    window: Window,
+    window: FileWindow,
     segment: Segment,
     first_key: Key,
     /// The time that is 0.
@@ -63,7 +63,7 @@ impl MkvFile {
     /// # Errors
     /// It is no Matroska file, is cut short, has no H.264, or the disk fails.
     pub fn open(file: &mut dyn ReadAt) -> Result<MkvFile, FileError> {
-        let mut window = Window::new();
+        let mut window = FileWindow::new();
         let segment = Segment::read(file, &mut window)?;
         let Some(video) = segment.tracks.video.as_ref() else {
             return Err(segment.tracks.refusal());
@@ -100,7 +100,7 @@ impl MkvFile {
     fn block(
         &mut self,
         file: &mut dyn ReadAt,
-        found: &Found,
+        found: &FoundBlock,
     ) -> Result<Option<OpenBlock>, FileError> {
         let Some(track) = self.segment.tracks.find(found.head.track) else { return Ok(None) };
         let broken = FileError::Broken { what: "a block's lacing does not add up", at: found.data };
@@ -176,9 +176,9 @@ impl ContainerReader for MkvFile {
             return Ok(Progress::More);
         }
         match self.cursor.step(file, &mut self.window)? {
-            Step::End => return Ok(Progress::End),
-            Step::Block(found) => self.open = self.block(file, &found)?,
-            Step::Passed | Step::Cluster { .. } | Step::Time(_) => {}
+            CursorStep::End => return Ok(Progress::End),
+            CursorStep::Block(found) => self.open = self.block(file, &found)?,
+            CursorStep::Passed | CursorStep::Cluster { .. } | CursorStep::Time(_) => {}
         }
         Ok(Progress::More)
     }

@@ -5,7 +5,7 @@
 use crate::base::time::Ticks;
 use crate::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
 use crate::codec::container::Damage;
-use crate::codec::length_units::{LengthUnits, Outcome};
+use crate::codec::length_units::{LengthUnits, UnitOutcome};
 
 use super::reorder::Reorder;
 use super::tracks::{Carried, Tracks};
@@ -14,7 +14,7 @@ use super::tracks::{Carried, Tracks};
 #[derive(Debug)]
 pub(super) struct Frames {
     pictures: LengthUnits,
-    gate: Gate,
+    gate: KeyFrameGate,
     /// The sink has heard what the sound is.
     announced: bool,
     open: Option<Track>,
@@ -27,7 +27,7 @@ impl Frames {
         let mut pictures = LengthUnits::new();
         pictures.set_record(video.avc(), video.length_bytes);
         pictures.expect_entry();
-        let gate = Gate { reorder, begun: None, passes: false };
+        let gate = KeyFrameGate { reorder, begun: None, passes: false };
         Frames { pictures, gate, announced: false, open: None, damage: Damage::default() }
     }
 
@@ -96,15 +96,15 @@ impl Frames {
         let outcome = match self.open.take() {
             Some(Track::Audio) => {
                 sink.commit(Track::Audio);
-                Outcome::Whole
+                UnitOutcome::Whole
             }
             Some(Track::Video) => self.pictures.end(&mut Gated { gate: &mut self.gate, sink }),
             None => return,
         };
         match outcome {
-            Outcome::Whole => self.damage.count(1, 0),
-            Outcome::Held => {}
-            Outcome::Broken | Outcome::Unconfigured { .. } => self.damage.count(0, 1),
+            UnitOutcome::Whole => self.damage.count(1, 0),
+            UnitOutcome::Held => {}
+            UnitOutcome::Broken | UnitOutcome::Unconfigured { .. } => self.damage.count(0, 1),
         }
     }
 
@@ -122,7 +122,7 @@ impl Frames {
 
 /// Lets pictures pass from a key frame on.
 #[derive(Debug)]
-struct Gate {
+struct KeyFrameGate {
     reorder: Reorder,
     /// PTS of the key frame it began with. Frames shown before it refer to what is not there.
     begun: Option<Ticks>,
@@ -132,7 +132,7 @@ struct Gate {
 
 /// A sink behind the gate. What comes has its PTS only.
 struct Gated<'a> {
-    gate: &'a mut Gate,
+    gate: &'a mut KeyFrameGate,
     sink: &'a mut dyn UnitSink,
 }
 

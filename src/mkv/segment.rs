@@ -5,7 +5,7 @@ use crate::base::limits::MKV_CHILDREN_MAX;
 use crate::base::time::Ticks;
 use crate::codec::access_unit::Track;
 use crate::codec::container::{FileError, ReadAt};
-use crate::codec::window::Window;
+use crate::codec::window::FileWindow;
 
 use super::cursor::{Cursor, CLUSTER, EBML, SEGMENT};
 use super::element::{self, Element, NoElement};
@@ -47,7 +47,10 @@ pub(super) fn is_ebml(head: &[u8]) -> bool {
 }
 
 impl Segment {
-    pub(super) fn read(file: &mut dyn ReadAt, window: &mut Window) -> Result<Segment, FileError> {
+    pub(super) fn read(
+        file: &mut dyn ReadAt,
+        window: &mut FileWindow,
+    ) -> Result<Segment, FileError> {
         let segment = find_segment(file, window)?;
         // A recording whose program crashed, or that was not copied whole, plays as far as it goes:
         // where it ends is not where it says.
@@ -80,7 +83,7 @@ impl Segment {
     }
 
     /// Walks to the first cluster.
-    fn walk(&mut self, file: &mut dyn ReadAt, window: &mut Window) -> Result<Heads, FileError> {
+    fn walk(&mut self, file: &mut dyn ReadAt, window: &mut FileWindow) -> Result<Heads, FileError> {
         let mut heads = Heads::default();
         let mut at = self.data;
         for _ in 0..MKV_CHILDREN_MAX {
@@ -117,7 +120,7 @@ impl Segment {
     fn read_info(
         &mut self,
         file: &mut dyn ReadAt,
-        window: &mut Window,
+        window: &mut FileWindow,
         info: Element,
     ) -> Result<(), FileError> {
         let mut duration = 0.0;
@@ -141,7 +144,7 @@ impl Segment {
     fn sought(
         &self,
         file: &mut dyn ReadAt,
-        window: &mut Window,
+        window: &mut FileWindow,
         position: Option<u64>,
         id: u32,
     ) -> Result<Option<Element>, FileError> {
@@ -177,7 +180,7 @@ impl Heads {
     fn read(
         &mut self,
         file: &mut dyn ReadAt,
-        window: &mut Window,
+        window: &mut FileWindow,
         head: Element,
     ) -> Result<(), FileError> {
         element::children(file, window, head, |file, window, child| {
@@ -204,7 +207,7 @@ impl Heads {
 }
 
 /// The Segment behind the EBML header.
-fn find_segment(file: &mut dyn ReadAt, window: &mut Window) -> Result<Element, FileError> {
+fn find_segment(file: &mut dyn ReadAt, window: &mut FileWindow) -> Result<Element, FileError> {
     let head = element::at(file, window, 0)?.and_then(Result::ok);
     let head = head.filter(|head| head.id == EBML).ok_or(FileError::NotRecognised)?;
     let mut known = false;

@@ -7,7 +7,7 @@ use crate::base::limits::{MKV_STRIPPED_BYTES_MAX, TRACK_CONFIG_BYTES_MAX};
 use crate::base::time::Ticks;
 use crate::codec::access_unit::{AacConfig, AvcConfig, ConfigRecord, Track, TrackConfig};
 use crate::codec::container::{FileError, ReadAt, Remedy};
-use crate::codec::window::Window;
+use crate::codec::window::FileWindow;
 
 use super::element::{self, Element};
 use super::scale::Scale;
@@ -78,12 +78,12 @@ pub(super) struct Tracks {
     pub(super) audio: Option<Carried>,
     pub(super) left_out: Option<&'static str>,
     /// Why there is no video.
-    refused: Option<Refused>,
+    refused: Option<TrackRefused>,
 }
 
 /// What is wrong with a track.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Refused {
+enum TrackRefused {
     Codec(&'static str),
     Compressed,
     Encrypted,
@@ -101,7 +101,7 @@ enum Encoding {
 }
 
 /// A TrackEntry as it stands.
-struct Entry {
+struct TrackEntry {
     number: u64,
     kind: u64,
     codec: heapless::String<64>,
@@ -118,20 +118,20 @@ impl Tracks {
     /// Reads the Tracks element.
     pub(super) fn read(
         file: &mut dyn ReadAt,
-        window: &mut Window,
+        window: &mut FileWindow,
         tracks: Element,
     ) -> Result<Tracks, FileError> {
         let mut found = Tracks::default();
         element::children(file, window, tracks, |file, window, child| {
             if child.id == TRACK_ENTRY {
-                found.take(Entry::read(file, window, child)?);
+                found.take(TrackEntry::read(file, window, child)?);
             }
             Ok::<(), FileError>(())
         })?;
         Ok(found)
     }
 
-    fn take(&mut self, entry: Entry) {
+    fn take(&mut self, entry: TrackEntry) {
         match entry.kind {
             TYPE_VIDEO if self.video.is_none() => match entry.video() {
                 Ok(carried) => self.video = Some(carried),
@@ -141,10 +141,10 @@ impl Tracks {
                 Ok(carried) => self.audio = Some(carried),
                 Err(refused) => {
                     let what = match refused {
-                        Refused::Codec(what) => what,
-                        Refused::Compressed => "compressed audio",
-                        Refused::Encrypted => "encrypted audio",
-                        Refused::Record => "unreadable AAC audio",
+                        TrackRefused::Codec(what) => what,
+                        TrackRefused::Compressed => "compressed audio",
+                        TrackRefused::Encrypted => "encrypted audio",
+                        TrackRefused::Record => "unreadable AAC audio",
                     };
                     self.left_out.get_or_insert(what);
                 }
@@ -182,21 +182,25 @@ impl Tracks {
         let unsupported =
             |what: &str, remedy| FileError::Unsupported { what: what.to_owned(), remedy };
         match self.refused {
-            None | Some(Refused::Record) if audio_too || self.audio.is_some() => {
+            None | Some(TrackRefused::Record) if audio_too || self.audio.is_some() => {
                 FileError::AudioOnly
             }
-            None | Some(Refused::Record) => FileError::NoVideo,
-            Some(Refused::Codec(what)) if audio_too => unsupported(what, Remedy::Both),
-            Some(Refused::Codec(what)) => unsupported(what, Remedy::Video),
-            Some(Refused::Compressed) => unsupported("compressed tracks", Remedy::Remux),
-            Some(Refused::Encrypted) => FileError::Encrypted { what: "encrypted tracks" },
+            None | Some(TrackRefused::Record) => FileError::NoVideo,
+            Some(TrackRefused::Codec(what)) if audio_too => unsupported(what, Remedy::Both),
+            Some(TrackRefused::Codec(what)) => unsupported(what, Remedy::Video),
+            Some(TrackRefused::Compressed) => unsupported("compressed tracks", Remedy::Remux),
+            Some(TrackRefused::Encrypted) => FileError::Encrypted { what: "encrypted tracks" },
         }
     }
 }
 
-impl Entry {
-    fn read(file: &mut dyn ReadAt, window: &mut Window, entry: Element) -> io::Result<Entry> {
-        let mut read = Entry {
+impl TrackEntry {
+    fn read(
+        file: &mut dyn ReadAt,
+        window: &mut FileWindow,
+        entry: Element,
+    ) -> io::Result<TrackEntry> {
+        let mut read = TrackEntry {
             number: 0,
             kind: 0,
             codec: heapless::String::new(),
@@ -240,12 +244,12 @@ impl Entry {
         Ok(read)
     }
 
-    fn stripped(&self) -> Result<Stripped, Refused> {
+    fn stripped(&self) -> Result<Stripped, TrackRefused> {
         match &self.encoding {
             Encoding::AsTheyAre => Ok(Stripped::new()),
             Encoding::Stripped(bytes) => Ok(bytes.clone()),
-            Encoding::Compressed => Err(Refused::Compressed),
-            Encoding::Encrypted => Err(Refused::Encrypted),
+            Encoding::Compressed => Err(TrackRefused::Compressed),
+            Encoding::Encrypted => Err(TrackRefused::Encrypted),
         }
     }
 
@@ -255,9 +259,9 @@ impl Entry {
         Some(ticks).filter(|ticks| (Ticks(1)..=FRAME_MAX).contains(ticks))
     }
 
-    fn video(self) -> Result<Carried, Refused> {
+    fn video(self) -> Result<Carried, TrackRefused> {
         if self.codec != "V_MPEG4/ISO/AVC" {
-            return Err(Refused::Codec(video_codec(&self.codec)));
+            return Err(TrackRefused::Codec(video_codec(&self.codec)));
         }
         let stripped = self.stripped()?;
         let read = AvcConfig::with_length_size(&self.private).ok().filter(|_| self.private_fits);
@@ -271,11 +275,11 @@ impl Entry {
         })
     }
 
-    fn audio(self) -> Result<Carried, Refused> {
+    fn audio(self) -> Result<Carried, TrackRefused> {
         // Before CodecPrivate was used, the profile stood in the name: A_AAC/MPEG4/LC.
         let (name, old) = self.codec.split_once('/').unwrap_or((&self.codec, ""));
         if name != "A_AAC" {
-            return Err(Refused::Codec(audio_codec(&self.codec)));
+            return Err(TrackRefused::Codec(audio_codec(&self.codec)));
         }
         let stripped = self.stripped()?;
         let config = if self.private.is_empty() {
@@ -283,7 +287,7 @@ impl Entry {
         } else {
             AacConfig::from_record(&self.private).ok()
         };
-        let config = config.filter(|_| self.private_fits).ok_or(Refused::Record)?;
+        let config = config.filter(|_| self.private_fits).ok_or(TrackRefused::Record)?;
         let rate = i64::from(config.sample_rate_hz).max(1);
         Ok(Carried {
             number: self.number,
@@ -312,7 +316,7 @@ impl Entry {
 /// How frames are stored, when more is done to them than to leave them alone (5.1.4.1.31).
 fn read_encodings(
     file: &mut dyn ReadAt,
-    window: &mut Window,
+    window: &mut FileWindow,
     encodings: Element,
 ) -> io::Result<Encoding> {
     let mut found = Encoding::AsTheyAre;
@@ -332,7 +336,7 @@ fn read_encodings(
 
 fn read_encoding(
     file: &mut dyn ReadAt,
-    window: &mut Window,
+    window: &mut FileWindow,
     encoding: Element,
 ) -> io::Result<Encoding> {
     let (mut kind, mut scope, mut algorithm) = (0, SCOPE_FRAMES, 0);

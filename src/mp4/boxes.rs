@@ -4,7 +4,7 @@
 use crate::base::limits::MP4_BOXES_MAX;
 use crate::codec::container::FileError;
 
-use super::view::View;
+use super::view::FileView;
 
 const HEAD_BYTES: u64 = 8;
 const LARGE_HEAD_BYTES: u64 = 16;
@@ -31,7 +31,7 @@ pub(super) struct FullBox {
 }
 
 impl BoxHead {
-    pub(super) fn full(&self, view: &mut View<'_>) -> Result<FullBox, FileError> {
+    pub(super) fn full(&self, view: &mut FileView<'_>) -> Result<FullBox, FileError> {
         let [version, a, b, c] = view.array(self.body)?;
         let flags = u32::from_be_bytes([0, a, b, c]);
         let fields = self.body.saturating_add(4);
@@ -54,7 +54,7 @@ impl BoxHead {
     /// The first box of a kind in it.
     pub(super) fn child(
         &self,
-        view: &mut View<'_>,
+        view: &mut FileView<'_>,
         kind: &[u8; 4],
     ) -> Result<Option<BoxHead>, FileError> {
         let mut children = self.children(0);
@@ -78,7 +78,7 @@ pub(super) struct Children {
 impl Children {
     /// The next box; `None` at the end, which QuickTime may mark by a size of 0, and behind
     /// `MP4_BOXES_MAX` of them.
-    pub(super) fn next(&mut self, view: &mut View<'_>) -> Result<Option<BoxHead>, FileError> {
+    pub(super) fn next(&mut self, view: &mut FileView<'_>) -> Result<Option<BoxHead>, FileError> {
         if self.left == 0 || self.end.saturating_sub(self.at) < HEAD_BYTES {
             return Ok(None);
         }
@@ -97,7 +97,7 @@ impl Children {
 
 /// The box at `at`, which stands in no other; `None` at the file's end. One that has no size
 /// reaches to the file's end; one may announce more than the file has.
-pub(super) fn top(view: &mut View<'_>, at: u64) -> Result<Option<BoxHead>, FileError> {
+pub(super) fn top(view: &mut FileView<'_>, at: u64) -> Result<Option<BoxHead>, FileError> {
     let size = view.file.size();
     if size.saturating_sub(at) < HEAD_BYTES {
         return Ok(None);
@@ -111,7 +111,7 @@ pub(super) fn top(view: &mut View<'_>, at: u64) -> Result<Option<BoxHead>, FileE
 }
 
 /// A box's head, and whether it leaves its size open.
-fn read(view: &mut View<'_>, at: u64) -> Result<(BoxHead, bool), FileError> {
+fn read(view: &mut FileView<'_>, at: u64) -> Result<(BoxHead, bool), FileError> {
     let short = view.u32(at)?;
     let kind = view.array(at.saturating_add(4))?;
     let (head_bytes, size) = match short {

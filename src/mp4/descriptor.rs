@@ -18,7 +18,7 @@ const LENGTH_BYTES_MAX: usize = 4;
 
 /// What the stream is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Stream<'a> {
+pub(super) struct StreamDescriptor<'a> {
     /// objectTypeIndication: [`MPEG4_AUDIO`] or another.
     pub(super) object_type: u8,
     /// The decoder's own configuration; empty when there is none.
@@ -26,7 +26,7 @@ pub(super) struct Stream<'a> {
 }
 
 /// Reads the descriptor; `None` when it is broken.
-pub(super) fn parse(bytes: &[u8]) -> Option<Stream<'_>> {
+pub(super) fn parse(bytes: &[u8]) -> Option<StreamDescriptor<'_>> {
     let (_id, rest) = find(bytes, ES)?.split_first_chunk::<2>()?;
     let (flags, mut rest) = rest.split_first()?;
     if flags & 0x80 != 0 {
@@ -42,7 +42,7 @@ pub(super) fn parse(bytes: &[u8]) -> Option<Stream<'_>> {
     let config = find(rest, DECODER_CONFIG)?;
     // Behind the type: stream type, buffer size, highest and average bit rate.
     let specific = find(config.get(13..)?, DECODER_SPECIFIC_INFO).unwrap_or_default();
-    Some(Stream { object_type: *config.first()?, specific })
+    Some(StreamDescriptor { object_type: *config.first()?, specific })
 }
 
 /// The body of the first descriptor with a tag. One that announces more than there is ends with
@@ -107,7 +107,7 @@ mod tests {
             hex("0380808022000100048080801440150000000001f4000001f40005808080021190068080800102");
         for bytes in [short, long] {
             let stream = parse(&bytes).unwrap();
-            assert_eq!(stream, Stream { object_type: 0x40, specific: &[0x11, 0x90] });
+            assert_eq!(stream, StreamDescriptor { object_type: 0x40, specific: &[0x11, 0x90] });
         }
     }
 
@@ -118,7 +118,7 @@ mod tests {
             let mut bytes = Vec::new();
             put(&mut bytes, &specific);
             let stream = parse(&bytes).unwrap();
-            assert_eq!(stream, Stream { object_type: MPEG4_AUDIO, specific: &specific });
+            assert_eq!(stream, StreamDescriptor { object_type: MPEG4_AUDIO, specific: &specific });
             assert!(bytes.ends_with(&[6, 0x80, 0x80, 0x80, 1, 2]));
         }
     }

@@ -7,7 +7,7 @@ use crate::base::limits::MP4_EDITS_MAX;
 use crate::codec::container::FileError;
 
 use super::boxes::BoxHead;
-use super::view::View;
+use super::view::FileView;
 
 /// Normal speed, 16.16.
 const NORMAL_RATE: u32 = 0x1_0000;
@@ -32,7 +32,7 @@ pub(super) struct Scales {
 
 /// Reads an `elst` box; `None` when it cuts.
 pub(super) fn read(
-    view: &mut View<'_>,
+    view: &mut FileView<'_>,
     elst: &BoxHead,
     scales: Scales,
 ) -> Result<Option<Edit>, FileError> {

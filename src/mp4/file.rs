@@ -9,15 +9,15 @@ use crate::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
 use crate::codec::container::{
     ContainerReader, Contents, Damage, FileError, Progress, ReadAt, Timing,
 };
-use crate::codec::length_units::{LengthUnits, Outcome};
+use crate::codec::length_units::{LengthUnits, UnitOutcome};
 use crate::codec::per_track::PerTrack;
-use crate::codec::window::Window;
+use crate::codec::window::FileWindow;
 
 use super::clock;
-use super::lane::{Lane, NOT_DESCRIBED};
+use super::lane::{SampleTrack, NOT_DESCRIBED};
 use super::movie::{self, Movie};
 use super::tables::Sample;
-use super::view::{self, View};
+use super::view::{self, FileView};
 
 /// Audio up to this long before the first picture is kept: what a decoder is primed with.
 const AUDIO_AHEAD: Ticks = Ticks::from_ms(1000);
@@ -42,17 +42,17 @@ pub fn is_mp4(head: &[u8]) -> bool {
 pub struct Mp4File {
     contents: Contents,
     picture_end: Option<Ticks>,
-    video: Lane,
-    audio: Option<Lane>,
+    video: SampleTrack,
+    audio: Option<SampleTrack>,
     /// What is handed over at the moment.
     open: Option<OpenUnit>,
     /// The description of the sample before, per track.
     described: PerTrack<Option<u32>>,
     units: LengthUnits,
     /// A piece of a picture.
-    pictures: Window,
+    pictures: FileWindow,
     /// Audio samples are short and stand together.
-    sounds: Window,
+    sounds: FileWindow,
     broken: u64,
     damage: Damage,
 }
@@ -72,19 +72,20 @@ impl Mp4File {
     /// Unfinished without a header, truncated without its last samples; what cannot be carried, or
     /// contradicts itself.
     pub fn open(file: &mut dyn ReadAt) -> Result<Mp4File, FileError> {
-        let (mut window, mut pictures) = (view::window(), Window::new());
+        let (mut window, mut pictures) = (view::window(), FileWindow::new());
         // Pictures stand among sounds: no more is read than is asked for.
         pictures.set_stride(0);
-        let mut view = View { file, window: &mut window };
+        let mut view = FileView { file, window: &mut window };
         let moov = movie::find(&mut view)?;
         let ends_with_header = moov.end >= view.file.size();
         let Movie { video, audio, mut left_out, fragments_duration } =
             movie::read(&mut view, &moov)?;
         let stated = fragments_duration.map(|units| clock::span(units, video.scales.movie));
         let mut end = stated;
-        let video = Lane::open(&mut view, video, ends_with_header, &mut end)?;
+        let video = SampleTrack::open(&mut view, video, ends_with_header, &mut end)?;
         let picture_end = end.filter(|_| stated.is_none());
-        let audio = audio.map(|audio| Lane::open(&mut view, audio, ends_with_header, &mut end));
+        let audio =
+            audio.map(|audio| SampleTrack::open(&mut view, audio, ends_with_header, &mut end));
         let audio = match audio.transpose() {
             Ok(audio) => audio,
             Err(FileError::Disk(error)) => return Err(FileError::Disk(error)),
@@ -168,7 +169,7 @@ impl Mp4File {
         Ok(late)
     }
 
-    fn lane(&mut self, track: Track) -> Option<&mut Lane> {
+    fn lane(&mut self, track: Track) -> Option<&mut SampleTrack> {
         match track {
             Track::Video => Some(&mut self.video),
             Track::Audio => self.audio.as_mut(),
@@ -177,7 +178,7 @@ impl Mp4File {
 
     /// The track whose sample is next: the one decoded first, video before audio.
     fn choose(&self) -> Option<(Track, Sample)> {
-        let audio = self.audio.as_ref().and_then(Lane::known);
+        let audio = self.audio.as_ref().and_then(SampleTrack::known);
         match (self.video.known(), audio) {
             (Some((video_dts, _)), Some((audio_dts, sample))) if audio_dts < video_dts => {
                 Some((Track::Audio, sample))
@@ -269,13 +270,13 @@ impl Mp4File {
             Track::Video => self.units.end(sink),
             Track::Audio => {
                 sink.commit(track);
-                Outcome::Whole
+                UnitOutcome::Whole
             }
         };
         match outcome {
-            Outcome::Whole => self.damage.count(1, 0),
-            Outcome::Held => {}
-            Outcome::Broken | Outcome::Unconfigured { .. } => {
+            UnitOutcome::Whole => self.damage.count(1, 0),
+            UnitOutcome::Held => {}
+            UnitOutcome::Broken | UnitOutcome::Unconfigured { .. } => {
                 self.broken += 1;
                 self.damage.count(0, 1);
                 self.damage.judge(unit.at)?;

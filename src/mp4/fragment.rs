@@ -17,7 +17,7 @@ const KEY: u32 = 0x200_0000;
 
 /// A sample of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Sample {
+pub struct RunSample {
     /// Its bytes.
     pub bytes: u32,
     /// Time to the next sample of its track, in units of the track's timescale.
@@ -30,16 +30,16 @@ pub struct Sample {
 
 /// A track's samples in a fragment, in decoding order.
 #[derive(Clone, Copy, Debug)]
-pub struct Run<'a> {
+pub struct SampleRun<'a> {
     /// The track.
     pub track: Track,
     /// Decoding time of the first one, in units of the track's timescale.
     pub start: u64,
     /// All of them.
-    pub samples: &'a [Sample],
+    pub samples: &'a [RunSample],
 }
 
-impl Run<'_> {
+impl SampleRun<'_> {
     fn bytes(&self) -> u64 {
         self.samples.iter().map(|sample| u64::from(sample.bytes)).sum()
     }
@@ -47,7 +47,7 @@ impl Run<'_> {
 
 /// Everything of a fragment that stands before its media: these follow in the order of the runs,
 /// sample by sample. `None` if together they exceed what 32 bits can state.
-pub fn head(sequence: u32, runs: &[Run<'_>]) -> Option<Vec<u8>> {
+pub fn head(sequence: u32, runs: &[SampleRun<'_>]) -> Option<Vec<u8>> {
     const MDAT_HEAD_BYTES: usize = 8;
     let mut out = Vec::with_capacity(256);
     // Where the run's data offsets stand, and how far its data are behind the first run's.
@@ -74,7 +74,7 @@ pub fn head(sequence: u32, runs: &[Run<'_>]) -> Option<Vec<u8>> {
 }
 
 /// Appends `traf`; returns where its data offset stands.
-fn track_fragment(out: &mut Vec<u8>, run: &Run<'_>) -> usize {
+fn track_fragment(out: &mut Vec<u8>, run: &SampleRun<'_>) -> usize {
     let mut place = 0;
     let id = match run.track {
         Track::Video => VIDEO_ID,

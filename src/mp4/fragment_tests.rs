@@ -50,16 +50,16 @@ fn movie(shown: &[Shown], per_fragment: usize) -> Vec<u8> {
     for (number, piece) in shown.chunks(per_fragment).enumerate() {
         let sample = |(at, shown): (usize, &Shown)| {
             let next = shown_dts(shown, piece, at);
-            Sample {
+            RunSample {
                 bytes: bytes_of(&shown.bytes),
                 duration: u32::try_from(next).unwrap(),
                 composition: shown.composition,
                 key: shown.bytes[4] == 0x65,
             }
         };
-        let samples: Vec<Sample> = piece.iter().enumerate().map(sample).collect();
+        let samples: Vec<RunSample> = piece.iter().enumerate().map(sample).collect();
         let start = u64::try_from(piece[0].dts).unwrap();
-        let run = Run { track: Track::Video, start, samples: &samples };
+        let run = SampleRun { track: Track::Video, start, samples: &samples };
         movie.extend(head(u32::try_from(number).unwrap(), &[run]).unwrap());
         piece.iter().for_each(|shown| movie.extend(&shown.bytes));
     }
@@ -81,20 +81,28 @@ fn both_tracks_come_back_as_they_were_written() {
         let noises: Vec<Vec<u8>> = (0..random.below(12))
             .map(|_| (0..1 + random.below(300)).map(|_| random.byte()).collect())
             .collect();
-        let video: Vec<Sample> = (pictures.iter().enumerate())
-            .map(|(n, unit)| Sample {
+        let video: Vec<RunSample> = (pictures.iter().enumerate())
+            .map(|(n, unit)| RunSample {
                 bytes: bytes_of(unit),
                 duration: 3003,
                 composition: 6006,
                 key: n == 0,
             })
             .collect();
-        let audio: Vec<Sample> = (noises.iter())
-            .map(|unit| Sample { bytes: bytes_of(unit), duration: 1024, ..Sample::default() })
+        let audio: Vec<RunSample> = (noises.iter())
+            .map(|unit| RunSample { bytes: bytes_of(unit), duration: 1024, ..RunSample::default() })
             .collect();
         let runs = [
-            Run { track: Track::Video, start: frames.cast_unsigned() * 3003, samples: &video },
-            Run { track: Track::Audio, start: sounds.cast_unsigned() * 1024, samples: &audio },
+            SampleRun {
+                track: Track::Video,
+                start: frames.cast_unsigned() * 3003,
+                samples: &video,
+            },
+            SampleRun {
+                track: Track::Audio,
+                start: sounds.cast_unsigned() * 1024,
+                samples: &audio,
+            },
         ];
         movie.extend(head(sequence, &runs).unwrap());
         for (n, unit) in pictures.into_iter().enumerate() {
@@ -172,8 +180,8 @@ fn a_movie_of_days_keeps_its_time() {
 #[test]
 fn an_empty_run_is_not_told() {
     let runs = [
-        Run { track: Track::Video, start: 0, samples: &[] },
-        Run { track: Track::Audio, start: 5, samples: &[Sample::default()] },
+        SampleRun { track: Track::Video, start: 0, samples: &[] },
+        SampleRun { track: Track::Audio, start: 5, samples: &[RunSample::default()] },
     ];
     let bytes = head(1, &runs).unwrap();
     assert_eq!(bytes.windows(4).filter(|four| four == b"traf").count(), 1);
@@ -182,8 +190,8 @@ fn an_empty_run_is_not_told() {
 
 #[test]
 fn more_than_32_bits_of_media_are_refused() {
-    let samples = [Sample { bytes: u32::MAX / 2, ..Sample::default() }; 3];
-    let run = |samples| Run { track: Track::Video, start: 0, samples };
+    let samples = [RunSample { bytes: u32::MAX / 2, ..RunSample::default() }; 3];
+    let run = |samples| SampleRun { track: Track::Video, start: 0, samples };
     assert!(head(1, &[run(&samples[..1])]).is_some());
     assert!(head(1, &[run(&samples)]).is_none());
 }

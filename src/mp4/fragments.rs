@@ -4,12 +4,12 @@
 
 use crate::base::limits::MP4_STEPS_MAX;
 use crate::codec::container::{FileError, ReadAt};
-use crate::codec::window::Window;
+use crate::codec::window::FileWindow;
 
 use super::boxes::{self, BoxHead, Children};
 use super::movie::Defaults;
 use super::tables::Sample;
-use super::view::{self, View};
+use super::view::{self, FileView};
 
 /// Flags of `tfhd` (8.8.7.1).
 const BASE_DATA_OFFSET: u32 = 0x1;
@@ -32,7 +32,7 @@ pub(super) const NO_KEY: u32 = 0x101_0000;
 
 /// What the cursor came upon.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Found {
+pub(super) enum FragmentStep {
     /// The next sample.
     Sample(Sample),
     /// Nothing yet: ask again.
@@ -43,7 +43,7 @@ pub(super) enum Found {
 
 /// Where a cursor stands.
 #[derive(Clone, Copy)]
-pub(super) struct Place {
+pub(super) struct FragmentPlace {
     /// The next box that stands in no other.
     top: u64,
     /// Where the current fragment begins.
@@ -80,11 +80,11 @@ struct Run {
     offset: u64,
 }
 
-impl Place {
+impl FragmentPlace {
     /// Before the fragment that is the first at or behind `top`, with the decoding time it begins
     /// with if it says none.
-    pub(super) const fn new(top: u64, dts: i64) -> Place {
-        Place { top, fragment: top, moof: None, traf: None, data_end: 0, dts }
+    pub(super) const fn new(top: u64, dts: i64) -> FragmentPlace {
+        FragmentPlace { top, fragment: top, moof: None, traf: None, data_end: 0, dts }
     }
 
     /// Where the current fragment begins.
@@ -102,18 +102,18 @@ impl Place {
 pub(super) struct Fragments {
     track: u32,
     defaults: Defaults,
-    window: Window,
-    pub(super) place: Place,
+    window: FileWindow,
+    pub(super) place: FragmentPlace,
 }
 
 impl Fragments {
     pub(super) fn new(track: u32, defaults: Defaults) -> Fragments {
-        Fragments { track, defaults, window: view::window(), place: Place::new(0, 0) }
+        Fragments { track, defaults, window: view::window(), place: FragmentPlace::new(0, 0) }
     }
 
     /// Whether a fragment, or what may stand before one, stands at a place.
     pub(super) fn has_one_at(&mut self, file: &mut dyn ReadAt, at: u64) -> Result<bool, FileError> {
-        let mut view = View { file, window: &mut self.window };
+        let mut view = FileView { file, window: &mut self.window };
         match boxes::top(&mut view, at) {
             Ok(Some(head)) => {
                 Ok(matches!(&head.kind, b"moof" | b"styp" | b"sidx" | b"emsg" | b"prft"))
@@ -124,12 +124,12 @@ impl Fragments {
     }
 
     /// The next sample.
-    pub(super) fn next(&mut self, file: &mut dyn ReadAt) -> Result<Found, FileError> {
+    pub(super) fn next(&mut self, file: &mut dyn ReadAt) -> Result<FragmentStep, FileError> {
         for _ in 0..MP4_STEPS_MAX {
-            let mut view = View { file, window: &mut self.window };
+            let mut view = FileView { file, window: &mut self.window };
             let place = &mut self.place;
             if let Some(traf) = place.traf.as_mut().filter(|traf| traf.ours && traf.run.left > 0) {
-                return Ok(Found::Sample(traf.run.sample(
+                return Ok(FragmentStep::Sample(traf.run.sample(
                     &mut view,
                     &traf.defaults,
                     &mut place.dts,
@@ -146,16 +146,16 @@ impl Fragments {
                     None => place.moof = None,
                 }
             } else if !place.top_box(&mut view)? {
-                return Ok(Found::End);
+                return Ok(FragmentStep::End);
             }
         }
-        Ok(Found::Searching)
+        Ok(FragmentStep::Searching)
     }
 }
 
-impl Place {
+impl FragmentPlace {
     /// Passes over the next box that stands in no other, or enters it; false at the end.
-    fn top_box(&mut self, view: &mut View<'_>) -> Result<bool, FileError> {
+    fn top_box(&mut self, view: &mut FileView<'_>) -> Result<bool, FileError> {
         let Some(head) = boxes::top(view, self.top)? else { return Ok(false) };
         if head.kind == *b"moof" {
             // A recording that goes on or was broken off ends with a part of a fragment.
@@ -171,7 +171,7 @@ impl Place {
     }
 
     /// Reads the next box of the track fragment.
-    fn traf_box(&mut self, view: &mut View<'_>, track: u32) -> Result<(), FileError> {
+    fn traf_box(&mut self, view: &mut FileView<'_>, track: u32) -> Result<(), FileError> {
         let Some(traf) = &mut self.traf else { return Ok(()) };
         let Some(child) = traf.boxes.next(view)? else {
             self.data_end = traf.run.offset;
@@ -204,7 +204,7 @@ impl Traf {
     /// Reads `tfhd` (8.8.7). `fragment` and `data_end` are what data offsets may count from.
     fn head(
         &mut self,
-        view: &mut View<'_>,
+        view: &mut FileView<'_>,
         tfhd: &BoxHead,
         track: u32,
         [fragment, data_end]: [u64; 2],
@@ -233,7 +233,7 @@ impl Traf {
     }
 
     /// Begins to read a `trun` (8.8.8); one of another track is passed over.
-    fn begin_run(&mut self, view: &mut View<'_>, trun: &BoxHead) -> Result<(), FileError> {
+    fn begin_run(&mut self, view: &mut FileView<'_>, trun: &BoxHead) -> Result<(), FileError> {
         let full = trun.full(view)?;
         let count = view.u32(full.fields)?;
         let mut at = full.fields.saturating_add(4);
@@ -263,7 +263,7 @@ impl Traf {
 impl Run {
     fn sample(
         &mut self,
-        view: &mut View<'_>,
+        view: &mut FileView<'_>,
         defaults: &Defaults,
         time: &mut i64,
     ) -> Result<Sample, FileError> {
@@ -290,7 +290,7 @@ impl Run {
     }
 
     /// Passes over all samples, for the end of their data.
-    fn pass_over(&mut self, view: &mut View<'_>, default_size: u32) -> Result<(), FileError> {
+    fn pass_over(&mut self, view: &mut FileView<'_>, default_size: u32) -> Result<(), FileError> {
         if self.flags & SIZE == 0 {
             let bytes = u64::from(self.left).saturating_mul(u64::from(default_size));
             self.offset = self.offset.saturating_add(bytes);

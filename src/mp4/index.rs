@@ -7,7 +7,7 @@ use crate::base::limits::{MP4_LANDMARKS_MAX, MP4_STEPS_MAX};
 use crate::codec::container::FileError;
 
 use super::boxes::{self, BoxHead, FullBox};
-use super::view::View;
+use super::view::FileView;
 
 /// A place to begin at: the track's samples from there on are not decoded before `dts`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -80,7 +80,7 @@ impl Landmarks {
 
 /// Offers what the file's own index says of a track.
 pub(super) fn read(
-    view: &mut View<'_>,
+    view: &mut FileView<'_>,
     track: u32,
     marks: &mut Landmarks,
 ) -> Result<(), FileError> {
@@ -92,7 +92,7 @@ pub(super) fn read(
     Ok(())
 }
 
-fn read_mfra(view: &mut View<'_>, track: u32, marks: &mut Landmarks) -> Result<(), FileError> {
+fn read_mfra(view: &mut FileView<'_>, track: u32, marks: &mut Landmarks) -> Result<(), FileError> {
     const MFRO_BYTES: u64 = 16;
     let size = view.file.size();
     let Some(mfro) = size.checked_sub(MFRO_BYTES) else { return Ok(()) };
@@ -117,7 +117,7 @@ fn read_mfra(view: &mut View<'_>, track: u32, marks: &mut Landmarks) -> Result<(
 }
 
 fn read_tfra(
-    view: &mut View<'_>,
+    view: &mut FileView<'_>,
     table: &BoxHead,
     full: &FullBox,
     marks: &mut Landmarks,
@@ -146,7 +146,7 @@ fn read_tfra(
 }
 
 /// Looks for an index before the first fragment.
-fn read_sidx(view: &mut View<'_>, track: u32, marks: &mut Landmarks) -> Result<(), FileError> {
+fn read_sidx(view: &mut FileView<'_>, track: u32, marks: &mut Landmarks) -> Result<(), FileError> {
     let mut at = 0;
     for _ in 0..MP4_STEPS_MAX {
         match boxes::top(view, at)? {
@@ -165,7 +165,7 @@ fn read_sidx(view: &mut View<'_>, track: u32, marks: &mut Landmarks) -> Result<(
 }
 
 fn read_references(
-    view: &mut View<'_>,
+    view: &mut FileView<'_>,
     sidx: &BoxHead,
     full: &FullBox,
     marks: &mut Landmarks,

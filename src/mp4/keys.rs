@@ -6,9 +6,9 @@
 use crate::base::limits::MP4_KEY_LOOKS_MAX;
 use crate::base::time::Ticks;
 use crate::codec::container::{FileError, ReadAt};
-use crate::codec::entry::Entry;
+use crate::codec::entry::EntryPoint;
 
-use super::fragments::Place;
+use super::fragments::FragmentPlace;
 use super::tables::Sample;
 use super::track::TrackCursor;
 
@@ -18,7 +18,8 @@ const STRIDE_SAMPLES: u32 = 64;
 const MARKS_MAX: usize = 16;
 
 /// How well a decoder can start at a sample.
-pub(super) type Look<'a> = &'a mut dyn FnMut(&mut dyn ReadAt, &Sample) -> Result<Entry, FileError>;
+pub(super) type Look<'a> =
+    &'a mut dyn FnMut(&mut dyn ReadAt, &Sample) -> Result<EntryPoint, FileError>;
 
 /// Which samples are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -28,10 +29,10 @@ enum Samples {
 }
 
 impl Samples {
-    const fn least(self) -> Entry {
+    const fn least(self) -> EntryPoint {
         match self {
-            Samples::Marked => Entry::AtOnce,
-            Samples::All => Entry::Gradual,
+            Samples::Marked => EntryPoint::AtOnce,
+            Samples::All => EntryPoint::Gradual,
         }
     }
 }
@@ -59,7 +60,7 @@ impl TrackCursor {
             };
             if let Some(key) = key {
                 self.tables.go(file, key)?;
-                self.place(Place::new(first.at, first.dts));
+                self.place(FragmentPlace::new(first.at, first.dts));
                 return Ok(true);
             }
         }
@@ -119,9 +120,9 @@ impl TrackCursor {
         for number in 0..MP4_KEY_LOOKS_MAX {
             let Some(sample) = self.tables.next(file)? else { break };
             match look(file, &sample)? {
-                Entry::AtOnce => return Ok(u32::try_from(number).ok()),
-                Entry::Gradual => second_best = second_best.or(u32::try_from(number).ok()),
-                Entry::None => {}
+                EntryPoint::AtOnce => return Ok(u32::try_from(number).ok()),
+                EntryPoint::Gradual => second_best = second_best.or(u32::try_from(number).ok()),
+                EntryPoint::None => {}
             }
         }
         Ok(second_best)
@@ -132,11 +133,11 @@ impl TrackCursor {
         file: &mut dyn ReadAt,
         sample: u32,
         look: Look<'_>,
-    ) -> Result<Entry, FileError> {
+    ) -> Result<EntryPoint, FileError> {
         self.tables.go(file, sample)?;
         match self.tables.next(file)? {
             Some(sample) => look(file, &sample),
-            None => Ok(Entry::None),
+            None => Ok(EntryPoint::None),
         }
     }
 
@@ -154,7 +155,7 @@ impl TrackCursor {
             // From the latest landmark before; without a key behind it, from the one before that.
             while let Some(mark) = self.marks.before(dts, nth).filter(|_| left > 0) {
                 nth += 1;
-                self.place(Place::new(mark.at, mark.dts));
+                self.place(FragmentPlace::new(mark.at, mark.dts));
                 let mut key = None;
                 let wanted =
                     |sample: &Sample| samples == Samples::All || sample.key || sample.dts > dts;
@@ -185,7 +186,7 @@ impl TrackCursor {
     ) -> Result<bool, FileError> {
         let first = self.marks.first();
         for samples in [Samples::Marked, Samples::All] {
-            self.place(Place::new(first.at, first.dts));
+            self.place(FragmentPlace::new(first.at, first.dts));
             let wanted = |sample: &Sample| samples == Samples::All || sample.key;
             for _ in 0..MP4_KEY_LOOKS_MAX {
                 let Some((before, sample)) = self.walk(file, None, wanted)? else { break };
@@ -195,7 +196,7 @@ impl TrackCursor {
                 }
             }
         }
-        self.place(Place::new(first.at, first.dts));
+        self.place(FragmentPlace::new(first.at, first.dts));
         Ok(false)
     }
 }

@@ -7,42 +7,42 @@ use crate::codec::access_unit::{AvcConfig, TrackConfig};
 use crate::codec::container::{FileError, ReadAt};
 use crate::codec::entry::{self, StoredUnit};
 use crate::codec::length_units::first_config;
-use crate::codec::window::Window;
+use crate::codec::window::FileWindow;
 
 use super::clock::MediaClock;
-use super::fragments::Found;
+use super::fragments::FragmentStep;
 use super::media::Description;
 use super::movie::TrackInfo;
 use super::tables::Sample;
 use super::track::TrackCursor;
-use super::view::View;
+use super::view::FileView;
 
 /// What is wrong with a sample that has a description which is not there.
 pub(super) const NOT_DESCRIBED: &str = "a picture or sound is of a kind that is not described";
 
 /// A track.
-pub(super) struct Lane {
+pub(super) struct SampleTrack {
     cursor: TrackCursor,
     descriptions: Vec<Description>,
-    head: Head,
+    head: NextSample,
 }
 
 /// A track's next sample.
 #[derive(Clone, Copy)]
-enum Head {
+enum NextSample {
     Unknown,
     Known(Sample),
     End,
 }
 
-impl Lane {
+impl SampleTrack {
     /// Opens a track; `end` becomes the later of the tracks' ends.
     pub(super) fn open(
-        view: &mut View<'_>,
+        view: &mut FileView<'_>,
         info: TrackInfo,
         ends_with_header: bool,
         end: &mut Option<Ticks>,
-    ) -> Result<Lane, FileError> {
+    ) -> Result<SampleTrack, FileError> {
         let mut cursor = TrackCursor::open(view, &info, ends_with_header)?;
         let counted = if cursor.is_fragmented() {
             cursor.survey_fragments(view.file)?
@@ -50,7 +50,7 @@ impl Lane {
             cursor.stated_end(&info)
         };
         *end = (*end).max(counted);
-        Ok(Lane { cursor, descriptions: info.descriptions, head: Head::Unknown })
+        Ok(SampleTrack { cursor, descriptions: info.descriptions, head: NextSample::Unknown })
     }
 
     /// What the next picture, a key picture, is to be decoded with: its description's record,
@@ -58,7 +58,7 @@ impl Lane {
     pub(super) fn first_config(
         &mut self,
         file: &mut dyn ReadAt,
-        pictures: &mut Window,
+        pictures: &mut FileWindow,
     ) -> Result<AvcConfig, FileError> {
         self.peek(file)?;
         let Some((_, sample)) = self.known() else { return Err(FileError::NoVideo) };
@@ -105,26 +105,26 @@ impl Lane {
 
     /// The next sample is taken: it is the one behind it that is looked for from now on.
     pub(super) const fn take(&mut self) {
-        self.head = Head::Unknown;
+        self.head = NextSample::Unknown;
     }
 
     /// Looks for the next sample; false when it has to be asked again.
     pub(super) fn look(&mut self, file: &mut dyn ReadAt) -> Result<bool, FileError> {
-        if matches!(self.head, Head::Unknown) {
+        if matches!(self.head, NextSample::Unknown) {
             self.head = match self.cursor.next(file)? {
-                Found::Sample(sample) => Head::Known(sample),
-                Found::Searching => Head::Unknown,
-                Found::End => Head::End,
+                FragmentStep::Sample(sample) => NextSample::Known(sample),
+                FragmentStep::Searching => NextSample::Unknown,
+                FragmentStep::End => NextSample::End,
             };
         }
-        Ok(!matches!(self.head, Head::Unknown))
+        Ok(!matches!(self.head, NextSample::Unknown))
     }
 
     /// The next sample and its DTS, if it is known.
     pub(super) fn known(&self) -> Option<(Ticks, Sample)> {
         match self.head {
-            Head::Known(sample) => Some((self.cursor.clock().times(&sample).0, sample)),
-            Head::Unknown | Head::End => None,
+            NextSample::Known(sample) => Some((self.cursor.clock().times(&sample).0, sample)),
+            NextSample::Unknown | NextSample::End => None,
         }
     }
 
@@ -141,7 +141,7 @@ impl Lane {
     }
 
     pub(super) fn rewind(&mut self, file: &mut dyn ReadAt) -> Result<(), FileError> {
-        self.head = Head::Unknown;
+        self.head = NextSample::Unknown;
         self.cursor.rewind(file)
     }
 
@@ -150,11 +150,11 @@ impl Lane {
     pub(super) fn seek_key(
         &mut self,
         file: &mut dyn ReadAt,
-        pictures: &mut Window,
+        pictures: &mut FileWindow,
         to: Ticks,
     ) -> Result<bool, FileError> {
-        self.head = Head::Unknown;
-        let Lane { cursor, descriptions, .. } = self;
+        self.head = NextSample::Unknown;
+        let SampleTrack { cursor, descriptions, .. } = self;
         // Heads are short, and stand apart.
         pictures.set_stride(MP4_WINDOW_BYTES);
         let found = cursor.seek_key(file, to, &mut |file, sample| {
@@ -182,7 +182,7 @@ impl Lane {
         file: &mut dyn ReadAt,
         from: Ticks,
     ) -> Result<(), FileError> {
-        self.head = Head::Unknown;
+        self.head = NextSample::Unknown;
         self.cursor.seek_from(file, from)
     }
 }

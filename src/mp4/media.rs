@@ -7,7 +7,7 @@ use crate::codec::container::FileError;
 
 use super::boxes::BoxHead;
 use super::descriptor;
-use super::view::View;
+use super::view::FileView;
 
 /// Bytes of a VisualSampleEntry before its boxes.
 const VISUAL_BYTES: u64 = 78;
@@ -36,7 +36,7 @@ pub(super) enum Media {
 }
 
 /// Reads the descriptions in `stsd` of a video track.
-pub(super) fn video(view: &mut View<'_>, stsd: &BoxHead) -> Result<Media, FileError> {
+pub(super) fn video(view: &mut FileView<'_>, stsd: &BoxHead) -> Result<Media, FileError> {
     descriptions(view, stsd, |view, entry, _version| {
         if !matches!(&entry.kind, b"avc1" | b"avc3") {
             return Ok(Err(video_name(entry.kind)));
@@ -58,7 +58,7 @@ pub(super) fn video(view: &mut View<'_>, stsd: &BoxHead) -> Result<Media, FileEr
 }
 
 /// Reads the descriptions in `stsd` of an audio track.
-pub(super) fn audio(view: &mut View<'_>, stsd: &BoxHead) -> Result<Media, FileError> {
+pub(super) fn audio(view: &mut FileView<'_>, stsd: &BoxHead) -> Result<Media, FileError> {
     let media = descriptions(view, stsd, |view, entry, stsd_version| {
         if entry.kind != *b"mp4a" {
             return Ok(Err(audio_name(entry.kind)));
@@ -114,9 +114,13 @@ fn aac(specific: &[u8]) -> Result<Description, &'static str> {
 
 /// Goes through the entries; the first that is not carried names the track.
 fn descriptions(
-    view: &mut View<'_>,
+    view: &mut FileView<'_>,
     stsd: &BoxHead,
-    read: impl Fn(&mut View<'_>, &BoxHead, u8) -> Result<Result<Description, &'static str>, FileError>,
+    read: impl Fn(
+        &mut FileView<'_>,
+        &BoxHead,
+        u8,
+    ) -> Result<Result<Description, &'static str>, FileError>,
 ) -> Result<Media, FileError> {
     let full = stsd.full(view)?;
     let mut entries = stsd.children(8);
@@ -136,7 +140,7 @@ fn descriptions(
 
 /// The `esds` box, in the entry or in QuickTime's `wave` box.
 fn find_esds(
-    view: &mut View<'_>,
+    view: &mut FileView<'_>,
     entry: &BoxHead,
     skip: u64,
 ) -> Result<Option<BoxHead>, FileError> {
@@ -152,7 +156,7 @@ fn find_esds(
 }
 
 /// A small box's body.
-fn body<'a>(view: &'a mut View<'_>, head: &BoxHead) -> Result<&'a [u8], FileError> {
+fn body<'a>(view: &'a mut FileView<'_>, head: &BoxHead) -> Result<&'a [u8], FileError> {
     let bytes = usize::try_from(head.end.saturating_sub(head.body)).unwrap_or(usize::MAX);
     if bytes > MP4_WINDOW_BYTES {
         return Err(head.broken("a decoder's configuration is too large"));

@@ -8,7 +8,7 @@ use crate::codec::container::{FileError, Remedy};
 use super::boxes::{self, BoxHead};
 use super::edits::{self, Edit, Scales};
 use super::media::{self, Description, Media, ENCRYPTED_VIDEO};
-use super::view::View;
+use super::view::FileView;
 
 /// Boxes looked at in search of the header.
 const TOP_BOXES_MAX: usize = 65_536;
@@ -48,7 +48,7 @@ pub(super) struct Movie {
 
 /// What is found while the tracks are gone through.
 #[derive(Default)]
-struct Found {
+struct FoundTracks {
     video: Option<TrackInfo>,
     audio: Option<TrackInfo>,
     other_video: Option<&'static str>,
@@ -57,7 +57,7 @@ struct Found {
 }
 
 /// The header, wherever it stands.
-pub(super) fn find(view: &mut View<'_>) -> Result<BoxHead, FileError> {
+pub(super) fn find(view: &mut FileView<'_>) -> Result<BoxHead, FileError> {
     let (mut at, mut has_fragments) = (0, false);
     for _ in 0..TOP_BOXES_MAX {
         let Some(head) = boxes::top(view, at)? else { break };
@@ -77,7 +77,7 @@ pub(super) fn find(view: &mut View<'_>) -> Result<BoxHead, FileError> {
 }
 
 /// Reads `moov`.
-pub(super) fn read(view: &mut View<'_>, moov: &BoxHead) -> Result<Movie, FileError> {
+pub(super) fn read(view: &mut FileView<'_>, moov: &BoxHead) -> Result<Movie, FileError> {
     if moov.child(view, b"cmov")?.is_some() {
         let what = "a compressed header".to_owned();
         return Err(FileError::Unsupported { what, remedy: Remedy::Remux });
@@ -85,7 +85,7 @@ pub(super) fn read(view: &mut View<'_>, moov: &BoxHead) -> Result<Movie, FileErr
     let mvhd = moov.child(view, b"mvhd")?.ok_or(moov.broken("it has no movie header"))?;
     let scale = timescale(view, &mvhd)?.0;
     let mvex = moov.child(view, b"mvex")?;
-    let mut found = Found::default();
+    let mut found = FoundTracks::default();
     let mut boxes = moov.children(0);
     let mut tracks_left = MP4_TRACKS_MAX;
     while let Some(child) = boxes.next(view)? {
@@ -105,7 +105,7 @@ pub(super) fn read(view: &mut View<'_>, moov: &BoxHead) -> Result<Movie, FileErr
     }
 }
 
-fn why_no_video(found: &Found) -> FileError {
+fn why_no_video(found: &FoundTracks) -> FileError {
     if found.cut {
         let what = "a video track cut up by an edit list".to_owned();
         return FileError::Unsupported { what, remedy: Remedy::Remux };
@@ -133,11 +133,11 @@ pub(super) const fn broken_audio(error: &FileError) -> &'static str {
 /// Reads one `trak`, and keeps it if it is better than what was found before: the first enabled
 /// one of its kind, else the first. A broken one of sound is left out.
 fn track(
-    view: &mut View<'_>,
+    view: &mut FileView<'_>,
     trak: &BoxHead,
     movie_scale: u32,
     mvex: Option<&BoxHead>,
-    found: &mut Found,
+    found: &mut FoundTracks,
 ) -> Result<(), FileError> {
     let Some(mdia) = trak.child(view, b"mdia")? else { return Ok(()) };
     let Some(hdlr) = mdia.child(view, b"hdlr")? else { return Ok(()) };
@@ -169,9 +169,9 @@ struct TrackBoxes<'a> {
 impl TrackBoxes<'_> {
     fn read(
         &self,
-        view: &mut View<'_>,
+        view: &mut FileView<'_>,
         movie_scale: u32,
-        found: &mut Found,
+        found: &mut FoundTracks,
     ) -> Result<(), FileError> {
         let TrackBoxes { trak, mdia, mvex, is_video } = *self;
         let Some(minf) = mdia.child(view, b"minf")? else { return Ok(()) };
@@ -218,14 +218,14 @@ impl TrackBoxes<'_> {
 }
 
 /// Whether a track is enabled, and its id (`tkhd`, 8.3.2).
-fn header(view: &mut View<'_>, tkhd: &BoxHead) -> Result<(bool, u32), FileError> {
+fn header(view: &mut FileView<'_>, tkhd: &BoxHead) -> Result<(bool, u32), FileError> {
     let full = tkhd.full(view)?;
     let times_bytes = if full.version == 1 { 16 } else { 8 };
     Ok((full.flags & 1 != 0, view.u32(full.fields.saturating_add(times_bytes))?))
 }
 
 /// Timescale and duration, which `mvhd` and `mdhd` have in the same place (8.2.2, 8.4.2).
-fn timescale(view: &mut View<'_>, head: &BoxHead) -> Result<(u32, u64), FileError> {
+fn timescale(view: &mut FileView<'_>, head: &BoxHead) -> Result<(u32, u64), FileError> {
     let full = head.full(view)?;
     let (scale, duration) = if full.version == 1 {
         let at = full.fields.saturating_add(16);
@@ -241,7 +241,11 @@ fn timescale(view: &mut View<'_>, head: &BoxHead) -> Result<(u32, u64), FileErro
     Ok((scale, if duration == u64::MAX { 0 } else { duration }))
 }
 
-fn edit(view: &mut View<'_>, trak: &BoxHead, scales: Scales) -> Result<Option<Edit>, FileError> {
+fn edit(
+    view: &mut FileView<'_>,
+    trak: &BoxHead,
+    scales: Scales,
+) -> Result<Option<Edit>, FileError> {
     let Some(edts) = trak.child(view, b"edts")? else { return Ok(Some(Edit::default())) };
     match edts.child(view, b"elst")? {
         Some(elst) => edits::read(view, &elst, scales),
@@ -249,7 +253,7 @@ fn edit(view: &mut View<'_>, trak: &BoxHead, scales: Scales) -> Result<Option<Ed
     }
 }
 
-fn defaults(view: &mut View<'_>, mvex: &BoxHead, track: u32) -> Result<Defaults, FileError> {
+fn defaults(view: &mut FileView<'_>, mvex: &BoxHead, track: u32) -> Result<Defaults, FileError> {
     let mut boxes = mvex.children(0);
     while let Some(trex) = boxes.next(view)? {
         if trex.kind != *b"trex" {
@@ -269,7 +273,7 @@ fn defaults(view: &mut View<'_>, mvex: &BoxHead, track: u32) -> Result<Defaults,
 }
 
 /// How long the fragments play (`mehd`, 8.8.2), when it is said.
-fn whole_duration(view: &mut View<'_>, mvex: &BoxHead) -> Result<Option<u64>, FileError> {
+fn whole_duration(view: &mut FileView<'_>, mvex: &BoxHead) -> Result<Option<u64>, FileError> {
     let Some(mehd) = mvex.child(view, b"mehd")? else { return Ok(None) };
     let full = mehd.full(view)?;
     let duration = match full.version {

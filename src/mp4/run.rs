@@ -3,30 +3,30 @@
 
 use crate::base::limits::MP4_STEPS_MAX;
 use crate::codec::container::{FileError, ReadAt};
-use crate::codec::window::Window;
+use crate::codec::window::FileWindow;
 
 use super::boxes::BoxHead;
-use super::view::{self, View};
+use super::view::{self, FileView};
 
 /// A row of entries of one size.
-pub(super) struct Table {
-    window: Window,
+pub(super) struct EntryTable {
+    window: FileWindow,
     /// The first entry.
     at: u64,
     entry_bytes: u32,
     count: u32,
 }
 
-impl Table {
+impl EntryTable {
     /// The entries of a box, which begin at `at`; their number stands in the four bytes before.
     pub(super) fn new(
-        view: &mut View<'_>,
+        view: &mut FileView<'_>,
         head: &BoxHead,
         at: u64,
         entry_bytes: u32,
-    ) -> Result<Table, FileError> {
+    ) -> Result<EntryTable, FileError> {
         let count = view.u32(at.saturating_sub(4))?;
-        Table::counted(head, at, entry_bytes, count)
+        EntryTable::counted(head, at, entry_bytes, count)
     }
 
     /// `count` entries of a box from `at` on.
@@ -35,12 +35,12 @@ impl Table {
         at: u64,
         entry_bytes: u32,
         count: u32,
-    ) -> Result<Table, FileError> {
+    ) -> Result<EntryTable, FileError> {
         let bytes = u64::from(count).saturating_mul(u64::from(entry_bytes));
         if at.saturating_add(bytes) > head.end {
             return Err(head.broken("a table announces more entries than it has"));
         }
-        Ok(Table { window: view::window(), at, entry_bytes, count })
+        Ok(EntryTable { window: view::window(), at, entry_bytes, count })
     }
 
     pub(super) const fn count(&self) -> u32 {
@@ -77,7 +77,7 @@ impl Table {
 
 /// A number per sample, written as runs of equal ones.
 pub(super) struct Runs {
-    table: Table,
+    table: EntryTable,
     /// The next entry to be read.
     entry: u32,
     /// Samples left of the one read last.
@@ -86,7 +86,7 @@ pub(super) struct Runs {
 }
 
 impl Runs {
-    pub(super) fn new(table: Table) -> Runs {
+    pub(super) fn new(table: EntryTable) -> Runs {
         Runs { table, entry: 0, left: 0, value: 0 }
     }
 

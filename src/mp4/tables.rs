@@ -7,8 +7,8 @@ use crate::base::limits::MP4_STEPS_MAX;
 use crate::codec::container::{FileError, ReadAt};
 
 use super::boxes::BoxHead;
-use super::run::{Runs, Table};
-use super::view::View;
+use super::run::{EntryTable, Runs};
+use super::view::FileView;
 
 /// A sample, as the file tells of it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +31,7 @@ pub(super) struct Sample {
 enum Sizes {
     Equal(u32),
     /// Entries of so many bits.
-    Listed(Table, u8),
+    Listed(EntryTable, u8),
 }
 
 impl Sizes {
@@ -64,8 +64,8 @@ impl Sizes {
 /// `stsc` over `stco` or `co64` (8.7.4, 8.7.5).
 struct Chunks {
     /// First chunk, samples per chunk, description.
-    runs: Table,
-    offsets: Table,
+    runs: EntryTable,
+    offsets: EntryTable,
     large: bool,
     /// The next entry of `runs`.
     run: u32,
@@ -166,7 +166,7 @@ impl Chunks {
 
 /// `stss` (8.6.2): numbers of sync samples, ascending, counted from 1.
 struct SyncSamples {
-    table: Table,
+    table: EntryTable,
     /// The entry that is at or behind the next sample.
     next: u32,
 }
@@ -223,7 +223,7 @@ pub(super) struct Tables {
 
 impl Tables {
     /// Finds the tables in `stbl`.
-    pub(super) fn open(view: &mut View<'_>, stbl: &BoxHead) -> Result<Tables, FileError> {
+    pub(super) fn open(view: &mut FileView<'_>, stbl: &BoxHead) -> Result<Tables, FileError> {
         let mut listed = [None; 8];
         let kinds = [b"stts", b"ctts", b"stsz", b"stz2", b"stsc", b"stco", b"co64", b"stss"];
         let mut boxes = stbl.children(0);
@@ -243,7 +243,7 @@ impl Tables {
         let (sizes, count) = open_sizes(view, &sized)?;
         let large = stored.kind == *b"co64";
         let mut plain = |head: &BoxHead, entry_bytes| {
-            Table::new(view, head, head.body.saturating_add(8), entry_bytes)
+            EntryTable::new(view, head, head.body.saturating_add(8), entry_bytes)
         };
         let runs = plain(&stsc, 12)?;
         let offsets = plain(&stored, if large { 8 } else { 4 })?;
@@ -352,7 +352,7 @@ impl Tables {
     }
 }
 
-fn open_sizes(view: &mut View<'_>, head: &BoxHead) -> Result<(Sizes, u32), FileError> {
+fn open_sizes(view: &mut FileView<'_>, head: &BoxHead) -> Result<(Sizes, u32), FileError> {
     let at = head.body.saturating_add(12);
     let first = view.u32(head.body.saturating_add(4))?;
     let count = view.u32(head.body.saturating_add(8))?;
@@ -360,7 +360,7 @@ fn open_sizes(view: &mut View<'_>, head: &BoxHead) -> Result<(Sizes, u32), FileE
         if first != 0 {
             return Ok((Sizes::Equal(first), count));
         }
-        return Ok((Sizes::Listed(Table::counted(head, at, 4, count)?, 32), count));
+        return Ok((Sizes::Listed(EntryTable::counted(head, at, 4, count)?, 32), count));
     }
     let (bits, entry_bytes, entries) = match first & 0xff {
         4 => (4, 1, count.div_ceil(2)),
@@ -368,5 +368,5 @@ fn open_sizes(view: &mut View<'_>, head: &BoxHead) -> Result<(Sizes, u32), FileE
         16 => (16, 2, count),
         _ => return Err(head.broken("the samples' sizes are of an unknown size")),
     };
-    Ok((Sizes::Listed(Table::counted(head, at, entry_bytes, entries)?, bits), count))
+    Ok((Sizes::Listed(EntryTable::counted(head, at, entry_bytes, entries)?, bits), count))
 }

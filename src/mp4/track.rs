@@ -10,11 +10,11 @@ use crate::base::time::Ticks;
 use crate::codec::container::{FileError, ReadAt};
 
 use super::clock::{self, MediaClock};
-use super::fragments::{Found, Fragments, Place};
+use super::fragments::{FragmentPlace, FragmentStep, Fragments};
 use super::index::{self, Landmark, Landmarks};
 use super::movie::TrackInfo;
 use super::tables::{Sample, Tables};
-use super::view::View;
+use super::view::FileView;
 
 /// A cursor over a track.
 pub(super) struct TrackCursor {
@@ -35,7 +35,7 @@ pub(super) struct TrackCursor {
 impl TrackCursor {
     /// Opens a track before its first sample.
     pub(super) fn open(
-        view: &mut View<'_>,
+        view: &mut FileView<'_>,
         info: &TrackInfo,
         ends_with_header: bool,
     ) -> Result<TrackCursor, FileError> {
@@ -98,9 +98,9 @@ impl TrackCursor {
         let mut reach = 0;
         for _ in 0..MP4_REORDER_SAMPLES_MAX {
             match self.step(file)?.0 {
-                Found::Sample(sample) => reach = sample.composition.min(reach),
-                Found::Searching => {}
-                Found::End => break,
+                FragmentStep::Sample(sample) => reach = sample.composition.min(reach),
+                FragmentStep::Searching => {}
+                FragmentStep::End => break,
             }
         }
         self.clock.reach_back(reach);
@@ -120,17 +120,17 @@ impl TrackCursor {
             self.marks.forget();
             known = self.marks.last();
         }
-        fragments.place = Place::new(known.at, known.dts);
+        fragments.place = FragmentPlace::new(known.at, known.dts);
         let (mut end, mut steps) = (None, 0);
         while steps < MP4_WALK_STEPS_MAX {
             match fragments.next(file)? {
-                Found::Sample(sample) => {
+                FragmentStep::Sample(sample) => {
                     steps += 1;
                     let at = fragments.place.fragment();
                     self.marks.offer(Landmark { at, dts: sample.dts });
                 }
-                Found::Searching => steps += MP4_STEPS_MAX,
-                Found::End => {
+                FragmentStep::Searching => steps += MP4_STEPS_MAX,
+                FragmentStep::End => {
                     end = Some(self.clock.ticks(fragments.place.dts()));
                     break;
                 }
@@ -146,12 +146,12 @@ impl TrackCursor {
             self.tables.go(file, 0)?;
         }
         let first = self.marks.first();
-        self.place(Place::new(first.at, first.dts));
+        self.place(FragmentPlace::new(first.at, first.dts));
         Ok(())
     }
 
     /// Puts the fragments' cursor somewhere.
-    pub(super) fn place(&mut self, place: Place) {
+    pub(super) fn place(&mut self, place: FragmentPlace) {
         if let Some(fragments) = &mut self.fragments {
             fragments.place = place;
         }
@@ -159,13 +159,13 @@ impl TrackCursor {
     }
 
     /// The next sample, and whether a fragment told of it.
-    fn step(&mut self, file: &mut dyn ReadAt) -> Result<(Found, bool), FileError> {
+    fn step(&mut self, file: &mut dyn ReadAt) -> Result<(FragmentStep, bool), FileError> {
         if let Some(sample) = self.tables.next(file)? {
-            return Ok((Found::Sample(sample), false));
+            return Ok((FragmentStep::Sample(sample), false));
         }
         match &mut self.fragments {
             Some(fragments) => Ok((fragments.next(file)?, true)),
-            None => Ok((Found::End, true)),
+            None => Ok((FragmentStep::End, true)),
         }
     }
 
@@ -173,18 +173,18 @@ impl TrackCursor {
     ///
     /// # Errors
     /// It stands beyond the file, is impossibly large, or time has stood still for too many.
-    pub(super) fn next(&mut self, file: &mut dyn ReadAt) -> Result<Found, FileError> {
+    pub(super) fn next(&mut self, file: &mut dyn ReadAt) -> Result<FragmentStep, FileError> {
         let (found, in_fragment) = self.step(file)?;
-        let Found::Sample(sample) = found else { return Ok(found) };
+        let FragmentStep::Sample(sample) = found else { return Ok(found) };
         if self.end.is_some_and(|end| self.clock.dts(sample.dts) >= end) {
-            return Ok(Found::End);
+            return Ok(FragmentStep::End);
         }
         match self.check_place(file, &sample) {
             // What is not yet written of a recording, or was lost with its end.
             Err(FileError::Truncated { .. } | FileError::Broken { .. })
                 if in_fragment && sample.bytes <= MP4_SAMPLE_BYTES_MAX =>
             {
-                return Ok(Found::End);
+                return Ok(FragmentStep::End);
             }
             checked => checked?,
         }
@@ -224,11 +224,11 @@ impl TrackCursor {
     ) -> Result<(), FileError> {
         let (clock, dts) = (self.clock, self.clock.media(from));
         let first = self.marks.first();
-        self.place(Place::new(first.at, first.dts));
+        self.place(FragmentPlace::new(first.at, first.dts));
         if self.fragments.is_some() && dts >= first.dts {
             self.tables.finish();
             let mark = self.marks.before(dts, 0).unwrap_or(first);
-            self.place(Place::new(mark.at, mark.dts));
+            self.place(FragmentPlace::new(mark.at, mark.dts));
             if let Some((before, _)) =
                 self.walk(file, None, |sample| clock.dts(sample.dts) >= from)?
             {
@@ -254,7 +254,7 @@ impl TrackCursor {
         file: &mut dyn ReadAt,
         until: Option<u64>,
         wanted: impl Fn(&Sample) -> bool,
-    ) -> Result<Option<(Place, Sample)>, FileError> {
+    ) -> Result<Option<(FragmentPlace, Sample)>, FileError> {
         let Some(fragments) = &mut self.fragments else { return Ok(None) };
         let mut steps = 0;
         while steps < MP4_WALK_STEPS_MAX {
@@ -264,10 +264,12 @@ impl TrackCursor {
                 return Ok(None);
             }
             match found {
-                Found::Sample(sample) if wanted(&sample) => return Ok(Some((before, sample))),
-                Found::Sample(_) => steps += 1,
-                Found::Searching => steps += MP4_STEPS_MAX,
-                Found::End => return Ok(None),
+                FragmentStep::Sample(sample) if wanted(&sample) => {
+                    return Ok(Some((before, sample)))
+                }
+                FragmentStep::Sample(_) => steps += 1,
+                FragmentStep::Searching => steps += MP4_STEPS_MAX,
+                FragmentStep::End => return Ok(None),
             }
         }
         Ok(None)

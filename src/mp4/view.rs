@@ -3,20 +3,20 @@
 
 use crate::base::limits::MP4_WINDOW_BYTES;
 use crate::codec::container::{FileError, ReadAt};
-use crate::codec::window::Window;
+use crate::codec::window::FileWindow;
 
 /// A window for a table.
-pub(super) fn window() -> Window {
-    Window::of(MP4_WINDOW_BYTES)
+pub(super) fn window() -> FileWindow {
+    FileWindow::of(MP4_WINDOW_BYTES)
 }
 
 /// A file and the window through which it is looked at.
-pub(super) struct View<'a> {
+pub(super) struct FileView<'a> {
     pub(super) file: &'a mut dyn ReadAt,
-    pub(super) window: &'a mut Window,
+    pub(super) window: &'a mut FileWindow,
 }
 
-impl View<'_> {
+impl FileView<'_> {
     /// The `count` bytes at `at`, at most `MP4_WINDOW_BYTES`.
     pub(super) fn bytes(&mut self, at: u64, count: usize) -> Result<&[u8], FileError> {
         self.window.exact(self.file, at, count)

@@ -21,7 +21,7 @@ use crate::base::limits::{
 use crate::base::time::Mono;
 use crate::program::bell::Listener;
 use crate::rtmp::media::MediaSink;
-use crate::rtmp::{Session, SessionError};
+use crate::rtmp::{RtmpSession, SessionError};
 
 use super::reactor::{Sleep, Watched};
 
@@ -69,7 +69,7 @@ impl fmt::Display for LinkEnd {
 }
 
 /// Sends a session's own bytes; false when the socket takes no more.
-pub fn flush(session: &mut impl Session, socket: &mut impl Write) -> Result<bool, LinkEnd> {
+pub fn flush(session: &mut impl RtmpSession, socket: &mut impl Write) -> Result<bool, LinkEnd> {
     while !session.outbox().is_empty() {
         match attempt(|| socket.write(session.outbox()))? {
             Some(count) => session.sent(count),
@@ -172,7 +172,7 @@ impl Link {
 
     /// Hands the session what the peer has sent, in portions, so that one peer does not keep the
     /// others waiting; what is left makes the link readable again.
-    pub fn receive(&self, session: &mut impl Session, now: Mono) -> Result<(), LinkEnd> {
+    pub fn receive(&self, session: &mut impl RtmpSession, now: Mono) -> Result<(), LinkEnd> {
         self.read::<READ_BYTES>(|bytes| session.input(bytes, now))?;
         Ok(())
     }
@@ -180,7 +180,7 @@ impl Link {
     /// Like [`receive`](Link::receive), with media to come; returns how many bytes have come.
     pub fn receive_media(
         &self,
-        session: &mut impl Session,
+        session: &mut impl RtmpSession,
         now: Mono,
         media: &mut dyn MediaSink,
     ) -> Result<usize, LinkEnd> {
@@ -212,7 +212,7 @@ impl Link {
     }
 
     /// Sends the session's own bytes; false when the socket takes no more.
-    pub fn flush(&self, session: &mut impl Session) -> Result<bool, LinkEnd> {
+    pub fn flush(&self, session: &mut impl RtmpSession) -> Result<bool, LinkEnd> {
         flush(session, &mut &self.socket)
     }
 

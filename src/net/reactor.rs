@@ -44,14 +44,14 @@ thread_local! {
 struct Reactor {
     queue: OwnedFd,
     alarm: Arc<Alarm>,
-    sources: RefCell<Vec<Option<Source>>>,
+    sources: RefCell<Vec<Option<WatchedSocket>>>,
     timers: RefCell<BTreeMap<(Mono, u64), Waker>>,
     next_timer: Cell<u64>,
 }
 
 /// What is remembered of a socket.
 #[derive(Default)]
-struct Source {
+struct WatchedSocket {
     read: Direction,
     write: Direction,
 }
@@ -186,13 +186,13 @@ impl Reactor {
         let both = epoll::EventFlags::IN | epoll::EventFlags::OUT | epoll::EventFlags::RDHUP;
         epoll::add(&self.queue, socket, data, both | epoll::EventFlags::ET)?;
         match sources.get_mut(index) {
-            Some(slot) => *slot = Some(Source::default()),
-            None => sources.push(Some(Source::default())),
+            Some(slot) => *slot = Some(WatchedSocket::default()),
+            None => sources.push(Some(WatchedSocket::default())),
         }
         Ok(index)
     }
 
-    fn with<R>(&self, index: usize, look: impl FnOnce(&mut Source) -> R) -> R {
+    fn with<R>(&self, index: usize, look: impl FnOnce(&mut WatchedSocket) -> R) -> R {
         let mut sources = self.sources.borrow_mut();
         let source = sources.get_mut(index).and_then(Option::as_mut);
         look(source.expect("a source lives as long as what it watches"))

@@ -18,14 +18,14 @@ use crate::rtmp::url::RtmpUrl;
 use super::connect::{connect, ConnectError};
 use super::link::LinkEnd;
 use super::reactor::{Sleep, Watched};
-use crate::base::backoff::{Backoff, Reason};
-use crate::operator::record::{Phase, Record};
+use crate::base::backoff::{Backoff, FailureReason};
+use crate::operator::record::{Record, WorkPhase};
 use crate::operator::snapshot::text;
 use crate::system::clock;
 use crate::system::shutdown::Shutdown;
 
 /// Why a try ended.
-pub enum End {
+pub enum TryEnd {
     /// No connection came about.
     Connect(ConnectError),
     /// The connection.
@@ -51,42 +51,42 @@ pub enum End {
     Shutdown,
 }
 
-impl fmt::Display for End {
+impl fmt::Display for TryEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            End::Connect(error) => write!(f, "{error}"),
-            End::Link(end) => write!(f, "{end}"),
-            End::Wordless { answer, suspects } => {
+            TryEnd::Connect(error) => write!(f, "{error}"),
+            TryEnd::Link(end) => write!(f, "{end}"),
+            TryEnd::Wordless { answer, suspects } => {
                 write!(f, "it closed the connection instead of giving {answer}; ")?;
                 write!(f, "{suspects} may be wrong")
             }
-            End::Refused(words) => write!(f, "refused: {words}"),
-            End::Over => write!(f, "the stream is over, says the server"),
-            End::Silent => write!(f, "it sent no media for {MEDIA_IDLE_MS_MAX} ms"),
-            End::Overtaken => write!(f, "too slow: overtaken in the middle of a message"),
-            End::Stalled => write!(f, "it took no byte for {DESTINATION_STALL_MS_MAX} ms"),
-            End::Shutdown => write!(f, "the program ends"),
+            TryEnd::Refused(words) => write!(f, "refused: {words}"),
+            TryEnd::Over => write!(f, "the stream is over, says the server"),
+            TryEnd::Silent => write!(f, "it sent no media for {MEDIA_IDLE_MS_MAX} ms"),
+            TryEnd::Overtaken => write!(f, "too slow: overtaken in the middle of a message"),
+            TryEnd::Stalled => write!(f, "it took no byte for {DESTINATION_STALL_MS_MAX} ms"),
+            TryEnd::Shutdown => write!(f, "the program ends"),
         }
     }
 }
 
-impl From<LinkEnd> for End {
-    fn from(end: LinkEnd) -> End {
-        End::Link(end)
+impl From<LinkEnd> for TryEnd {
+    fn from(end: LinkEnd) -> TryEnd {
+        TryEnd::Link(end)
     }
 }
 
-impl End {
+impl TryEnd {
     /// The server's no, in its words.
-    pub fn refused(code: &str, description: &str) -> End {
-        End::Refused(format!("{code} {description}"))
+    pub fn refused(code: &str, description: &str) -> TryEnd {
+        TryEnd::Refused(format!("{code} {description}"))
     }
 
     /// The same, seen with the answer that was `awaited` of the server, if any: to close the
     /// connection instead is how many a server says no.
-    pub fn instead_of(self, awaited: Option<&'static str>, suspects: &'static str) -> End {
+    pub fn instead_of(self, awaited: Option<&'static str>, suspects: &'static str) -> TryEnd {
         match (self, awaited) {
-            (End::Link(LinkEnd::Closed), Some(answer)) => End::Wordless { answer, suspects },
+            (TryEnd::Link(LinkEnd::Closed), Some(answer)) => TryEnd::Wordless { answer, suspects },
             (end, _) => end,
         }
     }
@@ -95,12 +95,15 @@ impl End {
 /// Connects, unless the program ends before.
 ///
 /// # Errors
-/// [`End::Connect`] or [`End::Shutdown`].
-pub async fn connect_until(url: &RtmpUrl, shutdown: &Shutdown) -> Result<Watched<TcpStream>, End> {
-    let connected = async { connect(url).await.map_err(End::Connect) };
+/// [`TryEnd::Connect`] or [`TryEnd::Shutdown`].
+pub async fn connect_until(
+    url: &RtmpUrl,
+    shutdown: &Shutdown,
+) -> Result<Watched<TcpStream>, TryEnd> {
+    let connected = async { connect(url).await.map_err(TryEnd::Connect) };
     let stop = async {
         shutdown.asked().await;
-        Err(End::Shutdown)
+        Err(TryEnd::Shutdown)
     };
     connected.or(stop).await
 }
@@ -120,19 +123,19 @@ impl Retry<'_> {
     /// than the one before.
     pub async fn run<Try>(&self, shutdown: &Shutdown, mut attempt: impl FnMut() -> Try)
     where
-        Try: Future<Output = Result<Infallible, End>>,
+        Try: Future<Output = Result<Infallible, TryEnd>>,
     {
         let mut backoff = Backoff::new(fastrand::Rng::new());
         while !shutdown.is_asked() {
-            self.enter(Phase::Connecting);
+            self.enter(WorkPhase::Connecting);
             let end = match attempt().await {
                 Ok(never) => match never {},
                 Err(end) => end,
             };
             let reason = match end {
-                End::Shutdown => break,
-                End::Refused(_) => Reason::Refused,
-                _ => Reason::Away,
+                TryEnd::Shutdown => break,
+                TryEnd::Refused(_) => FailureReason::Refused,
+                _ => FailureReason::Away,
             };
             if self.record.borrow().was_steady() {
                 backoff.reset();
@@ -143,16 +146,16 @@ impl Retry<'_> {
             if self.record.borrow_mut().failed(words.clone(), now) {
                 warn!("{}: {words}; tried again in {} ms", self.who, pause.as_millis());
             }
-            self.enter(Phase::Waiting { until: now + pause, reason });
+            self.enter(WorkPhase::Waiting { until: now + pause, reason });
             let wait = async {
                 Sleep::after(pause).await;
             };
             wait.or(shutdown.asked()).await;
         }
-        self.enter(Phase::Idle);
+        self.enter(WorkPhase::Idle);
     }
 
-    fn enter(&self, phase: Phase) {
+    fn enter(&self, phase: WorkPhase) {
         self.record.borrow_mut().enter(phase, clock::mono());
     }
 }
@@ -170,7 +173,7 @@ mod tests {
     }
 
     /// Tries once with this end; returns what is shown in the pause, and at the end.
-    fn tried(end: End) -> (DestinationStatus, DestinationStatus) {
+    fn tried(end: TryEnd) -> (DestinationStatus, DestinationStatus) {
         let record = RefCell::new(Record::new(clock::mono()));
         let (shutdown, key) = (Shutdown::default(), Secret::new("live_4711"));
         let retry = Retry { who: "destination x", hidden: &[&key], record: &record };
@@ -192,16 +195,17 @@ mod tests {
 
     #[test]
     fn a_try_that_ended_is_followed_by_a_pause_and_says_why() {
-        let (paused, after) = tried(End::Stalled);
+        let (paused, after) = tried(TryEnd::Stalled);
         assert_eq!(paused.state, DestinationState::BackingOff);
         assert!(paused.retry_at.is_some());
-        assert_eq!(paused.detail.as_str(), End::Stalled.to_string());
+        assert_eq!(paused.detail.as_str(), TryEnd::Stalled.to_string());
         assert_eq!(after.state, DestinationState::Idle);
     }
 
     #[test]
     fn a_no_is_shown_as_one_without_the_key() {
-        let (paused, _) = tried(End::refused("NetStream.Publish.BadName", "live_4711 is in use"));
+        let (paused, _) =
+            tried(TryEnd::refused("NetStream.Publish.BadName", "live_4711 is in use"));
         assert_eq!(paused.state, DestinationState::Refused);
         assert!(paused.detail.as_str().starts_with("refused: NetStream.Publish.BadName "));
         assert!(!paused.detail.as_str().contains("live_4711"), "{}", paused.detail);
@@ -209,20 +213,20 @@ mod tests {
 
     #[test]
     fn the_end_of_the_program_ends_the_tries_without_a_failure() {
-        let (_, after) = tried(End::Shutdown);
+        let (_, after) = tried(TryEnd::Shutdown);
         assert_eq!(after.state, DestinationState::Idle);
         assert_eq!(after.detail.as_str(), "");
     }
 
     #[test]
     fn closing_is_an_answer_only_while_one_is_awaited() {
-        let closed = || End::Link(LinkEnd::Closed);
+        let closed = || TryEnd::Link(LinkEnd::Closed);
         let words = closed().instead_of(Some("the answer to play"), "the key").to_string();
         let expected = "it closed the connection instead of giving the answer to play; \
                         the key may be wrong";
         assert_eq!(words, expected);
-        assert!(matches!(closed().instead_of(None, "the key"), End::Link(LinkEnd::Closed)));
-        let silent = End::Silent.instead_of(Some("the answer to play"), "the key");
-        assert!(matches!(silent, End::Silent));
+        assert!(matches!(closed().instead_of(None, "the key"), TryEnd::Link(LinkEnd::Closed)));
+        let silent = TryEnd::Silent.instead_of(Some("the answer to play"), "the key");
+        assert!(matches!(silent, TryEnd::Silent));
     }
 }

@@ -12,7 +12,7 @@ use serde::Serialize;
 
 use crate::base::time::Mono;
 use crate::program::source::Source;
-use crate::rtmp::server::Refusal;
+use crate::rtmp::server::RtmpRefusal;
 use crate::system::text::Text;
 
 /// A reason that stands, or is gone, for so long is logged: what lasts shorter is the
@@ -68,7 +68,7 @@ pub enum Why {
     /// It could be on air: this is instead.
     NotChosen(Source),
     /// Who wanted to send from this address was refused, and had asked for this.
-    Refused(Refusal, Text, Text),
+    Refused(RtmpRefusal, Text, Text),
     /// The sound's codec is not carried.
     SoundCodec(Text),
     /// The sound cannot be used.
@@ -297,52 +297,57 @@ fn sound_times(f: &mut fmt::Formatter<'_>, ms: i64) -> fmt::Result {
     )
 }
 
-fn refused(f: &mut fmt::Formatter<'_>, why: Refusal, address: &str, asked: &str) -> fmt::Result {
+fn refused(
+    f: &mut fmt::Formatter<'_>,
+    why: RtmpRefusal,
+    address: &str,
+    asked: &str,
+) -> fmt::Result {
     write!(f, "{address} was refused: ")?;
     match why {
-        Refusal::App => write!(
+        RtmpRefusal::App => write!(
             f,
             "it asked for application \"{asked}\", the only one is \"live\". Set the encoder's \
              server to rtmp://(this machine)/live, and its stream name apart from it."
         ),
-        Refusal::PublishName if asked.is_empty() => {
+        RtmpRefusal::PublishName if asked.is_empty() => {
             write!(f, "it named no stream. Set the stream name (OBS: stream key) to stream.")
         }
-        Refusal::PublishName => write!(
+        RtmpRefusal::PublishName => write!(
             f,
             "it wanted to publish \"{asked}\", the only stream is \"stream\". Set the stream name \
              (OBS: stream key) to stream."
         ),
-        Refusal::PublishKeyRequired => write!(
+        RtmpRefusal::PublishKeyRequired => write!(
             f,
             "its stream key is missing or wrong. Enter the key of [input.rtmp] in the encoder."
         ),
-        Refusal::PublishNeedsSetting => write!(
+        RtmpRefusal::PublishNeedsSetting => write!(
             f,
             "publishing from its network needs a stream key, and none is set. Set key in \
              [input.rtmp]."
         ),
-        Refusal::PublishDenied => {
+        RtmpRefusal::PublishDenied => {
             write!(f, "publishing is switched off. Switch on enabled in [input.rtmp].")
         }
-        Refusal::PublishBusy => write!(f, "another publisher is live."),
-        Refusal::ProxyHeader => write!(
+        RtmpRefusal::PublishBusy => write!(f, "another publisher is live."),
+        RtmpRefusal::ProxyHeader => write!(
             f,
             "it sent a PROXY header, and is not in [proxy] from. If it is your load balancer, add \
              it there."
         ),
-        Refusal::NoProxyHeader => write!(
+        RtmpRefusal::NoProxyHeader => write!(
             f,
             "it is in [proxy] from, and its connection did not begin with a PROXY header. Set \
              send-proxy or send-proxy-v2 on it, or take it out of [proxy] from."
         ),
-        Refusal::BadProxyHeader => write!(f, "its PROXY header cannot be read: {asked}."),
-        Refusal::StreamNotFound => {
+        RtmpRefusal::BadProxyHeader => write!(f, "its PROXY header cannot be read: {asked}."),
+        RtmpRefusal::StreamNotFound => {
             write!(f, "it wanted to play \"{asked}\", the only stream is \"stream\".")
         }
-        Refusal::KeyRequired => write!(f, "its play key is missing or wrong."),
-        Refusal::Full => write!(f, "as many viewers as there may be are connected."),
-        Refusal::ShareTaken => write!(
+        RtmpRefusal::KeyRequired => write!(f, "its play key is missing or wrong."),
+        RtmpRefusal::Full => write!(f, "as many viewers as there may be are connected."),
+        RtmpRefusal::ShareTaken => write!(
             f,
             "nearly all viewers' seats are taken, and its address holds its share of them. If many \
              watch from there, raise viewers_max in [rtmp]."
@@ -453,7 +458,7 @@ mod tests {
         let logged = look(&mut watch, 600, 600, |_| Some(Why::NotChosen(Source::File)));
         assert_eq!(logged, [], "that is as it is wanted");
         assert_eq!(watch.standing().expect("it stands").why.code(), "not_chosen");
-        let refused = |_| Some(Why::Refused(Refusal::App, text("a"), text("b")));
+        let refused = |_| Some(Why::Refused(RtmpRefusal::App, text("a"), text("b")));
         assert_eq!(look(&mut watch, 1200, 600, refused), [], "logged where it is refused");
     }
 
@@ -490,15 +495,15 @@ mod tests {
             Why::OverRate,
             Why::NoMedia,
             Why::NotChosen(Source::File),
-            refused(Refusal::App),
-            refused(Refusal::PublishName),
-            refused(Refusal::PublishKeyRequired),
-            refused(Refusal::PublishNeedsSetting),
-            refused(Refusal::PublishDenied),
-            refused(Refusal::PublishBusy),
-            refused(Refusal::ProxyHeader),
-            refused(Refusal::NoProxyHeader),
-            refused(Refusal::BadProxyHeader),
+            refused(RtmpRefusal::App),
+            refused(RtmpRefusal::PublishName),
+            refused(RtmpRefusal::PublishKeyRequired),
+            refused(RtmpRefusal::PublishNeedsSetting),
+            refused(RtmpRefusal::PublishDenied),
+            refused(RtmpRefusal::PublishBusy),
+            refused(RtmpRefusal::ProxyHeader),
+            refused(RtmpRefusal::NoProxyHeader),
+            refused(RtmpRefusal::BadProxyHeader),
             Why::SoundCodec(codec),
             Why::SoundUnusable(error),
             Why::SoundTimes(-10_049),
@@ -526,7 +531,7 @@ mod tests {
         }
         let times = Why::SoundTimes(-10_049);
         assert!(times.to_string().contains("10.0 s behind"), "{times}");
-        let nameless = Why::Refused(Refusal::PublishName, text("a"), Text::new()).to_string();
+        let nameless = Why::Refused(RtmpRefusal::PublishName, text("a"), Text::new()).to_string();
         assert!(nameless.contains("named no stream"), "{nameless}");
     }
 }

@@ -10,11 +10,11 @@ use crate::base::rate::Rate;
 use crate::base::time::Mono;
 
 use super::snapshot::{text, DestinationState, DestinationStatus, Text};
-use crate::base::backoff::Reason;
+use crate::base::backoff::FailureReason;
 
 /// Where the work stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Phase {
+pub enum WorkPhase {
     /// Switched off, or ended.
     Idle,
     /// Look-up, connect, handshake, publish.
@@ -26,13 +26,13 @@ pub enum Phase {
         /// When.
         until: Mono,
         /// Why the last one ended.
-        reason: Reason,
+        reason: FailureReason,
     },
 }
 
 /// The record of a destination or a pull.
 pub struct Record {
-    phase: Phase,
+    phase: WorkPhase,
     since: Mono,
     detail: Text,
     /// When `detail` was last news.
@@ -52,7 +52,7 @@ impl Record {
     /// Nothing was tried yet.
     pub fn new(now: Mono) -> Record {
         Record {
-            phase: Phase::Idle,
+            phase: WorkPhase::Idle,
             since: now,
             detail: Text::new(),
             told: Mono::default(),
@@ -68,8 +68,8 @@ impl Record {
     }
 
     /// Another phase begins.
-    pub fn enter(&mut self, phase: Phase, now: Mono) {
-        if phase == Phase::Connecting {
+    pub fn enter(&mut self, phase: WorkPhase, now: Mono) {
+        if phase == WorkPhase::Connecting {
             self.flow = None;
         }
         self.phase = phase;
@@ -131,19 +131,19 @@ impl Record {
         let recent = Duration::from_millis(FLOWING_MS_MAX);
         let flows = self.flow.is_some_and(|(_, last)| now.since(last) < recent);
         let (state, retry_at) = match self.phase {
-            Phase::Idle => (DestinationState::Idle, None),
-            Phase::Agreed if flows => (DestinationState::Live, None),
-            Phase::Connecting | Phase::Agreed => (DestinationState::Connecting, None),
-            Phase::Waiting { until, reason: Reason::Away } => {
+            WorkPhase::Idle => (DestinationState::Idle, None),
+            WorkPhase::Agreed if flows => (DestinationState::Live, None),
+            WorkPhase::Connecting | WorkPhase::Agreed => (DestinationState::Connecting, None),
+            WorkPhase::Waiting { until, reason: FailureReason::Away } => {
                 (DestinationState::BackingOff, Some(until))
             }
-            Phase::Waiting { until, reason: Reason::Refused } => {
+            WorkPhase::Waiting { until, reason: FailureReason::Refused } => {
                 (DestinationState::Refused, Some(until))
             }
         };
         let detail = match self.phase {
-            Phase::Agreed if flows => Text::new(),
-            Phase::Agreed => text("the server has agreed, but no media flows"),
+            WorkPhase::Agreed if flows => Text::new(),
+            WorkPhase::Agreed => text("the server has agreed, but no media flows"),
             _ => self.detail.clone(),
         };
         DestinationStatus {
@@ -176,8 +176,8 @@ mod tests {
     fn live_is_what_flows_and_nothing_else() {
         let mut record = Record::new(Mono(0));
         assert_eq!(state(&record, 0), DestinationState::Idle);
-        record.enter(Phase::Connecting, Mono(0));
-        record.enter(Phase::Agreed, Mono::from_ms(100));
+        record.enter(WorkPhase::Connecting, Mono(0));
+        record.enter(WorkPhase::Agreed, Mono::from_ms(100));
         assert_eq!(state(&record, 100), DestinationState::Connecting);
         assert!(record.flowed(1000, Mono::from_ms(200)));
         assert!(!record.flowed(1000, Mono::from_ms(300)));
@@ -187,19 +187,22 @@ mod tests {
         assert_eq!(status.detail.as_str(), "the server has agreed, but no media flows");
         assert_eq!((status.bytes_out, status.sessions), (2000, 1));
         let until = Mono::from_ms(20_000);
-        record.enter(Phase::Waiting { until, reason: Reason::Refused }, Mono::from_ms(9500));
+        record.enter(
+            WorkPhase::Waiting { until, reason: FailureReason::Refused },
+            Mono::from_ms(9500),
+        );
         assert_eq!(state(&record, 9500), DestinationState::Refused);
     }
 
     #[test]
     fn only_a_session_that_lasted_begins_the_pauses_anew() {
         let mut record = Record::new(Mono(0));
-        record.enter(Phase::Connecting, Mono(0));
+        record.enter(WorkPhase::Connecting, Mono(0));
         record.flowed(1, Mono::from_ms(10));
         assert!(!record.was_steady());
         record.flowed(1, Mono::from_ms(10 + STEADY_MS_MIN));
         assert!(record.was_steady());
-        record.enter(Phase::Connecting, Mono::from_ms(99_000));
+        record.enter(WorkPhase::Connecting, Mono::from_ms(99_000));
         assert!(!record.was_steady());
     }
 

@@ -9,13 +9,13 @@ use serde::Serialize;
 
 use super::commands::{FileName, Playlist};
 use super::reason::Reason;
-use crate::base::history::Samples;
+use crate::base::history::BpsSamples;
 use crate::base::time::Mono;
 use crate::codec::access_unit::{AacConfig, AvcConfig};
 pub use crate::program::source::Source;
-use crate::rtmp::server::Refusal;
+use crate::rtmp::server::RtmpRefusal;
 pub use crate::system::text::{text, Text, TEXT_BYTES_MAX};
-use crate::ts::demux::{Counters, ProgrammeState, StreamInfo};
+use crate::ts::demux::{ProgrammeState, StreamInfo, TsCounters};
 
 /// The state of the whole.
 #[derive(Clone, Debug, Default)]
@@ -60,7 +60,7 @@ pub struct ProgrammeStatus {
     /// Video bit rate over the last 10 s, bit/s.
     pub video_bps: u64,
     /// The video bit rate over the last minutes, oldest first, bit/s.
-    pub bps_history: Samples,
+    pub bps_history: BpsSamples,
     /// The distance of the last two key frames, or how long there has been none if that is
     /// longer, milliseconds; `None` until there were two.
     pub keyframe_interval_ms: Option<u64>,
@@ -114,7 +114,7 @@ pub struct UdpStatus {
     /// Units left out: media that came faster than it plays.
     pub ahead_units: u64,
     /// What the demultiplexer counted.
-    pub counters: Counters,
+    pub counters: TsCounters,
     /// Which programme is taken, or why none is.
     pub programme: ProgrammeState,
     /// Programmes the stream holds.
@@ -297,7 +297,7 @@ pub struct RtmpServerStatus {
 #[derive(Clone, Debug)]
 pub struct RefusalStatus {
     /// Why.
-    pub refusal: Refusal,
+    pub refusal: RtmpRefusal,
     /// The address it comes from.
     pub address: Text,
     /// What it calls itself.
@@ -407,7 +407,7 @@ pub struct DestinationStatus {
     /// Bit rate over the last 10 s, bit/s.
     pub bps: u64,
     /// The bit rate over the last minutes, oldest first, bit/s.
-    pub bps_history: Samples,
+    pub bps_history: BpsSamples,
     /// Times it went live.
     pub sessions: u64,
     /// Times it was skipped to the newest keyframe.

@@ -19,21 +19,21 @@ use crate::system::shutdown::Shutdown;
 use super::push::push;
 
 /// One platform.
-pub struct Destination {
+pub struct PushDestination {
     config: Config,
     record: Rc<RefCell<Record>>,
 }
 
-impl Destination {
+impl PushDestination {
     /// A destination that has not been tried yet.
-    pub fn new(config: Config) -> Destination {
-        Destination { config, record: Rc::new(RefCell::new(Record::new(clock::mono()))) }
+    pub fn new(config: Config) -> PushDestination {
+        PushDestination { config, record: Rc::new(RefCell::new(Record::new(clock::mono()))) }
     }
 
     /// The same under another configuration, or for another session: what is known of it stays.
-    pub fn after(config: Config, before: &Destination) -> Destination {
+    pub fn after(config: Config, before: &PushDestination) -> PushDestination {
         let record = Rc::clone(&before.record);
-        Destination { config, record }
+        PushDestination { config, record }
     }
 
     /// Pushes until the program ends.

@@ -11,7 +11,7 @@ use crate::codec::access_unit::{Track, TrackConfig};
 use crate::codec::per_track::PerTrack;
 use crate::flv::tag::{self, AacPacket, AvcPacket};
 use crate::net::link::{attempt, flush, LinkEnd};
-use crate::program::reader::{Order, Reader, Step};
+use crate::program::reader::{ReadOrder, Reader, ReaderStep};
 use crate::program::ring::Ring;
 use crate::program::unit::{Generation, Unit};
 use crate::rtmp::chunk_writer::{
@@ -19,7 +19,7 @@ use crate::rtmp::chunk_writer::{
 };
 use crate::rtmp::message::{TYPE_AUDIO, TYPE_DATA, TYPE_VIDEO};
 use crate::rtmp::metadata::{AudioMetadata, Metadata, VideoMetadata};
-use crate::rtmp::Session;
+use crate::rtmp::RtmpSession;
 
 /// Units sent by one write.
 const BATCH_UNITS_MAX: usize = 16;
@@ -36,10 +36,10 @@ pub(super) enum Audience {
 }
 
 impl Audience {
-    const fn order(self) -> Order {
+    const fn order(self) -> ReadOrder {
         match self {
-            Audience::Viewer => Order::Viewer,
-            Audience::Platform => Order::Time,
+            Audience::Viewer => ReadOrder::Viewer,
+            Audience::Platform => ReadOrder::Time,
         }
     }
 
@@ -141,7 +141,7 @@ impl Feeder {
     pub(super) fn feed(
         &mut self,
         ring: &Ring,
-        session: &mut impl Session,
+        session: &mut impl RtmpSession,
         mut socket: impl Write,
         now: Mono,
     ) -> Result<Fed, FeedError> {
@@ -187,16 +187,16 @@ impl Feeder {
         while !self.held && !batch.is_full() {
             let before = self.reader.clone();
             match self.reader.step(ring) {
-                Step::Wait => break,
-                Step::Configure { changed, in_force, timestamp_ms } if batch.is_empty() => {
+                ReaderStep::Wait => break,
+                ReaderStep::Configure { changed, in_force, timestamp_ms } if batch.is_empty() => {
                     self.configure(ring, changed, in_force, timestamp_ms);
                     return Ok(Batch::Configured);
                 }
-                Step::Configure { .. } => {
+                ReaderStep::Configure { .. } => {
                     self.reader = before;
                     break;
                 }
-                Step::Send { unit, timestamp_ms } => {
+                ReaderStep::Send { unit, timestamp_ms } => {
                     self.reader.sent(&unit);
                     let message = self.message(unit.track.into(), timestamp_ms, unit.len);
                     // There is room: the loop ends when the batch is full.
@@ -252,7 +252,7 @@ impl Feeder {
             Audience::Viewer => metadata.for_players(),
             Audience::Platform => metadata.for_servers(),
         };
-        self.push(Kind::Data, timestamp_ms, metadata);
+        self.push(MessageKind::Data, timestamp_ms, metadata);
         for (track, generation) in changed.iter() {
             let config = generation.and_then(|generation| config(track, generation));
             let Some(config) = config else { continue };
@@ -265,17 +265,17 @@ impl Feeder {
         }
     }
 
-    fn push(&mut self, kind: Kind, timestamp_ms: u32, body: Vec<u8>) {
+    fn push(&mut self, kind: MessageKind, timestamp_ms: u32, body: Vec<u8>) {
         let message = self.message(kind, timestamp_ms, body.len());
         let pushed = self.own.push_back(Flight { message, cargo: Cargo::Own(body), sent: 0 });
         debug_assert!(pushed.is_ok(), "at most metadata and two configurations at a time");
     }
 
-    fn message(&self, kind: Kind, timestamp_ms: u32, len: usize) -> MediaMessage {
+    fn message(&self, kind: MessageKind, timestamp_ms: u32, len: usize) -> MediaMessage {
         let (chunk_stream, type_id) = match kind {
-            Kind::Audio => (CHUNK_STREAM_AUDIO, TYPE_AUDIO),
-            Kind::Video => (CHUNK_STREAM_VIDEO, TYPE_VIDEO),
-            Kind::Data => (CHUNK_STREAM_DATA, TYPE_DATA),
+            MessageKind::Audio => (CHUNK_STREAM_AUDIO, TYPE_AUDIO),
+            MessageKind::Video => (CHUNK_STREAM_VIDEO, TYPE_VIDEO),
+            MessageKind::Data => (CHUNK_STREAM_DATA, TYPE_DATA),
         };
         let (stream, chunk_bytes) = (self.message_stream, self.audience.chunk_bytes());
         MediaMessage::new(chunk_stream, stream, type_id, timestamp_ms, len, chunk_bytes)
@@ -345,17 +345,17 @@ impl Flight {
 
 /// RTMP message types that carry media (RTMP 1.0, 7.1).
 #[derive(Clone, Copy)]
-enum Kind {
+enum MessageKind {
     Audio,
     Video,
     Data,
 }
 
-impl From<Track> for Kind {
-    fn from(track: Track) -> Kind {
+impl From<Track> for MessageKind {
+    fn from(track: Track) -> MessageKind {
         match track {
-            Track::Video => Kind::Video,
-            Track::Audio => Kind::Audio,
+            Track::Video => MessageKind::Video,
+            Track::Audio => MessageKind::Audio,
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::rtmp::SessionError;
 #[derive(Default)]
 struct Owing(Outbox);
 
-impl Session for Owing {
+impl RtmpSession for Owing {
     fn input_media(
         &mut self,
         _bytes: &[u8],

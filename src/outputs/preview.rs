@@ -25,11 +25,11 @@ use crate::program::unit::Unit;
 use crate::program::Programme;
 use crate::system::heap;
 
-use cutter::{header_bytes, Cut, Cutter, Fragment};
+use cutter::{header_bytes, Cutter, Fragment, PreviewCut};
 
 /// A piece of a preview.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Piece {
+pub enum PreviewPiece {
     /// The tracks as they are from here on, by the `codecs` parameter of the media type
     /// (RFC 6381); their init segment follows. The first piece of every preview, and once more
     /// whenever parameters change.
@@ -78,39 +78,39 @@ struct Counts {
 }
 
 /// A preview's place; free again when both of its ends have been dropped.
-struct Seat(Arc<Counts>);
+struct PreviewSeat(Arc<Counts>);
 
-impl Seat {
-    fn take(counts: &Arc<Counts>) -> Option<Arc<Seat>> {
+impl PreviewSeat {
+    fn take(counts: &Arc<Counts>) -> Option<Arc<PreviewSeat>> {
         // Counted first and given back if too many: it is dropped either way.
         let before = counts.open.fetch_add(1, Ordering::AcqRel);
-        let seat = Seat(Arc::clone(counts));
+        let seat = PreviewSeat(Arc::clone(counts));
         (before < PREVIEWS_MAX).then(|| Arc::new(seat))
     }
 }
 
-impl Drop for Seat {
+impl Drop for PreviewSeat {
     fn drop(&mut self) {
         self.0.open.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
 /// A preview that is asked for: where its pieces go.
-struct Request {
-    pieces: Sender<Piece>,
-    seat: Arc<Seat>,
+struct PreviewRequest {
+    pieces: Sender<PreviewPiece>,
+    seat: Arc<PreviewSeat>,
 }
 
 /// Where previews are asked for, by any thread.
 #[derive(Clone)]
 pub struct PreviewDesk {
-    requests: Sender<Request>,
+    requests: Sender<PreviewRequest>,
     counts: Arc<Counts>,
 }
 
 /// Where they are made: the data plane's end.
 pub struct PreviewInbox {
-    requests: Receiver<Request>,
+    requests: Receiver<PreviewRequest>,
     counts: Arc<Counts>,
 }
 
@@ -124,14 +124,14 @@ pub fn channel() -> (PreviewDesk, PreviewInbox) {
 
 /// A preview that is watched; dropped, it ends.
 pub struct Preview {
-    pieces: Receiver<Piece>,
-    _seat: Arc<Seat>,
+    pieces: Receiver<PreviewPiece>,
+    _seat: Arc<PreviewSeat>,
 }
 
 impl Preview {
     /// The next piece, when there is one. `None`: the preview has ended, because the programme has
     /// other tracks now or it was too slow; another one may be asked for.
-    pub async fn next(&self) -> Option<Piece> {
+    pub async fn next(&self) -> Option<PreviewPiece> {
         self.pieces.recv().await.ok()
     }
 }
@@ -153,9 +153,9 @@ impl PreviewDesk {
         if heap::is_tight() {
             return Err(PreviewError::Memory);
         }
-        let seat = Seat::take(&self.counts).ok_or(PreviewError::Full)?;
+        let seat = PreviewSeat::take(&self.counts).ok_or(PreviewError::Full)?;
         let (sender, pieces) = bounded(PREVIEW_PIECES_MAX);
-        let request = Request { pieces: sender, seat: Arc::clone(&seat) };
+        let request = PreviewRequest { pieces: sender, seat: Arc::clone(&seat) };
         // As many requests find room as there are seats: an error means that nobody takes them.
         self.requests.try_send(request).map_err(|_| PreviewError::Ending)?;
         self.counts.served.fetch_add(1, Ordering::Relaxed);
@@ -167,7 +167,7 @@ impl PreviewInbox {
     /// Makes previews for who asks, for ever.
     pub async fn run(&self, executor: &LocalExecutor<'static>, programme: &Rc<Programme>) {
         while let Ok(request) = self.requests.recv().await {
-            let Request { pieces, seat } = request;
+            let PreviewRequest { pieces, seat } = request;
             let (programme, counts) = (Rc::clone(programme), Arc::clone(&self.counts));
             let made = async move {
                 let _seat = seat;
@@ -196,7 +196,7 @@ impl PreviewInbox {
 }
 
 /// Why a preview ends.
-enum End {
+enum PreviewEnd {
     /// Nobody takes its pieces any longer.
     Left,
     /// Sound has come or gone.
@@ -205,13 +205,13 @@ enum End {
     Overtaken,
 }
 
-async fn make(programme: &Programme, pieces: Sender<Piece>, counts: &Counts) {
+async fn make(programme: &Programme, pieces: Sender<PreviewPiece>, counts: &Counts) {
     let listener = programme.listen();
     let mut maker = Maker { programme, pieces, counts, listener, cutter: Cutter::new() };
     match maker.run().await {
-        End::Left => {}
-        End::OtherTracks => info!("a preview ends: the programme has other tracks now"),
-        End::Overtaken => {
+        PreviewEnd::Left => {}
+        PreviewEnd::OtherTracks => info!("a preview ends: the programme has other tracks now"),
+        PreviewEnd::Overtaken => {
             counts.closed_slow.fetch_add(1, Ordering::Relaxed);
             info!("a preview ends: too slow, overtaken in the middle of a fragment");
         }
@@ -221,28 +221,28 @@ async fn make(programme: &Programme, pieces: Sender<Piece>, counts: &Counts) {
 /// Makes one preview.
 struct Maker<'p> {
     programme: &'p Programme,
-    pieces: Sender<Piece>,
+    pieces: Sender<PreviewPiece>,
     counts: &'p Counts,
     listener: Listener,
     cutter: Cutter,
 }
 
 impl Maker<'_> {
-    async fn run(&mut self) -> End {
+    async fn run(&mut self) -> PreviewEnd {
         loop {
             let skips = self.cutter.skips();
             let cut = self.cutter.next(&self.programme.ring());
             let skipped = self.cutter.skips() - skips;
             self.counts.skips.fetch_add(skipped, Ordering::Relaxed);
             let sent = match cut {
-                Cut::Wait if self.pieces.is_closed() => Err(End::Left),
-                Cut::Wait => {
+                PreviewCut::Wait if self.pieces.is_closed() => Err(PreviewEnd::Left),
+                PreviewCut::Wait => {
                     self.listener.heard().await;
                     Ok(())
                 }
-                Cut::Init { codecs, bytes } => self.begin(codecs, bytes).await,
-                Cut::Fragment(fragment) => self.send(fragment).await,
-                Cut::OtherTracks => Err(End::OtherTracks),
+                PreviewCut::Init { codecs, bytes } => self.begin(codecs, bytes).await,
+                PreviewCut::Fragment(fragment) => self.send(fragment).await,
+                PreviewCut::OtherTracks => Err(PreviewEnd::OtherTracks),
             };
             if let Err(end) = sent {
                 return end;
@@ -250,20 +250,20 @@ impl Maker<'_> {
         }
     }
 
-    async fn begin(&self, codecs: String, init: Vec<u8>) -> Result<(), End> {
-        self.pieces.send(Piece::Codecs(codecs)).await.map_err(|_| End::Left)?;
+    async fn begin(&self, codecs: String, init: Vec<u8>) -> Result<(), PreviewEnd> {
+        self.pieces.send(PreviewPiece::Codecs(codecs)).await.map_err(|_| PreviewEnd::Left)?;
         self.push(init).await
     }
 
     /// Sends a fragment piece by piece. A piece is copied out of the ring when there is room for
     /// it to wait, and no sooner.
-    async fn send(&self, fragment: Fragment) -> Result<(), End> {
+    async fn send(&self, fragment: Fragment) -> Result<(), PreviewEnd> {
         let Fragment { head: mut piece, units } = fragment;
         let mut left: usize = units.iter().map(|unit| unit.len).sum();
         for unit in units {
             let mut done = header_bytes(unit.track);
             loop {
-                done = self.fill(&unit, done, left, &mut piece).ok_or(End::Overtaken)?;
+                done = self.fill(&unit, done, left, &mut piece).ok_or(PreviewEnd::Overtaken)?;
                 if done >= unit.len {
                     break;
                 }
@@ -294,9 +294,9 @@ impl Maker<'_> {
         Some(done + piece.len() - before)
     }
 
-    async fn push(&self, piece: Vec<u8>) -> Result<(), End> {
+    async fn push(&self, piece: Vec<u8>) -> Result<(), PreviewEnd> {
         let bytes = piece.len() as u64;
-        self.pieces.send(Piece::Bytes(piece)).await.map_err(|_| End::Left)?;
+        self.pieces.send(PreviewPiece::Bytes(piece)).await.map_err(|_| PreviewEnd::Left)?;
         self.counts.bytes_out.fetch_add(bytes, Ordering::Relaxed);
         Ok(())
     }

@@ -16,12 +16,12 @@ use crate::base::limits::{DESTINATION_STALL_MS_MAX, FAREWELL_MS_MAX};
 use crate::config::Destination;
 use crate::net::link::{Link, LinkEnd, Wake};
 use crate::net::reactor::Sleep;
-use crate::net::retry::{connect_until, End};
-use crate::operator::record::{Phase, Record};
+use crate::net::retry::{connect_until, TryEnd};
+use crate::operator::record::{Record, WorkPhase};
 use crate::program::bell::Listener;
 use crate::program::Programme;
 use crate::rtmp::client::{ClientEvent, ClientSession};
-use crate::rtmp::Session;
+use crate::rtmp::RtmpSession;
 use crate::system::clock;
 use crate::system::shutdown::Shutdown;
 
@@ -32,11 +32,11 @@ const KEEPS_UP: Duration = Duration::from_secs(60);
 /// What may be wrong when the server closes without a word.
 const SUSPECTS: &str = "its URL's application or the stream key";
 
-impl From<FeedError> for End {
-    fn from(error: FeedError) -> End {
+impl From<FeedError> for TryEnd {
+    fn from(error: FeedError) -> TryEnd {
         match error {
-            FeedError::Overtaken => End::Overtaken,
-            FeedError::Link(end) => End::Link(end),
+            FeedError::Overtaken => TryEnd::Overtaken,
+            FeedError::Link(end) => TryEnd::Link(end),
         }
     }
 }
@@ -47,7 +47,7 @@ pub(super) async fn push(
     record: &RefCell<Record>,
     programme: &Programme,
     shutdown: &Shutdown,
-) -> Result<Infallible, End> {
+) -> Result<Infallible, TryEnd> {
     let socket = connect_until(&config.url, shutdown).await?;
     let (url, key) = (config.url.clone(), config.key.clone());
     let link = Link::new(socket).map_err(LinkEnd::Io)?;
@@ -63,9 +63,9 @@ pub(super) async fn push(
         mute: Condition::default(),
     };
     match push.run(shutdown).await {
-        Err(End::Shutdown) => {
+        Err(TryEnd::Shutdown) => {
             push.say_farewell().await;
-            Err(End::Shutdown)
+            Err(TryEnd::Shutdown)
         }
         Err(end) => Err(end.instead_of(push.session.awaited(), SUSPECTS)),
         Ok(never) => match never {},
@@ -87,11 +87,11 @@ struct Push<'d> {
 }
 
 impl Push<'_> {
-    async fn run(&mut self, shutdown: &Shutdown) -> Result<Infallible, End> {
+    async fn run(&mut self, shutdown: &Shutdown) -> Result<Infallible, TryEnd> {
         let mut blocked = false;
         loop {
             if shutdown.is_asked() {
-                return Err(End::Shutdown);
+                return Err(TryEnd::Shutdown);
             }
             if !blocked {
                 blocked = self.feed()? == Fed::Blocked;
@@ -114,7 +114,7 @@ impl Push<'_> {
         }
     }
 
-    fn feed(&mut self) -> Result<Fed, End> {
+    fn feed(&mut self) -> Result<Fed, TryEnd> {
         let now = clock::mono();
         let Some((feeder, _)) = &mut self.publishing else {
             let flushed = self.link.flush(&mut self.session)?;
@@ -155,32 +155,32 @@ impl Push<'_> {
     }
 
     /// Takes what the server has said.
-    fn hear(&mut self) -> Result<(), End> {
+    fn hear(&mut self) -> Result<(), TryEnd> {
         while let Some(event) = self.session.event() {
             match event {
                 ClientEvent::Published { message_stream } => {
                     let now = clock::mono();
                     let feeder = Feeder::new(message_stream, Audience::Platform, now);
                     self.publishing = Some((feeder, self.programme.listen()));
-                    self.record.borrow_mut().enter(Phase::Agreed, now);
+                    self.record.borrow_mut().enter(WorkPhase::Agreed, now);
                 }
                 ClientEvent::Refused { code, description } => {
-                    return Err(End::refused(&code, &description));
+                    return Err(TryEnd::refused(&code, &description));
                 }
                 // We did not ask to play.
                 ClientEvent::Playing => {}
-                ClientEvent::Closed => return Err(End::Link(LinkEnd::Closed)),
+                ClientEvent::Closed => return Err(TryEnd::Link(LinkEnd::Closed)),
             }
         }
         Ok(())
     }
 
-    fn look_at_deadlines(&mut self) -> Result<(), End> {
+    fn look_at_deadlines(&mut self) -> Result<(), TryEnd> {
         let now = clock::mono();
         let stall = Duration::from_millis(DESTINATION_STALL_MS_MAX);
         if let Some((feeder, _)) = &self.publishing {
             if now.since(feeder.progress()) >= stall {
-                return Err(End::Stalled);
+                return Err(TryEnd::Stalled);
             }
         }
         self.session.on_deadline(now).map_err(LinkEnd::Session)?;
@@ -209,7 +209,7 @@ impl Push<'_> {
 
     /// Sends what is left, then waits for the server to close: closing with its bytes unread
     /// would reset the connection and take the farewell with it.
-    async fn send_rest(&mut self) -> Result<(), End> {
+    async fn send_rest(&mut self) -> Result<(), TryEnd> {
         let mut closing = false;
         loop {
             let blocked = !closing && self.feed()? == Fed::Blocked;

@@ -12,7 +12,7 @@ use std::time::Duration;
 use log::info;
 use smol::{LocalExecutor, Task};
 
-use super::destinations::Destination;
+use super::destinations::PushDestination;
 use crate::base::limits::DESTINATIONS_LEAVING_MAX;
 use crate::base::time::Mono;
 use crate::config::Destination as Config;
@@ -36,7 +36,7 @@ pub struct Pushes {
 struct Running {
     config: Config,
     session: u64,
-    destination: Rc<Destination>,
+    destination: Rc<PushDestination>,
     stop: Rc<Shutdown>,
     task: Task<()>,
 }
@@ -65,7 +65,7 @@ impl Pushes {
         &self,
         wished: &[(Config, u64)],
         executor: &LocalExecutor<'e>,
-        push: impl Fn(Rc<Destination>, Rc<Shutdown>) -> F + Clone + 'static,
+        push: impl Fn(Rc<PushDestination>, Rc<Shutdown>) -> F + Clone + 'static,
     ) {
         self.farewells.borrow_mut().retain(|task| !task.is_finished());
         let mut before: Vec<Running> = self.running.take();
@@ -100,15 +100,15 @@ impl Pushes {
         session: u64,
         old: Option<Running>,
         executor: &LocalExecutor<'e>,
-        push: impl Fn(Rc<Destination>, Rc<Shutdown>) -> F + 'static,
+        push: impl Fn(Rc<PushDestination>, Rc<Shutdown>) -> F + 'static,
     ) -> Running {
         let stop = Rc::<Shutdown>::default();
         let destination = match &old {
             Some(old) => {
                 info!("destination {}: begins anew", config.name);
-                Destination::after(config.clone(), &old.destination)
+                PushDestination::after(config.clone(), &old.destination)
             }
-            None => Destination::new(config.clone()),
+            None => PushDestination::new(config.clone()),
         };
         let destination = Rc::new(destination);
         let farewell = old.map(|old| {

@@ -17,7 +17,7 @@ use crate::base::limits::VIEWER_SHARES;
 
 /// What a seat is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Holder {
+pub(super) enum SeatUse {
     /// Nobody seems to watch: paused, or nothing is heard from it.
     Idle,
     /// Nothing has been sent to it yet.
@@ -28,7 +28,7 @@ pub(super) enum Holder {
 
 /// Whether a newcomer has a seat.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Room {
+pub(super) enum SeatRoom {
     /// One is free.
     Free,
     /// The one of this number.
@@ -40,17 +40,17 @@ pub(super) enum Room {
 }
 
 /// The seats.
-pub(super) struct Seats<T> {
+pub(super) struct SessionSeats<T> {
     max: usize,
     taken: BTreeMap<u64, (IpAddr, T)>,
     /// How many each source holds.
     held: BTreeMap<IpAddr, usize>,
 }
 
-impl<T> Seats<T> {
+impl<T> SessionSeats<T> {
     /// All are free.
-    pub(super) fn new(max: usize) -> Seats<T> {
-        Seats { max, taken: BTreeMap::new(), held: BTreeMap::new() }
+    pub(super) fn new(max: usize) -> SessionSeats<T> {
+        SessionSeats { max, taken: BTreeMap::new(), held: BTreeMap::new() }
     }
 
     /// How many there are.
@@ -74,29 +74,31 @@ impl<T> Seats<T> {
     }
 
     /// Whether one from this source has a seat, where `look` tells what a seat is used for.
-    pub(super) fn room(&self, newcomer: IpAddr, look: impl Fn(&T) -> Holder) -> Room {
+    pub(super) fn room(&self, newcomer: IpAddr, look: impl Fn(&T) -> SeatUse) -> SeatRoom {
         let (own, share) = (self.held(newcomer), self.max.div_ceil(VIEWER_SHARES));
         let (is_plenty, is_over) = (self.taken.len() + share < self.max, own >= share);
         if is_plenty || !is_over && self.taken.len() < self.max {
-            return Room::Free;
+            return SeatRoom::Free;
         }
         let seats = self.taken.iter().map(|(&id, (source, holder))| (id, *source, look(holder)));
         let idle = seats.clone().filter(|&(_, source, holder)| {
-            holder == Holder::Idle && (!is_over || source == newcomer)
+            holder == SeatUse::Idle && (!is_over || source == newcomer)
         });
         let longest_of_most =
             |&(id, source, _): &(u64, IpAddr, _)| (self.held(source), Reverse(id));
         if let Some((id, ..)) = idle.max_by_key(longest_of_most) {
-            return Room::InPlaceOf(id);
+            return SeatRoom::InPlaceOf(id);
         }
         if is_over {
-            return Room::ShareTaken;
+            return SeatRoom::ShareTaken;
         }
         let of_larger = seats.filter(|&(_, source, _)| self.held(source) >= own + 2);
-        let newest_of_most = |&(id, source, holder): &(u64, IpAddr, Holder)| {
-            (self.held(source), source, holder == Holder::New, id)
+        let newest_of_most = |&(id, source, holder): &(u64, IpAddr, SeatUse)| {
+            (self.held(source), source, holder == SeatUse::New, id)
         };
-        of_larger.max_by_key(newest_of_most).map_or(Room::Full, |(id, ..)| Room::InPlaceOf(id))
+        of_larger
+            .max_by_key(newest_of_most)
+            .map_or(SeatRoom::Full, |(id, ..)| SeatRoom::InPlaceOf(id))
     }
 
     /// One sits down.
@@ -122,7 +124,7 @@ impl<T> Seats<T> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use Holder::{Idle, New, Watches};
+    use SeatUse::{Idle, New, Watches};
 
     fn source(number: usize) -> IpAddr {
         IpAddr::from([127, 0, (number / 256) as u8, (number % 256) as u8])
@@ -130,22 +132,22 @@ mod tests {
 
     /// Seats, and a number for each who comes.
     struct Hall {
-        seats: Seats<Holder>,
+        seats: SessionSeats<SeatUse>,
         came: u64,
     }
 
     impl Hall {
         fn of(max: usize) -> Hall {
-            Hall { seats: Seats::new(max), came: 0 }
+            Hall { seats: SessionSeats::new(max), came: 0 }
         }
 
         /// One comes from there; what became of that.
-        fn comes(&mut self, from: usize, holder: Holder) -> Room {
+        fn comes(&mut self, from: usize, holder: SeatUse) -> SeatRoom {
             let room = self.seats.room(source(from), |holder| *holder);
-            if let Room::InPlaceOf(gone) = room {
+            if let SeatRoom::InPlaceOf(gone) = room {
                 assert!(self.seats.leave(gone).is_some(), "who makes room was there");
             }
-            if matches!(room, Room::Free | Room::InPlaceOf(_)) {
+            if matches!(room, SeatRoom::Free | SeatRoom::InPlaceOf(_)) {
                 self.came += 1;
                 self.seats.take(self.came, source(from), holder);
             }
@@ -155,7 +157,7 @@ mod tests {
             room
         }
 
-        fn come(&mut self, from: usize, count: usize) -> Vec<Room> {
+        fn come(&mut self, from: usize, count: usize) -> Vec<SeatRoom> {
             (0..count).map(|_| self.comes(from, Watches)).collect()
         }
 
@@ -170,10 +172,10 @@ mod tests {
             let mut hall = Hall::of(max);
             let rooms = hall.come(1, max + 10);
             assert_eq!(hall.held(1), most, "of {max}");
-            assert!(rooms.iter().skip(most).all(|room| *room == Room::ShareTaken));
+            assert!(rooms.iter().skip(most).all(|room| *room == SeatRoom::ShareTaken));
             // The others fill the rest, and nobody has to leave for them.
-            let rooms: Vec<Room> = (most..max).map(|n| hall.comes(10 + n, Watches)).collect();
-            assert_eq!(rooms, vec![Room::Free; max - most], "of {max}");
+            let rooms: Vec<SeatRoom> = (most..max).map(|n| hall.comes(10 + n, Watches)).collect();
+            assert_eq!(rooms, vec![SeatRoom::Free; max - most], "of {max}");
         }
     }
 
@@ -182,15 +184,23 @@ mod tests {
         let mut hall = Hall::of(16);
         hall.come(1, 14);
         hall.come(2, 2);
-        assert_eq!(hall.comes(3, Watches), Room::InPlaceOf(14));
+        assert_eq!(hall.comes(3, Watches), SeatRoom::InPlaceOf(14));
         hall.seats.take(13, source(1), New);
-        assert_eq!(hall.comes(4, Watches), Room::InPlaceOf(13), "one that got nothing yet first");
+        assert_eq!(
+            hall.comes(4, Watches),
+            SeatRoom::InPlaceOf(13),
+            "one that got nothing yet first"
+        );
         hall.seats.take(2, source(1), New);
-        assert_eq!(hall.comes(5, Watches), Room::InPlaceOf(2));
+        assert_eq!(hall.comes(5, Watches), SeatRoom::InPlaceOf(2));
         hall.seats.take(3, source(1), Idle);
         hall.seats.take(15, source(2), Idle);
-        assert_eq!(hall.comes(6, Watches), Room::InPlaceOf(3), "idle ones of the largest first");
-        assert_eq!(hall.comes(7, Watches), Room::InPlaceOf(15), "then idle ones of others");
+        assert_eq!(
+            hall.comes(6, Watches),
+            SeatRoom::InPlaceOf(3),
+            "idle ones of the largest first"
+        );
+        assert_eq!(hall.comes(7, Watches), SeatRoom::InPlaceOf(15), "then idle ones of others");
     }
 
     #[test]
@@ -198,9 +208,9 @@ mod tests {
         let mut hall = Hall::of(16);
         hall.come(1, 14);
         hall.comes(2, Idle);
-        assert_eq!(hall.comes(1, Watches), Room::ShareTaken);
+        assert_eq!(hall.comes(1, Watches), SeatRoom::ShareTaken);
         hall.seats.take(5, source(1), Idle);
-        assert_eq!(hall.comes(1, Watches), Room::InPlaceOf(5));
+        assert_eq!(hall.comes(1, Watches), SeatRoom::InPlaceOf(5));
         assert_eq!((hall.held(1), hall.held(2)), (14, 1));
     }
 
@@ -213,7 +223,10 @@ mod tests {
         assert_eq!(hall.seats.taken(), 9);
         let before = hall.seats.held.clone();
         for round in 0..200 {
-            assert!(matches!(hall.comes(round % 5, Watches), Room::Full | Room::ShareTaken));
+            assert!(matches!(
+                hall.comes(round % 5, Watches),
+                SeatRoom::Full | SeatRoom::ShareTaken
+            ));
         }
         assert_eq!(hall.seats.held, before);
     }
@@ -245,7 +258,7 @@ mod tests {
             let is_full = hall.seats.taken() == max;
             let has_idle = hall.seats.holders().any(|holder| *holder == Idle);
             let room = hall.comes(999, Watches);
-            let is_kept_out = room == Room::Full || room == Room::ShareTaken;
+            let is_kept_out = room == SeatRoom::Full || room == SeatRoom::ShareTaken;
             assert_eq!(is_kept_out, is_full && most <= 1 && !has_idle, "seed {seed}: {room:?}");
         }
     }

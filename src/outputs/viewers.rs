@@ -25,8 +25,8 @@ use crate::net::reactor::Sleep;
 use crate::operator::snapshot::ViewerStatus;
 use crate::program::bell::{Bell, Listener};
 use crate::program::Programme;
-use crate::rtmp::server::{Refusal, ServerEvent, ServerSession};
-use crate::rtmp::Session;
+use crate::rtmp::server::{RtmpRefusal, ServerEvent, ServerSession};
+use crate::rtmp::RtmpSession;
 use crate::system::clock;
 use crate::system::heap;
 use crate::system::shutdown::Shutdown;
@@ -34,7 +34,7 @@ use crate::system::shutdown::Shutdown;
 use super::attention::Attention;
 pub use super::attention::Patience;
 use super::feeder::{Audience, Fed, FeedError, Feeder};
-use super::seats::{Holder, Room, Seats};
+use super::seats::{SeatRoom, SeatUse, SessionSeats};
 
 /// The viewers there are.
 pub struct Viewers {
@@ -43,7 +43,7 @@ pub struct Viewers {
     batch_max: Duration,
     /// Rings when the viewers have something to send.
     bell: Rc<Bell>,
-    seats: RefCell<Seats<Taken>>,
+    seats: RefCell<SessionSeats<Taken>>,
     totals: Totals,
     arrivals: RefCell<News>,
     slowness: RefCell<News>,
@@ -62,12 +62,12 @@ struct Taken {
 }
 
 impl Taken {
-    fn holder(&self) -> Holder {
+    fn holder(&self) -> SeatUse {
         let status = self.status.borrow();
         match (status.paused || self.unheard.get(), status.bytes_out) {
-            (true, _) => Holder::Idle,
-            (false, 0) => Holder::New,
-            (false, _) => Holder::Watches,
+            (true, _) => SeatUse::Idle,
+            (false, 0) => SeatUse::New,
+            (false, _) => SeatUse::Watches,
         }
     }
 }
@@ -97,7 +97,7 @@ impl Viewers {
             patience: Patience::default(),
             batch_max,
             bell: Rc::default(),
-            seats: RefCell::new(Seats::new(max)),
+            seats: RefCell::new(SessionSeats::new(max)),
             totals: Totals::default(),
             arrivals: RefCell::default(),
             slowness: RefCell::default(),
@@ -121,14 +121,18 @@ impl Viewers {
     ///
     /// # Errors
     /// Why there is none.
-    pub fn seat(self: &Rc<Self>, viewer: ViewerStatus, source: IpAddr) -> Result<Seat, Refusal> {
+    pub fn seat(
+        self: &Rc<Self>,
+        viewer: ViewerStatus,
+        source: IpAddr,
+    ) -> Result<ViewerSeat, RtmpRefusal> {
         if heap::is_tight() {
-            return Err(Refusal::Full);
+            return Err(RtmpRefusal::Full);
         }
         let mut seats = self.seats.borrow_mut();
         match seats.room(source, Taken::holder) {
-            Room::Free => {}
-            Room::InPlaceOf(gone) => {
+            SeatRoom::Free => {}
+            SeatRoom::InPlaceOf(gone) => {
                 if let Some((from, gone)) = seats.leave(gone) {
                     gone.given_up.set(true);
                     self.bell.ring();
@@ -136,14 +140,14 @@ impl Viewers {
                     self.say_crowded(format_args!("{from}, which held {held} seats,"));
                 }
             }
-            Room::Full => return Err(Refusal::Full),
-            Room::ShareTaken => return Err(Refusal::ShareTaken),
+            SeatRoom::Full => return Err(RtmpRefusal::Full),
+            SeatRoom::ShareTaken => return Err(RtmpRefusal::ShareTaken),
         }
         let id = viewer.id;
         let status = Rc::new(RefCell::new(viewer));
         let taken = Taken { status, unheard: Rc::default(), given_up: Rc::default() };
         seats.take(id, source, taken.clone());
-        Ok(Seat { viewers: Rc::clone(self), id, taken })
+        Ok(ViewerSeat { viewers: Rc::clone(self), id, taken })
     }
 
     fn say_crowded(&self, whose: impl fmt::Display) {
@@ -217,20 +221,20 @@ fn tell(news: &RefCell<News>, words: impl fmt::Display) {
 }
 
 /// A viewer's place; given back when dropped.
-pub struct Seat {
+pub struct ViewerSeat {
     viewers: Rc<Viewers>,
     id: u64,
     taken: Taken,
 }
 
-impl Drop for Seat {
+impl Drop for ViewerSeat {
     fn drop(&mut self) {
         self.viewers.seats.borrow_mut().leave(self.id);
     }
 }
 
 /// Why a viewer's connection ended.
-enum End {
+enum ViewerEnd {
     /// It stopped, or the connection ended.
     Left(LinkEnd),
     /// It asked to stop playing.
@@ -249,47 +253,49 @@ enum End {
     Shutdown,
 }
 
-impl From<LinkEnd> for End {
-    fn from(end: LinkEnd) -> End {
-        End::Left(end)
+impl From<LinkEnd> for ViewerEnd {
+    fn from(end: LinkEnd) -> ViewerEnd {
+        ViewerEnd::Left(end)
     }
 }
 
-impl From<FeedError> for End {
-    fn from(error: FeedError) -> End {
+impl From<FeedError> for ViewerEnd {
+    fn from(error: FeedError) -> ViewerEnd {
         match error {
-            FeedError::Overtaken => End::Overtaken,
-            FeedError::Link(end) => End::Left(end),
+            FeedError::Overtaken => ViewerEnd::Overtaken,
+            FeedError::Link(end) => ViewerEnd::Left(end),
         }
     }
 }
 
-impl fmt::Display for End {
+impl fmt::Display for ViewerEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            End::Left(end) => write!(f, "{end}"),
-            End::Stopped => write!(f, "it stopped playing"),
-            End::Overtaken => write!(f, "too slow: overtaken in the middle of a message"),
-            End::Stalled => write!(f, "too slow: took no byte for {VIEWER_STALL_MS_MAX} ms"),
-            End::Paused => write!(f, "it was paused for {} min", VIEWER_PAUSED_MS_MAX / 60_000),
-            End::Unheard => write!(
+            ViewerEnd::Left(end) => write!(f, "{end}"),
+            ViewerEnd::Stopped => write!(f, "it stopped playing"),
+            ViewerEnd::Overtaken => write!(f, "too slow: overtaken in the middle of a message"),
+            ViewerEnd::Stalled => write!(f, "too slow: took no byte for {VIEWER_STALL_MS_MAX} ms"),
+            ViewerEnd::Paused => {
+                write!(f, "it was paused for {} min", VIEWER_PAUSED_MS_MAX / 60_000)
+            }
+            ViewerEnd::Unheard => write!(
                 f,
                 "it answered no ping and sent nothing else for {} s: nobody seems to be there",
                 VIEWER_UNHEARD_MS_MAX / 1000
             ),
-            End::GivenUp => write!(
+            ViewerEnd::GivenUp => write!(
                 f,
                 "all seats were taken and another came; it was paused or silent, or its address \
                  held most seats"
             ),
-            End::Shutdown => write!(f, "the program ends"),
+            ViewerEnd::Shutdown => write!(f, "the program ends"),
         }
     }
 }
 
 /// A viewer that plays.
 struct Viewer<'p> {
-    seat: Seat,
+    seat: ViewerSeat,
     programme: &'p Programme,
     link: Link,
     session: ServerSession,
@@ -306,7 +312,7 @@ const KEEPS_UP: Duration = Duration::from_secs(60);
 
 /// Serves a viewer until it leaves; its session has just accepted to play.
 pub async fn serve(
-    seat: Seat,
+    seat: ViewerSeat,
     programme: &Programme,
     shutdown: &Shutdown,
     mut link: Link,
@@ -333,13 +339,13 @@ pub async fn serve(
         Err(end) => end,
     };
     let Viewers { totals, arrivals, slowness, .. } = &*viewer.seat.viewers;
-    let slow = matches!(end, End::Overtaken | End::Stalled);
+    let slow = matches!(end, ViewerEnd::Overtaken | ViewerEnd::Stalled);
     if slow {
         totals.closed_slow.set(totals.closed_slow.get() + 1);
     }
     match end {
-        End::Unheard => totals.closed_unheard.set(totals.closed_unheard.get() + 1),
-        End::GivenUp => totals.closed_for_others.set(totals.closed_for_others.get() + 1),
+        ViewerEnd::Unheard => totals.closed_unheard.set(totals.closed_unheard.get() + 1),
+        ViewerEnd::GivenUp => totals.closed_for_others.set(totals.closed_for_others.get() + 1),
         _ => {}
     }
     let status = viewer.seat.taken.status.borrow();
@@ -349,7 +355,7 @@ pub async fn serve(
 }
 
 impl Viewer<'_> {
-    async fn play(&mut self, shutdown: &Shutdown) -> Result<std::convert::Infallible, End> {
+    async fn play(&mut self, shutdown: &Shutdown) -> Result<std::convert::Infallible, ViewerEnd> {
         let mut blocked = false;
         loop {
             if shutdown.is_asked() {
@@ -357,10 +363,10 @@ impl Viewer<'_> {
                 self.session.end_play().map_err(LinkEnd::Session)?;
                 self.feeder.hold();
                 self.feed()?;
-                return Err(End::Shutdown);
+                return Err(ViewerEnd::Shutdown);
             }
             if self.seat.taken.given_up.get() {
-                return Err(End::GivenUp);
+                return Err(ViewerEnd::GivenUp);
             }
             if !blocked {
                 blocked = self.feed()? == Fed::Blocked;
@@ -380,7 +386,7 @@ impl Viewer<'_> {
         }
     }
 
-    fn feed(&mut self) -> Result<Fed, End> {
+    fn feed(&mut self) -> Result<Fed, ViewerEnd> {
         let now = clock::mono();
         let ring = self.programme.ring();
         let fed = self.feeder.feed(&ring, &mut self.session, self.link.socket(), now)?;
@@ -389,7 +395,7 @@ impl Viewer<'_> {
     }
 
     /// Does what the viewer's commands ask.
-    fn answer(&mut self) -> Result<(), End> {
+    fn answer(&mut self) -> Result<(), ViewerEnd> {
         while let Some(event) = self.session.event() {
             match event {
                 ServerEvent::Pause(true) => {
@@ -400,28 +406,28 @@ impl Viewer<'_> {
                     self.feeder.resume();
                     self.paused_since = None;
                 }
-                ServerEvent::Stop => return Err(End::Stopped),
+                ServerEvent::Stop => return Err(ViewerEnd::Stopped),
                 other => debug!("viewer {}: ignored {other:?}", self.seat.id),
             }
         }
         Ok(())
     }
 
-    fn look_at_deadlines(&mut self, blocked: bool) -> Result<(), End> {
+    fn look_at_deadlines(&mut self, blocked: bool) -> Result<(), ViewerEnd> {
         let now = clock::mono();
         let stalled = now.since(self.feeder.progress());
         if blocked && stalled >= Duration::from_millis(VIEWER_STALL_MS_MAX) {
-            return Err(End::Stalled);
+            return Err(ViewerEnd::Stalled);
         }
         let is_over = |since| now.since(since) >= Duration::from_millis(VIEWER_PAUSED_MS_MAX);
         if self.paused_since.is_some_and(is_over) {
-            return Err(End::Paused);
+            return Err(ViewerEnd::Paused);
         }
         // Who is paused may well read nothing, not even pings.
         if self.paused_since.is_none() && !blocked {
             self.seat.taken.unheard.set(self.attention.is_unheard(now));
             if self.attention.is_gone(self.feeder.media_bytes(), now) {
-                return Err(End::Unheard);
+                return Err(ViewerEnd::Unheard);
             }
         }
         self.session.on_deadline(now).map_err(LinkEnd::Session)?;
@@ -478,7 +484,7 @@ mod tests {
             viewers.seat(ViewerStatus { id, ..ViewerStatus::default() }, from)
         };
         let (first, second) = (seat(1).expect("free"), seat(2).expect("free"));
-        assert_eq!(seat(3).err(), Some(Refusal::Full));
+        assert_eq!(seat(3).err(), Some(RtmpRefusal::Full));
         second.taken.status.borrow_mut().paused = true;
         let third = seat(3).expect("made free");
         assert!(second.taken.given_up.get() && !first.taken.given_up.get());

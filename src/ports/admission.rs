@@ -23,7 +23,7 @@ pub(super) type Ticket = u64;
 
 /// The next to be seated.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Turn<T> {
+pub(super) struct SeatTurn<T> {
     /// Whose turn it is.
     pub(super) ticket: Ticket,
     /// What arrived with it.
@@ -149,7 +149,7 @@ impl<T> Admission<T> {
     }
 
     /// Whose turn it is now; it is seated.
-    pub(super) fn next(&mut self, now: Mono) -> Option<Turn<T>> {
+    pub(super) fn next(&mut self, now: Mono) -> Option<SeatTurn<T>> {
         let claim = |waiting: &Waiting<T>| {
             let held = self.held(waiting.source);
             (held.seated, held.waiting, waiting.ticket)
@@ -169,7 +169,7 @@ impl<T> Admission<T> {
             held.waiting -= 1;
             held.seated += 1;
         });
-        Some(Turn { ticket, item, evicted })
+        Some(SeatTurn { ticket, item, evicted })
     }
 
     /// One that was seated has decided, or left.
@@ -225,7 +225,7 @@ mod tests {
         }
     }
 
-    fn seat_all(admission: &mut Admission<u8>, now: Mono) -> Vec<Turn<u8>> {
+    fn seat_all(admission: &mut Admission<u8>, now: Mono) -> Vec<SeatTurn<u8>> {
         std::iter::from_fn(|| admission.next(now)).collect()
     }
 

@@ -28,7 +28,7 @@ use crate::net::sockets::{self, canonical, descriptors_max};
 use crate::program::bell::{Bell, Listener};
 use crate::system::clock;
 
-use super::admission::{Admission, Ticket, Turn};
+use super::admission::{Admission, SeatTurn, Ticket};
 use super::proxied::{named, named_already, Unnamed};
 
 /// Connections the kernel keeps for us until we accept them, which we do at every wake-up.
@@ -44,7 +44,7 @@ const ACCEPTS_MAX: usize = 16;
 pub(super) struct RtmpListener {
     listener: Watched<TcpListener>,
     listen: SocketAddr,
-    admission: RefCell<Admission<Arrival>>,
+    admission: RefCell<Admission<WaitingConnection>>,
     proxies: Proxies,
     /// What those who are seated run in; dropped, it ends the connection.
     tasks: RefCell<BTreeMap<Ticket, Task<()>>>,
@@ -60,7 +60,7 @@ pub(super) struct RtmpListener {
 }
 
 /// A connection that waits for a seat.
-struct Arrival {
+struct WaitingConnection {
     socket: TcpStream,
     peer: SocketAddr,
     /// Whom it is for; not known yet of one that a proxy has made.
@@ -244,12 +244,12 @@ impl RtmpListener {
         if is_proxy && socket.set_nonblocking(true).is_err() {
             return;
         }
-        let arrival = Arrival { socket, peer, client: (!is_proxy).then_some(client) };
+        let arrival = WaitingConnection { socket, peer, client: (!is_proxy).then_some(client) };
         self.admission.borrow_mut().arrive(source, clock::mono(), arrival);
     }
 
-    fn seat(self: &Rc<Self>, turn: Turn<Arrival>) -> Option<Newcomer> {
-        let Turn { ticket, item: Arrival { socket, peer, client }, evicted } = turn;
+    fn seat(self: &Rc<Self>, turn: SeatTurn<WaitingConnection>) -> Option<Newcomer> {
+        let SeatTurn { ticket, item: WaitingConnection { socket, peer, client }, evicted } = turn;
         if let Some((evicted, source)) = evicted {
             self.tasks.borrow_mut().remove(&evicted);
             self.say_crowded_out(source);

@@ -13,9 +13,9 @@ use crate::base::limits::PROXY_HEADER_MS_MAX;
 use crate::net::proxy::header::HeaderError;
 use crate::net::proxy::{take_whole, Client, Opening};
 use crate::net::reactor::{Sleep, Watched};
-use crate::rtmp::server::Refusal;
+use crate::rtmp::server::RtmpRefusal;
 
-use super::refusals::Asked;
+use super::refusals::RequestedName;
 
 /// Why it is not known whom a connection is for.
 #[derive(Debug)]
@@ -35,11 +35,15 @@ impl Unnamed {
     ///
     /// # Errors
     /// It is no more than a connection that has ended.
-    pub(super) fn refusal(&self) -> Result<(Refusal, Asked<'static>), &io::Error> {
+    pub(super) fn refusal(&self) -> Result<(RtmpRefusal, RequestedName<'static>), &io::Error> {
         match self {
             Unnamed::Left(error) => Err(error),
-            Unnamed::Bare | Unnamed::Late => Ok((Refusal::NoProxyHeader, Asked::Nothing)),
-            Unnamed::Broken(error) => Ok((Refusal::BadProxyHeader, Asked::Header(*error))),
+            Unnamed::Bare | Unnamed::Late => {
+                Ok((RtmpRefusal::NoProxyHeader, RequestedName::Nothing))
+            }
+            Unnamed::Broken(error) => {
+                Ok((RtmpRefusal::BadProxyHeader, RequestedName::Header(*error)))
+            }
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::base::time::Mono;
 use crate::net::proxy::header::HeaderError;
 use crate::operator::reason::Why;
 use crate::operator::snapshot::{text, RefusalStatus, Text};
-use crate::rtmp::server::Refusal;
+use crate::rtmp::server::RtmpRefusal;
 
 /// A refusal is shown for so long after it last happened.
 const KEPT: Duration = Duration::from_secs(600);
@@ -35,7 +35,7 @@ const KNOWN: [&str; 4] = ["", "live", "stream", "_definst_"];
 
 /// What was asked for.
 #[derive(Clone, Copy, Debug)]
-pub(super) enum Asked<'a> {
+pub(super) enum RequestedName<'a> {
     /// The application of `connect`.
     App(&'a str),
     /// A stream's name, which may be a key.
@@ -46,14 +46,14 @@ pub(super) enum Asked<'a> {
     Nothing,
 }
 
-impl Asked<'_> {
+impl RequestedName<'_> {
     /// As it may be shown; `has_key`: a stream key is set, so that a name may be meant for one.
     fn shown(self, has_key: bool) -> Text {
         let (said, is_name) = match self {
-            Asked::App(app) => (app, false),
-            Asked::Name(name) => (name, true),
-            Asked::Header(error) => return text(error),
-            Asked::Nothing => return Text::new(),
+            RequestedName::App(app) => (app, false),
+            RequestedName::Name(name) => (name, true),
+            RequestedName::Header(error) => return text(error),
+            RequestedName::Nothing => return Text::new(),
         };
         let said = said.split(['?', '#']).next().unwrap_or_default();
         let said = scrub_registered(said);
@@ -81,19 +81,19 @@ impl Asked<'_> {
 /// The refusals of the last minutes, the oldest first.
 #[derive(Default)]
 pub(super) struct Refusals {
-    entries: VecDeque<Entry>,
+    entries: VecDeque<RefusalEntry>,
     /// More were refused than are remembered.
     crowd: Condition,
     has_key: bool,
 }
 
-struct Entry {
+struct RefusalEntry {
     status: RefusalStatus,
     /// It was logged, and its end was not.
     is_logged: bool,
 }
 
-impl Entry {
+impl RefusalEntry {
     fn over(&mut self, how: &str) {
         let RefusalStatus { refusal, address, first, last, count, .. } = &self.status;
         if std::mem::take(&mut self.is_logged) {
@@ -112,16 +112,17 @@ impl Refusals {
     /// Somebody was refused.
     pub(super) fn refused(
         &mut self,
-        refusal: Refusal,
+        refusal: RtmpRefusal,
         peer: IpAddr,
         agent: &str,
-        asked: Asked<'_>,
+        asked: RequestedName<'_>,
         now: Mono,
     ) {
         let (address, asked) = (text(peer.to_canonical()), asked.shown(self.has_key));
         // Who asks for one thing after another is one condition, shown with what was asked last.
-        let same =
-            |entry: &Entry| (entry.status.refusal, &entry.status.address) == (refusal, &address);
+        let same = |entry: &RefusalEntry| {
+            (entry.status.refusal, &entry.status.address) == (refusal, &address)
+        };
         let known = self.entries.iter().position(same).and_then(|at| self.entries.remove(at));
         let before = known.as_ref().filter(|entry| now.since(entry.status.last) < QUIET);
         let (first, count, is_logged) = before.map_or((now, 0, false), |entry| {
@@ -130,7 +131,7 @@ impl Refusals {
         let (agent, last, count, is_resolved) = (text(agent), now, count + 1, false);
         let status =
             RefusalStatus { refusal, address, agent, asked, first, last, count, is_resolved };
-        let mut entry = Entry { status, is_logged };
+        let mut entry = RefusalEntry { status, is_logged };
         if self.entries.len() >= RTMP_REFUSALS_MAX {
             let evicted = self.entries.pop_front();
             let is_crowd = evicted.is_some_and(|entry| now.since(entry.status.last) < QUIET);
@@ -148,7 +149,7 @@ impl Refusals {
     /// Somebody from there publishes now.
     pub(super) fn publishes(&mut self, peer: IpAddr) {
         let address = text(peer.to_canonical());
-        let mine = |entry: &&mut Entry| {
+        let mine = |entry: &&mut RefusalEntry| {
             entry.status.address == address && entry.status.refusal.concerns_publishers()
         };
         for entry in self.entries.iter_mut().filter(mine) {
@@ -177,7 +178,7 @@ impl Refusals {
 
     /// Why the last one who wanted to publish was refused, if that was just now.
     pub(super) fn reason(&self, now: Mono) -> Option<Why> {
-        let fresh = |entry: &&Entry| {
+        let fresh = |entry: &&RefusalEntry| {
             let RefusalStatus { refusal, last, is_resolved, .. } = &entry.status;
             refusal.concerns_publishers() && !is_resolved && now.since(*last) < QUIET
         };
@@ -208,7 +209,13 @@ mod tests {
         for second in 0..3600 {
             if second % 10 == 0 {
                 let before = refusals.entries.front().is_some_and(|entry| entry.is_logged);
-                refusals.refused(Refusal::App, PEER, "FMLE/3.0", Asked::App("foo"), s(second));
+                refusals.refused(
+                    RtmpRefusal::App,
+                    PEER,
+                    "FMLE/3.0",
+                    RequestedName::App("foo"),
+                    s(second),
+                );
                 logged +=
                     u64::from(!before && refusals.entries.iter().any(|entry| entry.is_logged));
             }
@@ -228,12 +235,18 @@ mod tests {
     #[test]
     fn who_publishes_in_the_end_is_no_reason_any_more() {
         let mut refusals = Refusals::new(true);
-        refusals.refused(Refusal::PublishKeyRequired, PEER, "", Asked::Name("typo"), s(1));
+        refusals.refused(
+            RtmpRefusal::PublishKeyRequired,
+            PEER,
+            "",
+            RequestedName::Name("typo"),
+            s(1),
+        );
         assert_eq!(refusals.reason(s(2)).map(|why| why.code()), Some("wrong_key"));
         refusals.publishes(PEER);
         assert_eq!(refusals.reason(s(3)), None);
         assert!(refusals.status()[0].is_resolved, "it stays in the list");
-        refusals.refused(Refusal::StreamNotFound, PEER, "", Asked::Name("x"), s(4));
+        refusals.refused(RtmpRefusal::StreamNotFound, PEER, "", RequestedName::Name("x"), s(4));
         assert_eq!(refusals.reason(s(5)), None, "a player is no input");
     }
 
@@ -242,7 +255,7 @@ mod tests {
         let mut refusals = Refusals::new(false);
         for number in 0..100_000u32 {
             let peer = IpAddr::V4(std::net::Ipv4Addr::from(number));
-            refusals.refused(Refusal::App, peer, "", Asked::App("x"), s(1));
+            refusals.refused(RtmpRefusal::App, peer, "", RequestedName::App("x"), s(1));
         }
         let status = refusals.status();
         assert_eq!((status.len(), &*status[0].address), (RTMP_REFUSALS_MAX, "0.1.134.159"));
@@ -252,9 +265,9 @@ mod tests {
     #[test]
     fn odd_addresses_are_shown_and_keys_are_not() {
         crate::base::redact::register(&crate::base::redact::Secret::new("hunter2-hunter2"));
-        let shown = |asked: Asked<'_>, has_key| asked.shown(has_key).as_str().to_owned();
+        let shown = |asked: RequestedName<'_>, has_key| asked.shown(has_key).as_str().to_owned();
         for has_key in [false, true] {
-            let app = |app| shown(Asked::App(app), has_key);
+            let app = |app| shown(RequestedName::App(app), has_key);
             assert_eq!(app("live/_definst_"), "live/_definst_");
             assert_eq!(app("rtmp://192.0.2.9:1935/live"), "rtmp://192.0.2.9:1935/live");
             assert_eq!(app("live/stream?key=hunter2-hunter2"), "live/stream");
@@ -268,11 +281,11 @@ mod tests {
                 assert!(!said.contains("pass"), "{said}");
             }
         }
-        assert_eq!(shown(Asked::Name("show"), false), "show");
-        assert_eq!(shown(Asked::Name("show"), true), MASK);
-        assert_eq!(shown(Asked::App("live/show"), true), format!("live/{MASK}"));
-        assert_eq!(shown(Asked::App("live/show"), false), "live/show");
-        assert_eq!(shown(Asked::Name("stream"), true), "stream");
-        assert_eq!(shown(Asked::Nothing, true), "");
+        assert_eq!(shown(RequestedName::Name("show"), false), "show");
+        assert_eq!(shown(RequestedName::Name("show"), true), MASK);
+        assert_eq!(shown(RequestedName::App("live/show"), true), format!("live/{MASK}"));
+        assert_eq!(shown(RequestedName::App("live/show"), false), "live/show");
+        assert_eq!(shown(RequestedName::Name("stream"), true), "stream");
+        assert_eq!(shown(RequestedName::Nothing, true), "");
     }
 }

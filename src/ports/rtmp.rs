@@ -29,15 +29,15 @@ use crate::operator::snapshot::{text, RtmpServerStatus, ViewerStatus};
 use crate::outputs::viewers::{serve, Viewers};
 use crate::program::Programme;
 use crate::rtmp::handshake::HandshakeError;
-use crate::rtmp::server::{Refusal, ServerEvent, ServerSession};
-use crate::rtmp::{Session, SessionError};
+use crate::rtmp::server::{RtmpRefusal, ServerEvent, ServerSession};
+use crate::rtmp::{RtmpSession, SessionError};
 use crate::system::clock;
 use crate::system::shutdown::Shutdown;
 
 use super::listener::{Newcomer, RtmpListener, Undecided};
 use super::proxied::Unnamed;
-use super::refusals::{Asked, Refusals};
-use super::rights::{judge, Right, STREAM};
+use super::refusals::{Refusals, RequestedName};
+use super::rights::{judge, PublishRight, STREAM};
 
 /// The RTMP port.
 pub struct RtmpPort {
@@ -166,7 +166,7 @@ impl RtmpPort {
             }
             Err(error) => Err(LinkEnd::Io(error)),
         };
-        let arrival = |link, session| Arrival { link, session, peer, source, id, undecided };
+        let arrival = |link, session| AdmittedPeer { link, session, peer, source, id, undecided };
         match admitted {
             Ok(Some((link, session, Wish::Play))) => {
                 self.play(context, arrival(link, session)).await;
@@ -177,7 +177,7 @@ impl RtmpPort {
             Ok(None) => {}
             Err(LinkEnd::Session(SessionError::Handshake(HandshakeError::ProxyHeader))) => {
                 count(&self.protocol_errors);
-                self.note(Refusal::ProxyHeader, peer, "", Asked::Nothing);
+                self.note(RtmpRefusal::ProxyHeader, peer, "", RequestedName::Nothing);
             }
             Err(end @ LinkEnd::Session(_)) => {
                 count(&self.protocol_errors);
@@ -200,8 +200,8 @@ impl RtmpPort {
         }
     }
 
-    async fn play(&self, context: &Context, arrival: Arrival) {
-        let Arrival { link, mut session, peer, source, id, undecided } = arrival;
+    async fn play(&self, context: &Context, arrival: AdmittedPeer) {
+        let AdmittedPeer { link, mut session, peer, source, id, undecided } = arrival;
         let agent = session.peer().flash_version.clone();
         let status = ViewerStatus {
             id,
@@ -213,9 +213,9 @@ impl RtmpPort {
         let seat = match self.viewers.seat(status, source) {
             Ok(seat) => seat,
             Err(refusal) => {
-                let is_share = refusal == Refusal::ShareTaken;
+                let is_share = refusal == RtmpRefusal::ShareTaken;
                 count(if is_share { &self.refused_share } else { &self.refused_full });
-                self.refuse(link, session, refusal, peer, Asked::Nothing).await;
+                self.refuse(link, session, refusal, peer, RequestedName::Nothing).await;
                 return;
             }
         };
@@ -229,15 +229,16 @@ impl RtmpPort {
         serve(seat, programme, shutdown, link, session).await;
     }
 
-    async fn publish(&self, context: &Context, arrival: Arrival, by_key: bool) {
-        let Arrival { mut link, mut session, peer, id, undecided, .. } = arrival;
+    async fn publish(&self, context: &Context, arrival: AdmittedPeer, by_key: bool) {
+        let AdmittedPeer { mut link, mut session, peer, id, undecided, .. } = arrival;
         let Context { programme, shutdown, .. } = context;
         let now = clock::mono();
         let agent = session.peer().flash_version.clone();
         let applicant = Applicant { id, peer, agent, by_key };
         let Some(claim) = self.publishers.claim(&applicant, programme, now) else {
             count(&self.refused);
-            self.refuse(link, session, Refusal::PublishBusy, peer, Asked::Nothing).await;
+            self.refuse(link, session, RtmpRefusal::PublishBusy, peer, RequestedName::Nothing)
+                .await;
             return;
         };
         self.refusals.borrow_mut().publishes(peer.ip());
@@ -265,7 +266,7 @@ impl RtmpPort {
                 count(&self.refused);
                 if let Some(app) = session.rejected_app() {
                     let agent = &session.peer().flash_version;
-                    self.note(Refusal::App, peer, agent, Asked::App(app));
+                    self.note(RtmpRefusal::App, peer, agent, RequestedName::App(app));
                 }
                 part(link, session).await;
                 return Ok(None);
@@ -285,15 +286,19 @@ impl RtmpPort {
                     None => {}
                     Some(Ok(wish)) => return Ok(Some((link, session, wish))),
                     Some(Err(refusal)) => {
-                        if refusal == Refusal::PublishKeyRequired {
+                        if refusal == RtmpRefusal::PublishKeyRequired {
                             self.publishers.refused_key();
                         }
-                        if matches!(refusal, Refusal::PublishKeyRequired | Refusal::KeyRequired) {
+                        if matches!(
+                            refusal,
+                            RtmpRefusal::PublishKeyRequired | RtmpRefusal::KeyRequired
+                        ) {
                             // Who guesses gets one answer a second from each seat.
                             Sleep::after(Duration::from_millis(KEY_DELAY_MS)).await;
                         }
                         count(&self.refused);
-                        self.refuse(link, session, refusal, peer, Asked::Name(&asked)).await;
+                        self.refuse(link, session, refusal, peer, RequestedName::Name(&asked))
+                            .await;
                         return Ok(None);
                     }
                 }
@@ -302,18 +307,20 @@ impl RtmpPort {
     }
 
     /// Whether what a peer asks for is granted; `None` if it asks for nothing.
-    fn judge(&self, event: ServerEvent, address: IpAddr) -> Option<Result<Wish, Refusal>> {
+    fn judge(&self, event: ServerEvent, address: IpAddr) -> Option<Result<Wish, RtmpRefusal>> {
         match event {
-            ServerEvent::Play { name, .. } if name != STREAM => Some(Err(Refusal::StreamNotFound)),
+            ServerEvent::Play { name, .. } if name != STREAM => {
+                Some(Err(RtmpRefusal::StreamNotFound))
+            }
             ServerEvent::Play { key, .. } if !self.may_play(key.as_ref()) => {
-                Some(Err(Refusal::KeyRequired))
+                Some(Err(RtmpRefusal::KeyRequired))
             }
             ServerEvent::Play { .. } => Some(Ok(Wish::Play)),
             ServerEvent::Publish { name, key } => {
                 Some(match judge(&self.publish, address, &name, key.as_ref()) {
-                    Right::Granted { by_key } => Ok(Wish::Publish { by_key }),
-                    Right::Denied(refusal) => Err(refusal),
-                    Right::WrongKey => Err(Refusal::PublishKeyRequired),
+                    PublishRight::Granted { by_key } => Ok(Wish::Publish { by_key }),
+                    PublishRight::Denied(refusal) => Err(refusal),
+                    PublishRight::WrongKey => Err(RtmpRefusal::PublishKeyRequired),
                 })
             }
             ServerEvent::Pause(_) | ServerEvent::Stop => None,
@@ -324,9 +331,9 @@ impl RtmpPort {
         &self,
         link: Link,
         mut session: ServerSession,
-        refusal: Refusal,
+        refusal: RtmpRefusal,
         peer: SocketAddr,
-        asked: Asked<'_>,
+        asked: RequestedName<'_>,
     ) {
         self.note(refusal, peer, &session.peer().flash_version, asked);
         if session.refuse(refusal).is_ok() {
@@ -334,7 +341,7 @@ impl RtmpPort {
         }
     }
 
-    fn note(&self, refusal: Refusal, peer: SocketAddr, agent: &str, asked: Asked<'_>) {
+    fn note(&self, refusal: RtmpRefusal, peer: SocketAddr, agent: &str, asked: RequestedName<'_>) {
         let mut refusals = self.refusals.borrow_mut();
         refusals.refused(refusal, peer.ip(), agent, asked, clock::mono());
     }
@@ -363,7 +370,7 @@ enum Wish {
 }
 
 /// A peer that has said what it wants, and may.
-struct Arrival {
+struct AdmittedPeer {
     link: Link,
     session: ServerSession,
     peer: SocketAddr,

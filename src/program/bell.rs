@@ -10,11 +10,11 @@ use std::task::{Context, Poll, Waker};
 #[derive(Default)]
 pub struct Bell {
     rung: Cell<u64>,
-    slots: RefCell<Vec<Slot>>,
+    slots: RefCell<Vec<BellSlot>>,
 }
 
 #[derive(Default)]
-struct Slot {
+struct BellSlot {
     taken: bool,
     waker: Option<Waker>,
 }
@@ -34,7 +34,7 @@ impl Bell {
     pub fn listen(self: &Rc<Self>) -> Listener {
         let mut slots = self.slots.borrow_mut();
         let index = slots.iter().position(|slot| !slot.taken).unwrap_or_else(|| {
-            slots.push(Slot::default());
+            slots.push(BellSlot::default());
             slots.len() - 1
         });
         if let Some(slot) = slots.get_mut(index) {
@@ -77,7 +77,7 @@ impl Listener {
 impl Drop for Listener {
     fn drop(&mut self) {
         if let Some(slot) = self.bell.slots.borrow_mut().get_mut(self.index) {
-            *slot = Slot::default();
+            *slot = BellSlot::default();
         }
     }
 }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::model::{Feed, World, HZ_44100, HZ_48000};
-use super::reader::{Order, Reader, Step};
+use super::reader::{ReadOrder, Reader, ReaderStep};
 use super::ring::Ring;
 use super::source::Source;
 use super::switcher::FillAudio;
@@ -30,7 +30,7 @@ struct Destination {
 impl Destination {
     fn new() -> Destination {
         Destination {
-            reader: Reader::ordered(Order::Time),
+            reader: Reader::ordered(ReadOrder::Time),
             newest_ms: 0,
             late: Vec::new(),
             units: [0; 2],
@@ -43,9 +43,9 @@ impl Destination {
     fn take(&mut self, ring: &Ring) {
         loop {
             match self.reader.step(ring) {
-                Step::Wait => break,
-                Step::Configure { .. } => {}
-                Step::Send { unit, timestamp_ms } => {
+                ReaderStep::Wait => break,
+                ReaderStep::Configure { .. } => {}
+                ReaderStep::Send { unit, timestamp_ms } => {
                     self.reader.sent(&unit);
                     if timestamp_ms < self.newest_ms {
                         self.late.push(self.newest_ms - timestamp_ms);

@@ -27,7 +27,7 @@ use crate::codec::per_track::PerTrack;
 
 use self::interleave::LAG_MAX;
 pub(super) use self::interleave::{Interleave, JITTER, LAG_KNOWN_MAX};
-use self::viewers::Viewers;
+use self::viewers::ViewerOrder;
 
 /// A cut is on time a quarter of a frame of 100 ms after the programme is due, and rounds.
 const CUT_EARLY_MAX: Ticks = Ticks::from_ms(27);
@@ -61,7 +61,7 @@ pub(super) struct Stored {
 }
 
 /// Knows what is settled.
-pub(super) struct Order {
+pub(super) struct SettledOrder {
     newest: PerTrack<Option<(Ticks, Mono)>>,
     /// No sound is to come that stands before this.
     next_sound: Ticks,
@@ -73,7 +73,7 @@ pub(super) struct Order {
     /// How far pictures stand ahead of sound where their source pauses between two bursts.
     ahead: Ticks,
     due: Ticks,
-    viewers: Viewers,
+    viewers: ViewerOrder,
     /// Behind a cut no sound has come up with the first picture yet.
     joins: Option<Join>,
 }
@@ -88,9 +88,9 @@ struct Join {
     first: Option<Ticks>,
 }
 
-impl Default for Order {
-    fn default() -> Order {
-        Order {
+impl Default for SettledOrder {
+    fn default() -> SettledOrder {
+        SettledOrder {
             newest: PerTrack::default(),
             next_sound: Ticks(i64::MIN),
             sound_step: Ticks(i64::MAX),
@@ -98,13 +98,13 @@ impl Default for Order {
             holds: PerTrack::both(LAG_MAX),
             ahead: Ticks(0),
             due: Ticks(i64::MIN),
-            viewers: Viewers::default(),
+            viewers: ViewerOrder::default(),
             joins: Some(Join::default()),
         }
     }
 }
 
-impl Order {
+impl SettledOrder {
     /// A unit was stored, of a source that is interleaved like this; `None`: it is known to have no
     /// sound. Answers whether it is sound that lets pictures leave that were held back for it.
     pub(super) fn stored(
@@ -152,7 +152,7 @@ impl Order {
         true
     }
 
-    /// When [`Order::tick`] lets a unit leave, if nothing comes before.
+    /// When [`SettledOrder::tick`] lets a unit leave, if nothing comes before.
     pub(super) fn deadline(&self) -> Option<Mono> {
         self.pictures_due().into_iter().chain(self.viewers.deadline()).min()
     }

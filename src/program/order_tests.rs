@@ -1,25 +1,25 @@
 use super::interleave::tests::interleaved;
 use super::*;
 
-fn until(order: &Order) -> [i64; 2] {
+fn until(order: &SettledOrder) -> [i64; 2] {
     let PerTrack { video, audio } = order.settled().until;
     [video, audio].map(Ticks::to_ms)
 }
 
 /// When a picture for a destination leaves by the clock.
-fn due(order: &Order) -> Option<Mono> {
+fn due(order: &SettledOrder) -> Option<Mono> {
     order.pictures_due()
 }
 
 /// A source is on air whose sound has come up with its first picture.
-fn joined() -> Order {
-    let (mut order, it) = (Order::default(), Interleave::default());
+fn joined() -> SettledOrder {
+    let (mut order, it) = (SettledOrder::default(), Interleave::default());
     stored(&mut order, Track::Video, 0, &it, 0);
     stored(&mut order, Track::Audio, 0, &it, 0);
     order
 }
 
-fn stored(order: &mut Order, track: Track, ms: i64, it: &Interleave, at_ms: u64) -> bool {
+fn stored(order: &mut SettledOrder, track: Track, ms: i64, it: &Interleave, at_ms: u64) -> bool {
     let (dts, duration) = (Ticks::from_ms(ms), Ticks::from_ms(20));
     let unit = Stored { track, dts, duration, due: Ticks::from_ms(at_ms as i64) };
     order.stored(unit, Some(it), Mono::from_ms(at_ms))
@@ -157,7 +157,7 @@ fn sound_that_stays_away_is_waited_for_as_long_as_any_may_lag() {
 
 #[test]
 fn what_is_known_to_have_no_sound_is_not_held() {
-    let mut order = Order::default();
+    let mut order = SettledOrder::default();
     let (dts, duration) = (Ticks::from_ms(1000), Ticks(0));
     let unit = Stored { track: Track::Video, dts, duration, due: dts };
     order.stored(unit, None, Mono::from_ms(1000));
@@ -202,7 +202,7 @@ fn sound_that_comes_late_lets_no_picture_leave() {
 #[test]
 fn a_viewers_picture_waits_for_sound_that_lags_a_little() {
     let viewers =
-        |order: &Order| order.settled().for_viewers.expect("it costs little").video.to_ms();
+        |order: &SettledOrder| order.settled().for_viewers.expect("it costs little").video.to_ms();
     for comes in [false, true] {
         let (mut order, it) = (joined(), interleaved(0, 4000, 32));
         stored(&mut order, Track::Audio, 940, &it, 980);

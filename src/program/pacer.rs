@@ -23,7 +23,7 @@ use crate::codec::per_track::PerTrack;
 use self::times::PAUSE_FRAMES;
 
 pub use self::times::FileTimes;
-use super::read_ahead::{Call, Ending, ReadAhead};
+use super::read_ahead::{Call, FileEnding, ReadAhead};
 
 /// Distance taken for a frame's while none is known: 30 frames per second.
 const FRAME_DEFAULT: Ticks = Ticks(3000);
@@ -53,7 +53,7 @@ pub struct Pacer {
     next: usize,
     /// When it may begin; the first key unit fixes the clock.
     begins: Option<Mono>,
-    clock: Option<Clock>,
+    clock: Option<PacerClock>,
     times: FileTimes,
     /// The latest time of either track.
     latest: Option<Ticks>,
@@ -76,12 +76,12 @@ pub struct Pacer {
 
 /// Media time `media` leaves at `at`.
 #[derive(Clone, Copy)]
-struct Clock {
+struct PacerClock {
     at: Mono,
     media: Ticks,
 }
 
-impl Clock {
+impl PacerClock {
     fn due(self, dts: Ticks) -> Mono {
         self.at + (dts - self.media).to_duration()
     }
@@ -190,7 +190,7 @@ impl Pacer {
     /// When what follows may begin: the last frame has been shown. Audio that lasts a little longer
     /// gives way; a picture under sound stands until that ends. `None`: there is more to come.
     pub fn end(&self) -> Option<Mono> {
-        let is_whole = *self.ending()? == Ending::Whole;
+        let is_whole = *self.ending()? == FileEnding::Whole;
         if self.open.video || self.next_video().is_some() {
             return None;
         }
@@ -218,7 +218,7 @@ impl Pacer {
     }
 
     /// How it ends, once that is known: it may lie ahead.
-    pub fn ending(&self) -> Option<&Ending> {
+    pub fn ending(&self) -> Option<&FileEnding> {
         self.read_aheads.back()?.ending.as_ref()
     }
 
@@ -303,7 +303,7 @@ impl Pacer {
         }
     }
 
-    fn video_due(&self, clock: Clock, dts: Ticks) -> Mono {
+    fn video_due(&self, clock: PacerClock, dts: Ticks) -> Mono {
         match self.video {
             Some(last) if self.jumps(last, dts) => last.due + self.frame().to_duration(),
             _ => clock.due(dts),
@@ -376,7 +376,7 @@ impl Pacer {
         if self.clock.is_none() {
             self.reorder = start.pts - dts;
         }
-        let begins = Clock { at: self.begins.unwrap_or(now), media: dts };
+        let begins = PacerClock { at: self.begins.unwrap_or(now), media: dts };
         let clock = *self.clock.get_or_insert(begins);
         let mut due = self.video_due(clock, dts);
         let jumped = self.video.is_some_and(|last| self.jumps(last, dts));
@@ -385,7 +385,7 @@ impl Pacer {
             due = now;
         }
         if late || jumped {
-            self.clock = Some(Clock { at: due, media: dts });
+            self.clock = Some(PacerClock { at: due, media: dts });
         }
         if let Some(last) = self.video.filter(|_| !jumped) {
             let [latest, _] = self.steps;

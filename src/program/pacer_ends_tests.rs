@@ -56,7 +56,7 @@ fn a_file_whose_first_key_frame_is_broken_waits_for_its_next() {
             if again {
                 frame(sink, Track::Video, 1_000, true);
             }
-            sink.end(Ending::Whole);
+            sink.end(FileEnding::Whole);
         }
     };
     assert_eq!(scene(says(false)).pacer.readiness(), Readiness::Never);
@@ -75,7 +75,7 @@ fn a_file_whose_next_key_frame_is_far_behind_a_broken_one_can_be_played() {
             sink.commit(Track::Video);
         });
         (100..120).for_each(|n| frame(sink, Track::Video, n * 40, false));
-        sink.end(Ending::Whole);
+        sink.end(FileEnding::Whole);
     });
     assert_eq!(scene.pacer.readiness(), Readiness::Ready);
     scene.pacer.start(scene.now);
@@ -94,7 +94,7 @@ fn what_was_left_out_and_what_broke_is_counted() {
         broken(sink, 40, false);
         sink.leave_out(1);
         frame(sink, Track::Video, 80, false);
-        sink.end(Ending::Whole);
+        sink.end(FileEnding::Whole);
     });
     assert_eq!(scene.pacer.left_out(), 4, "before it plays");
     scene.pacer.start(scene.now);
@@ -151,8 +151,8 @@ fn a_file_that_fails_or_jumps_ends_with_its_last_picture() {
             for (n, jump_ms) in [(0, 0), (1, 0), (2, jump_ms)] {
                 frame(sink, Track::Video, n * 40 + jump_ms, true);
             }
-            let failed = Ending::Failed("the disk is gone".to_owned());
-            sink.end(if fails { failed } else { Ending::Whole });
+            let failed = FileEnding::Failed("the disk is gone".to_owned());
+            sink.end(if fails { failed } else { FileEnding::Whole });
         });
         scene.pacer.set_times(FileTimes { timing, duration: stated, picture_end: stated });
         scene.pacer.start(scene.now);
@@ -176,7 +176,7 @@ fn with_b_frames_a_file_ends_sooner_by_its_reordering() {
                 sink.write(Track::Video, b"frame");
                 sink.commit(Track::Video);
             }
-            sink.end(Ending::Whole);
+            sink.end(FileEnding::Whole);
         });
         let stated = Some(Ticks::from_ms(stated_ms));
         let times = FileTimes { timing: Timing::Stated, duration: stated, picture_end: stated };
@@ -196,7 +196,7 @@ fn slides_of_a_file_that_does_not_begin_at_zero_keep_their_pauses() {
                 frame(sink, Track::Video, origin + n * 15_000, true);
                 frame(sink, Track::Audio, origin + n * 15_000 + 20, false);
             }
-            sink.end(Ending::Whole);
+            sink.end(FileEnding::Whole);
         });
         scene.pacer.start(scene.now);
         scene.run(Duration::from_secs(100));
@@ -211,7 +211,7 @@ fn one_sound_under_a_picture_lasts_as_long_as_a_usual_frame() {
     let mut scene = scene(|sink| {
         frame(sink, Track::Video, 0, true);
         frame(sink, Track::Audio, 5_000, false);
-        sink.end(Ending::Whole);
+        sink.end(FileEnding::Whole);
     });
     scene.pacer.start(scene.now);
     scene.run(Duration::from_secs(1));

@@ -53,7 +53,7 @@ impl Scene {
         let mut writer = ReadAheadWriter::new(ReadAhead::default(), pile.clone());
         configs().iter().for_each(|config| writer.config(config));
         says(&mut writer);
-        writer.end(Ending::Whole);
+        writer.end(FileEnding::Whole);
         let source = pile.full.take().into();
         Scene { source, ..Scene::default() }
     }
@@ -62,7 +62,7 @@ impl Scene {
         let pile = Pile::default();
         let mut writer = ReadAheadWriter::new(ReadAhead::default(), pile.clone());
         while file.next(&mut Nothing, &mut writer).expect("whole") == Progress::More {}
-        writer.end(Ending::Whole);
+        writer.end(FileEnding::Whole);
         let source = pile.full.take().into();
         Scene { source, ..Scene::default() }
     }

@@ -10,7 +10,7 @@ pub struct Walk<T> {
     files: Vec<T>,
     /// Indexes of `files`, in the order of this round.
     order: Vec<usize>,
-    standing: Standing,
+    standing: WalkStanding,
     rules: Rules,
     seed: u64,
     round: u64,
@@ -26,7 +26,7 @@ pub struct Rules {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Standing {
+enum WalkStanding {
     /// At this place of the order.
     At(usize),
     /// The file that plays is no longer in the list; this place comes behind it.
@@ -35,7 +35,7 @@ enum Standing {
 
 /// Where a walk stands, to be written down.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Place {
+pub struct PlaylistPlace {
     /// Which of the list's files, counted from 0 in the list's own order.
     pub index: usize,
     /// What its orders come from.
@@ -49,19 +49,19 @@ impl<T: Clone + PartialEq> Walk<T> {
     pub fn new(files: &[T], rules: Rules, seed: u64) -> Option<Walk<T>> {
         let order = order(files.len(), rules, seed, 0);
         let files = files.to_vec();
-        let walk = Walk { files, order, standing: Standing::At(0), rules, seed, round: 0 };
+        let walk = Walk { files, order, standing: WalkStanding::At(0), rules, seed, round: 0 };
         (!walk.files.is_empty()).then_some(walk)
     }
 
     /// At a place that was written down, if the list still has this file there or elsewhere; else
     /// at its beginning.
-    pub fn at(files: &[T], rules: Rules, place: Place, file: &T) -> Option<Walk<T>> {
+    pub fn at(files: &[T], rules: Rules, place: PlaylistPlace, file: &T) -> Option<Walk<T>> {
         let mut walk = Walk::new(files, rules, place.seed)?;
         walk.round = place.round;
         walk.order = order(files.len(), rules, place.seed, place.round);
         let nearest = nearest(files, file, place.index);
         if let Some(at) = walk.order.iter().position(|index| Some(*index) == nearest) {
-            walk.standing = Standing::At(at);
+            walk.standing = WalkStanding::At(at);
         }
         Some(walk)
     }
@@ -69,15 +69,15 @@ impl<T: Clone + PartialEq> Walk<T> {
     /// The file it stands at; `None` when that was taken off the list.
     pub fn current(&self) -> Option<&T> {
         match self.standing {
-            Standing::At(at) => self.file(&self.order, at),
-            Standing::Before(_) => None,
+            WalkStanding::At(at) => self.file(&self.order, at),
+            WalkStanding::Before(_) => None,
         }
     }
 
     /// Which of the list's files that is, counted from 0 in the list's own order; of the one that
     /// follows when it was taken off.
     pub fn index(&self) -> usize {
-        let (Standing::At(at) | Standing::Before(at)) = self.standing;
+        let (WalkStanding::At(at) | WalkStanding::Before(at)) = self.standing;
         self.order.get(at).copied().unwrap_or(0)
     }
 
@@ -105,11 +105,11 @@ impl<T: Clone + PartialEq> Walk<T> {
     pub fn advance(&mut self) -> Option<T> {
         let at = self.next_at();
         if at < self.order.len() {
-            self.standing = Standing::At(at);
+            self.standing = WalkStanding::At(at);
         } else if self.rules.repeat {
             self.round = self.round.wrapping_add(1);
             self.order = self.order_of(self.round);
-            self.standing = Standing::At(0);
+            self.standing = WalkStanding::At(0);
         } else {
             return None;
         }
@@ -134,27 +134,27 @@ impl<T: Clone + PartialEq> Walk<T> {
         self.standing = match (kept.and_then(place), follower.and_then(place)) {
             (Some(at), _) if rules.shuffle => {
                 self.order.swap(0, at);
-                Standing::At(0)
+                WalkStanding::At(0)
             }
-            (Some(at), _) => Standing::At(at),
+            (Some(at), _) => WalkStanding::At(at),
             (None, Some(at)) if rules.shuffle => {
                 self.order.swap(0, at);
-                Standing::Before(0)
+                WalkStanding::Before(0)
             }
-            (None, Some(at)) => Standing::Before(at),
-            (None, None) => Standing::Before(self.order.len()),
+            (None, Some(at)) => WalkStanding::Before(at),
+            (None, None) => WalkStanding::Before(self.order.len()),
         };
     }
 
     /// Where it stands, to be written down.
-    pub fn place(&self) -> Place {
-        Place { index: self.index(), seed: self.seed, round: self.round }
+    pub fn place(&self) -> PlaylistPlace {
+        PlaylistPlace { index: self.index(), seed: self.seed, round: self.round }
     }
 
     fn next_at(&self) -> usize {
         match self.standing {
-            Standing::At(at) => at + 1,
-            Standing::Before(at) => at,
+            WalkStanding::At(at) => at + 1,
+            WalkStanding::Before(at) => at,
         }
     }
 
@@ -328,7 +328,7 @@ mod tests {
             let mut found = Walk::at(&files, rules, list.place(), &file).expect("a list");
             assert_eq!(played(&mut found, 20), played(&mut list, 20));
         }
-        let place = Place { index: 7, seed: 1, round: 0 };
+        let place = PlaylistPlace { index: 7, seed: 1, round: 0 };
         let lost = Walk::at(&['a', 'b'], AGAIN, place, &'z').expect("a list");
         assert_eq!(lost.current(), Some(&'a'));
     }

@@ -20,12 +20,12 @@ pub struct ReadAhead {
     /// Units left out before they were written down.
     pub left_out: u64,
     /// What comes behind the last call.
-    pub ending: Option<Ending>,
+    pub ending: Option<FileEnding>,
 }
 
 /// How a file's units end.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Ending {
+pub enum FileEnding {
     /// That was all.
     Whole,
     /// The file cannot be read on; a sentence for a person.
@@ -185,7 +185,7 @@ impl<E: ReadAheadQueue> ReadAheadWriter<E> {
     }
 
     /// Nothing comes behind this.
-    pub fn end(&mut self, ending: Ending) {
+    pub fn end(&mut self, ending: FileEnding) {
         if let Some(mut read_ahead) = self.read_ahead.take() {
             read_ahead.ending = Some(ending);
             self.queue.swap(read_ahead);
@@ -336,12 +336,12 @@ mod tests {
         let mut writer = ReadAheadWriter::new(ReadAhead::default(), pile.clone());
         let mut direct = Collector::default();
         say(&mut random, 40, [&mut direct, &mut writer]);
-        writer.end(Ending::Whole);
+        writer.end(FileEnding::Whole);
         assert!(pile.full.borrow().len() > 8, "the units filled many buffers");
         assert_eq!(replay(&pile).said, direct.said);
         assert_eq!(
             pile.full.borrow().last().and_then(|last| last.ending.clone()),
-            Some(Ending::Whole)
+            Some(FileEnding::Whole)
         );
     }
 
@@ -430,7 +430,7 @@ mod tests {
         let mut nowhere = Collector::default();
         say(&mut Random(3), 40, [&mut nowhere, &mut writer]);
         assert!(!writer.is_wanted());
-        writer.end(Ending::Whole);
+        writer.end(FileEnding::Whole);
         assert_eq!(pile.full.borrow().len(), 2);
     }
 }

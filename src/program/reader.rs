@@ -8,12 +8,12 @@ use crate::codec::access_unit::Track;
 use crate::codec::per_track::PerTrack;
 
 use super::order::JITTER;
-use super::ring::{Lookup, Next, Ring};
+use super::ring::{Lookup, NextUnit, Ring};
 use super::unit::{Generation, Unit};
 
 /// What a reader has to do next.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum ReaderStep {
     /// Wait for the ring to move.
     Wait,
     /// Before anything else, send the configurations that have changed: the decoder
@@ -37,7 +37,7 @@ pub enum Step {
 
 /// In which order a reader gets the units of the two tracks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Order {
+pub enum ReadOrder {
     /// As they have become whole.
     #[default]
     Arrival,
@@ -57,7 +57,7 @@ pub enum Order {
 /// where it stood.
 #[derive(Clone, Debug, Default)]
 pub struct Reader {
-    order: Order,
+    order: ReadOrder,
     /// The next unit of each track has this sequence number or a later one.
     next: PerTrack<u64>,
     /// It may only go on with a key unit: it has just begun, was skipped, or pauses.
@@ -86,22 +86,22 @@ impl Reader {
     /// A reader that begins at the newest key unit in the ring, or the first to come, and gets
     /// units as they come.
     pub fn new() -> Reader {
-        Reader::ordered(Order::Arrival)
+        Reader::ordered(ReadOrder::Arrival)
     }
 
     /// The same, in this order.
-    pub fn ordered(order: Order) -> Reader {
+    pub fn ordered(order: ReadOrder) -> Reader {
         Reader { order, needs_key: true, ..Reader::default() }
     }
 
     /// What comes next.
-    pub fn step(&mut self, ring: &Ring) -> Step {
+    pub fn step(&mut self, ring: &Ring) -> ReaderStep {
         loop {
             if self.needs_key && !self.find_key(ring) {
-                return Step::Wait;
+                return ReaderStep::Wait;
             }
             let (seq, unit) = match self.pick(ring) {
-                Pick::NotYet => return Step::Wait,
+                Pick::NotYet => return ReaderStep::Wait,
                 Pick::Gone => {
                     self.skip();
                     continue;
@@ -131,12 +131,12 @@ impl Reader {
                     self.pass(unit.track);
                 }
                 Some(PerTrack { video: None, audio: None }) => {
-                    return Step::Send { unit, timestamp_ms }
+                    return ReaderStep::Send { unit, timestamp_ms }
                 }
                 Some(changed) => {
                     let known = self.known;
                     self.known = PerTrack::of(|track| changed[track].unwrap_or(known[track]));
-                    return Step::Configure { changed, in_force: self.known, timestamp_ms };
+                    return ReaderStep::Configure { changed, in_force: self.known, timestamp_ms };
                 }
             }
         }
@@ -183,7 +183,7 @@ impl Reader {
     /// How far the unit it stands at lies behind the newest, media time.
     pub fn lag(&self, ring: &Ring) -> Ticks {
         let next = self.next.iter().filter_map(|(track, from)| {
-            let Next::Unit(_, unit) = ring.next_of(track, *from) else { return None };
+            let NextUnit::Unit(_, unit) = ring.next_of(track, *from) else { return None };
             Some(unit.dts)
         });
         match (next.min(), ring.newest()) {
@@ -198,15 +198,15 @@ impl Reader {
         let mut first: Option<(u64, Unit)> = None;
         let settled = ring.settled();
         let until = match self.order {
-            Order::Arrival => None,
-            Order::Viewer => settled.for_viewers,
-            Order::Time => Some(settled.until),
+            ReadOrder::Arrival => None,
+            ReadOrder::Viewer => settled.for_viewers,
+            ReadOrder::Time => Some(settled.until),
         };
         for track in Track::ALL {
             match ring.next_of(track, self.next[track]) {
-                Next::Gone(_) => return Pick::Gone,
-                Next::NotYet(seq) => self.next[track] = seq,
-                Next::Unit(seq, unit) => {
+                NextUnit::Gone(_) => return Pick::Gone,
+                NextUnit::NotYet(seq) => self.next[track] = seq,
+                NextUnit::Unit(seq, unit) => {
                     self.next[track] = seq;
                     let is_first = first.is_none_or(|(first_seq, first)| match until {
                         Some(_) => unit.dts < first.dts,
@@ -229,8 +229,8 @@ impl Reader {
     fn time_ms(&self, unit: &Unit) -> i64 {
         let own = self.own_time_ms(unit);
         match self.order {
-            Order::Arrival | Order::Viewer => own,
-            Order::Time => {
+            ReadOrder::Arrival | ReadOrder::Viewer => own,
+            ReadOrder::Time => {
                 let behind_own_track = self.last_ms(unit.track).map_or(own, |last| last + 1);
                 own.max(behind_own_track).max(own + self.late_ms(unit))
             }
@@ -243,7 +243,8 @@ impl Reader {
 
     /// How far a unit lies before the latest that has been sent, in the order of time.
     fn late_ms(&self, unit: &Unit) -> i64 {
-        let latest = self.last_ms.values().flatten().max().filter(|_| self.order == Order::Time);
+        let latest =
+            self.last_ms.values().flatten().max().filter(|_| self.order == ReadOrder::Time);
         latest.map_or(0, |latest| (latest - self.own_time_ms(unit)).max(0))
     }
 

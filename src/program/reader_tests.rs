@@ -13,12 +13,12 @@ fn store(ring: &mut Ring, track: Track, ms: i64, key: bool, len: usize) {
 
 fn next(reader: &mut Reader, ring: &Ring) -> Option<(Track, u32)> {
     match reader.step(ring) {
-        Step::Wait => None,
-        Step::Send { unit, timestamp_ms } => {
+        ReaderStep::Wait => None,
+        ReaderStep::Send { unit, timestamp_ms } => {
             reader.sent(&unit);
             Some((unit.track, timestamp_ms))
         }
-        Step::Configure { .. } => panic!("no configuration was set"),
+        ReaderStep::Configure { .. } => panic!("no configuration was set"),
     }
 }
 
@@ -136,7 +136,7 @@ fn configurations_come_before_the_first_unit_they_hold_for() {
     ring.set_config(&aac(44_100));
     store(&mut ring, Track::Video, 40, false, 10);
     store(&mut ring, Track::Audio, 50, false, 10);
-    let configure = |changed, timestamp_ms| Step::Configure {
+    let configure = |changed, timestamp_ms| ReaderStep::Configure {
         changed: PerTrack { video: None, audio: Some(changed) },
         in_force: PerTrack { video: 0, audio: changed },
         timestamp_ms,
@@ -203,7 +203,7 @@ fn a_unit_whose_configuration_is_forgotten_is_passed_over() {
     };
     ring.set_config(&avc(1));
     store(&mut ring, Track::Video, 0, true, 10);
-    assert!(matches!(reader.step(&ring), Step::Configure { .. }));
+    assert!(matches!(reader.step(&ring), ReaderStep::Configure { .. }));
     assert_eq!(next(&mut reader, &ring), Some((Track::Video, 0)));
     // One unit for each of more configurations than the ring remembers, each of them a key unit.
     let kept = crate::base::limits::TRACK_CONFIGS_MAX as u32;
@@ -216,7 +216,7 @@ fn a_unit_whose_configuration_is_forgotten_is_passed_over() {
     let newest = all + 1;
     let step = reader.step(&ring);
     let timestamp_ms = 40 * all;
-    let configured = Step::Configure {
+    let configured = ReaderStep::Configure {
         changed: PerTrack { video: Some(newest), audio: None },
         in_force: PerTrack { video: newest, audio: 0 },
         timestamp_ms,
@@ -230,11 +230,11 @@ fn a_unit_whose_configuration_is_forgotten_is_passed_over() {
     for n in 0..kept {
         ring.set_config(&avc(2000 + n));
     }
-    assert_eq!(reader.step(&ring), Step::Wait);
+    assert_eq!(reader.step(&ring), ReaderStep::Wait);
     store(&mut ring, Track::Video, 4040, true, 10);
     let in_force = PerTrack { video: newest + 1 + kept, audio: 0 };
     let changed = PerTrack { video: Some(newest + 1 + kept), audio: None };
-    assert_eq!(reader.step(&ring), Step::Configure { changed, in_force, timestamp_ms: 4040 });
+    assert_eq!(reader.step(&ring), ReaderStep::Configure { changed, in_force, timestamp_ms: 4040 });
 }
 
 fn settle(ring: &mut Ring, video_ms: i64, audio_ms: i64, for_viewers: bool) {
@@ -249,8 +249,8 @@ fn settle(ring: &mut Ring, video_ms: i64, audio_ms: i64, for_viewers: bool) {
 fn a_destination_gets_units_in_the_order_of_time() {
     let mut ring = Ring::new(CAPACITY);
     let mut arrival = Reader::new();
-    let mut viewer = Reader::ordered(Order::Viewer);
-    let mut time = Reader::ordered(Order::Time);
+    let mut viewer = Reader::ordered(ReadOrder::Viewer);
+    let mut time = Reader::ordered(ReadOrder::Time);
     settle(&mut ring, 0, 0, false);
     for n in 0..4 {
         store(&mut ring, Track::Video, n * 40, n == 0, 10);
@@ -271,9 +271,9 @@ fn a_destination_gets_units_in_the_order_of_time() {
     settle(&mut ring, 120, 65, true);
     assert_eq!(all(&mut time, &ring), [80, 120]);
     // Where order costs little, a viewer has it too.
-    let mut viewer = Reader::ordered(Order::Viewer);
+    let mut viewer = Reader::ordered(ReadOrder::Viewer);
     assert_eq!(all(&mut viewer, &ring), [0, 5, 25, 40, 45, 65, 80, 120]);
-    let mut ordered = Reader::ordered(Order::Viewer);
+    let mut ordered = Reader::ordered(ReadOrder::Viewer);
     store(&mut ring, Track::Video, 160, true, 10);
     store(&mut ring, Track::Video, 200, false, 10);
     store(&mut ring, Track::Audio, 170, false, 10);
@@ -286,7 +286,7 @@ fn a_destination_gets_units_in_the_order_of_time() {
 #[test]
 fn a_configuration_is_sent_once_though_the_order_is_another() {
     let mut ring = Ring::new(CAPACITY);
-    let mut reader = Reader::ordered(Order::Time);
+    let mut reader = Reader::ordered(ReadOrder::Time);
     let aac = |sample_rate_hz| {
         TrackConfig::Aac(crate::codec::access_unit::AacConfig {
             record: Default::default(),
@@ -305,11 +305,11 @@ fn a_configuration_is_sent_once_though_the_order_is_another() {
     let (mut units, mut configured) = (Vec::new(), Vec::new());
     loop {
         match reader.step(&ring) {
-            Step::Wait => break,
-            Step::Configure { changed, timestamp_ms, .. } => {
+            ReaderStep::Wait => break,
+            ReaderStep::Configure { changed, timestamp_ms, .. } => {
                 configured.push((changed, timestamp_ms));
             }
-            Step::Send { unit, timestamp_ms } => {
+            ReaderStep::Send { unit, timestamp_ms } => {
                 reader.sent(&unit);
                 units.push(timestamp_ms);
             }
@@ -353,10 +353,10 @@ fn the_other_tracks_configuration_may_be_forgotten() {
     }
     let mut reader = Reader::new();
     let step = reader.step(&ring);
-    let Step::Configure { changed, .. } = step else { panic!("{step:?}") };
+    let ReaderStep::Configure { changed, .. } = step else { panic!("{step:?}") };
     assert_eq!(changed, PerTrack { video: Some(1), audio: None }, "the picture's own is sent");
     let step = reader.step(&ring);
-    assert!(matches!(step, Step::Send { timestamp_ms: 0, .. }), "{step:?}");
+    assert!(matches!(step, ReaderStep::Send { timestamp_ms: 0, .. }), "{step:?}");
 }
 
 /// What comes later than anything was to be waited for gets the time of what has left before it;
@@ -364,7 +364,7 @@ fn the_other_tracks_configuration_may_be_forgotten() {
 #[test]
 fn a_destinations_time_never_goes_back() {
     let mut ring = Ring::new(CAPACITY);
-    let mut time = Reader::ordered(Order::Time);
+    let mut time = Reader::ordered(ReadOrder::Time);
     let mut arrival = Reader::new();
     let mut units = vec![(Track::Video, 0), (Track::Video, 100), (Track::Audio, 60)];
     units.extend([(Track::Audio, 80), (Track::Audio, 101), (Track::Audio, 300)]);

@@ -22,23 +22,23 @@ use crate::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
 use crate::codec::container::{Contents, FileError, Progress, ReadAt};
 
 use super::pacer::FileTimes;
-pub use place::Place;
+pub use place::FilePlace;
 use sound::Sound;
 
 /// A file being read.
-pub struct Reading {
-    picture: Place,
+pub struct FileReading {
+    picture: FilePlace,
     sound: Option<Sound>,
     /// The picture's place when a picture last began.
     began_at: u64,
     picture_has_ended: bool,
 }
 
-impl Reading {
+impl FileReading {
     /// Reads a file, its sound at another place when that [is needed](Place::needs_another).
-    pub fn new(picture: Place, sound: Option<Place>) -> Reading {
+    pub fn new(picture: FilePlace, sound: Option<FilePlace>) -> FileReading {
         let sound = sound.map(Sound::new);
-        Reading { picture, sound, began_at: 0, picture_has_ended: false }
+        FileReading { picture, sound, began_at: 0, picture_has_ended: false }
     }
 
     /// What the file holds.

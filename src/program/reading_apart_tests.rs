@@ -64,15 +64,15 @@ fn sound_is_read_at_another_place_where_nothing_says_where_it_is() {
         let contents = Contents { video: Some(avc), audio, duration, ..Contents::default() };
         let (pieces, breaks_at, open) = (Arc::clone(&pieces), usize::MAX, None);
         let reader = Pieces { contents, pieces, next: 0, at: 0, breaks_at, open, timing };
-        Place::new(Box::new(Blank), Box::new(reader))
+        FilePlace::new(Box::new(Blank), Box::new(reader))
     };
     assert!(
         place(Timing::Clock, true).needs_another() && place(Timing::Stated, true).needs_another()
     );
     assert!(!place(Timing::Clock, false).needs_another());
     assert!(!place(Timing::Tables, true).needs_another());
-    let once = Reading::new(place(Timing::Tables, false), None);
-    let apart = Reading::new(place(Timing::Clock, true), Some(place(Timing::Clock, true)));
+    let once = FileReading::new(place(Timing::Tables, false), None);
+    let apart = FileReading::new(place(Timing::Clock, true), Some(place(Timing::Clock, true)));
     assert!(apart.reads_apart() && !once.reads_apart());
     assert_eq!((once.contents().audio.is_some(), apart.contents().audio.is_some()), (false, true));
     assert_eq!([once.times().timing, apart.times().timing], [Timing::Tables, Timing::Clock]);

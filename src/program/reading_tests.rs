@@ -150,17 +150,17 @@ impl Pieces {
     }
 }
 
-fn place(pieces: &Arc<Vec<Piece>>, breaks_at: usize) -> Place {
+fn place(pieces: &Arc<Vec<Piece>>, breaks_at: usize) -> FilePlace {
     let [TrackConfig::Avc(avc), TrackConfig::Aac(aac)] = configs() else { unreachable!() };
     let contents = Contents { video: Some(avc), audio: Some(aac), ..Contents::default() };
     let (pieces, open, timing) = (Arc::clone(pieces), None, Timing::Clock);
     let reader = Pieces { contents, pieces, next: 0, at: 0, breaks_at, open, timing };
-    Place::new(Box::new(Blank), Box::new(reader))
+    FilePlace::new(Box::new(Blank), Box::new(reader))
 }
 
-fn reading(pieces: Vec<Piece>) -> Reading {
+fn reading(pieces: Vec<Piece>) -> FileReading {
     let pieces = Arc::new(pieces);
-    Reading::new(place(&pieces, usize::MAX), Some(place(&pieces, usize::MAX)))
+    FileReading::new(place(&pieces, usize::MAX), Some(place(&pieces, usize::MAX)))
 }
 
 /// What is handed over, in order.
@@ -225,7 +225,7 @@ impl Handed {
     }
 }
 
-fn read(reading: &mut Reading) -> Handed {
+fn read(reading: &mut FileReading) -> Handed {
     let mut handed = Handed::default();
     while reading.next(&mut handed).expect("readable") == Progress::More {}
     handed
@@ -403,7 +403,7 @@ fn a_song_under_one_picture_is_not_read_to_its_end_before_it_begins() {
 fn sound_that_cannot_be_read_ends_alone() {
     let pieces = Arc::new(interleaved(750, 0));
     let mut reading =
-        Reading::new(place(&pieces, usize::MAX), Some(place(&pieces, pieces.len() / 2)));
+        FileReading::new(place(&pieces, usize::MAX), Some(place(&pieces, pieces.len() / 2)));
     let handed = read(&mut reading);
     assert_eq!(handed.of(Track::Video).len(), 750);
     let half = 750 * FRAME / SOUND / 2;

@@ -29,7 +29,7 @@ pub enum Lookup {
 
 /// The next unit of a track.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Next {
+pub enum NextUnit {
     /// Its sequence number, and the unit.
     Unit(u64, Unit),
     /// It has not been completed yet; its sequence number is this or a later one.
@@ -155,18 +155,18 @@ impl Ring {
     }
 
     /// The next unit of a track from this sequence number on.
-    pub fn next_of(&self, track: Track, from: u64) -> Next {
+    pub fn next_of(&self, track: Track, from: u64) -> NextUnit {
         if from < self.tail {
-            return Next::Gone(from);
+            return NextUnit::Gone(from);
         }
         for seq in from..self.head {
             match self.slot(seq) {
                 Some(unit) if unit.track != track => {}
-                Some(unit) if self.holds(&unit) => return Next::Unit(seq, unit),
-                _ => return Next::Gone(seq),
+                Some(unit) if self.holds(&unit) => return NextUnit::Unit(seq, unit),
+                _ => return NextUnit::Gone(seq),
             }
         }
-        Next::NotYet(from.max(self.head))
+        NextUnit::NotYet(from.max(self.head))
     }
 
     /// The newest unit.

@@ -49,7 +49,7 @@ fn an_aborted_unit_leaves_nothing_but_the_hole_it_burnt() {
     assert_eq!(ring.get(0), Lookup::Gone, "its bytes lie under the open unit");
     ring.abort(Track::Video);
     assert_eq!(ring.get(0), Lookup::Gone, "and are not whole again");
-    assert_eq!(ring.next_of(Track::Video, 0), Next::Gone(0), "nobody is given them");
+    assert_eq!(ring.next_of(Track::Video, 0), NextUnit::Gone(0), "nobody is given them");
     store(&mut ring, Track::Video, 5, &[5; 200]);
     assert_eq!(bytes_of(&ring, 1), [1; 240], "what was aborted takes no room");
     assert_eq!(bytes_of(&ring, 4), [5; 200]);

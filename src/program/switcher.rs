@@ -42,7 +42,7 @@ use crate::flv::tag::{self, AacPacket, AvcPacket};
 pub use self::sink::SourceSink;
 pub use super::silence::FillAudio;
 
-use super::order::Order;
+use super::order::SettledOrder;
 use super::ring::{Begin, Capacity, Lookup, Ring};
 use super::silence::Filler;
 use super::source::{Source, SOURCES};
@@ -74,7 +74,7 @@ pub struct Cut {
 
 /// What the switcher has counted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counters {
+pub struct SwitcherCounters {
     /// Cuts: from one source to another, and from one recording to the next of the source on air.
     pub cuts: u64,
     /// Units stored.
@@ -94,7 +94,7 @@ pub struct Switcher {
     ring: Ring,
     timeline: Timeline,
     filler: Filler,
-    order: Order,
+    order: SettledOrder,
     /// When silence stood in last while the picture stood still.
     filled: Mono,
     choice: Option<Source>,
@@ -126,7 +126,7 @@ pub struct Switcher {
     /// Bytes of parameter sets in front of what the source has written to the open video unit,
     /// once it has written something.
     sets_bytes: Option<usize>,
-    counters: Counters,
+    counters: SwitcherCounters,
 }
 
 impl Switcher {
@@ -137,7 +137,7 @@ impl Switcher {
             ring,
             timeline: Timeline::default(),
             filler: Filler::new(fill),
-            order: Order::default(),
+            order: SettledOrder::default(),
             filled: Mono::default(),
             choice: None,
             on_air: Source::Standby,
@@ -156,7 +156,7 @@ impl Switcher {
             moved: None,
             owes_sets: false,
             sets_bytes: None,
-            counters: Counters::default(),
+            counters: SwitcherCounters::default(),
         }
     }
 
@@ -327,7 +327,7 @@ impl Switcher {
     }
 
     /// What was counted.
-    pub fn counters(&self) -> Counters {
+    pub fn counters(&self) -> SwitcherCounters {
         self.counters
     }
 

@@ -373,7 +373,7 @@ fn sound_that_finds_no_place_is_counted() {
     let now = Mono::from_ms(10);
     let mut sound = |dts| {
         whole(&mut switcher, Source::Standby, now, start(Track::Audio, dts, false), b"aac");
-        let Counters { units, dropped_overlap, dropped_time, .. } = switcher.counters();
+        let SwitcherCounters { units, dropped_overlap, dropped_time, .. } = switcher.counters();
         (units, dropped_overlap, dropped_time)
     };
     assert_eq!(sound(0), (2, 0, 0));

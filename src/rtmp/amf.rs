@@ -64,7 +64,7 @@ impl std::error::Error for AmfError {}
 
 /// A value, borrowed from its message.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Value<'a> {
+pub enum AmfValue<'a> {
     /// Number marker.
     Number(f64),
     /// Boolean marker.
@@ -83,11 +83,11 @@ pub enum Value<'a> {
     Undefined,
 }
 
-impl<'a> Value<'a> {
+impl<'a> AmfValue<'a> {
     /// The number, if it is one.
     pub fn number(self) -> Option<f64> {
         match self {
-            Value::Number(number) => Some(number),
+            AmfValue::Number(number) => Some(number),
             _ => None,
         }
     }
@@ -95,15 +95,15 @@ impl<'a> Value<'a> {
     /// The text, if it is a string and UTF-8.
     pub fn text(self) -> Option<&'a str> {
         match self {
-            Value::String(bytes) => std::str::from_utf8(bytes).ok(),
+            AmfValue::String(bytes) => std::str::from_utf8(bytes).ok(),
             _ => None,
         }
     }
 
     /// The property of that name, if it is an object that has it.
-    pub fn get(self, name: &str) -> Option<Value<'a>> {
+    pub fn get(self, name: &str) -> Option<AmfValue<'a>> {
         match self {
-            Value::Object(mut properties) => {
+            AmfValue::Object(mut properties) => {
                 properties.find_map(|(key, value)| (key == name.as_bytes()).then_some(value))
             }
             _ => None,
@@ -120,7 +120,7 @@ pub struct AmfReader<'a> {
 impl<'a> AmfReader<'a> {
     /// Checks the whole message; what is read afterwards cannot fail.
     pub fn new(message: &'a [u8]) -> Result<AmfReader<'a>, AmfError> {
-        let mut scan = Cursor::new(message);
+        let mut scan = AmfCursor::new(message);
         while !scan.rest.is_empty() {
             scan.value(0)?;
         }
@@ -128,7 +128,7 @@ impl<'a> AmfReader<'a> {
     }
 
     /// The next value; `None` behind the last.
-    pub fn value(&mut self) -> Option<Value<'a>> {
+    pub fn value(&mut self) -> Option<AmfValue<'a>> {
         self.values.next()
     }
 
@@ -150,10 +150,10 @@ pub struct Values<'a> {
 }
 
 impl<'a> Iterator for Values<'a> {
-    type Item = Value<'a>;
+    type Item = AmfValue<'a>;
 
-    fn next(&mut self) -> Option<Value<'a>> {
-        let mut cursor = Cursor::new(self.bytes);
+    fn next(&mut self) -> Option<AmfValue<'a>> {
+        let mut cursor = AmfCursor::new(self.bytes);
         let value = cursor.value(0).ok()?;
         self.bytes = cursor.rest;
         Some(value)
@@ -167,10 +167,10 @@ pub struct Properties<'a> {
 }
 
 impl<'a> Iterator for Properties<'a> {
-    type Item = (&'a [u8], Value<'a>);
+    type Item = (&'a [u8], AmfValue<'a>);
 
     fn next(&mut self) -> Option<Self::Item> {
-        let mut cursor = Cursor::new(self.bytes);
+        let mut cursor = AmfCursor::new(self.bytes);
         let property = cursor.property(0).ok()??;
         self.bytes = cursor.rest;
         Some(property)
@@ -178,15 +178,15 @@ impl<'a> Iterator for Properties<'a> {
 }
 
 /// Walks bytes nobody has checked. Recursion ends at [`AMF_DEPTH_MAX`].
-struct Cursor<'a> {
+struct AmfCursor<'a> {
     rest: &'a [u8],
     length: usize,
     values_left: usize,
 }
 
-impl<'a> Cursor<'a> {
-    fn new(bytes: &'a [u8]) -> Cursor<'a> {
-        Cursor { rest: bytes, length: bytes.len(), values_left: AMF_VALUES_MAX }
+impl<'a> AmfCursor<'a> {
+    fn new(bytes: &'a [u8]) -> AmfCursor<'a> {
+        AmfCursor { rest: bytes, length: bytes.len(), values_left: AMF_VALUES_MAX }
     }
 
     fn take(&mut self, count: usize) -> Result<&'a [u8], AmfError> {
@@ -206,46 +206,46 @@ impl<'a> Cursor<'a> {
         self.take(usize::from(length))
     }
 
-    fn value(&mut self, depth: usize) -> Result<Value<'a>, AmfError> {
+    fn value(&mut self, depth: usize) -> Result<AmfValue<'a>, AmfError> {
         self.values_left = self.values_left.checked_sub(1).ok_or(AmfError::Values)?;
         let offset = self.length - self.rest.len();
         let [marker] = self.array()?;
         Ok(match marker {
-            NUMBER => Value::Number(f64::from_be_bytes(self.array()?)),
-            BOOLEAN => Value::Boolean(self.array()? != [0]),
-            STRING => Value::String(self.short_string()?),
-            OBJECT => Value::Object(self.properties(depth)?),
+            NUMBER => AmfValue::Number(f64::from_be_bytes(self.array()?)),
+            BOOLEAN => AmfValue::Boolean(self.array()? != [0]),
+            STRING => AmfValue::String(self.short_string()?),
+            OBJECT => AmfValue::Object(self.properties(depth)?),
             TYPED_OBJECT => {
                 self.short_string()?;
-                Value::Object(self.properties(depth)?)
+                AmfValue::Object(self.properties(depth)?)
             }
             ECMA_ARRAY => {
                 // The count is a hint: the end marker decides (2.10).
                 self.array::<4>()?;
-                Value::Object(self.properties(depth)?)
+                AmfValue::Object(self.properties(depth)?)
             }
-            STRICT_ARRAY => Value::Array(self.elements(depth)?),
+            STRICT_ARRAY => AmfValue::Array(self.elements(depth)?),
             DATE => {
                 let ms = f64::from_be_bytes(self.array()?);
                 self.array::<2>()?;
-                Value::Date(ms)
+                AmfValue::Date(ms)
             }
             LONG_STRING | XML => {
                 let length = u32::from_be_bytes(self.array()?);
-                Value::String(self.take(length as usize)?)
+                AmfValue::String(self.take(length as usize)?)
             }
-            NULL => Value::Null,
-            UNDEFINED | UNSUPPORTED => Value::Undefined,
+            NULL => AmfValue::Null,
+            UNDEFINED | UNSUPPORTED => AmfValue::Undefined,
             REFERENCE => {
                 self.array::<2>()?;
-                Value::Undefined
+                AmfValue::Undefined
             }
             _ => return Err(AmfError::Marker { marker, offset }),
         })
     }
 
     /// A property, or `None` at the object's end (2.11).
-    fn property(&mut self, depth: usize) -> Result<Option<(&'a [u8], Value<'a>)>, AmfError> {
+    fn property(&mut self, depth: usize) -> Result<Option<(&'a [u8], AmfValue<'a>)>, AmfError> {
         let name = self.short_string()?;
         if name.is_empty() && self.rest.first() == Some(&OBJECT_END) {
             self.take(1)?;
@@ -363,7 +363,7 @@ mod tests {
     use super::*;
     use rml_rtmp::rml_amf0::{deserialize, Amf0Value};
 
-    fn values(message: &[u8]) -> Vec<Value<'_>> {
+    fn values(message: &[u8]) -> Vec<AmfValue<'_>> {
         let mut reader = AmfReader::new(message).unwrap();
         std::iter::from_fn(|| reader.value()).collect()
     }
@@ -388,11 +388,11 @@ mod tests {
         let seen = values(&bytes);
         assert_eq!(seen[0].text(), Some("connect"));
         assert_eq!(seen[1].number(), Some(1.5));
-        assert_eq!(seen[2].get("app").and_then(Value::text), Some("live"));
+        assert_eq!(seen[2].get("app").and_then(AmfValue::text), Some("live"));
         let deep = seen[2].get("nested").and_then(|nested| nested.get("deep"));
-        assert_eq!(deep, Some(Value::Boolean(true)));
+        assert_eq!(deep, Some(AmfValue::Boolean(true)));
         assert_eq!(seen[2].get("deep"), None);
-        assert_eq!(seen[3], Value::Null);
+        assert_eq!(seen[3], AmfValue::Null);
         assert_eq!(seen[4].text(), Some(long.as_str()));
         assert_eq!(seen.len(), 5);
 
@@ -413,14 +413,14 @@ mod tests {
         bytes.extend([0x07, 0, 1, 0x0D]);
         bytes.extend([0x0F, 0, 0, 0, 1, b'<', 2, 0, 1, 0xFF]);
         let seen = values(&bytes);
-        assert_eq!(seen[0], Value::Date(86_400_000.0));
-        let Value::Array(elements) = seen[1] else { panic!() };
-        assert_eq!(elements.collect::<Vec<_>>(), [Value::Null, Value::Boolean(true)]);
-        assert_eq!(seen[2].get("k"), Some(Value::Undefined));
-        assert_eq!(seen[3].get("a").and_then(Value::text), Some("b"));
-        assert_eq!(seen[4..6], [Value::Undefined; 2]);
+        assert_eq!(seen[0], AmfValue::Date(86_400_000.0));
+        let AmfValue::Array(elements) = seen[1] else { panic!() };
+        assert_eq!(elements.collect::<Vec<_>>(), [AmfValue::Null, AmfValue::Boolean(true)]);
+        assert_eq!(seen[2].get("k"), Some(AmfValue::Undefined));
+        assert_eq!(seen[3].get("a").and_then(AmfValue::text), Some("b"));
+        assert_eq!(seen[4..6], [AmfValue::Undefined; 2]);
         assert_eq!(seen[6].text(), Some("<"));
-        assert_eq!((seen[7], seen[7].text()), (Value::String(&[0xFF]), None));
+        assert_eq!((seen[7], seen[7].text()), (AmfValue::String(&[0xFF]), None));
     }
 
     #[test]

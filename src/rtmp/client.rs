@@ -17,15 +17,15 @@ use crate::base::limits::{CONNECT_STEP_MS_MAX, DESTINATION_CHUNK_BYTES};
 use crate::base::redact::Secret;
 use crate::base::time::Mono;
 
-use super::amf::{AmfReader, AmfWriter, Value};
-use super::connection::{Command, Connection, Incoming, SessionError};
+use super::amf::{AmfReader, AmfValue, AmfWriter};
+use super::connection::{CommandMessage, Incoming, RtmpConnection, SessionError};
 use super::handshake::Handshake;
 use super::media::MediaSink;
 use super::message::{buffer_length, TYPE_COMMAND};
 use super::outbox::Outbox;
 use super::url::{RtmpUrl, StreamKey};
 use super::words::without_secrets;
-use super::Session;
+use super::RtmpSession;
 
 /// What OBS and FMLE call themselves: some platforms look at it.
 const FLASH_VERSION: &str = "FMLE/3.0 (compatible; FMSc/1.0)";
@@ -100,7 +100,7 @@ enum Role {
 
 /// A session on a connection we made.
 pub struct ClientSession {
-    connection: Connection,
+    connection: RtmpConnection,
     role: Role,
     stage: Stage,
     url: RtmpUrl,
@@ -131,7 +131,7 @@ impl ClientSession {
         now: Mono,
     ) -> Result<ClientSession, SessionError> {
         let (handshake, hello) = Handshake::client()?;
-        let mut connection = Connection::new(handshake);
+        let mut connection = RtmpConnection::new(handshake);
         connection.push(&hello)?;
         let stage = Stage::Handshake { until: step(now) };
         Ok(ClientSession { connection, role, stage, url, key, hidden, event: None })
@@ -198,12 +198,12 @@ impl ClientSession {
         self.connection.push_values(0, TYPE_COMMAND, &connect.into_bytes())
     }
 
-    fn command(&mut self, command: &Command) -> Result<(), SessionError> {
+    fn command(&mut self, command: &CommandMessage) -> Result<(), SessionError> {
         let mut values = AmfReader::new(&command.values)?;
         let name = values.text().unwrap_or_default();
         let transaction = values.number().unwrap_or_default();
         values.value();
-        let info = values.value().unwrap_or(Value::Null);
+        let info = values.value().unwrap_or(AmfValue::Null);
         match name {
             "_result" => self.result(transaction, info),
             "_error" => {
@@ -240,10 +240,10 @@ impl ClientSession {
         }
     }
 
-    fn result(&mut self, transaction: f64, info: Value<'_>) -> Result<(), SessionError> {
+    fn result(&mut self, transaction: f64, info: AmfValue<'_>) -> Result<(), SessionError> {
         match self.stage {
             Stage::Connect { until } if transaction == CONNECT => {
-                if info.get("level").and_then(Value::text) == Some("error") {
+                if info.get("level").and_then(AmfValue::text) == Some("error") {
                     self.refused(info);
                     return Ok(());
                 }
@@ -297,9 +297,9 @@ impl ClientSession {
         }
     }
 
-    fn status(&mut self, info: Value<'_>) {
-        let code = info.get("code").and_then(Value::text).unwrap_or_default();
-        let level = info.get("level").and_then(Value::text).unwrap_or_default();
+    fn status(&mut self, info: AmfValue<'_>) {
+        let code = info.get("code").and_then(AmfValue::text).unwrap_or_default();
+        let level = info.get("level").and_then(AmfValue::text).unwrap_or_default();
         let (awaited, agreed) = match self.role {
             Role::Publisher => ("NetStream.Publish.Start", None),
             Role::Player => ("NetStream.Play.Start", Some(ClientEvent::Playing)),
@@ -324,8 +324,8 @@ impl ClientSession {
         }
     }
 
-    fn refused(&mut self, info: Value<'_>) {
-        let text = |name| info.get(name).and_then(Value::text).unwrap_or_default();
+    fn refused(&mut self, info: AmfValue<'_>) {
+        let text = |name| info.get(name).and_then(AmfValue::text).unwrap_or_default();
         self.event = Some(ClientEvent::Refused {
             code: without_secrets(text("code"), &self.hidden),
             description: without_secrets(text("description"), &self.hidden),
@@ -339,7 +339,7 @@ impl ClientSession {
     }
 }
 
-impl Session for ClientSession {
+impl RtmpSession for ClientSession {
     fn input_media(
         &mut self,
         mut bytes: &[u8],

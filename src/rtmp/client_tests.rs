@@ -71,10 +71,10 @@ impl Server {
             let mut text = format!("{} {}", values.text().unwrap(), values.number().unwrap());
             while let Some(value) = values.value() {
                 match value {
-                    Value::Number(number) => text += &format!(" #{number}"),
-                    Value::String(_) => text += &format!(" {}", value.text().unwrap()),
+                    AmfValue::Number(number) => text += &format!(" #{number}"),
+                    AmfValue::String(_) => text += &format!(" {}", value.text().unwrap()),
                     _ => {
-                        if let Some(app) = value.get("app").and_then(Value::text) {
+                        if let Some(app) = value.get("app").and_then(AmfValue::text) {
                             text += &format!(" app={app}");
                         }
                     }
@@ -128,7 +128,7 @@ fn connect_says_what_obs_says() {
         ("swfUrl", "rtmp://host:1936/app/inst?a=b"),
         ("tcUrl", "rtmp://host:1936/app/inst?a=b"),
     ] {
-        assert_eq!(object.get(name).and_then(Value::text), Some(expected));
+        assert_eq!(object.get(name).and_then(AmfValue::text), Some(expected));
     }
 }
 

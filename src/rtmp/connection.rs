@@ -90,19 +90,19 @@ impl From<OutboxFull> for SessionError {
 /// What a session has to act on.
 pub(super) enum Incoming {
     HandshakeDone,
-    Command(Command),
+    Command(CommandMessage),
     /// Stream EOF (7.1.7): what is played on this message stream is over.
     StreamEnd(u32),
 }
 
 /// A command's message, not yet read.
-pub(super) struct Command {
+pub(super) struct CommandMessage {
     pub(super) message_stream: u32,
     /// AMF0 values.
     pub(super) values: Vec<u8>,
 }
 
-pub(super) struct Connection {
+pub(super) struct RtmpConnection {
     handshake: Option<Handshake>,
     reader: MessageReader,
     media: MediaReader,
@@ -116,9 +116,9 @@ pub(super) struct Connection {
     acknowledged: u32,
 }
 
-impl Connection {
-    pub(super) fn new(handshake: Handshake) -> Connection {
-        Connection {
+impl RtmpConnection {
+    pub(super) fn new(handshake: Handshake) -> RtmpConnection {
+        RtmpConnection {
             handshake: Some(handshake),
             reader: MessageReader::new(),
             media: MediaReader::default(),
@@ -177,18 +177,19 @@ impl Connection {
         sink: &mut dyn MediaSink,
     ) -> Result<Option<Incoming>, SessionError> {
         loop {
-            let Connection { reader, media, .. } = self;
+            let RtmpConnection { reader, media, .. } = self;
             let message = reader.next_beside(input, |event| media.chunk(event, sink))?;
             let Some(Message { head, payload }) = message else { return Ok(None) };
             match (head.type_id, payload.as_slice()) {
                 (TYPE_COMMAND, _) => {
-                    let command = Command { message_stream: head.message_stream, values: payload };
+                    let command =
+                        CommandMessage { message_stream: head.message_stream, values: payload };
                     return Ok(Some(Incoming::Command(command)));
                 }
                 // Those who send this type put AMF0 behind a zero byte.
                 (TYPE_COMMAND_AMF3, [_, values @ ..]) => {
                     let values = values.to_vec();
-                    let command = Command { message_stream: head.message_stream, values };
+                    let command = CommandMessage { message_stream: head.message_stream, values };
                     return Ok(Some(Incoming::Command(command)));
                 }
                 (TYPE_WINDOW_SIZE, &[a, b, c, d, ..]) => {
@@ -257,8 +258,8 @@ mod tests {
     use crate::rtmp::message::{peer_bandwidth, TYPE_VIDEO};
 
     /// A connection behind its handshake, with an empty outbox.
-    fn connection() -> Connection {
-        let mut connection = Connection::new(Handshake::server());
+    fn connection() -> RtmpConnection {
+        let mut connection = RtmpConnection::new(Handshake::server());
         let hello = [&[3][..], &[0; 2 * 1536]].concat();
         assert!(matches!(
             connection.next(&mut &hello[..], &mut NoMedia),
@@ -268,7 +269,7 @@ mod tests {
         connection
     }
 
-    fn take(connection: &mut Connection, mut wire: &[u8]) -> Vec<u8> {
+    fn take(connection: &mut RtmpConnection, mut wire: &[u8]) -> Vec<u8> {
         while connection.next(&mut wire, &mut NoMedia).unwrap().is_some() {}
         connection.acknowledge().unwrap();
         let answer = connection.owed().unsent().to_vec();

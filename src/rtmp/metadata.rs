@@ -93,7 +93,7 @@ impl Metadata {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rtmp::amf::{AmfReader, Value};
+    use crate::rtmp::amf::{AmfReader, AmfValue};
 
     #[test]
     fn known_values_are_named_and_unknown_ones_left_out() {
@@ -106,7 +106,7 @@ mod tests {
         assert_eq!(reader.text(), Some("@setDataFrame"));
         assert_eq!(reader.text(), Some("onMetaData"));
         let array = reader.value().unwrap();
-        let number = |name| array.get(name).and_then(Value::number);
+        let number = |name| array.get(name).and_then(AmfValue::number);
         assert_eq!(number("width"), Some(1280.0));
         assert_eq!(number("height"), Some(720.0));
         assert_eq!(number("framerate"), Some(29.97));
@@ -117,9 +117,9 @@ mod tests {
         assert_eq!(number("audiosamplerate"), Some(48_000.0));
         assert_eq!(number("audiosamplesize"), Some(16.0));
         assert_eq!(number("audiochannels"), Some(2.0));
-        assert_eq!(array.get("stereo"), Some(Value::Boolean(true)));
+        assert_eq!(array.get("stereo"), Some(AmfValue::Boolean(true)));
         assert!(array.get("encoder").unwrap().text().unwrap().starts_with("StreamCaster "));
-        let Value::Object(properties) = array else { panic!() };
+        let AmfValue::Object(properties) = array else { panic!() };
         let announced = u32::from_be_bytes(*bytes[30..].first_chunk().unwrap());
         assert_eq!(announced as usize, properties.count());
     }
@@ -131,7 +131,7 @@ mod tests {
         let mut reader = AmfReader::new(&bytes).unwrap();
         assert_eq!(reader.text(), Some("onMetaData"));
         let array = reader.value().unwrap();
-        assert_eq!(array.get("videocodecid"), Some(Value::Number(7.0)));
+        assert_eq!(array.get("videocodecid"), Some(AmfValue::Number(7.0)));
         for name in ["width", "framerate", "audiocodecid", "audiosamplesize", "stereo"] {
             assert_eq!(array.get(name), None);
         }

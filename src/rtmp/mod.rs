@@ -42,7 +42,7 @@ use media::{MediaSink, NoMedia};
 use outbox::Outbox;
 
 /// A session as a connection sees it: bytes in, bytes out, and a time to be looked at again.
-pub trait Session {
+pub trait RtmpSession {
     /// Takes bytes from the peer, all of them, whenever they come: what is not read stalls it.
     ///
     /// # Errors

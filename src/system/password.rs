@@ -54,7 +54,7 @@ impl fmt::Display for HashError {
 
 /// Why a hash cannot be computed now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unavailable {
+pub enum HashUnavailable {
     /// Others are being computed.
     Busy,
     /// There is not enough memory.
@@ -63,14 +63,14 @@ pub enum Unavailable {
     Random,
 }
 
-impl fmt::Display for Unavailable {
+impl fmt::Display for HashUnavailable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Unavailable::Busy => "Other passwords are being checked; try again in a moment.",
-            Unavailable::Memory => {
+            HashUnavailable::Busy => "Other passwords are being checked; try again in a moment.",
+            HashUnavailable::Memory => {
                 "There is not enough memory to check a password; try again in a moment."
             }
-            Unavailable::Random => "The system has no random numbers; try again later.",
+            HashUnavailable::Random => "The system has no random numbers; try again later.",
         })
     }
 }
@@ -136,21 +136,21 @@ impl PasswordHash {
     ///
     /// # Errors
     /// It cannot be computed now.
-    pub fn of(password: &str) -> Result<PasswordHash, Unavailable> {
+    pub fn of(password: &str) -> Result<PasswordHash, HashUnavailable> {
         let cost = Params::new(PASSWORD_HASH_KIB, PASSWORD_HASH_PASSES, 1, None);
-        Self::with(&cost.map_err(|_| Unavailable::Memory)?, password)
+        Self::with(&cost.map_err(|_| HashUnavailable::Memory)?, password)
     }
 
-    fn with(params: &Params, password: &str) -> Result<PasswordHash, Unavailable> {
-        let salt = random::bytes::<SALT_BYTES>().map_err(|_| Unavailable::Random)?;
+    fn with(params: &Params, password: &str) -> Result<PasswordHash, HashUnavailable> {
+        let salt = random::bytes::<SALT_BYTES>().map_err(|_| HashUnavailable::Random)?;
         let mut output = [0; Params::DEFAULT_OUTPUT_LEN];
         compute(params, password, &salt, &mut output)?;
         // The lengths of salt and output are our own, and the format holds both.
-        let salt = SaltString::encode_b64(&salt).map_err(|_| Unavailable::Random)?;
+        let salt = SaltString::encode_b64(&salt).map_err(|_| HashUnavailable::Random)?;
         let whole = Phc {
             algorithm: Algorithm::Argon2id.ident(),
             version: Some(Version::V0x13.into()),
-            params: ParamsString::try_from(params).map_err(|_| Unavailable::Memory)?,
+            params: ParamsString::try_from(params).map_err(|_| HashUnavailable::Memory)?,
             salt: Some(salt.as_salt()),
             hash: Output::new(&output).ok(),
         };
@@ -172,7 +172,7 @@ impl PasswordHash {
     ///
     /// # Errors
     /// It cannot be computed now.
-    pub fn verify(&self, password: &str) -> Result<bool, Unavailable> {
+    pub fn verify(&self, password: &str) -> Result<bool, HashUnavailable> {
         if password.len() > PASSWORD_BYTES_MAX {
             return Ok(false);
         }
@@ -228,14 +228,14 @@ fn compute(
     password: &str,
     salt: &[u8],
     output: &mut [u8],
-) -> Result<(), Unavailable> {
-    let _turn = Turn::take(&QUEUE, Duration::from_millis(PASSWORD_WAIT_MS_MAX))?;
+) -> Result<(), HashUnavailable> {
+    let _turn = HashTurn::take(&QUEUE, Duration::from_millis(PASSWORD_WAIT_MS_MAX))?;
     let mut area = AREA.lock().unwrap_or_else(PoisonError::into_inner);
     let blocks = sized(&mut area, params.block_count())?;
     let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params.clone());
     let computed = argon2.hash_password_into_with_memory(password.as_bytes(), salt, output, blocks);
     // Lengths and costs were seen to before.
-    computed.map_err(|_| Unavailable::Memory)
+    computed.map_err(|_| HashUnavailable::Memory)
 }
 
 /// Where hashes are computed, kept from one to the next: an allocator that gets megabytes back and
@@ -243,12 +243,12 @@ fn compute(
 static AREA: Mutex<Vec<Block>> = Mutex::new(Vec::new());
 
 /// The area with so many blocks: costs change only when another hash is configured.
-fn sized(area: &mut Vec<Block>, count: usize) -> Result<&mut [Block], Unavailable> {
+fn sized(area: &mut Vec<Block>, count: usize) -> Result<&mut [Block], HashUnavailable> {
     if area.len() != count {
         // The old one goes first, so that both are never held at once.
         *area = Vec::new();
         // The heap's limit is an answer here, not the end of the process.
-        area.try_reserve_exact(count).map_err(|_| Unavailable::Memory)?;
+        area.try_reserve_exact(count).map_err(|_| HashUnavailable::Memory)?;
         area.resize(count, Block::default());
     }
     Ok(area)
@@ -270,27 +270,27 @@ impl Queue {
 }
 
 /// The right to compute; given on when dropped.
-struct Turn<'q>(&'q Queue);
+struct HashTurn<'q>(&'q Queue);
 
-impl Turn<'_> {
-    fn take(queue: &Queue, patience: Duration) -> Result<Turn<'_>, Unavailable> {
+impl HashTurn<'_> {
+    fn take(queue: &Queue, patience: Duration) -> Result<HashTurn<'_>, HashUnavailable> {
         let mut state = queue.lock();
         if state.0 && state.1 >= PASSWORD_WAITING_MAX {
-            return Err(Unavailable::Busy);
+            return Err(HashUnavailable::Busy);
         }
         state.1 += 1;
         let waited = queue.free.wait_timeout_while(state, patience, |(taken, _)| *taken);
         let (mut state, late) = waited.unwrap_or_else(PoisonError::into_inner);
         state.1 -= 1;
         if late.timed_out() {
-            return Err(Unavailable::Busy);
+            return Err(HashUnavailable::Busy);
         }
         state.0 = true;
-        Ok(Turn(queue))
+        Ok(HashTurn(queue))
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for HashTurn<'_> {
     fn drop(&mut self) {
         self.0.lock().0 = false;
         self.0.free.notify_one();
@@ -401,19 +401,23 @@ mod tests {
     #[test]
     fn one_computes_one_waits_and_the_next_is_told() {
         let queue = Queue::default();
-        let first = Turn::take(&queue, Duration::ZERO).ok();
+        let first = HashTurn::take(&queue, Duration::ZERO).ok();
         assert!(first.is_some());
-        assert_eq!(Turn::take(&queue, Duration::ZERO).err(), Some(Unavailable::Busy), "too late");
+        assert_eq!(
+            HashTurn::take(&queue, Duration::ZERO).err(),
+            Some(HashUnavailable::Busy),
+            "too late"
+        );
         std::thread::scope(|scope| {
-            let second = scope.spawn(|| Turn::take(&queue, Duration::from_secs(30)).is_ok());
+            let second = scope.spawn(|| HashTurn::take(&queue, Duration::from_secs(30)).is_ok());
             while queue.lock().1 < PASSWORD_WAITING_MAX {
                 std::thread::yield_now();
             }
-            let third = Turn::take(&queue, Duration::from_secs(30)).err();
-            assert_eq!(third, Some(Unavailable::Busy), "at once");
+            let third = HashTurn::take(&queue, Duration::from_secs(30)).err();
+            assert_eq!(third, Some(HashUnavailable::Busy), "at once");
             drop(first);
             assert!(second.join().unwrap());
         });
-        assert!(Turn::take(&queue, Duration::ZERO).is_ok(), "it was given back");
+        assert!(HashTurn::take(&queue, Duration::ZERO).is_ok(), "it was given back");
     }
 }

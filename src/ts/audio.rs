@@ -4,7 +4,7 @@
 
 use super::clock::Clock;
 use super::continuity::ContinuityCheck;
-use super::counters::Counters;
+use super::counters::TsCounters;
 use super::packet::Packet;
 use super::pes::PesReader;
 use crate::codec::aac::{AdtsAssembler, AdtsCounters};
@@ -47,7 +47,7 @@ impl AudioStream {
         &mut self,
         packet: &Packet<'_>,
         clock: &mut Clock,
-        counters: &mut Counters,
+        counters: &mut TsCounters,
         sink: &mut S,
     ) {
         let arrival = self.continuity.arrival(packet, counters);
@@ -77,14 +77,18 @@ impl AudioStream {
     }
 
     /// What comes next stands elsewhere: nothing is missing between.
-    pub(super) fn jump<S: UnitSink + ?Sized>(&mut self, counters: &mut Counters, sink: &mut S) {
+    pub(super) fn jump<S: UnitSink + ?Sized>(&mut self, counters: &mut TsCounters, sink: &mut S) {
         self.give_up(counters, sink);
         self.continuity = ContinuityCheck::new();
     }
 
     /// A part of the stream is lost. What comes before the next PES packet has no time and is not
     /// read.
-    pub(super) fn give_up<S: UnitSink + ?Sized>(&mut self, counters: &mut Counters, sink: &mut S) {
+    pub(super) fn give_up<S: UnitSink + ?Sized>(
+        &mut self,
+        counters: &mut TsCounters,
+        sink: &mut S,
+    ) {
         let broken = self.assembler.counters().broken;
         self.assembler.lost(sink);
         counters.broken_units += self.assembler.counters().broken.saturating_sub(broken);

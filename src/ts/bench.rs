@@ -1,6 +1,6 @@
 //! What the tests of the whole demultiplexer share.
 
-use super::demux::{Counters, Demux};
+use super::demux::{Demux, TsCounters};
 use super::testing::{access_unit, Pes, Writer, VIDEO};
 use crate::codec::access_unit::{Track, UnitStart};
 use crate::codec::collector::{Collector, Random};
@@ -62,7 +62,7 @@ impl Bench {
         self.sent.push(unit);
     }
 
-    pub(super) fn counters(&self) -> Counters {
+    pub(super) fn counters(&self) -> TsCounters {
         *self.demux.counters()
     }
 

@@ -10,7 +10,7 @@
 //! before a break counts as a break too. The price is a frame more now and then after a loss,
 //! which has spoilt the frames that refer to it anyway.
 
-use super::counters::Counters;
+use super::counters::TsCounters;
 use super::packet::{Packet, PAYLOAD_BYTES_MAX};
 
 /// How a packet follows the one before it on its PID.
@@ -106,7 +106,7 @@ impl ContinuityCheck {
     pub(super) fn arrival<'p>(
         &mut self,
         packet: &Packet<'p>,
-        counters: &mut Counters,
+        counters: &mut TsCounters,
     ) -> Arrival<'p> {
         let continuity = self.check(packet);
         if packet.payload.is_none() || continuity == Continuity::Repeats {

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 /// What went wrong or was put right, since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Counters {
+pub struct TsCounters {
     /// Bytes skipped to find the packet grid.
     pub sync_lost_bytes: u64,
     /// Continuity errors of the streams carried and of the tables.

@@ -3,20 +3,20 @@
 
 use super::audio::AudioStream;
 use super::clock::Clock;
-pub use super::counters::Counters;
+pub use super::counters::TsCounters;
 use super::packet::{Packet, NULL_PID, PACKET_BYTES};
 pub use super::programmes::ProgrammeState;
 use super::programmes::Programmes;
 use super::psi::{SectionReader, SectionReaders};
 use super::repeats::RecentDatagrams;
 use super::rtp;
+use super::streams::PmtStreams;
 pub use super::streams::StreamInfo;
-use super::streams::Streams;
-use super::sync::{Framer, Piece, Stride};
+use super::sync::{Framer, Stride, SyncPiece};
 use super::video::VideoStream;
 use crate::codec::aac::AdtsCounters;
 use crate::codec::access_unit::UnitSink;
-use crate::codec::h264::{Begun, H264Counters};
+use crate::codec::h264::{AccessUnitOrigin, H264Counters};
 
 const PAT_PID: u16 = 0;
 
@@ -54,8 +54,8 @@ impl Demux {
         }
         multiplex.datagram();
         framer.datagram(packets, |piece| match piece {
-            Piece::Packet(packet) => multiplex.packet(packet, sink),
-            Piece::Gap => multiplex.gap(sink),
+            SyncPiece::Packet(packet) => multiplex.packet(packet, sink),
+            SyncPiece::Gap => multiplex.gap(sink),
         });
         multiplex.counters.sync_lost_bytes = framer.lost_bytes();
     }
@@ -67,8 +67,8 @@ impl Demux {
         let Demux { framer, multiplex, .. } = self;
         multiplex.place = place;
         framer.datagram(bytes, |piece| match piece {
-            Piece::Packet(packet) => multiplex.packet(packet, sink),
-            Piece::Gap => multiplex.gap(sink),
+            SyncPiece::Packet(packet) => multiplex.packet(packet, sink),
+            SyncPiece::Gap => multiplex.gap(sink),
         });
         multiplex.counters.sync_lost_bytes = framer.lost_bytes();
     }
@@ -83,7 +83,7 @@ impl Demux {
 
     /// Where the video unit begun since the last call can be found once more; if there were
     /// several, the last key unit.
-    pub fn take_begun(&mut self) -> Option<Begun> {
+    pub fn take_begun(&mut self) -> Option<AccessUnitOrigin> {
         self.multiplex.video.as_mut().and_then(VideoStream::take_begun)
     }
 
@@ -134,7 +134,7 @@ impl Demux {
     }
 
     /// What went wrong or was put right.
-    pub fn counters(&self) -> &Counters {
+    pub fn counters(&self) -> &TsCounters {
         &self.multiplex.counters
     }
 
@@ -176,11 +176,11 @@ fn meaning_packets(packets: &[u8]) -> u64 {
 /// Everything behind the packet grid.
 struct Multiplex {
     wanted: Option<u16>,
-    counters: Counters,
+    counters: TsCounters,
     pat: SectionReader,
     pmts: SectionReaders,
     programmes: Programmes,
-    streams: Streams,
+    streams: PmtStreams,
     clock: Clock,
     /// Where the packet in hand stands in a file.
     place: u64,
@@ -192,11 +192,11 @@ impl Multiplex {
     fn new(wanted: Option<u16>) -> Multiplex {
         Multiplex {
             wanted,
-            counters: Counters::default(),
+            counters: TsCounters::default(),
             pat: SectionReader::new(),
             pmts: SectionReaders::new(),
             programmes: Programmes::new(wanted),
-            streams: Streams::default(),
+            streams: PmtStreams::default(),
             clock: Clock::default(),
             place: 0,
             video: None,
@@ -205,7 +205,7 @@ impl Multiplex {
     }
 
     fn reset<S: UnitSink + ?Sized>(&mut self, sink: &mut S) {
-        self.take_streams(Streams::default(), sink);
+        self.take_streams(PmtStreams::default(), sink);
         *self = Multiplex { counters: self.counters, ..Multiplex::new(self.wanted) };
     }
 
@@ -276,7 +276,7 @@ impl Multiplex {
         let given_up = self.pat.packet(packet, |section| programmes.pat(&section));
         self.counters.continuity_errors += u64::from(given_up);
         if self.programmes.taken().is_none() {
-            self.take_streams(Streams::default(), sink);
+            self.take_streams(PmtStreams::default(), sink);
         }
     }
 
@@ -294,12 +294,12 @@ impl Multiplex {
             self.take_streams(streams, sink);
         } else if self.programmes.taken() != taken {
             // Another programme was taken whose PMT is not this one: its streams come with it.
-            self.take_streams(Streams::default(), sink);
+            self.take_streams(PmtStreams::default(), sink);
         }
     }
 
     /// The programme's streams are now these. Those that stay as they are are not disturbed.
-    fn take_streams<S: UnitSink + ?Sized>(&mut self, mut streams: Streams, sink: &mut S) {
+    fn take_streams<S: UnitSink + ?Sized>(&mut self, mut streams: PmtStreams, sink: &mut S) {
         let counters = &mut self.counters;
         if self.video.as_ref().map(|video| video.pid) != streams.video {
             if let Some(video) = &mut self.video {

@@ -1,7 +1,7 @@
 //! The demultiplexer as a whole, on streams written packet by packet: frames, losses, times.
 
 use super::bench::{video, Bench, FRAME, WRAP};
-use super::demux::Counters;
+use super::demux::TsCounters;
 use super::testing::{adts, Pes, Writer, AUDIO, VIDEO};
 use crate::codec::access_unit::Track;
 use crate::codec::collector::Said;
@@ -366,7 +366,7 @@ fn a_piece_of_the_stream_that_looks_like_rtp_is_not_unwrapped() {
     for datagram in [first, second, rest] {
         bench.demux.datagram(datagram, &mut bench.sink);
     }
-    assert_eq!(bench.counters(), Counters::default());
+    assert_eq!(bench.counters(), TsCounters::default());
     bench.assert_came(1);
 }
 

@@ -43,7 +43,7 @@ pub struct TsFile {
 
 /// A video unit found in the file.
 #[derive(Clone, Copy, Debug)]
-struct Found {
+struct FoundUnit {
     dts: Ticks,
     key: bool,
     /// Where the PES packet begins from which on it comes whole and with the same times, bytes.
@@ -52,7 +52,7 @@ struct Found {
 
 /// Where looking through a part of the file ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Look {
+enum LookEnd {
     On,
     Enough,
 }
@@ -82,7 +82,7 @@ impl TsFile {
         let mut last = [None; 2];
         reader.look(file, tail, size, &mut |found| {
             last = [last[1], Some(found.dts)];
-            Look::On
+            LookEnd::On
         })?;
         // Once more: where there are no IDRs it is known only now what a key unit is.
         let first = reader.first_key(file)?.ok_or(FileError::NoVideo)?;
@@ -94,16 +94,16 @@ impl TsFile {
     }
 
     /// The first key unit, by the wire's own clock.
-    fn first_key(&mut self, file: &mut dyn ReadAt) -> Result<Option<Found>, FileError> {
+    fn first_key(&mut self, file: &mut dyn ReadAt) -> Result<Option<FoundUnit>, FileError> {
         let start = self.packets.grid().start;
         let mut first = None;
         for end in [TS_FILE_TABLE_BYTES_MAX, TS_FILE_HEAD_BYTES_MAX] {
             self.look(file, start, end, &mut |found| {
                 first = Some(found).filter(|found| found.key);
                 if found.key {
-                    Look::Enough
+                    LookEnd::Enough
                 } else {
-                    Look::On
+                    LookEnd::On
                 }
             })?;
             if first.is_some() || self.demux.video_pid().is_none() {
@@ -149,7 +149,7 @@ impl TsFile {
 
     /// From the first video unit to the end of the last; `None` when the clock contradicts the
     /// file's size, as it may where recordings were joined.
-    fn duration(&self, first: Found, last: [Option<Ticks>; 2], size: u64) -> Option<Ticks> {
+    fn duration(&self, first: FoundUnit, last: [Option<Ticks>; 2], size: u64) -> Option<Ticks> {
         let [before, Some(last)] = last else { return None };
         let frame = before.map_or(0, |before| (last - before).0).clamp(0, TICKS_PER_S);
         // Both by the same clock, but the tail's begins anew at every look.
@@ -209,16 +209,16 @@ impl TsFile {
         file: &mut dyn ReadAt,
         from: u64,
         to: u64,
-        visit: &mut dyn FnMut(Found) -> Look,
+        visit: &mut dyn FnMut(FoundUnit) -> LookEnd,
     ) -> Result<(), FileError> {
         self.go(from, &mut Nothing);
         self.gate.open();
         while self.packets.at() < to {
-            let mut seen = Seen::default();
+            let mut seen = KeyUnitNoted::default();
             let progress = self.feed(file, &mut seen)?;
             let begun = self.demux.take_begun();
             if let (Some(UnitStart { dts, key, .. }), Some(begun)) = (seen.0, begun) {
-                if visit(Found { dts, key, at: begun.place }) == Look::Enough {
+                if visit(FoundUnit { dts, key, at: begun.place }) == LookEnd::Enough {
                     break;
                 }
             }
@@ -231,7 +231,11 @@ impl TsFile {
 
     /// The last key unit at or before a time; `None` when the first is later, or the last too far
     /// back.
-    fn find_key(&mut self, file: &mut dyn ReadAt, to: Ticks) -> Result<Option<Found>, FileError> {
+    fn find_key(
+        &mut self,
+        file: &mut dyn ReadAt,
+        to: Ticks,
+    ) -> Result<Option<FoundUnit>, FileError> {
         let start = self.packets.grid().start;
         let (mut low, mut high) = (start, file.size().max(start));
         while high - low > HALVED_BYTES {
@@ -240,7 +244,7 @@ impl TsFile {
             let mut first = None;
             self.look(file, middle, end, &mut |found| {
                 first = Some(found);
-                Look::Enough
+                LookEnd::Enough
             })?;
             match first {
                 Some(found) if found.dts <= to => low = middle,
@@ -255,10 +259,10 @@ impl TsFile {
             // What begins before `end` may need what comes behind it to be seen.
             self.look(file, begin, end.saturating_add(TS_FILE_PROBE_BYTES_MAX), &mut |found| {
                 if found.dts > to || found.at >= end {
-                    return Look::Enough;
+                    return LookEnd::Enough;
                 }
                 best = Some(found).filter(|found| found.key).or(best);
-                Look::On
+                LookEnd::On
             })?;
             if best.is_some() || begin == start || high - begin > TS_FILE_BACK_BYTES_MAX {
                 return Ok(best);
@@ -327,9 +331,9 @@ impl UnitSink for Nothing {
 
 /// Takes notice of the video unit that begins; if there are several, of the last key unit.
 #[derive(Default)]
-struct Seen(Option<UnitStart>);
+struct KeyUnitNoted(Option<UnitStart>);
 
-impl UnitSink for Seen {
+impl UnitSink for KeyUnitNoted {
     fn config(&mut self, _: &TrackConfig) {}
     fn begin(&mut self, start: UnitStart) {
         let is_key = self.0.is_some_and(|seen| seen.key);

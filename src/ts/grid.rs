@@ -7,7 +7,7 @@ use std::io;
 use super::packet::{PACKET_BYTES, SYNC_BYTE};
 use crate::base::limits::FILE_WINDOW_BYTES;
 use crate::codec::container::ReadAt;
-use crate::codec::window::Window;
+use crate::codec::window::FileWindow;
 
 /// Packets whose sync bytes must agree, or fewer in a shorter file.
 const AGREEING: usize = 5;
@@ -57,7 +57,7 @@ impl Grid {
 /// The packets, one after the other.
 pub(super) struct Packets {
     grid: Grid,
-    window: Window,
+    window: FileWindow,
     /// The place of the next packet in the file, bytes.
     at: u64,
 }
@@ -65,7 +65,7 @@ pub(super) struct Packets {
 impl Packets {
     pub(super) fn new() -> Packets {
         let grid = Grid { start: 0, stride: PACKET_BYTES, prefix: 0 };
-        Packets { grid, window: Window::new(), at: 0 }
+        Packets { grid, window: FileWindow::new(), at: 0 }
     }
 
     /// Finds the grid at the file's beginning, and goes to its first packet.

@@ -8,8 +8,8 @@
 //! has come three times. A programme taken stays while it has a picture that can be carried and
 //! the PAT lists it.
 
-use super::psi::Section;
-use super::streams::{Streams, Worth};
+use super::psi::PsiSection;
+use super::streams::{PmtStreams, Worth};
 use crate::base::limits::TS_PROGRAMMES_MAX;
 
 const PAT: u8 = 0;
@@ -31,7 +31,7 @@ pub enum ProgrammeState {
     Taken(u16),
 }
 
-struct Programme {
+struct PatProgramme {
     number: u16,
     pmt_pid: u16,
     /// The PAT section that lists it, and the place in it.
@@ -42,16 +42,16 @@ struct Programme {
 }
 
 /// A line of a PAT section.
-struct Entry {
+struct PatEntry {
     number: u16,
     pmt_pid: u16,
     place: usize,
 }
 
 /// The programmes a PAT section lists, network information (number 0) left out.
-fn entries(body: &[u8]) -> impl Iterator<Item = Entry> + '_ {
+fn entries(body: &[u8]) -> impl Iterator<Item = PatEntry> + '_ {
     let lines = body.chunks_exact(4).filter_map(<[u8]>::first_chunk).enumerate();
-    let entries = lines.map(|(place, [n0, n1, p0, p1])| Entry {
+    let entries = lines.map(|(place, [n0, n1, p0, p1])| PatEntry {
         number: u16::from_be_bytes([*n0, *n1]),
         pmt_pid: u16::from_be_bytes([p0 & 0x1f, *p1]),
         place,
@@ -63,7 +63,7 @@ fn entries(body: &[u8]) -> impl Iterator<Item = Entry> + '_ {
 pub(super) struct Programmes {
     wanted: Option<u16>,
     has_table: bool,
-    table: heapless::Vec<Programme, TS_PROGRAMMES_MAX>,
+    table: heapless::Vec<PatProgramme, TS_PROGRAMMES_MAX>,
     taken: Option<u16>,
 }
 
@@ -102,7 +102,7 @@ impl Programmes {
 
     /// Takes a PAT section in. Its content counts, not its version: multiplexers change one
     /// without the other.
-    pub(super) fn pat(&mut self, section: &Section<'_>) {
+    pub(super) fn pat(&mut self, section: &PsiSection<'_>) {
         if section.table != PAT {
             return;
         }
@@ -123,8 +123,8 @@ impl Programmes {
             if self.table.is_full() && self.wanted == Some(entry.number) {
                 self.table.pop();
             }
-            let Entry { number, pmt_pid, .. } = entry;
-            let programme = Programme { number, pmt_pid, place, worth: None, sightings: 0 };
+            let PatEntry { number, pmt_pid, .. } = entry;
+            let programme = PatProgramme { number, pmt_pid, place, worth: None, sightings: 0 };
             // Beyond the limit a programme is not remembered, unless it is the wanted one.
             self.table.push(programme).unwrap_or_default();
         }
@@ -135,14 +135,14 @@ impl Programmes {
 
     /// Takes a PMT section in, which came on this PID. Returns its streams if it is that of the
     /// programme taken.
-    pub(super) fn pmt(&mut self, pid: u16, section: &Section<'_>) -> Option<Streams> {
+    pub(super) fn pmt(&mut self, pid: u16, section: &PsiSection<'_>) -> Option<PmtStreams> {
         let number = section.extension;
         let known = self
             .table
             .iter_mut()
             .find(|known| known.number == number && known.pmt_pid == pid)
             .filter(|_| section.table == PMT)?;
-        let streams = Streams::parse(section.body);
+        let streams = PmtStreams::parse(section.body);
         known.worth = Some(streams.worth());
         known.sightings = known.sightings.saturating_add(1);
         self.choose();
@@ -160,7 +160,7 @@ impl Programmes {
             return;
         }
         let Some(best) = self.table.iter().filter_map(|p| p.worth).max() else { return };
-        let is_best = |programme: &Programme| programme.worth == Some(best);
+        let is_best = |programme: &PatProgramme| programme.worth == Some(best);
         let Some(candidate) = self.table.iter().find(|p| is_best(p)) else { return };
         let mut rivals = self.table.iter();
         let rival_unknown = match best {
@@ -191,12 +191,13 @@ mod tests {
             [number.to_be_bytes(), (0xe000 | pid).to_be_bytes()].concat()
         };
         let body: Vec<u8> = entries.iter().flat_map(bytes).collect();
-        let section = Section { table: PAT, extension: 1, number, last_number: last, body: &body };
+        let section =
+            PsiSection { table: PAT, extension: 1, number, last_number: last, body: &body };
         programmes.pat(&section);
     }
 
     fn pmt(programmes: &mut Programmes, number: u16, pid: u16, body: &[u8]) -> bool {
-        let section = Section { table: PMT, extension: number, number: 0, last_number: 0, body };
+        let section = PsiSection { table: PMT, extension: number, number: 0, last_number: 0, body };
         programmes.pmt(pid, &section).is_some()
     }
 

@@ -13,7 +13,7 @@ const STUFFING: u8 = 0xff;
 
 /// A section of a PAT or PMT that is in force and whose CRC is right.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Section<'a> {
+pub(super) struct PsiSection<'a> {
     /// 0 for a PAT, 2 for a PMT.
     pub(super) table: u8,
     /// transport_stream_id of a PAT, program_number of a PMT.
@@ -23,9 +23,9 @@ pub(super) struct Section<'a> {
     pub(super) body: &'a [u8],
 }
 
-impl<'a> Section<'a> {
+impl<'a> PsiSection<'a> {
     /// Reads a whole section; `None` if it is damaged, not yet in force, or of another shape.
-    fn parse(bytes: &'a [u8]) -> Option<Section<'a>> {
+    fn parse(bytes: &'a [u8]) -> Option<PsiSection<'a>> {
         if crc32(bytes) != 0 {
             return None;
         }
@@ -33,7 +33,7 @@ impl<'a> Section<'a> {
         let [table, syntax, _, high, low, version, number, last_number] = *head;
         let body = rest.get(..rest.len().checked_sub(CRC_BYTES)?)?;
         let (has_syntax, is_current) = (syntax & 0x80 != 0, version & 1 != 0);
-        (has_syntax && is_current).then_some(Section {
+        (has_syntax && is_current).then_some(PsiSection {
             table,
             extension: u16::from_be_bytes([high, low]),
             number,
@@ -83,7 +83,7 @@ impl SectionReader {
     pub(super) fn packet(
         &mut self,
         packet: &Packet<'_>,
-        mut found: impl FnMut(Section<'_>),
+        mut found: impl FnMut(PsiSection<'_>),
     ) -> bool {
         let Some(payload) = packet.payload else { return false };
         let last = self.counter.replace(packet.counter);
@@ -123,12 +123,12 @@ impl SectionReader {
     }
 
     /// Appends to the open section, or begins one; returns what stands behind its end.
-    fn take<'a>(&mut self, bytes: &'a [u8], found: &mut impl FnMut(Section<'_>)) -> &'a [u8] {
+    fn take<'a>(&mut self, bytes: &'a [u8], found: &mut impl FnMut(PsiSection<'_>)) -> &'a [u8] {
         if self.held == 0 {
             if let Some((whole, rest)) =
                 section_bytes(bytes).and_then(|n| bytes.split_at_checked(n))
             {
-                Section::parse(whole).into_iter().for_each(found);
+                PsiSection::parse(whole).into_iter().for_each(found);
                 return rest;
             }
         }
@@ -142,7 +142,7 @@ impl SectionReader {
         match section_bytes(held) {
             Some(whole) if whole > PSI_SECTION_BYTES_MAX => self.held = 0,
             Some(whole) if whole <= held.len() => {
-                held.get(..whole).and_then(Section::parse).into_iter().for_each(found);
+                held.get(..whole).and_then(PsiSection::parse).into_iter().for_each(found);
                 self.held = 0;
                 return bytes.get(whole.saturating_sub(start)..).unwrap_or_default();
             }
@@ -168,7 +168,11 @@ impl SectionReaders {
     }
 
     /// As [`SectionReader::packet`], for the packet's PID.
-    pub(super) fn packet(&mut self, packet: &Packet<'_>, found: impl FnMut(Section<'_>)) -> bool {
+    pub(super) fn packet(
+        &mut self,
+        packet: &Packet<'_>,
+        found: impl FnMut(PsiSection<'_>),
+    ) -> bool {
         let pid = Some(packet.pid);
         let place = self.readers.iter().position(|(owner, _)| *owner == pid);
         let place = match place {
@@ -215,11 +219,11 @@ mod tests {
         // PAT of an ffmpeg stream: programme 1 on PID 0x1000.
         let bytes = [0, 0xb0, 13, 0, 1, 0xc1, 0, 0, 0, 1, 0xf0, 0, 0x2a, 0xb1, 4, 0xb2];
         assert_eq!(crc32(&bytes), 0);
-        assert!(Section::parse(&bytes).is_some());
+        assert!(PsiSection::parse(&bytes).is_some());
         for place in 0..bytes.len() {
             let mut damaged = bytes;
             damaged[place] ^= 0x10;
-            assert_eq!(Section::parse(&damaged), None, "byte {place}");
+            assert_eq!(PsiSection::parse(&damaged), None, "byte {place}");
         }
     }
 
@@ -231,7 +235,7 @@ mod tests {
         let crc = crc32(&bytes);
         bytes.extend_from_slice(&crc.to_be_bytes());
         assert_eq!(crc32(&bytes), 0);
-        assert_eq!(Section::parse(&bytes), None);
+        assert_eq!(PsiSection::parse(&bytes), None);
     }
 
     #[test]

@@ -50,7 +50,7 @@ impl StreamInfo {
 
 /// What kind of stream it is, as far as carrying goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
+enum StreamKind {
     /// H.264, carried.
     Avc,
     /// AAC in ADTS, carried.
@@ -78,7 +78,7 @@ pub(super) enum Worth {
 
 /// The streams of a PMT.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Streams {
+pub(super) struct PmtStreams {
     infos: heapless::Vec<StreamInfo, TS_STREAMS_MAX>,
     /// PID of the H.264 stream carried.
     pub(super) video: Option<u16>,
@@ -93,10 +93,10 @@ const SECOND_VIDEO: &str = "only the first video stream is carried";
 const SECOND_AUDIO: &str = "only the first audio stream is carried";
 const MPEG_AUDIO: &str = "MPEG-1 and MPEG-2 audio cannot be carried";
 
-impl Streams {
+impl PmtStreams {
     /// Reads the body of a PMT section (2.4.4.8). What is cut off is left out.
-    pub(super) fn parse(body: &[u8]) -> Streams {
-        let mut streams = Streams::default();
+    pub(super) fn parse(body: &[u8]) -> PmtStreams {
+        let mut streams = PmtStreams::default();
         // PCR_PID and program_info_length.
         let Some(([_, _, high, low], rest)) = body.split_first_chunk::<4>() else { return streams };
         let mut rest = rest.get(length(*high, *low)..).unwrap_or_default();
@@ -134,19 +134,19 @@ impl Streams {
     fn add(&mut self, pid: u16, stream_type: u8, descriptors: &[u8]) {
         let (kind, codec, reason) = name(stream_type, descriptors);
         let (carried, reason) = match kind {
-            Kind::Avc if self.video.is_none() => (true, ""),
-            Kind::Avc => (false, SECOND_VIDEO),
-            Kind::Adts if self.audio.is_none() => (true, ""),
-            Kind::Adts => (false, SECOND_AUDIO),
-            Kind::MpegAudio | Kind::Video | Kind::Other => (false, reason),
+            StreamKind::Avc if self.video.is_none() => (true, ""),
+            StreamKind::Avc => (false, SECOND_VIDEO),
+            StreamKind::Adts if self.audio.is_none() => (true, ""),
+            StreamKind::Adts => (false, SECOND_AUDIO),
+            StreamKind::MpegAudio | StreamKind::Video | StreamKind::Other => (false, reason),
         };
         match kind {
-            Kind::Avc if carried => self.video = Some(pid),
-            Kind::Adts if carried => self.audio = Some(pid),
-            Kind::MpegAudio if self.audio_maybe.is_none() => self.audio_maybe = Some(pid),
+            StreamKind::Avc if carried => self.video = Some(pid),
+            StreamKind::Adts if carried => self.audio = Some(pid),
+            StreamKind::MpegAudio if self.audio_maybe.is_none() => self.audio_maybe = Some(pid),
             _ => {}
         }
-        self.has_picture |= matches!(kind, Kind::Avc | Kind::Video);
+        self.has_picture |= matches!(kind, StreamKind::Avc | StreamKind::Video);
         if self.infos.push(StreamInfo { pid, codec, carried, reason }).is_err() && carried {
             // The table is full of others: what is carried must be seen in it.
             self.infos.pop();
@@ -168,8 +168,8 @@ fn length(high: u8, low: u8) -> usize {
 }
 
 /// Kind, name and the reason for not carrying it, by stream type.
-fn name(stream_type: u8, descriptors: &[u8]) -> (Kind, &'static str, &'static str) {
-    use Kind::{Adts, Avc, MpegAudio, Other, Video};
+fn name(stream_type: u8, descriptors: &[u8]) -> (StreamKind, &'static str, &'static str) {
+    use StreamKind::{Adts, Avc, MpegAudio, Other, Video};
     match stream_type {
         0x1b => (Avc, "H.264", ""),
         0x0f => (Adts, "AAC", ""),
@@ -204,8 +204,8 @@ fn name(stream_type: u8, descriptors: &[u8]) -> (Kind, &'static str, &'static st
 }
 
 /// PES with private data, told by its descriptors (ETSI EN 300 468, table 12 and annex D).
-fn private(descriptors: &[u8]) -> (Kind, &'static str, &'static str) {
-    use Kind::{Other, Video};
+fn private(descriptors: &[u8]) -> (StreamKind, &'static str, &'static str) {
+    use StreamKind::{Other, Video};
     for (tag, body) in Descriptors(descriptors) {
         return match (tag, body) {
             (0x6a, _) | (0x05, b"AC-3") => (Other, "AC-3", "AC-3 cannot be carried"),
@@ -264,7 +264,7 @@ mod tests {
 
     #[test]
     fn the_first_of_each_is_carried_the_rest_named() {
-        let streams = Streams::parse(&body(&[
+        let streams = PmtStreams::parse(&body(&[
             (0x86, 0x20, &[]),
             (0x24, 0x21, &[]),
             (0x1b, 0x22, &[0x28, 1, 7]),
@@ -297,7 +297,7 @@ mod tests {
     #[test]
     fn private_data_is_named_by_its_descriptors() {
         let named = |descriptors: &[u8]| {
-            let streams = Streams::parse(&body(&[(0x06, 0x30, descriptors)]));
+            let streams = PmtStreams::parse(&body(&[(0x06, 0x30, descriptors)]));
             let codec = streams.infos().next().map(|s| s.codec);
             codec
         };
@@ -361,7 +361,7 @@ mod tests {
             (0x06, b"\x05\x04KLVA", "KLV metadata"),
         ];
         let of = |kind: u8, descriptors: &[u8]| {
-            let streams = Streams::parse(&body(&[(kind, 0x30, descriptors)]));
+            let streams = PmtStreams::parse(&body(&[(kind, 0x30, descriptors)]));
             let info = streams.infos().next().expect("it is listed");
             (info.codec, info.is_picture(), info.sound())
         };
@@ -378,18 +378,18 @@ mod tests {
 
     #[test]
     fn mpeg_audio_is_carried_only_when_it_proves_to_be_adts() {
-        let mut streams = Streams::parse(&body(&[(0x1b, 0x65, &[]), (0x04, 0x64, &[])]));
+        let mut streams = PmtStreams::parse(&body(&[(0x1b, 0x65, &[]), (0x04, 0x64, &[])]));
         assert_eq!((streams.audio, streams.audio_maybe), (None, Some(0x64)));
         streams.audio_is_adts();
         assert_eq!((streams.audio, streams.audio_maybe), (Some(0x64), None));
         assert!(streams.infos().all(|s| s.carried));
-        let streams = Streams::parse(&body(&[(0x03, 0x64, &[]), (0x0f, 0x65, &[])]));
+        let streams = PmtStreams::parse(&body(&[(0x03, 0x64, &[]), (0x0f, 0x65, &[])]));
         assert_eq!((streams.audio, streams.audio_maybe), (Some(0x65), None));
     }
 
     #[test]
     fn worth_is_ordered() {
-        let worth = |streams: &[(u8, u16, &[u8])]| Streams::parse(&body(streams)).worth();
+        let worth = |streams: &[(u8, u16, &[u8])]| PmtStreams::parse(&body(streams)).worth();
         let order = [
             worth(&[(0x06, 1, &[])]),
             worth(&[(0x0f, 1, &[])]),
@@ -403,12 +403,12 @@ mod tests {
     fn lengths_that_lie_end_the_table() {
         let mut bytes = body(&[(0x1b, 0x22, &[]), (0x0f, 0x24, &[1, 2, 3])]);
         bytes.truncate(bytes.len() - 2);
-        assert_eq!(Streams::parse(&bytes).infos().count(), 2);
-        assert_eq!(Streams::parse(&[0xe1, 0, 0xff, 0xff, 1]).infos().count(), 0);
-        assert_eq!(Streams::parse(&[]).infos().count(), 0);
+        assert_eq!(PmtStreams::parse(&bytes).infos().count(), 2);
+        assert_eq!(PmtStreams::parse(&[0xe1, 0, 0xff, 0xff, 1]).infos().count(), 0);
+        assert_eq!(PmtStreams::parse(&[]).infos().count(), 0);
         let many: Vec<(u8, u16, &[u8])> = (0..50).map(|n| (0x06, n, &[][..])).collect();
         let last = [&many[..], &[(0x1b, 0x99, &[][..])]].concat();
-        let streams = Streams::parse(&body(&last));
+        let streams = PmtStreams::parse(&body(&last));
         assert_eq!(streams.infos().count(), TS_STREAMS_MAX);
         assert!(streams.infos().any(|s| s.pid == 0x99 && s.carried));
     }

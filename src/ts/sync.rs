@@ -44,7 +44,7 @@ impl Stride {
 
 /// What comes out of datagrams.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Piece<'a> {
+pub enum SyncPiece<'a> {
     /// A packet.
     Packet(&'a [u8; PACKET_BYTES]),
     /// The grid does not run on from the datagram before into this one: datagrams between are
@@ -95,10 +95,10 @@ impl Framer {
 
     /// Takes a datagram of any length and hands out the packets that are whole,
     /// in order.
-    pub fn datagram(&mut self, mut bytes: &[u8], mut piece: impl FnMut(Piece<'_>)) {
+    pub fn datagram(&mut self, mut bytes: &[u8], mut piece: impl FnMut(SyncPiece<'_>)) {
         let is_between = self.stride.is_some() && self.held_bytes == 0;
         if is_between && bytes.first().is_some_and(|byte| *byte != SYNC_BYTE) {
-            piece(Piece::Gap);
+            piece(SyncPiece::Gap);
         }
         while !bytes.is_empty() {
             bytes = match self.stride {
@@ -113,7 +113,7 @@ impl Framer {
         &mut self,
         stride: Stride,
         mut bytes: &'a [u8],
-        piece: &mut impl FnMut(Piece<'_>),
+        piece: &mut impl FnMut(SyncPiece<'_>),
     ) -> &'a [u8] {
         if self.held_bytes > 0 {
             let missing = stride.bytes().saturating_sub(self.held_bytes);
@@ -123,12 +123,12 @@ impl Framer {
             };
             if !behind.is_empty() && confirms(bytes, missing, stride) == 0 {
                 self.lose_grid();
-                piece(Piece::Gap);
+                piece(SyncPiece::Gap);
                 return bytes;
             }
             self.hold(head);
             if let Some((whole, _)) = self.held.split_first_chunk() {
-                piece(Piece::Packet(whole));
+                piece(SyncPiece::Packet(whole));
             }
             self.held_bytes = 0;
             bytes = behind;
@@ -139,7 +139,7 @@ impl Framer {
                 return &[];
             };
             if let Some((whole, _)) = whole.split_first_chunk() {
-                piece(Piece::Packet(whole));
+                piece(SyncPiece::Packet(whole));
             }
             bytes = behind;
         }
@@ -155,7 +155,7 @@ impl Framer {
     }
 
     /// Looks for the grid; returns what is to be read along it, or nothing.
-    fn search<'a>(&mut self, bytes: &'a [u8], piece: &mut impl FnMut(Piece<'_>)) -> &'a [u8] {
+    fn search<'a>(&mut self, bytes: &'a [u8], piece: &mut impl FnMut(SyncPiece<'_>)) -> &'a [u8] {
         if let Some((offset, stride)) = find(bytes) {
             self.lose(self.held_bytes.saturating_add(offset));
             self.held_bytes = 0;
@@ -265,7 +265,7 @@ mod tests {
         let mut seen = Vec::new();
         for datagram in datagrams {
             framer.datagram(datagram, |piece| {
-                if let Piece::Packet([_, high, low, ..]) = piece {
+                if let SyncPiece::Packet([_, high, low, ..]) = piece {
                     seen.push(usize::from(u16::from_be_bytes([high & 0x7f, *low])));
                 }
             });
@@ -331,8 +331,8 @@ mod tests {
             let kept = datagrams.iter().enumerate().filter(|(n, _)| *n != lost);
             for (_, datagram) in kept {
                 framer.datagram(datagram, |piece| match piece {
-                    Piece::Packet(packet) => assert_eq!(packet[3..], [0x55; 185]),
-                    Piece::Gap => gaps += 1,
+                    SyncPiece::Packet(packet) => assert_eq!(packet[3..], [0x55; 185]),
+                    SyncPiece::Gap => gaps += 1,
                 });
             }
             assert_eq!(gaps, 1, "datagram {lost} lost");
@@ -358,8 +358,8 @@ mod tests {
             let mut gaps = 0;
             let mut seen = 0;
             framer.datagram(&datagram, |piece| match piece {
-                Piece::Packet(_) => seen += 1,
-                Piece::Gap => gaps += 1,
+                SyncPiece::Packet(_) => seen += 1,
+                SyncPiece::Gap => gaps += 1,
             });
             assert_eq!((seen, gaps), (7, 0));
         }

@@ -4,12 +4,12 @@
 
 use super::clock::{Clock, Stated};
 use super::continuity::ContinuityCheck;
-use super::counters::Counters;
+use super::counters::TsCounters;
 use super::early_end::{LengthEnd, StatedBody, StuffingEnd, WholeUnits};
 use super::packet::Packet;
 use super::pes::{PesError, PesHeader, PesReader};
 use crate::codec::access_unit::UnitSink;
-use crate::codec::h264::{Begun, Border, H264Assembler, H264Counters, PacketStart};
+use crate::codec::h264::{AccessUnitOrigin, Border, H264Assembler, H264Counters, PacketStart};
 
 /// Stream id of PES packets that hold nothing (ISO/IEC 13818-1, table 2-22).
 const PADDING_STREAM: u8 = 0xbe;
@@ -72,7 +72,7 @@ impl VideoStream {
         packet: &Packet<'_>,
         place: u64,
         clock: &mut Clock,
-        counters: &mut Counters,
+        counters: &mut TsCounters,
         sink: &mut S,
     ) {
         let arrival = self.continuity.arrival(packet, counters);
@@ -105,7 +105,11 @@ impl VideoStream {
     }
 
     /// A part of the stream is lost: the unit in hand, if any, cannot become whole.
-    pub(super) fn give_up<S: UnitSink + ?Sized>(&mut self, counters: &mut Counters, sink: &mut S) {
+    pub(super) fn give_up<S: UnitSink + ?Sized>(
+        &mut self,
+        counters: &mut TsCounters,
+        sink: &mut S,
+    ) {
         // A PES packet whose header is not whole is one of which nothing has begun.
         let is_in_header = self.pes.is_open() && self.state == Pes::None;
         let is_broken = self.assembler.lost(self.whole.holds(), sink);
@@ -126,12 +130,12 @@ impl VideoStream {
     }
 
     /// The unit begun since the last time.
-    pub(super) fn take_begun(&mut self) -> Option<Begun> {
+    pub(super) fn take_begun(&mut self) -> Option<AccessUnitOrigin> {
         self.assembler.take_begun()
     }
 
     /// Nothing comes any more: the unit in hand is whole, unless its stated length says otherwise.
-    pub(super) fn finish<S: UnitSink + ?Sized>(&mut self, counters: &mut Counters, sink: &mut S) {
+    pub(super) fn finish<S: UnitSink + ?Sized>(&mut self, counters: &mut TsCounters, sink: &mut S) {
         match self.state {
             Pes::Open(stated) if stated.is_none_or(|body| body.fits()) => {
                 self.assembler.end(sink);
@@ -144,7 +148,7 @@ impl VideoStream {
 
     /// A PES packet begins and nothing was lost before: the one in hand is over. What it brought
     /// last may go on in this one.
-    fn end_at_start<S: UnitSink + ?Sized>(&mut self, counters: &mut Counters, sink: &mut S) {
+    fn end_at_start<S: UnitSink + ?Sized>(&mut self, counters: &mut TsCounters, sink: &mut S) {
         match self.state {
             Pes::Open(stated) => {
                 let believed = self.by_length.holds();
@@ -171,7 +175,7 @@ impl VideoStream {
 
     /// More comes of a PES packet that was taken as whole. It has left; what can be done is not
     /// to believe so again.
-    fn disprove<S: UnitSink + ?Sized>(&mut self, counters: &mut Counters, sink: &mut S) {
+    fn disprove<S: UnitSink + ?Sized>(&mut self, counters: &mut TsCounters, sink: &mut S) {
         match self.state {
             Pes::EndedAtLength => self.by_length.wrong(),
             Pes::EndedAtStuffing => self.by_stuffing.wrong(),
@@ -183,7 +187,7 @@ impl VideoStream {
     }
 
     /// How the PES packet in hand began tells how the one before ended.
-    fn learn(&mut self, counters: &mut Counters) {
+    fn learn(&mut self, counters: &mut TsCounters) {
         let Some(border) = self.assembler.take_border() else { return };
         self.whole.border(border);
         if border == Border::Inside && self.ended_before {
@@ -197,7 +201,7 @@ impl VideoStream {
         header: &PesHeader,
         place: u64,
         clock: &mut Clock,
-        counters: &mut Counters,
+        counters: &mut TsCounters,
     ) {
         let stated = Stated::of(header.times, clock);
         counters.corrected_times += u64::from(matches!(stated, Stated::Corrected(_)));
@@ -213,7 +217,7 @@ impl VideoStream {
         &mut self,
         body: &[u8],
         stuffed: bool,
-        counters: &mut Counters,
+        counters: &mut TsCounters,
         sink: &mut S,
     ) {
         let Pes::Open(stated) = &mut self.state else { return };

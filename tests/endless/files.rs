@@ -12,7 +12,7 @@ use streamcaster::codec::access_unit::{
 use streamcaster::inputs::file_reader::{Delivery, FileReader, FileReaders};
 use streamcaster::operator::commands::FileName;
 use streamcaster::program::pacer::FileTimes;
-use streamcaster::program::read_ahead::{Ending, ReadAhead, ReadAheadQueue, ReadAheadWriter};
+use streamcaster::program::read_ahead::{FileEnding, ReadAhead, ReadAheadQueue, ReadAheadWriter};
 
 use crate::encoder::SPS;
 use crate::stamp::{Stamp, CARD_ID_MIN};
@@ -156,7 +156,7 @@ impl FileReader for FakeFileReader {
         while self.queue.full.borrow().is_empty() {
             let writer = self.writer.as_mut()?;
             if !self.reading.next(writer) {
-                self.writer.take()?.end(Ending::Whole);
+                self.writer.take()?.end(FileEnding::Whole);
             }
         }
         self.under_way += 1;

@@ -8,7 +8,7 @@ use std::time::Duration;
 use streamcaster::base::time::{Mono, Ticks, TICKS_PER_MS};
 use streamcaster::codec::access_unit::Track;
 use streamcaster::flv::tag::{self, AacPacket, AvcPacket};
-use streamcaster::program::reader::{Reader, Step};
+use streamcaster::program::reader::{Reader, ReaderStep};
 use streamcaster::program::ring::Ring;
 use streamcaster::rtmp::chunk_reader::{ChunkEvent, ChunkReader};
 use streamcaster::rtmp::chunk_writer::{MediaMessage, CHUNK_STREAM_AUDIO, CHUNK_STREAM_VIDEO};
@@ -146,8 +146,8 @@ impl Player {
                 self.run = None;
             }
             match step {
-                Step::Wait => break,
-                Step::Configure { changed, timestamp_ms, .. } => {
+                ReaderStep::Wait => break,
+                ReaderStep::Configure { changed, timestamp_ms, .. } => {
                     for (track, &generation) in changed.iter() {
                         let Some(generation) = generation else { continue };
                         let config = ring.config(track, generation).expect("remembered");
@@ -162,7 +162,7 @@ impl Player {
                         self.config(track);
                     }
                 }
-                Step::Send { unit, timestamp_ms } => {
+                ReaderStep::Send { unit, timestamp_ms } => {
                     let base_ms = *self.base_ms.get_or_insert_with(|| {
                         assert!(unit.key, "a connection begins with a key frame");
                         assert_eq!(timestamp_ms, 0, "its time begins at 0");

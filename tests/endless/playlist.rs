@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use streamcaster::base::time::{Mono, Ticks};
-use streamcaster::inputs::playout::Machine;
+use streamcaster::inputs::playout::PlayoutMachine;
 use streamcaster::operator::commands::{Command, FileName, Order, Playlist, Selection};
 use streamcaster::program::ring::{Capacity, Ring};
 use streamcaster::program::source::Source;
@@ -22,7 +22,7 @@ const FRAME_MS: u32 = 43;
 struct Day {
     now: Mono,
     programme: Programme,
-    machine: Machine<Shelf>,
+    machine: PlayoutMachine<Shelf>,
     shelf: Shelf,
     player: Player,
     random: fastrand::Rng,
@@ -43,7 +43,7 @@ impl Day {
         Day {
             now: Mono::from_ms(10),
             programme: Programme::new(Switcher::new(Ring::new(capacity), SILENCE, FillAudio::No)),
-            machine: Machine::new(shelf.clone(), seed),
+            machine: PlayoutMachine::new(shelf.clone(), seed),
             shelf,
             player: Player::new(),
             random: fastrand::Rng::with_seed(seed),

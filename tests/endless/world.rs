@@ -7,7 +7,7 @@ use std::time::Duration;
 use streamcaster::base::time::{Mono, Ticks};
 use streamcaster::program::ring::{Capacity, Ring};
 use streamcaster::program::source::Source;
-use streamcaster::program::switcher::{Counters, Cut, FillAudio, Switcher};
+use streamcaster::program::switcher::{Cut, FillAudio, Switcher, SwitcherCounters};
 use streamcaster::program::Programme;
 use streamcaster::ts::demux::Demux;
 
@@ -79,7 +79,7 @@ impl World {
         self.programme.switcher().on_air()
     }
 
-    pub fn counters(&self) -> Counters {
+    pub fn counters(&self) -> SwitcherCounters {
         self.programme.switcher().counters()
     }
 

@@ -13,11 +13,11 @@ use streamcaster::codec::container::FileError;
 use streamcaster::inputs::file_reader::{
     Delivery, FileReader, FileReaders, ReaderThread, ReaderThreads, Readers,
 };
-use streamcaster::library::listing::{Entry, State};
+use streamcaster::library::listing::{FileState, LibraryEntry};
 use streamcaster::library::Library;
 use streamcaster::operator::commands::{Declined, DeclinedKind, FileName};
 use streamcaster::program::pacer::{Pacer, Readiness};
-use streamcaster::program::read_ahead::Ending;
+use streamcaster::program::read_ahead::FileEnding;
 
 use crate::folder::{age, codes, surveyed, Folder, ENCODED, PICTURE, SOUND};
 
@@ -63,7 +63,7 @@ fn switch(
     file_readers: &ReaderThreads,
     name: &str,
     at: Ticks,
-) -> Result<(Played, Option<Ending>), String> {
+) -> Result<(Played, Option<FileEnding>), String> {
     let name = FileName::try_from(name).expect("a short name");
     let mut file_reader = file_readers.open(&name, at).expect("a thread");
     let (mut pacer, mut played) = (Pacer::default(), Played::default());
@@ -81,7 +81,7 @@ fn switch(
             }
             Readiness::Never => {
                 return Err(match pacer.ending() {
-                    Some(Ending::Failed(words)) => words.clone(),
+                    Some(FileEnding::Failed(words)) => words.clone(),
                     _ => format!("{name} cannot be played: {}", FileError::NoVideo),
                 })
             }
@@ -130,11 +130,11 @@ fn file_readers(library: &Library) -> ReaderThreads {
 
 /// Switches to a file, from its beginning and from its middle, and holds what comes of it to what
 /// the listing says.
-fn agree(file_readers: &ReaderThreads, entry: &Entry) {
+fn agree(file_readers: &ReaderThreads, entry: &LibraryEntry) {
     let name = &entry.name;
     let outcome = switch(file_readers, name, Ticks(0));
     let details = match &entry.state {
-        State::Ready(details) => details,
+        FileState::Ready(details) => details,
         _ => {
             let words = entry.words().expect("a reason");
             assert_eq!(outcome.err(), Some(format!("{name} cannot be played: {words}")));
@@ -145,8 +145,8 @@ fn agree(file_readers: &ReaderThreads, entry: &Entry) {
     let (_, first) = played.pictures.first().expect("a picture");
     assert!(first.key, "{name}");
     match (&details.breaks_off, ending) {
-        (None, Some(Ending::Failed(words))) => panic!("{name} was to play whole: {words}"),
-        (Some(why), Some(Ending::Failed(words))) => {
+        (None, Some(FileEnding::Failed(words))) => panic!("{name} was to play whole: {words}"),
+        (Some(why), Some(FileEnding::Failed(words))) => {
             assert_eq!(words, format!("{name} cannot be played: {why}"));
         }
         (Some(why), ending) => panic!("{name} was to break off: {why}, not {ending:?}"),
@@ -244,7 +244,7 @@ fn a_file_that_grows_is_refused_with_the_listings_words() {
     let library = Library::start(folder.videos()).expect("a thread");
     let listing = crate::folder::wait_for(&library, |listing| listing.is_known);
     let entry = listing.entry("a.ts").expect("listed");
-    assert_eq!(entry.state, State::Growing);
+    assert_eq!(entry.state, FileState::Growing);
     agree(&file_readers(&library), entry);
 }
 

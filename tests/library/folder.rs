@@ -13,9 +13,9 @@ use std::time::{Duration, Instant, SystemTime};
 use streamcaster::base::limits::LIBRARY_FILES_MAX;
 use streamcaster::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
 use streamcaster::codec::container::{FileError, Progress, ReadAt};
-use streamcaster::library::listing::{Entry, Listing, State};
+use streamcaster::library::listing::{FileState, LibraryEntry, Listing};
 use streamcaster::library::objections::{objections, OnAir};
-use streamcaster::library::survey::{Details, VideoDetails};
+use streamcaster::library::survey::{FileDetails, VideoDetails};
 use streamcaster::library::{Library, LibraryError};
 use test_support::peers::child::output_of;
 
@@ -81,12 +81,14 @@ pub(crate) fn wait_for(library: &Library, wanted: impl Fn(&Listing) -> bool) -> 
 
 pub(crate) fn surveyed(library: &Library) -> Arc<Listing> {
     wait_for(library, |listing| {
-        let unknown = |entry: &Arc<Entry>| matches!(entry.state, State::Pending | State::Growing);
+        let unknown = |entry: &Arc<LibraryEntry>| {
+            matches!(entry.state, FileState::Pending | FileState::Growing)
+        };
         listing.is_known && !listing.entries.iter().any(unknown)
     })
 }
 
-fn details(listing: &Listing, name: &str) -> Details {
+fn details(listing: &Listing, name: &str) -> FileDetails {
     let entry = listing.entry(name).unwrap_or_else(|| panic!("{name} is listed: {listing:?}"));
     entry.details().unwrap_or_else(|| panic!("{name} is ready: {entry:?}")).clone()
 }
@@ -101,7 +103,7 @@ pub(crate) const SOUND: [&str; 4] = ["-f", "lavfi", "-i", "sine=frequency=440:sa
 pub(crate) const ENCODED: [&str; 8] =
     ["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-threads", "1"];
 
-pub(crate) fn codes(details: &Details) -> Vec<&'static str> {
+pub(crate) fn codes(details: &FileDetails) -> Vec<&'static str> {
     objections(details, OnAir::default()).into_iter().map(|each| each.code).collect()
 }
 
@@ -164,9 +166,9 @@ fn every_container_tells_the_same_of_the_same_tracks() {
     assert_eq!(ts.keyframe_interval_ms, Some(2_000));
     for name in ["b.mp4", "c.mov", "d.mp4", "e.flv", "f.mp4", "g.mkv"] {
         let other = details(&listing, name);
-        let video = |details: &Details| VideoDetails { bps: 0, ..details.video };
+        let video = |details: &FileDetails| VideoDetails { bps: 0, ..details.video };
         assert_eq!(video(&other), video(&ts), "{name}");
-        let audio = |details: &Details| details.audio.map(|a| (a.sample_rate_hz, a.channels));
+        let audio = |details: &FileDetails| details.audio.map(|a| (a.sample_rate_hz, a.channels));
         assert_eq!(audio(&other), audio(&ts), "{name}");
         assert_eq!((other.keyframe_interval_ms, other.b_frames), (Some(2_000), true), "{name}");
         let duration = other.duration_ms.expect(name);
@@ -300,7 +302,7 @@ fn a_file_that_grows_does_not_go_on_air() {
     fs::write(folder.path("new.ts"), first).expect("a file");
     let library = Library::start(folder.videos()).expect("a thread");
     let listing = wait_for(&library, |listing| listing.is_known);
-    assert_eq!(listing.entry("new.ts").map(|entry| &entry.state), Some(&State::Growing));
+    assert_eq!(listing.entry("new.ts").map(|entry| &entry.state), Some(&FileState::Growing));
     assert_eq!(words(&listing, "new.ts"), "it is still being written");
     assert!(matches!(library.open("new.ts"), Err(LibraryError::Growing)));
     // Older by its time, but it has grown since it was seen.

@@ -408,8 +408,8 @@ mod tests {
         release.debug = true;
         release.set_oldest(Some("1.2.0")).unwrap();
         let mut slot = cpio::Newc::new(0);
-        slot.add("version", 0o644, &cpio::Kind::File(release.lines().as_bytes()));
-        slot.add("SHA256SUMS", 0o644, &cpio::Kind::File(b"sums"));
+        slot.add("version", 0o644, &cpio::CpioKind::File(release.lines().as_bytes()));
+        slot.add("SHA256SUMS", 0o644, &cpio::CpioKind::File(b"sums"));
         let slot = slot.finish();
         assert_eq!(Release::of_the_slot(&slot).unwrap().lines(), release.lines());
         assert_eq!(digest(&slot), Some(sha256(b"sums")));

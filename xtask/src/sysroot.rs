@@ -48,7 +48,7 @@ pub fn compiler() -> Result<Option<PathBuf>, String> {
     if target_installed() {
         return Ok(None);
     }
-    let parts = Parts::find().map_err(|missing| {
+    let parts = SysrootParts::find().map_err(|missing| {
         format!(
             "this toolchain has no {TARGET} ({missing}). Type `rustup target add {TARGET}`, or on \
              Debian `cargo xtask setup`."
@@ -65,7 +65,7 @@ pub fn compiler() -> Result<Option<PathBuf>, String> {
 
 /// Whether a binary for the target can be made here, the private sysroot not yet built included.
 pub fn available() -> bool {
-    target_installed() || Parts::find().is_ok()
+    target_installed() || SysrootParts::find().is_ok()
 }
 
 fn target_installed() -> bool {
@@ -75,7 +75,7 @@ fn target_installed() -> bool {
 }
 
 /// What Debian brings.
-struct Parts {
+struct SysrootParts {
     /// `rustc -vV`, whole.
     version: String,
     /// The folder of the compiler's source.
@@ -84,9 +84,9 @@ struct Parts {
     libgcc: PathBuf,
 }
 
-impl Parts {
+impl SysrootParts {
     /// Finds them all; the error names what is missing.
-    fn find() -> Result<Parts, String> {
+    fn find() -> Result<SysrootParts, String> {
         let version = said(Command::new(DEBIAN_RUSTC).arg("-vV"))?;
         let source = PathBuf::from(format!("/usr/src/rustc-{}", field(&version, "release")?));
         let gcc = |argument: &str| said(Command::new("gcc").arg(argument)).map(PathBuf::from);
@@ -94,7 +94,8 @@ impl Parts {
             .iter()
             .map(|name| gcc(&format!("-print-file-name={name}")))
             .collect::<Result<Vec<_>, _>>()?;
-        let parts = Parts { version, source, gcc_files, libgcc: gcc("-print-libgcc-file-name")? };
+        let parts =
+            SysrootParts { version, source, gcc_files, libgcc: gcc("-print-libgcc-file-name")? };
         let musl = MUSL_FILES.iter().map(|name| Path::new(MUSL).join(name));
         let mut needed = vec![PathBuf::from(UNWINDER), PathBuf::from(DEBIAN_CARGO)];
         needed.extend([parts.manifest(), parts.libgcc.clone()]);
@@ -123,7 +124,7 @@ impl Parts {
     }
 }
 
-fn build(parts: &Parts, sysroot: &Path, key: &str) -> Result<(), String> {
+fn build(parts: &SysrootParts, sysroot: &Path, key: &str) -> Result<(), String> {
     remove_folder(sysroot)?;
     let libraries = sysroot.join("lib/rustlib").join(TARGET).join("lib");
     let own = libraries.join("self-contained");
@@ -152,7 +153,7 @@ fn wrapper(sysroot: &Path) -> std::io::Result<()> {
 }
 
 /// `libunwind.a`: LLVM's, with what it takes from libgcc, and the one call musl lacks.
-fn unwinder(parts: &Parts, own: &Path) -> Result<(), String> {
+fn unwinder(parts: &SysrootParts, own: &Path) -> Result<(), String> {
     let object = own.join("fortified.o");
     let mut compile = Command::new("musl-gcc");
     compile.args(["-O2", "-fPIC", "-x", "c", "-c", "-", "-o"]).arg(&object);
@@ -169,7 +170,7 @@ fn unwinder(parts: &Parts, own: &Path) -> Result<(), String> {
 
 /// Builds std and what it depends on. (Debian's vendored crates lack those of std's own tests,
 /// and cargo will not resolve without them: they come from the registry.)
-fn standard_library(parts: &Parts, sysroot: &Path, libraries: &Path) -> Result<(), String> {
+fn standard_library(parts: &SysrootParts, sysroot: &Path, libraries: &Path) -> Result<(), String> {
     let work = sysroot.join("work");
     let commit = field(&parts.version, "commit-hash")?;
     let mut remaps = vec![(parts.source.clone(), format!("/rustc/{commit}"))];

@@ -15,13 +15,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::downgrade::{self, Candidate, Downgrade, Proof, Unproven};
-use super::environment::{self, Environment, TRIES_ON_TRIAL};
-use super::install::{self, Demand, Disk, Failed, Progress};
-use super::orders::{self, Answer, Code, Order, Refusal, Request};
-use super::package::{Header, Identity, PublicKey};
+use super::environment::{self, GrubEnvironment, TRIES_ON_TRIAL};
+use super::install::{self, InstallError, InstallProgress, SlotPartitions, UpdateTerms};
+use super::orders::{self, FirmwareAnswer, FirmwareOrder, FirmwareRequest, NotDone, RefusalCode};
+use super::package::{PackageHeader, PublicKey, SystemIdentity};
 use super::slots::{Partitions, Places, Slot};
 use super::socket::listen;
-use super::state::{self, Busy, Change, Left, Outcome, Systems, Told, What};
+use super::state::{self, Busy, FirmwareChange, FirmwareReport, Left, Systems, TrialOutcome, What};
 use crate::base::limits::{
     FIRMWARE_LOOK_MS, FIRMWARE_ON_AIR_MS_MAX, FIRMWARE_ORDER_MS_MAX, FIRMWARE_PIECE_BYTES,
     FIRMWARE_PROGRESS_MS, FIRMWARE_RESTART_MS, FIRMWARE_RESTART_MS_MAX, FIRMWARE_SILENCE_MS_MAX,
@@ -35,7 +35,7 @@ pub struct Daemon {
     places: Places,
     partitions: Partitions,
     running: Slot,
-    release: Identity,
+    release: SystemIdentity,
     keys: Vec<PublicKey>,
     hands: Hands,
     /// Whether an order is being carried out.
@@ -55,17 +55,17 @@ pub struct Hands {
 }
 
 struct Known {
-    variables: Environment,
+    variables: GrubEnvironment,
     systems: Systems,
     busy: Option<Busy>,
     /// The last change; nothing before the disk is there.
-    last: Option<Change>,
+    last: Option<FirmwareChange>,
     /// That change is why the machine started.
     is_news: bool,
     /// Why the system before this start gave itself up.
     left: Option<Left>,
     disk_is_there: bool,
-    told: Option<Told>,
+    told: Option<FirmwareReport>,
 }
 
 /// What came of a request.
@@ -77,7 +77,7 @@ enum Obeyed {
 /// What an order is answered, before the machine starts again.
 struct Started {
     done: &'static str,
-    system: Identity,
+    system: SystemIdentity,
 }
 
 impl Daemon {
@@ -130,7 +130,7 @@ impl Daemon {
             stream.set_write_timeout(silence)?;
             if daemon.taken.swap(true, Ordering::AcqRel) {
                 let why = "another update or rollback is being carried out";
-                refuse(&stream, Refusal::new(Code::Busy, why));
+                refuse(&stream, NotDone::new(RefusalCode::Busy, why));
                 continue;
             }
             let own = Arc::clone(&daemon);
@@ -151,7 +151,7 @@ impl Daemon {
             Ok(Obeyed::Started(started)) => started,
             Ok(Obeyed::Taken(taken_for)) => {
                 self.is_over(taken);
-                let _ = orders::send(&mut &*stream, &Answer::Taken { taken: taken_for });
+                let _ = orders::send(&mut &*stream, &FirmwareAnswer::Taken { taken: taken_for });
                 return;
             }
             Err(refusal) => {
@@ -163,7 +163,7 @@ impl Daemon {
         self.is_at(Busy::Restarting);
         let Started { done, system } = started;
         log::warn!("{done}: {system}; the machine starts again");
-        let answer = Answer::Done {
+        let answer = FirmwareAnswer::Done {
             done: done.to_owned(),
             version: system.version.to_string(),
             revision: system.revision,
@@ -183,7 +183,7 @@ impl Daemon {
         self.downgrade.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn obey(&self, stream: &UnixStream) -> Result<Obeyed, Refusal> {
+    fn obey(&self, stream: &UnixStream) -> Result<Obeyed, NotDone> {
         // The order itself has as long as a silence may last, however it comes.
         let within = |ms| Instant::now() + Duration::from_millis(ms);
         let source = Patient { from: stream, deadline: within(FIRMWARE_SILENCE_MS_MAX) };
@@ -191,25 +191,25 @@ impl Daemon {
         let request = orders::receive(&mut from)?;
         from.get_mut().deadline = within(FIRMWARE_ORDER_MS_MAX);
         if !self.finds_the_disk() {
-            return Err(Refusal::new(Code::Busy, "the machine is still starting"));
+            return Err(NotDone::new(RefusalCode::Busy, "the machine is still starting"));
         }
         let started = match request {
-            Request::Proof(proof) => return self.believe(proof).map(Obeyed::Taken),
-            Request::Order(order @ Order::Install { .. }) => {
+            FirmwareRequest::Proof(proof) => return self.believe(proof).map(Obeyed::Taken),
+            FirmwareRequest::Order(order @ FirmwareOrder::Install { .. }) => {
                 self.install(&mut from, stream, order)?
             }
-            Request::Order(Order::Rollback) => self.roll_back(stream)?,
+            FirmwareRequest::Order(FirmwareOrder::Rollback) => self.roll_back(stream)?,
         };
         Ok(Obeyed::Started(started))
     }
 
     /// Takes what somebody says they know, and says what it is about.
-    fn believe(&self, proof: Proof) -> Result<String, Refusal> {
+    fn believe(&self, proof: Proof) -> Result<String, NotDone> {
         let taken = match proof {
             Proof::Confirm { confirmation } => {
                 let mut downgrade = self.downgrade();
                 let confirmed = downgrade.confirm(&confirmation, &self.places, Instant::now());
-                confirmed.map(Identity::to_string)
+                confirmed.map(SystemIdentity::to_string)
             }
             Proof::Password { current, hash } => {
                 let changed = downgrade::change_password(&current, &hash, &self.places);
@@ -220,15 +220,15 @@ impl Daemon {
             std::thread::sleep(downgrade::WRONG_PAUSE);
         }
         taken.map_err(|unproven| match unproven {
-            Unproven::Wrong => Refusal::new(
-                Code::WrongConfirmation,
+            Unproven::Wrong => NotDone::new(
+                RefusalCode::WrongConfirmation,
                 "this is neither the password nor the code that the machine's console shows",
             ),
             Unproven::Nothing => {
-                Refusal::new(Code::NothingToConfirm, "nothing waits for a confirmation")
+                NotDone::new(RefusalCode::NothingToConfirm, "nothing waits for a confirmation")
             }
             Unproven::Unavailable => {
-                Refusal::new(Code::Busy, "the machine cannot check that now: try again")
+                NotDone::new(RefusalCode::Busy, "the machine cannot check that now: try again")
             }
         })
     }
@@ -244,35 +244,36 @@ impl Daemon {
         &self,
         from: &mut dyn Read,
         stream: &UnixStream,
-        order: Order,
-    ) -> Result<Started, Refusal> {
+        order: FirmwareOrder,
+    ) -> Result<Started, NotDone> {
         let bytes = order.package_bytes();
         let (allow_downgrade, allow_debug) = order.allows();
         let idle = self.running.other();
-        let mut disk = Disk::open(&self.partitions, idle).map_err(|error| {
-            Refusal::new(Code::Disk, format!("slot {}: {error}", idle.letter()))
+        let mut disk = SlotPartitions::open(&self.partitions, idle).map_err(|error| {
+            NotDone::new(RefusalCode::Disk, format!("slot {}: {error}", idle.letter()))
         })?;
         let mut source = from.take(bytes);
         let (running, release, keys) = (self.running, &self.release, &self.keys);
         let is_confirmed =
-            &|header: &Header| self.is_allowed(&Candidate::Package(header.clone()), stream);
-        let demand = Demand { running, release, keys, allow_downgrade, allow_debug, is_confirmed };
+            &|header: &PackageHeader| self.is_allowed(&Candidate::Package(header.clone()), stream);
+        let demand =
+            UpdateTerms { running, release, keys, allow_downgrade, allow_debug, is_confirmed };
         let mut told: Option<Instant> = None;
         let mut tell = |progress| match progress {
-            Progress::Writing(came) => {
+            InstallProgress::Writing(came) => {
                 self.is_at(Busy::Writing);
                 let pause = Duration::from_millis(FIRMWARE_PROGRESS_MS);
                 if told.is_none_or(|told| told.elapsed() >= pause) {
                     told = Some(Instant::now());
                     let progress = "writing".to_owned();
                     // One that does not listen may still send.
-                    let words = Answer::Writing { progress, bytes: came, of: bytes };
+                    let words = FirmwareAnswer::Writing { progress, bytes: came, of: bytes };
                     let _ = orders::send(&mut &*stream, &words);
                 }
             }
-            Progress::Verifying => {
+            InstallProgress::Verifying => {
                 self.is_at(Busy::Verifying);
-                let words = Answer::Step { progress: "verifying".to_owned() };
+                let words = FirmwareAnswer::Step { progress: "verifying".to_owned() };
                 let _ = orders::send(&mut &*stream, &words);
             }
         };
@@ -282,14 +283,15 @@ impl Daemon {
         Ok(Started { done: "installed", system: header.identity })
     }
 
-    fn roll_back(&self, stream: &UnixStream) -> Result<Started, Refusal> {
+    fn roll_back(&self, stream: &UnixStream) -> Result<Started, NotDone> {
         let other = self.running.other();
-        let disk =
-            |error: environment::EnvironmentError| Refusal::new(Code::Disk, error.to_string());
+        let disk = |error: environment::EnvironmentError| {
+            NotDone::new(RefusalCode::Disk, error.to_string())
+        };
         let variables = environment::read(&self.partitions.environment).map_err(disk)?;
         let system = self.known().systems.other(&variables).cloned();
         let system = system.ok_or_else(|| {
-            Refusal::new(Code::NoOtherSystem, "there is no other system to go back to")
+            NotDone::new(RefusalCode::NoOtherSystem, "there is no other system to go back to")
         })?;
         // One on trial would fall back by itself.
         if variables.on_trial() != Some(self.running) {
@@ -307,24 +309,29 @@ impl Daemon {
 
     /// The way back leads to an older system only if somebody has confirmed it, and to none that the
     /// running one excludes.
-    fn demand_confirmed(&self, system: &Identity, stream: &UnixStream) -> Result<(), Refusal> {
+    fn demand_confirmed(
+        &self,
+        system: &SystemIdentity,
+        stream: &UnixStream,
+    ) -> Result<(), NotDone> {
         if self.release.excludes(system) {
             let (update, running) = (Box::new(system.clone()), Box::new(self.release.clone()));
-            return Err(Failed::Excluded { update, running }.into());
+            return Err(InstallError::Excluded { update, running }.into());
         }
         let candidate = Candidate::Other(system.clone());
         if system.is_older_than(&self.release) && !self.is_allowed(&candidate, stream) {
-            return Err(Failed::Unconfirmed(Box::new(system.clone())).into());
+            return Err(InstallError::Unconfirmed(Box::new(system.clone())).into());
         }
         Ok(())
     }
 
-    fn remember(&self, what: What, to: &Identity) {
-        let change = Change::ordered(what, self.running.other(), &self.release, to, clock::utc());
+    fn remember(&self, what: What, to: &SystemIdentity) {
+        let change =
+            FirmwareChange::ordered(what, self.running.other(), &self.release, to, clock::utc());
         self.keep(&mut self.known(), change);
     }
 
-    fn keep(&self, known: &mut Known, change: Change) {
+    fn keep(&self, known: &mut Known, change: FirmwareChange) {
         if let Err(error) = state::remember(&self.places, &change) {
             log::warn!("the change cannot be remembered: {error}");
         }
@@ -332,7 +339,7 @@ impl Daemon {
     }
 
     /// Says more of the last change, unless another one came meanwhile.
-    fn amend(&self, before: &Change, after: Change) {
+    fn amend(&self, before: &FirmwareChange, after: FirmwareChange) {
         let mut known = self.known();
         if known.last.as_ref() == Some(before) {
             self.keep(&mut known, after);
@@ -385,7 +392,7 @@ impl Daemon {
         if !known.disk_is_there && self.places.appliance(STARTED).exists() {
             known.last = state::remembered(&self.places);
             known.is_news =
-                known.last.as_ref().is_some_and(|last| last.outcome == Outcome::OnTrial);
+                known.last.as_ref().is_some_and(|last| last.outcome == TrialOutcome::OnTrial);
             known.left = state::left(&self.places);
             known.disk_is_there = true;
         }
@@ -417,10 +424,10 @@ impl Daemon {
         drop(known);
         let outcome = last.outcome(self.running, &variables);
         if outcome != last.outcome {
-            let left = left.filter(|_| outcome == Outcome::FellBack);
+            let left = left.filter(|_| outcome == TrialOutcome::FellBack);
             let because = left.as_ref().map_or("", |left| left.why.because());
             log::warn!("{} → {}: {outcome:?} {because}", last.from, last.to);
-            self.amend(&last, Change { outcome, left, ..last.clone() });
+            self.amend(&last, FirmwareChange { outcome, left, ..last.clone() });
         }
     }
 
@@ -442,7 +449,7 @@ impl Daemon {
         let last = known.last.clone().filter(|_| known.is_news);
         drop(known);
         if let (Some(_), Some(last)) = (off_air_s, last) {
-            self.amend(&last, Change { off_air_s, ..last.clone() });
+            self.amend(&last, FirmwareChange { off_air_s, ..last.clone() });
         }
     }
 }
@@ -471,10 +478,10 @@ impl Read for Patient<'_> {
     }
 }
 
-fn refuse(stream: &UnixStream, refusal: Refusal) {
-    let Refusal { code, why } = refusal;
+fn refuse(stream: &UnixStream, refusal: NotDone) {
+    let NotDone { code, why } = refusal;
     // It may be gone: then it does not matter to it.
-    let _ = orders::send(&mut &*stream, &Answer::Error { error: why, code });
+    let _ = orders::send(&mut &*stream, &FirmwareAnswer::Error { error: why, code });
 }
 
 #[cfg(test)]

@@ -90,7 +90,11 @@ impl Machine {
     }
 
     /// Orders it until it is not too early or too busy.
-    fn order(&self, order: Order, body: &[u8]) -> Result<Vec<Answer>, Vec<Answer>> {
+    fn order(
+        &self,
+        order: FirmwareOrder,
+        body: &[u8],
+    ) -> Result<Vec<FirmwareAnswer>, Vec<FirmwareAnswer>> {
         let since = Instant::now();
         loop {
             let mut answers = Vec::new();
@@ -101,7 +105,7 @@ impl Machine {
             });
             match (done, answers.last()) {
                 (Ok(_), _) => return Ok(answers),
-                (Err(_), Some(Answer::Error { code: Code::Busy, .. }))
+                (Err(_), Some(FirmwareAnswer::Error { code: RefusalCode::Busy, .. }))
                     if since.elapsed() < PATIENCE => {}
                 (Err(_), _) => return Err(answers),
             }
@@ -109,9 +113,9 @@ impl Machine {
         }
     }
 
-    fn install(&self, package: &[u8]) -> Result<Vec<Answer>, Vec<Answer>> {
+    fn install(&self, package: &[u8]) -> Result<Vec<FirmwareAnswer>, Vec<FirmwareAnswer>> {
         self.order(
-            Order::Install {
+            FirmwareOrder::Install {
                 bytes: package.len() as u64,
                 allow_downgrade: false,
                 allow_debug: false,
@@ -121,12 +125,12 @@ impl Machine {
     }
 
     /// Proves something, once nothing else is being done.
-    fn prove(&self, proof: &Proof) -> Result<String, Option<Code>> {
+    fn prove(&self, proof: &Proof) -> Result<String, Option<RefusalCode>> {
         let since = Instant::now();
         loop {
             let socket = self.places.appliance(SOCKET);
             match orders::prove(&socket, proof.clone(), PATIENCE) {
-                Err((Some(Code::Busy), _)) if since.elapsed() < PATIENCE => {}
+                Err((Some(RefusalCode::Busy), _)) if since.elapsed() < PATIENCE => {}
                 Err((code, _)) => return Err(code),
                 Ok(taken) => return Ok(taken),
             }
@@ -141,7 +145,7 @@ impl Machine {
         self.prove(&Proof::Confirm { confirmation }).unwrap()
     }
 
-    fn variables(&self) -> Environment {
+    fn variables(&self) -> GrubEnvironment {
         environment::read(&self.environment).unwrap()
     }
 }
@@ -152,9 +156,9 @@ impl Drop for Machine {
     }
 }
 
-fn code(answers: Result<Vec<Answer>, Vec<Answer>>) -> Code {
+fn code(answers: Result<Vec<FirmwareAnswer>, Vec<FirmwareAnswer>>) -> RefusalCode {
     match answers.unwrap_err().last() {
-        Some(Answer::Error { code, .. }) => *code,
+        Some(FirmwareAnswer::Error { code, .. }) => *code,
         other => panic!("{other:?}"),
     }
 }
@@ -172,26 +176,29 @@ fn an_update_is_written_told_and_started() {
     let answers = machine.install(&package(&blob, "0.2.0", 2000, 7)).unwrap();
     assert!(ran_with("A").exists() && !ran_with("B").exists(), "it is not the new one's");
     let last = answers.last().unwrap();
-    let Answer::Done { done, version, slot, .. } = last else { panic!("{last:?}") };
+    let FirmwareAnswer::Done { done, version, slot, .. } = last else { panic!("{last:?}") };
     assert_eq!((done.as_str(), version.as_str(), *slot), ("installed", "0.2.0", Slot::B));
-    assert!(answers.iter().any(|answer| matches!(answer, Answer::Writing { .. })), "{answers:?}");
+    assert!(
+        answers.iter().any(|answer| matches!(answer, FirmwareAnswer::Writing { .. })),
+        "{answers:?}"
+    );
     assert!(fs::read(&machine.slot_b).unwrap().starts_with(&blob));
     let told = machine.tells(|told| told["busy"] == "restarting");
     assert_eq!(told["last"]["to"], "0.2.0 (abc1234)");
     assert_eq!(told["last"]["outcome"], "on trial", "it has not been started yet");
     assert_eq!(told["slots"]["A"]["tries_left"], 2);
-    assert_eq!(code_at_once(&machine), Code::Busy, "nothing else until then");
+    assert_eq!(code_at_once(&machine), RefusalCode::Busy, "nothing else until then");
     machine.restarts.recv_timeout(PATIENCE).unwrap();
     let variables = machine.variables();
     assert_eq!((variables.first(), variables.tries(Slot::B)), (Slot::B, 1));
 }
 
 /// One order, once.
-fn code_at_once(machine: &Machine) -> Code {
+fn code_at_once(machine: &Machine) -> RefusalCode {
     let mut last = None;
     let socket = machine.places.appliance(SOCKET);
-    let hear = &mut |answer: &Answer| last = Some(answer.clone());
-    orders::order(&socket, Order::Rollback, Box::new(io::empty()), hear).unwrap_err();
+    let hear = &mut |answer: &FirmwareAnswer| last = Some(answer.clone());
+    orders::order(&socket, FirmwareOrder::Rollback, Box::new(io::empty()), hear).unwrap_err();
     code(Err(last.into_iter().collect()))
 }
 
@@ -201,20 +208,26 @@ fn what_is_refused_says_why_and_the_next_order_is_taken() {
     let machine = Machine::new("refused", "order=AB\nA_left=3\nB_left=3\n", &other);
     let blob = system("0.2.0", &vec![3; 700_000]);
     let good = package(&blob, "0.2.0", 2000, 7);
-    assert_eq!(code(machine.install(&package(&blob, "0.2.0", 2000, 8))), Code::WrongSignature);
-    assert_eq!(code(machine.install(&vec![7; 700_000])), Code::NotAnUpdate);
-    assert_eq!(code(machine.install(&package(&blob, "0.0.8", 9, 7))), Code::OlderVersion);
-    assert_eq!(code(machine.install(&good[..good.len() - 1])), Code::CutShort);
+    assert_eq!(
+        code(machine.install(&package(&blob, "0.2.0", 2000, 8))),
+        RefusalCode::WrongSignature
+    );
+    assert_eq!(code(machine.install(&vec![7; 700_000])), RefusalCode::NotAnUpdate);
+    assert_eq!(code(machine.install(&package(&blob, "0.0.8", 9, 7))), RefusalCode::OlderVersion);
+    assert_eq!(code(machine.install(&good[..good.len() - 1])), RefusalCode::CutShort);
     assert!(fs::read(&machine.slot_b).unwrap().starts_with(&other), "nothing was written");
     assert_eq!(machine.variables().tries(Slot::B), 3);
     // It says that more comes, and stops.
-    let order =
-        Order::Install { bytes: good.len() as u64, allow_downgrade: false, allow_debug: false };
-    assert_eq!(code(machine.order(order, &good[..300_000])), Code::CutShort);
+    let order = FirmwareOrder::Install {
+        bytes: good.len() as u64,
+        allow_downgrade: false,
+        allow_debug: false,
+    };
+    assert_eq!(code(machine.order(order, &good[..300_000])), RefusalCode::CutShort);
     assert_eq!(machine.variables().tries(Slot::B), 0);
     let told = machine.tells(|told| told["busy"].is_null());
     assert_eq!((&told["slots"]["B"], &told["can_roll_back"]), (&().into(), &false.into()));
-    assert_eq!(code(machine.order(Order::Rollback, b"")), Code::NoOtherSystem);
+    assert_eq!(code(machine.order(FirmwareOrder::Rollback, b"")), RefusalCode::NoOtherSystem);
     let mut stream = machine.stream();
     stream.write_all(b"reboot\n").unwrap();
     let mut said = String::new();
@@ -232,10 +245,15 @@ fn the_way_back_is_one_try_too() {
         machine.tells(|told| told["can_roll_back"] == true)["slots"]["B"]["version"],
         "0.0.9"
     );
-    assert_eq!(code(machine.order(Order::Rollback, b"")), Code::ConfirmationRequired);
+    assert_eq!(
+        code(machine.order(FirmwareOrder::Rollback, b"")),
+        RefusalCode::ConfirmationRequired
+    );
     machine.confirm();
-    let answers = machine.order(Order::Rollback, b"").unwrap();
-    assert!(matches!(answers.last(), Some(Answer::Done { done, .. }) if done == "rolling back"));
+    let answers = machine.order(FirmwareOrder::Rollback, b"").unwrap();
+    assert!(
+        matches!(answers.last(), Some(FirmwareAnswer::Done { done, .. }) if done == "rolling back")
+    );
     machine.restarts.recv_timeout(PATIENCE).unwrap();
     let variables = machine.variables();
     assert_eq!((variables.first(), variables.tries(Slot::B)), (Slot::B, 1));
@@ -249,7 +267,7 @@ fn a_system_that_did_not_get_well_is_left_and_that_is_told() {
     let variables = "order=BA\nA_left=2\nB_left=0\ntrial=B\n";
     let machine = Machine::before_the_disk("fell-back", variables);
     let release = machine.places.release().unwrap();
-    let change = Change::ordered(What::Update, Slot::B, &release, &release, clock::utc());
+    let change = FirmwareChange::ordered(What::Update, Slot::B, &release, &release, clock::utc());
     state::remember(&machine.places, &change).unwrap();
     // As the guard of that one left it.
     fs::write(machine.places.below("data/system/left"), "network\nhealthy\n").unwrap();
@@ -260,7 +278,7 @@ fn a_system_that_did_not_get_well_is_left_and_that_is_told() {
     assert_eq!((&told["slot"], &told["on_trial"]), (&"A".into(), &false.into()));
     let variables = machine.variables();
     assert_eq!((variables.first(), variables.on_trial()), (Slot::A, None));
-    assert_eq!(state::remembered(&machine.places).unwrap().outcome, Outcome::FellBack);
+    assert_eq!(state::remembered(&machine.places).unwrap().outcome, TrialOutcome::FellBack);
 }
 
 #[test]
@@ -268,17 +286,21 @@ fn an_order_is_taken_as_soon_as_the_disk_is_there() {
     let machine = Machine::before_the_disk("early", "order=AB\nA_left=2\nB_left=0\n");
     assert_eq!(machine.told()["busy"], "starting");
     fs::write(machine.places.appliance(STARTED), b"").unwrap();
-    assert_eq!(code_at_once(&machine), Code::NoOtherSystem, "it does not wait for the next look");
+    assert_eq!(
+        code_at_once(&machine),
+        RefusalCode::NoOtherSystem,
+        "it does not wait for the next look"
+    );
 }
 
 #[test]
 fn a_confirmation_is_noticed() {
     let machine = Machine::before_the_disk("confirmed", "order=AB\nA_left=0\nB_left=3\ntrial=A\n");
     let release = machine.places.release().unwrap();
-    let change = Change::ordered(What::Update, Slot::A, &release, &release, clock::utc());
+    let change = FirmwareChange::ordered(What::Update, Slot::A, &release, &release, clock::utc());
     state::remember(&machine.places, &change).unwrap();
     assert_eq!(machine.told()["busy"], "starting");
-    assert_eq!(code_at_once(&machine), Code::Busy, "there is no disk yet");
+    assert_eq!(code_at_once(&machine), RefusalCode::Busy, "there is no disk yet");
     assert_eq!(machine.told()["busy"], "starting", "still");
     fs::write(machine.places.appliance(STARTED), b"").unwrap();
     let told = machine.tells(|told| told["last"]["outcome"] == "on trial");
@@ -317,24 +339,27 @@ fn an_older_system_needs_a_word_that_the_programme_does_not_know() {
     let older = package(&blob, "0.0.9", 9, 7);
     let anyway = |package: &[u8]| {
         let bytes = package.len() as u64;
-        machine.order(Order::Install { bytes, allow_downgrade: true, allow_debug: false }, package)
+        machine.order(
+            FirmwareOrder::Install { bytes, allow_downgrade: true, allow_debug: false },
+            package,
+        )
     };
     let wrong = Proof::Confirm { confirmation: "let me".to_owned() };
-    assert_eq!(machine.prove(&wrong), Err(Some(Code::NothingToConfirm)));
-    assert_eq!(code(machine.install(&older)), Code::OlderVersion);
-    assert_eq!(code(anyway(&older)), Code::ConfirmationRequired);
-    assert_eq!(machine.prove(&wrong), Err(Some(Code::WrongConfirmation)));
-    assert_eq!(code(anyway(&older)), Code::ConfirmationRequired);
+    assert_eq!(machine.prove(&wrong), Err(Some(RefusalCode::NothingToConfirm)));
+    assert_eq!(code(machine.install(&older)), RefusalCode::OlderVersion);
+    assert_eq!(code(anyway(&older)), RefusalCode::ConfirmationRequired);
+    assert_eq!(machine.prove(&wrong), Err(Some(RefusalCode::WrongConfirmation)));
+    assert_eq!(code(anyway(&older)), RefusalCode::ConfirmationRequired);
     assert_eq!(machine.confirm(), "0.0.9 (abc1234)");
     // What is confirmed is this one, and no other of the same version.
     let other = package(&system("0.0.9", &vec![4; 400_000]), "0.0.9", 9, 7);
-    assert_eq!(code(anyway(&other)), Code::ConfirmationRequired);
-    assert_eq!(code(anyway(&older)), Code::ConfirmationRequired, "the other waits now");
+    assert_eq!(code(anyway(&other)), RefusalCode::ConfirmationRequired);
+    assert_eq!(code(anyway(&older)), RefusalCode::ConfirmationRequired, "the other waits now");
     machine.confirm();
     // One that is excluded is not asked about.
     let excluded = package(&system("0.0.4", b"kernel"), "0.0.4", 9, 7);
-    assert_eq!(code(machine.install(&excluded)), Code::TooOld);
-    assert_eq!(code(anyway(&excluded)), Code::TooOld);
+    assert_eq!(code(machine.install(&excluded)), RefusalCode::TooOld);
+    assert_eq!(code(anyway(&excluded)), RefusalCode::TooOld);
     assert_eq!(machine.variables().tries(Slot::B), 0);
     assert!(anyway(&older).is_ok());
     machine.restarts.recv_timeout(PATIENCE).unwrap();
@@ -345,9 +370,9 @@ fn an_older_system_needs_a_word_that_the_programme_does_not_know() {
 fn the_way_back_leads_to_nothing_that_is_excluded_but_from_a_trial() {
     let other = system("0.0.4", b"before");
     let machine = Machine::new("excluded", "order=AB\nA_left=3\nB_left=3\n", &other);
-    assert_eq!(code(machine.order(Order::Rollback, b"")), Code::TooOld);
+    assert_eq!(code(machine.order(FirmwareOrder::Rollback, b"")), RefusalCode::TooOld);
     let variables = "order=AB\nA_left=0\nB_left=3\ntrial=A\n";
     let machine = Machine::new("excluded-trial", variables, &other);
-    assert!(machine.order(Order::Rollback, b"").is_ok());
+    assert!(machine.order(FirmwareOrder::Rollback, b"").is_ok());
     machine.restarts.recv_timeout(PATIENCE).unwrap();
 }

@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::package::{Header, Identity};
+use super::package::{PackageHeader, SystemIdentity};
 use super::slots::{text_of, Places};
 use crate::base::limits::FIRMWARE_TEXT_BYTES_MAX;
 use crate::base::redact::Secret;
@@ -64,13 +64,13 @@ impl fmt::Debug for Proof {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Candidate {
     /// A package.
-    Package(Header),
+    Package(PackageHeader),
     /// What the other slot holds.
-    Other(Identity),
+    Other(SystemIdentity),
 }
 
 impl Candidate {
-    fn identity(&self) -> &Identity {
+    fn identity(&self) -> &SystemIdentity {
         match self {
             Candidate::Package(header) => &header.identity,
             Candidate::Other(identity) => identity,
@@ -133,7 +133,7 @@ impl Downgrade {
         word: &str,
         places: &Places,
         now: Instant,
-    ) -> Result<&Identity, Unproven> {
+    ) -> Result<&SystemIdentity, Unproven> {
         self.expire(places, now);
         let waiting = self.0.as_mut().ok_or(Unproven::Nothing)?;
         let is_code = waiting.code.matches(&word.trim().to_ascii_lowercase());
@@ -188,7 +188,7 @@ mod tests {
 
     fn other(version: &str) -> Candidate {
         let text = format!("version {version}\nrevision abc\nmade 1\n");
-        Candidate::Other(Identity::parse(&text).unwrap())
+        Candidate::Other(SystemIdentity::parse(&text).unwrap())
     }
 
     #[test]

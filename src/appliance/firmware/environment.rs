@@ -65,23 +65,23 @@ impl From<io::Error> for EnvironmentError {
 
 /// The variables, in their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Environment {
+pub struct GrubEnvironment {
     /// What stands between the heading and the padding, each line without its end.
     lines: Vec<Vec<u8>>,
 }
 
-impl Environment {
+impl GrubEnvironment {
     /// Reads a block.
     ///
     /// # Errors
     /// It has no heading.
-    pub fn parse(block: &[u8; BLOCK_BYTES]) -> Result<Environment, EnvironmentError> {
+    pub fn parse(block: &[u8; BLOCK_BYTES]) -> Result<GrubEnvironment, EnvironmentError> {
         let text = block.strip_prefix(HEADING).ok_or(EnvironmentError::NotABlock)?;
         let mut lines: Vec<Vec<u8>> =
             text.split(|&byte| byte == b'\n').map(<[u8]>::to_vec).collect();
         // Behind the last line there is only padding.
         lines.pop();
-        Ok(Environment { lines })
+        Ok(GrubEnvironment { lines })
     }
 
     /// The block.
@@ -182,14 +182,14 @@ fn value_of<'a>(line: &'a [u8], name: &str) -> Option<&'a [u8]> {
 ///
 /// # Errors
 /// See [`EnvironmentError`].
-pub fn read(partition: &Path) -> Result<Environment, EnvironmentError> {
+pub fn read(partition: &Path) -> Result<GrubEnvironment, EnvironmentError> {
     read_from(&File::open(partition)?)
 }
 
-fn read_from(file: &File) -> Result<Environment, EnvironmentError> {
+fn read_from(file: &File) -> Result<GrubEnvironment, EnvironmentError> {
     let mut block = [0; BLOCK_BYTES];
     file.read_exact_at(&mut block, BLOCK_AT)?;
-    Environment::parse(&block)
+    GrubEnvironment::parse(&block)
 }
 
 /// Changes the variables and waits until the disk has them; what is the same already is not
@@ -199,8 +199,8 @@ fn read_from(file: &File) -> Result<Environment, EnvironmentError> {
 /// See [`EnvironmentError`]; the old ones stand then.
 pub fn change(
     partition: &Path,
-    with: impl FnOnce(&mut Environment),
-) -> Result<Environment, EnvironmentError> {
+    with: impl FnOnce(&mut GrubEnvironment),
+) -> Result<GrubEnvironment, EnvironmentError> {
     let file = OpenOptions::new().read(true).write(true).open(partition)?;
     flock(&file, FlockOperation::LockExclusive).map_err(io::Error::from)?;
     let before = read_from(&file)?;
@@ -254,7 +254,7 @@ pub(super) mod tests {
 
     #[test]
     fn confirming_one_leaves_the_others_trial() {
-        let mut variables = Environment::parse(&block("A_left=2\ntrial=B\n")).unwrap();
+        let mut variables = GrubEnvironment::parse(&block("A_left=2\ntrial=B\n")).unwrap();
         variables.confirm(Slot::A);
         assert_eq!((variables.tries(Slot::A), variables.on_trial()), (3, Some(Slot::B)));
     }
@@ -290,7 +290,7 @@ pub(super) mod tests {
 
     #[test]
     fn variables_are_read_as_the_boot_loader_reads_them() {
-        let read = |lines: &str| Environment::parse(&block(lines)).unwrap();
+        let read = |lines: &str| GrubEnvironment::parse(&block(lines)).unwrap();
         let none = read("");
         assert_eq!((none.first(), none.tries(Slot::A), none.on_trial()), (Slot::A, 0, None));
         assert_eq!(read("order=BA\n").first(), Slot::B);
@@ -313,12 +313,12 @@ pub(super) mod tests {
             bytes.splice(0..0, HEADING.iter().copied());
             bytes.resize(BLOCK_BYTES, b'#');
             let given: [u8; BLOCK_BYTES] = bytes.try_into().unwrap();
-            let mut variables = Environment::parse(&given).unwrap();
+            let mut variables = GrubEnvironment::parse(&given).unwrap();
             assert_eq!(variables.emit().unwrap(), given);
             variables.put_first(Slot::B);
             variables.set_tries(Slot::A, 2);
             variables.set_on_trial(Some(Slot::B));
-            let again = Environment::parse(&variables.emit().unwrap()).unwrap();
+            let again = GrubEnvironment::parse(&variables.emit().unwrap()).unwrap();
             assert_eq!((again.first(), again.tries(Slot::A)), (Slot::B, 2));
             assert_eq!(again.on_trial(), Some(Slot::B));
         }

@@ -14,16 +14,16 @@ use std::path::PathBuf;
 use ring::digest::{Context, SHA256};
 use rustix::fs::{fadvise, Advice};
 
-use super::environment::{self, Environment, EnvironmentError, TRIES_ON_TRIAL};
-use super::package::{self, Header, Identity, PublicKey, Refused, HEADER_BYTES};
+use super::environment::{self, EnvironmentError, GrubEnvironment, TRIES_ON_TRIAL};
+use super::package::{self, PackageError, PackageHeader, PublicKey, SystemIdentity, HEADER_BYTES};
 use super::slots::{Partitions, Slot};
 use crate::base::limits::{FIRMWARE_HEAD_BYTES, FIRMWARE_PIECE_BYTES, FIRMWARE_UNSYNCED_BYTES_MAX};
 
 /// Why an update was not installed. The system that runs is untouched, and stays the first.
 #[derive(Debug)]
-pub enum Failed {
+pub enum InstallError {
     /// Its header is not one this system believes.
-    Refused(Refused),
+    Refused(PackageError),
     /// It is shorter than it says, or stopped coming.
     CutShort {
         /// Bytes that came behind the header.
@@ -43,22 +43,22 @@ pub enum Failed {
     /// The system that runs lets none as old take its place.
     Excluded {
         /// The update.
-        update: Box<Identity>,
+        update: Box<SystemIdentity>,
         /// What runs.
-        running: Box<Identity>,
+        running: Box<SystemIdentity>,
     },
     /// It is older than the system that runs, and nobody has confirmed it.
-    Unconfirmed(Box<Identity>),
+    Unconfirmed(Box<SystemIdentity>),
     /// It is older than the system that runs, and that was not allowed.
     Older {
         /// The update.
-        update: Box<Identity>,
+        update: Box<SystemIdentity>,
         /// What runs.
-        running: Box<Identity>,
+        running: Box<SystemIdentity>,
     },
     /// Everybody at its console would be root, which is not so on the system that runs, and that was
     /// not allowed.
-    Debug(Box<Identity>),
+    Debug(Box<SystemIdentity>),
     /// What came is not what was signed.
     Damaged,
     /// What the disk gives back is not what was written.
@@ -71,18 +71,18 @@ pub enum Failed {
     Disk(io::Error),
 }
 
-impl fmt::Display for Failed {
+impl fmt::Display for InstallError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failed::Refused(refused) => write!(f, "{refused}"),
-            Failed::CutShort { came, of } => {
+            InstallError::Refused(refused) => write!(f, "{refused}"),
+            InstallError::CutShort { came, of } => {
                 write!(f, "the update is cut short: {came} of {of} bytes came")
             }
-            Failed::TooLong => f.write_str("the update is longer than it says"),
-            Failed::TooLarge { bytes, slot_bytes } => {
+            InstallError::TooLong => f.write_str("the update is longer than it says"),
+            InstallError::TooLarge { bytes, slot_bytes } => {
                 write!(f, "the update of {bytes} bytes does not fit into {slot_bytes} bytes")
             }
-            Failed::Older { update, running } => {
+            InstallError::Older { update, running } => {
                 let (build, own) = (update.build, running.build);
                 write!(
                     f,
@@ -90,28 +90,32 @@ impl fmt::Display for Failed {
                      runs"
                 )
             }
-            Failed::Excluded { update, running } => excluded(f, update, running),
-            Failed::Unconfirmed(update) => unconfirmed(f, update),
-            Failed::Debug(update) => write!(
+            InstallError::Excluded { update, running } => excluded(f, update, running),
+            InstallError::Unconfirmed(update) => unconfirmed(f, update),
+            InstallError::Debug(update) => write!(
                 f,
                 "{update} is a debug system: everybody at the machine's console is root on it, and \
                  what runs is none"
             ),
-            Failed::Damaged => f.write_str("the update is damaged: its checksum is another"),
-            Failed::NotKept => {
+            InstallError::Damaged => f.write_str("the update is damaged: its checksum is another"),
+            InstallError::NotKept => {
                 f.write_str("the disk does not give back what was written: it may be failing")
             }
-            Failed::OnTrial => f.write_str(
+            InstallError::OnTrial => f.write_str(
                 "the system that runs is still on trial: wait until it is confirmed, or go back",
             ),
-            Failed::Environment(error) => write!(f, "{error}"),
-            Failed::Disk(error) => write!(f, "the disk: {error}"),
+            InstallError::Environment(error) => write!(f, "{error}"),
+            InstallError::Disk(error) => write!(f, "the disk: {error}"),
         }
     }
 }
 
 /// For the operator.
-pub fn excluded(f: &mut impl fmt::Write, other: &Identity, running: &Identity) -> fmt::Result {
+pub fn excluded(
+    f: &mut impl fmt::Write,
+    other: &SystemIdentity,
+    running: &SystemIdentity,
+) -> fmt::Result {
     write!(f, "{running}, which runs, lets nothing older than ")?;
     match (running.oldest, running.oldest_build) {
         (Some(oldest), _) if other.version < oldest => write!(f, "{oldest}")?,
@@ -122,25 +126,25 @@ pub fn excluded(f: &mut impl fmt::Write, other: &Identity, running: &Identity) -
 }
 
 /// For the operator.
-pub fn unconfirmed(f: &mut impl fmt::Write, other: &Identity) -> fmt::Result {
+pub fn unconfirmed(f: &mut impl fmt::Write, other: &SystemIdentity) -> fmt::Result {
     write!(f, "{other} is older than what runs: confirm it with the password or the console's code")
 }
 
-impl From<Refused> for Failed {
-    fn from(refused: Refused) -> Failed {
-        Failed::Refused(refused)
+impl From<PackageError> for InstallError {
+    fn from(refused: PackageError) -> InstallError {
+        InstallError::Refused(refused)
     }
 }
 
-impl From<EnvironmentError> for Failed {
-    fn from(error: EnvironmentError) -> Failed {
-        Failed::Environment(error)
+impl From<EnvironmentError> for InstallError {
+    fn from(error: EnvironmentError) -> InstallError {
+        InstallError::Environment(error)
     }
 }
 
 /// How far it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Progress {
+pub enum InstallProgress {
     /// So many bytes of the package have come.
     Writing(u64),
     /// It is read back.
@@ -161,27 +165,30 @@ pub trait Medium {
     /// Reads a piece of the slot, as the disk has it.
     fn read(&mut self, into: &mut [u8], at: u64) -> io::Result<()>;
     /// Changes the boot loader's variables, on the disk.
-    fn change(&mut self, with: &dyn Fn(&mut Environment)) -> Result<Environment, EnvironmentError>;
+    fn change(
+        &mut self,
+        with: &dyn Fn(&mut GrubEnvironment),
+    ) -> Result<GrubEnvironment, EnvironmentError>;
 }
 
 /// The partitions of a disk.
-pub struct Disk {
+pub struct SlotPartitions {
     slot: File,
     environment: PathBuf,
 }
 
-impl Disk {
+impl SlotPartitions {
     /// Opens a slot to be written.
     ///
     /// # Errors
     /// The disk's own.
-    pub fn open(partitions: &Partitions, slot: Slot) -> io::Result<Disk> {
+    pub fn open(partitions: &Partitions, slot: Slot) -> io::Result<SlotPartitions> {
         let file = OpenOptions::new().read(true).write(true).open(partitions.of(slot))?;
-        Ok(Disk { slot: file, environment: partitions.environment.clone() })
+        Ok(SlotPartitions { slot: file, environment: partitions.environment.clone() })
     }
 }
 
-impl Medium for Disk {
+impl Medium for SlotPartitions {
     fn slot_bytes(&mut self) -> io::Result<u64> {
         self.slot.seek(SeekFrom::End(0))
     }
@@ -200,17 +207,20 @@ impl Medium for Disk {
         self.slot.read_exact_at(into, at)
     }
 
-    fn change(&mut self, with: &dyn Fn(&mut Environment)) -> Result<Environment, EnvironmentError> {
+    fn change(
+        &mut self,
+        with: &dyn Fn(&mut GrubEnvironment),
+    ) -> Result<GrubEnvironment, EnvironmentError> {
         environment::change(&self.environment, with)
     }
 }
 
 /// What an update has to be, to be taken.
-pub struct Demand<'a> {
+pub struct UpdateTerms<'a> {
     /// The slot that runs; the other one is written.
     pub running: Slot,
     /// The system in it.
-    pub release: &'a Identity,
+    pub release: &'a SystemIdentity,
     /// The keys it believes.
     pub keys: &'a [PublicKey],
     /// Whether it may be older.
@@ -218,25 +228,25 @@ pub struct Demand<'a> {
     /// Whether it may be a debug system where the one that runs is none.
     pub allow_debug: bool,
     /// Whether somebody has confirmed this one, where it is older.
-    pub is_confirmed: &'a dyn Fn(&Header) -> bool,
+    pub is_confirmed: &'a dyn Fn(&PackageHeader) -> bool,
 }
 
 /// Installs a package of `length` bytes that `source` gives. The slot comes first afterwards, and is
 /// on trial.
 ///
 /// # Errors
-/// See [`Failed`]: the boot loader will start what runs now.
+/// See [`InstallError`]: the boot loader will start what runs now.
 pub fn install(
-    demand: &Demand<'_>,
+    demand: &UpdateTerms<'_>,
     length: u64,
     source: &mut dyn Read,
     medium: &mut dyn Medium,
-    tell: &mut dyn FnMut(Progress),
-) -> Result<Header, Failed> {
+    tell: &mut dyn FnMut(InstallProgress),
+) -> Result<PackageHeader, InstallError> {
     let header = receive_header(demand, length, source, medium)?;
     let (running, idle) = (demand.running, demand.running.other());
     if medium.change(&|_| ())?.on_trial() == Some(running) {
-        return Err(Failed::OnTrial);
+        return Err(InstallError::OnTrial);
     }
     medium.change(&|variables| {
         variables.set_tries(idle, 0);
@@ -244,10 +254,10 @@ pub fn install(
         variables.set_on_trial(None);
     })?;
     let head = vec![0; FIRMWARE_HEAD_BYTES];
-    medium.write(&head, 0).and_then(|()| medium.sync()).map_err(Failed::Disk)?;
+    medium.write(&head, 0).and_then(|()| medium.sync()).map_err(InstallError::Disk)?;
     let head = receive(&header, head, source, medium, tell)?;
-    tell(Progress::Verifying);
-    medium.write(&head, 0).and_then(|()| medium.sync()).map_err(Failed::Disk)?;
+    tell(InstallProgress::Verifying);
+    medium.write(&head, 0).and_then(|()| medium.sync()).map_err(InstallError::Disk)?;
     if let Err(failed) = read_back(&header, medium) {
         // What is not whole should not look as if it were; the boot loader would not try it anyway.
         let _ = medium.write(&vec![0; FIRMWARE_HEAD_BYTES], 0).and_then(|()| medium.sync());
@@ -263,52 +273,52 @@ pub fn install(
 
 /// The header, before anything is written.
 fn receive_header(
-    demand: &Demand<'_>,
+    demand: &UpdateTerms<'_>,
     length: u64,
     source: &mut dyn Read,
     medium: &mut dyn Medium,
-) -> Result<Header, Failed> {
+) -> Result<PackageHeader, InstallError> {
     let mut bytes = [0; HEADER_BYTES];
     if fill(source, &mut bytes) < HEADER_BYTES {
         // A short file may well be none of ours.
         let ours = package::begins_one(&bytes);
         return Err(if ours {
-            Failed::CutShort { came: 0, of: length.saturating_sub(HEADER_BYTES as u64) }
+            InstallError::CutShort { came: 0, of: length.saturating_sub(HEADER_BYTES as u64) }
         } else {
-            Failed::Refused(package::NotAnUpdate::Opening.into())
+            InstallError::Refused(package::NotAnUpdate::Opening.into())
         });
     }
     let header = package::verify(&bytes, demand.keys)?;
     let comes = length.saturating_sub(HEADER_BYTES as u64);
     if comes < header.bytes {
-        return Err(Failed::CutShort { came: comes, of: header.bytes });
+        return Err(InstallError::CutShort { came: comes, of: header.bytes });
     }
     if comes > header.bytes {
-        return Err(Failed::TooLong);
+        return Err(InstallError::TooLong);
     }
-    let slot_bytes = medium.slot_bytes().map_err(Failed::Disk)?;
+    let slot_bytes = medium.slot_bytes().map_err(InstallError::Disk)?;
     if header.bytes > slot_bytes {
-        return Err(Failed::TooLarge { bytes: header.bytes, slot_bytes });
+        return Err(InstallError::TooLarge { bytes: header.bytes, slot_bytes });
     }
     let running = demand.release;
     if running.excludes(&header.identity) {
-        return Err(Failed::Excluded {
+        return Err(InstallError::Excluded {
             update: Box::new(header.identity),
             running: Box::new(running.clone()),
         });
     }
     if header.identity.debug && !running.debug && !demand.allow_debug {
-        return Err(Failed::Debug(Box::new(header.identity)));
+        return Err(InstallError::Debug(Box::new(header.identity)));
     }
     if header.identity.is_older_than(running) {
         if !demand.allow_downgrade {
-            return Err(Failed::Older {
+            return Err(InstallError::Older {
                 update: Box::new(header.identity),
                 running: Box::new(running.clone()),
             });
         }
         if !(demand.is_confirmed)(&header) {
-            return Err(Failed::Unconfirmed(Box::new(header.identity)));
+            return Err(InstallError::Unconfirmed(Box::new(header.identity)));
         }
     }
     Ok(header)
@@ -317,16 +327,16 @@ fn receive_header(
 /// All behind the header onto the disk, but for its beginning, which is handed back once the sum
 /// is right.
 fn receive(
-    header: &Header,
+    header: &PackageHeader,
     mut head: Vec<u8>,
     source: &mut dyn Read,
     medium: &mut dyn Medium,
-    tell: &mut dyn FnMut(Progress),
-) -> Result<Vec<u8>, Failed> {
+    tell: &mut dyn FnMut(InstallProgress),
+) -> Result<Vec<u8>, InstallError> {
     let mut sum = Context::new(&SHA256);
     head.truncate(usize::try_from(header.bytes).unwrap_or(FIRMWARE_HEAD_BYTES));
     let mut came = fill(source, &mut head) as u64;
-    let cut_short = |came| Err(Failed::CutShort { came, of: header.bytes });
+    let cut_short = |came| Err(InstallError::CutShort { came, of: header.bytes });
     if came < head.len() as u64 {
         return cut_short(came);
     }
@@ -340,33 +350,33 @@ fn receive(
             return cut_short(came + count as u64);
         }
         sum.update(wanted);
-        medium.write(wanted, came).map_err(Failed::Disk)?;
+        medium.write(wanted, came).map_err(InstallError::Disk)?;
         came += count as u64;
         unsynced += count as u64;
         if unsynced >= FIRMWARE_UNSYNCED_BYTES_MAX {
-            medium.sync().map_err(Failed::Disk)?;
+            medium.sync().map_err(InstallError::Disk)?;
             unsynced = 0;
         }
-        tell(Progress::Writing(came + HEADER_BYTES as u64));
+        tell(InstallProgress::Writing(came + HEADER_BYTES as u64));
     }
-    medium.sync().map_err(Failed::Disk)?;
+    medium.sync().map_err(InstallError::Disk)?;
     if sum.finish().as_ref() != header.sha256 {
-        return Err(Failed::Damaged);
+        return Err(InstallError::Damaged);
     }
     Ok(head)
 }
 
-fn read_back(header: &Header, medium: &mut dyn Medium) -> Result<(), Failed> {
+fn read_back(header: &PackageHeader, medium: &mut dyn Medium) -> Result<(), InstallError> {
     let mut sum = Context::new(&SHA256);
     let mut piece = vec![0; FIRMWARE_PIECE_BYTES];
     let mut at = 0;
     while at < header.bytes {
         let wanted = piece_of(&mut piece, header.bytes - at);
-        medium.read(wanted, at).map_err(Failed::Disk)?;
+        medium.read(wanted, at).map_err(InstallError::Disk)?;
         sum.update(wanted);
         at += wanted.len() as u64;
     }
-    (sum.finish().as_ref() == header.sha256).then_some(()).ok_or(Failed::NotKept)
+    (sum.finish().as_ref() == header.sha256).then_some(()).ok_or(InstallError::NotKept)
 }
 
 fn piece_of(piece: &mut [u8], left: u64) -> &mut [u8] {

@@ -14,7 +14,7 @@ struct Forgetful {
     kept: Vec<u8>,
     /// Written and not waited for, in sectors, in their order.
     unsynced: Vec<(usize, Vec<u8>)>,
-    variables: Environment,
+    variables: GrubEnvironment,
     left: usize,
     /// Reading gives back another byte.
     lies: bool,
@@ -25,7 +25,7 @@ impl Forgetful {
     fn new(old: &[u8], left: usize) -> Forgetful {
         let mut kept = old.to_vec();
         kept.resize(SLOT_BYTES, 0);
-        let variables = Environment::parse(&block(BEFORE)).unwrap();
+        let variables = GrubEnvironment::parse(&block(BEFORE)).unwrap();
         Forgetful { kept, unsynced: Vec::new(), variables, left, lies: false, operations: 0 }
     }
 
@@ -75,7 +75,10 @@ impl Medium for Forgetful {
         Ok(())
     }
 
-    fn change(&mut self, with: &dyn Fn(&mut Environment)) -> Result<Environment, EnvironmentError> {
+    fn change(
+        &mut self,
+        with: &dyn Fn(&mut GrubEnvironment),
+    ) -> Result<GrubEnvironment, EnvironmentError> {
         self.spend()?;
         // One sector, and waited for.
         with(&mut self.variables);
@@ -83,13 +86,17 @@ impl Medium for Forgetful {
     }
 }
 
-fn release() -> Identity {
-    Identity::parse("version 0.1.0\nrevision old\nmade 1000\n").unwrap()
+fn release() -> SystemIdentity {
+    SystemIdentity::parse("version 0.1.0\nrevision old\nmade 1000\n").unwrap()
 }
 
 /// What slot A, which runs, takes, any older system being confirmed.
-fn demand<'a>(release: &'a Identity, keys: &'a [PublicKey], allow_downgrade: bool) -> Demand<'a> {
-    Demand {
+fn demand<'a>(
+    release: &'a SystemIdentity,
+    keys: &'a [PublicKey],
+    allow_downgrade: bool,
+) -> UpdateTerms<'a> {
+    UpdateTerms {
         running: Slot::A,
         release,
         keys,
@@ -99,7 +106,11 @@ fn demand<'a>(release: &'a Identity, keys: &'a [PublicKey], allow_downgrade: boo
     }
 }
 
-fn run(package: &[u8], medium: &mut Forgetful, allow_downgrade: bool) -> Result<Header, Failed> {
+fn run(
+    package: &[u8],
+    medium: &mut Forgetful,
+    allow_downgrade: bool,
+) -> Result<PackageHeader, InstallError> {
     let (release, keys) = (release(), [key(7)]);
     let demand = demand(&release, &keys, allow_downgrade);
     install(&demand, package.len() as u64, &mut &*package, medium, &mut |_| ())
@@ -130,8 +141,8 @@ fn a_whole_update_comes_first_with_one_try() {
     let variables = &medium.variables;
     assert_eq!((variables.first(), variables.on_trial()), (Slot::B, Some(Slot::B)));
     assert_eq!((variables.tries(Slot::A), variables.tries(Slot::B)), (3, 1));
-    assert_eq!(told.last(), Some(&Progress::Verifying));
-    assert_eq!(told.iter().rev().nth(1), Some(&Progress::Writing(length)));
+    assert_eq!(told.last(), Some(&InstallProgress::Verifying));
+    assert_eq!(told.iter().rev().nth(1), Some(&InstallProgress::Writing(length)));
 }
 
 #[test]
@@ -195,17 +206,20 @@ fn a_debug_system_takes_no_others_place_unless_that_was_allowed() {
     let blob = blob();
     let debug = package_with(&blob, "0.2.0", 2000, "debug 1\n", 7);
     let (running, keys) = (release(), [key(7)]);
-    let open = Identity { debug: true, ..release() };
+    let open = SystemIdentity { debug: true, ..release() };
     for (runs, allow_debug, is_taken) in
         [(&running, false, false), (&running, true, true), (&open, false, true)]
     {
-        let demand = Demand { allow_debug, ..demand(runs, &keys, false) };
+        let demand = UpdateTerms { allow_debug, ..demand(runs, &keys, false) };
         let mut medium = Forgetful::new(&[7; 9000], usize::MAX);
         let length = debug.len() as u64;
         let outcome = install(&demand, length, &mut &debug[..], &mut medium, &mut |_| ());
         assert_eq!(outcome.is_ok(), is_taken, "{runs} {allow_debug}");
         if let Err(failed) = outcome {
-            assert!(matches!(failed, Failed::Debug(_)) && medium.operations == 0, "{failed:?}");
+            assert!(
+                matches!(failed, InstallError::Debug(_)) && medium.operations == 0,
+                "{failed:?}"
+            );
             assert!(failed.to_string().contains("(abc1234, DEBUG) is a debug system"), "{failed}");
         }
     }
@@ -225,7 +239,7 @@ fn what_breaks_on_the_way_is_never_tried() {
         let mut damaged = good.clone();
         damaged[at] ^= 1;
         let mut medium = Forgetful::new(&old, usize::MAX);
-        assert!(matches!(run(&damaged, &mut medium, false), Err(Failed::Damaged)), "{at}");
+        assert!(matches!(run(&damaged, &mut medium, false), Err(InstallError::Damaged)), "{at}");
         assert!(is_left_out(&medium), "{at}");
     }
     // The connection breaks.
@@ -237,7 +251,7 @@ fn what_breaks_on_the_way_is_never_tried() {
         let failed = install(&demand, length, &mut source, &mut medium, &mut |_| ());
         let came = (at - HEADER_BYTES) as u64;
         assert!(
-            matches!(failed, Err(Failed::CutShort { came: c, .. }) if c == came),
+            matches!(failed, Err(InstallError::CutShort { came: c, .. }) if c == came),
             "{at}: {failed:?}"
         );
         assert!(is_left_out(&medium), "{at}");
@@ -245,7 +259,7 @@ fn what_breaks_on_the_way_is_never_tried() {
     // The disk gives something else back.
     let mut medium = Forgetful::new(&old, usize::MAX);
     medium.lies = true;
-    assert!(matches!(run(&good, &mut medium, false), Err(Failed::NotKept)));
+    assert!(matches!(run(&good, &mut medium, false), Err(InstallError::NotKept)));
     assert!(is_left_out(&medium));
 }
 
@@ -255,7 +269,7 @@ fn a_system_on_trial_does_not_write_over_the_one_it_would_go_back_to() {
     let mut medium = Forgetful::new(&system("0.1.0", b"x"), usize::MAX);
     medium.variables.set_on_trial(Some(Slot::A));
     let good = package(&blob, "0.2.0", 2000, 7);
-    assert!(matches!(run(&good, &mut medium, false), Err(Failed::OnTrial)));
+    assert!(matches!(run(&good, &mut medium, false), Err(InstallError::OnTrial)));
     assert_eq!(medium.variables.tries(Slot::B), 3);
 }
 
@@ -282,7 +296,7 @@ fn a_disk_of_files_takes_an_update() {
     let demand = demand(&release, &keys, false);
     let package = package(&blob, "0.2.0", 2000, 7);
     let partitions = places.partitions().unwrap();
-    let mut disk = Disk::open(&partitions, Slot::B).unwrap();
+    let mut disk = SlotPartitions::open(&partitions, Slot::B).unwrap();
     install(&demand, package.len() as u64, &mut &package[..], &mut disk, &mut |_| ()).unwrap();
     let written = std::fs::read(slot_b).unwrap();
     assert_eq!(written.len(), SLOT_BYTES);

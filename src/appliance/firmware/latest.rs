@@ -12,7 +12,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::package::{self, Identity, PublicKey, HEADER_BYTES};
+use super::package::{self, PublicKey, SystemIdentity, HEADER_BYTES};
 use super::slots;
 use crate::base::limits::{FIRMWARE_TOLD_BYTES_MAX, UPDATE_ERROR_BYTES_MAX};
 use crate::base::text::prefix;
@@ -45,7 +45,7 @@ pub struct Offer {
 
 /// What is remembered.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Memory {
+pub struct LatestMemory {
     /// The address that was asked; another one is asked at once.
     pub url: String,
     /// When it last answered with an offer that is believed, seconds since 1970.
@@ -53,7 +53,7 @@ pub struct Memory {
     /// When it is asked next.
     pub next_s: u64,
     /// Why it did not answer, or why its answer is not believed; since when.
-    pub failed: Option<Failure>,
+    pub failed: Option<LookFailures>,
     /// What is newer than what runs.
     pub offered: Option<Offer>,
     /// The build that was tried to be installed, and how often.
@@ -62,21 +62,21 @@ pub struct Memory {
 
 /// Looks that failed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
+pub struct LookFailures {
     /// The first of them, seconds since 1970.
     pub since_s: u64,
     /// The last one's reason.
     pub why: String,
 }
 
-impl Memory {
+impl LatestMemory {
     /// Of a file; one that cannot be read is as good as no memory.
-    pub fn read(path: &Path) -> Memory {
+    pub fn read(path: &Path) -> LatestMemory {
         let text = slots::text_of(path, FIRMWARE_TOLD_BYTES_MAX).unwrap_or_default();
-        Memory::parse(text.as_bytes())
+        LatestMemory::parse(text.as_bytes())
     }
 
-    fn parse(text: &[u8]) -> Memory {
+    fn parse(text: &[u8]) -> LatestMemory {
         serde_json::from_slice(text).unwrap_or_default()
     }
 
@@ -87,7 +87,7 @@ impl Memory {
         if self.url != url {
             let tried = self.tried;
             let next_s = now_s.saturating_add(chance % (SPREAD_S / 2));
-            *self = Memory { url: url.to_owned(), next_s, tried, ..Memory::default() };
+            *self = LatestMemory { url: url.to_owned(), next_s, tried, ..LatestMemory::default() };
         }
         // A clock that was far ahead when it was last looked does not hush the machine up.
         self.next_s = self.next_s.min(now_s.saturating_add(DAY_S + SPREAD_S));
@@ -102,8 +102,8 @@ impl Memory {
     /// What came of a look.
     pub fn ended(
         &mut self,
-        outcome: Result<&Identity, String>,
-        running: &Identity,
+        outcome: Result<&SystemIdentity, String>,
+        running: &SystemIdentity,
         now_s: u64,
         chance: u64,
     ) {
@@ -117,7 +117,7 @@ impl Memory {
             Err(why) => {
                 let why = prefix(&why, UPDATE_ERROR_BYTES_MAX).to_owned();
                 let since_s = self.failed.as_ref().map_or(now_s, |failed| failed.since_s);
-                self.failed = Some(Failure { since_s, why });
+                self.failed = Some(LookFailures { since_s, why });
             }
         }
     }
@@ -139,7 +139,7 @@ impl Memory {
     }
 }
 
-fn offer(identity: &Identity) -> Offer {
+fn offer(identity: &SystemIdentity) -> Offer {
     Offer {
         version: identity.version.to_string(),
         revision: identity.revision.clone(),
@@ -149,7 +149,7 @@ fn offer(identity: &Identity) -> Offer {
 }
 
 /// Whether a system is newer than what runs, and of its kind.
-fn is_wanted(identity: &Identity, running: &Identity) -> bool {
+fn is_wanted(identity: &SystemIdentity, running: &SystemIdentity) -> bool {
     running.is_older_than(identity)
         && !running.excludes(identity)
         && (running.debug || !identity.debug)
@@ -159,7 +159,7 @@ fn is_wanted(identity: &Identity, running: &Identity) -> bool {
 ///
 /// # Errors
 /// For a person: it is no offer, or not signed by one of the keys.
-pub fn believed(answer: &[u8], keys: &[PublicKey]) -> Result<Identity, String> {
+pub fn believed(answer: &[u8], keys: &[PublicKey]) -> Result<SystemIdentity, String> {
     let header: &[u8; HEADER_BYTES] = answer.try_into().map_err(|_| {
         format!("its answer has {} bytes; streamcaster.latest has {HEADER_BYTES}", answer.len())
     })?;
@@ -179,9 +179,9 @@ mod tests {
 
     const URL: &str = "https://a.example/s/streamcaster.latest";
 
-    fn identity(build: u64, more: &str) -> Identity {
+    fn identity(build: u64, more: &str) -> SystemIdentity {
         let text = format!("version 0.2.0\nrevision a\nmade 1\nbuild {build}\n{more}");
-        Identity::parse(&text).unwrap()
+        SystemIdentity::parse(&text).unwrap()
     }
 
     #[test]
@@ -200,7 +200,7 @@ mod tests {
 
     #[test]
     fn it_is_asked_once_a_day_and_never_in_step_with_others() {
-        let (mut memory, running, now) = (Memory::default(), identity(5, ""), 1_000_000);
+        let (mut memory, running, now) = (LatestMemory::default(), identity(5, ""), 1_000_000);
         assert!(!memory.is_due(URL, now, 600), "the first look is spread too");
         assert!(memory.is_due(URL, now + 600, 0));
         memory.begins(now + 600, 7);
@@ -208,13 +208,13 @@ mod tests {
         memory.ended(Ok(&identity(6, "")), &running, now + 600, 77);
         assert_eq!(memory.offered.as_ref().map(|offer| offer.build), Some(6));
         assert!(!memory.is_due(URL, now + DAY_S, 0) && memory.is_due(URL, now + 677 + DAY_S, 0));
-        assert_eq!(Memory::parse(&serde_json::to_vec(&memory).unwrap()), memory);
+        assert_eq!(LatestMemory::parse(&serde_json::to_vec(&memory).unwrap()), memory);
         // Another address is another story; a clock that was ahead is not believed for ever.
         assert!(memory.is_due("https://b.example/x", now, 0) && memory.offered.is_none());
         memory.next_s = u64::MAX;
         assert!(!memory.is_due("https://b.example/x", now, 0));
         assert!(memory.is_due("https://b.example/x", now + DAY_S + SPREAD_S, 0));
-        assert_eq!(Memory::parse(b"{\"next_s\": -1}"), Memory::default());
+        assert_eq!(LatestMemory::parse(b"{\"next_s\": -1}"), LatestMemory::default());
     }
 
     #[test]
@@ -226,7 +226,7 @@ mod tests {
             (identity(4, ""), false),
             (identity(6, "debug 1\n"), false),
         ] {
-            let mut memory = Memory::default();
+            let mut memory = LatestMemory::default();
             memory.ended(Ok(&offered), &running, 9, 0);
             assert_eq!(memory.offered.is_some(), is_wanted, "{offered:?}");
             assert_eq!(memory.answered_s, Some(9));
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn a_server_that_fails_is_remembered_since_it_did() {
-        let (mut memory, running) = (Memory::default(), identity(5, ""));
+        let (mut memory, running) = (LatestMemory::default(), identity(5, ""));
         memory.ended(Ok(&identity(6, "")), &running, 10, 0);
         memory.begins(20, 0);
         memory.ended(Err("no".to_owned()), &running, 20, 0);
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn what_did_not_stay_is_not_tried_for_ever() {
-        let mut memory = Memory::default();
+        let mut memory = LatestMemory::default();
         let offer = offer(&identity(6, ""));
         assert!(memory.may_try(&offer, None) && memory.may_try(&offer, Some("0.1.0 (b)")));
         assert!(!memory.may_try(&offer, Some("0.2.0 (a)")), "the machine has left it");

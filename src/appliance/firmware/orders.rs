@@ -13,7 +13,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::downgrade::Proof;
-use super::install::Failed;
+use super::install::InstallError;
 use super::slots::Slot;
 use crate::base::limits::FIRMWARE_LINE_BYTES_MAX;
 
@@ -23,7 +23,7 @@ pub const SOCKET: &str = "firmware.sock";
 /// What is ordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "order", rename_all = "lowercase")]
-pub enum Order {
+pub enum FirmwareOrder {
     /// Write the package that follows and start it.
     Install {
         /// The package's length.
@@ -39,31 +39,35 @@ pub enum Order {
     Rollback,
 }
 
-impl Order {
+impl FirmwareOrder {
     /// Whether it takes an older system, and a debug system.
     pub const fn allows(self) -> (bool, bool) {
         match self {
-            Order::Install { allow_downgrade, allow_debug, .. } => (allow_downgrade, allow_debug),
-            Order::Rollback => (false, false),
+            FirmwareOrder::Install { allow_downgrade, allow_debug, .. } => {
+                (allow_downgrade, allow_debug)
+            }
+            FirmwareOrder::Rollback => (false, false),
         }
     }
 
     /// How much follows the order, bytes.
     pub const fn package_bytes(self) -> u64 {
         match self {
-            Order::Install { bytes, .. } => bytes,
-            Order::Rollback => 0,
+            FirmwareOrder::Install { bytes, .. } => bytes,
+            FirmwareOrder::Rollback => 0,
         }
     }
 }
 
 /// In a person's words.
-impl fmt::Display for Order {
+impl fmt::Display for FirmwareOrder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
-            Order::Install { allow_downgrade: false, .. } => "install an update",
-            Order::Install { allow_downgrade: true, .. } => "install an update, even an older one",
-            Order::Rollback => "roll back to the other system",
+            FirmwareOrder::Install { allow_downgrade: false, .. } => "install an update",
+            FirmwareOrder::Install { allow_downgrade: true, .. } => {
+                "install an update, even an older one"
+            }
+            FirmwareOrder::Rollback => "roll back to the other system",
         })
     }
 }
@@ -71,9 +75,9 @@ impl fmt::Display for Order {
 /// What a connection begins with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Request {
+pub enum FirmwareRequest {
     /// Something to be done.
-    Order(Order),
+    Order(FirmwareOrder),
     /// Something that somebody knows.
     Proof(Proof),
 }
@@ -81,13 +85,13 @@ pub enum Request {
 /// What is answered.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum Answer {
+pub enum FirmwareAnswer {
     /// It was not done: the last line.
     Error {
         /// A sentence for the operator.
         error: String,
         /// The same for a program.
-        code: Code,
+        code: RefusalCode,
     },
     /// It was done, and the machine starts again: the last line.
     Done {
@@ -124,7 +128,7 @@ pub enum Answer {
 /// Why something was not done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "SCREAMING_SNAKE_CASE")]
-pub enum Code {
+pub enum RefusalCode {
     /// Signed by another key, or not at all.
     WrongSignature,
     /// Something else.
@@ -159,38 +163,42 @@ pub enum Code {
 
 /// What was not done, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Refusal {
+pub struct NotDone {
     /// For a program.
-    pub code: Code,
+    pub code: RefusalCode,
     /// For the operator.
     pub why: String,
 }
 
-impl Refusal {
+impl NotDone {
     /// With a sentence.
-    pub fn new(code: Code, why: impl Into<String>) -> Refusal {
-        Refusal { code, why: why.into() }
+    pub fn new(code: RefusalCode, why: impl Into<String>) -> NotDone {
+        NotDone { code, why: why.into() }
     }
 }
 
-impl From<Failed> for Refusal {
-    fn from(failed: Failed) -> Refusal {
-        use super::package::Refused;
+impl From<InstallError> for NotDone {
+    fn from(failed: InstallError) -> NotDone {
+        use super::package::PackageError;
 
         let code = match &failed {
-            Failed::Refused(Refused::WrongSignature) => Code::WrongSignature,
-            Failed::Refused(Refused::NotAnUpdate(_)) | Failed::TooLong => Code::NotAnUpdate,
-            Failed::CutShort { .. } => Code::CutShort,
-            Failed::TooLarge { .. } => Code::TooLarge,
-            Failed::Older { .. } => Code::OlderVersion,
-            Failed::Unconfirmed(_) => Code::ConfirmationRequired,
-            Failed::Excluded { .. } => Code::TooOld,
-            Failed::Debug(_) => Code::DebugVersion,
-            Failed::Damaged => Code::Damaged,
-            Failed::OnTrial => Code::Busy,
-            Failed::NotKept | Failed::Environment(_) | Failed::Disk(_) => Code::Disk,
+            InstallError::Refused(PackageError::WrongSignature) => RefusalCode::WrongSignature,
+            InstallError::Refused(PackageError::NotAnUpdate(_)) | InstallError::TooLong => {
+                RefusalCode::NotAnUpdate
+            }
+            InstallError::CutShort { .. } => RefusalCode::CutShort,
+            InstallError::TooLarge { .. } => RefusalCode::TooLarge,
+            InstallError::Older { .. } => RefusalCode::OlderVersion,
+            InstallError::Unconfirmed(_) => RefusalCode::ConfirmationRequired,
+            InstallError::Excluded { .. } => RefusalCode::TooOld,
+            InstallError::Debug(_) => RefusalCode::DebugVersion,
+            InstallError::Damaged => RefusalCode::Damaged,
+            InstallError::OnTrial => RefusalCode::Busy,
+            InstallError::NotKept | InstallError::Environment(_) | InstallError::Disk(_) => {
+                RefusalCode::Disk
+            }
         };
-        Refusal::new(code, failed.to_string())
+        NotDone::new(code, failed.to_string())
     }
 }
 
@@ -198,8 +206,8 @@ impl From<Failed> for Refusal {
 ///
 /// # Errors
 /// It is none, or none came.
-pub fn receive(from: &mut dyn BufRead) -> Result<Request, Refusal> {
-    let invalid = |why: &str| Refusal::new(Code::InvalidRequest, format!("no order: {why}"));
+pub fn receive(from: &mut dyn BufRead) -> Result<FirmwareRequest, NotDone> {
+    let invalid = |why: &str| NotDone::new(RefusalCode::InvalidRequest, format!("no order: {why}"));
     let line = line(from).map_err(|error| invalid(&error.to_string()))?;
     let line = line.ok_or_else(|| invalid("nothing came"))?;
     serde_json::from_slice(&line).map_err(|error| invalid(&error.to_string()))
@@ -238,10 +246,10 @@ pub fn send(into: &mut dyn Write, words: &impl Serialize) -> io::Result<()> {
 /// Why it was not done, for a person.
 pub fn order(
     socket: &Path,
-    order: Order,
+    order: FirmwareOrder,
     body: Box<dyn Read + Send>,
-    hear: &mut dyn FnMut(&Answer),
-) -> Result<Answer, String> {
+    hear: &mut dyn FnMut(&FirmwareAnswer),
+) -> Result<FirmwareAnswer, String> {
     let unheard = |error: io::Error| format!("{}: {error}", socket.display());
     let stream = UnixStream::connect(socket).map_err(unheard)?;
     let mut into = stream.try_clone().map_err(unheard)?;
@@ -252,25 +260,25 @@ pub fn order(
         match line(&mut from).map_err(unheard)? {
             None => break None,
             Some(line) => {
-                let answer: Answer = serde_json::from_slice(&line)
+                let answer: FirmwareAnswer = serde_json::from_slice(&line)
                     .map_err(|error| format!("the answer is not understood: {error}"))?;
                 hear(&answer);
-                if !matches!(answer, Answer::Writing { .. } | Answer::Step { .. }) {
+                if !matches!(answer, FirmwareAnswer::Writing { .. } | FirmwareAnswer::Step { .. }) {
                     break Some(answer);
                 }
             }
         }
     };
-    let given = if matches!(last, Some(Answer::Done { .. })) || sender.is_finished() {
+    let given = if matches!(last, Some(FirmwareAnswer::Done { .. })) || sender.is_finished() {
         sender.join().unwrap_or(Ok(()))
     } else {
         // Nobody listens any more; the thread ends with what it reads from, or with the process.
         Ok(())
     };
     match (last, given) {
-        (Some(done @ Answer::Done { .. }), _) => Ok(done),
+        (Some(done @ FirmwareAnswer::Done { .. }), _) => Ok(done),
         (_, Err(error)) => Err(format!("the update stopped coming: {error}")),
-        (Some(Answer::Error { error, .. }), _) => Err(error),
+        (Some(FirmwareAnswer::Error { error, .. }), _) => Err(error),
         _ => Err("the connection to the firmware daemon ended without an answer".to_owned()),
     }
 }
@@ -284,23 +292,27 @@ pub fn prove(
     socket: &Path,
     proof: Proof,
     patience: Duration,
-) -> Result<String, (Option<Code>, String)> {
+) -> Result<String, (Option<RefusalCode>, String)> {
     let unheard = |error: io::Error| (None, error.to_string());
     let mut stream = UnixStream::connect(socket).map_err(unheard)?;
     stream.set_read_timeout(Some(patience)).map_err(unheard)?;
     stream.set_write_timeout(Some(patience)).map_err(unheard)?;
-    send(&mut stream, &Request::Proof(proof)).map_err(unheard)?;
+    send(&mut stream, &FirmwareRequest::Proof(proof)).map_err(unheard)?;
     let line = line(&mut io::BufReader::new(&stream)).map_err(unheard)?.unwrap_or_default();
     match serde_json::from_slice(&line) {
-        Ok(Answer::Taken { taken }) => Ok(taken),
-        Ok(Answer::Error { error, code }) => Err((Some(code), error)),
+        Ok(FirmwareAnswer::Taken { taken }) => Ok(taken),
+        Ok(FirmwareAnswer::Error { error, code }) => Err((Some(code), error)),
         _ => Err((None, "the answer is not understood".to_owned())),
     }
 }
 
 /// Sends the order and what follows; only what the source says is an error: one that refuses
 /// answers why.
-fn give(into: &mut UnixStream, order: Order, mut body: Box<dyn Read + Send>) -> io::Result<()> {
+fn give(
+    into: &mut UnixStream,
+    order: FirmwareOrder,
+    mut body: Box<dyn Read + Send>,
+) -> io::Result<()> {
     if send(into, &order).is_err() {
         return Ok(());
     }
@@ -332,17 +344,18 @@ mod tests {
     #[test]
     fn orders_are_read_in_the_agreed_words() {
         let read = |mut text: &[u8]| match receive(&mut text) {
-            Ok(Request::Order(order)) => Ok(order),
-            Ok(Request::Proof(proof)) => panic!("{proof:?}"),
+            Ok(FirmwareRequest::Order(order)) => Ok(order),
+            Ok(FirmwareRequest::Proof(proof)) => panic!("{proof:?}"),
             Err(refusal) => Err(refusal),
         };
-        let install = Order::Install { bytes: 9, allow_downgrade: false, allow_debug: false };
+        let install =
+            FirmwareOrder::Install { bytes: 9, allow_downgrade: false, allow_debug: false };
         assert_eq!(
             read(b"{\"order\":\"install\",\"bytes\":9,\"allow_downgrade\":false}\nrest"),
             Ok(install)
         );
         assert_eq!(read(b"{\"order\":\"install\",\"bytes\":9}\n"), Ok(install));
-        assert_eq!(read(b"{\"order\":\"rollback\",\"later\":1}\n"), Ok(Order::Rollback));
+        assert_eq!(read(b"{\"order\":\"rollback\",\"later\":1}\n"), Ok(FirmwareOrder::Rollback));
         for text in [
             &b""[..],
             b"\n",
@@ -352,9 +365,12 @@ mod tests {
             b"{\"order\":\"reboot\"}\n",
             b"\xff\xfe\n",
         ] {
-            assert_eq!(read(text).map_err(|refusal| refusal.code), Err(Code::InvalidRequest));
+            assert_eq!(
+                read(text).map_err(|refusal| refusal.code),
+                Err(RefusalCode::InvalidRequest)
+            );
         }
-        for order in [install, Order::Rollback] {
+        for order in [install, FirmwareOrder::Rollback] {
             assert_eq!(read(&line_of(&order)), Ok(order));
         }
         let endless = vec![b' '; 1 << 20];
@@ -366,13 +382,16 @@ mod tests {
         let confirm = b"{\"order\":\"confirm\",\"confirmation\":\"abc\"}\n";
         let read = receive(&mut &confirm[..]).unwrap();
         assert!(
-            matches!(&read, Request::Proof(Proof::Confirm { confirmation }) if confirmation == "abc")
+            matches!(&read, FirmwareRequest::Proof(Proof::Confirm { confirmation }) if confirmation == "abc")
         );
         assert_eq!(line_of(&read), confirm);
         let change = b"{\"order\":\"password\",\"current\":\"a\",\"hash\":\"b\"}\n";
-        assert!(matches!(receive(&mut &change[..]), Ok(Request::Proof(Proof::Password { .. }))));
+        assert!(matches!(
+            receive(&mut &change[..]),
+            Ok(FirmwareRequest::Proof(Proof::Password { .. }))
+        ));
         for wrong in [&b"{\"order\":\"confirm\"}\n"[..], b"{\"order\":\"password\",\"hash\":1}\n"] {
-            assert_eq!(receive(&mut &wrong[..]).unwrap_err().code, Code::InvalidRequest);
+            assert_eq!(receive(&mut &wrong[..]).unwrap_err().code, RefusalCode::InvalidRequest);
         }
     }
 
@@ -381,12 +400,12 @@ mod tests {
         let text = |text: &str| text.to_owned();
         for (answer, line) in [
             (
-                Answer::Writing { progress: text("writing"), bytes: 1, of: 2 },
+                FirmwareAnswer::Writing { progress: text("writing"), bytes: 1, of: 2 },
                 "{\"progress\":\"writing\",\"bytes\":1,\"of\":2}\n",
             ),
-            (Answer::Step { progress: text("verifying") }, "{\"progress\":\"verifying\"}\n"),
+            (FirmwareAnswer::Step { progress: text("verifying") }, "{\"progress\":\"verifying\"}\n"),
             (
-                Answer::Done {
+                FirmwareAnswer::Done {
                     done: text("installed"),
                     version: text("0.1.0"),
                     revision: text("abc1234"),
@@ -394,16 +413,16 @@ mod tests {
                 },
                 "{\"done\":\"installed\",\"version\":\"0.1.0\",\"revision\":\"abc1234\",\"slot\":\"B\"}\n",
             ),
-            (Answer::Taken { taken: text("0.0.9 (abc)") }, "{\"taken\":\"0.0.9 (abc)\"}\n"),
+            (FirmwareAnswer::Taken { taken: text("0.0.9 (abc)") }, "{\"taken\":\"0.0.9 (abc)\"}\n"),
             (
-                Answer::Error { error: text("no"), code: Code::NoOtherSystem },
+                FirmwareAnswer::Error { error: text("no"), code: RefusalCode::NoOtherSystem },
                 "{\"error\":\"no\",\"code\":\"NO_OTHER_SYSTEM\"}\n",
             ),
         ] {
             let mut sent = Vec::new();
             send(&mut sent, &answer).unwrap();
             assert_eq!(String::from_utf8_lossy(&sent), line);
-            assert_eq!(serde_json::from_slice::<Answer>(&sent).unwrap(), answer);
+            assert_eq!(serde_json::from_slice::<FirmwareAnswer>(&sent).unwrap(), answer);
         }
     }
 }

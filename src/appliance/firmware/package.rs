@@ -62,7 +62,7 @@ impl Serialize for Version {
 /// Which system this is: `/etc/streamcaster/release`, the file `version` of a slot, and the lines
 /// of a package say it in the same words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Identity {
+pub struct SystemIdentity {
     /// The package's version.
     pub version: Version,
     /// The commit, abbreviated.
@@ -87,24 +87,24 @@ pub struct Identity {
     pub oldest_build: Option<u64>,
 }
 
-impl fmt::Display for Identity {
+impl fmt::Display for SystemIdentity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let debug = if self.debug { ", DEBUG" } else { "" };
         write!(f, "{} ({}{debug})", self.version, self.revision)
     }
 }
 
-impl Identity {
+impl SystemIdentity {
     /// Reads the lines `version`, `revision`, `made` and, where there are such, `build`, `kernel`,
     /// `key`, `debug`, `oldest` and `oldest-build`.
     ///
     /// # Errors
     /// The word that is missing, doubled or no such thing.
-    pub fn parse(text: &str) -> Result<Identity, NotAnUpdate> {
-        Identity::of(&Lines::read(text)?)
+    pub fn parse(text: &str) -> Result<SystemIdentity, NotAnUpdate> {
+        SystemIdentity::of(&Lines::read(text)?)
     }
 
-    fn of(lines: &Lines<'_>) -> Result<Identity, NotAnUpdate> {
+    fn of(lines: &Lines<'_>) -> Result<SystemIdentity, NotAnUpdate> {
         let version = lines.value("version")?.parse().map_err(|()| NotAnUpdate::Bad("version"))?;
         let revision = lines.value("revision").and_then(|word| plain(word, "revision"))?;
         let made_s = decimal(lines.value("made")?).ok_or(NotAnUpdate::Bad("made"))?;
@@ -122,7 +122,7 @@ impl Identity {
             None => None,
             Some(value) => Some(value.parse().map_err(|()| NotAnUpdate::Bad("oldest"))?),
         };
-        Ok(Identity {
+        Ok(SystemIdentity {
             version,
             revision,
             made_s,
@@ -145,14 +145,14 @@ impl Identity {
     }
 
     /// Whether this system lets another one take its place at all.
-    pub fn excludes(&self, other: &Identity) -> bool {
+    pub fn excludes(&self, other: &SystemIdentity) -> bool {
         self.oldest.is_some_and(|oldest| other.version < oldest)
             || self.oldest_build.is_some_and(|oldest| other.build < oldest)
     }
 
     /// Whether this system is older than another: by the build, and within one by version. A branch of
     /// an older version that was mended later is the newer system.
-    pub fn is_older_than(&self, other: &Identity) -> bool {
+    pub fn is_older_than(&self, other: &SystemIdentity) -> bool {
         (self.build, self.version) < (other.build, other.version)
     }
 }
@@ -173,9 +173,9 @@ fn plain(text: &str, word: &'static str) -> Result<String, NotAnUpdate> {
 
 /// What a package says of itself, once its signature is believed.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Header {
+pub struct PackageHeader {
     /// Which system it holds.
-    pub identity: Identity,
+    pub identity: SystemIdentity,
     /// How long it is behind the header, bytes.
     pub bytes: u64,
     /// The SHA-256 of that.
@@ -213,7 +213,7 @@ impl PublicKey {
 
 /// Why a header is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub enum PackageError {
     /// It is no header, or one of another kind.
     NotAnUpdate(NotAnUpdate),
     /// It is not signed by a key this system believes.
@@ -252,28 +252,31 @@ impl fmt::Display for NotAnUpdate {
     }
 }
 
-impl fmt::Display for Refused {
+impl fmt::Display for PackageError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Refused::NotAnUpdate(why) => write!(f, "{why}"),
-            Refused::WrongSignature => {
+            PackageError::NotAnUpdate(why) => write!(f, "{why}"),
+            PackageError::WrongSignature => {
                 f.write_str("the update is not signed with a key this system accepts")
             }
         }
     }
 }
 
-impl From<NotAnUpdate> for Refused {
-    fn from(why: NotAnUpdate) -> Refused {
-        Refused::NotAnUpdate(why)
+impl From<NotAnUpdate> for PackageError {
+    fn from(why: NotAnUpdate) -> PackageError {
+        PackageError::NotAnUpdate(why)
     }
 }
 
 /// Reads a header, if one of the keys has signed it.
 ///
 /// # Errors
-/// What it is not; see [`Refused`].
-pub fn verify(header: &[u8; HEADER_BYTES], keys: &[PublicKey]) -> Result<Header, Refused> {
+/// What it is not; see [`PackageError`].
+pub fn verify(
+    header: &[u8; HEADER_BYTES],
+    keys: &[PublicKey],
+) -> Result<PackageHeader, PackageError> {
     let (signed, signature) = header.split_at(SIGNED_BYTES);
     if !signed.starts_with(format!("{OPENING}\n").as_bytes()) {
         let is_later = signed.starts_with(OPENING_WORD.as_bytes());
@@ -282,7 +285,7 @@ pub fn verify(header: &[u8; HEADER_BYTES], keys: &[PublicKey]) -> Result<Header,
     let has_signed = |key: &&PublicKey| {
         UnparsedPublicKey::new(&ED25519, key.0).verify(signed, signature).is_ok()
     };
-    let key = keys.iter().find(has_signed).ok_or(Refused::WrongSignature)?;
+    let key = keys.iter().find(has_signed).ok_or(PackageError::WrongSignature)?;
     let mut header = parse(signed)?;
     // By the signature, whatever the lines say.
     header.identity.key = Some(key.id());
@@ -295,14 +298,14 @@ pub fn begins_one(bytes: &[u8]) -> bool {
 }
 
 /// The lines of a header, its signature apart.
-fn parse(signed: &[u8]) -> Result<Header, NotAnUpdate> {
+fn parse(signed: &[u8]) -> Result<PackageHeader, NotAnUpdate> {
     let text = std::str::from_utf8(signed).map_err(|_| NotAnUpdate::Text)?;
     let rest = text.strip_prefix(OPENING).and_then(|rest| rest.strip_prefix('\n'));
     let lines = Lines::read(rest.ok_or(NotAnUpdate::Opening)?)?;
-    let identity = Identity::of(&lines)?;
+    let identity = SystemIdentity::of(&lines)?;
     let bytes = decimal(lines.value("bytes")?).ok_or(NotAnUpdate::Bad("bytes"))?;
     let sha256 = hexadecimal(lines.value("sha256")?).ok_or(NotAnUpdate::Bad("sha256"))?;
-    Ok(Header { identity, bytes, sha256 })
+    Ok(PackageHeader { identity, bytes, sha256 })
 }
 
 /// `word value`, one a line; empty lines are padding.

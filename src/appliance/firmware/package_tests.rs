@@ -60,7 +60,7 @@ fn a_signed_header_says_what_it_holds() {
 #[test]
 fn no_byte_may_be_another_and_no_key_either() {
     let header = signed(lines(b"blob", "0.1.0", 1).as_bytes(), 7);
-    assert_eq!(verify(&header, &[key(8)]), Err(Refused::WrongSignature));
+    assert_eq!(verify(&header, &[key(8)]), Err(PackageError::WrongSignature));
     for at in 0..HEADER_BYTES {
         for bit in [1, 0x80] {
             let mut other = header;
@@ -70,7 +70,7 @@ fn no_byte_may_be_another_and_no_key_either() {
     }
     let mut unsigned = header;
     unsigned[SIGNED_BYTES..].fill(0);
-    assert_eq!(verify(&unsigned, &[key(7)]), Err(Refused::WrongSignature));
+    assert_eq!(verify(&unsigned, &[key(7)]), Err(PackageError::WrongSignature));
 }
 
 #[test]
@@ -122,15 +122,15 @@ fn a_description_that_stops_in_the_middle_is_none() {
     assert_eq!(verify(&signed(&bytes, 7), &[key(7)]), Err(NotAnUpdate::Text.into()));
 }
 
-fn identity(lines: &str) -> Result<Identity, NotAnUpdate> {
-    Identity::parse(&format!("version 0.10.0\nrevision a\nmade 1795834380\n{lines}"))
+fn identity(lines: &str) -> Result<SystemIdentity, NotAnUpdate> {
+    SystemIdentity::parse(&format!("version 0.10.0\nrevision a\nmade 1795834380\n{lines}"))
 }
 
 #[test]
 fn older_is_by_build_and_within_one_by_version() {
     let of = |version: &str, build: u64| {
         let running = identity(&format!("build {build}\n")).unwrap();
-        Identity { version: version.parse().unwrap(), ..running }
+        SystemIdentity { version: version.parse().unwrap(), ..running }
     };
     let running = of("0.10.0", 500);
     for (version, build, is_older) in [
@@ -153,7 +153,7 @@ fn a_system_that_says_no_build_has_that_of_its_time() {
     assert_eq!((before.kernel, before.key, before.debug), (None, None, false));
     // Made before there were builds, and after: judged by one measure.
     let at = |made_s: u64| {
-        Identity::parse(&format!("version 0.1.0\nrevision a\nmade {made_s}\n")).unwrap()
+        SystemIdentity::parse(&format!("version 0.1.0\nrevision a\nmade {made_s}\n")).unwrap()
     };
     let now = identity("build 20261128025300\n").unwrap();
     assert!(at(1_795_834_379).is_older_than(&now) && !at(1_795_834_381).is_older_than(&now));
@@ -195,8 +195,8 @@ fn lines_with(more: &str) -> String {
 fn either_of_two_keys_is_believed_and_no_third() {
     let header = signed(lines(b"blob", "0.1.0", 1).as_bytes(), 8);
     assert!(verify(&header, &[key(7), key(8)]).is_ok() && verify(&header, &[key(8)]).is_ok());
-    assert_eq!(verify(&header, &[key(7), key(9)]), Err(Refused::WrongSignature));
-    assert_eq!(verify(&header, &[]), Err(Refused::WrongSignature));
+    assert_eq!(verify(&header, &[key(7), key(9)]), Err(PackageError::WrongSignature));
+    assert_eq!(verify(&header, &[]), Err(PackageError::WrongSignature));
     let text =
         |seeds: &[u8]| -> String { seeds.iter().map(|seed| hex(&key(*seed).0) + "\n").collect() };
     assert_eq!(PublicKey::all_from_hex(&text(&[7])), Some(vec![key(7)]));
@@ -208,9 +208,10 @@ fn either_of_two_keys_is_believed_and_no_third() {
 
 #[test]
 fn a_system_says_what_may_take_its_place() {
-    let say = |lines: &str| Identity::parse(&format!("version 0.3.0\nrevision a\nmade 5\n{lines}"));
+    let say =
+        |lines: &str| SystemIdentity::parse(&format!("version 0.3.0\nrevision a\nmade 5\n{lines}"));
     let old = |version: &str| {
-        Identity::parse(&format!("version {version}\nrevision a\nmade 9\n")).unwrap()
+        SystemIdentity::parse(&format!("version {version}\nrevision a\nmade 9\n")).unwrap()
     };
     let any = say("").unwrap();
     assert!(!any.excludes(&old("0.0.1")));

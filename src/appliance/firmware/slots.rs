@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use super::package::{Identity, PublicKey};
+use super::package::{PublicKey, SystemIdentity};
 use crate::base::limits::FIRMWARE_TEXT_BYTES_MAX;
 
 /// Where the appliance's own services are met, below `/`.
@@ -124,9 +124,9 @@ impl Places {
     }
 
     /// The system that runs, by its file `release`.
-    pub fn release(&self) -> Option<Identity> {
+    pub fn release(&self) -> Option<SystemIdentity> {
         let text = text_of(&self.below("etc/streamcaster/release"), FIRMWARE_TEXT_BYTES_MAX);
-        Identity::parse(&text.ok()?).ok()
+        SystemIdentity::parse(&text.ok()?).ok()
     }
 
     /// The keys whose updates it accepts.
@@ -185,10 +185,10 @@ pub fn text_of(path: &Path, bytes_max: u64) -> io::Result<String> {
 }
 
 /// Which system a slot holds; `None` where it holds none, or one that does not say so.
-pub fn identity(slot: &Path) -> Option<Identity> {
+pub fn identity(slot: &Path) -> Option<SystemIdentity> {
     let file = File::open(slot).ok()?;
     let text = member(&mut |into, at| file.read_exact_at(into, at), "version")?;
-    Identity::parse(&String::from_utf8(text).ok()?).ok()
+    SystemIdentity::parse(&String::from_utf8(text).ok()?).ok()
 }
 
 /// What a slot's system is by the sums that the boot loader checks before it starts it: the SHA-256 of
@@ -230,7 +230,7 @@ fn member(read: &mut dyn FnMut(&mut [u8], u64) -> io::Result<()>, wanted: &str) 
 }
 
 /// Looks for the version in whatever bytes a slot may hold: the walk through its archive alone.
-pub fn identity_in(bytes: &[u8]) -> Option<Identity> {
+pub fn identity_in(bytes: &[u8]) -> Option<SystemIdentity> {
     let mut read = |into: &mut [u8], at: u64| {
         let from = usize::try_from(at).ok().and_then(|at| bytes.get(at..));
         let from =
@@ -238,7 +238,7 @@ pub fn identity_in(bytes: &[u8]) -> Option<Identity> {
         into.copy_from_slice(from);
         Ok(())
     };
-    Identity::parse(&String::from_utf8(member(&mut read, "version")?).ok()?).ok()
+    SystemIdentity::parse(&String::from_utf8(member(&mut read, "version")?).ok()?).ok()
 }
 
 #[cfg(test)]

@@ -15,8 +15,8 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 
-use super::environment::{self, Environment};
-use super::package::{Identity, PublicKey};
+use super::environment::{self, GrubEnvironment};
+use super::package::{PublicKey, SystemIdentity};
 use super::slots::{self, Partitions, Places, Slot};
 use crate::base::limits::FIRMWARE_TEXT_BYTES_MAX;
 use crate::base::time::Utc;
@@ -29,7 +29,7 @@ pub const TOLD: &str = "firmware.json";
 const MEMORY: &str = "data/system/firmware/last.json";
 /// Made when the machine ends the programme, below `/`: its time is what counts.
 const OFF_AIR: &str = "data/system/off-air";
-/// Made when the machine gives itself up, below `/`: a [`Why`] as a word, and a line for a person.
+/// Made when the machine gives itself up, below `/`: a [`RollbackReason`] as a word, and a line for a person.
 const LEFT: &str = "data/system/left";
 /// The configuration that a slot's system last ran well with, below `/`, without the slot's letter.
 const GOOD: &str = "data/system/config.good";
@@ -49,7 +49,7 @@ pub enum What {
 /// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Outcome {
+pub enum TrialOutcome {
     /// It has not ended: the system has not proven itself.
     #[serde(rename = "on trial")]
     OnTrial,
@@ -63,7 +63,7 @@ pub enum Outcome {
 /// Why the machine left a system on trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Why {
+pub enum RollbackReason {
     /// Its programme did not answer, through two new starts.
     Silent,
     /// It answered, and was not well for long enough in the time it had.
@@ -76,15 +76,15 @@ pub enum Why {
     Config,
 }
 
-impl Why {
+impl RollbackReason {
     /// For the log.
     pub const fn because(self) -> &'static str {
         match self {
-            Why::Silent => "because its programme did not answer",
-            Why::Ill => "because it was not well in the time it had",
-            Why::Network => "because it had no network",
-            Why::Disk => "because it could not use the data disk",
-            Why::Config => "because it does not take the configuration",
+            RollbackReason::Silent => "because its programme did not answer",
+            RollbackReason::Ill => "because it was not well in the time it had",
+            RollbackReason::Network => "because it had no network",
+            RollbackReason::Disk => "because it could not use the data disk",
+            RollbackReason::Config => "because it does not take the configuration",
         }
     }
 }
@@ -93,14 +93,14 @@ impl Why {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Left {
     /// Why.
-    pub why: Why,
+    pub why: RollbackReason,
     /// What was found, for a person; empty where there is nothing to add.
     pub detail: String,
 }
 
 /// The last change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Change {
+pub struct FirmwareChange {
     /// What kind it is.
     pub what: What,
     /// The slot it started.
@@ -112,7 +112,7 @@ pub struct Change {
     /// When it was ordered, UTC.
     pub at: String,
     /// How it ended.
-    pub outcome: Outcome,
+    pub outcome: TrialOutcome,
     /// How long the programme was off air, seconds; `None`: not known.
     pub off_air_s: Option<f64>,
     /// Why the machine fell back; `None`: it did not, or the system did not come far enough to say.
@@ -124,7 +124,7 @@ pub struct Change {
 ///
 /// # Errors
 /// The disk's own.
-pub fn remember(places: &Places, change: &Change) -> io::Result<()> {
+pub fn remember(places: &Places, change: &FirmwareChange) -> io::Result<()> {
     let path = places.below(MEMORY);
     let bytes = serde_json::to_vec_pretty(change).map_err(io::Error::other)?;
     store::write_private(&path, &bytes)?;
@@ -133,31 +133,46 @@ pub fn remember(places: &Places, change: &Change) -> io::Result<()> {
 }
 
 /// The change that was put down last; one that cannot be read is none.
-pub fn remembered(places: &Places) -> Option<Change> {
+pub fn remembered(places: &Places) -> Option<FirmwareChange> {
     serde_json::from_slice(&store::read(&places.below(MEMORY)).ok()??).ok()
 }
 
-impl Change {
+impl FirmwareChange {
     /// A change to the system in `slot` that was just ordered.
-    pub fn ordered(what: What, slot: Slot, from: &Identity, to: &Identity, at: Utc) -> Change {
+    pub fn ordered(
+        what: What,
+        slot: Slot,
+        from: &SystemIdentity,
+        to: &SystemIdentity,
+        at: Utc,
+    ) -> FirmwareChange {
         let (from, to, at) = (from.to_string(), to.to_string(), at.to_string());
-        Change { what, slot, from, to, at, outcome: Outcome::OnTrial, off_air_s: None, left: None }
+        FirmwareChange {
+            what,
+            slot,
+            from,
+            to,
+            at,
+            outcome: TrialOutcome::OnTrial,
+            off_air_s: None,
+            left: None,
+        }
     }
 
     /// How it stands, by the slot that runs and the boot loader's variables.
-    pub fn outcome(&self, running: Slot, variables: &Environment) -> Outcome {
-        if self.outcome != Outcome::OnTrial || variables.on_trial() == Some(running) {
+    pub fn outcome(&self, running: Slot, variables: &GrubEnvironment) -> TrialOutcome {
+        if self.outcome != TrialOutcome::OnTrial || variables.on_trial() == Some(running) {
             return self.outcome;
         }
         if self.slot == running {
-            return Outcome::Confirmed;
+            return TrialOutcome::Confirmed;
         }
         // With a try left it has not been started yet.
         let was_tried = variables.tries(self.slot) == 0;
         if was_tried {
-            Outcome::FellBack
+            TrialOutcome::FellBack
         } else {
-            Outcome::OnTrial
+            TrialOutcome::OnTrial
         }
     }
 }
@@ -214,17 +229,17 @@ pub enum Busy {
 
 /// The state as it is told.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Told {
+pub struct FirmwareReport {
     slot: &'static str,
     #[serde(flatten)]
-    running: Identity,
+    running: SystemIdentity,
     digest: Option<String>,
     accepts: Vec<String>,
     on_trial: bool,
     slots: Slots,
     can_roll_back: bool,
     busy: Option<Busy>,
-    last: Option<Change>,
+    last: Option<FirmwareChange>,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -239,7 +254,7 @@ struct Slots {
 struct Held {
     tries_left: u8,
     #[serde(flatten)]
-    identity: Identity,
+    identity: SystemIdentity,
     digest: Option<String>,
 }
 
@@ -249,9 +264,9 @@ pub struct Systems {
     /// The slot that runs.
     pub running: Slot,
     /// The system that runs.
-    pub release: Identity,
+    pub release: SystemIdentity,
     /// What the slot beside it holds.
-    pub idle: Option<Identity>,
+    pub idle: Option<SystemIdentity>,
     /// What both slots' systems are by their sums: the one that runs, the other.
     pub digests: (Option<String>, Option<String>),
     /// The keys whose updates are taken, by their names.
@@ -262,7 +277,7 @@ impl Systems {
     /// Looks at both.
     pub fn look(
         running: Slot,
-        release: &Identity,
+        release: &SystemIdentity,
         keys: &[PublicKey],
         partitions: &Partitions,
     ) -> Systems {
@@ -274,12 +289,17 @@ impl Systems {
     }
 
     /// The system a rollback would start: one that is whole and that nobody gave up.
-    pub fn other(&self, variables: &Environment) -> Option<&Identity> {
+    pub fn other(&self, variables: &GrubEnvironment) -> Option<&SystemIdentity> {
         self.idle.as_ref().filter(|_| variables.tries(self.running.other()) > 0)
     }
 
     /// All that is known.
-    pub fn told(&self, variables: &Environment, busy: Option<Busy>, last: Option<Change>) -> Told {
+    pub fn told(
+        &self,
+        variables: &GrubEnvironment,
+        busy: Option<Busy>,
+        last: Option<FirmwareChange>,
+    ) -> FirmwareReport {
         let held = |slot| {
             let identity =
                 if slot == self.running { Some(&self.release) } else { self.idle.as_ref() };
@@ -288,7 +308,7 @@ impl Systems {
             let digest = if slot == self.running { own.clone() } else { other.clone() };
             identity.map(|identity| Held { tries_left, identity: identity.clone(), digest })
         };
-        Told {
+        FirmwareReport {
             slot: self.running.letter(),
             running: self.release.clone(),
             digest: self.digests.0.clone(),
@@ -306,7 +326,7 @@ impl Systems {
 ///
 /// # Errors
 /// The file system's own.
-pub fn tell(places: &Places, told: &Told) -> io::Result<()> {
+pub fn tell(places: &Places, told: &FirmwareReport) -> io::Result<()> {
     let path = places.appliance(TOLD);
     let bytes = serde_json::to_vec(told).map_err(io::Error::other)?;
     store::write(&path, &bytes)?;
@@ -321,7 +341,7 @@ pub fn tell(places: &Places, told: &Told) -> io::Result<()> {
 pub fn settle(
     partitions: &Partitions,
     running: Slot,
-) -> Result<Environment, environment::EnvironmentError> {
+) -> Result<GrubEnvironment, environment::EnvironmentError> {
     environment::change(&partitions.environment, |variables| {
         let other = running.other();
         if variables.first() == other && variables.tries(other) == 0 {
@@ -339,17 +359,17 @@ mod tests {
     use super::super::slots::tests::places;
     use super::*;
 
-    fn identity(version: &str) -> Identity {
-        Identity::parse(&format!("version {version}\nrevision abc\nmade 1763\n")).unwrap()
+    fn identity(version: &str) -> SystemIdentity {
+        SystemIdentity::parse(&format!("version {version}\nrevision abc\nmade 1763\n")).unwrap()
     }
 
     /// From 0.1.0 in slot A to 0.2.0 in slot B.
-    fn change(what: What) -> Change {
-        Change::ordered(what, Slot::B, &identity("0.1.0"), &identity("0.2.0"), Utc(1000))
+    fn change(what: What) -> FirmwareChange {
+        FirmwareChange::ordered(what, Slot::B, &identity("0.1.0"), &identity("0.2.0"), Utc(1000))
     }
 
-    fn variables(lines: &str) -> Environment {
-        Environment::parse(&block(lines)).unwrap()
+    fn variables(lines: &str) -> GrubEnvironment {
+        GrubEnvironment::parse(&block(lines)).unwrap()
     }
 
     #[test]
@@ -359,7 +379,7 @@ mod tests {
         let accepts = vec!["12".to_owned()];
         let systems = Systems { running: Slot::B, release, idle, digests, accepts };
         let variables = variables("order=BA\nA_left=3\nB_left=0\ntrial=B\n");
-        let last = Change { off_air_s: Some(41.2), ..change(What::Update) };
+        let last = FirmwareChange { off_air_s: Some(41.2), ..change(What::Update) };
         let told = systems.told(&variables, None, Some(last));
         let expected = serde_json::json!({
             "slot": "B", "version": "0.2.0", "revision": "abc", "made": 1763,
@@ -411,16 +431,16 @@ mod tests {
     fn a_change_is_on_trial_then_confirmed_or_undone() {
         let change = change(What::Update);
         for (running, lines, outcome) in [
-            (Slot::A, "order=BA\nB_left=1\ntrial=B\n", Outcome::OnTrial),
-            (Slot::B, "order=BA\nB_left=0\ntrial=B\n", Outcome::OnTrial),
-            (Slot::B, "order=BA\nB_left=3\n", Outcome::Confirmed),
-            (Slot::A, "order=BA\nB_left=0\ntrial=B\n", Outcome::FellBack),
-            (Slot::A, "order=AB\nB_left=0\n", Outcome::FellBack),
+            (Slot::A, "order=BA\nB_left=1\ntrial=B\n", TrialOutcome::OnTrial),
+            (Slot::B, "order=BA\nB_left=0\ntrial=B\n", TrialOutcome::OnTrial),
+            (Slot::B, "order=BA\nB_left=3\n", TrialOutcome::Confirmed),
+            (Slot::A, "order=BA\nB_left=0\ntrial=B\n", TrialOutcome::FellBack),
+            (Slot::A, "order=AB\nB_left=0\n", TrialOutcome::FellBack),
         ] {
             assert_eq!(change.outcome(running, &variables(lines)), outcome, "{lines}");
         }
-        let ended = Change { outcome: Outcome::FellBack, ..change };
-        assert_eq!(ended.outcome(Slot::B, &variables("B_left=3\n")), Outcome::FellBack);
+        let ended = FirmwareChange { outcome: TrialOutcome::FellBack, ..change };
+        assert_eq!(ended.outcome(Slot::B, &variables("B_left=3\n")), TrialOutcome::FellBack);
     }
 
     #[test]
@@ -444,10 +464,10 @@ mod tests {
         let places = places("left");
         let left_by = |why, detail: &str| Some(Left { why, detail: detail.to_owned() });
         for (text, wanted) in [
-            ("silent\n\n", left_by(Why::Silent, "")),
-            ("ill\nunhealthy: cpu\n", left_by(Why::Ill, "unhealthy: cpu")),
-            ("network\nhealthy", left_by(Why::Network, "healthy")),
-            ("config\na\u{1b}[2J\nb\n", left_by(Why::Config, "a [2J b")),
+            ("silent\n\n", left_by(RollbackReason::Silent, "")),
+            ("ill\nunhealthy: cpu\n", left_by(RollbackReason::Ill, "unhealthy: cpu")),
+            ("network\nhealthy", left_by(RollbackReason::Network, "healthy")),
+            ("config\na\u{1b}[2J\nb\n", left_by(RollbackReason::Config, "a [2J b")),
             ("", None),
             ("silent", None),
             ("bored\n\n", None),

@@ -8,9 +8,9 @@ use std::io::{Cursor, Read};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::appliance::firmware::latest::{self, Memory, MEMORY};
-use crate::appliance::firmware::orders::{Answer, Order};
-use crate::appliance::firmware::package::{Identity, PublicKey, HEADER_BYTES};
+use crate::appliance::firmware::latest::{self, LatestMemory, MEMORY};
+use crate::appliance::firmware::orders::{FirmwareAnswer, FirmwareOrder};
+use crate::appliance::firmware::package::{PublicKey, SystemIdentity, HEADER_BYTES};
 use crate::appliance::firmware::slots::{text_of, Places};
 use crate::appliance::firmware::state;
 use crate::base::limits::FIRMWARE_TOLD_BYTES_MAX;
@@ -23,7 +23,7 @@ use super::{ask, broken_off, download, told};
 /// Look whether `[update] url` offers a newer system. Made for the appliance's cron.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "latest")]
-pub struct Latest {
+pub struct LatestVerb {
     /// the data directory (default: data)
     #[argh(option, default = "PathBuf::from(\"data\")")]
     data: PathBuf,
@@ -34,14 +34,14 @@ pub struct Latest {
 
 /// Who asks.
 struct Own {
-    running: Identity,
+    running: SystemIdentity,
     keys: Vec<PublicKey>,
     path: PathBuf,
     /// What the file holds.
-    kept: Memory,
+    kept: LatestMemory,
 }
 
-impl Latest {
+impl LatestVerb {
     /// Asks, if it is time; one line for a person.
     pub fn run(self) -> ExitCode {
         told(self.look())
@@ -63,7 +63,7 @@ impl Latest {
             return Ok(Some("the clock is not set yet: nothing is asked before it is".to_owned()));
         }
         let path = self.data.join("state").join(MEMORY);
-        let mut memory = Memory::read(&path);
+        let mut memory = LatestMemory::read(&path);
         let mut own = Own { running, keys, path, kept: memory.clone() };
         let chance = random::bytes().map(u64::from_ne_bytes).map_err(|error| error.to_string())?;
         let is_due = memory.is_due(&url, now_s, chance);
@@ -83,7 +83,7 @@ impl Latest {
 }
 
 /// Asks the server.
-fn offered(url: &str, keys: &[PublicKey]) -> Result<Identity, String> {
+fn offered(url: &str, keys: &[PublicKey]) -> Result<SystemIdentity, String> {
     let (bytes, mut body) = download(url)?;
     if bytes != HEADER_BYTES as u64 {
         return Err(format!(
@@ -96,7 +96,7 @@ fn offered(url: &str, keys: &[PublicKey]) -> Result<Identity, String> {
 }
 
 impl Own {
-    fn remember(&mut self, memory: &Memory) -> Result<(), String> {
+    fn remember(&mut self, memory: &LatestMemory) -> Result<(), String> {
         if self.kept == *memory {
             return Ok(());
         }
@@ -111,7 +111,7 @@ impl Own {
     fn install(
         &mut self,
         config: &UpdateConfig,
-        mut memory: Memory,
+        mut memory: LatestMemory,
         now_s: u64,
         places: &Places,
     ) -> Result<Option<String>, String> {
@@ -139,10 +139,10 @@ impl Own {
             let (there, offered) = (identity.build, offer.build);
             return Err(named(format!("it is build {there}, and build {offered} is offered")));
         }
-        let order = Order::Install { bytes, allow_downgrade: false, allow_debug: false };
+        let order = FirmwareOrder::Install { bytes, allow_downgrade: false, allow_debug: false };
         let body = Cursor::new(head).chain(body);
         match ask(order, Box::new(body), &mut |_| ())? {
-            Answer::Done { done, version, revision, .. } => {
+            FirmwareAnswer::Done { done, version, revision, .. } => {
                 Ok(Some(format!("{done}: {version} ({revision}); the machine starts again")))
             }
             _ => Err("the update service did not say what it did".to_owned()),

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use crate::appliance::firmware::daemon::{Daemon, Hands};
 use crate::appliance::firmware::environment;
-use crate::appliance::firmware::orders::{self, Answer, Order, SOCKET};
+use crate::appliance::firmware::orders::{self, FirmwareAnswer, FirmwareOrder, SOCKET};
 use crate::appliance::firmware::slots::Places;
 use crate::appliance::firmware::socket::is_root;
 use crate::appliance::sandbox::Plan;
@@ -47,7 +47,7 @@ pub struct AddPassword {
 /// Set the machine's clock by a time server, when it is off by more than a tenth of a second.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "clock")]
-pub struct Clock {
+pub struct ClockVerb {
     /// the time server, HOST or HOST:PORT
     #[argh(option)]
     server: String,
@@ -60,7 +60,7 @@ pub struct Clock {
 /// for the appliance's network; needs no rights.
 #[derive(FromArgs)]
 #[argh(subcommand, name = "name-servers")]
-pub struct NameServers {}
+pub struct NameServersVerb {}
 
 /// Let the appliance's data partition, or the file system on it, take the disk's whole size.
 #[derive(FromArgs)]
@@ -162,7 +162,7 @@ impl As {
     }
 }
 
-impl Clock {
+impl ClockVerb {
     /// Asks the server. What it answers is read without the rights to do anything but set the clock.
     pub fn run(self) -> ExitCode {
         Plan::of_clock().enter();
@@ -170,7 +170,7 @@ impl Clock {
     }
 }
 
-impl NameServers {
+impl NameServersVerb {
     /// Listens for good.
     pub fn run(self) -> ExitCode {
         told(name_servers::listen(&mut io::stdout()).map(|()| None).map_err(|why| why.to_string()))
@@ -198,18 +198,20 @@ impl Update {
         };
         ended(source.and_then(|(bytes, body)| {
             let (allow_downgrade, allow_debug) = (self.allow_downgrade, self.allow_debug);
-            let order = Order::Install { bytes, allow_downgrade, allow_debug };
+            let order = FirmwareOrder::Install { bytes, allow_downgrade, allow_debug };
             let mut told: Option<Instant> = None;
             ask(order, body, &mut |answer| match answer {
-                Answer::Writing { bytes, of, .. } => {
+                FirmwareAnswer::Writing { bytes, of, .. } => {
                     if told.is_none_or(|told| told.elapsed() >= PROGRESS) {
                         told = Some(Instant::now());
                         let percent = bytes.saturating_mul(100) / (*of).max(1);
                         println!("{percent:3} %: {bytes} of {of} bytes");
                     }
                 }
-                Answer::Step { progress } => println!("{progress}"),
-                Answer::Done { .. } | Answer::Error { .. } | Answer::Taken { .. } => {}
+                FirmwareAnswer::Step { progress } => println!("{progress}"),
+                FirmwareAnswer::Done { .. }
+                | FirmwareAnswer::Error { .. }
+                | FirmwareAnswer::Taken { .. } => {}
             })
         }))
     }
@@ -218,7 +220,7 @@ impl Update {
 impl Rollback {
     /// Starts the other system.
     pub fn run(self) -> ExitCode {
-        ended(ask(Order::Rollback, Box::new(io::empty()), &mut |_| ()))
+        ended(ask(FirmwareOrder::Rollback, Box::new(io::empty()), &mut |_| ()))
     }
 }
 
@@ -296,9 +298,9 @@ pub(crate) fn told(outcome: Result<Option<String>, String>) -> ExitCode {
     }
 }
 
-fn ended(outcome: Result<Answer, String>) -> ExitCode {
+fn ended(outcome: Result<FirmwareAnswer, String>) -> ExitCode {
     match outcome {
-        Ok(Answer::Done { done, version, revision, slot }) => {
+        Ok(FirmwareAnswer::Done { done, version, revision, slot }) => {
             println!("{done}: {version} ({revision}) in slot {}", slot.letter());
             println!("The machine starts again now.");
             ExitCode::SUCCESS
@@ -312,10 +314,10 @@ fn ended(outcome: Result<Answer, String>) -> ExitCode {
 }
 
 pub(crate) fn ask(
-    order: Order,
+    order: FirmwareOrder,
     body: Box<dyn Read + Send>,
-    hear: &mut dyn FnMut(&Answer),
-) -> Result<Answer, String> {
+    hear: &mut dyn FnMut(&FirmwareAnswer),
+) -> Result<FirmwareAnswer, String> {
     let socket = Places::of_the_machine().appliance(SOCKET);
     if !socket.exists() {
         return Err("this is no appliance: its firmware daemon does not run".to_owned());

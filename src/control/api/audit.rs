@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::de::IgnoredAny;
 
-use crate::appliance::firmware::orders::Order;
+use crate::appliance::firmware::orders::FirmwareOrder;
 use crate::base::events::News;
 use crate::base::limits::AUDIT_WORDS_CHARS_MAX;
 use crate::base::time::Mono;
@@ -60,7 +60,7 @@ impl Audit {
 }
 
 /// Notes what came of an order to the update service, whose beginning was noted as a change.
-pub fn came_of(order: &Order, from: IpAddr, answer: &Answer) {
+pub fn came_of(order: &FirmwareOrder, from: IpAddr, answer: &Answer) {
     let from = from.to_canonical();
     log::info!(target: TARGET, "audit: {order}, from {from}: {}", outcome_of(answer));
 }
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn an_update_is_begun_here_and_ends_elsewhere() {
-        let order = Order::Install { bytes: 9, allow_downgrade: true, allow_debug: false };
+        let order = FirmwareOrder::Install { bytes: 9, allow_downgrade: true, allow_debug: false };
         let begun = Answered::Stream(Stream::Firmware(order));
         let told = line(&asked("POST", "/api/firmware?allow_downgrade=1", ""), Who::Basic, &begun);
         let wanted = "install an update, even an older one by basic from 192.0.2.7: begun";

@@ -20,8 +20,8 @@ use smol::future::{or, pending};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::appliance::firmware::downgrade::Proof;
-use crate::appliance::firmware::latest::{self, Memory, Offer};
-use crate::appliance::firmware::orders::{self, Code, Order};
+use crate::appliance::firmware::latest::{self, LatestMemory, Offer};
+use crate::appliance::firmware::orders::{self, FirmwareOrder, RefusalCode};
 use crate::appliance::firmware::slots::Slot;
 use crate::appliance::firmware::state;
 use crate::base::limits::{
@@ -113,9 +113,9 @@ struct Failed {
 
 /// What `streamcaster latest` has written down, in the folder of remembered state.
 fn offered(state: &Path) -> Option<Latest> {
-    let Memory { url, answered_s: answered, failed, offered, .. } =
-        Memory::read(&state.join(latest::MEMORY));
-    let failed = failed.map(|latest::Failure { since_s: since, why }| Failed { since, why });
+    let LatestMemory { url, answered_s: answered, failed, offered, .. } =
+        LatestMemory::read(&state.join(latest::MEMORY));
+    let failed = failed.map(|latest::LookFailures { since_s: since, why }| Failed { since, why });
     (!url.is_empty()).then_some(Latest { url, answered, failed, offered })
 }
 
@@ -167,7 +167,7 @@ pub fn install(asked: &Asked<'_>, appliance: &Appliance) -> Result<Stream, Answe
     if bytes == 0 {
         return Err(wrong("Send the update package as the body, with its Content-Length."));
     }
-    Ok(Stream::Firmware(Order::Install { bytes, allow_downgrade, allow_debug }))
+    Ok(Stream::Firmware(FirmwareOrder::Install { bytes, allow_downgrade, allow_debug }))
 }
 
 /// `POST /api/firmware/rollback`.
@@ -176,7 +176,7 @@ pub fn install(asked: &Asked<'_>, appliance: &Appliance) -> Result<Stream, Answe
 /// There is no appliance, as an answer.
 pub fn roll_back(appliance: &Appliance) -> Result<Stream, Answer> {
     demand_appliance(appliance)?;
-    Ok(Stream::Firmware(Order::Rollback))
+    Ok(Stream::Firmware(FirmwareOrder::Rollback))
 }
 
 /// What came of a confirmation.
@@ -251,7 +251,7 @@ enum Failure {
     /// The client is gone.
     Gone(io::Error),
     /// The daemon refused.
-    Refused { code: Code, words: String },
+    Refused { code: RefusalCode, words: String },
 }
 
 impl fmt::Display for Failure {
@@ -285,30 +285,30 @@ impl Failure {
 }
 
 /// The status of a refusal, and its code as the API's clients read it.
-const fn verdict(code: Code) -> (u16, &'static str) {
+const fn verdict(code: RefusalCode) -> (u16, &'static str) {
     match code {
-        Code::InvalidRequest => (400, "INVALID_REQUEST"),
-        Code::NoOtherSystem => (409, "NO_OTHER_SYSTEM"),
-        Code::OlderVersion => (409, "OLDER_VERSION"),
-        Code::ConfirmationRequired => (409, "CONFIRMATION_REQUIRED"),
-        Code::NothingToConfirm => (409, "NOTHING_TO_CONFIRM"),
-        Code::TooOld => (409, "TOO_OLD"),
-        Code::DebugVersion => (409, "DEBUG_VERSION"),
-        Code::WrongConfirmation => (403, "WRONG_CONFIRMATION"),
-        Code::TooLarge => (413, "TOO_LARGE"),
-        Code::CutShort => (422, "CUT_SHORT"),
-        Code::Damaged => (422, "DAMAGED"),
-        Code::NotAnUpdate => (422, "NOT_AN_UPDATE"),
-        Code::WrongSignature => (422, "WRONG_SIGNATURE"),
-        Code::Disk => (500, "DISK"),
-        Code::Busy => (503, "BUSY"),
+        RefusalCode::InvalidRequest => (400, "INVALID_REQUEST"),
+        RefusalCode::NoOtherSystem => (409, "NO_OTHER_SYSTEM"),
+        RefusalCode::OlderVersion => (409, "OLDER_VERSION"),
+        RefusalCode::ConfirmationRequired => (409, "CONFIRMATION_REQUIRED"),
+        RefusalCode::NothingToConfirm => (409, "NOTHING_TO_CONFIRM"),
+        RefusalCode::TooOld => (409, "TOO_OLD"),
+        RefusalCode::DebugVersion => (409, "DEBUG_VERSION"),
+        RefusalCode::WrongConfirmation => (403, "WRONG_CONFIRMATION"),
+        RefusalCode::TooLarge => (413, "TOO_LARGE"),
+        RefusalCode::CutShort => (422, "CUT_SHORT"),
+        RefusalCode::Damaged => (422, "DAMAGED"),
+        RefusalCode::NotAnUpdate => (422, "NOT_AN_UPDATE"),
+        RefusalCode::WrongSignature => (422, "WRONG_SIGNATURE"),
+        RefusalCode::Disk => (500, "DISK"),
+        RefusalCode::Busy => (503, "BUSY"),
     }
 }
 
 /// Gives an order to the daemon: what came of it, and whether the client is still there to be answered:
 /// it may leave before its package is whole.
 pub async fn carry_out(
-    order: Order,
+    order: FirmwareOrder,
     carrier: &mut Carrier<'_>,
     appliance: &Appliance,
 ) -> (Answer, io::Result<()>) {
@@ -323,7 +323,11 @@ pub async fn carry_out(
     }
 }
 
-async fn talk(order: Order, carrier: &mut Carrier<'_>, socket: &Path) -> Result<Done, Failure> {
+async fn talk(
+    order: FirmwareOrder,
+    carrier: &mut Carrier<'_>,
+    socket: &Path,
+) -> Result<Done, Failure> {
     let connected = within(FIRMWARE_CONNECT_MS_MAX, UnixStream::connect(socket)).await;
     let Some(Ok(daemon)) = connected else { return Err(Failure::Away) };
     // Whatever is still to be sent, its last word counts.
@@ -332,7 +336,7 @@ async fn talk(order: Order, carrier: &mut Carrier<'_>, socket: &Path) -> Result<
 
 /// Sends the order and what belongs to it, then waits as long as the daemon may take.
 async fn send(
-    order: Order,
+    order: FirmwareOrder,
     carrier: &mut Carrier<'_>,
     mut daemon: UnixStream,
 ) -> Result<Done, Failure> {
@@ -371,7 +375,7 @@ async fn put(daemon: &mut UnixStream, piece: &[u8]) -> Result<Taken, Failure> {
 }
 
 /// Listens to the daemon until it has said what came of the order.
-async fn hear(order: Order, mut daemon: UnixStream) -> Result<Done, Failure> {
+async fn hear(order: FirmwareOrder, mut daemon: UnixStream) -> Result<Done, Failure> {
     let mut line = Vec::with_capacity(256);
     let mut piece = [0; 256];
     loop {
@@ -393,23 +397,25 @@ async fn hear(order: Order, mut daemon: UnixStream) -> Result<Done, Failure> {
 }
 
 /// What a line of the daemon says; nothing when it only tells how far it is.
-fn understand(order: Order, line: &[u8]) -> Result<Option<Done>, Failure> {
+fn understand(order: FirmwareOrder, line: &[u8]) -> Result<Option<Done>, Failure> {
     let said = serde_json::from_slice(line).map_err(|_| Failure::Garbled)?;
     let (version, revision, slot) = match said {
-        orders::Answer::Error { error, code } => {
+        orders::FirmwareAnswer::Error { error, code } => {
             return Err(Failure::Refused { code, words: error })
         }
-        orders::Answer::Done { version, revision, slot, .. } => (version, revision, slot),
-        orders::Answer::Writing { .. } | orders::Answer::Step { .. } => return Ok(None),
-        orders::Answer::Taken { .. } => return Err(Failure::Garbled),
+        orders::FirmwareAnswer::Done { version, revision, slot, .. } => (version, revision, slot),
+        orders::FirmwareAnswer::Writing { .. } | orders::FirmwareAnswer::Step { .. } => {
+            return Ok(None)
+        }
+        orders::FirmwareAnswer::Taken { .. } => return Err(Failure::Garbled),
     };
     let message = match order {
-        Order::Install { .. } => {
+        FirmwareOrder::Install { .. } => {
             format!(
                 "Version {version} ({revision}) is installed; the machine restarts with it now."
             )
         }
-        Order::Rollback => {
+        FirmwareOrder::Rollback => {
             format!("The machine restarts now, with version {version} ({revision}).")
         }
     };
@@ -420,7 +426,7 @@ fn understand(order: Order, line: &[u8]) -> Result<Option<Done>, Failure> {
 mod tests {
     use super::*;
 
-    fn heard(order: Order, line: &str) -> Result<Option<String>, (u16, String, String)> {
+    fn heard(order: FirmwareOrder, line: &str) -> Result<Option<String>, (u16, String, String)> {
         let outcome = understand(order, line.as_bytes());
         outcome.map(|done| done.map(|done| done.message)).map_err(|failure| {
             let answer = failure.answer();
@@ -430,7 +436,8 @@ mod tests {
         })
     }
 
-    const INSTALL: Order = Order::Install { bytes: 7, allow_downgrade: true, allow_debug: false };
+    const INSTALL: FirmwareOrder =
+        FirmwareOrder::Install { bytes: 7, allow_downgrade: true, allow_debug: false };
 
     #[test]
     fn progress_is_passed_over_and_the_last_word_understood() {
@@ -442,7 +449,7 @@ mod tests {
             "Version 0.2.0 (abc1234) is installed; the machine restarts with it now."
         );
         let back = done.replace("installed", "rolling back");
-        let message = heard(Order::Rollback, &back).unwrap().unwrap();
+        let message = heard(FirmwareOrder::Rollback, &back).unwrap().unwrap();
         assert_eq!(message, "The machine restarts now, with version 0.2.0 (abc1234).");
         let refused = r#"{"error":"Too old.","code":"OLDER_VERSION"}"#;
         let wanted = (409, "OLDER_VERSION".to_owned(), "Too old.".to_owned());

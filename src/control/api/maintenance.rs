@@ -10,7 +10,7 @@ use crate::base::budget::human;
 use crate::base::time::Utc;
 use crate::control::api::fields::Fields;
 use crate::control::http::answer::{self, Answer};
-use crate::health::probe::{self, Said};
+use crate::health::probe::{self, DestinationSaid};
 use crate::system::logs::LogBook;
 
 #[derive(Serialize)]
@@ -35,7 +35,7 @@ struct Line {
 
 /// Tells what was said last.
 pub fn tell(state: &Path) -> Answer {
-    let line = |said: Said| Line {
+    let line = |said: DestinationSaid| Line {
         time: Utc(said.at_s.saturating_mul(1000)).to_string(),
         code: said.code,
         text: said.line,

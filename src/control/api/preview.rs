@@ -12,12 +12,12 @@ use crate::control::http::answer::unavailable;
 use crate::control::http::answer::Answer;
 use crate::control::http::deadline::within;
 use crate::control::http::stream::Carrier;
-use crate::outputs::preview::{Piece, Preview, PreviewDesk};
+use crate::outputs::preview::{Preview, PreviewDesk, PreviewPiece};
 
 /// What came first.
 enum Next {
     /// A piece.
-    Piece(Piece),
+    Piece(PreviewPiece),
     /// The preview has ended, or brings nothing any more.
     End,
     /// The client is gone.
@@ -37,16 +37,16 @@ pub async fn serve(
         Err(refused) => return Ok(Some(unavailable(&refused.to_string()))),
     };
     let codecs = match next(carrier, &preview).await {
-        Next::Piece(Piece::Codecs(codecs)) => codecs,
+        Next::Piece(PreviewPiece::Codecs(codecs)) => codecs,
         Next::Left => return Ok(None),
-        Next::Piece(Piece::Bytes(_)) | Next::End => {
+        Next::Piece(PreviewPiece::Bytes(_)) | Next::End => {
             return Ok(Some(unavailable("There is no picture yet; try again in a moment.")));
         }
     };
     carrier.begin(&format!("video/mp4; codecs=\"{codecs}\"")).await?;
     while let Next::Piece(piece) = next(carrier, &preview).await {
         // Other parameters come with an init segment of their own, which says all of it.
-        if let Piece::Bytes(bytes) = piece {
+        if let PreviewPiece::Bytes(bytes) = piece {
             carrier.send(&bytes).await?;
         }
     }

@@ -74,7 +74,7 @@ mod tests {
     use crate::base::time::Mono;
     use crate::control::api::sample;
     use crate::operator::snapshot::text;
-    use crate::rtmp::server::Refusal;
+    use crate::rtmp::server::RtmpRefusal;
     use serde_json::{json, to_value};
 
     #[test]
@@ -93,7 +93,7 @@ mod tests {
     fn a_refusal_says_who_and_what() {
         let (first, last) = (Mono::from_ms(0), Mono::from_ms(3_600_000));
         let (address, agent, asked) = (text("192.0.2.1"), text("FMLE/3.0"), text("foo"));
-        let refusal = Refusal::App;
+        let refusal = RtmpRefusal::App;
         let status = RefusalStatus {
             refusal,
             address,

@@ -32,7 +32,7 @@ use crate::health::{judge, Verdict};
 use crate::library::listing::Listing;
 use crate::library::objections::OnAir;
 use crate::library::upload::{Upload, UploadError};
-use crate::library::writer::{Change, Changed};
+use crate::library::writer::{Change, ChangeResult};
 use crate::operator::commands::{Command, Outcome};
 use crate::operator::snapshot::Snapshot;
 use crate::system::logs::LogBook;
@@ -49,7 +49,7 @@ pub struct World<'a> {
     /// The library.
     pub listing: &'a Listing,
     /// Has the library changed and waits for what comes of it.
-    pub change: &'a dyn Fn(Change) -> Result<Changed, UploadError>,
+    pub change: &'a dyn Fn(Change) -> Result<ChangeResult, UploadError>,
     /// The uploads under way or broken off.
     pub uploads: &'a [Upload],
     /// Who may.

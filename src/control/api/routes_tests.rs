@@ -14,8 +14,8 @@ use crate::codec::container::Remedy;
 use crate::config::{Arguments, Config};
 use crate::control::api::sample;
 use crate::control::auth::caller::{Caller, Credentials};
-use crate::library::listing::{Entry, State};
-use crate::library::open::Identity;
+use crate::library::listing::{FileState, LibraryEntry};
+use crate::library::open::FileIdentity;
 use crate::operator::commands::{Declined, DeclinedKind, FileName, Playlist, Selection};
 use crate::operator::snapshot::{Text, TEXT_BYTES_MAX};
 
@@ -74,10 +74,10 @@ fn whole(answered: Answered) -> Answer {
 
 /// A library with one file, which is broken.
 fn one_file() -> Listing {
-    let identity = Identity { device: 1, inode: 1, size: 5, modified_ns: 0, changed_ns: 0 };
+    let identity = FileIdentity { device: 1, inode: 1, size: 5, modified_ns: 0, changed_ns: 0 };
     let words = "it is an AVI file".into();
-    let state = State::Refused { words, remedy: Some(Remedy::Both), is_passing: false };
-    let entries = vec![Arc::new(Entry { name: "bad.avi".into(), identity, state })];
+    let state = FileState::Refused { words, remedy: Some(Remedy::Both), is_passing: false };
+    let entries = vec![Arc::new(LibraryEntry { name: "bad.avi".into(), identity, state })];
     Listing { entries, ..Listing::default() }
 }
 
@@ -106,7 +106,7 @@ fn asked<'a>(port: Port, method: &'a str, target: &'a str, body: &'a [u8]) -> As
 }
 
 /// Nothing of the library is changed.
-fn idle(_: Change) -> Result<Changed, UploadError> {
+fn idle(_: Change) -> Result<ChangeResult, UploadError> {
     Err(UploadError::Busy)
 }
 

@@ -24,7 +24,7 @@ use crate::operator::snapshot::{
     UdpStatus, ViewerStatus,
 };
 use crate::system::heap::HeapUse;
-use crate::ts::demux::{Counters, ProgrammeState};
+use crate::ts::demux::{ProgrammeState, TsCounters};
 
 /// `GET /api/status`.
 #[derive(Serialize)]
@@ -209,7 +209,7 @@ struct Udp<'a> {
     over_rate: u64,
     ahead_units: u64,
     #[serde(flatten)]
-    counters: Counters,
+    counters: TsCounters,
     /// `no_table`, `waiting`, `absent` (the chosen one is not in the stream) or `taken`.
     programme_state: &'static str,
     programme_number: Option<u16>,

@@ -1,7 +1,7 @@
 //! Long streams, by what they are: answers that do not end, and bodies too large to be held. Non-goals:
 //! serving them. Bound: a few numbers.
 
-use crate::appliance::firmware::orders::Order;
+use crate::appliance::firmware::orders::FirmwareOrder;
 use crate::control::http::answer::Answer;
 
 /// What becomes of a request.
@@ -43,7 +43,7 @@ pub enum Stream {
         bytes: u64,
     },
     /// An order to the update service, with the package that belongs to it.
-    Firmware(Order),
+    Firmware(FirmwareOrder),
 }
 
 impl Stream {

@@ -20,15 +20,17 @@ use crate::control::api::stream::Stream;
 use crate::control::http::answer::{self, Answer};
 use crate::control::http::deadline::within;
 use crate::control::http::stream::Carrier;
-use crate::library::change::{ChangeError, Taken};
+use crate::library::change::{ChangeError, NameTaken};
 use crate::library::names;
 use crate::library::upload::{Upload, UploadError, UploadId};
-use crate::library::writer::{Change, Changed, Kept, LibraryWriter, Seat, Written};
+use crate::library::writer::{
+    Change, ChangeResult, LibraryWriter, StoredUpload, UploadSeat, Written,
+};
 use crate::operator::commands::FileName;
 use crate::operator::snapshot::Snapshot;
 
 /// Has the library changed and waits for what comes of it.
-pub type Changing<'a> = dyn Fn(Change) -> Result<Changed, UploadError> + 'a;
+pub type Changing<'a> = dyn Fn(Change) -> Result<ChangeResult, UploadError> + 'a;
 
 /// A refusal, in the API's form.
 #[derive(Serialize)]
@@ -106,7 +108,7 @@ pub fn list(uploads: &[Upload]) -> Answer {
         .iter()
         .map(|upload| {
             let (id, modified) = told(upload);
-            let replace = upload.taken == Taken::Replace;
+            let replace = upload.taken == NameTaken::Replace;
             let Upload { size, offset, .. } = *upload;
             UploadAnswer { id, filename: &upload.filename, size, offset, replace, modified }
         })
@@ -133,11 +135,11 @@ pub fn begin(body: &[u8], change: &Changing<'_>) -> Result<Answer, Answer> {
         .whole("size")?
         .ok_or_else(|| wrong("`size` must say how long the file is, in bytes."))?;
     let taken = match fields.flag("replace")? {
-        Some(true) => Taken::Replace,
-        _ => Taken::Refuse,
+        Some(true) => NameTaken::Replace,
+        _ => NameTaken::Refuse,
     };
     match give(change, Change::Begin { filename, size, taken })? {
-        Changed::Begun(upload) => Ok(answer::json(
+        ChangeResult::Begun(upload) => Ok(answer::json(
             201,
             &Begun {
                 success: true,
@@ -146,7 +148,7 @@ pub fn begin(body: &[u8], change: &Changing<'_>) -> Result<Answer, Answer> {
                 piece_bytes: UPLOAD_REQUEST_BYTES,
             },
         )),
-        Changed::Done => Err(answer::error(500, "SYSTEM_ERROR", "The upload was not begun.")),
+        ChangeResult::Done => Err(answer::error(500, "SYSTEM_ERROR", "The upload was not begun.")),
     }
 }
 
@@ -223,7 +225,7 @@ fn video_done(done: String, before: &str, filename: &str, snapshot: &Snapshot) -
     answer::json(200, &VideoDone { success: true, message, filename, playlists })
 }
 
-fn give(have: &Changing<'_>, change: Change) -> Result<Changed, Answer> {
+fn give(have: &Changing<'_>, change: Change) -> Result<ChangeResult, Answer> {
     have(change).map_err(|error| refused(&error, None))
 }
 
@@ -285,7 +287,7 @@ pub async fn receive(
 
 /// An upload's bytes between the client and the disk.
 struct Inflow {
-    seat: Seat,
+    seat: UploadSeat,
     /// How far the disk is.
     at: u64,
     /// Memory that waits to be filled.
@@ -295,7 +297,7 @@ struct Inflow {
 }
 
 impl Inflow {
-    fn new(seat: Seat, at: u64) -> Inflow {
+    fn new(seat: UploadSeat, at: u64) -> Inflow {
         Inflow { seat, at, spare: vec![Vec::new(); UPLOAD_PIECES_MAX], under_way: None }
     }
 
@@ -355,7 +357,7 @@ impl Inflow {
     }
 
     /// Has the disk keep what has come, and the library take the upload if it is complete.
-    async fn keep(&mut self) -> Kept {
+    async fn keep(&mut self) -> StoredUpload {
         let kept = self.seat.keep()?;
         match within(UPLOAD_FINISH_MS_MAX, kept.recv()).await {
             Some(Ok(outcome)) => outcome,

@@ -8,7 +8,7 @@ use serde::Serialize;
 use crate::base::limits::{HTTP_ANSWER_BYTES_MAX, LIBRARY_FILES_MAX};
 use crate::control::api::names::{decoded, parameter};
 use crate::control::http::answer::{self, Answer};
-use crate::library::listing::{Entry, Listing, State};
+use crate::library::listing::{FileState, LibraryEntry, Listing};
 use crate::library::objections::{objections, Objection, OnAir};
 use crate::library::survey::{self, AudioDetails, VideoDetails};
 
@@ -75,21 +75,21 @@ fn seconds(ms: impl Into<u64>) -> f64 {
 }
 
 impl<'a> Video<'a> {
-    fn of(entry: &'a Entry, detailed: Option<OnAir<'_>>) -> Video<'a> {
+    fn of(entry: &'a LibraryEntry, detailed: Option<OnAir<'_>>) -> Video<'a> {
         Video {
             filename: &entry.name,
             size: entry.size(),
             modified: entry.modified().to_string(),
             source: "local",
-            playable: matches!(entry.state, State::Ready(_)),
+            playable: matches!(entry.state, FileState::Ready(_)),
             details: detailed.map(|on_air| Details::of(entry, on_air)),
         }
     }
 }
 
 impl<'a> Details<'a> {
-    fn of(entry: &'a Entry, on_air: OnAir<'_>) -> Details<'a> {
-        let known: Option<&survey::Details> = entry.details();
+    fn of(entry: &'a LibraryEntry, on_air: OnAir<'_>) -> Details<'a> {
+        let known: Option<&survey::FileDetails> = entry.details();
         let objections = known.map(|details| objections(details, on_air)).unwrap_or_default();
         let text = |Objection { code, words }| Objected { code, text: words };
         Details {
@@ -264,13 +264,13 @@ mod tests {
     use serde_json::{json, Value};
 
     use crate::codec::container::Remedy;
-    use crate::library::open::Identity;
+    use crate::library::open::FileIdentity;
 
     /// So many files with names of so many bytes.
     fn listing(files: usize, name_bytes: usize) -> Listing {
         let identity =
-            Identity { device: 1, inode: 1, size: 1 << 30, modified_ns: 0, changed_ns: 0 };
-        let state = State::Ready(survey::Details {
+            FileIdentity { device: 1, inode: 1, size: 1 << 30, modified_ns: 0, changed_ns: 0 };
+        let state = FileState::Ready(survey::FileDetails {
             duration_ms: Some(60_500),
             video: VideoDetails {
                 width: 1920,
@@ -297,7 +297,7 @@ mod tests {
             breaks_off: None,
         });
         let name = |at| format!("{at:0width$}.mp4", width = name_bytes - 4).into_boxed_str();
-        let entry = |at| Arc::new(Entry { name: name(at), identity, state: state.clone() });
+        let entry = |at| Arc::new(LibraryEntry { name: name(at), identity, state: state.clone() });
         Listing { entries: (0..files).map(entry).collect(), is_known: true, ..Listing::default() }
     }
 
@@ -343,8 +343,8 @@ mod tests {
         let mut listing = listing(1, 10);
         let words = "it holds VP9 video, which cannot be carried".into();
         let remedy = Some(Remedy::Video);
-        let state = State::Refused { words, remedy, is_passing: false };
-        let entry = Entry { state, ..(*listing.entries[0]).clone() };
+        let state = FileState::Refused { words, remedy, is_passing: false };
+        let entry = LibraryEntry { state, ..(*listing.entries[0]).clone() };
         listing.entries = vec![Arc::new(entry)];
         listing.more = 3;
         let answer = answer("/api/videos", &listing, OnAir::default());

@@ -33,7 +33,7 @@ use crate::control::http::print::Printed;
 use crate::control::options::ControlOptions;
 use crate::health::host::Gauges;
 use crate::library::upload::UploadError;
-use crate::library::writer::{Change, Changed, LibraryWriter};
+use crate::library::writer::{Change, ChangeResult, LibraryWriter};
 use crate::library::Library;
 use crate::operator::commands::{Command, Declined, DeclinedKind, Desk, Outcome};
 use crate::operator::snapshot::Board;
@@ -107,7 +107,7 @@ impl Backend {
     }
 
     /// Has the library changed, if not too many commands are under way.
-    fn change(&self, change: Change) -> Result<Changed, UploadError> {
+    fn change(&self, change: Change) -> Result<ChangeResult, UploadError> {
         let _counted = Counted::new(&self.commands).map_err(|_| UploadError::Busy)?;
         self.library_writer.ask(change)
     }

@@ -2,7 +2,7 @@
 //! short answer.
 
 use crate::control::http::answer::{self, Answer};
-use crate::system::password::Unavailable;
+use crate::system::password::HashUnavailable;
 
 /// Why somebody may not.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub enum Refused {
     /// The first start's code cannot be made good for nothing.
     CodeStays,
     /// The password cannot be checked now.
-    Unavailable(Unavailable),
+    Unavailable(HashUnavailable),
 }
 
 /// The challenge of HTTP Basic (RFC 7617, 2 and 2.1).
@@ -151,6 +151,6 @@ mod tests {
         assert_eq!(field, Some(("WWW-Authenticate", TOKEN_CHALLENGE.into())));
         assert!(!has(Refused::PasswordNotSet, true, "WWW-Authenticate"));
         assert!(has(Refused::TooManyTries(7), false, "Retry-After"));
-        assert!(has(Refused::Unavailable(Unavailable::Busy), false, "Retry-After"));
+        assert!(has(Refused::Unavailable(HashUnavailable::Busy), false, "Retry-After"));
     }
 }

@@ -16,7 +16,7 @@ const MINUTE: usize = (CPU_MINUTE_MS / MACHINE_SAMPLE_MS) as usize;
 
 /// One look at the counters.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Sample {
+pub(super) struct LoadSample {
     /// When.
     pub(super) taken: Mono,
     /// Processor time, and how many cores.
@@ -28,17 +28,17 @@ pub(super) struct Sample {
 }
 
 /// The samples, oldest first.
-pub(super) struct History(VecDeque<Sample>);
+pub(super) struct LoadHistory(VecDeque<LoadSample>);
 
-impl Default for History {
-    fn default() -> History {
-        History(VecDeque::with_capacity(SAMPLES))
+impl Default for LoadHistory {
+    fn default() -> LoadHistory {
+        LoadHistory(VecDeque::with_capacity(SAMPLES))
     }
 }
 
-impl History {
+impl LoadHistory {
     /// Adds a sample; what it and the older ones say, the rest empty.
-    pub(super) fn add(&mut self, sample: Sample) -> MachineStatus {
+    pub(super) fn add(&mut self, sample: LoadSample) -> MachineStatus {
         if self.0.len() >= SAMPLES {
             self.0.pop_front();
         }
@@ -57,7 +57,7 @@ impl History {
     }
 }
 
-fn share(older: &Sample, newer: &Sample) -> Option<CpuShare> {
+fn share(older: &LoadSample, newer: &LoadSample) -> Option<CpuShare> {
     let (then, (now, cores)) = (older.cpu?.0, newer.cpu?);
     let total = now.total.checked_sub(then.total).filter(|total| *total > 0)?;
     let percent = |before: u64, after: u64| {
@@ -77,7 +77,7 @@ fn share(older: &Sample, newer: &Sample) -> Option<CpuShare> {
     })
 }
 
-fn rates(older: &Sample, newer: &Sample) -> Option<NetworkRates> {
+fn rates(older: &LoadSample, newer: &LoadSample) -> Option<NetworkRates> {
     let (then, now) = (older.network?, newer.network?);
     let ms = u64::try_from(newer.taken.since(older.taken).as_millis()).ok();
     let ms = ms.filter(|ms| *ms > 0)?;
@@ -93,9 +93,9 @@ mod tests {
     use super::*;
 
     /// A machine of two cores that is `busy` of 1000 ticks between two looks.
-    fn sample(step: u64, busy: u64) -> Sample {
+    fn sample(step: u64, busy: u64) -> LoadSample {
         let ticks = CpuTicks { total: step * 1000, busy: step * busy, stolen: step * 10 };
-        Sample {
+        LoadSample {
             taken: Mono::from_ms(step * MACHINE_SAMPLE_MS),
             cpu: Some((ticks, 2)),
             process_ticks: Some(step * 50),
@@ -109,7 +109,7 @@ mod tests {
 
     #[test]
     fn shares_are_means_over_their_spans_and_not_told_before() {
-        let mut history = History::default();
+        let mut history = LoadHistory::default();
         let first = history.add(sample(0, 300));
         assert_eq!((first.cpu, first.network), (None, None));
         let mut last = first;
@@ -129,15 +129,15 @@ mod tests {
 
     #[test]
     fn counters_that_go_back_or_vanish_are_no_change() {
-        let mut history = History::default();
+        let mut history = LoadHistory::default();
         history.add(sample(5, 300));
         let back = history.add(sample(4, 300));
         assert_eq!(back.cpu, None, "time went back");
         assert_eq!(back.network, None);
-        let blind = Sample { taken: Mono::from_ms(100_000), ..Sample::default() };
+        let blind = LoadSample { taken: Mono::from_ms(100_000), ..LoadSample::default() };
         assert_eq!(history.add(blind), MachineStatus::default());
         assert!(history.add(sample(50, 300)).cpu.is_none(), "nothing to compare with");
-        let less = Sample { process_ticks: None, ..sample(51, 300) };
+        let less = LoadSample { process_ticks: None, ..sample(51, 300) };
         assert!(history.add(less).cpu.is_some_and(|share| share.process_percent < 1e-9));
     }
 }

@@ -21,7 +21,7 @@ use rustix::fs::StatVfsMountFlags;
 use crate::base::limits::{MACHINE_SAMPLE_MS, THREAD_STACK_BYTES};
 use crate::net::sockets;
 use crate::system::clock;
-use history::{History, Sample};
+use history::{LoadHistory, LoadSample};
 
 pub use notice::DiskWarning;
 pub use proc::MemoryBytes;
@@ -110,7 +110,7 @@ fn spawn(name: &str, work: impl FnOnce() + Send + 'static) -> io::Result<()> {
 }
 
 fn look_at_machine(shared: &Shared, clock_unset: &Path) {
-    let mut history = History::default();
+    let mut history = LoadHistory::default();
     loop {
         let sample = read_sample();
         let cpu = history.add(sample);
@@ -128,9 +128,9 @@ fn look_at_machine(shared: &Shared, clock_unset: &Path) {
     }
 }
 
-fn read_sample() -> Sample {
+fn read_sample() -> LoadSample {
     let cpu = proc_file("stat").and_then(|text| proc::cpu(&text));
-    Sample {
+    LoadSample {
         taken: clock::mono(),
         cpu,
         process_ticks: proc_file("self/stat").and_then(|text| proc::process_ticks(&text)),

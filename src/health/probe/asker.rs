@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::http::{self, Target};
-use super::judged::{self, Finding, Outcome, Plane};
+use super::judged::{self, Finding, PlaneAnswer, ProbeOutcome};
 use crate::base::limits::PROBE_TIMEOUT_S_MAX;
 use crate::net::plane_socket;
 use crate::system::pid_file;
@@ -22,7 +22,7 @@ const TOKEN_BYTES_MAX: u64 = 256;
 
 /// What a probe is told.
 #[derive(Clone, Debug)]
-pub struct Options {
+pub struct ProbeOptions {
     /// The data folder of the program that is asked.
     pub data: PathBuf,
     /// Where it is asked; `None`: where it says it listens, or else at `configured`.
@@ -51,7 +51,7 @@ pub(super) struct Asker {
 }
 
 impl Asker {
-    pub(super) fn new(options: &Options) -> Asker {
+    pub(super) fn new(options: &ProbeOptions) -> Asker {
         let state = options.data.join("state");
         let said = || pid_file::address(&state).map(Target::at);
         let target = options.target.clone().or_else(said).or(options.configured.clone());
@@ -81,20 +81,20 @@ impl Asker {
             Ok((status, body)) => (judged::read(status, &body), judged::is_busy(status, &body)),
             Err(why) => (judged::silent(&why), false),
         };
-        if finding.outcome != Outcome::Silent || self.is_elsewhere {
+        if finding.outcome != ProbeOutcome::Silent || self.is_elsewhere {
             return finding;
         }
         judged::past_control(finding, is_alive, self.plane())
     }
 
-    fn plane(&self) -> Plane {
+    fn plane(&self) -> PlaneAnswer {
         let Some(process) = pid_file::running(&self.state).ok().flatten() else {
-            return Plane::Absent;
+            return PlaneAnswer::Absent;
         };
         match plane_socket::ask(process, self.timeout.min(PLANE_TIMEOUT)) {
-            Ok(state) => Plane::Says(state),
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Plane::Absent,
-            Err(_) => Plane::Silent,
+            Ok(state) => PlaneAnswer::Says(state),
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => PlaneAnswer::Absent,
+            Err(_) => PlaneAnswer::Silent,
         }
     }
 }

@@ -12,7 +12,7 @@ const NO_ANSWER: &str = "no answer: ";
 
 /// What a probe found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Outcome {
+pub enum ProbeOutcome {
     /// All is well.
     Healthy,
     /// The programme runs, not all as wanted.
@@ -23,24 +23,24 @@ pub enum Outcome {
     Silent,
 }
 
-impl Outcome {
+impl ProbeOutcome {
     /// The exit code.
     pub const fn code(self) -> u8 {
         match self {
-            Outcome::Healthy => 0,
-            Outcome::Degraded => 1,
-            Outcome::Unhealthy => 2,
-            Outcome::Silent => 3,
+            ProbeOutcome::Healthy => 0,
+            ProbeOutcome::Degraded => 1,
+            ProbeOutcome::Unhealthy => 2,
+            ProbeOutcome::Silent => 3,
         }
     }
 
     /// The outcome of an exit code.
-    pub const fn of_code(code: u8) -> Outcome {
+    pub const fn of_code(code: u8) -> ProbeOutcome {
         match code {
-            0 => Outcome::Healthy,
-            1 => Outcome::Degraded,
-            2 => Outcome::Unhealthy,
-            _ => Outcome::Silent,
+            0 => ProbeOutcome::Healthy,
+            1 => ProbeOutcome::Degraded,
+            2 => ProbeOutcome::Unhealthy,
+            _ => ProbeOutcome::Silent,
         }
     }
 }
@@ -48,7 +48,7 @@ impl Outcome {
 /// A check as it was told.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq)]
 #[serde(default)]
-pub struct Told {
+pub struct CheckReport {
     /// What was looked at.
     pub name: String,
     status: String,
@@ -57,7 +57,7 @@ pub struct Told {
     detail: String,
 }
 
-impl Told {
+impl CheckReport {
     /// Whether it is not as it should be.
     pub fn is_bad(&self) -> bool {
         self.status != "healthy"
@@ -68,18 +68,18 @@ impl Told {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Finding {
     /// The outcome.
-    pub outcome: Outcome,
+    pub outcome: ProbeOutcome,
     /// One line for a person.
     pub line: String,
     /// The checks that were told.
-    pub checks: Vec<Told>,
+    pub checks: Vec<CheckReport>,
 }
 
 #[derive(Deserialize)]
-struct Answer {
+struct ProbeAnswer {
     status: String,
     #[serde(default)]
-    checks: Vec<Told>,
+    checks: Vec<CheckReport>,
 }
 
 /// Reads an answer.
@@ -90,13 +90,13 @@ pub fn read(status: u16, body: &[u8]) -> Finding {
     if matches!(status, 401 | 403) {
         return silent("the program answers, and does not let this probe ask; is DATA right?");
     }
-    let Ok(Answer { status: verdict, checks }) = serde_json::from_slice(body) else {
+    let Ok(ProbeAnswer { status: verdict, checks }) = serde_json::from_slice(body) else {
         return silent("what answers there is not this program");
     };
     let outcome = match (status, verdict.as_str()) {
-        (200, "healthy") => Outcome::Healthy,
-        (200, "degraded") => Outcome::Degraded,
-        (503, "unhealthy") => Outcome::Unhealthy,
+        (200, "healthy") => ProbeOutcome::Healthy,
+        (200, "degraded") => ProbeOutcome::Degraded,
+        (503, "unhealthy") => ProbeOutcome::Unhealthy,
         _ => return silent("what answers there is not this program"),
     };
     let bad = checks.iter().filter(|check| check.is_bad()).map(|check| check.detail.as_str());
@@ -111,16 +111,16 @@ pub fn read(status: u16, body: &[u8]) -> Finding {
 /// Whether an answer is the control port's that it has no room: so something is alive there.
 pub fn is_busy(status: u16, body: &[u8]) -> bool {
     #[derive(Deserialize)]
-    struct Refused {
+    struct ProbeRefused {
         code: String,
     }
     let refused = serde_json::from_slice(body).ok();
-    status == 503 && refused.is_some_and(|Refused { code }| code == "SYSTEM_ERROR")
+    status == 503 && refused.is_some_and(|ProbeRefused { code }| code == "SYSTEM_ERROR")
 }
 
 /// What the data plane says of itself when it is asked past the control plane.
 #[derive(Clone, Debug)]
-pub enum Plane {
+pub enum PlaneAnswer {
     /// It answers.
     Says(PlaneState),
     /// It is there and does not.
@@ -131,34 +131,36 @@ pub enum Plane {
 
 /// The control plane gave no verdict (`finding`, and whether it is merely busy): the data plane's
 /// own word decides.
-pub fn past_control(finding: Finding, is_busy: bool, plane: Plane) -> Finding {
+pub fn past_control(finding: Finding, is_busy: bool, plane: PlaneAnswer) -> Finding {
     let why = finding.line.strip_prefix(NO_ANSWER).unwrap_or(&finding.line);
     let degraded = |line: String| Finding {
-        outcome: Outcome::Degraded,
+        outcome: ProbeOutcome::Degraded,
         line: one_line(&line),
         checks: Vec::new(),
     };
     match plane {
-        Plane::Says(PlaneState { on_air, unit_age_ms }) if unit_age_ms <= PLANE_STILL_MS_MAX => {
+        PlaneAnswer::Says(PlaneState { on_air, unit_age_ms })
+            if unit_age_ms <= PLANE_STILL_MS_MAX =>
+        {
             degraded(format!(
                 "degraded: the control page does not answer ({why}); the programme goes on: \
                  {on_air} on air"
             ))
         }
-        Plane::Says(PlaneState { unit_age_ms, .. }) => {
+        PlaneAnswer::Says(PlaneState { unit_age_ms, .. }) => {
             let still_s = unit_age_ms / 1000;
             silent(&format!("{why}; nothing has been on air for {still_s} s"))
         }
-        Plane::Silent => silent(&format!("{why}; the data plane does not answer either")),
-        Plane::Absent if is_busy => degraded(format!("degraded: {why}")),
-        Plane::Absent => finding,
+        PlaneAnswer::Silent => silent(&format!("{why}; the data plane does not answer either")),
+        PlaneAnswer::Absent if is_busy => degraded(format!("degraded: {why}")),
+        PlaneAnswer::Absent => finding,
     }
 }
 
 /// Nobody answered.
 pub fn silent(why: &str) -> Finding {
     let line = one_line(&format!("{NO_ANSWER}{why}"));
-    Finding { outcome: Outcome::Silent, line, checks: Vec::new() }
+    Finding { outcome: ProbeOutcome::Silent, line, checks: Vec::new() }
 }
 
 #[cfg(test)]
@@ -191,19 +193,23 @@ mod tests {
         assert!(!is_busy(503, br#"{"status":"unhealthy"}"#) && !is_busy(200, busy.1));
         let says = |unit_age_ms| PlaneState { on_air: "file".to_owned(), unit_age_ms };
         let judge = |busy: bool, plane| past_control(silent("it took too long"), busy, plane);
-        let moving = judge(false, Plane::Says(says(40)));
-        assert_eq!(moving.outcome, Outcome::Degraded);
+        let moving = judge(false, PlaneAnswer::Says(says(40)));
+        assert_eq!(moving.outcome, ProbeOutcome::Degraded);
         assert_eq!(
             moving.line,
             "degraded: the control page does not answer (it took too long); the programme goes \
              on: file on air"
         );
-        let still = judge(true, Plane::Says(says(PLANE_STILL_MS_MAX + 1)));
-        assert_eq!(still.outcome, Outcome::Silent);
-        assert_eq!(judge(true, Plane::Silent).outcome, Outcome::Silent);
-        assert_eq!(judge(true, Plane::Absent).outcome, Outcome::Degraded, "a 503 means alive");
-        assert_eq!(judge(false, Plane::Absent).outcome, Outcome::Silent);
-        assert_eq!(read(busy.0, busy.1).outcome, Outcome::Silent, "it gives no verdict");
+        let still = judge(true, PlaneAnswer::Says(says(PLANE_STILL_MS_MAX + 1)));
+        assert_eq!(still.outcome, ProbeOutcome::Silent);
+        assert_eq!(judge(true, PlaneAnswer::Silent).outcome, ProbeOutcome::Silent);
+        assert_eq!(
+            judge(true, PlaneAnswer::Absent).outcome,
+            ProbeOutcome::Degraded,
+            "a 503 means alive"
+        );
+        assert_eq!(judge(false, PlaneAnswer::Absent).outcome, ProbeOutcome::Silent);
+        assert_eq!(read(busy.0, busy.1).outcome, ProbeOutcome::Silent, "it gives no verdict");
     }
 
     #[test]
@@ -216,10 +222,10 @@ mod tests {
             (401, br#"{"status":"healthy"}"#),
             (200, br#"{"status":"healthy","checks":7}"#),
         ] {
-            assert_eq!(read(status, body).outcome, Outcome::Silent, "{status}");
+            assert_eq!(read(status, body).outcome, ProbeOutcome::Silent, "{status}");
         }
         for code in 0..=3 {
-            assert_eq!(Outcome::of_code(code).code(), code);
+            assert_eq!(ProbeOutcome::of_code(code).code(), code);
         }
     }
 }

@@ -13,16 +13,16 @@ mod plan;
 mod recover;
 mod restart;
 
-pub use asker::Options;
+pub use asker::ProbeOptions;
 pub use http::Target;
-pub use judged::Outcome;
-pub use recover::{said, Said};
+pub use judged::ProbeOutcome;
+pub use recover::{said, DestinationSaid};
 
 use asker::Asker;
 use judged::Finding;
 
 /// Probes; prints nothing: the line is handed back.
-pub fn run(options: &Options) -> (Outcome, String) {
+pub fn run(options: &ProbeOptions) -> (ProbeOutcome, String) {
     let asker = Asker::new(options);
     if options.rotate {
         return recover::rotate(&asker);

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::judged::{Finding, Outcome};
+use super::judged::{Finding, ProbeOutcome};
 use crate::base::limits::{
     PROBE_AGAIN_S_MIN, PROBE_DESTINATION_S_MIN, PROBE_INPUT_S_MIN, PROBE_INPUT_TRIES_MAX,
     PROBE_RESTART_STRIKES,
@@ -30,7 +30,7 @@ pub enum Action {
 /// What is remembered from one probe to the next.
 #[derive(Clone, Debug, Default, Deserialize, PartialEq, Serialize)]
 #[serde(default)]
-pub struct Memory {
+pub struct ProbeMemory {
     /// Probes in a row without an answer.
     no_answer: u32,
     /// Probes in a row with memory over its threshold.
@@ -55,10 +55,10 @@ pub struct Memory {
     pub rotated_s: u64,
 }
 
-impl Memory {
+impl ProbeMemory {
     /// What is to be done about a finding at `now`, and remembers that it is.
     pub fn plan(&mut self, finding: &Finding, now: u64) -> Vec<Action> {
-        let is_silent = finding.outcome == Outcome::Silent;
+        let is_silent = finding.outcome == ProbeOutcome::Silent;
         self.no_answer = if is_silent { self.no_answer.saturating_add(1) } else { 0 };
         let mut actions = Vec::new();
         if is_silent {
@@ -136,7 +136,7 @@ mod tests {
 
     fn finding(checks: &str) -> Finding {
         let found = read(200, format!(r#"{{"status":"degraded","checks":[{checks}]}}"#).as_bytes());
-        assert_eq!(found.outcome, Outcome::Degraded);
+        assert_eq!(found.outcome, ProbeOutcome::Degraded);
         found
     }
 
@@ -146,7 +146,7 @@ mod tests {
 
     #[test]
     fn three_silences_in_a_row_restart_and_not_again_at_once() {
-        let mut memory = Memory::default();
+        let mut memory = ProbeMemory::default();
         let nobody = silent("nobody");
         let mut plan = |finding: &Finding, now| memory.plan(finding, now);
         assert!(plan(&nobody, 0).is_empty() && plan(&nobody, 60).is_empty());
@@ -162,7 +162,7 @@ mod tests {
 
     #[test]
     fn memory_restarts_at_the_third_time() {
-        let mut memory = Memory::default();
+        let mut memory = ProbeMemory::default();
         let over = bad("memory", "");
         assert!(memory.plan(&over, 0).is_empty() && memory.plan(&over, 60).is_empty());
         assert!(matches!(memory.plan(&over, 120)[..], [Action::Restart(_)]));
@@ -171,7 +171,7 @@ mod tests {
 
     #[test]
     fn a_full_disk_is_tidied_every_five_minutes() {
-        let mut memory = Memory::default();
+        let mut memory = ProbeMemory::default();
         let acted: Vec<u64> = (0..=10)
             .map(|minute| minute * 60)
             .filter(|now| memory.plan(&bad("disk", ""), *now) == [Action::RotateLogs])
@@ -181,7 +181,7 @@ mod tests {
 
     #[test]
     fn a_destination_that_fails_long_is_begun_anew_unless_it_was_refused() {
-        let mut memory = Memory::default();
+        let mut memory = ProbeMemory::default();
         let failing = bad("destination:a b", "backing_off");
         assert!(memory.plan(&failing, 1000).is_empty());
         assert!(memory.plan(&failing, 1000 + PROBE_DESTINATION_S_MIN - 1).is_empty());
@@ -195,7 +195,7 @@ mod tests {
 
     #[test]
     fn an_input_is_opened_a_few_times_and_then_left_alone() {
-        let mut memory = Memory::default();
+        let mut memory = ProbeMemory::default();
         let dead = bad("input", "udp");
         let acted: Vec<u64> = (0..60)
             .map(|minute| minute * 60)
@@ -209,18 +209,21 @@ mod tests {
 
     #[test]
     fn a_clock_that_went_back_does_not_forbid_for_ever() {
-        let mut memory = Memory::default();
+        let mut memory = ProbeMemory::default();
         assert_eq!(memory.plan(&bad("disk", ""), 1_000_000).len(), 1);
         assert_eq!(memory.plan(&bad("disk", ""), 10).len(), 1);
     }
 
     #[test]
     fn what_is_remembered_survives_being_written_down() {
-        let mut memory = Memory::default();
+        let mut memory = ProbeMemory::default();
         memory.plan(&bad("input", "pull"), 5);
         memory.plan(&silent("x"), 6);
         let json = serde_json::to_vec(&memory).unwrap();
-        assert_eq!(serde_json::from_slice::<Memory>(&json).unwrap(), memory);
-        assert_eq!(serde_json::from_str::<Memory>("{\"new\":1}").unwrap(), Memory::default());
+        assert_eq!(serde_json::from_slice::<ProbeMemory>(&json).unwrap(), memory);
+        assert_eq!(
+            serde_json::from_str::<ProbeMemory>("{\"new\":1}").unwrap(),
+            ProbeMemory::default()
+        );
     }
 }

@@ -12,8 +12,8 @@ use rustix::fs::{flock, FlockOperation};
 use rustix::io::Errno;
 
 use super::asker::Asker;
-use super::judged::{Finding, Outcome};
-use super::plan::{Action, Memory};
+use super::judged::{Finding, ProbeOutcome};
+use super::plan::{Action, ProbeMemory};
 use super::restart;
 use crate::base::limits::PROBE_LOG_BYTES_MAX;
 use crate::system::text::one_line;
@@ -28,7 +28,7 @@ const ROTATE_LOCK_PAUSE: Duration = Duration::from_millis(200);
 
 /// What one of them said last.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Said {
+pub struct DestinationSaid {
     /// When, seconds of the epoch.
     pub at_s: u64,
     /// The exit code.
@@ -38,14 +38,14 @@ pub struct Said {
 }
 
 /// Probes and acts, unless another one does; `dry`: only says what it would do.
-pub(super) fn run(asker: &Asker, dry: bool) -> (Outcome, String) {
+pub(super) fn run(asker: &Asker, dry: bool) -> (ProbeOutcome, String) {
     let locked = lock(&asker.state);
     let mut memory = recall(&asker.state);
     let _locked = match locked {
         Ok(Some(file)) => Some(file),
         Ok(None) => {
             let line = format!("another probe is at work; the last one said: {}", memory.last_line);
-            return (Outcome::of_code(memory.last_code), one_line(&line));
+            return (ProbeOutcome::of_code(memory.last_code), one_line(&line));
         }
         // A disk that cannot be written to: it is still told how the program does.
         Err(_) => None,
@@ -82,11 +82,11 @@ pub(super) fn run(asker: &Asker, dry: bool) -> (Outcome, String) {
 }
 
 /// The day's rotation; what came of it is remembered beside what probes found.
-pub(super) fn rotate(asker: &Asker) -> (Outcome, String) {
+pub(super) fn rotate(asker: &Asker) -> (ProbeOutcome, String) {
     let asked = post(asker, "/api/maintenance", r#"{"action":"rotate_daily"}"#);
     let (outcome, line) = match asked {
-        Ok(words) => (Outcome::Healthy, words),
-        Err(why) => (Outcome::Degraded, format!("the log is not rotated: {why}")),
+        Ok(words) => (ProbeOutcome::Healthy, words),
+        Err(why) => (ProbeOutcome::Degraded, format!("the log is not rotated: {why}")),
     };
     let line = one_line(&line);
     let _ = append(&asker.logs, &line);
@@ -112,11 +112,11 @@ pub(super) fn rotate(asker: &Asker) -> (Outcome, String) {
 
 /// What the last probe that may act and the last rotation said, by what they left in the folder of
 /// remembered state. Waits for the disk.
-pub fn said(state: &Path) -> (Option<Said>, Option<Said>) {
-    let Memory { last_s, last_code, last_line, rotated_s, rotated_code, rotated_line, .. } =
+pub fn said(state: &Path) -> (Option<DestinationSaid>, Option<DestinationSaid>) {
+    let ProbeMemory { last_s, last_code, last_line, rotated_s, rotated_code, rotated_line, .. } =
         recall(state);
     let said = |at_s, code, line: String| {
-        (!line.is_empty()).then(|| Said { at_s, code, line: one_line(&line) })
+        (!line.is_empty()).then(|| DestinationSaid { at_s, code, line: one_line(&line) })
     };
     (said(last_s, last_code, last_line), said(rotated_s, rotated_code, rotated_line))
 }
@@ -134,7 +134,7 @@ fn lock(state: &Path) -> io::Result<Option<File>> {
 }
 
 /// What cannot be read is forgotten: the count of strikes begins anew.
-fn recall(state: &Path) -> Memory {
+fn recall(state: &Path) -> ProbeMemory {
     let bytes = store::read(&state.join(MEMORY)).ok().flatten();
     bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()
 }

@@ -14,7 +14,7 @@ use log::{info, warn};
 use crate::base::time::{Mono, Ticks};
 use crate::operator::commands::{Declined, DeclinedKind, FileName, Order, Playlist};
 use crate::program::playlist::Walk;
-use crate::program::read_ahead::Ending;
+use crate::program::read_ahead::FileEnding;
 use crate::program::source::Source;
 use crate::program::Programme;
 
@@ -68,16 +68,16 @@ pub(super) struct On<K> {
 }
 
 /// What is being made ready.
-pub(super) struct Next<K> {
+pub(super) struct NextFile<K> {
     pub(super) playing_file: PlayingFile<K>,
     pub(super) item: Item,
-    pub(super) why: Why,
+    pub(super) why: PreparedFor,
     /// Files that were tried in its place.
     tried: usize,
 }
 
 /// Why something is being made ready.
-pub(super) enum Why {
+pub(super) enum PreparedFor {
     /// It goes on air as soon as it is ready; who asked is told.
     Asked(Option<Box<Order>>),
     /// It goes on air at the end of what plays.
@@ -93,11 +93,11 @@ pub(super) struct Bookmark {
 }
 
 /// Plays files.
-pub struct Machine<D: FileReaders> {
+pub struct PlayoutMachine<D: FileReaders> {
     file_readers: D,
     pub(super) lists: Arc<Lists>,
     pub(super) on: Option<On<D::FileReader>>,
-    pub(super) next: Option<Next<D::FileReader>>,
+    pub(super) next: Option<NextFile<D::FileReader>>,
     pub(super) paused: Option<Bookmark>,
     pub(super) error: String,
     /// Files in a row that could not be played.
@@ -110,10 +110,10 @@ pub struct Machine<D: FileReaders> {
     pub(super) again: Again,
 }
 
-impl<D: FileReaders> Machine<D> {
+impl<D: FileReaders> PlayoutMachine<D> {
     /// Plays nothing yet. `seed` is what shuffled orders come from.
-    pub fn new(file_readers: D, seed: u64) -> Machine<D> {
-        Machine {
+    pub fn new(file_readers: D, seed: u64) -> PlayoutMachine<D> {
+        PlayoutMachine {
             file_readers,
             lists: Arc::default(),
             on: None,
@@ -145,7 +145,7 @@ impl<D: FileReaders> Machine<D> {
         }
     }
 
-    /// When [`Machine::advance`] has something to do, if no file reader has news before; `None`: not
+    /// When [`PlayoutMachine::advance`] has something to do, if no file reader has news before; `None`: not
     /// before it is asked for something.
     pub fn due(&self, now: Mono) -> Option<Mono> {
         let on = self.on.as_ref().and_then(|on| {
@@ -154,7 +154,7 @@ impl<D: FileReaders> Machine<D> {
             later.chain(on.playing_file.pacer.due(now)).min()
         });
         let next = self.next.as_ref().and_then(|next| match next.why {
-            Why::Follows if next.playing_file.is_ready(now) == Ok(true) => None,
+            PreparedFor::Follows if next.playing_file.is_ready(now) == Ok(true) => None,
             _ => Some(next.playing_file.look_at(now)),
         });
         on.into_iter().chain(next).min()
@@ -164,12 +164,12 @@ impl<D: FileReaders> Machine<D> {
     pub(super) fn ask(&mut self, item: Item, at: Ticks, order: Option<Box<Order>>, now: Mono) {
         self.make_way("Something else was chosen before it was ready.");
         let playing_file = PlayingFile::new(item.file.clone(), at, now);
-        self.next = Some(Next { playing_file, item, why: Why::Asked(order), tried: 0 });
+        self.next = Some(NextFile { playing_file, item, why: PreparedFor::Asked(order), tried: 0 });
     }
 
     /// Drops what is being made ready.
     pub(super) fn make_way(&mut self, words: &str) {
-        if let Some(Next { why: Why::Asked(Some(order)), .. }) = self.next.take() {
+        if let Some(NextFile { why: PreparedFor::Asked(Some(order)), .. }) = self.next.take() {
             let words = words.to_owned();
             order.answer(Err(Declined { kind: DeclinedKind::Busy, words }));
         }
@@ -177,7 +177,7 @@ impl<D: FileReaders> Machine<D> {
 
     /// What follows has to be found anew.
     pub(super) fn reconsider(&mut self) {
-        if self.next.as_ref().is_some_and(|next| matches!(next.why, Why::Follows)) {
+        if self.next.as_ref().is_some_and(|next| matches!(next.why, PreparedFor::Follows)) {
             self.next = None;
         }
         if let Some(on) = &mut self.on {
@@ -224,13 +224,13 @@ impl<D: FileReaders> Machine<D> {
         let ready = next.playing_file.is_ready(now);
         let end = self.on.as_ref().map(|on| on.playing_file.pacer.end());
         let at = match (&next.why, end) {
-            (Why::Asked(_), _) | (Why::Follows, None) => Some(now),
+            (PreparedFor::Asked(_), _) | (PreparedFor::Follows, None) => Some(now),
             // As if a timer were never late, unless more than a timer was.
-            (Why::Follows, Some(Some(end))) => {
+            (PreparedFor::Follows, Some(Some(end))) => {
                 let at = if now.since(end) > LATE_MAX { now } else { end };
                 Some(at).filter(|at| *at <= now)
             }
-            (Why::Follows, Some(None)) => None,
+            (PreparedFor::Follows, Some(None)) => None,
         };
         match (ready, at) {
             (Ok(true), Some(at)) => self.take_over(at, now, programme),
@@ -240,8 +240,8 @@ impl<D: FileReaders> Machine<D> {
     }
 
     fn take_over(&mut self, at: Mono, now: Mono, programme: &Programme) {
-        let Some(Next { mut playing_file, item, why, .. }) = self.next.take() else { return };
-        if matches!(why, Why::Follows) {
+        let Some(NextFile { mut playing_file, item, why, .. }) = self.next.take() else { return };
+        if matches!(why, PreparedFor::Follows) {
             self.account();
         }
         self.eject();
@@ -258,7 +258,7 @@ impl<D: FileReaders> Machine<D> {
         playing_file.pacer.postpone(programme.take_ahead());
         playing_file.pump(&self.file_readers, now);
         info!("plays: {}", item.file);
-        if let Why::Asked(order) = why {
+        if let PreparedFor::Asked(order) = why {
             self.paused = None;
             self.failures = 0;
             self.error.clear();
@@ -272,7 +272,7 @@ impl<D: FileReaders> Machine<D> {
 
     /// What was to be on air cannot be: the list's next is tried in its place, a round at most.
     fn refuse(&mut self, declined: Declined, now: Mono) {
-        let Some(Next { item, why, tried, .. }) = self.next.take() else { return };
+        let Some(NextFile { item, why, tried, .. }) = self.next.take() else { return };
         warn!("{}", declined.words);
         self.error.clone_from(&declined.words);
         let tried = tried + 1;
@@ -280,14 +280,14 @@ impl<D: FileReaders> Machine<D> {
         match (instead, why) {
             (Some(item), why) => {
                 let playing_file = PlayingFile::new(item.file.clone(), Ticks(0), now);
-                self.next = Some(Next { playing_file, item, why, tried });
+                self.next = Some(NextFile { playing_file, item, why, tried });
             }
-            (None, Why::Asked(order)) => {
+            (None, PreparedFor::Asked(order)) => {
                 if let Some(order) = order {
                     order.answer(Err(declined));
                 }
             }
-            (None, Why::Follows) => {
+            (None, PreparedFor::Follows) => {
                 if let Some(on) = &mut self.on {
                     on.last = true;
                 }
@@ -304,13 +304,15 @@ impl<D: FileReaders> Machine<D> {
         }
         let leaves = programme.switcher().choice() != Some(Source::File);
         // A file that breaks off is not played again and again, nor a list of such.
-        let failed = usize::from(matches!(on.playing_file.pacer.ending(), Some(Ending::Failed(_))));
+        let failed =
+            usize::from(matches!(on.playing_file.pacer.ending(), Some(FileEnding::Failed(_))));
         let hopeless = failed > 0 && self.failures + failed > on.item.list_len();
         let follower = on.item.follower().filter(|_| !on.last && !leaves && !hopeless);
         match follower {
             Some(item) => {
                 let playing_file = PlayingFile::new(item.file.clone(), Ticks(0), now);
-                self.next = Some(Next { playing_file, item, why: Why::Follows, tried: 0 });
+                self.next =
+                    Some(NextFile { playing_file, item, why: PreparedFor::Follows, tried: 0 });
                 if let Some(next) = &mut self.next {
                     next.playing_file.pump(&self.file_readers, now);
                 }
@@ -323,7 +325,7 @@ impl<D: FileReaders> Machine<D> {
     /// Takes note how the file on air has ended.
     fn account(&mut self) {
         match self.on.as_ref().map(|on| on.playing_file.pacer.ending()) {
-            Some(Some(Ending::Failed(words))) => {
+            Some(Some(FileEnding::Failed(words))) => {
                 warn!("{words}");
                 self.error.clone_from(words);
                 self.failures += 1;

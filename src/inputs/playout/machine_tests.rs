@@ -7,7 +7,7 @@ use crate::program::testing::FRAME;
 
 struct World {
     now: Mono,
-    machine: Machine<Shelf>,
+    machine: PlayoutMachine<Shelf>,
     shelf: Shelf,
     programme: Programme,
     pictures: Pictures,
@@ -22,7 +22,7 @@ impl World {
         let shelf = Shelf::default();
         World {
             now: Mono::from_ms(1000),
-            machine: Machine::new(shelf.clone(), 1),
+            machine: PlayoutMachine::new(shelf.clone(), 1),
             shelf,
             programme: programme(),
             pictures: Pictures::default(),

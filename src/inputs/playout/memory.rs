@@ -11,12 +11,12 @@ use serde::{Deserialize, Serialize};
 use crate::base::limits::PLAYLISTS_MAX;
 use crate::base::time::{Mono, Ticks};
 use crate::operator::commands::{FileName, Playlist};
-use crate::program::playlist::{Place, Walk};
+use crate::program::playlist::{PlaylistPlace, Walk};
 use crate::program::source::Source;
 use crate::program::Programme;
 
 use super::super::file_reader::FileReaders;
-use super::machine::{Item, Lists, Machine};
+use super::machine::{Item, Lists, PlayoutMachine};
 use super::orders::{check, rules};
 
 /// What stands around a file's name in the text: its line and its quotes.
@@ -54,7 +54,7 @@ pub struct SavedPlace {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct SavedWalk {
     name: String,
-    place: Place,
+    place: PlaylistPlace,
 }
 
 /// The lists as text.
@@ -103,7 +103,7 @@ pub fn place_from_json(bytes: &[u8]) -> Result<Option<SavedPlace>, String> {
     serde_json::from_slice(bytes).map_err(|error| error.to_string())
 }
 
-impl<D: FileReaders> Machine<D> {
+impl<D: FileReaders> PlayoutMachine<D> {
     /// What is to be written down of what plays; `None`: no file is on air.
     pub fn place(&self, programme: &Programme) -> Option<SavedPlace> {
         let on = self.on.as_ref()?;

@@ -1,4 +1,4 @@
-//! Playing files. Purpose: the shell around the [`Machine`]: it takes the operator's commands,
+//! Playing files. Purpose: the shell around the [`PlayoutMachine`]: it takes the operator's commands,
 //! wakes when a unit is due or a file reader has something, and tells the state. Non-goals: what plays next (the
 //! machine), disks (file readers, the store), what is written down (saving). Bounds: the machine's.
 
@@ -23,13 +23,13 @@ use crate::program::bell::Bell;
 use crate::program::Programme;
 use crate::system::clock;
 
-pub use self::machine::{Lists, Machine};
+pub use self::machine::{Lists, PlayoutMachine};
 pub use self::memory::{
     lists_from_json, lists_to_json, place_from_json, place_to_json, SavedPlace,
 };
 
 use self::edits::Edits;
-use self::machine::Why;
+use self::machine::PreparedFor;
 use super::again::Again;
 use super::file_reader::{Arrivals, FileReaders, OpenFile, ReaderThreads, Readers};
 
@@ -37,7 +37,7 @@ use super::file_reader::{Arrivals, FileReaders, OpenFile, ReaderThreads, Readers
 const LOOK: Duration = Duration::from_secs(1);
 
 /// What makes the loop go round.
-enum Wake {
+enum PlayoutWake {
     Order(Box<Order>),
     Arrival,
     Time,
@@ -46,8 +46,8 @@ enum Wake {
 }
 
 /// Playing files, as the data plane's tasks share it.
-pub struct Playout {
-    machine: RefCell<Machine<ReaderThreads>>,
+pub struct FilePlayout {
+    machine: RefCell<PlayoutMachine<ReaderThreads>>,
     arrivals: Arrivals,
     inbox: Inbox,
     folder: PathBuf,
@@ -59,7 +59,7 @@ pub struct Playout {
     edits: Edits,
 }
 
-impl Playout {
+impl FilePlayout {
     /// Plays files that `open` finds; commands come out of `inbox`; `folder` is for what it
     /// remembers; `standby` is rung when standby has been put on air.
     pub fn new(
@@ -68,10 +68,10 @@ impl Playout {
         inbox: Inbox,
         folder: &Path,
         standby: Rc<Bell>,
-    ) -> Playout {
+    ) -> FilePlayout {
         let (file_readers, arrivals) = ReaderThreads::new(open, readers);
-        let machine = RefCell::new(Machine::new(file_readers, clock::utc().0));
-        Playout {
+        let machine = RefCell::new(PlayoutMachine::new(file_readers, clock::utc().0));
+        FilePlayout {
             machine,
             arrivals,
             inbox,
@@ -98,27 +98,29 @@ impl Playout {
             let due = self.machine.borrow().due(now).unwrap_or(now + LOOK).min(now + LOOK);
             let time = async {
                 Sleep::after(due.since(clock::mono())).await;
-                Wake::Time
+                PlayoutWake::Time
             };
             let arrivals = async {
                 // Its senders live as long as the machine.
                 let _ = self.arrivals.recv().await;
-                Wake::Arrival
+                PlayoutWake::Arrival
             };
             let order = async {
                 match self.inbox.recv().await {
                     _ if deaf => smol::future::pending().await,
-                    Ok(order) => Wake::Order(Box::new(order)),
-                    Err(_) => Wake::Deaf,
+                    Ok(order) => PlayoutWake::Order(Box::new(order)),
+                    Err(_) => PlayoutWake::Deaf,
                 }
             };
             match order.or(arrivals).or(time).await {
-                Wake::Order(order) if order.command.edits_playlists() => self.edits.add(*order),
-                Wake::Order(order) => {
+                PlayoutWake::Order(order) if order.command.edits_playlists() => {
+                    self.edits.add(*order)
+                }
+                PlayoutWake::Order(order) => {
                     self.machine.borrow_mut().command(*order, clock::mono(), programme);
                 }
-                Wake::Deaf => deaf = true,
-                Wake::Arrival | Wake::Time => {}
+                PlayoutWake::Deaf => deaf = true,
+                PlayoutWake::Arrival | PlayoutWake::Time => {}
             }
         }
     }
@@ -134,10 +136,10 @@ impl Playout {
     }
 }
 
-impl<D: FileReaders> Machine<D> {
+impl<D: FileReaders> PlayoutMachine<D> {
     /// Whether what an earlier run played is still being made ready.
     fn is_recalling(&self) -> bool {
-        self.next.as_ref().is_some_and(|next| matches!(next.why, Why::Asked(None)))
+        self.next.as_ref().is_some_and(|next| matches!(next.why, PreparedFor::Asked(None)))
     }
 
     /// Its state.
@@ -151,7 +153,7 @@ impl<D: FileReaders> Machine<D> {
         };
         let ms = |time: Ticks| u64::try_from(time.to_ms()).unwrap_or(0);
         let list = item.and_then(|item| item.list.as_ref());
-        let asked = self.next.as_ref().filter(|next| matches!(next.why, Why::Asked(_)));
+        let asked = self.next.as_ref().filter(|next| matches!(next.why, PreparedFor::Asked(_)));
         let on_air = self.on.as_ref().map_or(0, |on| on.playing_file.pacer.left_out());
         PlayoutStatus {
             choice: programme.switcher().choice(),

@@ -15,7 +15,7 @@ use crate::program::Programme;
 
 use super::super::file_reader::FileReaders;
 use super::super::log_cut;
-use super::machine::{Bookmark, Item, Lists, Machine};
+use super::machine::{Bookmark, Item, Lists, PlayoutMachine};
 
 /// What becomes of a command at once.
 enum Step {
@@ -25,7 +25,7 @@ enum Step {
     Play(Box<Item>, Ticks),
 }
 
-impl<D: FileReaders> Machine<D> {
+impl<D: FileReaders> PlayoutMachine<D> {
     /// Takes a command.
     pub fn command(&mut self, mut order: Order, now: Mono, programme: &Programme) {
         let command = std::mem::replace(&mut order.command, Command::Stop);

@@ -22,7 +22,7 @@ use crate::system::store;
 
 use super::machine::Lists;
 use super::memory::{lists_from_json, lists_to_json, place_from_json, place_to_json, SavedPlace};
-use super::Playout;
+use super::FilePlayout;
 
 /// How often it is looked whether something has to be written down.
 const SAVE_LOOK: Duration = Duration::from_millis(500);
@@ -32,7 +32,7 @@ const LISTS: &str = "playlists.json";
 const PLACE: &str = "playout.json";
 
 /// What stands on the disk, as far as it is known.
-struct Written {
+struct SavedState {
     lists_path: PathBuf,
     place_path: PathBuf,
     /// `None`: others do.
@@ -41,7 +41,7 @@ struct Written {
     refused: Condition,
 }
 
-impl Playout {
+impl FilePlayout {
     /// Goes on where an earlier run of the program was, and has written down from then on what must
     /// be remembered.
     pub async fn remember(&self, programme: &Programme) {
@@ -65,7 +65,7 @@ impl Playout {
         }
     }
 
-    async fn recall(&self) -> Written {
+    async fn recall(&self) -> SavedState {
         let (lists_path, place_path) = (self.folder.join(LISTS), self.folder.join(PLACE));
         let read = (lists_path.clone(), place_path.clone());
         let (lists, place) = smol::unblock(move || {
@@ -73,7 +73,7 @@ impl Playout {
         })
         .await;
         let place = place.flatten();
-        let mut written = Written {
+        let mut written = SavedState {
             lists_path,
             place_path,
             lists: None,
@@ -90,7 +90,7 @@ impl Playout {
     }
 
     /// Changes the lists on the disk, and then here.
-    async fn edit(&self, order: Order, written: &mut Written, programme: &Programme) {
+    async fn edit(&self, order: Order, written: &mut SavedState, programme: &Programme) {
         let edited = self.machine.borrow().edited(&order.command);
         let lists = match edited {
             Ok(lists) => lists,
@@ -112,7 +112,7 @@ impl Playout {
     }
 
     /// Writes down what has changed.
-    async fn save(&self, written: &mut Written, programme: &Programme, now: Mono) {
+    async fn save(&self, written: &mut SavedState, programme: &Programme, now: Mono) {
         let place = self.machine.borrow().place(programme);
         let lists = self.machine.borrow().lists();
         let known = written.lists.as_ref();

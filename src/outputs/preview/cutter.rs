@@ -15,9 +15,9 @@ use crate::base::time::{Ticks, TICKS_PER_MS, TICKS_PER_S};
 use crate::codec::access_unit::{AacConfig, AvcConfig, Track, TrackConfig};
 use crate::codec::per_track::PerTrack;
 use crate::flv::tag::{self, AacPacket, AvcPacket, AUDIO_HEADER_BYTES, VIDEO_HEADER_BYTES};
-use crate::mp4::fragment::{self, Run, Sample};
+use crate::mp4::fragment::{self, RunSample, SampleRun};
 use crate::mp4::init::{codecs, init_segment};
-use crate::program::reader::{Reader, Step};
+use crate::program::reader::{Reader, ReaderStep};
 use crate::program::ring::{Lookup, Ring};
 use crate::program::unit::{Generation, Unit};
 
@@ -25,7 +25,7 @@ use crate::program::unit::{Generation, Unit};
 const FRAME_TICKS: Ticks = Ticks::from_ms(40);
 
 /// What comes next.
-pub(super) enum Cut {
+pub(super) enum PreviewCut {
     /// Nothing before the ring moves.
     Wait,
     /// The tracks as they are from here on.
@@ -133,20 +133,20 @@ impl Cutter {
     }
 
     /// What comes next. What a fragment borrows from the ring is there when this returns.
-    pub(super) fn next(&mut self, ring: &Ring) -> Cut {
+    pub(super) fn next(&mut self, ring: &Ring) -> PreviewCut {
         loop {
             let unit = match self.reader.step(ring) {
-                Step::Wait => return Cut::Wait,
+                ReaderStep::Wait => return PreviewCut::Wait,
                 // Which configurations hold stands in each unit as well.
-                Step::Configure { .. } => continue,
-                Step::Send { unit, .. } => unit,
+                ReaderStep::Configure { .. } => continue,
+                ReaderStep::Send { unit, .. } => unit,
             };
             if self.reader.skips() != self.reader_skips {
                 self.reader_skips = self.reader.skips();
                 self.forget(&unit);
             }
             let Some(has_audio) = self.has_audio.or_else(|| has_audio(ring, &unit)) else {
-                return Cut::Wait;
+                return PreviewCut::Wait;
             };
             self.has_audio = Some(has_audio);
             if self.base.is_none() {
@@ -158,19 +158,19 @@ impl Cutter {
                 continue;
             }
             if self.tracks_changed(&unit, has_audio) {
-                return Cut::OtherTracks;
+                return PreviewCut::OtherTracks;
             }
             let PerTrack { video, audio } = unit.configs;
             let needed = Announced { video, audio: has_audio.then_some(audio) };
             if self.announced != Some(needed) {
                 if let Some(fragment) = self.cut(Extent::before(&unit, Extent::All)) {
-                    return Cut::Fragment(fragment);
+                    return PreviewCut::Fragment(fragment);
                 }
                 return self.announce(ring, needed);
             }
             if self.is_due(&unit) {
                 if let Some(fragment) = self.cut(Extent::before(&unit, Extent::KeepNewest)) {
-                    return Cut::Fragment(fragment);
+                    return PreviewCut::Fragment(fragment);
                 }
             }
             self.keep(ring, unit);
@@ -200,14 +200,14 @@ impl Cutter {
         }
     }
 
-    fn announce(&mut self, ring: &Ring, needed: Announced) -> Cut {
+    fn announce(&mut self, ring: &Ring, needed: Announced) -> PreviewCut {
         let Some(TrackConfig::Avc(video)) = ring.config(Track::Video, needed.video) else {
-            return Cut::OtherTracks;
+            return PreviewCut::OtherTracks;
         };
         let audio = match needed.audio.map(|generation| ring.config(Track::Audio, generation)) {
             None => None,
             Some(Some(TrackConfig::Aac(audio))) => Some(audio),
-            Some(_) => return Cut::OtherTracks,
+            Some(_) => return PreviewCut::OtherTracks,
         };
         if let Some(audio) = audio {
             if self.audio_rate != audio.sample_rate_hz {
@@ -262,8 +262,8 @@ impl Cutter {
             sounds(audio, base, self.audio_rate, self.audio_frame, &mut self.audio_next);
         let video_start = video.first().map_or(0, |first| (first.unit.dts - base).0);
         let runs = [
-            Run { track: Track::Video, start: time(video_start), samples: &pictures },
-            Run { track: Track::Audio, start: time(sounds_start), samples: &sounds },
+            SampleRun { track: Track::Video, start: time(video_start), samples: &pictures },
+            SampleRun { track: Track::Audio, start: time(sounds_start), samples: &sounds },
         ];
         let units: Vec<Unit> =
             video.iter().chain(audio.iter()).map(|pending| pending.unit).collect();
@@ -289,8 +289,8 @@ impl Extent {
     }
 }
 
-fn init(video: &AvcConfig, audio: Option<&AacConfig>) -> Cut {
-    Cut::Init { codecs: codecs(video, audio), bytes: init_segment(video, audio) }
+fn init(video: &AvcConfig, audio: Option<&AacConfig>) -> PreviewCut {
+    PreviewCut::Init { codecs: codecs(video, audio), bytes: init_segment(video, audio) }
 }
 
 /// A time that is not before the beginning, as a fragment states it.
@@ -303,7 +303,7 @@ fn pictures(
     waiting: &Waiting,
     next: Option<Ticks>,
     frame: &mut Ticks,
-) -> heapless::Vec<Sample, PREVIEW_UNITS_MAX> {
+) -> heapless::Vec<RunSample, PREVIEW_UNITS_MAX> {
     let begins = waiting.iter().skip(1).map(|pending| Some(pending.unit.dts));
     let pairs = waiting.iter().zip(begins.chain([next]));
     pairs
@@ -311,7 +311,7 @@ fn pictures(
             if let Some(next) = next {
                 *frame = next - pending.unit.dts;
             }
-            Sample {
+            RunSample {
                 duration: u32::try_from(frame.0).unwrap_or_default(),
                 ..sample(pending, pending.unit.key)
             }
@@ -326,7 +326,7 @@ fn sounds(
     rate: u32,
     frame: u32,
     next: &mut Option<i64>,
-) -> (i64, heapless::Vec<Sample, PREVIEW_UNITS_MAX>) {
+) -> (i64, heapless::Vec<RunSample, PREVIEW_UNITS_MAX>) {
     let frame_samples = i64::from(frame);
     let mut begins: heapless::Vec<i64, PREVIEW_UNITS_MAX> = heapless::Vec::new();
     for pending in waiting {
@@ -341,17 +341,17 @@ fn sounds(
     let start = begins.first().copied().unwrap_or_default();
     let ends = begins.iter().skip(1).copied().chain(*next);
     let runs = waiting.iter().zip(begins.iter().zip(ends));
-    let run = runs.map(|(pending, (begin, end))| Sample {
+    let run = runs.map(|(pending, (begin, end))| RunSample {
         duration: u32::try_from(end - begin).unwrap_or_default(),
         ..sample(pending, true)
     });
     (start, run.collect())
 }
 
-fn sample(pending: &Pending, key: bool) -> Sample {
+fn sample(pending: &Pending, key: bool) -> RunSample {
     let Pending { unit, composition } = pending;
     let bytes = unit.len.saturating_sub(header_bytes(unit.track));
-    Sample {
+    RunSample {
         bytes: u32::try_from(bytes).unwrap_or_default(),
         duration: 0,
         composition: *composition,

@@ -91,16 +91,16 @@ impl Taken {
     fn take(&mut self, cutter: &mut Cutter, ring: &Ring) {
         loop {
             match cutter.next(ring) {
-                Cut::Wait => return,
-                Cut::Init { codecs, bytes } => {
+                PreviewCut::Wait => return,
+                PreviewCut::Init { codecs, bytes } => {
                     assert!(bytes.starts_with(b"\0\0\0\x18ftypiso6"));
                     self.codecs.push(codecs);
                 }
-                Cut::Fragment(fragment) => {
+                PreviewCut::Fragment(fragment) => {
                     assert!(fragment.units.iter().all(|unit| ring.holds(unit)));
                     self.fragments.push([told(&fragment, 1), told(&fragment, 2)]);
                 }
-                Cut::OtherTracks => {
+                PreviewCut::OtherTracks => {
                     self.ended = true;
                     return;
                 }

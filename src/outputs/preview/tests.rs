@@ -96,7 +96,7 @@ impl World {
 }
 
 /// The piece that is there now; `None`: it would have to be waited for. The inner `None` is the end.
-fn take(preview: &Preview) -> Option<Option<Piece>> {
+fn take(preview: &Preview) -> Option<Option<PreviewPiece>> {
     let mut next = pin!(preview.next());
     smol::block_on(poll_fn(|cx| match next.as_mut().poll(cx) {
         Poll::Ready(piece) => Poll::Ready(Some(piece)),
@@ -110,11 +110,11 @@ fn drain(world: &World, preview: &Preview) -> (Vec<u8>, bool) {
     loop {
         world.settle();
         match take(preview) {
-            Some(Some(Piece::Bytes(bytes))) => {
+            Some(Some(PreviewPiece::Bytes(bytes))) => {
                 assert!(bytes.len() <= PREVIEW_PIECE_BYTES_MAX);
                 all.extend(bytes);
             }
-            Some(Some(Piece::Codecs(_))) => {}
+            Some(Some(PreviewPiece::Codecs(_))) => {}
             Some(None) => return (all, true),
             None => return (all, false),
         }
@@ -128,7 +128,10 @@ fn a_preview_begins_with_its_codecs_and_brings_every_byte() {
     world.play(1);
     let preview = world.desk.open().unwrap();
     world.settle();
-    assert_eq!(take(&preview), Some(Some(Piece::Codecs("avc1.42c01e,mp4a.40.2".to_owned()))));
+    assert_eq!(
+        take(&preview),
+        Some(Some(PreviewPiece::Codecs("avc1.42c01e,mp4a.40.2".to_owned())))
+    );
     let mut bytes = Vec::new();
     for _ in 0..49 {
         world.play(1);

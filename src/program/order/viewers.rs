@@ -13,7 +13,7 @@ const VIEWER_LAG_MAX: Ticks = Ticks::from_ms(50);
 
 /// What may leave to viewers.
 #[derive(Default)]
-pub(super) struct Viewers {
+pub(super) struct ViewerOrder {
     /// When each track's newest unit came, and what it is.
     newest: PerTrack<Option<(Ticks, Mono)>>,
     until: PerTrack<Option<Ticks>>,
@@ -21,7 +21,7 @@ pub(super) struct Viewers {
     waits: PerTrack<Ticks>,
 }
 
-impl Viewers {
+impl ViewerOrder {
     /// These are the newest units now, of a source whose tracks come so far behind each other.
     pub(super) fn stored(
         &mut self,

@@ -32,7 +32,7 @@ impl Recordings {
 
 /// What becomes of an audio unit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum AudioTurn {
     /// It comes before the picture.
     Now,
     /// It comes behind it.
@@ -45,7 +45,7 @@ pub(super) enum Turn {
 
 /// Compares audio units with pictures.
 #[derive(Default)]
-pub(super) struct Order {
+pub(super) struct AudioOrder {
     pictures: Recordings,
     /// What was handed over last of the pictures' recording.
     newest: Option<Ticks>,
@@ -57,10 +57,10 @@ pub(super) struct Order {
     disagree_since: Option<Ticks>,
 }
 
-impl Order {
+impl AudioOrder {
     /// Playing begins at this time.
-    pub(super) fn from(time: Ticks) -> Order {
-        Order { from: Some(time), ..Order::default() }
+    pub(super) fn from(time: Ticks) -> AudioOrder {
+        AudioOrder { from: Some(time), ..AudioOrder::default() }
     }
 
     /// A picture comes next; answers whether it begins another recording.
@@ -77,7 +77,7 @@ impl Order {
     }
 
     /// What becomes of an audio unit of a recording, before a picture, or behind the last.
-    pub(super) fn turn(&mut self, recording: i64, dts: Ticks, picture: Option<Ticks>) -> Turn {
+    pub(super) fn turn(&mut self, recording: i64, dts: Ticks, picture: Option<Ticks>) -> AudioTurn {
         let Some(picture) = picture else { return self.in_time(dts) };
         match (recording + self.apart).cmp(&self.pictures.count) {
             Ordering::Less => {
@@ -85,19 +85,19 @@ impl Order {
                 if dts - since > DISAGREE_MAX {
                     self.agree(recording);
                 }
-                Turn::Now
+                AudioTurn::Now
             }
             Ordering::Greater => {
                 let since = *self.disagree_since.get_or_insert(picture);
                 if picture - since > DISAGREE_MAX {
                     self.agree(recording);
                 }
-                Turn::Later
+                AudioTurn::Later
             }
             Ordering::Equal => {
                 self.disagree_since = None;
                 if dts >= picture {
-                    Turn::Later
+                    AudioTurn::Later
                 } else {
                     self.in_time(dts)
                 }
@@ -105,15 +105,15 @@ impl Order {
         }
     }
 
-    fn in_time(&mut self, dts: Ticks) -> Turn {
+    fn in_time(&mut self, dts: Ticks) -> AudioTurn {
         if self.from.is_some_and(|from| dts < from) {
-            return Turn::Before;
+            return AudioTurn::Before;
         }
         if self.newest.is_some_and(|newest| newest - dts > LATE_MAX) {
-            return Turn::Over;
+            return AudioTurn::Over;
         }
         self.newest = self.newest.max(Some(dts));
-        Turn::Now
+        AudioTurn::Now
     }
 
     /// Only one of the tracks has jumped.

@@ -7,7 +7,7 @@ use crate::codec::access_unit::UnitSink;
 use crate::codec::container::{ContainerReader, FileError, Progress, ReadAt, Timing};
 
 /// A file and what reads it, at a place of its own.
-pub struct Place {
+pub struct FilePlace {
     pub(super) file: Tracked,
     pub(super) reader: Box<dyn ContainerReader>,
 }
@@ -35,10 +35,10 @@ impl ReadAt for Tracked {
     }
 }
 
-impl Place {
+impl FilePlace {
     /// A file, and a reader that has been opened on it.
-    pub fn new(bytes: Box<dyn ReadAt + Send>, reader: Box<dyn ContainerReader>) -> Place {
-        Place { file: Tracked { bytes, at: 0, read: 0 }, reader }
+    pub fn new(bytes: Box<dyn ReadAt + Send>, reader: Box<dyn ContainerReader>) -> FilePlace {
+        FilePlace { file: Tracked { bytes, at: 0, read: 0 }, reader }
     }
 
     /// Whether the sound is to be read at another place.

@@ -12,8 +12,8 @@ use crate::base::time::Ticks;
 use crate::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
 use crate::codec::container::{FileError, Progress};
 
-use super::order::{Order, Recordings, Turn};
-use super::place::Place;
+use super::order::{AudioOrder, AudioTurn, Recordings};
+use super::place::FilePlace;
 
 /// Sound that is first found so much later than its picture, more than a frame of it, stands before
 /// that in the file.
@@ -25,16 +25,16 @@ const FURTHER: Ticks = Ticks::from_ms(1_000);
 
 /// A file's sound.
 pub(super) struct Sound {
-    place: Place,
+    place: FilePlace,
     held: Held,
-    order: Order,
+    order: AudioOrder,
     has_ended: bool,
     error: Option<FileError>,
 }
 
 impl Sound {
-    pub(super) fn new(place: Place) -> Sound {
-        let (held, order) = (Held::default(), Order::default());
+    pub(super) fn new(place: FilePlace) -> Sound {
+        let (held, order) = (Held::default(), AudioOrder::default());
         Sound { place, held, order, has_ended: false, error: None }
     }
 
@@ -87,7 +87,7 @@ impl Sound {
 
     fn go(&mut self, to: Ticks, key: Ticks) {
         self.held.clear();
-        (self.order, self.error) = (Order::from(key), None);
+        (self.order, self.error) = (AudioOrder::from(key), None);
         let sought = self.place.seek(to.max(Ticks(0)), &mut self.held);
         self.held.clear();
         self.has_ended = sought.is_err();
@@ -106,10 +106,10 @@ impl Sound {
     fn hand_over(&mut self, picture: Option<Ticks>, sink: &mut dyn UnitSink) -> bool {
         while let Some(unit) = self.held.first() {
             match self.order.turn(unit.recording, unit.start.dts, picture) {
-                Turn::Now => self.held.give(sink),
-                Turn::Later => return false,
-                Turn::Before => self.held.drop_first(),
-                Turn::Over => {
+                AudioTurn::Now => self.held.give(sink),
+                AudioTurn::Later => return false,
+                AudioTurn::Before => self.held.drop_first(),
+                AudioTurn::Over => {
                     self.held.left_out += 1;
                     self.held.drop_first();
                 }
@@ -121,18 +121,18 @@ impl Sound {
 
 /// An audio unit that is held.
 #[derive(Clone, Copy)]
-struct Unit {
+struct HeldUnit {
     start: UnitStart,
     recording: i64,
     bytes: usize,
     number: u64,
 }
 
-const _: () = assert!(size_of::<Unit>() <= FILE_SOUND_UNIT_BYTES);
+const _: () = assert!(size_of::<HeldUnit>() <= FILE_SOUND_UNIT_BYTES);
 
 /// What the reader has yielded and has not been handed over.
 struct Held {
-    units: VecDeque<Unit>,
+    units: VecDeque<HeldUnit>,
     bytes: VecDeque<u8>,
     /// Configurations, and the number of the unit from which each holds.
     configs: VecDeque<(u64, TrackConfig)>,
@@ -167,7 +167,7 @@ impl Held {
     }
 
     /// The first unit that is whole.
-    fn first(&self) -> Option<Unit> {
+    fn first(&self) -> Option<HeldUnit> {
         let is_whole = self.units.len() > usize::from(self.is_open);
         self.units.front().copied().filter(|_| is_whole)
     }
@@ -230,7 +230,7 @@ impl UnitSink for Held {
             self.left_out += 1;
             return;
         }
-        self.units.push_back(Unit { start, recording, bytes: 0, number: self.next });
+        self.units.push_back(HeldUnit { start, recording, bytes: 0, number: self.next });
         (self.next, self.is_open) = (self.next + 1, true);
     }
 

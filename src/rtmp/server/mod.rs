@@ -25,8 +25,8 @@ use crate::base::limits::{
 use crate::base::redact::Secret;
 use crate::base::time::Mono;
 
-use super::amf::{AmfReader, AmfWriter, Value};
-use super::connection::{Command, Connection, Incoming, SessionError};
+use super::amf::{AmfReader, AmfValue, AmfWriter};
+use super::connection::{CommandMessage, Incoming, RtmpConnection, SessionError};
 use super::handshake::Handshake;
 use super::media::MediaSink;
 use super::message::{
@@ -34,10 +34,10 @@ use super::message::{
 };
 use super::outbox::Outbox;
 use super::words::{printable, without_query};
-use super::Session;
+use super::RtmpSession;
 
 pub use ending::Ending;
-pub use refusal::Refusal;
+pub use refusal::RtmpRefusal;
 
 /// The one application served.
 pub const APP: &str = "live";
@@ -105,7 +105,7 @@ enum Stage {
 
 /// A session with a peer that connected to us.
 pub struct ServerSession {
-    connection: Connection,
+    connection: RtmpConnection,
     stage: Stage,
     connected: bool,
     app_key: Option<Secret>,
@@ -125,7 +125,7 @@ impl ServerSession {
     /// A session on a connection accepted now.
     pub fn new(now: Mono) -> ServerSession {
         ServerSession {
-            connection: Connection::new(Handshake::server()),
+            connection: RtmpConnection::new(Handshake::server()),
             stage: admission(now),
             connected: false,
             app_key: None,
@@ -162,7 +162,7 @@ impl ServerSession {
     }
 
     /// Answers [`ServerEvent::Play`] or [`ServerEvent::Publish`] with no; the connection closes.
-    pub fn refuse(&mut self, refusal: Refusal) -> Result<(), SessionError> {
+    pub fn refuse(&mut self, refusal: RtmpRefusal) -> Result<(), SessionError> {
         let Stage::Asked { message_stream, .. } = self.stage else { return Ok(()) };
         let (code, description) = refusal.code_and_description();
         self.stage = Stage::Closing;
@@ -171,14 +171,14 @@ impl ServerSession {
 
     fn command(
         &mut self,
-        command: &Command,
+        command: &CommandMessage,
         now: Mono,
         media: &mut dyn MediaSink,
     ) -> Result<(), SessionError> {
         let mut values = AmfReader::new(&command.values)?;
         let name = values.text().unwrap_or_default();
         let transaction = values.number().unwrap_or_default();
-        let object = values.value().unwrap_or(Value::Null);
+        let object = values.value().unwrap_or(AmfValue::Null);
         let on = command.message_stream;
         match name {
             "connect" => self.connect(transaction, object),
@@ -215,8 +215,8 @@ impl ServerSession {
         }
     }
 
-    fn connect(&mut self, transaction: f64, object: Value<'_>) -> Result<(), SessionError> {
-        let text = |name| object.get(name).and_then(Value::text).unwrap_or_default();
+    fn connect(&mut self, transaction: f64, object: AmfValue<'_>) -> Result<(), SessionError> {
+        let text = |name| object.get(name).and_then(AmfValue::text).unwrap_or_default();
         let (app, query) = split_query(text("app"));
         self.peer = PeerInfo {
             flash_version: printable(text("flashVer")),
@@ -226,7 +226,7 @@ impl ServerSession {
         self.connection.push(&control(TYPE_WINDOW_SIZE, RTMP_WINDOW_BYTES))?;
         self.connection.push(&peer_bandwidth(RTMP_WINDOW_BYTES))?;
         if self.connected || app.trim_matches('/') != APP {
-            let (code, mut description) = Refusal::App.code_and_description();
+            let (code, mut description) = RtmpRefusal::App.code_and_description();
             if self.connected {
                 description = "This connection is connected already.";
             } else {
@@ -353,7 +353,7 @@ impl ServerSession {
     }
 }
 
-impl Session for ServerSession {
+impl RtmpSession for ServerSession {
     fn input_media(
         &mut self,
         mut bytes: &[u8],

@@ -2,7 +2,7 @@
 
 use crate::base::limits::RTMP_NAME_BYTES_MAX;
 use crate::base::time::Mono;
-use crate::rtmp::amf::{AmfWriter, Value};
+use crate::rtmp::amf::{AmfValue, AmfWriter};
 use crate::rtmp::connection::SessionError;
 use crate::rtmp::message::{user_control, EVENT_STREAM_BEGIN, EVENT_STREAM_EOF, TYPE_DATA};
 
@@ -55,11 +55,15 @@ impl ServerSession {
         self.status(on, "error", "NetStream.Play.Failed", description)
     }
 
-    pub(super) fn pause(&mut self, on: u32, flag: Option<Value<'_>>) -> Result<(), SessionError> {
+    pub(super) fn pause(
+        &mut self,
+        on: u32,
+        flag: Option<AmfValue<'_>>,
+    ) -> Result<(), SessionError> {
         if self.playing() != Some(on) {
             return Ok(());
         }
-        let paused = flag == Some(Value::Boolean(true));
+        let paused = flag == Some(AmfValue::Boolean(true));
         let (code, description) = if paused {
             ("NetStream.Pause.Notify", "Paused.")
         } else {

@@ -83,7 +83,7 @@ fn a_key_that_is_too_long_is_a_wrong_one_and_none_is_ever_echoed() {
     }
     let event = peer.session.event();
     assert!(!format!("{event:?}").contains("hunter2"), "{event:?}");
-    peer.session.refuse(Refusal::PublishKeyRequired).unwrap();
+    peer.session.refuse(RtmpRefusal::PublishKeyRequired).unwrap();
     let outbox = String::from_utf8_lossy(peer.session.outbox()).into_owned();
     assert!(outbox.contains("A valid stream key is required") && !outbox.contains("hunter2"));
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 /// Why a request is refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refusal {
+pub enum RtmpRefusal {
     /// There is one application only, and it has another name.
     App,
     /// There is no stream of that name.
@@ -33,23 +33,23 @@ pub enum Refusal {
     BadProxyHeader,
 }
 
-impl Refusal {
+impl RtmpRefusal {
     /// Its name in the API; never changes its meaning.
     pub const fn name(self) -> &'static str {
         match self {
-            Refusal::App => "wrong_app",
-            Refusal::StreamNotFound => "no_such_stream",
-            Refusal::KeyRequired => "wrong_play_key",
-            Refusal::Full => "full",
-            Refusal::ShareTaken => "too_many_from_address",
-            Refusal::PublishDenied => "publishing_off",
-            Refusal::PublishNeedsSetting => "key_not_set",
-            Refusal::PublishKeyRequired => "wrong_key",
-            Refusal::PublishName => "wrong_stream",
-            Refusal::PublishBusy => "busy",
-            Refusal::ProxyHeader => "proxy_header",
-            Refusal::NoProxyHeader => "no_proxy_header",
-            Refusal::BadProxyHeader => "bad_proxy_header",
+            RtmpRefusal::App => "wrong_app",
+            RtmpRefusal::StreamNotFound => "no_such_stream",
+            RtmpRefusal::KeyRequired => "wrong_play_key",
+            RtmpRefusal::Full => "full",
+            RtmpRefusal::ShareTaken => "too_many_from_address",
+            RtmpRefusal::PublishDenied => "publishing_off",
+            RtmpRefusal::PublishNeedsSetting => "key_not_set",
+            RtmpRefusal::PublishKeyRequired => "wrong_key",
+            RtmpRefusal::PublishName => "wrong_stream",
+            RtmpRefusal::PublishBusy => "busy",
+            RtmpRefusal::ProxyHeader => "proxy_header",
+            RtmpRefusal::NoProxyHeader => "no_proxy_header",
+            RtmpRefusal::BadProxyHeader => "bad_proxy_header",
         }
     }
 
@@ -58,45 +58,50 @@ impl Refusal {
     pub const fn concerns_publishers(self) -> bool {
         !matches!(
             self,
-            Refusal::StreamNotFound | Refusal::KeyRequired | Refusal::Full | Refusal::ShareTaken
+            RtmpRefusal::StreamNotFound
+                | RtmpRefusal::KeyRequired
+                | RtmpRefusal::Full
+                | RtmpRefusal::ShareTaken
         )
     }
 
     pub(super) const fn code_and_description(self) -> (&'static str, &'static str) {
         match self {
-            Refusal::App => {
+            RtmpRefusal::App => {
                 ("NetConnection.Connect.Rejected", "The only application here is 'live'.")
             }
-            Refusal::StreamNotFound => ("NetStream.Play.StreamNotFound", "No such stream."),
-            Refusal::KeyRequired => ("NetStream.Play.Failed", "A valid play key is required."),
-            Refusal::Full => ("NetStream.Play.Failed", "As many players as may be are connected."),
-            Refusal::ShareTaken => (
+            RtmpRefusal::StreamNotFound => ("NetStream.Play.StreamNotFound", "No such stream."),
+            RtmpRefusal::KeyRequired => ("NetStream.Play.Failed", "A valid play key is required."),
+            RtmpRefusal::Full => {
+                ("NetStream.Play.Failed", "As many players as may be are connected.")
+            }
+            RtmpRefusal::ShareTaken => (
                 "NetStream.Play.Failed",
                 "Few places are left, and enough players from your address are connected.",
             ),
-            Refusal::PublishDenied => {
+            RtmpRefusal::PublishDenied => {
                 ("NetStream.Publish.Denied", "This server does not take publishers.")
             }
-            Refusal::PublishNeedsSetting => (
+            RtmpRefusal::PublishNeedsSetting => (
                 "NetStream.Publish.Denied",
                 "Publishing from this address needs a stream key: set key in [input.rtmp] of \
                  this server's config.toml.",
             ),
-            Refusal::PublishKeyRequired => {
+            RtmpRefusal::PublishKeyRequired => {
                 ("NetStream.Publish.BadName", "A valid stream key is required.")
             }
-            Refusal::PublishName => {
+            RtmpRefusal::PublishName => {
                 ("NetStream.Publish.BadName", "The only stream to publish is live/stream.")
             }
-            Refusal::PublishBusy => ("NetStream.Publish.BadName", "Another publisher is live."),
-            Refusal::ProxyHeader | Refusal::NoProxyHeader | Refusal::BadProxyHeader => {
+            RtmpRefusal::PublishBusy => ("NetStream.Publish.BadName", "Another publisher is live."),
+            RtmpRefusal::ProxyHeader | RtmpRefusal::NoProxyHeader | RtmpRefusal::BadProxyHeader => {
                 ("NetConnection.Connect.Rejected", "The connection does not begin as it has to.")
             }
         }
     }
 }
 
-impl fmt::Display for Refusal {
+impl fmt::Display for RtmpRefusal {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (code, description) = self.code_and_description();
         write!(f, "{code}: {description}")

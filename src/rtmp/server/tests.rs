@@ -66,10 +66,10 @@ impl Peer {
                 let mut text = format!("{name} {number}");
                 values.value();
                 match values.value() {
-                    Some(Value::Number(number)) => text += &format!(" #{number}"),
+                    Some(AmfValue::Number(number)) => text += &format!(" #{number}"),
                     Some(object) => {
-                        text += object.get("code").and_then(Value::text).map_or("", |_| " ");
-                        text += object.get("code").and_then(Value::text).unwrap_or_default();
+                        text += object.get("code").and_then(AmfValue::text).map_or("", |_| " ");
+                        text += object.get("code").and_then(AmfValue::text).unwrap_or_default();
                     }
                     None => {}
                 }
@@ -154,7 +154,7 @@ fn a_publisher_is_refused_politely() {
     peer.send(FFMPEG_PUBLISH);
     assert!(matches!(peer.session.event(), Some(ServerEvent::Publish { .. })));
     assert!(!peer.session.is_closing());
-    peer.session.refuse(Refusal::PublishDenied).unwrap();
+    peer.session.refuse(RtmpRefusal::PublishDenied).unwrap();
     assert_eq!(peer.answers(), ["onStatus 0 NetStream.Publish.Denied"]);
     assert!(peer.session.is_closing());
 }
@@ -171,8 +171,8 @@ fn the_answer_to_connect_is_in_amf0_and_in_order() {
     }
     let mut values = AmfReader::new(&outbox[12..]).unwrap();
     assert_eq!((values.text(), values.number()), (Some("_result"), Some(1.0)));
-    assert_eq!(values.value().unwrap().get("capabilities"), Some(Value::Number(31.0)));
-    assert_eq!(values.value().unwrap().get("objectEncoding"), Some(Value::Number(0.0)));
+    assert_eq!(values.value().unwrap().get("capabilities"), Some(AmfValue::Number(31.0)));
+    assert_eq!(values.value().unwrap().get("objectEncoding"), Some(AmfValue::Number(0.0)));
     let info = PeerInfo {
         flash_version: "LNX 9".into(),
         page_url: "http://page/".into(),
@@ -196,9 +196,9 @@ fn another_application_is_refused() {
 #[test]
 fn refusals_say_why() {
     for (refusal, code) in [
-        (Refusal::StreamNotFound, "onStatus 0 NetStream.Play.StreamNotFound"),
-        (Refusal::KeyRequired, "onStatus 0 NetStream.Play.Failed"),
-        (Refusal::Full, "onStatus 0 NetStream.Play.Failed"),
+        (RtmpRefusal::StreamNotFound, "onStatus 0 NetStream.Play.StreamNotFound"),
+        (RtmpRefusal::KeyRequired, "onStatus 0 NetStream.Play.Failed"),
+        (RtmpRefusal::Full, "onStatus 0 NetStream.Play.Failed"),
     ] {
         let mut peer = Peer::connected();
         peer.send(&named("play", 1, "other"));

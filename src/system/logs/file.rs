@@ -40,7 +40,7 @@ struct Trouble {
 
 /// What became of a line.
 #[derive(Debug)]
-pub(super) enum Outcome {
+pub(super) enum LineOutcome {
     /// It is in the file.
     Written,
     /// It is in the file, the first after `lost` others that are not.
@@ -65,25 +65,25 @@ impl LogFile {
     }
 
     /// Appends a line. After a failure the disk is left alone for [`LOG_RETRY_MS_MIN`].
-    pub(super) fn append(&mut self, line: &str, now: Mono) -> Outcome {
+    pub(super) fn append(&mut self, line: &str, now: Mono) -> LineOutcome {
         if let Some(trouble) = &mut self.trouble {
             if now < trouble.retry_at {
                 trouble.lost = trouble.lost.saturating_add(1);
-                return Outcome::Lost;
+                return LineOutcome::Lost;
             }
         }
         match (self.try_append(line), self.trouble.take()) {
-            (Ok(()), None) => Outcome::Written,
-            (Ok(()), Some(trouble)) => Outcome::Recovered { lost: trouble.lost },
+            (Ok(()), None) => LineOutcome::Written,
+            (Ok(()), Some(trouble)) => LineOutcome::Recovered { lost: trouble.lost },
             (Err(error), before) => {
                 self.open = None;
                 let lost = before.as_ref().map_or(0, |trouble| trouble.lost).saturating_add(1);
                 let retry_at = Mono::from_ms(now.to_ms().saturating_add(LOG_RETRY_MS_MIN));
                 self.trouble = Some(Trouble { retry_at, lost });
                 if before.is_some() {
-                    Outcome::Lost
+                    LineOutcome::Lost
                 } else {
-                    Outcome::Failed(error)
+                    LineOutcome::Failed(error)
                 }
             }
         }
@@ -170,7 +170,7 @@ mod tests {
         let mut log = LogFile::new(dir.path().join("logs"), 20, 2);
         assert!(!dir.path().join("logs").exists(), "created by the first line only");
         for number in 0..9 {
-            assert!(matches!(log.append(&format!("line {number}"), Mono(0)), Outcome::Written));
+            assert!(matches!(log.append(&format!("line {number}"), Mono(0)), LineOutcome::Written));
         }
         assert_eq!(read(&dir, NAME).as_deref(), Some("line 8\n"));
         assert_eq!(read(&dir, "streamcaster.log.1").as_deref(), Some("line 6\nline 7\n"));
@@ -185,7 +185,7 @@ mod tests {
         for number in 0..3 {
             let _ = fs::remove_dir_all(dir.path().join("logs"));
             let line = format!("line {number}");
-            assert!(matches!(log.append(&line, Mono(0)), Outcome::Written));
+            assert!(matches!(log.append(&line, Mono(0)), LineOutcome::Written));
             assert_eq!(read(&dir, NAME), Some(line + "\n"));
         }
     }
@@ -195,7 +195,7 @@ mod tests {
         let dir = TempDir::new();
         for number in 0..5 {
             let mut log = LogFile::new(dir.path().join("logs"), 20, 0);
-            assert!(matches!(log.append(&format!("line {number}"), Mono(0)), Outcome::Written));
+            assert!(matches!(log.append(&format!("line {number}"), Mono(0)), LineOutcome::Written));
         }
         assert_eq!(read(&dir, NAME).as_deref(), Some("line 4\n"));
         assert_eq!(read(&dir, "streamcaster.log.1"), None);
@@ -205,8 +205,8 @@ mod tests {
     fn a_line_larger_than_the_file_is_still_one_file() {
         let dir = TempDir::new();
         let mut log = LogFile::new(dir.path().join("logs"), 4, 1);
-        assert!(matches!(log.append("longer than that", Mono(0)), Outcome::Written));
-        assert!(matches!(log.append("another", Mono(0)), Outcome::Written));
+        assert!(matches!(log.append("longer than that", Mono(0)), LineOutcome::Written));
+        assert!(matches!(log.append("another", Mono(0)), LineOutcome::Written));
         assert_eq!(read(&dir, NAME).as_deref(), Some("another\n"));
         assert_eq!(read(&dir, "streamcaster.log.1").as_deref(), Some("longer than that\n"));
     }
@@ -221,12 +221,12 @@ mod tests {
             fs::create_dir_all(dir.path().join("logs")).unwrap();
             fs::write(dir.path().join("logs").join(format!("{NAME}.{age}")), [b'e'; 100]).unwrap();
         }
-        assert!(matches!(log.append(&line, Mono(0)), Outcome::Written));
+        assert!(matches!(log.append(&line, Mono(0)), LineOutcome::Written));
         // What was the newest rotated file has moved on and goes with the rest.
         assert_eq!(log.make_room().unwrap(), 400);
         assert_eq!(read(&dir, "streamcaster.log.1").map(|text| text.len()), Some(line.len() + 1));
         assert_eq!(read(&dir, "streamcaster.log.2"), None);
-        assert!(matches!(log.append("short", Mono(0)), Outcome::Written));
+        assert!(matches!(log.append("short", Mono(0)), LineOutcome::Written));
         assert_eq!(log.make_room().unwrap(), 0, "a few lines are not worth a file");
         assert_eq!(read(&dir, NAME).as_deref(), Some("short\n"));
     }
@@ -259,7 +259,7 @@ mod tests {
         let mut log = LogFile::new(dir.path().join("logs"), 1 << 20, 7);
         assert_eq!(log.begin_day().ok(), Some(0), "nothing is there");
         for day in 0..10 {
-            assert!(matches!(log.append(&format!("day {day}"), Mono(0)), Outcome::Written));
+            assert!(matches!(log.append(&format!("day {day}"), Mono(0)), LineOutcome::Written));
             log.begin_day().unwrap();
             assert_eq!(read(&dir, NAME), None);
             assert_eq!(unpacked(&dir, 1), Some(format!("day {day}\n")));
@@ -285,7 +285,7 @@ mod tests {
         let dir = TempDir::new();
         let mut log = LogFile::new(dir.path().join("logs"), 7, 3);
         for number in 0..4 {
-            assert!(matches!(log.append(&format!("line {number}"), Mono(0)), Outcome::Written));
+            assert!(matches!(log.append(&format!("line {number}"), Mono(0)), LineOutcome::Written));
             if number == 1 {
                 log.begin_day().unwrap();
             }
@@ -294,7 +294,7 @@ mod tests {
         assert_eq!(read(&dir, "streamcaster.log.1").as_deref(), Some("line 2\n"));
         assert_eq!(unpacked(&dir, 2).as_deref(), Some("line 1\n"));
         assert_eq!(unpacked(&dir, 3).as_deref(), Some("line 0\n"));
-        assert!(matches!(log.append("line 4", Mono(0)), Outcome::Written));
+        assert!(matches!(log.append("line 4", Mono(0)), LineOutcome::Written));
         assert_eq!(unpacked(&dir, 3).as_deref(), Some("line 1\n"), "the oldest is gone");
         assert_eq!(read(&dir, "streamcaster.log.3"), None);
     }
@@ -306,14 +306,14 @@ mod tests {
         for whole in [false, true] {
             let dir = TempDir::new();
             let mut log = LogFile::new(folder(&dir), 1 << 20, 3);
-            assert!(matches!(log.append("old", Mono(0)), Outcome::Written));
+            assert!(matches!(log.append("old", Mono(0)), LineOutcome::Written));
             log.begin_day().unwrap();
             fs::write(folder(&dir).join("streamcaster.log.1"), "old\n").unwrap();
             if !whole {
                 let gz = folder(&dir).join("streamcaster.log.1.gz");
                 fs::rename(gz, folder(&dir).join("streamcaster.log.gz.new")).unwrap();
             }
-            assert!(matches!(log.append("new", Mono(0)), Outcome::Written));
+            assert!(matches!(log.append("new", Mono(0)), LineOutcome::Written));
             log.begin_day().unwrap();
             assert_eq!(unpacked(&dir, 1).as_deref(), Some("new\n"));
             assert_eq!(unpacked(&dir, 2).as_deref(), Some("old\n"));
@@ -338,7 +338,7 @@ mod tests {
     fn a_disk_that_takes_nothing_more_leaves_the_rotated_files_as_they_are() {
         let dir = TempDir::new();
         let mut log = LogFile::new(dir.path().join("logs"), 1 << 20, 3);
-        assert!(matches!(log.append("line", Mono(0)), Outcome::Written));
+        assert!(matches!(log.append("line", Mono(0)), LineOutcome::Written));
         // Whatever is written here is refused as by a full disk.
         let full = dir.path().join("logs/streamcaster.log.gz.new");
         std::os::unix::fs::symlink("/dev/full", &full).unwrap();
@@ -360,17 +360,17 @@ mod tests {
         let blocker = dir.path().join("logs");
         fs::write(&blocker, "a file where the folder should be").unwrap();
         let mut log = LogFile::new(blocker.clone(), 100, 1);
-        assert!(matches!(log.append("one", Mono(0)), Outcome::Failed(_)));
+        assert!(matches!(log.append("one", Mono(0)), LineOutcome::Failed(_)));
         fs::remove_file(&blocker).unwrap();
         let soon = Mono::from_ms(LOG_RETRY_MS_MIN - 1);
-        assert!(matches!(log.append("two", soon), Outcome::Lost), "left alone for a while");
+        assert!(matches!(log.append("two", soon), LineOutcome::Lost), "left alone for a while");
         fs::write(&blocker, "again").unwrap();
         let later = Mono::from_ms(LOG_RETRY_MS_MIN);
-        assert!(matches!(log.append("three", later), Outcome::Lost), "not said again");
+        assert!(matches!(log.append("three", later), LineOutcome::Lost), "not said again");
         fs::remove_file(&blocker).unwrap();
         let last = Mono::from_ms(2 * LOG_RETRY_MS_MIN);
-        assert!(matches!(log.append("four", last), Outcome::Recovered { lost: 3 }));
-        assert!(matches!(log.append("five", last), Outcome::Written));
+        assert!(matches!(log.append("four", last), LineOutcome::Recovered { lost: 3 }));
+        assert!(matches!(log.append("five", last), LineOutcome::Written));
         assert_eq!(read(&dir, NAME).as_deref(), Some("four\nfive\n"));
     }
 
@@ -382,6 +382,8 @@ mod tests {
             bytes: 0,
         });
         let outcome = log.append("one", Mono(0));
-        assert!(matches!(outcome, Outcome::Failed(ref error) if error.raw_os_error() == Some(28)));
+        assert!(
+            matches!(outcome, LineOutcome::Failed(ref error) if error.raw_os_error() == Some(28))
+        );
     }
 }

@@ -18,20 +18,29 @@ const RAW_BYTES_MAX: usize = 4 * LOG_LINE_BYTES_MAX;
 
 /// A line, ready for the console and the file. Displayed with its time, level and target.
 #[derive(Clone)]
-pub(super) struct Line {
+pub(super) struct PreparedLine {
     time: Utc,
     level: Level,
     target: heapless::String<LOG_TARGET_BYTES_MAX>,
     message: heapless::String<MESSAGE_BYTES_MAX>,
 }
 
-impl Line {
-    pub(super) fn new(time: Utc, level: Level, target: &str, message: fmt::Arguments<'_>) -> Line {
+impl PreparedLine {
+    pub(super) fn new(
+        time: Utc,
+        level: Level,
+        target: &str,
+        message: fmt::Arguments<'_>,
+    ) -> PreparedLine {
         let mut raw = Raw(String::new());
         // The error only says that the text was longer than is kept.
         let _ = raw.write_fmt(message);
-        let mut line =
-            Line { time, level, target: heapless::String::new(), message: heapless::String::new() };
+        let mut line = PreparedLine {
+            time,
+            level,
+            target: heapless::String::new(),
+            message: heapless::String::new(),
+        };
         escape_into(target.strip_prefix("streamcaster::").unwrap_or(target), &mut line.target);
         escape_into(&scrub_registered(&raw.0), &mut line.message);
         line
@@ -54,7 +63,7 @@ impl Line {
     }
 }
 
-impl fmt::Display for Line {
+impl fmt::Display for PreparedLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {:<5} [{}] {}", self.time, self.level, self.target, self.message)
     }
@@ -109,7 +118,7 @@ mod tests {
 
     fn line(message: &str) -> String {
         let target = "streamcaster::outputs::viewers";
-        Line::new(Utc(1_795_350_474_018), Level::Info, target, format_args!("{message}"))
+        PreparedLine::new(Utc(1_795_350_474_018), Level::Info, target, format_args!("{message}"))
             .to_string()
     }
 

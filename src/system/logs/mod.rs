@@ -20,9 +20,9 @@ use std::time::Duration;
 use log::{Level, LevelFilter, Log, Metadata, Record};
 use simple_logger::SimpleLogger;
 
-use self::file::{LogFile, Outcome};
-use self::line::Line;
-use self::ring::{Job, Ring, Rotation};
+use self::file::{LineOutcome, LogFile};
+use self::line::PreparedLine;
+use self::ring::{LogJob, LogRing, Rotation};
 use crate::base::limits::{LOG_FLUSH_MS_MAX, LOG_ROTATE_MS_MAX, THREAD_STACK_BYTES};
 use crate::base::time::Utc;
 use crate::system::clock;
@@ -68,11 +68,11 @@ pub fn set_level(level: LevelFilter) {
 
 /// The lines in memory, and the files' rotation. One without a log behind it is empty.
 #[derive(Clone)]
-pub struct LogBook(Arc<Ring>);
+pub struct LogBook(Arc<LogRing>);
 
 impl Default for LogBook {
     fn default() -> LogBook {
-        LogBook(Arc::new(Ring::new()))
+        LogBook(Arc::new(LogRing::new()))
     }
 }
 
@@ -128,9 +128,9 @@ impl LogBook {
     /// A book with these lines that nobody writes down.
     #[cfg(test)]
     pub(crate) fn of(lines: &[(Level, &str, &str)]) -> LogBook {
-        let ring = Ring::new();
+        let ring = LogRing::new();
         for (level, target, words) in lines {
-            ring.push(Line::new(
+            ring.push(PreparedLine::new(
                 crate::base::time::Utc(0),
                 *level,
                 target,
@@ -143,7 +143,7 @@ impl LogBook {
 
 /// Keeps the log's thread. Dropping it writes what is left, within [`LOG_FLUSH_MS_MAX`].
 pub struct LogHandle {
-    ring: Arc<Ring>,
+    ring: Arc<LogRing>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -193,7 +193,7 @@ impl Drop for LogHandle {
 }
 
 fn start(console: Box<dyn Log>, options: LogOptions) -> io::Result<LogHandle> {
-    let ring = Arc::new(Ring::new());
+    let ring = Arc::new(LogRing::new());
     let file = options.dir.map(|dir| LogFile::new(dir, options.file_bytes, options.files));
     let mut writer = Writer { ring: Arc::clone(&ring), console: Some(console), file };
     let thread = thread::Builder::new()
@@ -207,7 +207,7 @@ fn start(console: Box<dyn Log>, options: LogOptions) -> io::Result<LogHandle> {
 struct Logger {
     /// What is worth a line now.
     level: fn() -> LevelFilter,
-    ring: Arc<Ring>,
+    ring: Arc<LogRing>,
 }
 
 impl Log for Logger {
@@ -219,7 +219,7 @@ impl Log for Logger {
         let own = record.module_path().is_none_or(|path| path.starts_with(OWN_MODULES));
         if self.enabled(record.metadata()) && (own || record.level() <= Level::Warn) {
             let (level, target) = (record.level(), record.target());
-            self.ring.push(Line::new(clock::utc(), level, target, *record.args()));
+            self.ring.push(PreparedLine::new(clock::utc(), level, target, *record.args()));
         }
     }
 
@@ -230,7 +230,7 @@ impl Log for Logger {
 
 /// The log's thread.
 struct Writer {
-    ring: Arc<Ring>,
+    ring: Arc<LogRing>,
     console: Option<Box<dyn Log>>,
     file: Option<LogFile>,
 }
@@ -239,14 +239,14 @@ impl Writer {
     fn run(&mut self) {
         while let Some(job) = self.ring.next() {
             match job {
-                Job::Write(lost, line) => {
+                LogJob::Write(lost, line) => {
                     if lost > 0 {
                         self.write(&own_line(Level::Warn, format_args!("… {lost} lines lost")));
                     }
                     self.write(&line);
                     self.ring.written();
                 }
-                Job::Rotate(Rotation { for_room, told }) => {
+                LogJob::Rotate(Rotation { for_room, told }) => {
                     let rotate = if for_room { LogFile::make_room } else { LogFile::begin_day };
                     let won = self.file.as_mut().map_or(Ok(0), rotate);
                     // Who asked may have stopped waiting.
@@ -256,16 +256,16 @@ impl Writer {
         }
     }
 
-    fn write(&mut self, line: &Line) {
+    fn write(&mut self, line: &PreparedLine) {
         self.print(line);
         let Some(file) = &mut self.file else { return };
         let said = match file.append(&line.to_string(), clock::mono()) {
-            Outcome::Written | Outcome::Lost => return,
-            Outcome::Recovered { lost } => own_line(
+            LineOutcome::Written | LineOutcome::Lost => return,
+            LineOutcome::Recovered { lost } => own_line(
                 Level::Info,
                 format_args!("written to the file again, {lost} lines are not"),
             ),
-            Outcome::Failed(error) => own_line(
+            LineOutcome::Failed(error) => own_line(
                 Level::Warn,
                 format_args!("not written to the file: {error}; trying again"),
             ),
@@ -275,7 +275,7 @@ impl Writer {
 
     /// Prints a line. simple_logger puts the time of printing before it, and prints by `eprintln!`,
     /// which panics when nobody reads standard error any more: then the console is given up.
-    fn print(&mut self, line: &Line) {
+    fn print(&mut self, line: &PreparedLine) {
         let Some(console) = &self.console else { return };
         let printed = panic::catch_unwind(AssertUnwindSafe(|| {
             console.log(
@@ -293,8 +293,8 @@ impl Writer {
 }
 
 /// A line the log says about itself.
-fn own_line(level: Level, message: std::fmt::Arguments<'_>) -> Line {
-    Line::new(clock::utc(), level, THREAD, message)
+fn own_line(level: Level, message: std::fmt::Arguments<'_>) -> PreparedLine {
+    PreparedLine::new(clock::utc(), level, THREAD, message)
 }
 
 /// The panic hook. The console's own panics are caught and mean only that nobody listens.

@@ -7,11 +7,11 @@ use std::sync::mpsc::SyncSender;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use super::line::Line;
+use super::line::PreparedLine;
 use crate::base::limits::LOG_LINES_MAX;
 
 /// See the module.
-pub(super) struct Ring {
+pub(super) struct LogRing {
     state: Mutex<State>,
     /// A line came, or the ring was closed.
     came: Condvar,
@@ -21,7 +21,7 @@ pub(super) struct Ring {
 
 struct State {
     /// The newest lines, oldest first; never more than it was allocated for.
-    lines: VecDeque<Line>,
+    lines: VecDeque<PreparedLine>,
     /// Lines ever pushed: the number after that of the newest.
     pushed: u64,
     /// Lines handed to the writer, or passed over because they were gone.
@@ -43,22 +43,22 @@ pub(super) struct Rotation {
 
 /// What the writer has to do next.
 #[expect(clippy::large_enum_variant, reason = "one at a time, on the writer's own stack")]
-pub(super) enum Job {
+pub(super) enum LogJob {
     /// Write a line, of which so many before it were overwritten unwritten.
-    Write(u64, Line),
+    Write(u64, PreparedLine),
     /// Rotate the files.
     Rotate(Rotation),
 }
 
-impl Ring {
-    pub(super) fn new() -> Ring {
+impl LogRing {
+    pub(super) fn new() -> LogRing {
         let lines = VecDeque::with_capacity(LOG_LINES_MAX);
         let state = State { lines, pushed: 0, taken: 0, done: 0, closed: false, rotation: None };
-        Ring { state: Mutex::new(state), came: Condvar::new(), went: Condvar::new() }
+        LogRing { state: Mutex::new(state), came: Condvar::new(), went: Condvar::new() }
     }
 
     /// Adds a line; the oldest makes room.
-    pub(super) fn push(&self, line: Line) {
+    pub(super) fn push(&self, line: PreparedLine) {
         let mut state = self.lock();
         if state.lines.len() >= LOG_LINES_MAX {
             state.lines.pop_front();
@@ -70,22 +70,22 @@ impl Ring {
     }
 
     /// Waits for what is to be done. `None`: closed, nothing more will come. Each line is followed
-    /// by [`Ring::written`].
-    pub(super) fn next(&self) -> Option<Job> {
+    /// by [`LogRing::written`].
+    pub(super) fn next(&self) -> Option<LogJob> {
         let state = self.lock();
         let idle = |state: &mut State| {
             state.taken == state.pushed && !state.closed && state.rotation.is_none()
         };
         let mut state = self.came.wait_while(state, idle).unwrap_or_else(PoisonError::into_inner);
         if let Some(rotation) = state.rotation.take() {
-            return Some(Job::Rotate(rotation));
+            return Some(LogJob::Rotate(rotation));
         }
         let oldest = state.pushed - state.lines.len() as u64;
         let lost = oldest.saturating_sub(state.taken);
         let next = state.taken + lost;
         let line = state.lines.get(usize::try_from(next - oldest).ok()?)?.clone();
         state.taken = next + 1;
-        Some(Job::Write(lost, line))
+        Some(LogJob::Write(lost, line))
     }
 
     /// Has the files rotated; whoever asked before and was not served is not any more.
@@ -120,7 +120,7 @@ impl Ring {
     }
 
     /// The newest lines that are wanted, at most `lines`, oldest first.
-    pub(super) fn last(&self, lines: usize, wanted: impl Fn(&Line) -> bool) -> Vec<String> {
+    pub(super) fn last(&self, lines: usize, wanted: impl Fn(&PreparedLine) -> bool) -> Vec<String> {
         let state = self.lock();
         let newest = state.lines.iter().rev().filter(|line| wanted(line)).take(lines);
         let mut texts: Vec<String> = newest.map(ToString::to_string).collect();
@@ -130,7 +130,7 @@ impl Ring {
 
     /// The lines after number `after` (the first ever has number 1), oldest first, at most `most`,
     /// each with its number. Without `after`, or after one from before this start, the newest.
-    pub(super) fn since(&self, after: Option<u64>, most: usize) -> Vec<(u64, Line)> {
+    pub(super) fn since(&self, after: Option<u64>, most: usize) -> Vec<(u64, PreparedLine)> {
         let state = self.lock();
         let oldest = state.pushed - state.lines.len() as u64;
         let newest = state.pushed.saturating_sub(most as u64);

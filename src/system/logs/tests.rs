@@ -189,7 +189,7 @@ fn the_end_writes_what_is_left() {
 fn a_reader_goes_on_where_it_stopped() {
     let reader = LogBook::default();
     let push = |text: &str| {
-        reader.0.push(Line::new(clock::utc(), Level::Info, "a", format_args!("{text}")));
+        reader.0.push(PreparedLine::new(clock::utc(), Level::Info, "a", format_args!("{text}")));
     };
     let numbers = |after, most| {
         reader.since(after, most).iter().map(|line| line.number).collect::<Vec<u64>>()

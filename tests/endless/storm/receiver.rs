@@ -7,7 +7,7 @@ use std::time::Duration;
 use streamcaster::base::time::Mono;
 use streamcaster::codec::access_unit::Track;
 use streamcaster::flv::tag::{self, AacPacket, AvcPacket};
-use streamcaster::program::reader::{Order, Reader, Step};
+use streamcaster::program::reader::{ReadOrder, Reader, ReaderStep};
 use streamcaster::program::ring::Ring;
 use test_support::oracle::{self, Fault, Message, Oracle, Rules};
 
@@ -56,7 +56,7 @@ struct Took {
 
 impl Receiver {
     /// One that has not got anything yet.
-    pub fn new(order: Order, rules: Rules) -> Receiver {
+    pub fn new(order: ReadOrder, rules: Rules) -> Receiver {
         Receiver {
             reader: Reader::ordered(order),
             rules: Rules { unknown_sounds_max: 8, ..rules },
@@ -71,8 +71,8 @@ impl Receiver {
     pub fn take(&mut self, ring: &Ring, at: Mono, (aired, shows_ms): (Duration, i64)) {
         loop {
             match self.reader.step(ring) {
-                Step::Wait => return,
-                Step::Configure { changed, timestamp_ms, .. } => {
+                ReaderStep::Wait => return,
+                ReaderStep::Configure { changed, timestamp_ms, .. } => {
                     for (track, &generation) in changed.iter() {
                         let Some(generation) = generation else { continue };
                         let config = ring.config(track, generation).expect("remembered");
@@ -91,7 +91,7 @@ impl Receiver {
                         self.took.push(Took { kind, time_ms, body, dts_ms, at, aired, shows_ms });
                     }
                 }
-                Step::Send { unit, timestamp_ms } => {
+                ReaderStep::Send { unit, timestamp_ms } => {
                     let (kind, time_ms) = (kind(unit.track), timestamp_ms);
                     let (body, dts_ms) = (ring.payload(&unit).concat(), unit.dts.to_ms());
                     self.took.push(Took { kind, time_ms, body, dts_ms, at, aired, shows_ms });

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use streamcaster::base::time::{Mono, Ticks};
 use streamcaster::codec::access_unit::Track;
-use streamcaster::program::reader::Order;
+use streamcaster::program::reader::ReadOrder;
 use streamcaster::program::ring::{Capacity, Lookup, Ring};
 use streamcaster::program::source::Source;
 use streamcaster::program::switcher::{FillAudio, Switcher};
@@ -68,8 +68,8 @@ impl World {
             gone: Vec::new(),
             ids: 1,
             receivers: [
-                Receiver::new(Order::Viewer, viewer),
-                Receiver::new(Order::Time, Rules::DESTINATION),
+                Receiver::new(ReadOrder::Viewer, viewer),
+                Receiver::new(ReadOrder::Time, Rules::DESTINATION),
             ],
             next_event: Mono::from_ms(500),
             cuts: 0,

@@ -1,7 +1,7 @@
 //! AMF0: a message that passes the check can be read to its end, within the limits.
 
 use streamcaster::base::limits::{AMF_DEPTH_MAX, AMF_VALUES_MAX};
-use streamcaster::rtmp::amf::{AmfReader, AmfWriter, Value};
+use streamcaster::rtmp::amf::{AmfReader, AmfValue, AmfWriter};
 
 /// Reads an input as a message's values.
 pub fn run(input: &[u8]) {
@@ -20,25 +20,25 @@ pub fn run(input: &[u8]) {
     assert!(count <= AMF_VALUES_MAX, "{count} values");
 }
 
-fn walk(value: Value<'_>, depth: usize, count: &mut usize) {
+fn walk(value: AmfValue<'_>, depth: usize, count: &mut usize) {
     *count += 1;
     assert!(depth <= AMF_DEPTH_MAX && *count <= AMF_VALUES_MAX);
     match value {
-        Value::Object(properties) => {
+        AmfValue::Object(properties) => {
             properties.for_each(|(_, value)| walk(value, depth + 1, count));
         }
-        Value::Array(values) => values.for_each(|value| walk(value, depth + 1, count)),
+        AmfValue::Array(values) => values.for_each(|value| walk(value, depth + 1, count)),
         _ => {}
     }
 }
 
 /// What can be written is read again as it was.
-fn again(value: Value<'_>) {
+fn again(value: AmfValue<'_>) {
     let written = match value {
-        Value::Number(number) => AmfWriter::new().number(number),
-        Value::Boolean(boolean) => AmfWriter::new().boolean(boolean),
-        Value::Null => AmfWriter::new().null(),
-        Value::String(_) => match value.text().filter(|text| text.len() <= 0xffff) {
+        AmfValue::Number(number) => AmfWriter::new().number(number),
+        AmfValue::Boolean(boolean) => AmfWriter::new().boolean(boolean),
+        AmfValue::Null => AmfWriter::new().null(),
+        AmfValue::String(_) => match value.text().filter(|text| text.len() <= 0xffff) {
             Some(text) => AmfWriter::new().string(text),
             None => return,
         },

@@ -26,7 +26,7 @@ use streamcaster::control::http::port::Port;
 use streamcaster::health::host::MachineStatus;
 use streamcaster::library::listing::Listing;
 use streamcaster::library::upload::UploadError;
-use streamcaster::library::writer::{Change, Changed};
+use streamcaster::library::writer::{Change, ChangeResult};
 use streamcaster::operator::commands::{Command, Outcome};
 use streamcaster::operator::snapshot::Snapshot;
 use streamcaster::system::heap::HeapUse;
@@ -137,7 +137,7 @@ fn ask(method: &str, target: &str, body: &[u8]) -> Answered {
         moment: MOMENT,
         ask: &|_: Command| -> Outcome { Ok("done".to_owned()) },
         listing: &Listing::default(),
-        change: &|_: Change| -> Result<Changed, UploadError> { Ok(Changed::Done) },
+        change: &|_: Change| -> Result<ChangeResult, UploadError> { Ok(ChangeResult::Done) },
         uploads: &[],
         auth,
         audit: &Audit::default(),

@@ -1,8 +1,8 @@
 //! What an update, a slot and the boot loader's environment may hold.
 
-use streamcaster::appliance::firmware::environment::Environment;
+use streamcaster::appliance::firmware::environment::GrubEnvironment;
 use streamcaster::appliance::firmware::orders;
-use streamcaster::appliance::firmware::package::{self, Identity, PublicKey, HEADER_BYTES};
+use streamcaster::appliance::firmware::package::{self, PublicKey, SystemIdentity, HEADER_BYTES};
 use streamcaster::appliance::firmware::slots::{self, Slot};
 
 /// No bytes are signed by this key; what reads lines, archives and orders comes to an end, and an
@@ -13,7 +13,9 @@ pub fn run(bytes: &[u8]) {
         *place = *byte;
     }
     assert!(package::verify(&header, &[PublicKey([3; 32])]).is_err());
-    if let Some(identity) = std::str::from_utf8(bytes).ok().and_then(|t| Identity::parse(t).ok()) {
+    if let Some(identity) =
+        std::str::from_utf8(bytes).ok().and_then(|t| SystemIdentity::parse(t).ok())
+    {
         assert!(!identity.is_older_than(&identity));
     }
     let _ = slots::identity_in(bytes);
@@ -22,11 +24,11 @@ pub fn run(bytes: &[u8]) {
     for (place, byte) in block.iter_mut().zip(bytes) {
         *place = *byte;
     }
-    if let Ok(mut variables) = Environment::parse(&block) {
+    if let Ok(mut variables) = GrubEnvironment::parse(&block) {
         variables.set_tries(Slot::B, 1);
         variables.set_on_trial(Some(Slot::B));
         if let Ok(emitted) = variables.emit() {
-            let again = Environment::parse(&emitted).expect("what is written is read");
+            let again = GrubEnvironment::parse(&emitted).expect("what is written is read");
             assert_eq!((again.tries(Slot::B), again.on_trial()), (1, Some(Slot::B)));
             assert_eq!(again.first(), variables.first());
         }

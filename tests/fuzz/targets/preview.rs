@@ -15,7 +15,7 @@ use streamcaster::codec::access_unit::{
 };
 use streamcaster::codec::container::{ContainerReader, Progress};
 use streamcaster::mp4::file::Mp4File;
-use streamcaster::outputs::preview::{channel, Piece, Preview};
+use streamcaster::outputs::preview::{channel, Preview, PreviewPiece};
 use streamcaster::program::ring::{Capacity, Ring};
 use streamcaster::program::source::Source;
 use streamcaster::program::switcher::{FillAudio, Switcher};
@@ -155,7 +155,7 @@ fn previewed(fed: &[Fed]) -> Vec<u8> {
 fn drain(executor: &LocalExecutor<'_>, preview: &Preview, bytes: &mut Vec<u8>) {
     let mut context = Context::from_waker(Waker::noop());
     while let Poll::Ready(Some(piece)) = pin!(preview.next()).poll(&mut context) {
-        if let Piece::Bytes(piece) = piece {
+        if let PreviewPiece::Bytes(piece) = piece {
             bytes.extend(piece);
         }
         while executor.try_tick() {}

@@ -6,7 +6,7 @@ use std::time::Duration;
 use streamcaster::base::time::Mono;
 use streamcaster::codec::access_unit::Track;
 use streamcaster::flv::tag;
-use streamcaster::program::reader::{Reader, Step};
+use streamcaster::program::reader::{Reader, ReaderStep};
 use streamcaster::program::ring::{Capacity, Ring};
 use streamcaster::program::source::Source;
 use streamcaster::program::switcher::{FillAudio, Switcher};
@@ -35,14 +35,14 @@ pub fn run(input: &[u8]) {
         let ring = programme.ring();
         loop {
             match reader.step(&ring) {
-                Step::Wait => break,
-                Step::Configure { changed, .. } => {
+                ReaderStep::Wait => break,
+                ReaderStep::Configure { changed, .. } => {
                     for (track, generation) in changed.iter() {
                         let missing = generation.is_some_and(|g| ring.config(track, g).is_none());
                         assert!(!missing, "a configuration to be sent is remembered");
                     }
                 }
-                Step::Send { unit, .. } => {
+                ReaderStep::Send { unit, .. } => {
                     let [front, back] = ring.payload(&unit);
                     let body = [front, back].concat();
                     match unit.track {

@@ -12,7 +12,7 @@ use streamcaster::rtmp::client::{ClientEvent, ClientSession};
 use streamcaster::rtmp::media::{MediaKind, MediaSink};
 use streamcaster::rtmp::server::{Ending, ServerEvent, ServerSession};
 use streamcaster::rtmp::url::{RtmpUrl, StreamKey};
-use streamcaster::rtmp::Session;
+use streamcaster::rtmp::RtmpSession;
 
 const HANDSHAKE_BYTES: usize = 1 + 2 * 1536;
 const KEY: &str = "hunter2hunter2";
@@ -24,7 +24,7 @@ fn pieces(input: &[u8]) -> impl Iterator<Item = (Mono, &[u8])> {
 }
 
 /// What both sides do with input; false when the session is over.
-fn step(session: &mut impl Session, bytes: &[u8], now: Mono) -> bool {
+fn step(session: &mut impl RtmpSession, bytes: &[u8], now: Mono) -> bool {
     let outcome = session.input(bytes, now).and_then(|()| match session.deadline() {
         Some(deadline) if deadline <= now => session.on_deadline(now),
         _ => Ok(()),

@@ -14,7 +14,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::ground::{circumstances, on_air, typed, Ground, PAUSE};
-use super::servers::{Feed, Kind, Server};
+use super::servers::{Feed, Server, ServerKind};
 use super::table::percentile;
 
 /// What is asked for, in turn; the last one on the port for tools.
@@ -42,9 +42,9 @@ pub fn measure(ground: &Ground<'_>) -> Result<String, String> {
     });
     made.map_err(|error| format!("{}: {error}", videos.display()))?;
     let begun = Instant::now();
-    let server = Server::start(Kind::Ours, &ground.places, Feed::Udp)?;
-    let (sender, mut crowd) = on_air(&server, Kind::Ours, &ground.clip, &ground.tails)?;
-    crowd.run_for(Kind::Ours.settling().saturating_sub(begun.elapsed()))?;
+    let server = Server::start(ServerKind::Ours, &ground.places, Feed::Udp)?;
+    let (sender, mut crowd) = on_air(&server, ServerKind::Ours, &ground.clip, &ground.tails)?;
+    crowd.run_for(ServerKind::Ours.settling().saturating_sub(begun.elapsed()))?;
     let rate = ground.bench.rate;
     let mut report = format!(
         "{}\n\n3 Mbit/s 720p30 with audio to each player; {rate} requests a second in turn over two \
@@ -58,7 +58,7 @@ pub fn measure(ground: &Ground<'_>) -> Result<String, String> {
         crowd.grow_to(players)?;
         crowd.run_for(PAUSE)?;
         let askers = Askers::start(&server, rate)?;
-        let cell = ground.window(&server, &sender, &mut crowd, Kind::Ours)?;
+        let cell = ground.window(&server, &sender, &mut crowd, ServerKind::Ours)?;
         let (waits, events) = askers.stop()?;
         // Writing to a string cannot fail.
         let _ = write!(

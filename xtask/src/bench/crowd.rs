@@ -60,7 +60,7 @@ pub struct Crowd {
 }
 
 /// What a window of time brought.
-pub struct Seen {
+pub struct CrowdSeen {
     /// How late each frame was at each player, in no order.
     pub latencies: Vec<Duration>,
     /// Players there are.
@@ -187,12 +187,12 @@ impl Crowd {
     }
 
     /// What the window brought.
-    pub fn close_window(&mut self) -> Seen {
+    pub fn close_window(&mut self) -> CrowdSeen {
         let wanted = self.window.len() as u64;
         let connections = self.connections.values();
         let missed = connections.map(|each| wanted.saturating_sub(u64::from(each.frames))).sum();
         self.window = 0..0;
-        Seen {
+        CrowdSeen {
             latencies: std::mem::take(&mut self.latencies),
             players: self.connections.len(),
             missed,

@@ -15,7 +15,7 @@ use super::ground::{
 };
 use super::options::Bench;
 use super::sender::Stamps;
-use super::servers::{Feed, Kind, Places, Server};
+use super::servers::{Feed, Places, Server, ServerKind};
 use super::switches::play;
 use super::table::median;
 use super::{long, movie, switches, usage};
@@ -48,7 +48,7 @@ const PLAYED: [Played; 2] = [
 const ROWS: [&str; 3] = ["StreamCaster", "ffmpeg -re", "ffmpeg -re + nginx-rtmp"];
 
 /// What one row did with one file in one round.
-struct Cell {
+struct FileCell {
     file: usize,
     row: usize,
     /// Of one processor.
@@ -64,15 +64,15 @@ struct Cell {
 }
 
 /// All that is prepared once.
-pub struct Ground<'b> {
+pub struct FilesGround<'b> {
     bench: &'b Bench,
     places: Places,
     tails: Arc<HashMap<Tail, u32>>,
 }
 
-impl Ground<'_> {
+impl FilesGround<'_> {
     /// Makes the files.
-    pub fn prepare(bench: &Bench) -> Result<Ground<'_>, String> {
+    pub fn prepare(bench: &Bench) -> Result<FilesGround<'_>, String> {
         if bench.seconds > SECONDS_MAX {
             return Err(format!("with --files a cell takes {SECONDS_MAX} s at most"));
         }
@@ -83,7 +83,7 @@ impl Ground<'_> {
         let tails = Arc::new(make(&videos)?);
         places.processor = keep_apart()?;
         places.files = raise_files()?;
-        Ok(Ground { bench, places, tails })
+        Ok(FilesGround { bench, places, tails })
     }
 
     /// All rounds, one server after the other in each; then the switches.
@@ -92,7 +92,7 @@ impl Ground<'_> {
         let mut cells = Vec::new();
         for round in 0..self.bench.rounds {
             for (file, played) in PLAYED.iter().enumerate() {
-                for &kind in kinds.iter().filter(|kind| **kind != Kind::Floor) {
+                for &kind in kinds.iter().filter(|kind| **kind != ServerKind::Floor) {
                     let (title, rounds) = (played.title, self.bench.rounds);
                     println!("round {} of {rounds}: {}, {title}", round + 1, kind.name());
                     let measured = self.session(kind, file, played, &mut cells);
@@ -102,9 +102,9 @@ impl Ground<'_> {
         }
         let mut report =
             format!("{}\n{}", self.header(), render(&cells, self.bench.seconds * FRAME_RATE));
-        if kinds.contains(&Kind::Ours) {
+        if kinds.contains(&ServerKind::Ours) {
             println!("{} switches", switches::SWITCHES);
-            let server = Server::start(Kind::Ours, &self.places, Feed::Udp)?;
+            let server = Server::start(ServerKind::Ours, &self.places, Feed::Udp)?;
             let crowd = self.player(&server)?;
             let seen = switches::measure(&server, crowd, SHORT.map(|(name, ..)| name));
             let _ = write!(report, "\n{}", seen?.render());
@@ -115,7 +115,7 @@ impl Ground<'_> {
 
     fn player(&self, server: &Server) -> Result<Crowd, String> {
         let (tails, stamps) = (Arc::clone(&self.tails), Arc::new(Stamps::none()));
-        let mut crowd = Crowd::new(server.tcp, Kind::Ours.language(), tails, stamps)?;
+        let mut crowd = Crowd::new(server.tcp, ServerKind::Ours.language(), tails, stamps)?;
         crowd.grow_to(1)?;
         Ok(crowd)
     }
@@ -123,15 +123,15 @@ impl Ground<'_> {
     /// One server from its start to its end, with one player and one file.
     fn session(
         &self,
-        kind: Kind,
+        kind: ServerKind,
         file: usize,
         played: &Played,
-        cells: &mut Vec<Cell>,
+        cells: &mut Vec<FileCell>,
     ) -> Result<(), String> {
         let path = self.places.videos().join(played.name);
         let server = Server::start(kind, &self.places, Feed::File(&path, played.from_s))?;
         let mut crowd = self.player(&server)?;
-        if kind == Kind::Ours {
+        if kind == ServerKind::Ours {
             play(&server, played.name, played.from_s)?.answer()?;
         }
         if crowd.wait_for(0..u32::MAX, LIVE_PATIENCE)?.is_none() {
@@ -141,7 +141,7 @@ impl Ground<'_> {
         let pids = server.pids();
         // nginx is started first.
         let rows = match kind {
-            Kind::Ours => vec![(0, pids)],
+            ServerKind::Ours => vec![(0, pids)],
             _ => vec![(1, pids.iter().skip(1).copied().collect()), (2, pids)],
         };
         let spent = |(_, pids): &(usize, Vec<u32>)| usage::cpu_ns(pids);
@@ -154,7 +154,7 @@ impl Ground<'_> {
         let backwards = crowd.close_window().backwards;
         for ((row, pids), (before, after)) in rows.iter().zip(before.into_iter().zip(after)) {
             let nanos = (after - before) as f64;
-            let cell = Cell {
+            let cell = FileCell {
                 file,
                 row: *row,
                 cpu_percent: nanos / elapsed.as_nanos() as f64 * 100.0,
@@ -183,16 +183,16 @@ impl Ground<'_> {
 }
 
 /// The table, in Markdown; so many frames are expected of each cell.
-fn render(cells: &[Cell], expected: u32) -> String {
+fn render(cells: &[FileCell], expected: u32) -> String {
     let mut text = format!(
         "| file | | CPU | CPU per GB | PSS | frames, of {expected} | times not growing |\n\
          |---|---|--:|--:|--:|--:|--:|\n"
     );
     for (file, played) in PLAYED.iter().enumerate() {
         for (row, name) in ROWS.iter().enumerate() {
-            let cells: Vec<&Cell> =
+            let cells: Vec<&FileCell> =
                 cells.iter().filter(|cell| (cell.file, cell.row) == (file, row)).collect();
-            let shown = |value: fn(&Cell) -> f64, digits, unit| {
+            let shown = |value: fn(&FileCell) -> f64, digits, unit| {
                 median(cells.iter().map(|cell| value(cell)), digits, unit)
             };
             // Writing to a string cannot fail.
@@ -232,7 +232,7 @@ fn make(videos: &Path) -> Result<HashMap<Tail, u32>, String> {
     Ok(tails)
 }
 
-fn told(cell: &Cell, name: &str) -> String {
+fn told(cell: &FileCell, name: &str) -> String {
     format!(
         "{name}: {:.2} % CPU, {:.2} s/GB, {:.1} MB, {} frames, {} times not growing",
         cell.cpu_percent, cell.cpu_s_per_gb, cell.pss_mb, cell.frames, cell.backwards,
@@ -243,9 +243,9 @@ fn told(cell: &Cell, name: &str) -> String {
 mod tests {
     use super::*;
 
-    fn cell(row: usize, pss_mb: f64, backwards: u64) -> Cell {
+    fn cell(row: usize, pss_mb: f64, backwards: u64) -> FileCell {
         let (cpu_percent, cpu_s_per_gb) = (0.5, 8.0);
-        Cell { file: 1, row, cpu_percent, cpu_s_per_gb, pss_mb, frames: 299, backwards }
+        FileCell { file: 1, row, cpu_percent, cpu_s_per_gb, pss_mb, frames: 299, backwards }
     }
 
     #[test]

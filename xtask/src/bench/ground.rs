@@ -12,10 +12,10 @@ use crate::step::{cargo, run, target_dir};
 
 use super::clip;
 use super::clip::{Clip, Tail, FRAME_RATE};
-use super::crowd::{Crowd, Seen};
+use super::crowd::{Crowd, CrowdSeen};
 use super::options::Bench;
 use super::sender::Sender;
-use super::servers::{Feed, Kind, Places, Server, FILES_MAX};
+use super::servers::{Feed, Places, Server, ServerKind, FILES_MAX};
 use super::table;
 use super::table::{percentile, Cell};
 use super::usage;
@@ -90,7 +90,7 @@ impl Ground<'_> {
     pub(super) fn session(
         &self,
         round: usize,
-        kind: Kind,
+        kind: ServerKind,
         cells: &mut Vec<Cell>,
     ) -> Result<(), String> {
         let begun = Instant::now();
@@ -101,8 +101,8 @@ impl Ground<'_> {
             crowd.grow_to(players)?;
             crowd.run_for(PAUSE)?;
             let first_picture_ms = match kind {
-                Kind::Floor => None,
-                Kind::Ours | Kind::Pair => first_picture_ms(&mut crowd)?,
+                ServerKind::Floor => None,
+                ServerKind::Ours | ServerKind::Pair => first_picture_ms(&mut crowd)?,
             };
             let cell = self.window(&server, &sender, &mut crowd, kind)?;
             cells.push(Cell { round, players, first_picture_ms, ..cell });
@@ -118,7 +118,7 @@ impl Ground<'_> {
         server: &Server,
         sender: &Sender,
         crowd: &mut Crowd,
-        kind: Kind,
+        kind: ServerKind,
     ) -> Result<Cell, String> {
         let stamps = sender.stamps();
         let first = stamps.sent() + 1;
@@ -139,11 +139,13 @@ impl Ground<'_> {
         let bytes = crowd.bytes() - bytes;
         let percent = |nanos: u64| nanos as f64 / elapsed.as_nanos() as f64 * 100.0;
         crowd.run_for(DRAIN)?;
-        let Seen { latencies, players, missed, backwards, .. } = crowd.close_window();
+        let CrowdSeen { latencies, players, missed, backwards, .. } = crowd.close_window();
         let mut ms: Vec<f64> = latencies.iter().map(|late| late.as_secs_f64() * 1e3).collect();
         let pss_mb = match kind {
-            Kind::Floor => None,
-            Kind::Ours | Kind::Pair => Some(usage::pss_kb(&pids)? as f64 * 1024.0 / 1e6),
+            ServerKind::Floor => None,
+            ServerKind::Ours | ServerKind::Pair => {
+                Some(usage::pss_kb(&pids)? as f64 * 1024.0 / 1e6)
+            }
         };
         Ok(Cell {
             round: 0,
@@ -179,7 +181,7 @@ impl Ground<'_> {
 /// Begins to send, and waits until a first player gets it.
 pub(super) fn on_air(
     server: &Server,
-    kind: Kind,
+    kind: ServerKind,
     clip: &Arc<Clip>,
     tails: &Arc<HashMap<Tail, u32>>,
 ) -> Result<(Sender, Crowd), String> {

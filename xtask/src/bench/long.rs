@@ -9,7 +9,7 @@ use std::io::Write;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use super::movie::{boxes, find, number, Kind, Samples};
+use super::movie::{boxes, find, number, BoxKind, Samples};
 
 /// How a long file is made of a short one.
 pub struct Shape {
@@ -114,7 +114,7 @@ impl Plan<'_> {
 
     /// A box of the short file's header, as it stands in the long one's. Its depth is that of
     /// the kinds that hold others.
-    fn rebuild(&mut self, kind: Kind, body: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
+    fn rebuild(&mut self, kind: BoxKind, body: &[u8], out: &mut Vec<u8>) -> Result<(), String> {
         let seconds = self.shape.seconds();
         if kind == *b"mdhd" {
             self.media_hz = number(body, 12).unwrap_or(0);
@@ -185,7 +185,7 @@ fn part(stbl: &[u8], media_hz: u32, shape: &Shape) -> Result<Samples, String> {
     Ok(part)
 }
 
-fn put(out: &mut Vec<u8>, kind: &Kind, body: impl FnOnce(&mut Vec<u8>)) {
+fn put(out: &mut Vec<u8>, kind: &BoxKind, body: impl FnOnce(&mut Vec<u8>)) {
     let begin = out.len();
     out.extend([0; 4]);
     out.extend(kind);
@@ -197,7 +197,7 @@ fn put(out: &mut Vec<u8>, kind: &Kind, body: impl FnOnce(&mut Vec<u8>)) {
 }
 
 /// A table: version and flags, numbers before the count, the count, and the entries.
-fn table(out: &mut Vec<u8>, kind: &Kind, before: &[u32], entries: &[Vec<u32>]) {
+fn table(out: &mut Vec<u8>, kind: &BoxKind, before: &[u32], entries: &[Vec<u32>]) {
     put(out, kind, |out| {
         let numbers = [0].iter().chain(before);
         let count = [entries.len() as u32];
@@ -281,7 +281,7 @@ pub mod tests {
         (file, samples)
     }
 
-    fn child<'b>(bytes: &'b [u8], path: &[&Kind]) -> &'b [u8] {
+    fn child<'b>(bytes: &'b [u8], path: &[&BoxKind]) -> &'b [u8] {
         path.iter().fold(bytes, |bytes, kind| find(bytes, kind).unwrap())
     }
 

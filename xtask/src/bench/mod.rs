@@ -43,7 +43,7 @@ pub fn bench(bench: &Bench) -> Result<(), String> {
     let mut report = String::new();
     step("bench", || {
         report = if bench.files {
-            files::Ground::prepare(bench)?.measure()?
+            files::FilesGround::prepare(bench)?.measure()?
         } else if bench.api {
             let ground = Ground::prepare(bench, "bench-api", &API_PLAYERS)?;
             let report = api::measure(&ground)?;

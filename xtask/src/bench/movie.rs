@@ -34,10 +34,10 @@ pub fn make(path: &Path, picture: &str, hertz: u32) -> Result<(), String> {
 }
 
 /// A box's type.
-pub type Kind = [u8; 4];
+pub type BoxKind = [u8; 4];
 
 /// The boxes in `bytes` and their bodies, up to the first that is not whole (4.2).
-pub fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = (Kind, &[u8])> {
+pub fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = (BoxKind, &[u8])> {
     std::iter::from_fn(move || {
         let (size, rest) = bytes.split_first_chunk()?;
         let (kind, _) = rest.split_first_chunk()?;
@@ -48,7 +48,7 @@ pub fn boxes(mut bytes: &[u8]) -> impl Iterator<Item = (Kind, &[u8])> {
 }
 
 /// The body of the first box of this kind.
-pub fn find<'b>(bytes: &'b [u8], kind: &Kind) -> Option<&'b [u8]> {
+pub fn find<'b>(bytes: &'b [u8], kind: &BoxKind) -> Option<&'b [u8]> {
     boxes(bytes).find(|(each, _)| each == kind).map(|(_, body)| body)
 }
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use argh::FromArgs;
 
-use super::servers::Kind;
+use super::servers::ServerKind;
 
 /// Players, unless said otherwise.
 pub(super) const PLAYERS: [usize; 4] = [1, 50, 200, 1000];
@@ -30,7 +30,7 @@ pub struct Bench {
     pub(super) rate: u32,
     /// how many players, one number after the other (default 1,50,200,1000)
     #[argh(option, from_str_fn(numbers))]
-    pub(super) players: Option<Numbers>,
+    pub(super) players: Option<NumberList>,
     /// seconds of each measurement (default 10)
     #[argh(option, default = "10")]
     pub(super) seconds: u32,
@@ -44,7 +44,7 @@ pub struct Bench {
     #[argh(option)]
     pub(super) binary: Option<PathBuf>,
     /// measure only these: ours, pair, floor (default all)
-    #[argh(option, default = "Kinds(Kind::ALL.to_vec())", from_str_fn(kinds))]
+    #[argh(option, default = "Kinds(ServerKind::ALL.to_vec())", from_str_fn(kinds))]
     pub(super) only: Kinds,
     /// be the floor for this clip; the bench starts itself so
     #[argh(option)]
@@ -57,11 +57,11 @@ pub struct Bench {
     pub(super) tcp: Option<SocketAddr>,
 }
 
-pub(super) struct Numbers(pub(super) Vec<usize>);
+pub(super) struct NumberList(pub(super) Vec<usize>);
 
-pub(super) struct Kinds(pub(super) Vec<Kind>);
+pub(super) struct Kinds(pub(super) Vec<ServerKind>);
 
-fn numbers(text: &str) -> Result<Numbers, String> {
+fn numbers(text: &str) -> Result<NumberList, String> {
     let numbers = text.split(',').map(|word| match word.trim().parse() {
         Ok(0) | Err(_) => Err(format!("`{word}` is no number of players")),
         Ok(number) => Ok(number),
@@ -69,17 +69,17 @@ fn numbers(text: &str) -> Result<Numbers, String> {
     let mut numbers = numbers.collect::<Result<Vec<usize>, String>>()?;
     numbers.sort_unstable();
     numbers.dedup();
-    Ok(Numbers(numbers))
+    Ok(NumberList(numbers))
 }
 
 fn kinds(text: &str) -> Result<Kinds, String> {
     let kinds = text.split(',').map(|word| match word.trim() {
-        "ours" => Ok(Kind::Ours),
-        "pair" => Ok(Kind::Pair),
-        "floor" => Ok(Kind::Floor),
+        "ours" => Ok(ServerKind::Ours),
+        "pair" => Ok(ServerKind::Pair),
+        "floor" => Ok(ServerKind::Floor),
         other => Err(format!("`{other}` is none of ours, pair, floor")),
     });
-    kinds.collect::<Result<Vec<Kind>, String>>().map(Kinds)
+    kinds.collect::<Result<Vec<ServerKind>, String>>().map(Kinds)
 }
 
 #[cfg(test)]
@@ -95,7 +95,10 @@ mod tests {
 
     #[test]
     fn servers_are_known_by_name() {
-        assert_eq!(kinds("pair,ours").map(|kinds| kinds.0), Ok(vec![Kind::Pair, Kind::Ours]));
+        assert_eq!(
+            kinds("pair,ours").map(|kinds| kinds.0),
+            Ok(vec![ServerKind::Pair, ServerKind::Ours])
+        );
         assert!(kinds("theirs").is_err());
     }
 }

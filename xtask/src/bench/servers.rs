@@ -21,7 +21,7 @@ const NGINX_RTMP_MODULES: [&str; 2] =
 
 /// Who serves.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Kind {
+pub enum ServerKind {
     /// StreamCaster.
     Ours,
     /// ffmpeg, which receives, and nginx with its RTMP module.
@@ -30,24 +30,24 @@ pub enum Kind {
     Floor,
 }
 
-impl Kind {
+impl ServerKind {
     /// All, in the order of the table.
-    pub const ALL: [Kind; 3] = [Kind::Ours, Kind::Pair, Kind::Floor];
+    pub const ALL: [ServerKind; 3] = [ServerKind::Ours, ServerKind::Pair, ServerKind::Floor];
 
     /// As the table calls it.
     pub fn name(self) -> &'static str {
         match self {
-            Kind::Ours => "StreamCaster",
-            Kind::Pair => "ffmpeg + nginx-rtmp",
-            Kind::Floor => "the floor",
+            ServerKind::Ours => "StreamCaster",
+            ServerKind::Pair => "ffmpeg + nginx-rtmp",
+            ServerKind::Floor => "the floor",
         }
     }
 
     /// What it speaks to players.
     pub fn language(self) -> Language {
         match self {
-            Kind::Ours | Kind::Pair => Language::Rtmp,
-            Kind::Floor => Language::Bare,
+            ServerKind::Ours | ServerKind::Pair => Language::Rtmp,
+            ServerKind::Floor => Language::Bare,
         }
     }
 
@@ -55,9 +55,9 @@ impl Kind {
     /// this rate, ffmpeg studies its input for five.
     pub fn settling(self) -> Duration {
         Duration::from_secs(match self {
-            Kind::Ours => 26,
-            Kind::Pair => 10,
-            Kind::Floor => 1,
+            ServerKind::Ours => 26,
+            ServerKind::Pair => 10,
+            ServerKind::Floor => 1,
         })
     }
 }
@@ -103,14 +103,14 @@ pub struct Server {
 
 impl Server {
     /// Starts it, and returns when it accepts.
-    pub fn start(kind: Kind, places: &Places, feed: Feed<'_>) -> Result<Server, String> {
+    pub fn start(kind: ServerKind, places: &Places, feed: Feed<'_>) -> Result<Server, String> {
         let (udp, tcp, http, stat) = (free_udp()?, free_tcp()?, free_tcp()?, free_tcp()?);
         let token = places.data().join("state/probe.token");
         let mut server = Server { children: Vec::new(), udp, tcp, http, stat, token };
         match kind {
-            Kind::Ours => server.start_ours(places)?,
-            Kind::Pair => server.start_nginx(places)?,
-            Kind::Floor => server.start_floor(places)?,
+            ServerKind::Ours => server.start_ours(places)?,
+            ServerKind::Pair => server.start_nginx(places)?,
+            ServerKind::Floor => server.start_floor(places)?,
         }
         let until = Instant::now() + START_PATIENCE;
         while TcpStream::connect(tcp).is_err() {
@@ -122,7 +122,7 @@ impl Server {
             }
             std::thread::sleep(Duration::from_millis(20));
         }
-        if kind == Kind::Pair {
+        if kind == ServerKind::Pair {
             server.start_ffmpeg(places, feed)?;
         }
         Ok(server)

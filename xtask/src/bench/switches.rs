@@ -23,7 +23,7 @@ const MORE_MS_MAX: u64 = 100;
 const STEP_MS: u64 = 37;
 
 /// What was seen.
-pub struct Seen {
+pub struct SwitchesSeen {
     /// Each switch, milliseconds.
     ms: Vec<f64>,
     /// Timestamps that did not grow.
@@ -33,7 +33,11 @@ pub struct Seen {
 }
 
 /// Switches between these files, from one to the other and back.
-pub fn measure(server: &Server, mut crowd: Crowd, names: [&str; 2]) -> Result<Seen, String> {
+pub fn measure(
+    server: &Server,
+    mut crowd: Crowd,
+    names: [&str; 2],
+) -> Result<SwitchesSeen, String> {
     let mut ms = Vec::new();
     let firsts = [0, SECOND];
     // The first one is from the card.
@@ -51,10 +55,10 @@ pub fn measure(server: &Server, mut crowd: Crowd, names: [&str; 2]) -> Result<Se
         crowd.run_for(Duration::from_millis(ON_AIR_MS + more))?;
     }
     let seen = crowd.close_window();
-    Ok(Seen { ms, backwards: seen.backwards, players: seen.players })
+    Ok(SwitchesSeen { ms, backwards: seen.backwards, players: seen.players })
 }
 
-impl Seen {
+impl SwitchesSeen {
     /// The table, in Markdown.
     pub fn render(mut self) -> String {
         let mut text = String::from(
@@ -88,7 +92,7 @@ mod tests {
     #[test]
     fn the_table_tells_the_usual_and_the_worst() {
         let ms = (1..=200).map(f64::from).collect();
-        let table = Seen { ms, backwards: 3, players: 1 }.render();
+        let table = SwitchesSeen { ms, backwards: 3, players: 1 }.render();
         let row = table.lines().nth(2).unwrap();
         assert_eq!(row, "| 200 | 100.0 ms | 198.0 ms | 200.0 ms | 1 | 3 |");
     }

@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use super::servers::Kind;
+use super::servers::ServerKind;
 
 /// What one server did for so many players in one round.
 #[derive(Clone, Debug)]
@@ -10,7 +10,7 @@ pub struct Cell {
     /// Counted from zero.
     pub round: usize,
     /// Who served.
-    pub kind: Kind,
+    pub kind: ServerKind,
     /// How many asked.
     pub players: usize,
     /// How many were there at the end.
@@ -62,16 +62,17 @@ pub fn render(cells: &[Cell]) -> String {
     players.sort_unstable();
     players.dedup();
     for players in players {
-        for kind in Kind::ALL {
+        for kind in ServerKind::ALL {
             row(&mut text, cells, players, kind);
         }
     }
     text
 }
 
-fn row(text: &mut String, all: &[Cell], players: usize, kind: Kind) {
-    let of =
-        |kind: Kind| all.iter().filter(move |cell| cell.kind == kind && cell.players == players);
+fn row(text: &mut String, all: &[Cell], players: usize, kind: ServerKind) {
+    let of = |kind: ServerKind| {
+        all.iter().filter(move |cell| cell.kind == kind && cell.players == players)
+    };
     let cells: Vec<&Cell> = of(kind).collect();
     if cells.is_empty() {
         return;
@@ -81,7 +82,7 @@ fn row(text: &mut String, all: &[Cell], players: usize, kind: Kind) {
     };
     // Rounds are compared with themselves: what else the machine did, it did to both.
     let over_floor = |cell: &Cell| {
-        let floor = of(Kind::Floor).find(|floor| floor.round == cell.round)?;
+        let floor = of(ServerKind::Floor).find(|floor| floor.round == cell.round)?;
         Some(cell.cpu_s_per_gb / floor.cpu_s_per_gb)
     };
     let served = cells.iter().map(|cell| cell.served).min().unwrap_or(0);
@@ -106,7 +107,7 @@ fn row(text: &mut String, all: &[Cell], players: usize, kind: Kind) {
 mod tests {
     use super::*;
 
-    fn cell(round: usize, kind: Kind, cpu_s_per_gb: f64) -> Cell {
+    fn cell(round: usize, kind: ServerKind, cpu_s_per_gb: f64) -> Cell {
         Cell {
             round,
             kind,
@@ -117,7 +118,7 @@ mod tests {
             cpu_percent: 3.0,
             load_percent: 4.0,
             cpu_s_per_gb,
-            pss_mb: (kind == Kind::Ours).then_some(9.5),
+            pss_mb: (kind == ServerKind::Ours).then_some(9.5),
             first_picture_ms: None,
             missed: 1,
             backwards: 0,
@@ -137,12 +138,12 @@ mod tests {
     #[test]
     fn the_table_tells_medians_and_the_worst_of_what_was_lost() {
         let cells = [
-            cell(0, Kind::Ours, 2.0),
-            cell(0, Kind::Floor, 1.0),
-            cell(1, Kind::Ours, 9.0),
-            cell(1, Kind::Floor, 3.0),
-            cell(2, Kind::Ours, 4.0),
-            cell(2, Kind::Floor, 1.0),
+            cell(0, ServerKind::Ours, 2.0),
+            cell(0, ServerKind::Floor, 1.0),
+            cell(1, ServerKind::Ours, 9.0),
+            cell(1, ServerKind::Floor, 3.0),
+            cell(2, ServerKind::Ours, 4.0),
+            cell(2, ServerKind::Floor, 1.0),
         ];
         let table = render(&cells);
         let rows: Vec<&str> = table.lines().skip(2).collect();

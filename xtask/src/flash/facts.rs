@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::ssh::Host;
+use super::ssh::SshHost;
 
 const SCRIPT: &str = include_str!("facts.sh");
 
@@ -13,7 +13,7 @@ pub struct Facts(BTreeMap<String, String>);
 
 impl Facts {
     /// Asks a host. `disk` is the device to write to, where it is not the root file system's.
-    pub fn ask(host: &Host, disk: Option<&str>) -> Result<Facts, String> {
+    pub fn ask(host: &SshHost, disk: Option<&str>) -> Result<Facts, String> {
         let facts = Facts::parse(&host.script(SCRIPT, &[disk.unwrap_or_default()])?);
         if facts.get("end") == "yes" {
             return Ok(facts);

@@ -20,14 +20,14 @@ use crate::step::step;
 use checks::Finding;
 use facts::Facts;
 pub use options::Flash;
-use ssh::Host;
-use wait::End;
+use ssh::SshHost;
+use wait::FlashEnd;
 
 /// The command as it is typed.
 pub fn run(options: &Flash) -> Result<(), String> {
     let made = ours(options)?;
     let flasher = made.flasher()?;
-    let host = Host::connect(options)?;
+    let host = SshHost::connect(options)?;
     println!("ok       ssh: {} at {} answers, root may be had", options.host, host.address);
     let facts = Facts::ask(&host, options.disk.as_deref())?;
     let size = |bytes: &[u8]| bytes.len() as u64;
@@ -137,13 +137,13 @@ fn page_of(address: &str) -> String {
     format!("{address}:8080")
 }
 
-fn told(end: End, host: &Host, page: &str) -> Result<(), String> {
+fn told(end: FlashEnd, host: &SshHost, page: &str) -> Result<(), String> {
     match end {
-        End::Page => {
+        FlashEnd::Page => {
             println!("The appliance is up. Its page: http://{page}");
             Ok(())
         }
-        End::OldSystem => {
+        FlashEnd::OldSystem => {
             let cleared = place::clear(host);
             let left = cleared.err().map_or(String::new(), |more| format!(" ({more})"));
             Err(format!(
@@ -151,7 +151,7 @@ fn told(end: End, host: &Host, page: &str) -> Result<(), String> {
                  console. What was put on it is gone again{left}."
             ))
         }
-        End::Nobody => Err(format!(
+        FlashEnd::Nobody => Err(format!(
             "nobody answers, neither the page at {page} nor ssh. Does the firewall let you reach \
              port 8080? Otherwise restore the snapshot."
         )),

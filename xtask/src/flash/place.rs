@@ -4,7 +4,7 @@
 //! one entry, all taken away again by [`clear`].
 
 use super::facts::Facts;
-use super::ssh::Host;
+use super::ssh::SshHost;
 use crate::image::files::sha256;
 use crate::image::grub::KERNEL_LINE;
 use crate::image::made::Made;
@@ -61,12 +61,12 @@ fn entry(boot_uuid: &str, boot_path: &str, disk_uuid: &str) -> String {
 }
 
 /// Takes away whatever a take-over has put on the host.
-pub fn clear(host: &Host) -> Result<(), String> {
+pub fn clear(host: &SshHost) -> Result<(), String> {
     host.script(CLEAR, &[FOLDER, "empty"]).map(drop)
 }
 
 /// Puts all of it on the host; the next start is the flasher's.
-pub fn prepare(host: &Host, facts: &Facts, made: &Made, flasher: &[u8]) -> Result<(), String> {
+pub fn prepare(host: &SshHost, facts: &Facts, made: &Made, flasher: &[u8]) -> Result<(), String> {
     let named =
         |name| facts.plain(name).ok_or_else(|| format!("the host's {name} has: strange letters"));
     let entry = entry(named("boot_uuid")?, named("boot_path")?, named("disk_uuid")?);
@@ -80,7 +80,7 @@ pub fn prepare(host: &Host, facts: &Facts, made: &Made, flasher: &[u8]) -> Resul
 }
 
 /// Restarts the host.
-pub fn restart(host: &Host) -> Result<(), String> {
+pub fn restart(host: &SshHost) -> Result<(), String> {
     host.script(RESTART, &[]).map(drop)
 }
 

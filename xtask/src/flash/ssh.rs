@@ -14,7 +14,7 @@ use crate::step::{piped, said};
 const PIECE_BYTES: usize = 256 << 10;
 
 /// A host one may be root on.
-pub struct Host {
+pub struct SshHost {
     /// Options and the host, as ssh takes them.
     words: Vec<String>,
     folder: PathBuf,
@@ -26,9 +26,9 @@ pub struct Host {
     pub port: u16,
 }
 
-impl Host {
+impl SshHost {
     /// Connects. ssh asks its own questions (a key's passphrase, an unknown host) in the terminal.
-    pub fn connect(options: &Flash) -> Result<Host, String> {
+    pub fn connect(options: &Flash) -> Result<SshHost, String> {
         let folder = std::env::temp_dir().join(format!("flash-{}", std::process::id()));
         fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
         let mut words: Vec<String> = vec!["-o".to_owned(), "ConnectTimeout=15".to_owned()];
@@ -49,7 +49,7 @@ impl Host {
             |name: &str| known.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' '));
         let address = find("hostname").unwrap_or(&options.host).to_owned();
         let port = find("port").and_then(|port| port.parse().ok()).unwrap_or(22);
-        let mut host = Host { words, folder, sudo: "", address, port };
+        let mut host = SshHost { words, folder, sudo: "", address, port };
         let mut master = host.ssh(&["-M", "-N", "-f"]);
         let status = master.args(&host.words).status();
         if !status.is_ok_and(|status| status.success()) {
@@ -126,7 +126,7 @@ impl Host {
     }
 }
 
-impl Drop for Host {
+impl Drop for SshHost {
     fn drop(&mut self) {
         // Gone already, where the host has restarted.
         let mut end = self.ssh(&["-O", "exit"]);

@@ -6,7 +6,7 @@ use std::io::{Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
-use super::ssh::{progress, Host};
+use super::ssh::{progress, SshHost};
 
 /// A cloud's disk takes the image within a minute or two.
 const PATIENCE: Duration = Duration::from_secs(20 * 60);
@@ -17,7 +17,7 @@ const PAUSE: Duration = Duration::from_secs(1);
 
 /// How it ended.
 #[derive(Debug, PartialEq, Eq)]
-pub enum End {
+pub enum FlashEnd {
     /// The page answers, and the old system does not.
     Page,
     /// The old system answers, after another start.
@@ -28,22 +28,22 @@ pub enum End {
 
 /// Waits for the end of a take-over. `page` is the page's host and port, `before` the start of the
 /// host that was told to restart.
-pub fn wait(host: &Host, page: &str, before: &str) -> End {
+pub fn wait(host: &SshHost, page: &str, before: &str) -> FlashEnd {
     let began = Instant::now();
     while began.elapsed() < PATIENCE {
         progress(&format!("   {} s", began.elapsed().as_secs()));
         // The old system may have a page as well: who answers ssh is the old system.
         if greets(&host.address, host.port) {
             match host.boot_id() {
-                Some(now) if now != before => return End::OldSystem,
+                Some(now) if now != before => return FlashEnd::OldSystem,
                 _ => {}
             }
         } else if is_page(page) {
-            return End::Page;
+            return FlashEnd::Page;
         }
         std::thread::sleep(PAUSE);
     }
-    End::Nobody
+    FlashEnd::Nobody
 }
 
 /// Whether there is an SSH server (RFC 4253, 4.2: it says its version first).

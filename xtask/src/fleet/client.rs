@@ -8,7 +8,7 @@ use serde_json::Value;
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
-use super::{Host, Secret, Secrets, ANSWER_BYTES_MAX};
+use super::{FleetHost, Secret, Secrets, ANSWER_BYTES_MAX};
 
 /// How long a machine may take to be reached, and to say a word.
 const CONNECT: Duration = Duration::from_secs(10);
@@ -19,7 +19,7 @@ const PACKAGE: Duration = Duration::from_secs(1800);
 /// One machine's API.
 pub struct Client {
     /// Which.
-    pub host: Host,
+    pub host: FleetHost,
     authorization: Option<String>,
     agent: Agent,
 }
@@ -49,7 +49,7 @@ impl std::fmt::Display for Unanswered {
 
 impl Client {
     /// For one machine.
-    pub fn new(host: &Host, secrets: &Secrets) -> Client {
+    pub fn new(host: &FleetHost, secrets: &Secrets) -> Client {
         let authorization = secrets.of(&host.name).map(|secret| match secret {
             Secret::Password(password) => basic(password),
             Secret::Token(token) => format!("Bearer {token}"),

@@ -91,16 +91,16 @@ impl Secrets {
 
 /// A machine: what the operator calls it, and where its page is.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Host {
+pub struct FleetHost {
     /// As it was typed.
     pub name: String,
     /// `http://ADDRESS:PORT`.
     pub base: String,
 }
 
-impl Host {
+impl FleetHost {
     /// `HOST`, `HOST:PORT`, or an address that begins with http:// or https://.
-    pub fn parse(text: &str) -> Result<Host, String> {
+    pub fn parse(text: &str) -> Result<FleetHost, String> {
         let (scheme, rest) = match text.split_once("://") {
             Some((scheme @ ("http" | "https"), rest)) => (scheme, rest.trim_end_matches('/')),
             None => ("http", text),
@@ -119,15 +119,15 @@ impl Host {
             None if scheme == "http" => format!("http://{rest}:{PORT}"),
             _ => format!("{scheme}://{rest}"),
         };
-        Ok(Host { name: text.to_owned(), base })
+        Ok(FleetHost { name: text.to_owned(), base })
     }
 }
 
 /// The machines of a command line: each a host, or `@FILE` with one a line.
-pub fn hosts(arguments: &[String]) -> Result<Vec<Host>, String> {
-    let mut hosts: Vec<Host> = Vec::new();
+pub fn hosts(arguments: &[String]) -> Result<Vec<FleetHost>, String> {
+    let mut hosts: Vec<FleetHost> = Vec::new();
     let mut add = |text: &str| -> Result<(), String> {
-        let host = Host::parse(text)?;
+        let host = FleetHost::parse(text)?;
         if hosts.iter().any(|other| other.base == host.base) {
             return Err(format!("{text} is named twice"));
         }
@@ -166,10 +166,10 @@ mod tests {
             ("https://live.example.com/", "https://live.example.com"),
             ("http://live.example.com:81", "http://live.example.com:81"),
         ] {
-            assert_eq!(Host::parse(text).unwrap().base, base);
+            assert_eq!(FleetHost::parse(text).unwrap().base, base);
         }
         for wrong in ["", "ftp://a", "u:secret@host", "https://u:secret@host", "a/b", "-x", "a b"] {
-            let error = Host::parse(wrong).unwrap_err();
+            let error = FleetHost::parse(wrong).unwrap_err();
             assert!(!error.contains("secret"), "{error}");
         }
         let twice = ["a".to_owned(), "a:8080".to_owned()];

@@ -14,7 +14,7 @@ use argh::FromArgs;
 use serde_json::Value;
 
 use super::client::{shown, Client, Unanswered};
-use super::{hosts, Host, Secrets};
+use super::{hosts, FleetHost, Secrets};
 use crate::sign::{OPENING, SIGNED_BYTES};
 use crate::step::target_dir;
 
@@ -41,7 +41,7 @@ pub struct Rollout {
 }
 
 /// The update, as its header names it.
-struct Update {
+struct FleetUpdate {
     bytes: Vec<u8>,
     version: String,
     revision: String,
@@ -80,7 +80,7 @@ pub fn run(options: &Rollout) -> Result<(), String> {
     let path = options.update.clone();
     let path = path.unwrap_or_else(|| target_dir().join("dist/streamcaster.update"));
     let bytes = fs::read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let update = Update::of(bytes).map_err(|why| format!("{}: {why}", path.display()))?;
+    let update = FleetUpdate::of(bytes).map_err(|why| format!("{}: {why}", path.display()))?;
     let between = Duration::from_secs(2);
     let pace = Pace { between, patience: Duration::from_secs(options.minutes * 60) };
     println!(
@@ -97,8 +97,8 @@ pub fn run(options: &Rollout) -> Result<(), String> {
     summary(&hosts, &ends)
 }
 
-impl Update {
-    fn of(bytes: Vec<u8>) -> Result<Update, String> {
+impl FleetUpdate {
+    fn of(bytes: Vec<u8>) -> Result<FleetUpdate, String> {
         let head = bytes.get(..SIGNED_BYTES).ok_or("no update: it is too short")?;
         let text = String::from_utf8_lossy(head).into_owned();
         let lines = text.strip_prefix(OPENING).ok_or("no update")?;
@@ -109,7 +109,7 @@ impl Update {
         let needed = |word: &str| {
             value(word).ok_or_else(|| format!("it does not say its {word}: make it again"))
         };
-        Ok(Update {
+        Ok(FleetUpdate {
             version: needed("version")?,
             revision: needed("revision")?,
             build: needed("build")?.parse().map_err(|_| "its build is no number")?,
@@ -143,7 +143,13 @@ impl Update {
 }
 
 /// All machines, `batch` at a time, until one of them fails.
-fn roll(hosts: &[Host], secrets: &Secrets, update: &Update, batch: usize, pace: Pace) -> Vec<End> {
+fn roll(
+    hosts: &[FleetHost],
+    secrets: &Secrets,
+    update: &FleetUpdate,
+    batch: usize,
+    pace: Pace,
+) -> Vec<End> {
     let mut ends = Vec::new();
     for group in hosts.chunks(batch) {
         let is_over = ends.iter().any(|end| matches!(end, End::Failed(_)));
@@ -154,7 +160,7 @@ fn roll(hosts: &[Host], secrets: &Secrets, update: &Update, batch: usize, pace: 
         let said = Mutex::new(());
         let said = &said;
         ends.extend(std::thread::scope(|scope| {
-            let work = |host: &Host| {
+            let work = |host: &FleetHost| {
                 let client = Client::new(host, secrets);
                 scope.spawn(move || one(&client, update, pace, said))
             };
@@ -169,7 +175,7 @@ fn roll(hosts: &[Host], secrets: &Secrets, update: &Update, batch: usize, pace: 
 }
 
 /// One machine, to its end.
-fn one(client: &Client, update: &Update, pace: Pace, said: &Mutex<()>) -> End {
+fn one(client: &Client, update: &FleetUpdate, pace: Pace, said: &Mutex<()>) -> End {
     let say = |words: &str| {
         let _one_at_a_time = said.lock();
         println!("{}: {words}", client.host.name);
@@ -184,7 +190,12 @@ fn one(client: &Client, update: &Update, pace: Pace, said: &Mutex<()>) -> End {
     end
 }
 
-fn give(client: &Client, update: &Update, pace: Pace, say: &impl Fn(&str)) -> Result<End, String> {
+fn give(
+    client: &Client,
+    update: &FleetUpdate,
+    pace: Pace,
+    say: &impl Fn(&str),
+) -> Result<End, String> {
     let before = client.get("/api/firmware").map_err(|why| why.to_string())?;
     if before.get("available") != Some(&Value::Bool(true)) {
         return Err("this is no appliance".to_owned());
@@ -232,7 +243,7 @@ fn stamp(told: &Value) -> String {
 /// that is not meant.
 fn wait(
     client: &Client,
-    update: &Update,
+    update: &FleetUpdate,
     pace: Pace,
     before: Option<String>,
     say: &impl Fn(&str),
@@ -273,7 +284,7 @@ fn wait(
     }
 }
 
-fn summary(hosts: &[Host], ends: &[End]) -> Result<(), String> {
+fn summary(hosts: &[FleetHost], ends: &[End]) -> Result<(), String> {
     let count = |is_it: fn(&End) -> bool| ends.iter().filter(|end| is_it(end)).count();
     let confirmed = count(|end| *end == End::Confirmed);
     let already = count(|end| *end == End::Already);
@@ -300,13 +311,13 @@ mod tests {
 
     use super::*;
 
-    fn update(more: &str) -> Result<Update, String> {
+    fn update(more: &str) -> Result<FleetUpdate, String> {
         let mut bytes = format!(
             "streamcaster-update 1\nversion 0.2.0\nrevision abc\nbuild 7\nkey 12ab\n{more}"
         )
         .into_bytes();
         bytes.resize(2000, b'\n');
-        Update::of(bytes)
+        FleetUpdate::of(bytes)
     }
 
     #[test]
@@ -314,7 +325,9 @@ mod tests {
         let whole = update("digest ff\n").unwrap();
         assert_eq!((whole.build, whole.digest.as_str(), whole.debug), (7, "ff", false));
         assert!(update("").err().unwrap().contains("digest"));
-        assert!(Update::of(b"MZ".repeat(900)).is_err() && Update::of(Vec::new()).is_err());
+        assert!(
+            FleetUpdate::of(b"MZ".repeat(900)).is_err() && FleetUpdate::of(Vec::new()).is_err()
+        );
         assert!(update("digest ff\ndebug 1\n").unwrap().debug);
     }
 
@@ -335,7 +348,7 @@ mod tests {
 
     #[test]
     fn the_summary_names_what_failed() {
-        let hosts = ["a", "b", "c"].map(|name| Host::parse(name).unwrap());
+        let hosts = ["a", "b", "c"].map(|name| FleetHost::parse(name).unwrap());
         let ends = [End::Already, End::Failed("no".to_owned()), End::NotBegun];
         let error = summary(&hosts, &ends).unwrap_err();
         assert!(error.contains("b: no") && error.contains("goes on"), "{error}");

@@ -4,7 +4,7 @@
 //! it.
 
 /// What an entry is, with the permission bits of its mode.
-pub enum Kind<'a> {
+pub enum CpioKind<'a> {
     /// A folder.
     Folder,
     /// A file and what it holds.
@@ -29,15 +29,15 @@ impl Newc {
     }
 
     /// Adds an entry; `path` has no slash in front, `permissions` are those of chmod(2).
-    pub fn add(&mut self, path: &str, permissions: u32, kind: &Kind<'_>) {
+    pub fn add(&mut self, path: &str, permissions: u32, kind: &CpioKind<'_>) {
         let (format, content, device): (u32, &[u8], (u32, u32)) = match kind {
-            Kind::Folder => (0o040_000, &[], (0, 0)),
-            Kind::File(content) => (0o100_000, content, (0, 0)),
-            Kind::Link(target) => (0o120_000, target.as_bytes(), (0, 0)),
-            Kind::Device(major, minor) => (0o020_000, &[], (*major, *minor)),
+            CpioKind::Folder => (0o040_000, &[], (0, 0)),
+            CpioKind::File(content) => (0o100_000, content, (0, 0)),
+            CpioKind::Link(target) => (0o120_000, target.as_bytes(), (0, 0)),
+            CpioKind::Device(major, minor) => (0o020_000, &[], (*major, *minor)),
         };
         self.entries += 1;
-        let links = if matches!(kind, Kind::Folder) { 2 } else { 1 };
+        let links = if matches!(kind, CpioKind::Folder) { 2 } else { 1 };
         self.header(path, format | permissions, links, content.len(), device);
         self.bytes.extend_from_slice(content);
         self.pad(4);
@@ -99,10 +99,10 @@ mod tests {
     #[test]
     fn other_readers_list_a_newc_archive() {
         let mut archive = Newc::new(86_400);
-        archive.add("bin", 0o755, &Kind::Folder);
-        archive.add("bin/tool", 0o755, &Kind::File(b"12345"));
-        archive.add("sbin", 0o777, &Kind::Link("bin"));
-        archive.add("console", 0o600, &Kind::Device(5, 1));
+        archive.add("bin", 0o755, &CpioKind::Folder);
+        archive.add("bin/tool", 0o755, &CpioKind::File(b"12345"));
+        archive.add("sbin", 0o777, &CpioKind::Link("bin"));
+        archive.add("console", 0o600, &CpioKind::Device(5, 1));
         let bytes = archive.finish();
         assert_eq!(bytes.len() % 512, 0);
         let listed = piped(Command::new("busybox").args(["cpio", "-tv"]), &bytes).unwrap();

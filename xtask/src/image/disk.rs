@@ -9,7 +9,7 @@ use std::process::Command;
 
 use super::files::{read, tool};
 use super::gpt::{self, Guid, Partition, FRONT_SECTORS, SECTOR};
-use super::parts::Parts;
+use super::parts::ImageParts;
 use super::{fat, grub};
 use crate::step::{fed, run};
 
@@ -91,7 +91,7 @@ pub fn write(
     target: &Path,
     slot: &[u8],
     data: &[u8],
-    debian: &Parts,
+    debian: &ImageParts,
     stage: &Path,
 ) -> Result<(), String> {
     let failed = |error: std::io::Error| format!("{}: {error}", target.display());

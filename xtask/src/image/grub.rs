@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::Command;
 
 use super::files::{read, write};
-use super::parts::Parts;
+use super::parts::ImageParts;
 use super::ustar;
 use crate::step::run;
 
@@ -76,7 +76,7 @@ pub struct Loaders {
 pub fn loaders(
     numbers: &Numbers,
     core_at: u64,
-    debian: &Parts,
+    debian: &ImageParts,
     stage: &Path,
 ) -> Result<Loaders, String> {
     let memdisk = stage.join("memdisk.tar");

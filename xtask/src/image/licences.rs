@@ -8,7 +8,7 @@ use std::path::Path;
 
 use super::crates::Crate;
 use super::files::read;
-use super::parts::{Part, Parts};
+use super::parts::{ImageParts, Part};
 
 /// How the names of files with licences begin.
 const NAMES: [&str; 6] = ["LICENSE", "LICENCE", "COPYING", "COPYRIGHT", "NOTICE", "UNLICENSE"];
@@ -25,7 +25,11 @@ const RULE: &str =
     "================================================================================";
 
 /// The whole text, of a machine's image with what Debian brings; a container's has the program alone.
-pub fn text(version: &str, crates: &[Crate], debian: Option<&Parts>) -> Result<String, String> {
+pub fn text(
+    version: &str,
+    crates: &[Crate],
+    debian: Option<&ImageParts>,
+) -> Result<String, String> {
     let mut texts = Texts::default();
     for one in crates {
         let name = format!("{} {}", one.name, one.version);
@@ -60,7 +64,7 @@ pub fn text(version: &str, crates: &[Crate], debian: Option<&Parts>) -> Result<S
 }
 
 /// What it is all about, the offer, and the list.
-fn head(version: &str, crates: &[Crate], debian: Option<&Parts>) -> String {
+fn head(version: &str, crates: &[Crate], debian: Option<&ImageParts>) -> String {
     let mut text = format!(
         "{version}: licences\n\n\
          The program is under the MIT licence. Below: what it, and the image it is in, are made of, and\n\
@@ -77,7 +81,7 @@ fn head(version: &str, crates: &[Crate], debian: Option<&Parts>) -> String {
 }
 
 /// What is Debian's, and the offer.
-fn offer(debian: &Parts) -> String {
+fn offer(debian: &ImageParts) -> String {
     let mut text = String::from(
         "\nSOURCE OFFER. The kernel Linux, busybox, e2fsck (e2fsprogs), the GNU C library inside the two\n\
          last, and GRUB are under the GNU General Public License, version 2 or 3, or the GNU Lesser\n\

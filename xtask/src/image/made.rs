@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use super::cpio::{self, Kind, Newc};
+use super::cpio::{self, CpioKind, Newc};
 use super::files::{commit_time, gzip, read, sha256, tool, write};
 use super::{disk, manifest, starting};
 use crate::step::{piped, said, target_dir};
@@ -101,10 +101,10 @@ impl Made {
         let sums = format!("{}  image.gz\n", sha256(&packed));
         let image = format!("{} {}\n", sha256(&self.image), self.image.len());
         let mut archive = Newc::new(0);
-        archive.add("flash", 0o755, &Kind::Folder);
-        archive.add("flash/SHA256SUMS", 0o644, &Kind::File(sums.as_bytes()));
-        archive.add("flash/image", 0o644, &Kind::File(image.as_bytes()));
-        archive.add("flash/image.gz", 0o600, &Kind::File(&packed));
+        archive.add("flash", 0o755, &CpioKind::Folder);
+        archive.add("flash/SHA256SUMS", 0o644, &CpioKind::File(sums.as_bytes()));
+        archive.add("flash/image", 0o644, &CpioKind::File(image.as_bytes()));
+        archive.add("flash/image.gz", 0o600, &CpioKind::File(&packed));
         let mut initramfs = archive.finish();
         initramfs.extend_from_slice(&self.initrd);
         Ok(initramfs)

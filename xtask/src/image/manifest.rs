@@ -3,7 +3,7 @@
 
 use serde_json::{json, Map, Value};
 
-use super::parts::{Part, Parts};
+use super::parts::{ImageParts, Part};
 use super::pins::Pin;
 
 /// A file's name, size and sum.
@@ -19,7 +19,7 @@ pub struct Summed {
 /// What an image is made of, beside the source.
 pub struct MadeOf<'a> {
     /// Debian's packages that lie in it.
-    pub debian: &'a Parts,
+    pub debian: &'a ImageParts,
     /// What made it, and its version.
     pub tools: &'a [(&'a str, String)],
 }
@@ -90,7 +90,7 @@ mod tests {
             tree: "/".into(),
             is_pinned,
         };
-        let debian = Parts {
+        let debian = ImageParts {
             kernel: part("kernel", true),
             others: vec![part("busybox", false)],
             snapshot: "today".to_owned(),

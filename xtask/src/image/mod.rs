@@ -35,7 +35,7 @@ use self::files::{commit_time, gzip, read, sha256, write};
 use crate::dist;
 use crate::sign::{self, Key, Release};
 use crate::step::{piped, said, step, target_dir};
-use cpio::{Kind, Newc};
+use cpio::{CpioKind, Newc};
 use manifest::Summed;
 
 /// What a download may weigh.
@@ -138,7 +138,7 @@ fn build(options: &Image, product: &Path, folder: &Path) -> Result<(), String> {
 
 /// What an image is made of and which one it is.
 struct Ingredients {
-    debian: parts::Parts,
+    debian: parts::ImageParts,
     crates: Vec<crates::Crate>,
     kernel: kernel::Kernel,
     /// What the product says of itself.
@@ -152,7 +152,7 @@ struct Ingredients {
 
 impl Ingredients {
     fn of(options: &Image, product: &Path) -> Result<Ingredients, String> {
-        let debian = parts::Parts::take(options.pinned)?;
+        let debian = parts::ImageParts::take(options.pinned)?;
         let crates = crates::of_the_product()?;
         let kernel = kernel::of(&debian.kernel)?;
         let mtime = commit_time();
@@ -180,7 +180,7 @@ fn assemble(options: &Image, product: &Path, folder: &Path, stage: &Path) -> Res
         Ingredients::of(options, product)?;
     let fresh_data = disk::data(None, mtime, stage)?;
     let licences = gzip(licences::text(&version, &crates, Some(&debian))?.as_bytes())?;
-    let parts = rootfs::Parts {
+    let parts = rootfs::RootfsParts {
         kernel: &kernel,
         debian: &debian,
         product,
@@ -247,9 +247,9 @@ fn slot(release: &Release, vmlinuz: &[u8], initrd: &[u8], mtime: u32) -> Vec<u8>
         sums += &format!("{}  {name}\n", sha256(bytes));
     }
     let mut archive = Newc::new(mtime);
-    archive.add("SHA256SUMS", 0o644, &Kind::File(sums.as_bytes()));
+    archive.add("SHA256SUMS", 0o644, &CpioKind::File(sums.as_bytes()));
     for (name, bytes) in files {
-        archive.add(name, 0o644, &Kind::File(bytes));
+        archive.add(name, 0o644, &CpioKind::File(bytes));
     }
     archive.finish()
 }

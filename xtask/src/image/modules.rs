@@ -16,10 +16,10 @@ use crate::step::piped;
 const TABLES: [&str; 4] = ["modules.dep", "modules.alias", "modules.builtin", "modules.softdep"];
 
 /// What goes into the file system: paths below `lib/modules/RELEASE`, and bytes.
-pub type Modules = Vec<(String, Vec<u8>)>;
+pub type KernelModules = Vec<(String, Vec<u8>)>;
 
 /// Collects the modules of a list, one name a line, by way of the folder `stage`.
-pub fn collect(kernel: &Kernel, list: &str, stage: &Path) -> Result<Modules, String> {
+pub fn collect(kernel: &Kernel, list: &str, stage: &Path) -> Result<KernelModules, String> {
     let from = kernel.tree.join("lib/modules").join(&kernel.release);
     let text = |name: &str| {
         fs::read_to_string(from.join(name)).map_err(|error| format!("{name}: {error}"))

@@ -40,7 +40,7 @@ pub struct Part {
 }
 
 /// What an image is made of.
-pub struct Parts {
+pub struct ImageParts {
     /// The kernel.
     pub kernel: Part,
     /// The others, in the order of [`PACKAGES`].
@@ -49,14 +49,14 @@ pub struct Parts {
     pub snapshot: String,
 }
 
-impl Parts {
+impl ImageParts {
     /// All of them; what is not here is fetched. `strict`: nothing but what is pinned.
-    pub fn take(strict: bool) -> Result<Parts, String> {
+    pub fn take(strict: bool) -> Result<ImageParts, String> {
         let pins = pinned()?;
         let kernel = part(pins.kernel()?, &pins.snapshot, strict)?;
         let others = PACKAGES.iter().map(|package| part(pins.of(package)?, &pins.snapshot, strict));
         let others = others.collect::<Result<Vec<Part>, String>>()?;
-        Ok(Parts { kernel, others, snapshot: pins.snapshot })
+        Ok(ImageParts { kernel, others, snapshot: pins.snapshot })
     }
 
     /// The files of one of [`PACKAGES`].
@@ -79,7 +79,7 @@ pub fn pinned() -> Result<Pins, String> {
 
 /// Has all of them there, and says how far they are behind what Debian offers.
 pub fn ensure() -> Result<(), String> {
-    Parts::take(false)?;
+    ImageParts::take(false)?;
     if let Some(line) = behind(&pinned()?) {
         println!("{line}");
     }

@@ -9,11 +9,11 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::Command;
 
-use super::cpio::{Kind, Newc};
+use super::cpio::{CpioKind, Newc};
 use super::files::{gzip, read};
 use super::kernel::Kernel;
 use super::modules;
-use super::parts::Parts as Debian;
+use super::parts::ImageParts as Debian;
 use crate::step::{piped, root};
 
 /// Folders that are there before init makes any.
@@ -29,7 +29,7 @@ const PROGRAMS: [&str; 3] = ["bin/", "usr/bin/", "etc/init.d/"];
 const NOT_PACKED: [&str; 3] = ["README.md", "applets", "modules"];
 
 /// What is packed beside `rootfs/`.
-pub struct Parts<'a> {
+pub struct RootfsParts<'a> {
     /// The kernel whose modules go in.
     pub kernel: &'a Kernel,
     /// Debian's packages.
@@ -60,7 +60,7 @@ enum Entry {
 type Tree = BTreeMap<String, Entry>;
 
 /// Packs the initramfs, compressed.
-pub fn pack(parts: &Parts<'_>, stage: &Path) -> Result<Vec<u8>, String> {
+pub fn pack(parts: &RootfsParts<'_>, stage: &Path) -> Result<Vec<u8>, String> {
     let mut tree = Tree::new();
     for folder in FOLDERS {
         tree.insert(folder.to_owned(), Entry::Folder(if folder == "tmp" { 0o1777 } else { 0o755 }));
@@ -163,13 +163,13 @@ fn archive(tree: &Tree, mtime: u32) -> Vec<u8> {
     let mut archive = Newc::new(mtime);
     for (path, entry) in tree {
         match entry {
-            Entry::Folder(mode) => archive.add(path, *mode, &Kind::Folder),
-            Entry::File(mode, bytes) => archive.add(path, *mode, &Kind::File(bytes)),
-            Entry::Link(target) => archive.add(path, 0o777, &Kind::Link(target)),
+            Entry::Folder(mode) => archive.add(path, *mode, &CpioKind::Folder),
+            Entry::File(mode, bytes) => archive.add(path, *mode, &CpioKind::File(bytes)),
+            Entry::Link(target) => archive.add(path, 0o777, &CpioKind::Link(target)),
         }
     }
     // Process 1 has its three descriptors from this one, before anything is mounted.
-    archive.add("dev/console", 0o600, &Kind::Device(5, 1));
+    archive.add("dev/console", 0o600, &CpioKind::Device(5, 1));
     archive.finish()
 }
 

@@ -5,7 +5,7 @@
 use serde_json::{json, Value};
 
 use super::crates::Crate;
-use super::parts::{Part, Parts};
+use super::parts::{ImageParts, Part};
 
 /// The image's own identity in the document.
 const IMAGE: &str = "SPDXRef-image";
@@ -21,7 +21,7 @@ pub struct Subject<'a> {
     /// The slot's digest: no two documents have one name.
     pub digest: &'a str,
     /// The kernel and the packages beside it.
-    pub debian: &'a Parts,
+    pub debian: &'a ImageParts,
     /// The product's crates.
     pub crates: &'a [Crate],
 }
@@ -171,7 +171,7 @@ mod tests {
     /// schema allows.
     #[test]
     fn the_document_has_the_shape_of_spdx() {
-        let debian = Parts {
+        let debian = ImageParts {
             kernel: part("linux-image-6.12+deb12", "linux-6.12"),
             others: vec![part("grub-pc-bin", "grub2"), part("busybox-static", "busybox")],
             snapshot: String::new(),

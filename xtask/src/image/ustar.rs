@@ -7,7 +7,7 @@ const BLOCK: usize = 512;
 const NAME_BYTES_MAX: usize = 100;
 
 /// What an entry is.
-pub enum Kind<'a> {
+pub enum UstarKind<'a> {
     /// A folder.
     Folder,
     /// A file and what it holds.
@@ -28,10 +28,10 @@ impl Ustar {
 
     /// Adds an entry; `path` has no slash in front, `permissions` are those of chmod(2), `owner` is
     /// user and group alike.
-    pub fn add(&mut self, path: &str, permissions: u32, owner: u32, kind: &Kind<'_>) {
+    pub fn add(&mut self, path: &str, permissions: u32, owner: u32, kind: &UstarKind<'_>) {
         let (flag, name, content): (_, _, &[u8]) = match kind {
-            Kind::Folder => ("5", format!("{path}/"), &[]),
-            Kind::File(content) => ("0", path.to_owned(), content),
+            UstarKind::Folder => ("5", format!("{path}/"), &[]),
+            UstarKind::File(content) => ("0", path.to_owned(), content),
         };
         assert!(name.len() <= NAME_BYTES_MAX, "{name}: too long for ustar");
         let mut header = [0_u8; BLOCK];
@@ -68,7 +68,7 @@ fn put(header: &mut [u8; BLOCK], at: usize, text: &str) {
 /// An archive of one file, of no time and root's: its content begins at byte 512.
 pub fn of_one(name: &str, content: &[u8]) -> Vec<u8> {
     let mut archive = Ustar::new(0);
-    archive.add(name, 0o644, 0, &Kind::File(content));
+    archive.add(name, 0o644, 0, &UstarKind::File(content));
     archive.finish()
 }
 
@@ -97,8 +97,8 @@ mod tests {
     #[test]
     fn other_readers_see_owners_modes_and_times() {
         let mut archive = Ustar::new(86_400);
-        archive.add("data", 0o750, 65_532, &Kind::Folder);
-        archive.add("usr/bin/tool", 0o755, 0, &Kind::File(b"12345"));
+        archive.add("data", 0o750, 65_532, &UstarKind::Folder);
+        archive.add("usr/bin/tool", 0o755, 0, &UstarKind::File(b"12345"));
         let listed = listed(&archive.finish());
         let lines: Vec<&str> = listed.lines().collect();
         let [folder, file] = lines[..] else { panic!("{listed}") };

@@ -22,13 +22,13 @@ pub struct Lightsail {
 #[derive(FromArgs)]
 #[argh(subcommand)]
 enum Verb {
-    Plan(Plan),
+    Plan(LightsailPlan),
 }
 
 /// print the AWS CLI commands, in order, each with its reason
 #[derive(FromArgs)]
 #[argh(subcommand, name = "plan")]
-pub struct Plan {
+pub struct LightsailPlan {
     /// the region; eu-central-1 unless said otherwise
     #[argh(option, default = "\"eu-central-1\".to_owned()")]
     region: String,
@@ -59,7 +59,7 @@ pub fn run(options: &Lightsail) -> Result<(), String> {
     Ok(())
 }
 
-fn wanted(options: &Plan) -> Result<Wanted, String> {
+fn wanted(options: &LightsailPlan) -> Result<Wanted, String> {
     let udp = options.udp.as_deref().map(|text| Network::parse("--udp", text)).transpose()?;
     Ok(Wanted {
         place: Place::parse(&options.region, options.zone)?,

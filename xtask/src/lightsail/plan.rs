@@ -417,11 +417,11 @@ fn removal(script: &mut Script, wanted: &Wanted) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::{wanted, Plan};
+    use super::super::{wanted, LightsailPlan};
     use super::*;
 
     fn plan(udp: Option<&str>, stat: bool) -> String {
-        let options = Plan {
+        let options = LightsailPlan {
             region: "eu-central-1".to_owned(),
             zone: 'a',
             name: "caster".to_owned(),

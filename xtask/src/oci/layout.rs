@@ -6,7 +6,7 @@
 use serde_json::{json, Map, Value};
 
 use crate::image::files::{gzip, read, sha256};
-use crate::image::ustar::{Kind, Ustar};
+use crate::image::ustar::{Ustar, UstarKind};
 use crate::step::root;
 
 /// The user it runs as, known to the image's own /etc/passwd. The number is the one others use for
@@ -45,7 +45,7 @@ pub struct Content<'a> {
 }
 
 /// An image in its envelope.
-pub struct Image {
+pub struct OciImage {
     /// The tar.
     pub archive: Vec<u8>,
     /// The manifest's digest: what a registry will call it.
@@ -79,7 +79,7 @@ impl Blob {
 }
 
 /// Makes the image.
-pub fn image(content: &Content<'_>, about: &About) -> Result<Image, String> {
+pub fn image(content: &Content<'_>, about: &About) -> Result<OciImage, String> {
     let files = files(content, about.time);
     let uncompressed = format!("sha256:{}", sha256(&files));
     let layer = Blob::of(LAYER, gzip(&files)?);
@@ -99,7 +99,7 @@ pub fn image(content: &Content<'_>, about: &About) -> Result<Image, String> {
     let index = json!({"schemaVersion": 2, "mediaType": INDEX, "manifests": [named]});
     let digest = manifest.digest();
     let archive = envelope(&index.to_string(), [layer, config, manifest], about.time);
-    Ok(Image { archive, digest })
+    Ok(OciImage { archive, digest })
 }
 
 /// The layer: sorted, root's but for the data folder.
@@ -107,18 +107,18 @@ fn files(content: &Content<'_>, time: u32) -> Vec<u8> {
     let passwd = format!("streamcaster:x:{USER}:{USER}:StreamCaster:/data:/nonexistent\n");
     let group = format!("streamcaster:x:{USER}:\n");
     let mut layer = Ustar::new(time);
-    layer.add("data", 0o750, USER, &Kind::Folder);
+    layer.add("data", 0o750, USER, &UstarKind::Folder);
     if let Some(config) = content.config {
-        layer.add("data/config.toml", 0o600, USER, &Kind::File(config));
+        layer.add("data/config.toml", 0o600, USER, &UstarKind::File(config));
     }
-    layer.add("etc", 0o755, 0, &Kind::Folder);
-    layer.add("etc/group", 0o644, 0, &Kind::File(group.as_bytes()));
-    layer.add("etc/passwd", 0o644, 0, &Kind::File(passwd.as_bytes()));
-    layer.add("usr", 0o755, 0, &Kind::Folder);
-    layer.add("usr/bin", 0o755, 0, &Kind::Folder);
-    layer.add("usr/bin/streamcaster", 0o755, 0, &Kind::File(content.product));
-    layer.add("usr/share", 0o755, 0, &Kind::Folder);
-    layer.add("usr/share/licences.gz", 0o644, 0, &Kind::File(content.licences));
+    layer.add("etc", 0o755, 0, &UstarKind::Folder);
+    layer.add("etc/group", 0o644, 0, &UstarKind::File(group.as_bytes()));
+    layer.add("etc/passwd", 0o644, 0, &UstarKind::File(passwd.as_bytes()));
+    layer.add("usr", 0o755, 0, &UstarKind::Folder);
+    layer.add("usr/bin", 0o755, 0, &UstarKind::Folder);
+    layer.add("usr/bin/streamcaster", 0o755, 0, &UstarKind::File(content.product));
+    layer.add("usr/share", 0o755, 0, &UstarKind::Folder);
+    layer.add("usr/share/licences.gz", 0o644, 0, &UstarKind::File(content.licences));
     layer.finish()
 }
 
@@ -170,14 +170,14 @@ fn config(about: &About, labels: &Value, uncompressed: &str) -> Value {
 fn envelope(index: &str, mut blobs: [Blob; 3], time: u32) -> Vec<u8> {
     blobs.sort_by(|one, other| one.sha256.cmp(&other.sha256));
     let mut archive = Ustar::new(time);
-    archive.add("blobs", 0o755, 0, &Kind::Folder);
-    archive.add("blobs/sha256", 0o755, 0, &Kind::Folder);
+    archive.add("blobs", 0o755, 0, &UstarKind::Folder);
+    archive.add("blobs/sha256", 0o755, 0, &UstarKind::Folder);
     for Blob { sha256, bytes, .. } in &blobs {
-        archive.add(&format!("blobs/sha256/{sha256}"), 0o644, 0, &Kind::File(bytes));
+        archive.add(&format!("blobs/sha256/{sha256}"), 0o644, 0, &UstarKind::File(bytes));
     }
-    archive.add("index.json", 0o644, 0, &Kind::File(index.as_bytes()));
+    archive.add("index.json", 0o644, 0, &UstarKind::File(index.as_bytes()));
     let layout = json!({"imageLayoutVersion": "1.0.0"}).to_string();
-    archive.add("oci-layout", 0o644, 0, &Kind::File(layout.as_bytes()));
+    archive.add("oci-layout", 0o644, 0, &UstarKind::File(layout.as_bytes()));
     archive.finish()
 }
 

@@ -16,7 +16,7 @@ const DESCRIPTORS: u64 = 4096;
 const STOP_S: u64 = 30;
 
 /// Where the task runs.
-struct Place<'a> {
+struct TaskPlace<'a> {
     image: &'a str,
     region: &'a str,
     account: &'a str,
@@ -24,7 +24,7 @@ struct Place<'a> {
 
 /// The task definition's JSON.
 pub fn definition(options: &Oci) -> Result<String, String> {
-    let Place { image, region, account } = place(options)?;
+    let TaskPlace { image, region, account } = place(options)?;
     let volume = match &options.efs {
         Some(efs) => json!({"name": "data", "efsVolumeConfiguration": efs_volume(efs)?}),
         None => json!({"name": "data"}),
@@ -71,7 +71,7 @@ pub fn definition(options: &Oci) -> Result<String, String> {
 
 /// Where it runs: as said, else as a name of Amazon ECR tells,
 /// `ACCOUNT.dkr.ecr.REGION.amazonaws.com/NAME:TAG`.
-fn place(options: &Oci) -> Result<Place<'_>, String> {
+fn place(options: &Oci) -> Result<TaskPlace<'_>, String> {
     let image = options.image.as_deref().ok_or("--ecs-task needs --image, as it was pushed")?;
     if image.is_empty() || image.bytes().any(|byte| !byte.is_ascii_graphic()) {
         return Err(format!("--image {image}: as REGISTRY/NAME:TAG"));
@@ -92,7 +92,7 @@ fn place(options: &Oci) -> Result<Place<'_>, String> {
     if account.len() != 12 || !account.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(format!("--account {account}: 12 digits"));
     }
-    Ok(Place { image, region, account })
+    Ok(TaskPlace { image, region, account })
 }
 
 /// Encrypted on its way; the access point, if there is to be one, has to own it as 65532.

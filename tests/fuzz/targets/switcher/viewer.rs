@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use streamcaster::base::time::Ticks;
 use streamcaster::codec::access_unit::Track;
 use streamcaster::flv::tag::{self, AacPacket};
-use streamcaster::program::reader::{Order, Reader, Step};
+use streamcaster::program::reader::{ReadOrder, Reader, ReaderStep};
 use streamcaster::program::ring::{Lookup, Ring};
 use streamcaster::program::source::Source;
 use streamcaster::program::switcher::Switcher;
@@ -34,7 +34,7 @@ pub struct Viewer {
 
 impl Default for Viewer {
     fn default() -> Viewer {
-        let orders = [Order::Arrival, Order::Viewer, Order::Time];
+        let orders = [ReadOrder::Arrival, ReadOrder::Viewer, ReadOrder::Time];
         Viewer {
             read: 0,
             pending: HashSet::new(),
@@ -144,14 +144,14 @@ fn audio(body: &[u8]) -> Option<Identity> {
 fn step(reader: &mut Reader, last_ms: &mut [Option<u32>; 2], ring: &Ring) {
     loop {
         match reader.step(ring) {
-            Step::Wait => return,
-            Step::Configure { changed, .. } => {
+            ReaderStep::Wait => return,
+            ReaderStep::Configure { changed, .. } => {
                 for (track, generation) in changed.iter() {
                     let missing = generation.is_some_and(|g| ring.config(track, g).is_none());
                     assert!(!missing, "a configuration to be sent is remembered");
                 }
             }
-            Step::Send { unit, timestamp_ms } => {
+            ReaderStep::Send { unit, timestamp_ms } => {
                 assert!(ring.holds(&unit));
                 let last = last_ms[unit.track as usize].replace(timestamp_ms);
                 assert!(last.is_none_or(|last| last < timestamp_ms), "a reader's time grows");
