@@ -22,7 +22,7 @@ use crate::base::limits::{
 use crate::base::time::Mono;
 use crate::config::RtmpConfig;
 use crate::net::network::Network;
-use crate::net::proxy::{Client, Proxies};
+use crate::net::proxy::{Proxies, RemotePeer};
 use crate::net::reactor::{Sleep, Watched};
 use crate::net::sockets::{self, canonical, descriptors_max};
 use crate::program::bell::{Bell, Listener};
@@ -64,7 +64,7 @@ struct WaitingConnection {
     socket: TcpStream,
     peer: SocketAddr,
     /// Whom it is for; not known yet of one that a proxy has made.
-    client: Option<Client>,
+    client: Option<RemotePeer>,
 }
 
 /// A connection that has just been seated.
@@ -74,7 +74,7 @@ pub(super) struct Newcomer {
     /// Where it comes from.
     pub(super) peer: SocketAddr,
     /// Whom it is for, if that is known already.
-    client: Option<Client>,
+    client: Option<RemotePeer>,
     /// Its number, counted from 1 in the order of arrival.
     pub(super) id: Ticket,
     /// Its seat.
@@ -89,7 +89,7 @@ pub(super) struct Undecided {
 
 impl Newcomer {
     /// Finds out whom it is for; its seat counts for that one from then on.
-    pub(super) async fn client(&self) -> Result<Client, Unnamed> {
+    pub(super) async fn client(&self) -> Result<RemotePeer, Unnamed> {
         if let Some(client) = self.client {
             return Ok(client);
         }
@@ -163,7 +163,7 @@ impl RtmpListener {
     }
 
     /// Whether a client's network may connect; one that may not is counted.
-    pub(super) fn lets_in(&self, client: &Client) -> bool {
+    pub(super) fn lets_in(&self, client: &RemotePeer) -> bool {
         let address = client.address.ip();
         let is_here = !client.is_proxied && address.to_canonical().is_loopback();
         if is_here || self.allow.iter().any(|network| network.contains(address)) {
@@ -233,7 +233,7 @@ impl RtmpListener {
     }
 
     fn arrive(&self, socket: TcpStream, peer: SocketAddr) {
-        let client = Client::direct(peer);
+        let client = RemotePeer::direct(peer);
         let source = client.source();
         let is_proxy = self.proxies.have(peer.ip());
         // Closed without a word: nothing of such a client is read.

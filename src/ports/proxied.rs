@@ -11,7 +11,7 @@ use smol::future::FutureExt;
 
 use crate::base::limits::PROXY_HEADER_MS_MAX;
 use crate::net::proxy::header::HeaderError;
-use crate::net::proxy::{take_whole, Client, Opening};
+use crate::net::proxy::{take_whole, Opening, RemotePeer};
 use crate::net::reactor::{Sleep, Watched};
 use crate::rtmp::server::RtmpRefusal;
 
@@ -55,7 +55,7 @@ impl Unnamed {
 pub(super) async fn named(
     socket: &Watched<TcpStream>,
     proxy: SocketAddr,
-) -> Result<Client, Unnamed> {
+) -> Result<RemotePeer, Unnamed> {
     let opening = async {
         loop {
             match socket.try_read(take_whole) {
@@ -70,16 +70,16 @@ pub(super) async fn named(
         Err(Unnamed::Late)
     };
     match opening.or(late).await? {
-        Opening::Header(named) => Ok(Client::behind(proxy, named)),
+        Opening::Header(named) => Ok(RemotePeer::behind(proxy, named)),
         Opening::Bare => Err(Unnamed::Bare),
         Opening::Broken(error) => Err(Unnamed::Broken(error)),
     }
 }
 
 /// The same without waiting, for a connection that is not watched yet; what is wrong shows later.
-pub(super) fn named_already(socket: &TcpStream, proxy: SocketAddr) -> Option<Client> {
+pub(super) fn named_already(socket: &TcpStream, proxy: SocketAddr) -> Option<RemotePeer> {
     match take_whole(socket) {
-        Ok(Opening::Header(named)) => Some(Client::behind(proxy, named)),
+        Ok(Opening::Header(named)) => Some(RemotePeer::behind(proxy, named)),
         _ => None,
     }
 }

@@ -23,7 +23,7 @@ use crate::config::{Config, PublishConfig};
 use crate::inputs::diagnosis::Air;
 use crate::inputs::publisher::{publish, Applicant, Publishers};
 use crate::net::link::{Link, LinkEnd, Wake};
-use crate::net::proxy::{Client, Proxies};
+use crate::net::proxy::{Proxies, RemotePeer};
 use crate::net::reactor::Sleep;
 use crate::operator::snapshot::{text, RtmpServerStatus, ViewerStatus};
 use crate::outputs::viewers::{serve, Viewers};
@@ -255,7 +255,7 @@ impl RtmpPort {
     async fn admit(
         &self,
         mut link: Link,
-        client: Client,
+        client: RemotePeer,
     ) -> Result<Option<(Link, ServerSession, Wish)>, LinkEnd> {
         let peer = client.address;
         let mut session = ServerSession::new(clock::mono());

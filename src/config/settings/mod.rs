@@ -34,7 +34,7 @@ use crate::system::store;
 use self::catalogue::{SetBy, Setting};
 pub use self::error::{EditError, SettingsError};
 pub use self::password::with_password_hash;
-use self::versions::Found;
+use self::versions::FoundFile;
 
 /// A name of the environment to its value.
 pub type Environment = Box<dyn Fn(&str) -> Option<OsString> + Send + Sync>;
@@ -392,7 +392,7 @@ impl Settings {
         config::load_text(&self.0.path, text, &self.0.environment, &self.0.arguments)
     }
 
-    fn read(&self) -> Result<Found, SettingsError> {
+    fn read(&self) -> Result<FoundFile, SettingsError> {
         versions::read(&self.0.path)
     }
 

@@ -15,14 +15,14 @@ const PREFIX: &str = "config-";
 const SUFFIX: &str = ".toml";
 
 /// The file as it was found.
-pub(super) struct Found {
+pub(super) struct FoundFile {
     /// What stands in it.
     pub(super) text: String,
     /// Whether there is one.
     pub(super) exists: bool,
 }
 
-impl Found {
+impl FoundFile {
     /// Its version.
     pub(super) fn revision(&self) -> String {
         revision::of(self.text.as_bytes())
@@ -30,12 +30,12 @@ impl Found {
 }
 
 /// Reads the file; one that is missing is empty.
-pub(super) fn read(path: &Path) -> Result<Found, SettingsError> {
+pub(super) fn read(path: &Path) -> Result<FoundFile, SettingsError> {
     let disk = |cause| SettingsError::Disk { path: path.to_owned(), cause };
     let file = match File::open(path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::NotFound => {
-            return Ok(Found { text: String::new(), exists: false })
+            return Ok(FoundFile { text: String::new(), exists: false })
         }
         Err(error) => return Err(disk(error)),
     };
@@ -45,7 +45,7 @@ pub(super) fn read(path: &Path) -> Result<Found, SettingsError> {
         return Err(SettingsError::TooLarge);
     }
     let text = String::from_utf8(bytes).map_err(|_| SettingsError::Unknown)?;
-    Ok(Found { text, exists: true })
+    Ok(FoundFile { text, exists: true })
 }
 
 /// Puts the new text in the file's place. A link or a write-protected file is somebody's wish and
@@ -65,7 +65,7 @@ pub(super) fn replace(path: &Path, text: &str) -> Result<(), SettingsError> {
 }
 
 /// Keeps the version that is about to be replaced, and removes those that are too many.
-pub(super) fn keep(folder: &Path, found: &Found) -> io::Result<()> {
+pub(super) fn keep(folder: &Path, found: &FoundFile) -> io::Result<()> {
     if !found.exists {
         return Ok(());
     }

@@ -23,7 +23,7 @@ impl fmt::Display for Wrong {
 
 /// A field's value, as far as any field may have it.
 #[derive(Clone, Debug, PartialEq)]
-enum Value {
+enum FieldValue {
     Null,
     Bool(bool),
     Number(f64),
@@ -55,7 +55,7 @@ pub enum Given<'a> {
 /// The fields that were asked for.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fields {
-    known: Vec<(&'static str, Value)>,
+    known: Vec<(&'static str, FieldValue)>,
     /// The first one that was not asked for.
     unknown: Option<String>,
 }
@@ -83,9 +83,9 @@ impl Fields {
         })
     }
 
-    fn get(&self, name: &str) -> &Value {
+    fn get(&self, name: &str) -> &FieldValue {
         let found = self.known.iter().find(|field| field.0 == name);
-        found.map_or(&Value::Null, |field| &field.1)
+        found.map_or(&FieldValue::Null, |field| &field.1)
     }
 
     /// The first field that was not asked for.
@@ -99,17 +99,17 @@ impl Fields {
         const WHOLE_MAX: f64 = 9_007_199_254_740_991.0;
         self.known.iter().map(|(name, value)| {
             let given = match value {
-                Value::Null => Given::Null,
-                Value::Bool(flag) => Given::Flag(*flag),
+                FieldValue::Null => Given::Null,
+                FieldValue::Bool(flag) => Given::Flag(*flag),
                 // The range makes the conversion exact.
-                Value::Number(number)
+                FieldValue::Number(number)
                     if number.fract() == 0.0 && (0.0..=WHOLE_MAX).contains(number) =>
                 {
                     Given::Whole(*number as u64)
                 }
-                Value::Text(text) => Given::Text(text),
-                Value::Texts(texts) => Given::Texts(texts),
-                Value::Number(_) | Value::Long | Value::Other => Given::Other,
+                FieldValue::Text(text) => Given::Text(text),
+                FieldValue::Texts(texts) => Given::Texts(texts),
+                FieldValue::Number(_) | FieldValue::Long | FieldValue::Other => Given::Other,
             };
             (*name, given)
         })
@@ -118,8 +118,8 @@ impl Fields {
     /// A text; `null` is the same as absent, here and everywhere.
     pub fn text(&self, name: &str) -> Result<Option<&str>, Wrong> {
         match self.get(name) {
-            Value::Null => Ok(None),
-            Value::Text(text) => Ok(Some(text)),
+            FieldValue::Null => Ok(None),
+            FieldValue::Text(text) => Ok(Some(text)),
             _ => Err(Wrong(format!("`{name}` must be a text in quotes."))),
         }
     }
@@ -127,8 +127,8 @@ impl Fields {
     /// True or false.
     pub fn flag(&self, name: &str) -> Result<Option<bool>, Wrong> {
         match self.get(name) {
-            Value::Null => Ok(None),
-            Value::Bool(flag) => Ok(Some(*flag)),
+            FieldValue::Null => Ok(None),
+            FieldValue::Bool(flag) => Ok(Some(*flag)),
             _ => Err(Wrong(format!("`{name}` must be true or false."))),
         }
     }
@@ -137,9 +137,9 @@ impl Fields {
     pub fn whole(&self, name: &str) -> Result<Option<u64>, Wrong> {
         const EXACT: f64 = 9_007_199_254_740_991.0;
         match self.get(name) {
-            Value::Null => Ok(None),
+            FieldValue::Null => Ok(None),
             // The range makes the conversion exact.
-            Value::Number(n) if (0.0..=EXACT).contains(n) && n.fract() == 0.0 => {
+            FieldValue::Number(n) if (0.0..=EXACT).contains(n) && n.fract() == 0.0 => {
                 Ok(Some(*n as u64))
             }
             _ => Err(Wrong(format!("`{name}` must be a whole number, 0 or more."))),
@@ -150,9 +150,11 @@ impl Fields {
     pub fn seconds(&self, name: &str) -> Result<Option<u64>, Wrong> {
         const YEAR_S: f64 = 366.0 * 86_400.0;
         match self.get(name) {
-            Value::Null => Ok(None),
+            FieldValue::Null => Ok(None),
             // The range makes the conversion exact.
-            Value::Number(s) if (0.0..=YEAR_S).contains(s) => Ok(Some((s * 1000.0).round() as u64)),
+            FieldValue::Number(s) if (0.0..=YEAR_S).contains(s) => {
+                Ok(Some((s * 1000.0).round() as u64))
+            }
             _ => Err(Wrong(format!("`{name}` must be a number of seconds, 0 or more."))),
         }
     }
@@ -160,9 +162,9 @@ impl Fields {
     /// A list of texts.
     pub fn texts(&self, name: &str) -> Result<Option<&[String]>, Wrong> {
         match self.get(name) {
-            Value::Null => Ok(None),
-            Value::Texts(texts) => Ok(Some(texts)),
-            Value::Long => {
+            FieldValue::Null => Ok(None),
+            FieldValue::Texts(texts) => Ok(Some(texts)),
+            FieldValue::Long => {
                 Err(Wrong(format!("`{name}` may hold {PLAYLIST_FILES_MAX} entries at most.")))
             }
             _ => Err(Wrong(format!("`{name}` must be a list of texts in quotes."))),
@@ -171,7 +173,7 @@ impl Fields {
 
     /// Whether the field is a list that is longer than any may be.
     pub fn is_too_long(&self, name: &str) -> bool {
-        *self.get(name) == Value::Long
+        *self.get(name) == FieldValue::Long
     }
 }
 
@@ -194,7 +196,7 @@ impl<'de> Visitor<'de> for Object {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Fields, A::Error> {
-        let mut fields: Vec<(&'static str, Value)> = Vec::with_capacity(self.0.len());
+        let mut fields: Vec<(&'static str, FieldValue)> = Vec::with_capacity(self.0.len());
         let mut unknown = None;
         while let Some(key) = map.next_key::<String>()? {
             let Some(name) = self.0.iter().find(|name| **name == key) else {
@@ -215,64 +217,64 @@ impl<'de> Visitor<'de> for Object {
 struct Any;
 
 impl<'de> DeserializeSeed<'de> for Any {
-    type Value = Value;
+    type Value = FieldValue;
 
-    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Value, D::Error> {
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<FieldValue, D::Error> {
         json.deserialize_any(self)
     }
 }
 
 impl<'de> Visitor<'de> for Any {
-    type Value = Value;
+    type Value = FieldValue;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a JSON value")
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Value, E> {
-        Ok(Value::Null)
+    fn visit_unit<E: Error>(self) -> Result<FieldValue, E> {
+        Ok(FieldValue::Null)
     }
 
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
+    fn visit_bool<E: Error>(self, value: bool) -> Result<FieldValue, E> {
+        Ok(FieldValue::Bool(value))
     }
 
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::Number(value as f64))
+    fn visit_u64<E: Error>(self, value: u64) -> Result<FieldValue, E> {
+        Ok(FieldValue::Number(value as f64))
     }
 
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::Number(value as f64))
+    fn visit_i64<E: Error>(self, value: i64) -> Result<FieldValue, E> {
+        Ok(FieldValue::Number(value as f64))
     }
 
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
-        Ok(Value::Number(value))
+    fn visit_f64<E: Error>(self, value: f64) -> Result<FieldValue, E> {
+        Ok(FieldValue::Number(value))
     }
 
-    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::Text(value.to_owned()))
+    fn visit_str<E: Error>(self, value: &str) -> Result<FieldValue, E> {
+        Ok(FieldValue::Text(value.to_owned()))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<FieldValue, A::Error> {
         let mut texts = Vec::new();
         while let Some(item) = list.next_element_seed(Any)? {
             let rest = match item {
-                Value::Text(text) if texts.len() < PLAYLIST_FILES_MAX => {
+                FieldValue::Text(text) if texts.len() < PLAYLIST_FILES_MAX => {
                     texts.push(text);
                     continue;
                 }
-                Value::Text(_) => Value::Long,
-                _ => Value::Other,
+                FieldValue::Text(_) => FieldValue::Long,
+                _ => FieldValue::Other,
             };
             while list.next_element::<IgnoredAny>()?.is_some() {}
             return Ok(rest);
         }
-        Ok(Value::Texts(texts))
+        Ok(FieldValue::Texts(texts))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<FieldValue, A::Error> {
         while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
-        Ok(Value::Other)
+        Ok(FieldValue::Other)
     }
 }
 

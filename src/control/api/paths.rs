@@ -139,7 +139,7 @@ pub fn may_be_large(method: &Method, target: &str) -> bool {
 
 /// What a request's path leads to.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Found<'a> {
+pub(super) struct RequestedPath<'a> {
     pub(super) route: Route,
     /// The methods it takes, as Allow lists them.
     pub(super) methods: &'static str,
@@ -148,13 +148,15 @@ pub(super) struct Found<'a> {
 }
 
 /// Finds what is at a path.
-pub(super) fn find(port: Port, path: &str) -> Option<Found<'_>> {
+pub(super) fn find(port: Port, path: &str) -> Option<RequestedPath<'_>> {
     let known = PATHS.iter().filter(|known| known.port == port).find_map(|known| {
         let name = name_in(known.template, path)?;
-        Some(Found { route: known.route, methods: known.methods, name })
+        Some(RequestedPath { route: known.route, methods: known.methods, name })
     });
     let is_page = port == Port::Http && page::has(path);
-    known.or_else(|| is_page.then_some(Found { route: Route::Page, methods: LOOK, name: "" }))
+    known.or_else(|| {
+        is_page.then_some(RequestedPath { route: Route::Page, methods: LOOK, name: "" })
+    })
 }
 
 /// The name that stands in `path` where `template` has one, if they match.

@@ -14,7 +14,7 @@ use crate::control::api::logs;
 use crate::control::api::maintenance;
 use crate::control::api::moment::Moment;
 use crate::control::api::orders::{self, Orders};
-use crate::control::api::paths::{self, Found, Route};
+use crate::control::api::paths::{self, RequestedPath, Route};
 use crate::control::api::playlists;
 use crate::control::api::session::{self, StoreHash};
 use crate::control::api::settings;
@@ -122,7 +122,7 @@ fn may(asked: &Asked<'_>, route: Route, world: &World<'_>) -> Result<Who, Answer
 /// What is answered by a long stream, if it is.
 fn stream(
     asked: &Asked<'_>,
-    Found { route, name, .. }: Found<'_>,
+    RequestedPath { route, name, .. }: RequestedPath<'_>,
     world: &World<'_>,
 ) -> Option<Result<Stream, Answer>> {
     match (route, asked.method) {
@@ -144,7 +144,7 @@ fn orders<'a>(world: &World<'a>) -> Orders<'a> {
 /// Tells something.
 fn tell(
     asked: &Asked<'_>,
-    Found { route, name, .. }: Found<'_>,
+    RequestedPath { route, name, .. }: RequestedPath<'_>,
     world: &World<'_>,
     who: Who,
 ) -> Result<Answer, Answer> {
@@ -193,7 +193,7 @@ fn tell(
 /// Changes something.
 fn command(
     asked: &Asked<'_>,
-    Found { route, name, .. }: Found<'_>,
+    RequestedPath { route, name, .. }: RequestedPath<'_>,
     world: &World<'_>,
     who: Who,
 ) -> Result<Answer, Answer> {

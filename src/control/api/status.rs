@@ -43,7 +43,7 @@ pub struct StatusAnswer<'a> {
     machine: Machine,
     health: &'static str,
     checks: Vec<CheckAnswer<'a>>,
-    programme: Programme,
+    programme: ProgrammeAnswer,
     playout: Playout<'a>,
     udp: Udp<'a>,
     publisher: Publisher<'a>,
@@ -53,7 +53,7 @@ pub struct StatusAnswer<'a> {
     http: HttpUse,
     viewer_count: usize,
     viewers: Vec<Viewer<'a>>,
-    destinations: Vec<Destination<'a>>,
+    destinations: Vec<DestinationAnswer<'a>>,
 }
 
 #[derive(Serialize)]
@@ -141,7 +141,7 @@ fn status<'a>(snapshot: &'a Snapshot, health: &'a Health, moment: Moment) -> Sta
 }
 
 #[derive(Serialize)]
-struct Programme {
+struct ProgrammeAnswer {
     on_air: &'static str,
     since: String,
     cuts: u64,
@@ -168,8 +168,8 @@ struct Dropped {
     time: u64,
 }
 
-fn programme(status: &ProgrammeStatus, moment: Moment) -> Programme {
-    Programme {
+fn programme(status: &ProgrammeStatus, moment: Moment) -> ProgrammeAnswer {
+    ProgrammeAnswer {
         on_air: status.on_air.name(),
         since: moment.civil(status.on_air_since),
         cuts: status.cuts,
@@ -322,7 +322,7 @@ fn viewer(status: &ViewerStatus, moment: Moment) -> Viewer<'_> {
 }
 
 #[derive(Serialize)]
-struct Destination<'a> {
+struct DestinationAnswer<'a> {
     name: &'a str,
     url: &'a str,
     state: &'static str,
@@ -337,8 +337,8 @@ struct Destination<'a> {
     lag_ms: u64,
 }
 
-fn destination(status: &DestinationStatus, moment: Moment) -> Destination<'_> {
-    Destination {
+fn destination(status: &DestinationStatus, moment: Moment) -> DestinationAnswer<'_> {
+    DestinationAnswer {
         name: &status.name,
         url: &status.url,
         state: status.state.name(),

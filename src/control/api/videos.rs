@@ -19,7 +19,7 @@ const GROW_BYTES: usize = 256 << 10;
 
 /// A file. The first four fields are the original controller's.
 #[derive(Serialize)]
-struct Video<'a> {
+struct VideoFile<'a> {
     filename: &'a str,
     size: u64,
     modified: String,
@@ -74,9 +74,9 @@ fn seconds(ms: impl Into<u64>) -> f64 {
     ms.into() as f64 / 1000.0
 }
 
-impl<'a> Video<'a> {
-    fn of(entry: &'a LibraryEntry, detailed: Option<OnAir<'_>>) -> Video<'a> {
-        Video {
+impl<'a> VideoFile<'a> {
+    fn of(entry: &'a LibraryEntry, detailed: Option<OnAir<'_>>) -> VideoFile<'a> {
+        VideoFile {
             filename: &entry.name,
             size: entry.size(),
             modified: entry.modified().to_string(),
@@ -177,13 +177,13 @@ impl List {
             let at = list.total;
             list.total += 1;
             if at >= wanted.offset && list.count < wanted.limit && !list.full {
-                list.add(&Video::of(entry, detailed));
+                list.add(&VideoFile::of(entry, detailed));
             }
         }
         list
     }
 
-    fn add(&mut self, video: &Video<'_>) {
+    fn add(&mut self, video: &VideoFile<'_>) {
         // Our own struct of numbers and texts: there is nothing JSON could not say.
         let entry = serde_json::to_vec(video).unwrap_or_default();
         let needed = self.body.len() + entry.len() + 1;

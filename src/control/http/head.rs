@@ -128,7 +128,7 @@ pub struct Head {
     /// The body.
     pub body: Body,
     /// The fields that somebody looks at.
-    pub fields: Fields,
+    pub fields: HeaderFields,
     /// Whom it was forwarded for, if a proxy that is believed says so.
     pub forwarding: Forwarding,
 }
@@ -137,7 +137,7 @@ pub struct Head {
 /// that is not printable ASCII counts as absent. All others stay at the gate: hop-by-hop ones (RFC
 /// 9110, 7.6.1) are its own business.
 #[derive(Clone, Default, PartialEq, Eq)]
-pub struct Fields {
+pub struct HeaderFields {
     host: Option<String>,
     accept_encoding: Option<String>,
     content_type: Option<String>,
@@ -156,7 +156,7 @@ pub struct Fields {
 /// Makes what reads each field: its text, empty when absent.
 macro_rules! texts {
     ($($(#[$doc:meta])* $name:ident),*) => {
-        impl Fields {
+        impl HeaderFields {
             $($(#[$doc])*
             pub fn $name(&self) -> &str {
                 self.$name.as_deref().unwrap_or_default()
@@ -194,7 +194,7 @@ texts! {
     authorization
 }
 
-impl Fields {
+impl HeaderFields {
     /// Keeps a field, its name in small letters, if somebody looks at it.
     fn keep(&mut self, name: &str, value: &[u8]) {
         let field = match name {
@@ -219,7 +219,7 @@ impl Fields {
     }
 }
 
-impl fmt::Debug for Fields {
+impl fmt::Debug for HeaderFields {
     /// Secrets are among them.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(MASK)
@@ -313,7 +313,7 @@ struct AllFields {
     bad_expectation: bool,
     /// A proxy sends it for somebody else.
     forwarding: Forwarding,
-    kept: Fields,
+    kept: HeaderFields,
 }
 
 impl AllFields {
@@ -409,8 +409,8 @@ mod tests {
         })
     }
 
-    fn only_host(host: &str) -> Fields {
-        Fields { host: Some(host.to_owned()), ..Fields::default() }
+    fn only_host(host: &str) -> HeaderFields {
+        HeaderFields { host: Some(host.to_owned()), ..HeaderFields::default() }
     }
 
     fn get(fields: &str) -> Result<Head, Refusal> {

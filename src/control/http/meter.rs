@@ -76,10 +76,10 @@ pub struct Gauge(AtomicUsize);
 
 impl Gauge {
     /// A place, given back when dropped; nothing when `most` are taken.
-    pub fn take(&self, most: usize) -> Option<Place<'_>> {
+    pub fn take(&self, most: usize) -> Option<GaugePlace<'_>> {
         // Counted first and given back if too many: it is dropped either way.
         let before = self.0.fetch_add(1, Ordering::AcqRel);
-        let place = Place(self);
+        let place = GaugePlace(self);
         (before < most).then_some(place)
     }
 
@@ -95,9 +95,9 @@ impl Gauge {
 
 /// A place of a [`Gauge`].
 #[derive(Debug)]
-pub struct Place<'a>(&'a Gauge);
+pub struct GaugePlace<'a>(&'a Gauge);
 
-impl Drop for Place<'_> {
+impl Drop for GaugePlace<'_> {
     fn drop(&mut self) {
         self.0 .0.fetch_sub(1, Ordering::AcqRel);
     }

@@ -74,10 +74,10 @@ impl Seats {
     }
 
     /// Room to tell one more that there is none.
-    pub fn refuse(self: &Rc<Self>) -> Option<Refused> {
+    pub fn refuse(self: &Rc<Self>) -> Option<TurnedAway> {
         (self.refusing.get() < HTTP_REFUSALS_MAX).then(|| {
             self.refusing.set(self.refusing.get() + 1);
-            Refused(Rc::clone(self))
+            TurnedAway(Rc::clone(self))
         })
     }
 
@@ -205,9 +205,9 @@ impl Drop for HeldSeat {
 }
 
 /// Counts a connection that is being turned away.
-pub struct Refused(Rc<Seats>);
+pub struct TurnedAway(Rc<Seats>);
 
-impl Drop for Refused {
+impl Drop for TurnedAway {
     fn drop(&mut self) {
         self.0.refusing.set(self.0.refusing.get().saturating_sub(1));
     }

@@ -7,7 +7,7 @@ use crate::operator::snapshot::{
     DestinationState, DestinationStatus, ProgrammeStatus, Snapshot, Source,
 };
 
-use super::page::{Kind, Page};
+use super::page::{MetricKind, Page};
 
 /// A share in percent as a ratio, to four places.
 fn ratio(percent: f64) -> f64 {
@@ -16,13 +16,18 @@ fn ratio(percent: f64) -> f64 {
 
 pub(super) fn whole(page: &mut Page, health: &Health, moment: Moment) {
     let build = [("version", BUILD.version), ("git", BUILD.git)];
-    page.family(Kind::Gauge, "build_info", "What runs.", [(build, 1)]);
+    page.family(MetricKind::Gauge, "build_info", "What runs.", [(build, 1)]);
     let uptime_s = moment.now.to_ms() / 1000;
-    page.one(Kind::Gauge, "uptime_seconds", "Time since the program began.", uptime_s);
+    page.one(MetricKind::Gauge, "uptime_seconds", "Time since the program began.", uptime_s);
     let verdicts = [Verdict::Healthy, Verdict::Degraded, Verdict::Unhealthy];
     let states =
         verdicts.map(|verdict| ([("status", verdict.name())], u8::from(verdict == health.verdict)));
-    page.family(Kind::Gauge, "health", "The verdict on the whole, 1 for the one it is.", states);
+    page.family(
+        MetricKind::Gauge,
+        "health",
+        "The verdict on the whole, 1 for the one it is.",
+        states,
+    );
     let level = |check: &Check| match check.verdict {
         Verdict::Healthy => 0,
         Verdict::Degraded => 1,
@@ -30,34 +35,44 @@ pub(super) fn whole(page: &mut Page, health: &Health, moment: Moment) {
     };
     let checks = health.checks.iter().map(|check| ([("check", &*check.name)], level(check)));
     let help = "The verdict of each check: 0 healthy, 1 degraded, 2 unhealthy.";
-    page.family(Kind::Gauge, "check_status", help, checks);
+    page.family(MetricKind::Gauge, "check_status", help, checks);
 }
 
 pub(super) fn programme(page: &mut Page, status: &ProgrammeStatus) {
     let sources = [Source::Udp, Source::Rtmp, Source::Pull, Source::File, Source::Standby];
     let on_air =
         sources.map(|source| ([("source", source.name())], u8::from(source == status.on_air)));
-    page.family(Kind::Gauge, "on_air", "What is on air, 1 for the one that is.", on_air);
+    page.family(MetricKind::Gauge, "on_air", "What is on air, 1 for the one that is.", on_air);
     let help = "Cuts from one source or file to another.";
-    page.one(Kind::Counter, "programme_cuts_total", help, status.cuts);
+    page.one(MetricKind::Counter, "programme_cuts_total", help, status.cuts);
     let help = "Access units of the programme.";
-    page.one(Kind::Counter, "programme_units_total", help, status.units);
-    page.one(Kind::Counter, "programme_bytes_total", "Payload of the programme.", status.bytes);
+    page.one(MetricKind::Counter, "programme_units_total", help, status.units);
+    page.one(
+        MetricKind::Counter,
+        "programme_bytes_total",
+        "Payload of the programme.",
+        status.bytes,
+    );
     let rates =
         [([("track", "video")], status.video_bps), ([("track", "audio")], status.audio_bps)];
     let help = "Bit rate of the programme, mean over 10 s.";
-    page.family(Kind::Gauge, "programme_bits_per_second", help, rates);
+    page.family(MetricKind::Gauge, "programme_bits_per_second", help, rates);
     let dropped = [
         ([("reason", "overlap")], status.dropped_overlap),
         ([("reason", "oversize")], status.dropped_oversize),
         ([("reason", "time")], status.dropped_time),
     ];
     let help = "Silent audio units that stood in for audio an input did not have.";
-    page.one(Kind::Counter, "programme_filled_audio_units_total", help, status.filled_audio);
+    page.one(MetricKind::Counter, "programme_filled_audio_units_total", help, status.filled_audio);
     let filling = u8::from(status.is_filling);
-    page.one(Kind::Gauge, "programme_filling_audio", "Whether silence stands in now.", filling);
+    page.one(
+        MetricKind::Gauge,
+        "programme_filling_audio",
+        "Whether silence stands in now.",
+        filling,
+    );
     let help = "Access units left out.";
-    page.family(Kind::Counter, "programme_dropped_units_total", help, dropped);
+    page.family(MetricKind::Counter, "programme_dropped_units_total", help, dropped);
 }
 
 pub(super) fn inputs(page: &mut Page, snapshot: &Snapshot) {
@@ -67,43 +82,48 @@ pub(super) fn inputs(page: &mut Page, snapshot: &Snapshot) {
         ([("input", "rtmp")], u8::from(publisher.present)),
         ([("input", "pull")], u8::from(pull.state == DestinationState::Live)),
     ];
-    page.family(Kind::Gauge, "input_up", "Whether media comes in by this input.", live);
+    page.family(MetricKind::Gauge, "input_up", "Whether media comes in by this input.", live);
     let reasons = [("udp", &udp.reason), ("rtmp", &publisher.reason), ("pull", &pull.reason)];
     let reasons = reasons.into_iter().filter_map(|(input, reason)| {
         Some(([("input", input), ("reason", reason.as_ref()?.why.code())], 1))
     });
     let help = "Why an input that is there is not on air, 1 for the reason it is.";
-    page.family(Kind::Gauge, "input_reason", help, reasons);
+    page.family(MetricKind::Gauge, "input_reason", help, reasons);
     let bytes = [
         ([("input", "udp")], udp.bytes),
         ([("input", "rtmp")], publisher.bytes),
         ([("input", "pull")], pull.bytes),
     ];
     let help = "Bytes taken by each input, of a publisher since it began.";
-    page.family(Kind::Counter, "input_received_bytes_total", help, bytes);
+    page.family(MetricKind::Counter, "input_received_bytes_total", help, bytes);
     let rates = [
         ([("input", "udp")], udp.bps),
         ([("input", "rtmp")], publisher.bps),
         ([("input", "pull")], pull.bps),
     ];
-    page.family(Kind::Gauge, "input_bits_per_second", "Bit rate taken, mean over 10 s.", rates);
-    page.one(Kind::Counter, "udp_datagrams_total", "Datagrams taken.", udp.datagrams);
+    page.family(
+        MetricKind::Gauge,
+        "input_bits_per_second",
+        "Bit rate taken, mean over 10 s.",
+        rates,
+    );
+    page.one(MetricKind::Counter, "udp_datagrams_total", "Datagrams taken.", udp.datagrams);
     let lost = [
         ([("reason", "kernel")], udp.kernel_drops),
         ([("reason", "network")], udp.refused_network),
         ([("reason", "sender")], udp.ignored_sender),
         ([("reason", "rate")], udp.over_rate),
     ];
-    page.family(Kind::Counter, "udp_dropped_datagrams_total", "Datagrams not taken.", lost);
+    page.family(MetricKind::Counter, "udp_dropped_datagrams_total", "Datagrams not taken.", lost);
     let help = "Publishers refused for a wrong or missing key.";
-    page.one(Kind::Counter, "publishers_refused_total", help, publisher.refused_key);
+    page.one(MetricKind::Counter, "publishers_refused_total", help, publisher.refused_key);
 }
 
 pub(super) fn viewers(page: &mut Page, snapshot: &Snapshot) {
     let rtmp = &snapshot.rtmp;
-    page.one(Kind::Gauge, "viewers", "RTMP viewers.", snapshot.viewers.len());
+    page.one(MetricKind::Gauge, "viewers", "RTMP viewers.", snapshot.viewers.len());
     let help = "RTMP connections accepted.";
-    page.one(Kind::Counter, "rtmp_connections_total", help, rtmp.accepted);
+    page.one(MetricKind::Counter, "rtmp_connections_total", help, rtmp.accepted);
     let ended = [
         ([("reason", "full")], rtmp.refused_full),
         ([("reason", "share")], rtmp.refused_share),
@@ -114,22 +134,27 @@ pub(super) fn viewers(page: &mut Page, snapshot: &Snapshot) {
         ([("reason", "for_others")], rtmp.closed_for_others),
     ];
     let help = "RTMP connections refused or closed.";
-    page.family(Kind::Counter, "rtmp_closed_total", help, ended);
+    page.family(MetricKind::Counter, "rtmp_closed_total", help, ended);
     let help = "Times a viewer was skipped to the newest keyframe.";
-    page.one(Kind::Counter, "viewer_skips_total", help, rtmp.skips);
+    page.one(MetricKind::Counter, "viewer_skips_total", help, rtmp.skips);
     let help = "Bytes received from viewers.";
-    page.one(Kind::Counter, "viewer_received_bytes_total", help, rtmp.viewer_bytes_in);
+    page.one(MetricKind::Counter, "viewer_received_bytes_total", help, rtmp.viewer_bytes_in);
     let help = "Bytes received on RTMP connections, of publishers and viewers.";
-    page.one(Kind::Counter, "rtmp_received_bytes_total", help, rtmp.bytes_in);
+    page.one(MetricKind::Counter, "rtmp_received_bytes_total", help, rtmp.bytes_in);
     let help = "Bit rate received on RTMP connections, mean over 10 s.";
-    page.one(Kind::Gauge, "rtmp_received_bits_per_second", help, rtmp.bps_in);
+    page.one(MetricKind::Gauge, "rtmp_received_bits_per_second", help, rtmp.bps_in);
     let previews = &snapshot.previews;
-    page.one(Kind::Gauge, "previews", "Previews being watched.", previews.count);
+    page.one(MetricKind::Gauge, "previews", "Previews being watched.", previews.count);
     let help = "Bytes sent to previews.";
-    page.one(Kind::Counter, "preview_sent_bytes_total", help, previews.bytes_out);
-    page.one(Kind::Counter, "viewer_sent_bytes_total", "Bytes sent to viewers.", rtmp.bytes_out);
+    page.one(MetricKind::Counter, "preview_sent_bytes_total", help, previews.bytes_out);
+    page.one(
+        MetricKind::Counter,
+        "viewer_sent_bytes_total",
+        "Bytes sent to viewers.",
+        rtmp.bytes_out,
+    );
     let help = "Bit rate sent to viewers, mean over 10 s.";
-    page.one(Kind::Gauge, "viewer_bits_per_second", help, rtmp.bps_out);
+    page.one(MetricKind::Gauge, "viewer_bits_per_second", help, rtmp.bps_out);
 }
 
 pub(super) fn destinations(page: &mut Page, all: &[DestinationStatus]) {
@@ -143,26 +168,26 @@ pub(super) fn destinations(page: &mut Page, all: &[DestinationStatus]) {
         page.family(kind, name, help, samples);
     };
     let up = |each: &DestinationStatus| f64::from(u8::from(each.state == DestinationState::Live));
-    tell(Kind::Gauge, "destination_up", "Whether media flows to this destination.", &up);
+    tell(MetricKind::Gauge, "destination_up", "Whether media flows to this destination.", &up);
     let enabled =
         |each: &DestinationStatus| f64::from(u8::from(each.state != DestinationState::Idle));
-    tell(Kind::Gauge, "destination_enabled", "Whether it is switched on.", &enabled);
+    tell(MetricKind::Gauge, "destination_enabled", "Whether it is switched on.", &enabled);
     let help = "Whether the server said no the last time.";
     let refused =
         |each: &DestinationStatus| f64::from(u8::from(each.state == DestinationState::Refused));
-    tell(Kind::Gauge, "destination_refused", help, &refused);
+    tell(MetricKind::Gauge, "destination_refused", help, &refused);
     let help = "Media bytes sent to this destination.";
-    tell(Kind::Counter, "destination_sent_bytes_total", help, &|each| each.bytes_out as f64);
+    tell(MetricKind::Counter, "destination_sent_bytes_total", help, &|each| each.bytes_out as f64);
     let help = "Bit rate sent to this destination, mean over 10 s.";
-    tell(Kind::Gauge, "destination_bits_per_second", help, &|each| each.bps as f64);
+    tell(MetricKind::Gauge, "destination_bits_per_second", help, &|each| each.bps as f64);
     let help = "Times it went live.";
-    tell(Kind::Counter, "destination_sessions_total", help, &|each| each.sessions as f64);
+    tell(MetricKind::Counter, "destination_sessions_total", help, &|each| each.sessions as f64);
     let help = "Times it was skipped to the newest keyframe.";
-    tell(Kind::Counter, "destination_skips_total", help, &|each| each.skips as f64);
+    tell(MetricKind::Counter, "destination_skips_total", help, &|each| each.skips as f64);
     let help = "Units too late for the order of time: sent with a later time, or left out.";
-    tell(Kind::Counter, "destination_late_units_total", help, &|each| each.late as f64);
+    tell(MetricKind::Counter, "destination_late_units_total", help, &|each| each.late as f64);
     let help = "How far it is behind the programme.";
-    tell(Kind::Gauge, "destination_lag_seconds", help, &|each| each.lag_ms as f64 / 1000.0);
+    tell(MetricKind::Gauge, "destination_lag_seconds", help, &|each| each.lag_ms as f64 / 1000.0);
 }
 
 pub(super) fn memory(page: &mut Page, moment: Moment) {
@@ -171,9 +196,14 @@ pub(super) fn memory(page: &mut Page, moment: Moment) {
     let help = "Memory the process occupies.";
     page.maybe("process_resident_bytes", help, known(moment.resident_bytes));
     page.maybe("process_budget_bytes", "Memory it may occupy.", known(moment.budget_bytes));
-    page.one(Kind::Gauge, "heap_used_bytes", "Heap in use.", heap.used_bytes);
-    page.one(Kind::Gauge, "heap_peak_bytes", "The most heap there was in use.", heap.peak_bytes);
-    page.one(Kind::Gauge, "heap_limit_bytes", "Heap there may be in use.", heap.limit_bytes);
+    page.one(MetricKind::Gauge, "heap_used_bytes", "Heap in use.", heap.used_bytes);
+    page.one(
+        MetricKind::Gauge,
+        "heap_peak_bytes",
+        "The most heap there was in use.",
+        heap.peak_bytes,
+    );
+    page.one(MetricKind::Gauge, "heap_limit_bytes", "Heap there may be in use.", heap.limit_bytes);
 }
 
 pub(super) fn machine(page: &mut Page, moment: Moment) {
@@ -189,7 +219,7 @@ pub(super) fn machine(page: &mut Page, moment: Moment) {
         [([("minutes", "1")], one), ([("minutes", "5")], five), ([("minutes", "15")], fifteen)]
     });
     let help = "Processes that want to run.";
-    page.family(Kind::Gauge, "machine_load", help, loads.into_iter().flatten());
+    page.family(MetricKind::Gauge, "machine_load", help, loads.into_iter().flatten());
     let help = "Memory of the machine.";
     page.maybe("machine_memory_size_bytes", help, seen.memory.map(|memory| memory.total));
     let help = "Memory that can be had without swapping.";
@@ -204,5 +234,10 @@ pub(super) fn machine(page: &mut Page, moment: Moment) {
         [([("direction", "in")], network.bps_in), ([("direction", "out")], network.bps_out)]
     });
     let help = "Bit rate over all networks but loopback.";
-    page.family(Kind::Gauge, "machine_network_bits_per_second", help, rates.into_iter().flatten());
+    page.family(
+        MetricKind::Gauge,
+        "machine_network_bits_per_second",
+        help,
+        rates.into_iter().flatten(),
+    );
 }

@@ -5,7 +5,7 @@ use std::fmt::{Display, Write};
 
 /// What kind of figure it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum MetricKind {
     /// It only grows; its name ends in `_total`.
     Counter,
     /// It comes and goes.
@@ -25,26 +25,26 @@ impl Page {
     }
 
     /// A family of one sample without labels.
-    pub(super) fn one(&mut self, kind: Kind, name: &str, help: &str, value: impl Display) {
+    pub(super) fn one(&mut self, kind: MetricKind, name: &str, help: &str, value: impl Display) {
         self.family(kind, name, help, [([], value)]);
     }
 
     /// The same, if there is a value.
     pub(super) fn maybe(&mut self, name: &str, help: &str, value: Option<impl Display>) {
-        self.family(Kind::Gauge, name, help, value.map(|value| ([], value)));
+        self.family(MetricKind::Gauge, name, help, value.map(|value| ([], value)));
     }
 
     /// A family of samples, each with its labels. They differ in a label's value.
     pub(super) fn family<'l, const LABELS: usize, V: Display>(
         &mut self,
-        kind: Kind,
+        kind: MetricKind,
         name: &str,
         help: &str,
         samples: impl IntoIterator<Item = ([(&'l str, &'l str); LABELS], V)>,
     ) {
         let mut heading = Some(match kind {
-            Kind::Counter => "counter",
-            Kind::Gauge => "gauge",
+            MetricKind::Counter => "counter",
+            MetricKind::Gauge => "gauge",
         });
         for (labels, value) in samples {
             let page = &mut self.0;

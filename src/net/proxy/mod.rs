@@ -38,26 +38,26 @@ impl Proxies {
 
 /// Who is at the other end of a connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Client {
+pub struct RemotePeer {
     /// Its address, as it is shown.
     pub address: SocketAddr,
     /// A proxy made the connection for it, or for itself.
     pub is_proxied: bool,
 }
 
-impl Client {
+impl RemotePeer {
     /// Who has made its connection itself.
-    pub fn direct(address: SocketAddr) -> Client {
-        Client { address, is_proxied: false }
+    pub fn direct(address: SocketAddr) -> RemotePeer {
+        RemotePeer { address, is_proxied: false }
     }
 
     /// Whom a proxy at `proxy` has named.
-    pub fn behind(proxy: SocketAddr, named: Named) -> Client {
+    pub fn behind(proxy: SocketAddr, named: Named) -> RemotePeer {
         let address = match named {
             Named::Client(address) => address,
             Named::Itself => proxy,
         };
-        Client { address, is_proxied: true }
+        RemotePeer { address, is_proxied: true }
     }
 
     /// The address its rights are judged by: nobody has this machine's through a proxy.
@@ -190,19 +190,19 @@ mod tests {
     fn nobody_is_on_this_machine_through_a_proxy() {
         let proxy: SocketAddr = "127.0.0.1:4000".parse().unwrap();
         for named in ["127.0.0.1:1", "127.9.8.7:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
-            let client = Client::behind(proxy, Named::Client(named.parse().unwrap()));
+            let client = RemotePeer::behind(proxy, Named::Client(named.parse().unwrap()));
             assert!(!client.judged().to_canonical().is_loopback(), "{named}");
             assert!(!client.source().to_canonical().is_loopback(), "{named}");
             assert_eq!(client.address.to_string(), named, "it is shown as it is");
         }
-        let itself = Client::behind(proxy, Named::Itself);
+        let itself = RemotePeer::behind(proxy, Named::Itself);
         assert_eq!(itself.address, proxy);
         assert!(!itself.judged().is_loopback() && !itself.source().is_loopback());
         let (one, other) = (ip("127.0.0.1"), ip("127.0.0.2"));
         assert_ne!(distant(one), distant(other), "they count apart");
-        let far = Client::behind(proxy, Named::Client("192.0.2.7:5".parse().unwrap()));
+        let far = RemotePeer::behind(proxy, Named::Client("192.0.2.7:5".parse().unwrap()));
         assert_eq!((far.judged(), far.source()), (ip("192.0.2.7"), ip("192.0.2.7")));
-        let here = Client::direct(proxy);
+        let here = RemotePeer::direct(proxy);
         assert!(here.judged().is_loopback() && here.source().is_loopback());
     }
 
