@@ -14,9 +14,7 @@ use streamcaster::appliance::firmware::slots::APPLIANCE;
 use streamcaster::appliance::sandbox::{self, Plan, Restarts};
 use streamcaster::appliance::verbs;
 use streamcaster::base::budget::Budget;
-use streamcaster::base::limits::{
-    BLOCKING_THREADS_MAX, PROBE_TIMEOUT_S_DEFAULT, THREAD_STACK_BYTES,
-};
+use streamcaster::base::limits::{BLOCKING_THREADS_MAX, THREAD_STACK_BYTES};
 use streamcaster::config::{self, Arguments, Config};
 use streamcaster::control::BUILD;
 use streamcaster::health::probe::{self, ProbeOptions, ProbeOutcome, Target};
@@ -25,6 +23,9 @@ use streamcaster::system::licences;
 use streamcaster::system::logs::{self, LogOptions};
 use streamcaster::system::password::{self, PasswordHash};
 use streamcaster::system::{clock, memory, pid_file, terminal};
+
+/// Time a probe waits for its answer, unless told otherwise.
+const PROBE_TIMEOUT_S_DEFAULT: u64 = 5;
 
 #[global_allocator]
 static HEAP: CountedHeap = CountedHeap;

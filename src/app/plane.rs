@@ -20,7 +20,7 @@ use super::meters::Meters;
 use super::start_error::StartError;
 use super::{front, signals};
 use crate::base::limits::{
-    ACCESS_UNIT_BYTES_MAX, CONFIG_LOOK_MS, FAREWELL_MS_MAX, RING_AUDIO_SHARE, RING_UNITS_MAX,
+    ACCESS_UNIT_BYTES_MAX, FAREWELL_MS_MAX, RING_AUDIO_SHARE, RING_UNITS_MAX,
 };
 use crate::base::time::Mono;
 use crate::config::settings::{LiveSettings, Settings};
@@ -52,6 +52,8 @@ use crate::program::Programme;
 use crate::system::clock;
 use crate::system::shutdown::Shutdown;
 
+/// Pause between two looks at whether somebody has edited the configuration file.
+const CONFIG_LOOK_MS: u64 = 2_000;
 /// How often the state is told.
 const SNAPSHOT_PERIOD: Duration = Duration::from_millis(250);
 /// Time who asked for a restart has to get his answer before the control plane ends.

@@ -13,8 +13,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use rustix::time::{clock_settime, ClockId, Timespec};
 
-use crate::base::limits::{CLOCK_ASK_MS_MAX, CLOCK_ROUND_TRIP_MS_MAX, CLOCK_STEP_MS_MIN};
 use crate::system::random;
+
+/// Time to set the clock in, the look-up of the server's name included.
+const CLOCK_ASK_MS_MAX: u64 = 3_000;
+/// The longest round trip whose answer is believed.
+const CLOCK_ROUND_TRIP_MS_MAX: u64 = 2_000;
+/// A clock that is off by no more is left as it is.
+const CLOCK_STEP_MS_MIN: u64 = 100;
 
 const PACKET_BYTES: usize = 48;
 /// No leap warning, version 4, mode 3: a client.

@@ -5,7 +5,13 @@
 
 use std::time::Duration;
 
-use super::limits::{REFUSED_RETRY_MS_MAX, RETRY_MS_MAX, RETRY_MS_MIN};
+/// First pause before a destination is tried again.
+const RETRY_MS_MIN: u64 = 500;
+/// Longest pause before a destination that is away is tried again: it is back on air within
+/// five seconds of its return.
+const RETRY_MS_MAX: u64 = 4_000;
+/// Longest pause before a destination that said no is tried again.
+const REFUSED_RETRY_MS_MAX: u64 = 60_000;
 
 /// Why the last try ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,9 +5,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::limits::{NEWS_BURST_MAX, REPEAT_MS_MIN};
 use super::time::Mono;
 
+/// News beyond the first burst is logged at most this often.
+const REPEAT_MS_MIN: u64 = 1000;
+/// News that strangers can make (a viewer comes or goes) told at once, before they are rationed.
+const NEWS_BURST_MAX: u64 = 64;
 /// A condition that has not occurred for so long is over.
 pub const CONDITION_QUIET_MS: u64 = 10_000;
 

@@ -3,8 +3,11 @@
 
 use std::time::Duration;
 
-use super::limits::{BPS_HISTORY_SAMPLES_MAX, BPS_HISTORY_STEP_MS};
+use super::limits::BPS_HISTORY_SAMPLES_MAX;
 use super::time::Mono;
+
+/// Time between two of them.
+const BPS_HISTORY_STEP_MS: u64 = 5_000;
 
 /// The samples, oldest first, bit/s.
 pub type BpsSamples = heapless::Vec<u64, BPS_HISTORY_SAMPLES_MAX>;

@@ -25,8 +25,6 @@ pub const TRACK_CONFIG_BYTES_MAX: usize = 2048;
 pub const STAGING_UNITS_MAX: usize = 64;
 /// Audio bytes kept of it.
 pub const STAGING_AUDIO_BYTES_MAX: usize = 64 << 10;
-/// A source on air whose bytes flow without one video unit coming whole is left after this.
-pub const UNIT_SILENCE_MS_MAX: u64 = 3_000;
 /// A live input silent this long is covered by the standby card, unless configured otherwise.
 pub const SILENCE_MS_DEFAULT: u64 = 500;
 /// The shortest such silence: an encoder's key frame may well take a tenth of a second.
@@ -75,9 +73,6 @@ pub const ALLOWED_NETWORKS_MAX: usize = 32;
 pub const UDP_BPS_MAX: u64 = 50_000_000;
 /// Bytes taken from a sender at once on top of that: an encoder's whole start.
 pub const UDP_BURST_BYTES_MAX: u64 = 2 << 20;
-/// How far a live input's media may run ahead of the clock: what a network held back may come at
-/// once, a whole file may not.
-pub const LEAD_MS_MAX: i64 = 5_000;
 /// Datagrams taken from the socket before the readers are woken and others get their turn.
 pub const UDP_BATCH_DATAGRAMS_MAX: usize = 64;
 
@@ -97,12 +92,6 @@ pub const RTMP_OUTBOX_BYTES_MAX: usize = 16 << 10;
 pub const RTMP_PEER_CHUNK_BYTES_MAX: usize = 0xFF_FFFF;
 /// Bytes of unfinished messages kept for a peer, all its chunk streams together.
 pub const RTMP_PARTIAL_BYTES_MAX: usize = 16 << 10;
-/// Chunks a peer may send that bring hardly any payload, before it is closed.
-pub const RTMP_CHUNK_CREDIT_MAX: u32 = 16_384;
-/// Chunks a peer is granted anew every second, whatever they bring.
-pub const RTMP_CHUNK_CREDIT_PER_S: u64 = 256;
-/// Payload bytes that grant a peer another chunk.
-pub const RTMP_CHUNK_CREDIT_BYTES: usize = 64;
 /// Events a session holds until its shell takes them.
 pub const RTMP_EVENTS_MAX: usize = 16;
 /// Acknowledgement window announced to peers, and taken as theirs until they announce one.
@@ -141,8 +130,6 @@ pub const RTMP_REFUSAL_BYTES: usize = 640;
 pub const RTMP_REFUSAL_COPIES_MAX: usize = 4;
 /// RTMP connections accepted and not yet listened to, because all sessions are taken.
 pub const RTMP_LOBBY_MAX: usize = 1024;
-/// Time a connection has to say what it wants before it may have to make room for another.
-pub const RTMP_SEAT_MS_MIN: u64 = 1_000;
 /// Kernel receive buffer of an RTMP connection that may still turn out to be a publisher's. Linux
 /// derives the window scale and the largest window from it when the connection begins, and no
 /// larger buffer later moves them: 160 KiB a round trip, 6.5 Mbit/s at 200 ms.
@@ -156,12 +143,6 @@ pub const RTMP_RECEIVE_BUFFER_BYTES: usize = 8 << 10;
 pub const MEDIA_RECEIVE_BUFFER_BYTES: usize = 256 << 10;
 /// The shortest stream key a publisher may be asked for.
 pub const PUBLISH_KEY_BYTES_MIN: usize = 8;
-/// Time a publisher or a player with a wrong key waits for its answer.
-pub const KEY_DELAY_MS: u64 = 1_000;
-/// A player may be paused for so long: it costs a seat and sees nothing.
-pub const VIEWER_PAUSED_MS_MAX: u64 = 600_000;
-/// A publisher from whom no byte has come for so long gives way to any other.
-pub const PUBLISHER_STALE_MS: u64 = 2_000;
 /// Time a publisher, or a server that is pulled from, may bring no media.
 pub const MEDIA_IDLE_MS_MAX: u64 = 10_000;
 /// The bit rate taken of a publisher or a pull, on average; what comes faster waits in its socket.
@@ -189,33 +170,16 @@ const _: () = assert!(VIEWER_UNHEARD_MS_MAX >= 2 * RTMP_PING_MS + VIEWER_STALL_M
 /// What buffers between us and a viewer may hold that nobody has read: Linux lets a receive buffer
 /// grow to 6 MiB (tcp_rmem, tcp(7)), and our own send buffer is doubled by the kernel (socket(7)).
 pub const VIEWER_BUFFERED_BYTES_MAX: usize = (6 << 20) + 2 * SOCKET_SEND_BUFFER_BYTES;
-/// First pause before a destination is tried again.
-pub const RETRY_MS_MIN: u64 = 500;
-/// Longest pause before a destination that is away is tried again: it is back on air within
-/// five seconds of its return.
-pub const RETRY_MS_MAX: u64 = 4_000;
-/// Longest pause before a destination that said no is tried again.
-pub const REFUSED_RETRY_MS_MAX: u64 = 60_000;
 /// Time for a destination's name look-up, connect and handshake, each.
 pub const CONNECT_STEP_MS_MAX: u64 = 10_000;
-/// A destination whose last byte left longer ago than this is not live.
-pub const FLOWING_MS_MAX: u64 = 2_000;
-/// Media that flowed this long make the next failure a new one.
-pub const STEADY_MS_MIN: u64 = 10_000;
-/// How often a failure that goes on is logged again.
-pub const TELL_AGAIN_MS_MIN: u64 = 60_000;
 /// Time a destination has to take the farewell when the program ends.
 pub const FAREWELL_MS_MAX: u64 = 1_500;
 /// Destinations that end politely while others already begin.
 pub const DESTINATIONS_LEAVING_MAX: usize = 4;
 /// Samples of a bit rate that are kept.
 pub const BPS_HISTORY_SAMPLES_MAX: usize = 60;
-/// Time between two of them.
-pub const BPS_HISTORY_STEP_MS: u64 = 5_000;
 /// Time a live destination may take no byte before it is tried anew.
 pub const DESTINATION_STALL_MS_MAX: u64 = 15_000;
-/// Time bytes on the wire may stay unacknowledged before the kernel gives the connection up.
-pub const UNACKNOWLEDGED_MS_MAX: u64 = 25_000;
 
 // ── Files and playing them ──────────────────────────────────────────────────────────────────
 /// Files of the library that are listed; more are counted.
@@ -229,19 +193,8 @@ pub const LIBRARY_WORDS_CHARS_MAX: usize = 160;
 pub const LIBRARY_ENTRY_BYTES: usize = 384;
 /// What is held of a file's name while the folder is read anew.
 pub const LIBRARY_SCAN_BYTES: usize = 160;
-/// The folder is read anew at least this often.
-pub const LIBRARY_SCAN_MS: u64 = 10_000;
-/// Pause between two looks at whether files came or went, or one that grows has stopped.
-pub const LIBRARY_LOOK_MS: u64 = 2_000;
-/// The shortest pause between the surveys of two files; otherwise as long as the last one took,
-/// so that the disk is free half of the time.
-pub const SURVEY_PAUSE_MS_MIN: u64 = 5;
-/// The longest such pause.
-pub const SURVEY_PAUSE_MS_MAX: u64 = 2_000;
 /// A file written to so shortly ago may be written to again.
 pub const GROWING_MS: u64 = 3_000;
-/// How much media of a file is surveyed.
-pub const SURVEY_TICKS_MAX: Ticks = Ticks(12 * TICKS_PER_S);
 /// How much is read of a file to survey it, once it is open.
 pub const SURVEY_BYTES_MAX: u64 = 8 << 20;
 /// Steps of a file's reader in a survey.
@@ -312,25 +265,8 @@ pub const READ_AHEAD_CALL_BYTES: usize = 32;
 pub const READ_AHEAD_CONFIGS_MAX: usize = 4;
 /// One of them: its record, and what it says.
 pub const READ_AHEAD_CONFIG_BYTES: usize = TRACK_CONFIG_BYTES_MAX + 128;
-/// What must be ready of a file before it goes on air, besides its key frame.
-pub const PRE_ROLL_MS: i64 = 200;
-/// A file's next one is opened this long before its end.
-pub const PRELOAD_MS: u64 = 3_000;
-/// Time a file has to become ready before its switch is refused.
-pub const FILE_READY_MS_MAX: u64 = 3_000;
-/// A file later than this does not hurry after the clock any more.
-pub const FILE_LATE_MS_MAX: u64 = 1_000;
-/// A longer step in a file's time is a jump, not a pause, unless the file states its times.
-pub const FILE_PAUSE_MS_MAX: i64 = 10_000;
-/// Sound that outlasts its picture by less than this gives way to what follows: an AAC encoder's
-/// delay and padding are a few frames of at most 64 ms (1024 samples at 16 kHz).
-pub const FILE_SOUND_REST_MS_MAX: i64 = 250;
-/// How often the place in a file is written down.
-pub const PLACE_SAVED_MS: u64 = 10_000;
 /// The largest file of remembered state read: all playlists, full, with long names.
 pub const STATE_BYTES_MAX: u64 = 4 << 20;
-/// How often the standby file is looked for.
-pub const STANDBY_LOOK_MS: u64 = 2_000;
 /// Readers of video files at once: those that play, and the one of the library's survey.
 pub const FILE_READERS_MAX: usize = READER_THREADS_MAX + 1;
 /// How far behind its picture sound is looked for in a file: 16 s at 8 Mbit/s.
@@ -389,10 +325,6 @@ pub const UPLOAD_RESERVE_BYTES: u64 = 64 << 20;
 /// Bytes after which an upload is handed to the disk itself: what is written and not yet there is
 /// memory that the kernel lends.
 pub const UPLOAD_SYNC_BYTES: u64 = 8 << 20;
-/// An upload without a new byte for so long is given up.
-pub const UPLOAD_KEPT_MS_MAX: u64 = 24 * 3_600_000;
-/// How often uploads that are to be given up are looked for.
-pub const UPLOAD_SWEEP_MS: u64 = 600_000;
 /// What may wait for the uploads' thread: two pieces of each upload, and commands.
 pub const UPLOAD_ORDERS_MAX: usize = 16;
 /// Time an uploading client has for the next [`UPLOAD_STEP_BYTES_MIN`].
@@ -462,10 +394,6 @@ pub const EVENT_LOG_LINES_MAX: usize = 64;
 pub const EVENT_STATUS_BYTES_MAX: usize = 192 << 10;
 /// A file with a certificate or a key.
 pub const TLS_FILE_BYTES_MAX: u64 = 64 << 10;
-/// Time a client has for the TLS handshake, from its first byte on.
-pub const TLS_HANDSHAKE_MS_MAX: u64 = 5_000;
-/// How often the certificate's files are looked at.
-pub const TLS_LOOK_MS: u64 = 10_000;
 /// What a TLS connection of the control port has encrypted and not sent, at most, bytes.
 pub const TLS_UNSENT_BYTES_MAX: usize = 32 << 10;
 /// A TLS connection of the control port: handshake messages that came in pieces (64 KiB), what is
@@ -509,18 +437,8 @@ pub const PASSWORD_HASH_TEXT_BYTES_MAX: usize = 256;
 pub const PASSWORD_CHARS_MIN: usize = 8;
 /// The longest password.
 pub const PASSWORD_BYTES_MAX: usize = 128;
-/// Time a request waits for the one hash that may be computed at a time.
-pub const PASSWORD_WAIT_MS_MAX: u64 = 2_000;
 /// Requests that wait for it: with the one that computes, fewer than there are workers.
 pub const PASSWORD_WAITING_MAX: usize = 1;
-/// Wrong passwords of one address (an IPv6 /64 counts as one) before it has to wait.
-pub const TRIES_FREE: u32 = 3;
-/// The first such wait; it doubles with each further wrong one.
-pub const TRY_PAUSE_MS_MIN: u64 = 1_000;
-/// The longest such wait.
-pub const TRY_PAUSE_MS_MAX: u64 = 60_000;
-/// An address that tried nothing for so long begins anew.
-pub const TRIES_FORGOTTEN_MS: u64 = 15 * 60_000;
 /// Addresses remembered that sent a wrong password.
 pub const TRIES_ADDRESSES_MAX: usize = 64;
 /// Pause between two passwords that are checked for anybody from anywhere, on average: a hash takes
@@ -546,20 +464,14 @@ const _: () = assert!(STRANGER_LANES as u64 * STRANGER_TRY_MS + 1_000 < STRANGER
 pub const KNOWN_SOURCES_MAX: usize = 32;
 /// Passwords of strangers taken at once on top of that.
 pub const STRANGER_TRIES_BURST: u64 = 4;
-/// The first start's code is good for so long.
-pub const SETUP_MS_MAX: u64 = 24 * 3_600_000;
 /// The shortest such code: 12 letters of 31 are 59 bits.
 pub const SETUP_CODE_BYTES_MIN: usize = 12;
 /// Right passwords of HTTP Basic remembered, one for each address.
 pub const REMEMBERED_MAX: usize = 8;
-/// Time such a one is remembered.
-pub const REMEMBERED_MS_MAX: u64 = 10 * 60_000;
 /// Sessions open at once; one more ends the one that was idle longest.
 pub const SESSIONS_MAX: usize = 32;
 /// Sessions remembered that are over because of their age or for want of room.
 pub const SESSIONS_PAST_MAX: usize = 32;
-/// Time a session may be idle.
-pub const SESSION_IDLE_MS_MAX: u64 = 12 * 3_600_000;
 /// Time a session lasts at most.
 pub const SESSION_MS_MAX: u64 = 7 * 86_400_000;
 /// Cookies of our name looked at in one request: another server of this host may set one too.
@@ -615,8 +527,6 @@ pub const HEALTH_S_MAX: u64 = 86_400;
 pub const LOG_LINES_ANSWERED_MAX: usize = 500;
 /// Lines of the log in an answer that does not say how many it wants.
 pub const LOG_LINES_ANSWERED_DEFAULT: usize = 100;
-/// Time a rotation of the log that was asked for may take before it is told that it goes on.
-pub const LOG_ROTATE_MS_MAX: u64 = 2_000;
 
 // ── The probe ───────────────────────────────────────────────────────────────────────────────
 /// The largest answer a probe reads.
@@ -625,31 +535,8 @@ pub const PROBE_ANSWER_BYTES_MAX: u64 = 256 << 10;
 pub const VIEWER_BATCH_MS_MAX: usize = 500;
 /// How long they may, unless it says otherwise: at 30 per second two or three leave together.
 pub const VIEWER_BATCH_MS_DEFAULT: u64 = 70;
-/// With so many viewers frames begin to wait: fewer cost so little that nothing is to be saved.
-pub const VIEWER_BATCH_FROM: usize = 20;
-/// With so many they wait in full.
-pub const VIEWER_BATCH_FULL: usize = 100;
-/// A programme of which nothing was stored for longer stands still: slides change more often, and
-/// what is silent is covered within seconds.
-pub const PLANE_STILL_MS_MAX: u64 = 30_000;
 /// Characters of the line it prints.
 pub const PROBE_LINE_CHARS_MAX: usize = 400;
-/// Time a probe waits for its answer, unless told otherwise.
-pub const PROBE_TIMEOUT_S_DEFAULT: u64 = 5;
-/// The longest a probe may be told to wait for its answer.
-pub const PROBE_TIMEOUT_S_MAX: u64 = 60;
-/// Probes in a row without an answer, or with memory above its threshold, before a restart.
-pub const PROBE_RESTART_STRIKES: u32 = 3;
-/// Time the program has to end politely before it is killed.
-pub const PROBE_FAREWELL_MS_MAX: u64 = 10_000;
-/// The same thing is done again no sooner than this.
-pub const PROBE_AGAIN_S_MIN: u64 = 300;
-/// A destination that fails this long is begun anew.
-pub const PROBE_DESTINATION_S_MIN: u64 = 300;
-/// An input that is dead this long is opened anew.
-pub const PROBE_INPUT_S_MIN: u64 = 120;
-/// Times an input is opened anew before it is believed that nobody sends.
-pub const PROBE_INPUT_TRIES_MAX: u32 = 3;
 /// Size at which the probe's own log is set aside.
 pub const PROBE_LOG_BYTES_MAX: u64 = 64 << 10;
 
@@ -658,12 +545,6 @@ pub const PROBE_LOG_BYTES_MAX: u64 = 64 << 10;
 pub const PARTITION_GAIN_BYTES_MIN: u64 = 1 << 20;
 /// Partitions whose entries one write of 4 KiB changes together with the header.
 pub const PARTITIONS_GROWN_MAX: usize = 24;
-/// Time to set the clock in, the look-up of the server's name included.
-pub const CLOCK_ASK_MS_MAX: u64 = 3_000;
-/// The longest round trip whose answer is believed.
-pub const CLOCK_ROUND_TRIP_MS_MAX: u64 = 2_000;
-/// A clock that is off by no more is left as it is.
-pub const CLOCK_STEP_MS_MIN: u64 = 100;
 // ── The firmware: a process of its own, outside the budget ───────────────────────────────────
 /// A small text of the system: its release, its key, what a slot says of itself, why it was left.
 pub const FIRMWARE_TEXT_BYTES_MAX: u64 = 1024;
@@ -673,26 +554,8 @@ pub const FIRMWARE_PIECE_BYTES: usize = 64 << 10;
 pub const FIRMWARE_HEAD_BYTES: usize = 4096;
 /// What is written before the disk is waited for: a small machine's memory is not its disk's.
 pub const FIRMWARE_UNSYNCED_BYTES_MAX: u64 = 4 << 20;
-/// Time a client may be silent, or not take its answer.
-pub const FIRMWARE_SILENCE_MS_MAX: u64 = 30_000;
 /// Time an order takes at most, its update's way here included.
 pub const FIRMWARE_ORDER_MS_MAX: u64 = 3_600_000;
-/// Pause between two lines about how far an update is.
-pub const FIRMWARE_PROGRESS_MS: u64 = 250;
-/// Pause between the answer and the restart of the machine, so that the answer gets out.
-pub const FIRMWARE_RESTART_MS: u64 = 2_000;
-/// A machine that still runs so long after it was told to start again takes orders anew.
-pub const FIRMWARE_RESTART_MS_MAX: u64 = 120_000;
-/// How often it is looked whether something has changed.
-pub const FIRMWARE_LOOK_MS: u64 = 1_000;
-/// Time the programme is waited for after a start, to tell how long it was off air.
-pub const FIRMWARE_ON_AIR_MS_MAX: u64 = 900_000;
-/// A connection to where an update comes from.
-pub const DOWNLOAD_CONNECT_MS_MAX: u64 = 15_000;
-/// Its first answer, and any piece of it.
-pub const DOWNLOAD_SILENCE_MS_MAX: u64 = 30_000;
-/// Redirects followed.
-pub const DOWNLOAD_REDIRECTS_MAX: u32 = 5;
 /// The address of an update server.
 pub const UPDATE_URL_BYTES_MAX: usize = 1024;
 /// What is remembered of why it did not answer.
@@ -789,10 +652,6 @@ pub const LOG_LINES_MAX: usize = 512;
 pub const LOG_LINE_BYTES_MAX: usize = 512;
 /// Length of the name of the module that speaks, within the line.
 pub const LOG_TARGET_BYTES_MAX: usize = 48;
-/// Pause before a log file that could not be written is tried again.
-pub const LOG_RETRY_MS_MIN: u64 = 10_000;
-/// Time the end of the program leaves the log to write its last lines.
-pub const LOG_FLUSH_MS_MAX: u64 = 1000;
 /// Size at which the log file is rotated, unless the configuration says otherwise.
 pub const LOG_FILE_BYTES_DEFAULT: u64 = 1 << 20;
 /// The smallest log file a configuration may ask for.
@@ -819,13 +678,5 @@ pub const CONFIG_CHANGED_FACTOR: usize = 48;
 pub const CONFIG_VERSIONS_MAX: usize = 10;
 /// Time a change waits for another one to be written.
 pub const CONFIG_WAIT_MS_MAX: u64 = 3_000;
-/// Pause between two looks at whether somebody has edited the configuration file.
-pub const CONFIG_LOOK_MS: u64 = 2_000;
-/// News beyond the first burst is logged at most this often.
-pub const REPEAT_MS_MIN: u64 = 1000;
-/// News that strangers can make (a viewer comes or goes) told at once, before they are rationed.
-pub const NEWS_BURST_MAX: u64 = 64;
-/// The streams of an input that change all the time are told at most this often.
-pub const TELL_STREAMS_MS_MIN: u64 = 10_000;
 /// Secrets the log knows and never shows: every destination's key, the play key, and room for more.
 pub const SECRETS_MAX: usize = 64;

@@ -5,7 +5,7 @@
 
 use std::time::Duration;
 
-use crate::base::limits::{FRAME_TICKS_MAX, LEAD_MS_MAX};
+use crate::base::limits::FRAME_TICKS_MAX;
 use crate::base::time::{Mono, Ticks};
 use crate::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
 use crate::codec::per_track::PerTrack;
@@ -15,7 +15,9 @@ use crate::codec::per_track::PerTrack;
 const WORN_PER_CENT: u32 = 125;
 /// How far a lead is counted beyond the one allowed.
 const EXCESS: Ticks = Ticks::from_ms(500);
-const LEAD_MAX: Ticks = Ticks::from_ms(LEAD_MS_MAX);
+/// How far a live input's media may run ahead of the clock: what a network held back may come at
+/// once, a whole file may not.
+const LEAD_MAX: Ticks = Ticks::from_ms(5_000);
 
 /// How far a source's media runs ahead of the clock.
 #[derive(Default)]

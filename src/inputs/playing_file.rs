@@ -3,7 +3,6 @@
 
 use std::time::Duration;
 
-use crate::base::limits::{FILE_READY_MS_MAX, PRELOAD_MS};
 use crate::base::time::{Mono, Ticks};
 use crate::codec::container::FileError;
 use crate::operator::commands::{Declined, DeclinedKind, FileName};
@@ -12,10 +11,10 @@ use crate::program::read_ahead::FileEnding;
 
 use super::file_reader::{Delivery, FileReader, FileReaders};
 
-/// Time a file has to become ready.
-const READY_MAX: Duration = Duration::from_millis(FILE_READY_MS_MAX);
+/// Time a file has to become ready before its switch is refused.
+const READY_MAX: Duration = Duration::from_millis(3_000);
 /// How long before a file's end what follows is made ready.
-const PRELOAD: Duration = Duration::from_millis(PRELOAD_MS);
+const PRELOAD: Duration = Duration::from_millis(3_000);
 /// Pause before a file reader is asked for again.
 const SEAT_PAUSE: Duration = Duration::from_millis(20);
 

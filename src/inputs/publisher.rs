@@ -14,9 +14,7 @@ use std::time::Duration;
 use log::info;
 
 use crate::base::events::News;
-use crate::base::limits::{
-    MEDIA_BPS_MAX, MEDIA_BURST_BYTES_MAX, MEDIA_IDLE_MS_MAX, PUBLISHER_STALE_MS,
-};
+use crate::base::limits::{MEDIA_BPS_MAX, MEDIA_BURST_BYTES_MAX, MEDIA_IDLE_MS_MAX};
 use crate::base::rate::Allowance;
 use crate::base::time::Mono;
 use crate::net::link::{Link, LinkEnd, Wake};
@@ -32,6 +30,9 @@ use crate::system::shutdown::Shutdown;
 
 use super::diagnosis::Air;
 use super::entry::{pace, SourceEntry};
+
+/// A publisher from whom no byte has come for so long gives way to any other.
+const PUBLISHER_STALE_MS: u64 = 2_000;
 
 /// The place of the one publisher.
 pub struct Publishers {

@@ -14,7 +14,6 @@ use std::time::Duration;
 use log::{info, warn};
 use smol::future::FutureExt;
 
-use crate::base::limits::STANDBY_LOOK_MS;
 use crate::base::time::{Mono, Ticks};
 use crate::net::reactor::Sleep;
 use crate::operator::commands::{Declined, FileName};
@@ -29,6 +28,8 @@ use super::file_reader::{Arrivals, FileReaders, OpenFile, ReaderThreads, Readers
 use super::log_cut;
 use super::playing_file::PlayingFile;
 
+/// How often the standby file is looked for.
+const STANDBY_LOOK_MS: u64 = 2_000;
 /// A card later than this (the machine was suspended) begins anew instead of hurrying.
 const LATE_MAX: Duration = Duration::from_secs(1);
 /// How long nothing may happen before the programme's time is let pass.

@@ -13,8 +13,7 @@ use log::{info, warn};
 
 use crate::base::events::Condition;
 use crate::base::limits::{
-    DATAGRAM_BYTES_MAX, TELL_STREAMS_MS_MIN, UDP_BATCH_DATAGRAMS_MAX, UDP_BPS_MAX,
-    UDP_BURST_BYTES_MAX,
+    DATAGRAM_BYTES_MAX, UDP_BATCH_DATAGRAMS_MAX, UDP_BPS_MAX, UDP_BURST_BYTES_MAX,
 };
 use crate::base::rate::{Allowance, Rate};
 use crate::base::time::Mono;
@@ -38,6 +37,8 @@ use super::udp_socket::open;
 use super::watch::{Watch, Watching};
 use super::{log_cut, log_reason};
 
+/// The streams of an input that change all the time are told at most this often.
+const TELL_STREAMS_MS_MIN: u64 = 10_000;
 /// Pause after an error of the socket itself, so that a broken one does not take the processor.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
 /// Pause before a socket that could not be opened anew is tried again.

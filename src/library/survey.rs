@@ -4,15 +4,16 @@
 //! [`SURVEY_TICKS_MAX`] of media, [`SURVEY_BYTES_MAX`] of it read behind the tables,
 //! [`SURVEY_STEPS_MAX`] steps; nothing is kept of a unit.
 
-use crate::base::limits::{
-    LIBRARY_WORDS_CHARS_MAX, SURVEY_BYTES_MAX, SURVEY_STEPS_MAX, SURVEY_TICKS_MAX,
-};
+use crate::base::limits::{LIBRARY_WORDS_CHARS_MAX, SURVEY_BYTES_MAX, SURVEY_STEPS_MAX};
 use crate::base::time::{Ticks, TICKS_PER_S};
 use crate::codec::access_unit::{AvcConfig, Track, TrackConfig, UnitSink, UnitStart};
 use crate::codec::container::{FileError, Progress};
 use crate::codec::per_track::PerTrack;
 use crate::codec::profile::{aac_profile, h264_profile};
 use crate::program::reading::FileReading;
+
+/// How much media of a file is surveyed.
+const SURVEY_TICKS_MAX: Ticks = Ticks(12 * TICKS_PER_S);
 
 /// What is known of a file that can be played.
 #[derive(Clone, Debug, PartialEq)]

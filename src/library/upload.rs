@@ -22,13 +22,15 @@ use super::names;
 use super::open::FileIdentity;
 use crate::base::budget::human;
 use crate::base::limits::{
-    GROWING_MS, UPLOADS_KNOWN_MAX, UPLOAD_BYTES_MAX, UPLOAD_KEPT_MS_MAX, UPLOAD_RESERVE_BYTES,
-    UPLOAD_SYNC_BYTES,
+    GROWING_MS, UPLOADS_KNOWN_MAX, UPLOAD_BYTES_MAX, UPLOAD_RESERVE_BYTES, UPLOAD_SYNC_BYTES,
 };
 use crate::base::time::Utc;
 use crate::operator::commands::FileName;
 use crate::operator::snapshot::Snapshot;
 use crate::system::store;
+
+/// An upload without a new byte for so long is given up.
+const UPLOAD_KEPT_MS_MAX: u64 = 24 * 3_600_000;
 
 /// Which upload; shown as 16 hexadecimal digits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -17,18 +17,22 @@ use super::scan::scan;
 use super::shared::LibraryShared;
 use super::survey::survey;
 use super::LibraryError;
-use crate::base::limits::{
-    LIBRARY_LOOK_MS, LIBRARY_SCAN_MS, SURVEY_PAUSE_MS_MAX, SURVEY_PAUSE_MS_MIN,
-};
 use crate::base::time::Mono;
 use crate::system::clock;
 
+/// The shortest pause between the surveys of two files; otherwise as long as the last one took,
+/// so that the disk is free half of the time.
+const SURVEY_PAUSE_MS_MIN: u64 = 5;
+/// The longest such pause.
+const SURVEY_PAUSE_MS_MAX: u64 = 2_000;
 /// What plays has the processor first.
 const NICENESS: i32 = 10;
 /// A listing in the making is shown at most this often.
 const SHOW: Duration = Duration::from_millis(250);
-const SCAN: Duration = Duration::from_millis(LIBRARY_SCAN_MS);
-const LOOK: Duration = Duration::from_millis(LIBRARY_LOOK_MS);
+/// The folder is read anew at least this often.
+const SCAN: Duration = Duration::from_millis(10_000);
+/// Pause between two looks at whether files came or went, or one that grows has stopped.
+const LOOK: Duration = Duration::from_millis(2_000);
 
 /// Reads the folder, surveys what is new, waits, until the last handle is gone.
 pub(super) fn run(shared: &LibraryShared) {

@@ -19,11 +19,14 @@ use super::change::{self, NameTaken};
 use super::upload::{Store, Upload, UploadError, UploadId};
 use super::Library;
 use crate::base::limits::{
-    COMMAND_MS_MAX, THREAD_STACK_BYTES, UPLOADS_ACTIVE_MAX, UPLOAD_ORDERS_MAX, UPLOAD_SWEEP_MS,
+    COMMAND_MS_MAX, THREAD_STACK_BYTES, UPLOADS_ACTIVE_MAX, UPLOAD_ORDERS_MAX,
 };
 use crate::operator::commands::FileName;
 use crate::operator::snapshot::Board;
 use crate::system::clock;
+
+/// How often uploads that are to be given up are looked for.
+const UPLOAD_SWEEP_MS: u64 = 600_000;
 
 /// A change of the library that takes no bytes from the network.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -16,7 +16,7 @@ use socket2::SockRef;
 
 use crate::base::limits::{
     DESTINATION_STALL_MS_MAX, MEDIA_RECEIVE_BUFFER_BYTES, RTMP_RECEIVE_BUFFER_BYTES,
-    SOCKET_SEND_BUFFER_BYTES, UNACKNOWLEDGED_MS_MAX, VIEWER_STALL_MS_MAX,
+    SOCKET_SEND_BUFFER_BYTES, VIEWER_STALL_MS_MAX,
 };
 use crate::base::time::Mono;
 use crate::program::bell::Listener;
@@ -25,6 +25,8 @@ use crate::rtmp::{RtmpSession, SessionError};
 
 use super::reactor::{Sleep, Watched};
 
+/// Time bytes on the wire may stay unacknowledged before the kernel gives the connection up.
+const UNACKNOWLEDGED_MS_MAX: u64 = 25_000;
 /// How often a connection looks at its deadlines, which are all longer: with a thousand viewers a
 /// second would be a thousand needless wake-ups each second.
 const TICK: Duration = Duration::from_secs(4);

@@ -5,12 +5,18 @@
 use std::time::Duration;
 
 use crate::base::history::History;
-use crate::base::limits::{FLOWING_MS_MAX, STEADY_MS_MIN, TELL_AGAIN_MS_MIN};
 use crate::base::rate::Rate;
 use crate::base::time::Mono;
 
 use super::snapshot::{text, DestinationState, DestinationStatus, Text};
 use crate::base::backoff::FailureReason;
+
+/// A destination whose last byte left longer ago than this is not live.
+const FLOWING_MS_MAX: u64 = 2_000;
+/// Media that flowed this long make the next failure a new one.
+const STEADY_MS_MIN: u64 = 10_000;
+/// How often a failure that goes on is logged again.
+const TELL_AGAIN_MS_MIN: u64 = 60_000;
 
 /// Where the work stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

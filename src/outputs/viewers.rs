@@ -14,10 +14,7 @@ use std::time::Duration;
 use log::{debug, info, warn};
 
 use crate::base::events::{Condition, News};
-use crate::base::limits::{
-    VIEWER_BATCH_FROM, VIEWER_BATCH_FULL, VIEWER_PAUSED_MS_MAX, VIEWER_STALL_MS_MAX,
-    VIEWER_UNHEARD_MS_MAX,
-};
+use crate::base::limits::{VIEWER_STALL_MS_MAX, VIEWER_UNHEARD_MS_MAX};
 use crate::base::time::Mono;
 use crate::codec::access_unit::Track;
 use crate::net::link::{Link, LinkEnd, Wake};
@@ -35,6 +32,13 @@ use super::attention::Attention;
 pub use super::attention::Patience;
 use super::feeder::{Audience, Fed, FeedError, Feeder};
 use super::seats::{SeatRoom, SeatUse, SessionSeats};
+
+/// A player may be paused for so long: it costs a seat and sees nothing.
+const VIEWER_PAUSED_MS_MAX: u64 = 600_000;
+/// With so many viewers frames begin to wait: fewer cost so little that nothing is to be saved.
+const VIEWER_BATCH_FROM: usize = 20;
+/// With so many they wait in full.
+const VIEWER_BATCH_FULL: usize = 100;
 
 /// The viewers there are.
 pub struct Viewers {

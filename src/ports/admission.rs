@@ -13,10 +13,11 @@ use std::collections::{BTreeMap, VecDeque};
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::base::limits::{
-    RTMP_ADMISSION_MS_MAX, RTMP_LOBBY_MAX, RTMP_PENDING_MAX, RTMP_SEAT_MS_MIN,
-};
+use crate::base::limits::{RTMP_ADMISSION_MS_MAX, RTMP_LOBBY_MAX, RTMP_PENDING_MAX};
 use crate::base::time::Mono;
+
+/// Time a connection has to say what it wants before it may have to make room for another.
+const RTMP_SEAT_MS_MIN: u64 = 1_000;
 
 /// What a connection is known by, given when it arrives; later ones are larger.
 pub(super) type Ticket = u64;

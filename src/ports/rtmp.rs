@@ -16,7 +16,7 @@ use smol::future::FutureExt;
 use smol::LocalExecutor;
 
 use crate::base::events::Condition;
-use crate::base::limits::{KEY_DELAY_MS, RTMP_ADMISSION_MS_MAX};
+use crate::base::limits::RTMP_ADMISSION_MS_MAX;
 use crate::base::redact::Secret;
 use crate::base::time::Mono;
 use crate::config::{Config, PublishConfig};
@@ -38,6 +38,9 @@ use super::listener::{Newcomer, RtmpListener, Undecided};
 use super::proxied::Unnamed;
 use super::refusals::{Refusals, RequestedName};
 use super::rights::{judge, PublishRight, STREAM};
+
+/// Time a publisher or a player with a wrong key waits for its answer.
+const KEY_DELAY_MS: u64 = 1_000;
 
 /// The RTMP port.
 pub struct RtmpPort {

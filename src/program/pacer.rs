@@ -15,7 +15,7 @@ mod times;
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use crate::base::limits::{FILE_LATE_MS_MAX, PRE_ROLL_MS, READ_AHEADS_PER_FILE};
+use crate::base::limits::READ_AHEADS_PER_FILE;
 use crate::base::time::{Mono, Ticks};
 use crate::codec::access_unit::{Track, UnitSink, UnitStart};
 use crate::codec::per_track::PerTrack;
@@ -25,9 +25,12 @@ use self::times::PAUSE_FRAMES;
 pub use self::times::FileTimes;
 use super::read_ahead::{Call, FileEnding, ReadAhead};
 
+/// What must be ready of a file before it goes on air, besides its key frame.
+const PRE_ROLL_MS: i64 = 200;
 /// Distance taken for a frame's while none is known: 30 frames per second.
 const FRAME_DEFAULT: Ticks = Ticks(3000);
-const LATE_MAX: Duration = Duration::from_millis(FILE_LATE_MS_MAX);
+/// A file later than this does not hurry after the clock any more.
+const LATE_MAX: Duration = Duration::from_millis(1_000);
 /// Distance taken for an audio unit's while none is known: 1024 samples at 48 kHz.
 const SOUND_DEFAULT: Ticks = Ticks(1920);
 /// The longest distance of two audio units that is one's duration: 1024 samples at 7350 Hz.

@@ -1,7 +1,7 @@
 //! When a file can go on air, what breaks in it, and when it ends.
 
 use super::*;
-use crate::base::limits::{PRE_ROLL_MS, READ_AHEAD_CALLS_MAX};
+use crate::base::limits::READ_AHEAD_CALLS_MAX;
 
 /// What a writer has made of a file so far.
 fn recorded(says: impl FnOnce(&mut ReadAheadWriter<Pile>)) -> VecDeque<ReadAhead> {

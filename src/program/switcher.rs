@@ -33,7 +33,7 @@ mod state;
 
 use std::time::Duration;
 
-use crate::base::limits::{STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX, UNIT_SILENCE_MS_MAX};
+use crate::base::limits::{STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX};
 use crate::base::time::{Mono, Ticks};
 use crate::codec::access_unit::{Track, UnitStart};
 use crate::codec::per_track::PerTrack;
@@ -50,6 +50,8 @@ use super::timeline::{Placed, Timeline};
 
 use self::state::SourceState;
 
+/// A source on air whose bytes flow without one video unit coming whole is left after this.
+const UNIT_SILENCE_MS_MAX: u64 = 3_000;
 /// How long a file goes on, once nothing is chosen any more, for a live input that is there to show
 /// a key frame: platforms ask for one every four seconds at most.
 const HANDOVER_MAX: Duration = Duration::from_secs(10);

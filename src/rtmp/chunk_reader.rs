@@ -11,12 +11,18 @@
 //! costs one, every [`RTMP_CHUNK_CREDIT_BYTES`] of payload and the passing of time give one back.
 
 use crate::base::limits::{
-    RTMP_CHUNK_CREDIT_BYTES, RTMP_CHUNK_CREDIT_MAX, RTMP_CHUNK_CREDIT_PER_S,
     RTMP_CHUNK_STREAMS_MAX, RTMP_COMMAND_BYTES_MAX, RTMP_PEER_CHUNK_BYTES_MAX,
 };
 use crate::base::time::Mono;
 
 use super::chunk::{ChunkError, MessageHead, CHUNK_BYTES_INITIAL, EXTENDED};
+
+/// Chunks a peer may send that bring hardly any payload, before it is closed.
+const RTMP_CHUNK_CREDIT_MAX: u32 = 16_384;
+/// Chunks a peer is granted anew every second, whatever they bring.
+const RTMP_CHUNK_CREDIT_PER_S: u64 = 256;
+/// Payload bytes that grant a peer another chunk.
+const RTMP_CHUNK_CREDIT_BYTES: usize = 64;
 
 const TYPE_SET_CHUNK_SIZE: u8 = 1;
 const TYPE_ABORT: u8 = 2;

@@ -19,7 +19,7 @@ const WRONG: [(Answer, &str); 7] = [
     (Answer::Held, "the answer holds no time"),
     (Answer::Empty, "the answer holds no time"),
 ];
-/// Half of the longest round trip that is believed (base/limits.rs, CLOCK_ROUND_TRIP_MS_MAX), and the
+/// Half of the longest round trip that is believed (appliance/ntp.rs, CLOCK_ROUND_TRIP_MS_MAX), and the
 /// second that `date` cuts off.
 const OFF_S: u64 = 2;
 

@@ -15,19 +15,28 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::downgrade::{self, Candidate, Downgrade, Proof, Unproven};
-use super::environment::{self, GrubEnvironment, TRIES_ON_TRIAL};
+use super::environment::{self, EnvironmentError, GrubEnvironment, TRIES_ON_TRIAL};
 use super::install::{self, InstallError, InstallProgress, SlotPartitions, UpdateTerms};
 use super::orders::{self, FirmwareAnswer, FirmwareOrder, FirmwareRequest, NotDone, RefusalCode};
 use super::package::{PackageHeader, PublicKey, SystemIdentity};
 use super::slots::{Partitions, Places, Slot};
 use super::socket::listen;
 use super::state::{self, Busy, FirmwareChange, FirmwareReport, Left, Systems, TrialOutcome, What};
-use crate::base::limits::{
-    FIRMWARE_LOOK_MS, FIRMWARE_ON_AIR_MS_MAX, FIRMWARE_ORDER_MS_MAX, FIRMWARE_PIECE_BYTES,
-    FIRMWARE_PROGRESS_MS, FIRMWARE_RESTART_MS, FIRMWARE_RESTART_MS_MAX, FIRMWARE_SILENCE_MS_MAX,
-};
+use crate::base::limits::{FIRMWARE_ORDER_MS_MAX, FIRMWARE_PIECE_BYTES};
 use crate::system::clock;
 
+/// Time a client may be silent, or not take its answer.
+const FIRMWARE_SILENCE_MS_MAX: u64 = 30_000;
+/// Pause between two lines about how far an update is.
+const FIRMWARE_PROGRESS_MS: u64 = 250;
+/// Pause between the answer and the restart of the machine, so that the answer gets out.
+const FIRMWARE_RESTART_MS: u64 = 2_000;
+/// A machine that still runs so long after it was told to start again takes orders anew.
+const FIRMWARE_RESTART_MS_MAX: u64 = 120_000;
+/// How often it is looked whether something has changed.
+const FIRMWARE_LOOK_MS: u64 = 1_000;
+/// Time the programme is waited for after a start, to tell how long it was off air.
+const FIRMWARE_ON_AIR_MS_MAX: u64 = 900_000;
 /// There once the disk is.
 const STARTED: &str = "started";
 /// The daemon.
@@ -256,7 +265,7 @@ impl Daemon {
         let (running, release, keys) = (self.running, &self.release, &self.keys);
         let is_confirmed =
             &|header: &PackageHeader| self.is_allowed(&Candidate::Package(header.clone()), stream);
-        let demand =
+        let terms =
             UpdateTerms { running, release, keys, allow_downgrade, allow_debug, is_confirmed };
         let mut told: Option<Instant> = None;
         let mut tell = |progress| match progress {
@@ -277,7 +286,7 @@ impl Daemon {
                 let _ = orders::send(&mut &*stream, &words);
             }
         };
-        let header = install::install(&demand, bytes, &mut source, &mut disk, &mut tell)?;
+        let header = install::install(&terms, bytes, &mut source, &mut disk, &mut tell)?;
         state::forget_good(&self.places, idle);
         self.remember(What::Update, &header.identity);
         Ok(Started { done: "installed", system: header.identity })
@@ -285,9 +294,7 @@ impl Daemon {
 
     fn roll_back(&self, stream: &UnixStream) -> Result<Started, NotDone> {
         let other = self.running.other();
-        let disk = |error: environment::EnvironmentError| {
-            NotDone::new(RefusalCode::Disk, error.to_string())
-        };
+        let disk = |error: EnvironmentError| NotDone::new(RefusalCode::Disk, error.to_string());
         let variables = environment::read(&self.partitions.environment).map_err(disk)?;
         let system = self.known().systems.other(&variables).cloned();
         let system = system.ok_or_else(|| {

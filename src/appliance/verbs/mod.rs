@@ -19,15 +19,18 @@ use crate::appliance::firmware::slots::Places;
 use crate::appliance::firmware::socket::is_root;
 use crate::appliance::sandbox::Plan;
 use crate::appliance::{grow, name_servers, ntp, rights};
-use crate::base::limits::{
-    CONFIG_BYTES_MAX, DOWNLOAD_CONNECT_MS_MAX, DOWNLOAD_REDIRECTS_MAX, DOWNLOAD_SILENCE_MS_MAX,
-    FIRMWARE_ORDER_MS_MAX, PASSWORD_HASH_TEXT_BYTES_MAX,
-};
+use crate::base::limits::{CONFIG_BYTES_MAX, FIRMWARE_ORDER_MS_MAX, PASSWORD_HASH_TEXT_BYTES_MAX};
 use crate::config::settings;
 use crate::config::{self, Arguments};
 use crate::system::logs::{self, LogOptions};
 use argh::FromArgs;
 
+/// A connection to where an update comes from.
+const DOWNLOAD_CONNECT_MS_MAX: u64 = 15_000;
+/// Its first answer, and any piece of it.
+const DOWNLOAD_SILENCE_MS_MAX: u64 = 30_000;
+/// Redirects followed.
+const DOWNLOAD_REDIRECTS_MAX: u32 = 5;
 /// Pause between two lines about how far an update is.
 const PROGRESS: Duration = Duration::from_secs(1);
 

@@ -6,9 +6,12 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::base::limits::{REMEMBERED_MAX, REMEMBERED_MS_MAX};
+use crate::base::limits::REMEMBERED_MAX;
 use crate::base::time::Mono;
 use crate::control::auth::seal::Digest;
+
+/// Time such a one is remembered.
+pub(super) const REMEMBERED_MS_MAX: u64 = 10 * 60_000;
 
 struct Entry {
     source: IpAddr,

@@ -7,11 +7,13 @@
 use std::collections::VecDeque;
 use std::io;
 
-use crate::base::limits::{SESSIONS_MAX, SESSIONS_PAST_MAX, SESSION_IDLE_MS_MAX, SESSION_MS_MAX};
+use crate::base::limits::{SESSIONS_MAX, SESSIONS_PAST_MAX, SESSION_MS_MAX};
 use crate::base::time::Mono;
 use crate::control::auth::seal::{Digest, Seal};
 use crate::system::random;
 
+/// Time a session may be idle.
+const SESSION_IDLE_MS_MAX: u64 = 12 * 3_600_000;
 /// What tokens are sealed for.
 const PURPOSE: u8 = 1;
 

@@ -8,12 +8,14 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::base::limits::{PASSWORD_BYTES_MAX, SETUP_CODE_BYTES_MIN, SETUP_MS_MAX};
+use crate::base::limits::{PASSWORD_BYTES_MAX, SETUP_CODE_BYTES_MIN};
 use crate::base::redact::{register, Secret};
 use crate::base::time::{Mono, Utc};
 use crate::system::password::PasswordHash;
 use crate::system::store;
 
+/// The first start's code is good for so long.
+const SETUP_MS_MAX: u64 = 24 * 3_600_000;
 /// Name of the file in the folder for remembered state.
 pub const FILE_NAME: &str = "setup";
 /// No machine was set up before the first second of 2025: a clock that says so is not set yet.

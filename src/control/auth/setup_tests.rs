@@ -2,7 +2,7 @@ use std::fs;
 
 use super::super::{Auth, Refused};
 use super::*;
-use crate::base::limits::TRIES_FREE;
+use crate::control::auth::throttle::TRIES_FREE;
 use crate::system::password::cheap;
 
 const CODE: &str = "abcdefghjkmn";

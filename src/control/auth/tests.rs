@@ -1,6 +1,7 @@
 use super::*;
-use crate::base::limits::{REMEMBERED_MS_MAX, TRIES_FREE};
 use crate::control::auth::caller::{Credentials, NOBODY};
+use crate::control::auth::remembered::REMEMBERED_MS_MAX;
+use crate::control::auth::throttle::TRIES_FREE;
 use crate::system::password::cheap;
 
 const WORD: &str = "correct horse";

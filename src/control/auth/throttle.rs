@@ -13,13 +13,19 @@
 use std::net::IpAddr;
 use std::time::Duration;
 
-use crate::base::limits::{
-    KNOWN_TRIES_BURST, KNOWN_TRY_MS, TRIES_ADDRESSES_MAX, TRIES_FORGOTTEN_MS, TRIES_FREE,
-    TRY_PAUSE_MS_MAX, TRY_PAUSE_MS_MIN,
-};
+use crate::base::limits::{KNOWN_TRIES_BURST, KNOWN_TRY_MS, TRIES_ADDRESSES_MAX};
 use crate::base::time::Mono;
 use crate::control::auth::bucket::Bucket;
 use crate::control::auth::lanes::Lanes;
+
+/// Wrong passwords of one address (an IPv6 /64 counts as one) before it has to wait.
+pub(super) const TRIES_FREE: u32 = 3;
+/// The first such wait; it doubles with each further wrong one.
+const TRY_PAUSE_MS_MIN: u64 = 1_000;
+/// The longest such wait.
+const TRY_PAUSE_MS_MAX: u64 = 60_000;
+/// An address that tried nothing for so long begins anew.
+const TRIES_FORGOTTEN_MS: u64 = 15 * 60_000;
 
 /// What speaks for somebody before the password is checked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

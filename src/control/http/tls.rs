@@ -23,14 +23,16 @@ use futures_rustls::rustls::server::{Acceptor, ServerConfig};
 use futures_rustls::LazyConfigAcceptor;
 use smol::future::yield_now;
 
-use crate::base::limits::{
-    HTTP_HEAD_MS_MAX, TLS_HANDSHAKE_MS_MAX, TLS_LOOK_MS, TLS_UNSENT_BYTES_MAX,
-};
+use crate::base::limits::{HTTP_HEAD_MS_MAX, TLS_UNSENT_BYTES_MAX};
 use crate::control::http::deadline::within;
 use crate::control::http::turns::Turns;
 use crate::control::http::wire::Wire;
 use crate::net::certificate::{CertificateError, Stamp, TlsFiles};
 
+/// Time a client has for the TLS handshake, from its first byte on.
+const TLS_HANDSHAKE_MS_MAX: u64 = 5_000;
+/// How often the certificate's files are looked at.
+const TLS_LOOK_MS: u64 = 10_000;
 /// The first byte of a TLS connection (RFC 8446, 5.1: content type handshake).
 const HANDSHAKE: u8 = 0x16;
 

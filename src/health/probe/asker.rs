@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use super::http::{self, Target};
 use super::judged::{self, Finding, PlaneAnswer, ProbeOutcome};
-use crate::base::limits::PROBE_TIMEOUT_S_MAX;
 use crate::net::plane_socket;
 use crate::system::pid_file;
 use crate::system::runtime;
 use crate::system::store::{self, Links};
 
+/// The longest a probe may be told to wait for its answer.
+const PROBE_TIMEOUT_S_MAX: u64 = 60;
 /// The file with what lets a probe ask, made anew by each start of the program.
 const TOKEN: &str = "probe.token";
 /// The data plane is never far from its next turn: a probe asks it behind its other question.

@@ -3,10 +3,12 @@
 
 use serde::Deserialize;
 
-use crate::base::limits::PLANE_STILL_MS_MAX;
 use crate::net::plane_socket::PlaneState;
 use crate::system::text::one_line;
 
+/// A programme of which nothing was stored for longer stands still: slides change more often, and
+/// what is silent is covered within seconds.
+const PLANE_STILL_MS_MAX: u64 = 30_000;
 /// How the line of who got no answer begins.
 const NO_ANSWER: &str = "no answer: ";
 

@@ -9,10 +9,17 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::judged::{Finding, ProbeOutcome};
-use crate::base::limits::{
-    PROBE_AGAIN_S_MIN, PROBE_DESTINATION_S_MIN, PROBE_INPUT_S_MIN, PROBE_INPUT_TRIES_MAX,
-    PROBE_RESTART_STRIKES,
-};
+
+/// Probes in a row without an answer, or with memory above its threshold, before a restart.
+const PROBE_RESTART_STRIKES: u32 = 3;
+/// The same thing is done again no sooner than this.
+const PROBE_AGAIN_S_MIN: u64 = 300;
+/// A destination that fails this long is begun anew.
+const PROBE_DESTINATION_S_MIN: u64 = 300;
+/// An input that is dead this long is opened anew.
+const PROBE_INPUT_S_MIN: u64 = 120;
+/// Times an input is opened anew before it is believed that nobody sends.
+const PROBE_INPUT_TRIES_MAX: u32 = 3;
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]

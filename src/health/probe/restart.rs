@@ -11,8 +11,10 @@ use std::path::Path;
 use rustix::event::{poll, PollFd, PollFlags, Timespec};
 use rustix::process::{pidfd_open, pidfd_send_signal, Pid, PidfdFlags, Signal};
 
-use crate::base::limits::PROBE_FAREWELL_MS_MAX;
 use crate::system::pid_file;
+
+/// Time the program has to end politely before it is killed.
+const PROBE_FAREWELL_MS_MAX: u64 = 10_000;
 
 /// Ends the program that runs on the data folder; what happened, for a person.
 ///

@@ -12,7 +12,6 @@ use log::{info, warn};
 use smol::future::FutureExt;
 
 use crate::base::events::Condition;
-use crate::base::limits::PLACE_SAVED_MS;
 use crate::base::time::Mono;
 use crate::net::reactor::Sleep;
 use crate::operator::commands::{Declined, DeclinedKind, Order};
@@ -24,6 +23,8 @@ use super::machine::Lists;
 use super::memory::{lists_from_json, lists_to_json, place_from_json, place_to_json, SavedPlace};
 use super::FilePlayout;
 
+/// How often the place in a file is written down.
+const PLACE_SAVED_MS: u64 = 10_000;
 /// How often it is looked whether something has to be written down.
 const SAVE_LOOK: Duration = Duration::from_millis(500);
 /// The playlists' file.

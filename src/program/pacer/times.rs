@@ -1,15 +1,16 @@
 //! What a file says of its times. Purpose: tell a pause, which is played, from a jump, which is
 //! not. Bound: this struct.
 
-use crate::base::limits::{FILE_PAUSE_MS_MAX, FILE_SOUND_REST_MS_MAX};
 use crate::base::time::Ticks;
 use crate::codec::container::{ContainerReader, Timing};
 
 /// A longer step is a pause only where the file says so. Players take the same ten seconds for
 /// transport streams (ffplay's `max_frame_duration`).
-const PAUSE_MAX: Ticks = Ticks::from_ms(FILE_PAUSE_MS_MAX);
-/// Sound that outlasts its picture by less is the rounding of an encoder or a muxer.
-const SOUND_REST: Ticks = Ticks::from_ms(FILE_SOUND_REST_MS_MAX);
+const PAUSE_MAX: Ticks = Ticks::from_ms(10_000);
+/// Sound that outlasts its picture by less gives way to what follows: it is the rounding of an encoder
+/// or a muxer. An AAC encoder's delay and padding are a few frames of at most 64 ms (1024 samples at
+/// 16 kHz).
+const SOUND_REST: Ticks = Ticks::from_ms(250);
 /// Frame durations a pause may last in any case.
 pub(super) const PAUSE_FRAMES: i64 = 3;
 

@@ -8,8 +8,11 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
 use super::rotated::Rotated;
-use crate::base::limits::{LOG_FILE_BYTES_MIN, LOG_RETRY_MS_MIN};
+use crate::base::limits::LOG_FILE_BYTES_MIN;
 use crate::base::time::Mono;
+
+/// Pause before a log file that could not be written is tried again.
+const LOG_RETRY_MS_MIN: u64 = 10_000;
 
 /// Where lines are kept on disk.
 pub(super) struct LogFile {

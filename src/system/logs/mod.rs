@@ -23,10 +23,14 @@ use simple_logger::SimpleLogger;
 use self::file::{LineOutcome, LogFile};
 use self::line::PreparedLine;
 use self::ring::{LogJob, LogRing, Rotation};
-use crate::base::limits::{LOG_FLUSH_MS_MAX, LOG_ROTATE_MS_MAX, THREAD_STACK_BYTES};
+use crate::base::limits::THREAD_STACK_BYTES;
 use crate::base::time::Utc;
 use crate::system::clock;
 
+/// Time a rotation of the log that was asked for may take before it is told that it goes on.
+const LOG_ROTATE_MS_MAX: u64 = 2_000;
+/// Time the end of the program leaves the log to write its last lines.
+const LOG_FLUSH_MS_MAX: u64 = 1000;
 /// Name of the thread that writes.
 const THREAD: &str = "log";
 /// Own modules begin with this; of others only warnings and errors are of interest.
