@@ -45,11 +45,12 @@ use smol::channel::Sender;
 use socket2::Type;
 
 use crate::base::limits::{HTTP_SOCKET_BUFFER_BYTES, HTTP_WORKERS, THREAD_STACK_BYTES};
+use crate::control::api::backend::Backend;
 use crate::control::api::events::EventSource;
 use crate::control::api::firmware::Appliance;
-use crate::control::api::moment::Moment;
+use crate::control::api::moment::{Moment, Now};
 use crate::control::api::streams::Streams;
-use crate::control::api::worker::{self, Backend};
+use crate::control::api::worker::Workers;
 use crate::control::http::meter::Meter;
 use crate::control::http::tls::Tls;
 use crate::control::http::{gate, job};
@@ -105,16 +106,17 @@ pub fn start(options: ControlOptions) -> io::Result<ControlHandle> {
     let scheme = if tls.is_some() { "https" } else { "http" };
     let (proxies, allowed) = (options.proxies.clone(), options.allowed.clone());
     let meter = Arc::<Meter>::default();
-    let service = (streams(&options, &meter), Arc::clone(&meter));
-    let backend = Arc::new(Backend::new(options, meter));
+    let now = now(&options, &meter);
+    let service = (streams(&options, &meter, &now), meter);
+    let workers = Arc::new(Workers::new(Backend::new(options, now)));
     let (stay, ended) = mpsc::channel::<()>();
     let (gate, stop) = smol::channel::bounded(1);
     // From here on an error drops the handle, and that stops what has begun.
     let handle = ControlHandle { http: http_addr, stat: stat_addr, gate: Some(gate), ended };
     let (jobs, to_do) = job::channel();
     for number in 1..=HTTP_WORKERS {
-        let (backend, to_do) = (Arc::clone(&backend), to_do.clone());
-        spawn(format!("control-{number}"), &stay, move || worker::work(&backend, &to_do))?;
+        let (workers, to_do) = (Arc::clone(&workers), to_do.clone());
+        spawn(format!("control-{number}"), &stay, move || workers.work(&to_do))?;
     }
     spawn("control-gate".to_owned(), &stay, move || {
         gate::run(http, stat, jobs, service, (tls, proxies, allowed), stop);
@@ -123,16 +125,21 @@ pub fn start(options: ControlOptions) -> io::Result<ControlHandle> {
     Ok(handle)
 }
 
-/// What the gate's side serves itself.
-fn streams(options: &ControlOptions, meter: &Arc<Meter>) -> Streams {
-    let (numbers, gauges) = (Arc::clone(meter), options.gauges.clone());
+/// What tells the time, and what else the state is told with.
+fn now(options: &ControlOptions, meter: &Arc<Meter>) -> Now {
+    let (meter, gauges) = (Arc::clone(meter), options.gauges.clone());
     let settings = options.settings.clone();
+    Arc::new(move || Moment::now(&meter, &gauges, &settings))
+}
+
+/// What the gate's side serves itself.
+fn streams(options: &ControlOptions, meter: &Arc<Meter>, now: &Now) -> Streams {
     let events = EventSource::new(
         options.board.clone(),
         options.library.clone(),
         options.logs.clone(),
         Arc::clone(&options.revision),
-        Box::new(move || Moment::now(&numbers, &gauges, &settings)),
+        Arc::clone(now),
     );
     let (previews, library_writer) = (options.previews.clone(), options.library_writer.clone());
     let appliance = Appliance::new(&options.appliance);

@@ -85,6 +85,14 @@ impl Library {
         Ok(Library(Arc::new(Handle(shared))))
     }
 
+    /// One that reads no folder and has this listing.
+    #[cfg(test)]
+    pub fn with(listing: Listing) -> Library {
+        let shared = LibraryShared::of(PathBuf::new());
+        shared.board().listing = Arc::new(listing);
+        Library(Arc::new(Handle(Arc::new(shared))))
+    }
+
     /// The folder.
     pub fn folder(&self) -> &Path {
         &self.0 .0.folder

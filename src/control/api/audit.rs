@@ -160,6 +160,7 @@ mod tests {
     use crate::control::auth::caller::{Caller, NOBODY};
     use crate::control::http::answer;
     use crate::control::http::port::Port;
+    use crate::control::http::problem::Problem;
 
     fn asked<'a>(method: &'a str, target: &'a str, body: &'a str) -> Asked<'a> {
         Asked {
@@ -183,8 +184,8 @@ mod tests {
         Answered::Answer(answer::json(200, &true))
     }
 
-    fn refused(status: u16, code: &str, words: &str) -> Answered {
-        Answered::Answer(answer::error(status, code, words))
+    fn refused(problem: Problem) -> Answered {
+        Answered::Answer(problem.answer("It cannot be."))
     }
 
     #[test]
@@ -215,7 +216,7 @@ mod tests {
             let told = line(&asked(method, target, body), Who::Basic, &ok());
             assert_eq!(told, format!("audit: {what} by basic from 192.0.2.7: done"));
         }
-        let refused = refused(409, "VIDEO_UNPLAYABLE", "It cannot be played.");
+        let refused = refused(Problem::VideoUnplayable);
         let told = line(&asked("POST", "/api/stop", ""), Who::Probe, &refused);
         let wanted = "stop what is on air by probe from 192.0.2.7: refused (409 VIDEO_UNPLAYABLE)";
         assert_eq!(told, format!("audit: {wanted}"));
@@ -243,7 +244,7 @@ mod tests {
     #[test]
     fn strangers_do_not_flood_the_log_and_the_known_are_all_told_of() {
         let audit = Audit::default();
-        let refused = refused(401, "LOGIN_NEEDED", "Log in.");
+        let refused = refused(Problem::LoginNeeded);
         let (login, logout) = (asked("POST", "/api/login", "{}"), asked("POST", "/api/logout", ""));
         let told = |asked: &Asked<'_>, who, answered: &Answered| {
             (0..1000).filter(|_| audit.left_out(asked, who, answered, Mono(0)).is_some()).count()

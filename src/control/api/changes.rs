@@ -2,12 +2,15 @@
 //! same way everywhere. Non-goals: which settings there are. Bound: as many errors as the
 //! configuration tells at once.
 
+use std::io::ErrorKind;
+
 use serde::Serialize;
 
 use crate::config::settings::{Changed, EditError, SettingsError};
 use crate::config::{ConfigError, ConfigErrors};
 use crate::control::api::asked::Asked;
 use crate::control::http::answer::{self, Answer};
+use crate::control::http::problem::{ErrorAnswer, KeyError, Problem};
 
 /// A change that was made.
 #[derive(Serialize)]
@@ -23,27 +26,6 @@ pub fn done(status: u16, changed: Changed, message: impl Into<String>) -> Answer
     let Changed { revision, restart_needed } = changed;
     let message = message.into();
     answer::json(status, &Done { success: true, message, restart_needed, revision })
-}
-
-/// What is wrong with one key.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct KeyError {
-    /// As the catalogue names it; empty when it concerns the whole.
-    pub key: String,
-    /// What was expected, for a person.
-    pub error: String,
-}
-
-/// An error with all that is wrong.
-#[derive(Serialize)]
-struct Refused<'a> {
-    success: bool,
-    error: String,
-    code: &'a str,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    errors: Vec<KeyError>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    revision: Option<&'a str>,
 }
 
 /// The errors of a file as it stands, each with its key and its place.
@@ -73,19 +55,17 @@ pub fn if_match<'a>(asked: &Asked<'a>) -> Option<&'a str> {
 
 /// Tells why nothing was changed.
 pub fn refused(error: &SettingsError) -> Answer {
-    let (status, code) = match error {
-        SettingsError::Changed { .. } => (412, "CHANGED_MEANWHILE"),
-        SettingsError::Invalid(_) | SettingsError::Unknown => (409, "CONFIG_INVALID"),
-        SettingsError::Rejected(_) => (400, "INVALID_REQUEST"),
-        SettingsError::TooLarge => (409, "CONFIG_TOO_LARGE"),
-        SettingsError::Link(_) | SettingsError::ReadOnly(_) => (409, "CONFIG_READ_ONLY"),
+    let problem = match error {
+        SettingsError::Changed { .. } => Problem::ChangedMeanwhile,
+        SettingsError::Invalid(_) | SettingsError::Unknown => Problem::ConfigInvalid,
+        SettingsError::Rejected(_) => Problem::Invalid,
+        SettingsError::TooLarge => Problem::ConfigTooLarge,
+        SettingsError::Link(_) | SettingsError::ReadOnly(_) => Problem::ConfigReadOnly,
         SettingsError::Disk { cause, .. } => match cause.kind() {
-            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => {
-                (507, "DISK_FULL")
-            }
-            _ => (503, "DISK_ERROR"),
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Problem::DiskFull,
+            _ => Problem::Disk,
         },
-        SettingsError::Busy => (503, "BUSY"),
+        SettingsError::Busy => Problem::Busy,
         SettingsError::Edit(edit) => return refused_edit(edit),
     };
     let errors = match error {
@@ -95,34 +75,28 @@ pub fn refused(error: &SettingsError) -> Answer {
         _ => Vec::new(),
     };
     let revision = match error {
-        SettingsError::Changed { revision } => Some(revision.as_str()),
+        SettingsError::Changed { revision } => Some(revision.clone()),
         _ => None,
     };
-    let error = error.to_string();
-    answer::json(status, &Refused { success: false, error, code, errors, revision })
+    ErrorAnswer { errors, revision, ..problem.error(error) }.answer()
 }
 
 /// Tells what is wrong with a change.
 pub fn refused_edit(edit: &EditError) -> Answer {
-    let (status, code) = match edit {
-        EditError::NotFound(_) => (404, "DESTINATION_NOT_FOUND"),
-        EditError::Exists(_) => (409, "DESTINATION_EXISTS"),
-        EditError::Full(_) => (409, "DESTINATIONS_FULL"),
-        EditError::Elsewhere(..) => (409, "SET_ELSEWHERE"),
-        EditError::Keys(_) => (400, "INVALID_REQUEST"),
+    let problem = match edit {
+        EditError::NotFound(_) => Problem::DestinationNotFound,
+        EditError::Exists(_) => Problem::DestinationExists,
+        EditError::Full(_) => Problem::DestinationsFull,
+        EditError::Elsewhere(..) => Problem::SetElsewhere,
+        EditError::Keys(_) => Problem::Invalid,
     };
     let errors = match edit {
         EditError::Keys(keys) => {
-            let error = |(key, error): &(String, String)| KeyError {
-                key: key.clone(),
-                error: error.clone(),
-            };
-            keys.iter().map(error).collect()
+            keys.iter().cloned().map(|(key, error)| KeyError { key, error }).collect()
         }
         _ => Vec::new(),
     };
-    let error = edit.to_string();
-    answer::json(status, &Refused { success: false, error, code, errors, revision: None })
+    ErrorAnswer { errors, ..problem.error(edit) }.answer()
 }
 
 #[cfg(test)]

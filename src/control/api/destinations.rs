@@ -13,6 +13,7 @@ use crate::control::api::fields::Fields;
 use crate::control::api::moment::Moment;
 use crate::control::api::names::decoded;
 use crate::control::http::answer::{self, Answer};
+use crate::control::http::problem::Problem;
 use crate::operator::platforms::{self, Warning};
 use crate::operator::snapshot::{DestinationStatus, Snapshot};
 
@@ -151,7 +152,6 @@ pub fn restart(name: &str, settings: &Settings) -> Result<Answer, Answer> {
 /// A destination's name, as it stands in a path.
 fn named(name: &str) -> Result<String, Answer> {
     decoded(name, false).ok_or_else(|| {
-        let words = "The destination's name must be UTF-8 in percent-encoding.";
-        answer::error(400, "INVALID_REQUEST", words)
+        Problem::Invalid.answer("The destination's name must be UTF-8 in percent-encoding.")
     })
 }

@@ -23,7 +23,7 @@ use smol::future::or;
 
 use crate::base::limits::{EVENT_LOG_LINES_MAX, EVENT_PERIOD_MS, LOG_LINES_MAX};
 use crate::base::time::Mono;
-use crate::control::api::moment::Moment;
+use crate::control::api::moment::Now;
 use crate::control::api::status;
 use crate::control::http::stream::Carrier;
 use crate::library::Library;
@@ -43,7 +43,7 @@ pub struct EventSource {
     library: Library,
     logs: LogBook,
     revision: Revision,
-    moment: Box<dyn Fn() -> Moment + Send>,
+    now: Now,
     newest: RefCell<Option<StatusEvent>>,
 }
 
@@ -87,20 +87,20 @@ struct Known {
 }
 
 impl EventSource {
-    /// From these; `moment` tells the time and what else the state is told with.
+    /// From these; `now` tells the time and what else the state is told with.
     pub fn new(
         board: Board,
         library: Library,
         logs: LogBook,
         revision: Revision,
-        moment: Box<dyn Fn() -> Moment + Send>,
+        now: Now,
     ) -> EventSource {
-        EventSource { board, library, logs, revision, moment, newest: RefCell::new(None) }
+        EventSource { board, library, logs, revision, now, newest: RefCell::new(None) }
     }
 
     /// The newest state, made anew if the last one is as old as may be.
     fn status(&self) -> StatusEvent {
-        let moment = (self.moment)();
+        let moment = (self.now)();
         let mut newest = self.newest.borrow_mut();
         match &*newest {
             Some(event) if moment.now < event.made + PERIOD => event.clone(),
@@ -179,7 +179,7 @@ pub async fn serve(
             }
             carrier.send(news.as_bytes()).await?;
         }
-        let pause = (newest.made + PERIOD).since((source.moment)().now);
+        let pause = (newest.made + PERIOD).since((source.now)().now);
         drop(newest);
         let due = async {
             Timer::after(pause).await;
@@ -198,6 +198,7 @@ pub async fn serve(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::control::api::moment::Moment;
     use crate::control::api::sample;
     use std::sync::atomic::{AtomicU64, Ordering};
     use std::sync::Mutex;
@@ -222,7 +223,7 @@ mod tests {
             Library::start(folder).unwrap(),
             LogBook::default(),
             Arc::new(move || told.lock().unwrap().clone()),
-            Box::new(move || {
+            Arc::new(move || {
                 asked.fetch_add(1, Ordering::Relaxed);
                 Moment { now: Mono::from_ms(clock.load(Ordering::Relaxed)), ..sample::MOMENT }
             }),

@@ -34,6 +34,7 @@ use crate::control::api::names::parameter;
 use crate::control::api::stream::Stream;
 use crate::control::http::answer::{self, Answer};
 use crate::control::http::deadline::within;
+use crate::control::http::problem::Problem;
 use crate::control::http::stream::Carrier;
 
 /// How long the daemon may take to check a password: longer than it rests after a wrong one.
@@ -140,7 +141,7 @@ fn demand_appliance(appliance: &Appliance) -> Result<(), Answer> {
     if appliance.folder.is_dir() {
         return Ok(());
     }
-    Err(answer::error(409, "NOT_AN_APPLIANCE", &Untold::NotAnAppliance.to_string()))
+    Err(Problem::NotAnAppliance.answer(Untold::NotAnAppliance))
 }
 
 /// `POST /api/firmware`: the gate brings the package.
@@ -149,23 +150,23 @@ fn demand_appliance(appliance: &Appliance) -> Result<(), Answer> {
 /// Why it is not even begun, as an answer.
 pub fn install(asked: &Asked<'_>, appliance: &Appliance) -> Result<Stream, Answer> {
     demand_appliance(appliance)?;
-    let wrong = |words: &str| answer::error(400, "INVALID_REQUEST", words);
     let allows = |name: &str| match parameter(asked.target, name) {
         None | Some("" | "0" | "false") => Ok(false),
         Some("1" | "true") => Ok(true),
-        Some(_) => Err(wrong(&format!("`{name}` must be 1 or 0."))),
+        Some(_) => Err(Problem::Invalid.answer(format_args!("`{name}` must be 1 or 0."))),
     };
     let (allow_downgrade, allow_debug) = (allows("allow_downgrade")?, allows("allow_debug")?);
     let bytes = asked.piece_bytes.ok_or_else(|| {
         let words = "Send the update package with Content-Type: application/octet-stream.";
-        answer::error(415, "INVALID_REQUEST", words)
+        Problem::UnsupportedType.answer(words)
     })?;
     if bytes > FIRMWARE_REQUEST_BYTES_MAX {
         let words = "This is larger than any update: it would not fit where a system is kept.";
-        return Err(answer::error(413, "TOO_LARGE", words));
+        return Err(Problem::PackageTooLarge.answer(words));
     }
     if bytes == 0 {
-        return Err(wrong("Send the update package as the body, with its Content-Length."));
+        let words = "Send the update package as the body, with its Content-Length.";
+        return Err(Problem::Invalid.answer(words));
     }
     Ok(Stream::Firmware(FirmwareOrder::Install { bytes, allow_downgrade, allow_debug }))
 }
@@ -196,7 +197,7 @@ pub fn confirm(body: &[u8], appliance: &Appliance) -> Result<Answer, Answer> {
     let fields = Fields::read(body, &["confirmation"])?;
     let confirmation = fields.text("confirmation")?.ok_or_else(|| {
         let words = "`confirmation` must be the password, or the code on the machine's console.";
-        answer::error(400, "INVALID_REQUEST", words)
+        Problem::Invalid.answer(words)
     })?;
     let proof = Proof::Confirm { confirmation: confirmation.to_owned() };
     match orders::prove(&appliance.socket(), proof, PROOF_TIME) {
@@ -275,33 +276,32 @@ impl fmt::Display for Failure {
 
 impl Failure {
     fn answer(&self) -> Answer {
-        let (status, code) = match self {
-            Failure::TooSlow | Failure::Gone(_) => (408, "CUT_SHORT"),
-            Failure::Refused { code, .. } => verdict(*code),
-            _ => (503, "SYSTEM_ERROR"),
+        let problem = match self {
+            Failure::TooSlow | Failure::Gone(_) => Problem::PackageTooSlow,
+            Failure::Refused { code, .. } => problem(*code),
+            _ => Problem::Unavailable,
         };
-        answer::error(status, code, &self.to_string())
+        problem.answer(self)
     }
 }
 
-/// The status of a refusal, and its code as the API's clients read it.
-const fn verdict(code: RefusalCode) -> (u16, &'static str) {
+const fn problem(code: RefusalCode) -> Problem {
     match code {
-        RefusalCode::InvalidRequest => (400, "INVALID_REQUEST"),
-        RefusalCode::NoOtherSystem => (409, "NO_OTHER_SYSTEM"),
-        RefusalCode::OlderVersion => (409, "OLDER_VERSION"),
-        RefusalCode::ConfirmationRequired => (409, "CONFIRMATION_REQUIRED"),
-        RefusalCode::NothingToConfirm => (409, "NOTHING_TO_CONFIRM"),
-        RefusalCode::TooOld => (409, "TOO_OLD"),
-        RefusalCode::DebugVersion => (409, "DEBUG_VERSION"),
-        RefusalCode::WrongConfirmation => (403, "WRONG_CONFIRMATION"),
-        RefusalCode::TooLarge => (413, "TOO_LARGE"),
-        RefusalCode::CutShort => (422, "CUT_SHORT"),
-        RefusalCode::Damaged => (422, "DAMAGED"),
-        RefusalCode::NotAnUpdate => (422, "NOT_AN_UPDATE"),
-        RefusalCode::WrongSignature => (422, "WRONG_SIGNATURE"),
-        RefusalCode::Disk => (500, "DISK"),
-        RefusalCode::Busy => (503, "BUSY"),
+        RefusalCode::InvalidRequest => Problem::Invalid,
+        RefusalCode::NoOtherSystem => Problem::NoOtherSystem,
+        RefusalCode::OlderVersion => Problem::OlderVersion,
+        RefusalCode::ConfirmationRequired => Problem::ConfirmationRequired,
+        RefusalCode::NothingToConfirm => Problem::NothingToConfirm,
+        RefusalCode::TooOld => Problem::TooOld,
+        RefusalCode::DebugVersion => Problem::DebugVersion,
+        RefusalCode::WrongConfirmation => Problem::WrongConfirmation,
+        RefusalCode::TooLarge => Problem::PackageTooLarge,
+        RefusalCode::CutShort => Problem::CutShort,
+        RefusalCode::Damaged => Problem::Damaged,
+        RefusalCode::NotAnUpdate => Problem::NotAnUpdate,
+        RefusalCode::WrongSignature => Problem::WrongSignature,
+        RefusalCode::Disk => Problem::SlotDisk,
+        RefusalCode::Busy => Problem::Busy,
     }
 }
 

@@ -4,14 +4,15 @@
 
 use std::borrow::Cow;
 
-use crate::control::http::answer::{self, Answer};
+use crate::control::http::answer::Answer;
+use crate::control::http::problem::Problem;
 use crate::system::licences;
 
 /// The text; a client that takes no gzip is given the file.
 pub fn answer(gzip: bool) -> Answer {
     let Some(packed) = licences::packed() else {
         let words = "This program was not installed by an image: its licences are in its source.";
-        return answer::error(404, "NOT_FOUND", words);
+        return Problem::NotFound.answer(words);
     };
     let mut fields = vec![("Vary", "Accept-Encoding".into())];
     if gzip {

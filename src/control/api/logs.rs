@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::base::limits::{LOG_LINES_ANSWERED_DEFAULT, LOG_LINES_ANSWERED_MAX};
 use crate::control::api::names::parameter;
 use crate::control::http::answer::{self, Answer};
+use crate::control::http::problem::Problem;
 use crate::system::logs::LogBook;
 
 /// What the original controller's scripts ask for: its five containers, whose lines are all here.
@@ -28,7 +29,7 @@ struct LogsAnswer<'a> {
 /// # Errors
 /// A parameter that is wrong, as an answer.
 pub fn answer(target: &str, log: &LogBook) -> Result<Answer, Answer> {
-    let wrong = |why: &str| Err(answer::error(400, "INVALID_REQUEST", why));
+    let wrong = |why: &str| Err(Problem::Invalid.answer(why));
     let kind = parameter(target, "type").filter(|kind| !kind.is_empty()).unwrap_or("all");
     let (of_kind, only) =
         match kind {

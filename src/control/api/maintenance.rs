@@ -10,6 +10,7 @@ use crate::base::budget::human;
 use crate::base::time::Utc;
 use crate::control::api::fields::Fields;
 use crate::control::http::answer::{self, Answer};
+use crate::control::http::problem::Problem;
 use crate::health::probe::{self, DestinationSaid};
 use crate::system::logs::LogBook;
 
@@ -55,7 +56,7 @@ pub fn answer(body: &[u8], log: &LogBook) -> Result<Answer, Answer> {
         Some("rotate_daily") => log.begin_day(),
         _ => {
             let words = "`action` must be rotate_logs or rotate_daily.";
-            return Err(answer::error(400, "INVALID_REQUEST", words));
+            return Err(Problem::Invalid.answer(words));
         }
     };
     match done {
@@ -67,7 +68,7 @@ pub fn answer(body: &[u8], log: &LogBook) -> Result<Answer, Answer> {
         Err(error) => {
             let words = format!("The log could not be rotated: {error}. Look at the disk.");
             log::warn!("{words}");
-            Err(answer::error(500, "SYSTEM_ERROR", &words))
+            Err(Problem::Failed.answer(words))
         }
     }
 }

@@ -6,6 +6,8 @@
 
 pub mod asked;
 pub mod audit;
+pub mod backend;
+pub mod commands;
 pub mod events;
 pub mod firmware;
 pub mod moment;

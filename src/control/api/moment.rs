@@ -1,6 +1,8 @@
 //! What is needed to tell the state, besides the snapshot: clocks, memory, the machine. Bound: a few
 //! numbers.
 
+use std::sync::Arc;
+
 use crate::base::time::{Mono, Utc};
 use crate::config::settings::Settings;
 use crate::config::MachineName;
@@ -35,6 +37,9 @@ pub struct Moment {
     /// What the machine is called.
     pub name: Option<MachineName>,
 }
+
+/// Tells what is needed now.
+pub type Now = Arc<dyn Fn() -> Moment + Send + Sync>;
 
 impl Moment {
     /// Now, as the program is.

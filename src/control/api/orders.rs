@@ -5,39 +5,20 @@
 
 use serde::Serialize;
 
+use crate::control::api::commands::Commands;
 use crate::control::api::fields::{Fields, Wrong};
-use crate::control::api::moment::Moment;
-use crate::control::api::status;
 use crate::control::http::answer::{self, Answer};
-use crate::library::listing::Listing;
+use crate::control::http::problem::{ErrorAnswer, Problem};
 use crate::library::names;
-use crate::operator::commands::{Command, DeclinedKind, FileName, LiveInput, Outcome, Selection};
-use crate::operator::snapshot::Snapshot;
-
-/// What giving a command takes.
-#[derive(Clone, Copy)]
-pub struct Orders<'a> {
-    /// Gives a command and waits for what comes of it.
-    pub ask: &'a dyn Fn(Command) -> Outcome,
-    /// The library, which knows what helps a file that cannot be played.
-    pub listing: &'a Listing,
-    /// The state.
-    pub snapshot: &'a Snapshot,
-    /// Now.
-    pub moment: Moment,
-}
-
-impl Orders<'_> {
-    /// What the original calls the state of the stream.
-    pub fn status(&self) -> &'static str {
-        status::stream_status(self.snapshot, self.moment)
-    }
-}
+use crate::library::Library;
+use crate::operator::commands::{Command, DeclinedKind, FileName, LiveInput, Selection};
+use crate::operator::snapshot::PullStatus;
 
 /// What a command is about, for the code of a refusal.
 #[derive(Clone, Copy)]
 pub enum About<'a> {
-    File(&'a str),
+    /// A file of the library, which knows what helps one that cannot be played.
+    File(&'a str, &'a Library),
     Playlist,
     Programme,
 }
@@ -56,7 +37,7 @@ struct Done<'a> {
 
 /// Something is wrong with the request.
 pub fn wrong(why: impl std::fmt::Display) -> Answer {
-    answer::error(400, "INVALID_REQUEST", &why.to_string())
+    Problem::Invalid.answer(why)
 }
 
 impl From<Wrong> for Answer {
@@ -66,40 +47,41 @@ impl From<Wrong> for Answer {
 }
 
 /// Gives a command; the words of who carried it out, or the answer to its refusal.
-pub fn give(orders: &Orders<'_>, command: Command, about: About<'_>) -> Result<String, Answer> {
-    (orders.ask)(command).map_err(|declined| {
-        let (status, code) = match (declined.kind, about) {
-            (DeclinedKind::NotFound, About::Playlist) => (404, "PLAYLIST_NOT_FOUND"),
-            (DeclinedKind::NotFound, _) => (404, "VIDEO_NOT_FOUND"),
-            (DeclinedKind::Invalid, _) => (400, "INVALID_REQUEST"),
-            (DeclinedKind::Unplayable, _) => (409, "VIDEO_UNPLAYABLE"),
-            (DeclinedKind::Changed, _) => (412, "CHANGED_MEANWHILE"),
-            (DeclinedKind::DiskFull, _) => (507, "DISK_FULL"),
-            (DeclinedKind::Disk, _) => (503, "DISK_ERROR"),
-            (DeclinedKind::Busy, _) => (503, "BUSY"),
+pub fn give(commands: &Commands, command: Command, about: About<'_>) -> Result<String, Answer> {
+    commands.give(command).map_err(|declined| {
+        let problem = match (declined.kind, about) {
+            (DeclinedKind::NotFound, About::Playlist) => Problem::PlaylistNotFound,
+            (DeclinedKind::NotFound, _) => Problem::VideoNotFound,
+            (DeclinedKind::Invalid, _) => Problem::Invalid,
+            (DeclinedKind::Unplayable, _) => Problem::VideoUnplayable,
+            (DeclinedKind::Changed, _) => Problem::ChangedMeanwhile,
+            (DeclinedKind::DiskFull, _) => Problem::DiskFull,
+            (DeclinedKind::Disk, _) => Problem::Disk,
+            (DeclinedKind::Busy, _) => Problem::Busy,
         };
         let remedy = match (declined.kind, about) {
-            (DeclinedKind::Unplayable, About::File(name)) => {
-                orders.listing.entry(name).and_then(|entry| entry.remedy())
+            (DeclinedKind::Unplayable, About::File(name, library)) => {
+                library.entry(name).and_then(|entry| entry.remedy())
             }
             _ => None,
         };
-        answer::error_with(status, code, &declined.words, remedy.as_deref())
+        ErrorAnswer { remedy, ..problem.error(declined) }.answer()
     })
 }
 
-pub fn done(
-    orders: &Orders<'_>,
-    message: String,
-    video: Option<&str>,
-    source: Option<&str>,
-) -> Answer {
-    let status = orders.status();
-    answer::json(200, &Done { success: true, message, video, source, status })
+/// Tells that a command was carried out; `status` is what the original calls the state of the
+/// stream.
+pub fn done(status: &'static str, message: String) -> Answer {
+    answer::json(200, &Done { success: true, message, video: None, source: None, status })
 }
 
 /// `POST /api/switch`.
-pub fn switch(body: &[u8], orders: &Orders<'_>) -> Result<Answer, Answer> {
+pub fn switch(
+    body: &[u8],
+    commands: &Commands,
+    library: &Library,
+    status: &'static str,
+) -> Result<Answer, Answer> {
     const NAMES: &[&str] = &["video", "source", "start_s", "loop", "googledriveFileId"];
     let fields = Fields::read(body, NAMES)?;
     let video = fields.text("video")?.unwrap_or_default();
@@ -110,7 +92,7 @@ pub fn switch(body: &[u8], orders: &Orders<'_>) -> Result<Answer, Answer> {
             let name = named_file(video)?;
             let at_ms = fields.seconds("start_s")?.unwrap_or(0);
             let looped = fields.flag("loop")?.unwrap_or(false);
-            (Selection::File { name, at_ms, looped }, About::File(video))
+            (Selection::File { name, at_ms, looped }, About::File(video, library))
         }
         "playlist" => {
             names::check_playlist(video).map_err(|why| wrong(format_args!("`video`: {why}")))?;
@@ -135,9 +117,9 @@ pub fn switch(body: &[u8], orders: &Orders<'_>) -> Result<Answer, Answer> {
     if matches!(about, About::Programme) && !video.is_empty() {
         named_file(video)?;
     }
-    let message = give(orders, Command::Switch(selection), about)?;
-    let video = if video.is_empty() { source } else { video };
-    Ok(done(orders, message, Some(video), Some(source)))
+    let message = give(commands, Command::Switch(selection), about)?;
+    let video = Some(if video.is_empty() { source } else { video });
+    Ok(answer::json(200, &Done { success: true, message, video, source: Some(source), status }))
 }
 
 fn named_file(name: &str) -> Result<FileName, Answer> {
@@ -148,13 +130,13 @@ fn named_file(name: &str) -> Result<FileName, Answer> {
 }
 
 /// `POST /api/stop`.
-pub fn stop(orders: &Orders<'_>) -> Result<Answer, Answer> {
-    let message = give(orders, Command::Stop, About::Programme)?;
-    Ok(done(orders, message, None, None))
+pub fn stop(commands: &Commands, status: &'static str) -> Result<Answer, Answer> {
+    let message = give(commands, Command::Stop, About::Programme)?;
+    Ok(done(status, message))
 }
 
 /// `POST /api/playout`.
-pub fn playout(body: &[u8], orders: &Orders<'_>) -> Result<Answer, Answer> {
+pub fn playout(body: &[u8], commands: &Commands, status: &'static str) -> Result<Answer, Answer> {
     let fields = Fields::read(body, &["action", "position_s", "loop"])?;
     let command = match fields.text("action")?.unwrap_or_default() {
         "pause" => Command::Pause,
@@ -168,21 +150,26 @@ pub fn playout(body: &[u8], orders: &Orders<'_>) -> Result<Answer, Answer> {
         ),
         _ => return Err(wrong("`action` must be pause, resume, next, seek or loop.")),
     };
-    let message = give(orders, command, About::Programme)?;
-    Ok(done(orders, message, None, None))
+    let message = give(commands, command, About::Programme)?;
+    Ok(done(status, message))
 }
 
 /// `POST /api/inputs/NAME/restart`.
-pub fn reopen(name: &str, orders: &Orders<'_>) -> Result<Answer, Answer> {
+pub fn reopen(
+    name: &str,
+    commands: &Commands,
+    pull: &PullStatus,
+    status: &'static str,
+) -> Result<Answer, Answer> {
     let input = match name {
         "udp" => LiveInput::Udp,
-        "pull" if !orders.snapshot.pull.url.is_empty() => LiveInput::Pull,
+        "pull" if !pull.url.is_empty() => LiveInput::Pull,
         _ => {
             let why = "There is no input of this name that could be opened anew: udp always is \
                        one, pull where [input.pull] is configured.";
-            return Err(answer::error(404, "INPUT_NOT_FOUND", why));
+            return Err(Problem::InputNotFound.answer(why));
         }
     };
-    let message = give(orders, Command::Reopen(input), About::Programme)?;
-    Ok(done(orders, message, None, None))
+    let message = give(commands, Command::Reopen(input), About::Programme)?;
+    Ok(done(status, message))
 }

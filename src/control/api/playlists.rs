@@ -9,12 +9,15 @@ use crate::base::limits::{PLAYLISTS_MAX, PLAYLIST_FILES_MAX};
 use crate::base::revision;
 use crate::control::api::asked::Asked;
 use crate::control::api::changes;
+use crate::control::api::commands::Commands;
 use crate::control::api::fields::Fields;
 use crate::control::api::names::decoded;
-use crate::control::api::orders::{done, give, wrong, About, Orders};
+use crate::control::api::orders::{done, give, wrong, About};
 use crate::control::http::answer::{self, Answer};
+use crate::control::http::problem::Problem;
 use crate::library::names;
 use crate::operator::commands::{Command, FileName, Playlist};
+use crate::operator::snapshot::PlayoutStatus;
 
 /// The lists there are.
 #[derive(Serialize)]
@@ -34,13 +37,13 @@ struct PlaylistAnswer<'a> {
     revision: String,
 }
 
-fn told<'a>(name: &'a str, list: &'a Playlist, orders: &Orders<'_>) -> PlaylistAnswer<'a> {
+fn told<'a>(name: &'a str, list: &'a Playlist, playout: &PlayoutStatus) -> PlaylistAnswer<'a> {
     PlaylistAnswer {
         name,
         files: list.files.iter().map(FileName::as_str).collect(),
         repeat: list.repeat,
         shuffle: list.shuffle,
-        playing: orders.snapshot.playout.playlist.as_deref() == Some(name),
+        playing: playout.playlist.as_deref() == Some(name),
         revision: revision_of(list),
     }
 }
@@ -66,33 +69,36 @@ fn revision_of(list: &Playlist) -> String {
 }
 
 /// `GET /api/playlists`.
-pub fn list(orders: &Orders<'_>) -> Answer {
-    let lists = orders.snapshot.playout.playlists.iter();
-    let playlists: Vec<_> = lists.map(|(name, list)| told(name, list, orders)).collect();
+pub fn list(playout: &PlayoutStatus) -> Answer {
+    let lists = playout.playlists.iter();
+    let playlists: Vec<_> = lists.map(|(name, list)| told(name, list, playout)).collect();
     let count = playlists.len();
     answer::json(200, &PlaylistsAnswer { playlists, count })
 }
 
 /// `GET /api/playlists/NAME`.
-pub fn tell(name: &str, orders: &Orders<'_>) -> Result<Answer, Answer> {
+pub fn tell(name: &str, playout: &PlayoutStatus) -> Result<Answer, Answer> {
     let name = named_list(name)?;
-    match orders.snapshot.playout.playlists.get(&name) {
-        Some(list) => Ok(answer::json(200, &told(&name, list, orders))),
-        None => Err(answer::error(
-            404,
-            "PLAYLIST_NOT_FOUND",
-            "There is no playlist of this name; GET /api/playlists lists them.",
-        )),
+    match playout.playlists.get(&name) {
+        Some(list) => Ok(answer::json(200, &told(&name, list, playout))),
+        None => Err(Problem::PlaylistNotFound
+            .answer("There is no playlist of this name; GET /api/playlists lists them.")),
     }
 }
 
 /// `PUT /api/playlists/NAME`.
-pub fn put(name: &str, asked: &Asked<'_>, orders: &Orders<'_>) -> Result<Answer, Answer> {
+pub fn put(
+    name: &str,
+    asked: &Asked<'_>,
+    commands: &Commands,
+    playout: &PlayoutStatus,
+    status: &'static str,
+) -> Result<Answer, Answer> {
     let name = named_list(name)?;
     let fields = Fields::read(asked.body, &["files", "repeat", "shuffle"])?;
     if fields.is_too_long("files") {
         let why = format!("A playlist may hold {PLAYLIST_FILES_MAX} files at most; split it.");
-        return Err(answer::error(413, "INVALID_REQUEST", &why));
+        return Err(Problem::BodyTooLarge.answer(why));
     }
     let names = fields.texts("files")?.unwrap_or_default();
     if names.is_empty() {
@@ -108,34 +114,33 @@ pub fn put(name: &str, asked: &Asked<'_>, orders: &Orders<'_>) -> Result<Answer,
         repeat: fields.flag("repeat")?.unwrap_or(false),
         shuffle: fields.flag("shuffle")?.unwrap_or(false),
     };
-    let lists = &orders.snapshot.playout.playlists;
+    let lists = &playout.playlists;
     if lists.len() >= PLAYLISTS_MAX && !lists.contains_key(&name) {
         let why = format!("There are {PLAYLISTS_MAX} playlists already; delete one first.");
-        return Err(answer::error(409, "TOO_MANY_PLAYLISTS", &why));
+        return Err(Problem::TooManyPlaylists.answer(why));
     }
     let before = match changes::if_match(asked) {
         None => None,
         Some(wanted) => {
             let now = lists.get(&name).filter(|now| revision_of(now) == wanted);
             let changed = || {
-                let why = "The playlist was changed meanwhile; get it again.";
-                answer::error(412, "CHANGED_MEANWHILE", why)
+                Problem::ChangedMeanwhile
+                    .answer("The playlist was changed meanwhile; get it again.")
             };
             Some(Arc::clone(now.ok_or_else(changed)?))
         }
     };
     let command = Command::SetPlaylist { name: name.clone(), list: list.clone(), before };
-    let message = give(orders, command, About::Playlist)?;
-    let status = orders.status();
-    let playlist = told(&name, &list, orders);
+    let message = give(commands, command, About::Playlist)?;
+    let playlist = told(&name, &list, playout);
     Ok(answer::json(200, &Kept { success: true, message, status, playlist }))
 }
 
 /// `DELETE /api/playlists/NAME`.
-pub fn delete(name: &str, orders: &Orders<'_>) -> Result<Answer, Answer> {
+pub fn delete(name: &str, commands: &Commands, status: &'static str) -> Result<Answer, Answer> {
     let name = named_list(name)?;
-    let message = give(orders, Command::RemovePlaylist(name), About::Playlist)?;
-    Ok(done(orders, message, None, None))
+    let message = give(commands, Command::RemovePlaylist(name), About::Playlist)?;
+    Ok(done(status, message))
 }
 
 /// A playlist's name, as it stands in a path.

@@ -8,9 +8,9 @@ use std::io;
 use smol::future::or;
 
 use crate::base::limits::PREVIEW_IDLE_MS_MAX;
-use crate::control::http::answer::unavailable;
 use crate::control::http::answer::Answer;
 use crate::control::http::deadline::within;
+use crate::control::http::problem::Problem;
 use crate::control::http::stream::Carrier;
 use crate::outputs::preview::{Preview, PreviewDesk, PreviewPiece};
 
@@ -34,13 +34,15 @@ pub async fn serve(
 ) -> io::Result<Option<Answer>> {
     let preview = match previews.open() {
         Ok(preview) => preview,
-        Err(refused) => return Ok(Some(unavailable(&refused.to_string()))),
+        Err(refused) => return Ok(Some(Problem::Unavailable.answer(refused))),
     };
     let codecs = match next(carrier, &preview).await {
         Next::Piece(PreviewPiece::Codecs(codecs)) => codecs,
         Next::Left => return Ok(None),
         Next::Piece(PreviewPiece::Bytes(_)) | Next::End => {
-            return Ok(Some(unavailable("There is no picture yet; try again in a moment.")));
+            return Ok(Some(
+                Problem::Unavailable.answer("There is no picture yet; try again in a moment."),
+            ));
         }
     };
     carrier.begin(&format!("video/mp4; codecs=\"{codecs}\"")).await?;

@@ -1,6 +1,6 @@
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::thread;
 
 use serde_json::{json, Value};
 
@@ -11,13 +11,21 @@ use crate::base::limits::{
 use crate::base::redact::Secret;
 use crate::base::time::Mono;
 use crate::codec::container::Remedy;
+use crate::config::settings::Settings;
 use crate::config::{Arguments, Config};
+use crate::control::api::audit::Audit;
+use crate::control::api::commands::Commands;
 use crate::control::api::sample;
 use crate::control::auth::caller::{Caller, Credentials};
-use crate::library::listing::{FileState, LibraryEntry};
+use crate::library::listing::{FileState, LibraryEntry, Listing};
 use crate::library::open::FileIdentity;
-use crate::operator::commands::{Declined, DeclinedKind, FileName, Playlist, Selection};
-use crate::operator::snapshot::{Text, TEXT_BYTES_MAX};
+use crate::library::writer::LibraryWriter;
+use crate::library::Library;
+use crate::operator::commands::{
+    self, Command, Declined, DeclinedKind, FileName, Inbox, Outcome, Playlist, Selection,
+};
+use crate::operator::snapshot::{Board, Snapshot, Text, TEXT_BYTES_MAX};
+use crate::system::logs::LogBook;
 
 const OWN_PAGE: Caller<'static> = Caller {
     peer: Some(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)),
@@ -33,35 +41,50 @@ const OWN_PAGE: Caller<'static> = Caller {
 };
 
 /// Without a password; the page above has the token.
-fn open() -> Auth {
-    Auth::new(None, Some(Secret::new("0123abcd"))).unwrap()
+fn open() -> Arc<Auth> {
+    Arc::new(Auth::new(None, Some(Secret::new("0123abcd"))).unwrap())
 }
 
-/// What becomes of a request, whoever may.
-fn answer_with(
-    auth: &Auth,
-    asked: Asked<'_>,
-    snapshot: &Snapshot,
-    moment: Moment,
-    ask: &dyn Fn(Command) -> Outcome,
-) -> Answer {
-    let (listing, audit) = (one_file(), Audit::default());
-    let (audit, store_hash) = (&audit, &|_: &str| Ok(()));
-    let world = World {
-        snapshot,
-        moment,
-        ask,
-        listing: &listing,
-        change: &idle,
-        uploads: &[],
-        auth,
-        audit,
-        store_hash,
-        log: &LogBook::default(),
-        settings: &no_settings(),
-        appliance: &Appliance::new(std::path::Path::new("/dev/null/none")),
+/// What answers from this state, with a desk whose other end is the inbox.
+fn backend(auth: &Arc<Auth>, snapshot: &Snapshot, moment: Moment) -> (Backend, Inbox) {
+    let (desk, inbox) = commands::channel();
+    let board = Board::default();
+    board.publish(snapshot.clone());
+    let backend = Backend {
+        commands: Commands::new(desk, board.clone(), LibraryWriter::absent()),
+        board,
+        now: Arc::new(move || moment),
+        library: Library::with(one_file()),
+        uploads: LibraryWriter::absent(),
+        settings: no_settings(),
+        auth: Arc::clone(auth),
+        audit: Audit::default(),
+        store_hash: Box::new(|_| Ok(())),
+        log: LogBook::default(),
+        appliance: Appliance::new(std::path::Path::new("/dev/null/none")),
     };
-    whole(answer(asked, &world))
+    (backend, inbox)
+}
+
+/// Asks, while somebody gives `outcome` to each command; the last command, and the answer.
+fn ask_backend(
+    (backend, inbox): (Backend, Inbox),
+    asked: &Asked<'_>,
+    outcome: &Outcome,
+) -> (Option<Command>, Answer) {
+    thread::scope(|scope| {
+        let carried_out = scope.spawn(|| {
+            let mut last = None;
+            while let Ok(order) = inbox.recv_blocking() {
+                last = Some(order.command.clone());
+                order.answer(outcome.clone());
+            }
+            last
+        });
+        let answer = whole(answer(asked, &backend));
+        drop(backend);
+        (carried_out.join().expect("no panic"), answer)
+    })
 }
 
 /// The answer, which is no stream.
@@ -105,13 +128,8 @@ fn asked<'a>(port: Port, method: &'a str, target: &'a str, body: &'a [u8]) -> As
     }
 }
 
-/// Nothing of the library is changed.
-fn idle(_: Change) -> Result<ChangeResult, UploadError> {
-    Err(UploadError::Busy)
-}
-
 fn answer_at(asked: Asked<'_>, snapshot: &Snapshot, moment: Moment) -> Answer {
-    answer_with(&open(), asked, snapshot, moment, &|_| Ok("done".to_owned()))
+    ask_backend(backend(&open(), snapshot, moment), &asked, &well()).1
 }
 
 fn ask(port: Port, method: &str, target: &str) -> Answer {
@@ -128,13 +146,7 @@ fn order_with(
     snapshot: &Snapshot,
     outcome: &Outcome,
 ) -> (Option<Command>, Answer) {
-    let seen = RefCell::new(None);
-    let ask = |command| {
-        *seen.borrow_mut() = Some(command);
-        outcome.clone()
-    };
-    let answer = answer_with(&open(), asked, snapshot, sample::MOMENT, &ask);
-    (seen.into_inner(), answer)
+    ask_backend(backend(&open(), snapshot, sample::MOMENT), &asked, outcome)
 }
 
 fn well() -> Outcome {

@@ -1,6 +1,5 @@
 //! Who may ask for what: this machine, strangers, other sites, with and without a password.
 
-use std::cell::RefCell;
 use std::sync::mpsc;
 use std::thread;
 use std::time::Duration;
@@ -26,16 +25,12 @@ const ALL: [(&str, &str, &str); 13] = [
     ("POST", "/api/password", r#"{"new":"x"}"#),
 ];
 
-fn order_by(auth: &Auth, caller: Caller<'_>, request: (&str, &str, &str)) -> (bool, Answer) {
+fn order_by(auth: &Arc<Auth>, caller: Caller<'_>, request: (&str, &str, &str)) -> (bool, Answer) {
     let (method, target, body) = request;
-    let seen = RefCell::new(false);
-    let ask = |_| {
-        *seen.borrow_mut() = true;
-        well()
-    };
     let asked = Asked { caller, ..asked(Port::Http, method, target, body.as_bytes()) };
-    let answer = answer_with(auth, asked, &sample::on_air(), sample::MOMENT, &ask);
-    (seen.into_inner(), answer)
+    let backend = backend(auth, &sample::on_air(), sample::MOMENT);
+    let (command, answer) = ask_backend(backend, &asked, &well());
+    (command.is_some(), answer)
 }
 
 #[test]
@@ -123,7 +118,7 @@ fn without_a_password_this_machine_may_look_and_change_nothing() {
 #[test]
 fn with_a_password_strangers_see_the_page_and_whether_it_is_well() {
     let (hash, _alone) = crate::system::password::cheap("correct horse");
-    let auth = Auth::new(Some(hash), None).unwrap();
+    let auth = Arc::new(Auth::new(Some(hash), None).unwrap());
     for peer in ["127.0.0.1", "203.0.113.9"] {
         let caller = Caller { peer: peer.parse().ok(), ..OWN_PAGE };
         for request in ALL {
@@ -156,7 +151,7 @@ fn with_a_password_strangers_see_the_page_and_whether_it_is_well() {
 #[test]
 fn pages_of_other_sites_change_nothing() {
     let (hash, _alone) = crate::system::password::cheap("correct horse");
-    let guarded = Auth::new(Some(hash), None).unwrap();
+    let guarded = Arc::new(Auth::new(Some(hash), None).unwrap());
     let credentials = Credentials { cookie: "", authorization: "Basic dTpjb3JyZWN0IGhvcnNl" };
     let own = Caller { credentials, ..OWN_PAGE };
     for caller in [
@@ -192,30 +187,17 @@ fn who_changes_the_password_stays_logged_in_while_the_file_is_followed() {
         assert!(ended.recv_timeout(Duration::from_millis(100)).is_err(), "it does not wait");
         Ok(())
     };
-    let (listing, log, audit) = (one_file(), LogBook::default(), Audit::default());
-    let world = World {
-        snapshot: &sample::on_air(),
-        moment: sample::MOMENT,
-        ask: &|_| Ok("done".to_owned()),
-        listing: &listing,
-        change: &idle,
-        uploads: &[],
-        auth: &auth,
-        audit: &audit,
-        store_hash: &store_hash,
-        log: &log,
-        settings: &no_settings(),
-        appliance: &Appliance::new(std::path::Path::new("/dev/null/none")),
-    };
+    let (mut backend, _inbox) = backend(&auth, &sample::on_air(), sample::MOMENT);
+    backend.store_hash = Box::new(store_hash);
     let login = br#"{"password":"correct horse"}"#;
-    let opened = whole(answer(asked(Port::Http, "POST", "/api/login", login), &world));
+    let opened = whole(answer(&asked(Port::Http, "POST", "/api/login", login), &backend));
     let field = opened.fields.iter().find(|field| field.0 == "Set-Cookie").unwrap();
     let cookie = field.1.split(';').next().unwrap();
     let credentials = Credentials { cookie, authorization: "" };
     let caller = Caller { credentials, ..OWN_PAGE };
     let change = br#"{"current":"correct horse","new":"battery staple"}"#;
     let change = Asked { caller, ..asked(Port::Http, "POST", "/api/password", change) };
-    assert_eq!(whole(answer(change, &world)).status, 200);
+    assert_eq!(whole(answer(&change, &backend)).status, 200);
     let status = Asked { caller, ..asked(Port::Http, "GET", "/api/status", b"") };
-    assert_eq!(whole(answer(status, &world)).status, 200, "logged out by one's own change");
+    assert_eq!(whole(answer(&status, &backend)).status, 200, "logged out by one's own change");
 }

@@ -14,6 +14,7 @@ use crate::control::api::firmware;
 use crate::control::api::firmware::Appliance;
 use crate::control::auth::{cookie, Auth, Refused, Who};
 use crate::control::http::answer::{self, Answer};
+use crate::control::http::problem::Problem;
 use crate::system::password::{self, PasswordHash};
 
 /// Writes the hash of a new password down, where it is found at the next start.
@@ -58,17 +59,13 @@ fn done(message: &'static str) -> Answer {
     answer::json(200, &Done { success: true, message })
 }
 
-fn wrong(words: &str) -> Answer {
-    answer::error(400, "INVALID_REQUEST", words)
-}
-
 /// `GET /api/session`.
-pub fn session(asked: &Asked<'_>, auth: &Auth, who: Who) -> Answer {
+pub fn session(secure: bool, auth: &Auth, who: Who) -> Answer {
     let told = Session {
         authenticated: who != Who::Nobody,
         may_change: who.may_change(),
         password_set: auth.is_password_set(),
-        secure: asked.secure,
+        secure,
         code_file: auth.code_file().map(|file| file.display().to_string()),
     };
     answer::json(200, &told)
@@ -81,7 +78,9 @@ pub fn login(asked: &Asked<'_>, auth: &Auth, now: Mono) -> Result<Answer, Answer
     if !auth.is_password_set() {
         return login_by_code(&fields, asked, auth, now);
     }
-    let password = fields.text("password")?.ok_or_else(|| wrong("`password` is missing."))?;
+    let password = fields
+        .text("password")?
+        .ok_or_else(|| Problem::Invalid.answer("`password` is missing."))?;
     let checked = auth.check(Some(password), &asked.caller, now);
     checked.map_err(|refused| refused.answer(false))?;
     with_session(done("You are logged in."), asked, auth.open_session(now))
@@ -96,7 +95,7 @@ fn login_by_code(
     let code = fields.text("code")?.ok_or_else(|| {
         let words = "No password is set: log in with {\"code\"}, the code in state/page.code of \
                      the data folder.";
-        answer::error(409, "PASSWORD_NOT_SET", words)
+        Problem::PasswordNotSet.answer(words)
     })?;
     let opened = auth.open_by_code(code, asked.caller.source(), now);
     let token = opened.map_err(|refused| refused.answer(false))?;
@@ -104,12 +103,12 @@ fn login_by_code(
 }
 
 /// `POST /api/logout`. Who has no session has none afterwards either.
-pub fn logout(asked: &Asked<'_>, auth: &Auth, who: Who) -> Answer {
+pub fn logout(secure: bool, auth: &Auth, who: Who) -> Answer {
     if let Who::Session(id) = who {
         auth.close_session(id);
     }
     let mut answer = done("You are logged out.");
-    answer.fields.push(("Set-Cookie", cookie::clear(asked.secure).into()));
+    answer.fields.push(("Set-Cookie", cookie::clear(secure).into()));
     answer
 }
 
@@ -122,11 +121,15 @@ pub fn change_password(
     appliance: &Appliance,
 ) -> Result<Answer, Answer> {
     let fields = Fields::read(asked.body, &["current", "new"])?;
-    let new = fields.text("new")?.ok_or_else(|| wrong("`new` must be the new password."))?;
-    password::fit(new).map_err(|unfit| wrong(&unfit.to_string()))?;
+    let new = fields
+        .text("new")?
+        .ok_or_else(|| Problem::Invalid.answer("`new` must be the new password."))?;
+    password::fit(new).map_err(|unfit| Problem::Invalid.answer(unfit))?;
     let mut before = None;
     if auth.is_password_set() {
-        let current = fields.text("current")?.ok_or_else(|| wrong("`current` is missing."))?;
+        let current = fields
+            .text("current")?
+            .ok_or_else(|| Problem::Invalid.answer("`current` is missing."))?;
         before = Some(current);
         let checked = auth.check(Some(current), &asked.caller, now);
         checked.map_err(|refused| refused.answer(false))?;
@@ -138,11 +141,11 @@ pub fn change_password(
         return Err(Refused::LoginNeeded.answer(false));
     }
     store_hash(hash.secret().expose()).map_err(|why| {
-        let (status, code) = match why {
-            NotStored::Elsewhere(_) => (409, "SET_ELSEWHERE"),
-            NotStored::Failed(_) => (500, "SYSTEM_ERROR"),
+        let problem = match why {
+            NotStored::Elsewhere(_) => Problem::SetElsewhere,
+            NotStored::Failed(_) => Problem::Failed,
         };
-        answer::error(status, code, &why.to_string())
+        problem.answer(why)
     })?;
     if let Some(before) = before {
         firmware::tell_password(appliance, before, hash.secret().expose());
@@ -171,7 +174,7 @@ struct Redeemed<'a> {
 /// `POST /api/setup` `{"code"}`: the password that was made at the first start, once.
 pub fn set_up(asked: &Asked<'_>, auth: &Auth, now: (Mono, Utc)) -> Result<Answer, Answer> {
     let fields = Fields::read(asked.body, &["code"])?;
-    let code = fields.text("code")?.ok_or_else(|| wrong("`code` is missing."))?;
+    let code = fields.text("code")?.ok_or_else(|| Problem::Invalid.answer("`code` is missing."))?;
     let redeemed = auth.redeem(code, asked.caller.source(), now);
     let password = redeemed.map_err(|refused| refused.answer(false))?;
     Ok(answer::json(200, &Redeemed { success: true, password: password.expose() }))
@@ -185,7 +188,7 @@ fn with_session(
 ) -> Result<Answer, Answer> {
     let token = opened.map_err(|_| {
         let words = "The system has no random numbers for a session; try again later.";
-        answer::error(503, "SYSTEM_ERROR", words)
+        Problem::Unavailable.answer(words)
     })?;
     answer.fields.push(("Set-Cookie", cookie::set(&token, asked.secure).into()));
     Ok(answer)

@@ -9,9 +9,10 @@ use crate::config::settings::catalogue::{self, Kind, SetBy, Setting, Value, SETT
 use crate::config::settings::{EditError, Settings, SettingsError, SettingsFile};
 use crate::config::Config;
 use crate::control::api::asked::Asked;
-use crate::control::api::changes::{self, KeyError};
+use crate::control::api::changes;
 use crate::control::api::fields::{Fields, Given};
 use crate::control::http::answer::{self, Answer};
+use crate::control::http::problem::KeyError;
 
 #[derive(Serialize)]
 struct List<'a> {

@@ -24,8 +24,9 @@ use crate::control::api::preview;
 use crate::control::api::stream::Stream;
 use crate::control::api::uploads;
 use crate::control::auth::Auth;
-use crate::control::http::answer::{self, unavailable, Answer};
+use crate::control::http::answer::Answer;
 use crate::control::http::meter::Meter;
+use crate::control::http::problem::Problem;
 use crate::control::http::service::Service;
 use crate::control::http::stream::Carrier;
 use crate::library::writer::LibraryWriter;
@@ -103,11 +104,17 @@ async fn while_granted(
 
 fn full(stream: Stream) -> Answer {
     match stream {
-        Stream::Events { .. } => unavailable("Too many pages are open; ask for the state instead."),
-        Stream::Preview => unavailable("Too many previews are open; close one of them."),
-        Stream::Upload { .. } => unavailable("Other uploads are under way; try again later."),
+        Stream::Events { .. } => {
+            Problem::Unavailable.answer("Too many pages are open; ask for the state instead.")
+        }
+        Stream::Preview => {
+            Problem::Unavailable.answer("Too many previews are open; close one of them.")
+        }
+        Stream::Upload { .. } => {
+            Problem::Unavailable.answer("Other uploads are under way; try again later.")
+        }
         Stream::Firmware(_) => {
-            answer::error(503, "BUSY", "Another update is under way; wait until it is done.")
+            Problem::Busy.answer("Another update is under way; wait until it is done.")
         }
     }
 }

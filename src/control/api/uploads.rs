@@ -14,11 +14,13 @@ use crate::base::limits::{
     UPLOAD_REQUEST_BYTES,
 };
 use crate::control::api::asked::Asked;
+use crate::control::api::commands::Commands;
 use crate::control::api::fields::Fields;
 use crate::control::api::names::decoded;
 use crate::control::api::stream::Stream;
 use crate::control::http::answer::{self, Answer};
 use crate::control::http::deadline::within;
+use crate::control::http::problem::{ErrorAnswer, Problem};
 use crate::control::http::stream::Carrier;
 use crate::library::change::{ChangeError, NameTaken};
 use crate::library::names;
@@ -27,24 +29,10 @@ use crate::library::writer::{
     Change, ChangeResult, LibraryWriter, StoredUpload, UploadSeat, Written,
 };
 use crate::operator::commands::FileName;
-use crate::operator::snapshot::Snapshot;
-
-/// Has the library changed and waits for what comes of it.
-pub type Changing<'a> = dyn Fn(Change) -> Result<ChangeResult, UploadError> + 'a;
-
-/// A refusal, in the API's form.
-#[derive(Serialize)]
-struct Refused<'a> {
-    success: bool,
-    error: &'a str,
-    code: &'static str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    offset: Option<u64>,
-}
+use crate::operator::snapshot::PlayoutStatus;
 
 /// Tells why not; `offset` is where the upload stands, unless the error says so itself.
 fn refused(error: &UploadError, offset: Option<u64>) -> Answer {
-    let (status, code) = verdict(error);
     let offset = match error {
         UploadError::WrongOffset { offset }
         | UploadError::TooMuch { offset, .. }
@@ -52,36 +40,33 @@ fn refused(error: &UploadError, offset: Option<u64>) -> Answer {
         UploadError::DiskFull { offset: Some(offset), .. } => Some(*offset),
         _ => offset,
     };
-    let words = error.to_string();
-    answer::json(status, &Refused { success: false, error: &words, code, offset })
+    ErrorAnswer { offset, ..problem(error).error(error) }.answer()
 }
 
-fn verdict(error: &UploadError) -> (u16, &'static str) {
+fn problem(error: &UploadError) -> Problem {
     match error {
-        UploadError::NotFound => (404, "UPLOAD_NOT_FOUND"),
-        UploadError::WrongOffset { .. } => (409, "WRONG_OFFSET"),
-        UploadError::TooMuch { .. } => (409, "WRONG_LENGTH"),
-        UploadError::Active { .. } => (409, "UPLOAD_ACTIVE"),
-        UploadError::Full => (409, "UPLOADS_FULL"),
-        UploadError::Empty => (400, "INVALID_REQUEST"),
-        UploadError::TooLarge => (413, "INVALID_REQUEST"),
-        UploadError::Crowded | UploadError::Busy => (503, "BUSY"),
-        UploadError::DiskFull { .. } => (507, "DISK_FULL"),
+        UploadError::NotFound => Problem::UploadNotFound,
+        UploadError::WrongOffset { .. } => Problem::WrongOffset,
+        UploadError::TooMuch { .. } => Problem::WrongLength,
+        UploadError::Active { .. } => Problem::UploadActive,
+        UploadError::Full => Problem::UploadsFull,
+        UploadError::Empty => Problem::Invalid,
+        UploadError::TooLarge => Problem::BodyTooLarge,
+        UploadError::Crowded | UploadError::Busy => Problem::Busy,
+        UploadError::DiskFull { .. } => Problem::DiskFull,
         UploadError::Change(error) => match error {
-            ChangeError::NotFound => (404, "VIDEO_NOT_FOUND"),
-            ChangeError::Exists => (409, "VIDEO_EXISTS"),
-            ChangeError::InUse => (409, "VIDEO_ON_AIR"),
-            ChangeError::Disk(error) if error.kind() == ErrorKind::StorageFull => {
-                (507, "DISK_FULL")
-            }
-            ChangeError::Apart | ChangeError::Disk(_) => (500, "SYSTEM_ERROR"),
+            ChangeError::NotFound => Problem::VideoNotFound,
+            ChangeError::Exists => Problem::VideoExists,
+            ChangeError::InUse => Problem::VideoOnAir,
+            ChangeError::Disk(error) if error.kind() == ErrorKind::StorageFull => Problem::DiskFull,
+            ChangeError::Apart | ChangeError::Disk(_) => Problem::Failed,
         },
     }
 }
 
 /// Something is wrong with the request.
 fn wrong(why: impl std::fmt::Display) -> Answer {
-    answer::error(400, "INVALID_REQUEST", &why.to_string())
+    Problem::Invalid.answer(why)
 }
 
 /// The uploads there are.
@@ -127,7 +112,7 @@ struct Begun {
 }
 
 /// `POST /api/uploads`.
-pub fn begin(body: &[u8], change: &Changing<'_>) -> Result<Answer, Answer> {
+pub fn begin(body: &[u8], commands: &Commands) -> Result<Answer, Answer> {
     let fields = Fields::read(body, &["filename", "size", "replace"])?;
     let filename = fields.text("filename")?.unwrap_or_default();
     let filename = file_name("filename", filename)?;
@@ -138,7 +123,7 @@ pub fn begin(body: &[u8], change: &Changing<'_>) -> Result<Answer, Answer> {
         Some(true) => NameTaken::Replace,
         _ => NameTaken::Refuse,
     };
-    match give(change, Change::Begin { filename, size, taken })? {
+    match give(commands, Change::Begin { filename, size, taken })? {
         ChangeResult::Begun(upload) => Ok(answer::json(
             201,
             &Begun {
@@ -148,7 +133,7 @@ pub fn begin(body: &[u8], change: &Changing<'_>) -> Result<Answer, Answer> {
                 piece_bytes: UPLOAD_REQUEST_BYTES,
             },
         )),
-        ChangeResult::Done => Err(answer::error(500, "SYSTEM_ERROR", "The upload was not begun.")),
+        ChangeResult::Done => Err(Problem::Failed.answer("The upload was not begun.")),
     }
 }
 
@@ -157,7 +142,7 @@ pub fn go_on(id: &str, asked: &Asked<'_>) -> Result<Stream, Answer> {
     let UploadId(id) = upload_id(id)?;
     let bytes = asked.piece_bytes.ok_or_else(|| {
         let words = "Send the file's bytes with Content-Type: application/octet-stream.";
-        answer::error(415, "INVALID_REQUEST", words)
+        Problem::UnsupportedType.answer(words)
     })?;
     let is_number = asked.upload_offset.bytes().all(|byte| byte.is_ascii_digit());
     let offset = asked.upload_offset.parse().ok().filter(|_| is_number);
@@ -168,8 +153,8 @@ pub fn go_on(id: &str, asked: &Asked<'_>) -> Result<Stream, Answer> {
 }
 
 /// `DELETE /api/uploads/ID`.
-pub fn give_up(id: &str, change: &Changing<'_>) -> Result<Answer, Answer> {
-    give(change, Change::GiveUp(upload_id(id)?))?;
+pub fn give_up(id: &str, commands: &Commands) -> Result<Answer, Answer> {
+    give(commands, Change::GiveUp(upload_id(id)?))?;
     Ok(answer::json(200, &Done { success: true, message: "The upload is given up.".to_owned() }))
 }
 
@@ -192,30 +177,30 @@ struct VideoDone<'a> {
 /// `DELETE /api/videos/NAME`.
 pub fn remove_video(
     name: &str,
-    change: &Changing<'_>,
-    snapshot: &Snapshot,
+    commands: &Commands,
+    playout: &PlayoutStatus,
 ) -> Result<Answer, Answer> {
     let name = path_name(name)?;
-    give(change, Change::Remove(name.clone()))?;
-    Ok(video_done(format!("{name} is deleted"), &name, &name, snapshot))
+    give(commands, Change::Remove(name.clone()))?;
+    Ok(video_done(format!("{name} is deleted"), &name, &name, playout))
 }
 
 /// `PATCH /api/videos/NAME`.
 pub fn rename_video(
     name: &str,
     body: &[u8],
-    change: &Changing<'_>,
-    snapshot: &Snapshot,
+    commands: &Commands,
+    playout: &PlayoutStatus,
 ) -> Result<Answer, Answer> {
     let from = path_name(name)?;
     let fields = Fields::read(body, &["filename"])?;
     let to = file_name("filename", fields.text("filename")?.unwrap_or_default())?;
-    give(change, Change::Rename { from: from.clone(), to: to.clone() })?;
-    Ok(video_done(format!("{from} is now called {to}"), &from, &to, snapshot))
+    give(commands, Change::Rename { from: from.clone(), to: to.clone() })?;
+    Ok(video_done(format!("{from} is now called {to}"), &from, &to, playout))
 }
 
-fn video_done(done: String, before: &str, filename: &str, snapshot: &Snapshot) -> Answer {
-    let lists = snapshot.playout.playlists.values();
+fn video_done(done: String, before: &str, filename: &str, playout: &PlayoutStatus) -> Answer {
+    let lists = playout.playlists.values();
     let playlists = lists.filter(|list| list.files.iter().any(|file| file == before)).count();
     let message = match playlists {
         0 => format!("{done}."),
@@ -225,8 +210,8 @@ fn video_done(done: String, before: &str, filename: &str, snapshot: &Snapshot) -
     answer::json(200, &VideoDone { success: true, message, filename, playlists })
 }
 
-fn give(have: &Changing<'_>, change: Change) -> Result<ChangeResult, Answer> {
-    have(change).map_err(|error| refused(&error, None))
+fn give(commands: &Commands, change: Change) -> Result<ChangeResult, Answer> {
+    commands.change(change).map_err(|error| refused(&error, None))
 }
 
 /// The id of an upload as it stands in a path.

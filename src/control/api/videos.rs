@@ -8,6 +8,7 @@ use serde::Serialize;
 use crate::base::limits::{HTTP_ANSWER_BYTES_MAX, LIBRARY_FILES_MAX};
 use crate::control::api::names::{decoded, parameter};
 use crate::control::http::answer::{self, Answer};
+use crate::control::http::problem::Problem;
 use crate::library::listing::{FileState, LibraryEntry, Listing};
 use crate::library::objections::{objections, Objection, OnAir};
 use crate::library::survey::{self, AudioDetails, VideoDetails};
@@ -245,7 +246,7 @@ struct Rest<'a> {
 pub fn answer(target: &str, listing: &Listing, on_air: OnAir<'_>) -> Answer {
     let wanted = match Wanted::of(target) {
         Ok(wanted) => wanted,
-        Err(why) => return answer::error(400, "INVALID_REQUEST", why),
+        Err(why) => return Problem::Invalid.answer(why),
     };
     let list = List::make(listing, &wanted, Some(on_air));
     if !list.full {

@@ -1,7 +1,8 @@
 //! Why somebody may not, and the answer that says what to do. Non-goals: deciding it. Bound: one
 //! short answer.
 
-use crate::control::http::answer::{self, Answer};
+use crate::control::http::answer::Answer;
+use crate::control::http::problem::Problem;
 use crate::system::password::HashUnavailable;
 
 /// Why somebody may not.
@@ -40,7 +41,7 @@ const TOKEN_CHALLENGE: &str = "Bearer realm=\"StreamCaster\"";
 impl Refused {
     /// The answer. `challenge`: a client that is told so may ask its user for the password.
     pub fn answer(self, challenge: bool) -> Answer {
-        let mut answer = answer::error(self.status(), self.code(), &self.words());
+        let mut answer = self.problem().answer(self.words());
         match self {
             Refused::LoginNeeded | Refused::WrongPassword if challenge => {
                 answer.fields.push(("WWW-Authenticate", CHALLENGE.into()));
@@ -55,29 +56,18 @@ impl Refused {
         answer
     }
 
-    const fn status(self) -> u16 {
+    const fn problem(self) -> Problem {
         match self {
-            Refused::PasswordNotSet | Refused::ForeignName | Refused::CrossSite => 403,
-            Refused::WrongCode | Refused::WrongPageCode => 403,
-            Refused::CodeStays => 500,
-            Refused::LoginNeeded | Refused::WrongPassword | Refused::CodeNeeded => 401,
-            Refused::TooManyTries(_) => 429,
-            Refused::Unavailable(_) => 503,
-        }
-    }
-
-    const fn code(self) -> &'static str {
-        match self {
-            Refused::PasswordNotSet => "PASSWORD_NOT_SET",
-            Refused::ForeignName | Refused::CrossSite => "FORBIDDEN",
-            Refused::LoginNeeded => "LOGIN_NEEDED",
-            Refused::WrongPassword => "WRONG_PASSWORD",
-            Refused::CodeNeeded => "CODE_NEEDED",
-            Refused::WrongCode => "WRONG_CODE",
-            Refused::WrongPageCode => "WRONG_PAGE_CODE",
-            Refused::CodeStays => "SYSTEM_ERROR",
-            Refused::TooManyTries(_) => "TOO_MANY_TRIES",
-            Refused::Unavailable(_) => "BUSY",
+            Refused::PasswordNotSet => Problem::OnlyThisMachine,
+            Refused::ForeignName | Refused::CrossSite => Problem::Forbidden,
+            Refused::LoginNeeded => Problem::LoginNeeded,
+            Refused::WrongPassword => Problem::WrongPassword,
+            Refused::CodeNeeded => Problem::CodeNeeded,
+            Refused::WrongCode => Problem::WrongCode,
+            Refused::WrongPageCode => Problem::WrongPageCode,
+            Refused::CodeStays => Problem::Failed,
+            Refused::TooManyTries(_) => Problem::TooManyTries,
+            Refused::Unavailable(_) => Problem::Busy,
         }
     }
 

@@ -1,5 +1,5 @@
-//! An answer, as those who make it see it. Purpose: one form for all that answers, the gate and the routes, and
-//! one form of errors. Non-goals: which answer; printing it. Bound: its maker's.
+//! An answer, as those who make it see it. Purpose: one form for all that answers, the gate and the routes.
+//! Non-goals: which answer; printing it; refusals, which are in `problem`. Bound: its maker's.
 
 use std::borrow::Cow;
 
@@ -43,26 +43,6 @@ const FRESH: (&str, Cow<'static, str>) = ("Cache-Control", Cow::Borrowed("no-sto
 const JSON: (&str, Cow<'static, str>) =
     ("Content-Type", Cow::Borrowed("application/json; charset=utf-8"));
 
-/// The API's form of an error.
-#[derive(Serialize)]
-struct ErrorAnswer<'a> {
-    success: bool,
-    error: &'a str,
-    code: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    remedy: Option<&'a str>,
-}
-
-/// An error in the API's form.
-pub fn error(status: u16, code: &str, text: &str) -> Answer {
-    error_with(status, code, text, None)
-}
-
-/// The same, with the command line that would help.
-pub fn error_with(status: u16, code: &str, text: &str, remedy: Option<&str>) -> Answer {
-    json(status, &ErrorAnswer { success: false, error: text, code, remedy })
-}
-
 /// An answer in JSON.
 pub fn json(status: u16, value: &impl Serialize) -> Answer {
     // Our own structs of numbers, texts and lists: there is nothing JSON could not say.
@@ -72,11 +52,6 @@ pub fn json(status: u16, value: &impl Serialize) -> Answer {
 /// An answer that is JSON already.
 pub fn json_bytes(status: u16, body: Vec<u8>) -> Answer {
     Answer { status, fields: vec![JSON, FRESH], body: Cow::Owned(body) }
-}
-
-/// There is no room, or nothing to serve.
-pub fn unavailable(words: &str) -> Answer {
-    error(503, "SYSTEM_ERROR", words)
 }
 
 /// What is asked for is elsewhere (RFC 9110, 15.4.9).

@@ -26,6 +26,7 @@ use crate::control::http::job::{Job, Reply, Request};
 use crate::control::http::meter::Meter;
 use crate::control::http::port::Port;
 use crate::control::http::print;
+use crate::control::http::problem::Problem;
 use crate::control::http::seats::Seat;
 use crate::control::http::service::Service;
 use crate::control::http::stream::Carrier;
@@ -161,7 +162,7 @@ fn https_bytes(head: &Head) -> Vec<u8> {
         return print::last(&answer::redirect(format!("https://{host}{}", head.target)));
     }
     let words = "This port speaks HTTPS; send the request to https:// instead.";
-    print::last(&answer::error(400, "INVALID_REQUEST", words))
+    print::last(&Problem::Invalid.answer(words))
 }
 
 struct Connection {
@@ -358,5 +359,5 @@ async fn ask<S>(request: Request, jobs: &Sender<Job<S>>) -> Result<Reply<S>, Ref
 
 /// What the gate itself answers.
 fn refusal_bytes(refusal: Refusal) -> Vec<u8> {
-    print::last(&answer::error(refusal.status(), refusal.code(), &refusal.to_string()))
+    print::last(&refusal.problem().answer(refusal))
 }

@@ -12,6 +12,7 @@ use tiny_http::Method;
 use crate::base::limits::{HTTP_BODY_BYTES_MAX, HTTP_FIELDS_MAX};
 use crate::base::redact::MASK;
 use crate::control::http::forwarded::Forwarding;
+use crate::control::http::problem::Problem;
 use crate::control::http::proxy_fields::speaks_for_another;
 use crate::net::proxy::header::HeaderError;
 
@@ -54,31 +55,23 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// The status to answer with.
-    pub const fn status(self) -> u16 {
+    /// What is answered.
+    pub const fn problem(self) -> Problem {
         match self {
             Refusal::BadRequestLine
             | Refusal::BadField
             | Refusal::BadHost
             | Refusal::BadLength
             | Refusal::ProxyHeader
-            | Refusal::BadProxyHeader(_) => 400,
-            Refusal::Network => 403,
-            Refusal::TooSlow => 408,
-            Refusal::LengthRequired => 411,
-            Refusal::BodyTooLarge => 413,
-            Refusal::BadExpectation => 417,
-            Refusal::TooManyFields | Refusal::HeadTooLarge => 431,
-            Refusal::Unavailable => 503,
-            Refusal::BadVersion => 505,
-        }
-    }
-
-    /// The API's error code.
-    pub const fn code(self) -> &'static str {
-        match self {
-            Refusal::Unavailable => "SYSTEM_ERROR",
-            _ => "INVALID_REQUEST",
+            | Refusal::BadProxyHeader(_) => Problem::Invalid,
+            Refusal::Network => Problem::ForeignNetwork,
+            Refusal::TooSlow => Problem::RequestTooSlow,
+            Refusal::LengthRequired => Problem::LengthRequired,
+            Refusal::BodyTooLarge => Problem::BodyTooLarge,
+            Refusal::BadExpectation => Problem::BadExpectation,
+            Refusal::TooManyFields | Refusal::HeadTooLarge => Problem::HeadTooLarge,
+            Refusal::Unavailable => Problem::Unavailable,
+            Refusal::BadVersion => Problem::BadVersion,
         }
     }
 }

@@ -14,6 +14,7 @@ pub mod job;
 pub mod meter;
 pub mod port;
 pub mod print;
+pub mod problem;
 pub mod service;
 pub mod stream;
 pub mod tls;

@@ -15,6 +15,7 @@ use crate::codec::access_unit::{AacConfig, AvcConfig};
 use crate::control::api::moment::Moment;
 use crate::control::build_info::BUILD;
 use crate::control::http::answer::{self, Answer};
+use crate::control::http::problem;
 use crate::operator::snapshot::{Snapshot, Source, ViewerStatus};
 
 /// The module whose page this is like.
@@ -35,7 +36,7 @@ const STYLES: [(&str, &str, &str); 2] = [
 pub fn style(path: &str) -> Answer {
     match STYLES.iter().find(|(at, ..)| *at == path) {
         Some((_, kind, body)) => answer::text(200, kind, *body),
-        None => answer::error(404, "NOT_FOUND", "There is nothing at this path."),
+        None => problem::nothing_here(),
     }
 }
 

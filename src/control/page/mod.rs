@@ -4,7 +4,8 @@
 
 use std::borrow::Cow;
 
-use crate::control::http::answer::{self, Answer};
+use crate::control::http::answer::Answer;
+use crate::control::http::problem;
 
 struct File {
     path: &'static str,
@@ -43,7 +44,7 @@ pub fn has(path: &str) -> bool {
 /// Answers with the file at `path`, or 304 when the client has it already.
 pub fn answer(path: &str, gzip: bool, if_none_match: &str) -> Answer {
     let Some(file) = FILES.iter().chain([DOCUMENT]).find(|file| file.path == path) else {
-        return answer::error(404, "NOT_FOUND", "There is nothing at this path.");
+        return problem::nothing_here();
     };
     let (body, tag) = if gzip { (file.gzip, file.gzip_tag) } else { (file.plain, file.plain_tag) };
     let mut fields = vec![

@@ -3,7 +3,8 @@
 //! the name in its path; the rest: the body.
 
 use std::path::Path;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
+use std::thread;
 
 use serde_json::Value;
 use streamcaster::base::redact::Secret;
@@ -13,22 +14,22 @@ use streamcaster::config::Thresholds;
 use streamcaster::config::{Arguments, Config};
 use streamcaster::control::api::asked::Asked;
 use streamcaster::control::api::audit::Audit;
+use streamcaster::control::api::backend::Backend;
+use streamcaster::control::api::commands::Commands;
 use streamcaster::control::api::firmware::Appliance;
 use streamcaster::control::api::moment::Moment;
 use streamcaster::control::api::paths::PATHS;
 use streamcaster::control::api::routes::answer;
-use streamcaster::control::api::routes::World;
 use streamcaster::control::api::stream::Answered;
 use streamcaster::control::auth::caller::{Caller, Credentials};
 use streamcaster::control::auth::Auth;
 use streamcaster::control::http::meter::HttpUse;
 use streamcaster::control::http::port::Port;
 use streamcaster::health::host::MachineStatus;
-use streamcaster::library::listing::Listing;
-use streamcaster::library::upload::UploadError;
-use streamcaster::library::writer::{Change, ChangeResult};
-use streamcaster::operator::commands::{Command, Outcome};
-use streamcaster::operator::snapshot::Snapshot;
+use streamcaster::library::writer::LibraryWriter;
+use streamcaster::library::Library;
+use streamcaster::operator::commands;
+use streamcaster::operator::snapshot::{Board, Snapshot};
 use streamcaster::system::heap::HeapUse;
 use streamcaster::system::logs::LogBook;
 
@@ -71,13 +72,37 @@ const CALLER: Caller<'static> = Caller {
     credentials: Credentials { cookie: "", authorization: "Bearer 0a" },
 };
 
-/// What stays from one input to the next: who may, and settings in a folder that there is not.
-fn lasting() -> &'static (Auth, Settings) {
-    static LASTING: OnceLock<(Auth, Settings)> = OnceLock::new();
-    LASTING.get_or_init(|| {
+/// What stays from one input to the next: settings and a library in a folder that there is not, and
+/// a data plane that does whatever it is asked.
+fn backend() -> &'static Backend {
+    static BACKEND: OnceLock<Backend> = OnceLock::new();
+    BACKEND.get_or_init(|| {
         let (data, arguments) = (Path::new("/dev/null/none"), Arguments::default());
-        let settings = Settings::new(data, Box::new(|_| None), arguments, Config::default()).0;
-        (Auth::new(None, Some(Secret::new("0a"))).expect("random bytes"), settings)
+        let (desk, inbox) = commands::channel();
+        thread::spawn(move || {
+            while let Ok(order) = inbox.recv_blocking() {
+                order.answer(Ok("done".to_owned()));
+            }
+        });
+        let board = Board::default();
+        // From after whatever was asked: nobody waits for a newer one.
+        board.publish(Snapshot { taken: Mono(u64::MAX), ..Snapshot::default() });
+        let library = Library::start(data.to_owned()).expect("a thread");
+        let writer = LibraryWriter::start(data.to_owned(), library.clone(), board.clone());
+        let uploads = writer.expect("a thread");
+        Backend {
+            commands: Commands::new(desk, board.clone(), uploads.clone()),
+            board,
+            now: Arc::new(|| MOMENT),
+            library,
+            uploads,
+            settings: Settings::new(data, Box::new(|_| None), arguments, Config::default()).0,
+            auth: Arc::new(Auth::new(None, Some(Secret::new("0a"))).expect("random bytes")),
+            audit: Audit::default(),
+            store_hash: Box::new(|_| Ok(())),
+            log: LogBook::default(),
+            appliance: Appliance::new(data),
+        }
     })
 }
 
@@ -131,21 +156,6 @@ fn text(bytes: &[u8]) -> String {
 }
 
 fn ask(method: &str, target: &str, body: &[u8]) -> Answered {
-    let (auth, settings) = lasting();
-    let world = World {
-        snapshot: &Snapshot::default(),
-        moment: MOMENT,
-        ask: &|_: Command| -> Outcome { Ok("done".to_owned()) },
-        listing: &Listing::default(),
-        change: &|_: Change| -> Result<ChangeResult, UploadError> { Ok(ChangeResult::Done) },
-        uploads: &[],
-        auth,
-        audit: &Audit::default(),
-        store_hash: &|_: &str| Ok(()),
-        log: &LogBook::default(),
-        settings,
-        appliance: &Appliance::new(Path::new("/dev/null/none")),
-    };
     let asked = Asked {
         port: Port::Http,
         method,
@@ -161,5 +171,5 @@ fn ask(method: &str, target: &str, body: &[u8]) -> Answered {
         upload_offset: "0",
         last_event_id: "",
     };
-    answer(asked, &world)
+    answer(&asked, backend())
 }
