@@ -1,12 +1,11 @@
 //! A configuration on its way: the file, then the environment, then the arguments, each over the one
 //! before; at the end all of it is checked together. Bound: the sections' own.
 
-use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use super::arguments::Arguments;
-use super::drafts::{DestinationDraft, PullDraft};
-use super::errors::{ConfigErrors, Origin, Place};
+use super::drafts::{DestinationDraft, PullDraft, TlsDraft};
+use super::errors::{written, ConfigErrors, Origin, Place};
 use super::model::Config;
 use crate::base::redact::register;
 use crate::net::network::Network;
@@ -16,36 +15,13 @@ use crate::net::network::Network;
 pub(super) struct Build {
     pub(super) config: Config,
     pub(super) drafts: Vec<DestinationDraft>,
-    /// Where the addresses were said that are not the defaults.
-    pub(super) listens: Vec<(Listen, Origin)>,
-    /// Where the multicast interface was said.
-    pub(super) interface: Option<Origin>,
-    /// Where `[http] tls_certificate` and `tls_key` lead, as they were said.
-    pub(super) tls: [Option<(PathBuf, Origin)>; 2],
-    /// `[input.pull]` as it was said.
-    pub(super) pull: Option<PullDraft>,
+    pub(super) pull: PullDraft,
+    pub(super) tls: TlsDraft,
+    /// The file's.
+    pub(super) folder: PathBuf,
+    /// Where each setting was said last that is not the default.
+    origins: Vec<(&'static str, Origin)>,
     pub(super) errors: ConfigErrors,
-}
-
-/// The addresses listened on: each may be said in the file, the environment and the arguments.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Listen {
-    Udp,
-    Rtmp,
-    Http,
-    Stat,
-}
-
-impl Listen {
-    /// Its key in the file.
-    pub(super) const fn key(self) -> &'static str {
-        match self {
-            Listen::Udp => "[input.udp] listen",
-            Listen::Rtmp => "[rtmp] listen",
-            Listen::Http => "[http] listen",
-            Listen::Stat => "[stat] listen",
-        }
-    }
 }
 
 impl Build {
@@ -63,27 +39,17 @@ impl Build {
         self.errors.push(origin.error(expected));
     }
 
-    /// Takes an address from where it was said last.
-    pub(super) fn listen(&mut self, which: Listen, address: SocketAddr, origin: Origin) {
-        *self.listen_mut(which) = address;
-        self.listens.retain(|(known, _)| *known != which);
-        self.listens.push((which, origin));
+    /// Remembers where a setting was said.
+    pub(super) fn said(&mut self, key: &'static str, origin: Origin) {
+        self.origins.retain(|(known, _)| *known != key);
+        self.origins.push((key, origin));
     }
 
-    pub(super) fn listen_mut(&mut self, which: Listen) -> &mut SocketAddr {
-        match which {
-            Listen::Udp => &mut self.config.udp.listen,
-            Listen::Rtmp => &mut self.config.rtmp.listen,
-            Listen::Http => &mut self.config.http.listen,
-            Listen::Stat => &mut self.config.stat.listen,
-        }
-    }
-
-    /// Where an address was said last.
-    pub(super) fn origin(&self, which: Listen) -> Origin {
-        let said = self.listens.iter().find(|(known, _)| *known == which);
+    /// Where a setting was said last.
+    pub(super) fn origin(&self, key: &str) -> Origin {
+        let said = self.origins.iter().find(|(known, _)| *known == key);
         said.map_or_else(
-            || Origin { place: Place::Default, key: which.key().to_owned(), value: None },
+            || Origin { place: Place::Default, key: written(key), value: None },
             |(_, origin)| origin.clone(),
         )
     }
@@ -97,7 +63,7 @@ impl Build {
         given.chain(&self.config.rtmp.play_key).for_each(register);
         self.config.publish.key.iter().for_each(register);
         self.config.http.password_hash.iter().for_each(|hash| register(hash.secret()));
-        self.pull.iter().filter_map(|pull| pull.key.as_ref()).for_each(register);
+        self.pull.key.iter().for_each(register);
         self.config
             .pull
             .iter()

@@ -2,7 +2,8 @@
 
 use std::net::SocketAddr;
 
-use super::build::{Build, Listen};
+use super::build::Build;
+use super::errors::written;
 use super::interface::Interface;
 
 impl Build {
@@ -12,12 +13,12 @@ impl Build {
         self.check_interface();
     }
 
-    /// Two servers cannot have one TCP port; whoever spoke last is told.
+    /// Two servers cannot have one TCP port; the error stands where the later one was said.
     fn check_ports(&mut self) {
         let servers = [
-            (Listen::Rtmp, self.config.rtmp.listen),
-            (Listen::Http, self.config.http.listen),
-            (Listen::Stat, self.config.stat.listen),
+            ("rtmp.listen", self.config.rtmp.listen),
+            ("http.listen", self.config.http.listen),
+            ("stat.listen", self.config.stat.listen),
         ];
         let mut earlier = Vec::new();
         for (which, listen) in servers {
@@ -26,7 +27,7 @@ impl Build {
                 let (told, stays) = if a.place >= b.place { (a, other) } else { (b, which) };
                 let expected = format!(
                     "expected a port of its own, {} uses {} already",
-                    stays.key(),
+                    written(stays),
                     if stays == other { taken } else { listen }
                 );
                 self.fail(told, expected);
@@ -39,14 +40,13 @@ impl Build {
     fn check_interface(&mut self) {
         let listen = self.config.udp.listen;
         let Some(Interface::Address(address)) = self.config.udp.interface else { return };
-        let Some(origin) = self.interface.clone() else { return };
         if listen.ip().is_multicast() && address.is_ipv4() != listen.is_ipv4() {
             let family = if listen.is_ipv4() { "an IPv4" } else { "an IPv6" };
             let expected = format!(
                 "expected the name of an interface or {family} address, as the group {} is",
                 listen.ip()
             );
-            self.fail(origin, expected);
+            self.fail(self.origin("input.udp.interface"), expected);
         }
     }
 }

@@ -1,4 +1,6 @@
-//! What was said before it is known whether it holds together: destinations and the pull.
+//! What was said before it is known whether it holds together: destinations, the pull, the certificate.
+
+use std::path::PathBuf;
 
 use super::errors::Origin;
 use crate::base::redact::Secret;
@@ -18,11 +20,18 @@ pub(super) struct DestinationDraft {
 }
 
 /// A pull as it was said.
+#[derive(Default)]
 pub(super) struct PullDraft {
-    /// Its URL and where that stands; `None` if it was wrong already.
-    pub(super) url: Option<(String, Origin)>,
+    pub(super) url: Option<String>,
     /// Its play key, if it was given beside the URL.
     pub(super) key: Option<Secret>,
     /// Whether it is pulled.
-    pub(super) enabled: bool,
+    pub(super) enabled: Option<bool>,
+}
+
+/// The control page's certificate as it was said: paths from the file's folder on.
+#[derive(Default)]
+pub(super) struct TlsDraft {
+    pub(super) certificate: Option<PathBuf>,
+    pub(super) key: Option<PathBuf>,
 }

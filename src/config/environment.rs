@@ -3,23 +3,26 @@
 //! log times are UTC.
 
 use std::ffi::OsString;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use super::arguments::Arguments;
-use super::build::{Build, Listen};
+use super::build::Build;
+use super::catalogue::SETTINGS;
 use super::drafts::DestinationDraft;
 use super::errors::{quoted, Origin, Place};
-use super::values::{self, Parsed};
+use super::setting::{Argument, Setting, Variable};
+use super::value::Value;
+use super::values;
 use crate::base::redact::Secret;
 
 /// A variable that has a value.
-struct Variable {
+struct Said {
     value: String,
     /// With the value in its words; not for secrets.
     origin: Origin,
 }
 
-impl Variable {
+impl Said {
     /// Where it was said, without the value.
     fn hidden(self) -> Origin {
         Origin { value: None, ..self.origin }
@@ -29,62 +32,44 @@ impl Variable {
 impl Build {
     /// Reads the variables; an empty one counts as absent.
     pub(super) fn read_environment(&mut self, environment: &dyn Fn(&str) -> Option<OsString>) {
-        if let Some((host, _)) = self.variable(environment, "UDP_HOST", values::host) {
-            self.config.udp.listen.set_ip(host);
+        for setting in &SETTINGS {
+            for variable in setting.environment {
+                if let Some(said) = self.raw(environment, variable.name()) {
+                    self.variable(setting, *variable, said);
+                }
+            }
         }
-        self.port(environment, "UDP_PORT", Listen::Udp);
-        self.port(environment, "RTMP_PORT", Listen::Rtmp);
-        self.port(environment, "PORT", Listen::Http);
-        self.port(environment, "HTTP_PORT", Listen::Http);
-        self.port(environment, "STATS_PORT", Listen::Stat);
-        if let Some((level, _)) = self.variable(environment, "LOG_LEVEL", values::level) {
-            self.config.log.level = level;
-        }
-        self.password_hash(environment);
         self.server_and_key(environment);
         self.relay_target(environment);
     }
 
+    fn variable(&mut self, setting: &'static Setting, variable: Variable, mut said: Said) {
+        if !setting.may_be_repeated() {
+            said.origin.value = None;
+        }
+        let part = match variable {
+            Variable::Whole(_) => Ok(None),
+            Variable::Host(_) => values::host(&said.value).map(|host| Some((Some(host), None))),
+            Variable::Port(_) => values::port(&said.value).map(|port| Some((None, Some(port)))),
+        };
+        let value = part.map(|part| match (part, setting.read(&self.config)) {
+            (Some((host, port)), Value::Text(now)) => with_part(&now, host, port),
+            _ => Value::Text(said.value),
+        });
+        match value {
+            Ok(value) => setting.take(self, &value, said.origin),
+            Err(expected) => self.fail(said.origin, expected),
+        }
+    }
+
     /// Reads the arguments.
     pub(super) fn read_arguments(&mut self, arguments: &Arguments) {
-        self.address("--udp", arguments.udp.as_deref(), Listen::Udp);
-        self.address("--rtmp", arguments.rtmp.as_deref(), Listen::Rtmp);
-        self.address("--http", arguments.http.as_deref(), Listen::Http);
-        self.address("--stat", arguments.stat.as_deref(), Listen::Stat);
-        if let Some(text) = arguments.log_level.as_deref() {
-            match values::level(text) {
-                Ok(level) => self.config.log.level = level,
-                Err(expected) => self.fail(argument("--log-level", text), expected),
-            }
-        }
-    }
-
-    fn address(&mut self, name: &'static str, text: Option<&str>, which: Listen) {
-        let Some(text) = text else { return };
-        match values::listen(text) {
-            Ok(address) => self.listen(which, address, argument(name, text)),
-            Err(expected) => self.fail(argument(name, text), expected),
-        }
-    }
-
-    fn port(
-        &mut self,
-        environment: &dyn Fn(&str) -> Option<OsString>,
-        name: &'static str,
-        which: Listen,
-    ) {
-        if let Some((port, origin)) = self.variable(environment, name, values::port) {
-            let ip = self.listen_mut(which).ip();
-            self.listen(which, SocketAddr::new(ip, port), origin);
-        }
-    }
-
-    /// `HTTP_PASSWORD_HASH`, in the words of the file's `password_hash`.
-    fn password_hash(&mut self, environment: &dyn Fn(&str) -> Option<OsString>) {
-        let Some(hash) = self.raw(environment, "HTTP_PASSWORD_HASH") else { return };
-        match values::password_hash(&hash.value) {
-            Ok(hash) => self.config.http.password_hash = Some(hash),
-            Err(expected) => self.fail(hash.hidden(), expected),
+        for setting in &SETTINGS {
+            let Some(Argument { name, given }) = setting.argument else { continue };
+            let Some(text) = given(arguments) else { continue };
+            let (key, value) = (name.to_owned(), Some(quoted(text)));
+            let origin = Origin { place: Place::Argument, key, value };
+            setting.take(self, &Value::Text(text.to_owned()), origin);
         }
     }
 
@@ -95,7 +80,7 @@ impl Build {
         match (server, key) {
             (Some(server), Some(key)) => {
                 let url = server.value.clone();
-                match values::stream_key(&key.value) {
+                match values::destination_key(&key.value) {
                     Ok(key) => self.drafts.insert(0, draft(url, server.hidden(), Some(key))),
                     Err(expected) => self.fail(key.hidden(), expected),
                 }
@@ -118,33 +103,17 @@ impl Build {
         }
     }
 
-    fn variable<T>(
-        &mut self,
-        environment: &dyn Fn(&str) -> Option<OsString>,
-        name: &'static str,
-        parse: fn(&str) -> Parsed<T>,
-    ) -> Option<(T, Origin)> {
-        let Variable { value, origin } = self.raw(environment, name)?;
-        match parse(&value) {
-            Ok(parsed) => Some((parsed, origin)),
-            Err(expected) => {
-                self.fail(origin, expected);
-                None
-            }
-        }
-    }
-
     fn raw(
         &mut self,
         environment: &dyn Fn(&str) -> Option<OsString>,
         name: &'static str,
-    ) -> Option<Variable> {
+    ) -> Option<Said> {
         let origin = |value| Origin { place: Place::Environment, key: name.to_owned(), value };
         match environment(name)?.into_string() {
             Ok(text) => {
                 let value = text.trim().to_owned();
                 let shown = Some(quoted(&value));
-                (!value.is_empty()).then(|| Variable { value, origin: origin(shown) })
+                (!value.is_empty()).then(|| Said { value, origin: origin(shown) })
             }
             Err(_) => {
                 self.fail(origin(None), "expected UTF-8 text");
@@ -154,8 +123,12 @@ impl Build {
     }
 }
 
-fn argument(name: &'static str, text: &str) -> Origin {
-    Origin { place: Place::Argument, key: name.to_owned(), value: Some(quoted(text)) }
+/// An address of which a variable says a part.
+fn with_part(now: &str, host: Option<IpAddr>, port: Option<u16>) -> Value {
+    let Ok(mut address) = now.parse::<SocketAddr>() else { return Value::Other };
+    host.into_iter().for_each(|host| address.set_ip(host));
+    port.into_iter().for_each(|port| address.set_port(port));
+    Value::Text(address.to_string())
 }
 
 fn draft(url: String, origin: Origin, key: Option<Secret>) -> DestinationDraft {

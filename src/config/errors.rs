@@ -60,6 +60,22 @@ impl Origin {
     }
 }
 
+/// A section as it is written in the file.
+pub(super) fn heading(section: &str) -> String {
+    match section {
+        "destination" => "[[destination]]".to_owned(),
+        section => format!("[{section}]"),
+    }
+}
+
+/// A setting's key with its section, as both are written in the file.
+pub(super) fn written(key: &str) -> String {
+    match key.rsplit_once('.') {
+        Some((section, key)) => format!("{} {key}", heading(section)),
+        None => key.to_owned(),
+    }
+}
+
 /// One thing that is wrong. Displayed as one line:
 /// `data/config.toml:12: [rtmp] viewers_max = 5000: expected a whole number from 1 to 2000`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]

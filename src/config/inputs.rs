@@ -28,8 +28,9 @@ pub enum RequireKey {
 }
 
 impl RequireKey {
-    /// Its names, by [`name`](RequireKey::name).
-    pub const NAMES: [&'static str; 2] = ["remote", "always"];
+    const ALL: [RequireKey; 2] = [RequireKey::Remote, RequireKey::Always];
+    /// Their names, in the file.
+    pub const NAMES: [&'static str; 2] = [Self::ALL[0].name(), Self::ALL[1].name()];
 
     /// The name in the configuration.
     pub const fn name(self) -> &'static str {
@@ -37,6 +38,10 @@ impl RequireKey {
             RequireKey::Remote => "remote",
             RequireKey::Always => "always",
         }
+    }
+
+    pub(super) fn parse(text: &str) -> Option<RequireKey> {
+        RequireKey::ALL.into_iter().find(|who| who.name() == text)
     }
 }
 

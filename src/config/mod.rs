@@ -7,6 +7,7 @@
 mod appliance;
 mod arguments;
 mod build;
+pub mod catalogue;
 mod check;
 mod destinations;
 mod drafts;
@@ -16,13 +17,16 @@ mod file;
 mod health;
 mod inputs;
 mod interface;
+mod kept;
 mod model;
 mod pull;
 mod reading;
+mod setting;
 pub mod settings;
 mod suggest;
 mod tls;
 mod update;
+mod value;
 mod values;
 
 use std::ffi::OsString;
@@ -34,10 +38,13 @@ pub use self::errors::{ConfigError, ConfigErrors, Place};
 pub use self::health::Thresholds;
 pub use self::inputs::{PublishConfig, PullConfig, RequireKey};
 pub use self::interface::Interface;
+pub use self::kept::Measure;
 pub use self::model::{
     Config, Destination, HttpConfig, LogConfig, ProgrammeConfig, RtmpConfig, StatConfig, UdpConfig,
 };
+pub use self::setting::{Argument, Kind, SetBy, Setting, Variable};
 pub use self::update::{UpdateConfig, WhenOffered, Window};
+pub use self::value::Value;
 
 use self::build::Build;
 
@@ -79,11 +86,9 @@ pub fn load_text(
     build.finish()
 }
 
-/// Every key a file may have, each with its section.
-pub fn known_keys() -> impl Iterator<Item = (&'static str, &'static str)> {
-    suggest::SECTIONS
-        .into_iter()
-        .flat_map(|(section, keys)| keys.iter().map(move |key| (section, *key)))
+/// What is in force where nobody says anything.
+pub fn defaults(arguments: &Arguments) -> Config {
+    Build::on(arguments).config
 }
 
 /// Reads a text as [`load`] reads the file's, with nothing over it.

@@ -11,23 +11,22 @@ use crate::rtmp::url::{RtmpUrl, StreamKey};
 impl Build {
     /// Makes the pull of its draft.
     pub(super) fn resolve_pull(&mut self) {
-        let Some(PullDraft { url: Some((text, origin)), key, enabled }) = &self.pull else {
-            return;
-        };
-        let parsed = address(text, key.as_ref()).and_then(|(url, name)| {
+        let PullDraft { url, key, enabled } = &self.pull;
+        let Some(url) = url else { return };
+        let parsed = address(url, key.as_ref()).and_then(|(url, name)| {
             match is_own(&url, self.config.rtmp.listen) {
                 true => Err("expected another server: this is this program's own address, and \
                              its programme would go round in a circle"
                     .to_owned()),
-                false => Ok(PullConfig { url, name, key: key.clone(), enabled: *enabled }),
+                false => {
+                    let (key, enabled) = (key.clone(), enabled.unwrap_or(true));
+                    Ok(PullConfig { url, name, key, enabled })
+                }
             }
         });
         match parsed {
             Ok(pull) => self.config.pull = Some(pull),
-            Err(expected) => {
-                let origin = origin.clone();
-                self.fail(origin, expected);
-            }
+            Err(expected) => self.fail(self.origin("input.pull.url"), expected),
         }
     }
 }

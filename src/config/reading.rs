@@ -9,9 +9,11 @@ use toml::de::{DeString, DeTable, DeValue};
 use toml::Spanned;
 
 use super::build::Build;
-use super::errors::{quoted, Origin, Place};
+use super::catalogue::SETTINGS;
+use super::errors::{heading, quoted, Origin, Place};
 use super::suggest;
-use super::values::{self, Parsed};
+use super::value::Value;
+use super::values::Parsed;
 
 /// Whether a value may be repeated in an error.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -37,17 +39,18 @@ pub(super) struct Reading<'b> {
 }
 
 impl Reading<'_> {
-    /// Reads a section, whatever is wrong in it, and names the keys it should not have.
+    /// Reads a section, whatever is wrong in it, and names the keys it should not have. Where `value` is
+    /// no section there is nothing to read.
     pub(super) fn section<'d>(
         &mut self,
         name: &'static str,
         key: &Spanned<DeString<'_>>,
         value: &'d Spanned<DeValue<'d>>,
-        read: impl FnOnce(&mut Self, &Section<'d>),
-    ) {
-        let heading = suggest::heading(name);
+    ) -> Option<Section<'d>> {
+        let heading = heading(name);
         let Some(table) = value.get_ref().as_table() else {
-            return self.fail_at(key, name.to_owned(), &format!("expected a section {heading}"));
+            self.fail_at(key, name.to_owned(), &format!("expected a section {heading}"));
+            return None;
         };
         let known = suggest::keys(name);
         for (key, _) in table.iter().filter(|(key, _)| !known.contains(&key.get_ref().as_ref())) {
@@ -55,17 +58,32 @@ impl Reading<'_> {
             let words = suggest::for_key(name, unknown);
             self.fail_at(key, format!("{heading} {}", quoted(unknown)), &words);
         }
-        read(self, &Section { name, table });
+        Some(Section { name, table })
     }
 
-    /// Reads a text if it is there.
-    pub(super) fn text<T>(
+    /// Takes the settings of a section, by their rows.
+    pub(super) fn settings(
         &mut self,
-        section: &Section<'_>,
-        key: &'static str,
-        parse: fn(&str) -> Parsed<T>,
-    ) -> Found<T> {
-        self.value(section, key, Show::Value, |value| parse(values::text(value)?))
+        name: &'static str,
+        key: &Spanned<DeString<'_>>,
+        value: &Spanned<DeValue<'_>>,
+    ) {
+        let Some(section) = self.section(name, key, value) else { return };
+        for setting in SETTINGS.iter().filter(|setting| setting.path().0 == name) {
+            let show = if setting.may_be_repeated() { Show::Value } else { Show::Nothing };
+            match (self.given(&section, setting.path().1, show), setting.needed) {
+                (Some((value, origin)), _) => setting.take(self.build, &value, origin),
+                (None, Some(expected)) => self.fail_at(key, heading(name), expected),
+                (None, None) => {}
+            }
+        }
+    }
+
+    /// A key's value if it is there.
+    fn given(&self, section: &Section<'_>, key: &str, show: Show) -> Found<Value> {
+        let value = section.table.get(key)?;
+        let written = format!("{} {key}", heading(section.name));
+        Some((Value::from(value.get_ref()), self.origin(&value.span(), written, show)))
     }
 
     /// Reads a key if it is there; what is wrong with its value is told.
@@ -74,12 +92,10 @@ impl Reading<'_> {
         section: &Section<'_>,
         key: &'static str,
         show: Show,
-        parse: impl FnOnce(&DeValue<'_>) -> Parsed<T>,
+        parse: impl FnOnce(&Value) -> Parsed<T>,
     ) -> Found<T> {
-        let value = section.table.get(key)?;
-        let key = format!("{} {key}", suggest::heading(section.name));
-        let origin = self.origin(&value.span(), key, show);
-        match parse(value.get_ref()) {
+        let (value, origin) = self.given(section, key, show)?;
+        match parse(&value) {
             Ok(parsed) => Some((parsed, origin)),
             Err(expected) => {
                 self.build.fail(origin, expected);

@@ -1,35 +1,26 @@
 //! What a person may have meant by a key that is not known.
 
-/// The known keys of each section, as they stand in the file; `destination` is a list of sections.
-pub(super) const SECTIONS: [(&str, &[&str]); 13] = [
-    ("appliance", &["name"]),
-    ("programme", &["silence_ms", "fill_audio", "ring_mib"]),
-    ("input.udp", &["listen", "interface", "allow", "programme", "receive_buffer_kib"]),
-    ("input.rtmp", &["enabled", "key", "require_key", "allow"]),
-    ("input.pull", &["enabled", "url", "key"]),
-    ("rtmp", &["listen", "viewers_max", "destinations_max", "batch_ms_max", "play_key", "allow"]),
-    ("http", &["listen", "password_hash", "tls_certificate", "tls_key", "allow"]),
-    ("stat", &["listen", "allow"]),
-    ("proxy", &["from"]),
-    ("log", &["level", "file_kib", "files"]),
-    (
-        "health",
-        &[
-            "cpu_percent",
-            "cpu_baseline_percent",
-            "memory_percent",
-            "disk_percent",
-            "standby_s",
-            "destination_grace_s",
-        ],
-    ),
-    ("update", &["url", "install", "window"]),
-    ("destination", &["name", "url", "key", "enabled"]),
-];
+use super::catalogue::SECTIONS;
+use super::errors::heading;
 
 /// The keys of a section.
 pub(super) fn keys(section: &str) -> &'static [&'static str] {
     SECTIONS.iter().find(|(name, _)| *name == section).map_or(&[], |(_, keys)| keys)
+}
+
+/// The section of settings that has this name.
+pub(super) fn section(name: &str) -> Option<&'static str> {
+    SECTIONS.iter().map(|(known, _)| *known).find(|known| *known == name)
+}
+
+fn names() -> Vec<&'static str> {
+    SECTIONS.iter().map(|(name, _)| *name).collect()
+}
+
+/// All of these sections as they are written.
+fn headings(names: &[&str]) -> String {
+    let headings: Vec<String> = names.iter().map(|name| heading(name)).collect();
+    headings.join(", ")
 }
 
 /// The words for an unknown key of a section.
@@ -47,7 +38,7 @@ pub(super) fn for_key(section: &str, unknown: &str) -> String {
 
 /// The words for an unknown section, or for a key before the first section.
 pub(super) fn for_section(unknown: &str) -> String {
-    let names = SECTIONS.map(|(name, _)| name);
+    let names = names();
     if let Some(near) = nearest(unknown, &names) {
         return format!("unknown section; did you mean {}?", heading(near));
     }
@@ -56,28 +47,16 @@ pub(super) fn for_section(unknown: &str) -> String {
     }
     match SECTIONS.iter().find(|(_, keys)| keys.contains(&unknown)) {
         Some((name, _)) => format!("unknown here; this key belongs to {}", heading(name)),
-        None => format!("unknown section; expected one of {}", names.map(heading).join(", ")),
+        None => format!("unknown section; expected one of {}", headings(&names)),
     }
 }
 
 /// The words for an unknown section below `input`.
 pub(super) fn for_input(unknown: &str) -> String {
-    let names = SECTIONS.map(|(name, _)| name);
-    let inputs: Vec<&str> = names.into_iter().filter(|name| name.starts_with("input.")).collect();
+    let inputs: Vec<&str> = names().into_iter().filter(|it| it.starts_with("input.")).collect();
     match nearest(&format!("input.{unknown}"), &inputs) {
         Some(near) => format!("unknown section; did you mean {}?", heading(near)),
-        None => {
-            let all: Vec<String> = inputs.into_iter().map(heading).collect();
-            format!("unknown section; expected one of {}", all.join(", "))
-        }
-    }
-}
-
-/// A section as it is written in the file.
-pub(super) fn heading(section: &str) -> String {
-    match section {
-        "destination" => "[[destination]]".to_owned(),
-        section => format!("[{section}]"),
+        None => format!("unknown section; expected one of {}", headings(&inputs)),
     }
 }
 

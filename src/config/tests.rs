@@ -9,6 +9,7 @@ use super::*;
 use crate::base::limits::CONFIG_BYTES_MAX;
 
 mod destinations;
+mod rows;
 mod statistics;
 
 const REFERENCE: &str = include_str!("../../rootfs/etc/streamcaster/config.toml");
@@ -72,44 +73,6 @@ fn uncommented(reference: &str, wanted: impl Fn(&str) -> bool) -> String {
         _ => line,
     });
     lines.collect::<Vec<_>>().join("\n")
-}
-
-#[test]
-fn the_reference_configuration_is_the_defaults() {
-    assert_eq!(from_text(REFERENCE).unwrap(), Config::default());
-    let optional = [
-        "interface",
-        "programme =",
-        "play_key",
-        "tls_",
-        "password_hash",
-        "[input.pull]",
-        "[[destination]]",
-        "name",
-        "url",
-        "key",
-        "enabled",
-    ];
-    let text = uncommented(REFERENCE, |line| !optional.iter().any(|name| line.starts_with(name)));
-    assert_ne!(text, REFERENCE);
-    assert_eq!(from_text(&text).unwrap(), Config::default());
-}
-
-#[test]
-fn the_reference_configuration_names_every_key() {
-    let text = uncommented(REFERENCE, |_| true);
-    // The certificate's files would have to be there.
-    let config = from_text(&uncommented(REFERENCE, |line| !line.starts_with("tls_"))).unwrap();
-    assert_eq!(names(&config), ["twitch"]);
-    for (section, keys) in suggest::SECTIONS {
-        let heading = format!("{}\n", suggest::heading(section));
-        let (_, rest) = text.split_once(&heading).unwrap_or_else(|| panic!("{heading} is missing"));
-        let body = rest.split("\n[").next().unwrap();
-        for key in keys {
-            let named = body.lines().any(|line| line.starts_with(&format!("{key} = ")));
-            assert!(named, "{heading} {key} is missing");
-        }
-    }
 }
 
 #[test]

@@ -6,22 +6,26 @@ use crate::net::certificate::{TlsFiles, Which};
 impl Build {
     /// Reads the files once, so that what is wrong with them shows with all else that is wrong.
     pub(super) fn resolve_tls(&mut self) {
-        let (certificate, key) = match std::mem::take(&mut self.tls) {
-            [None, None] => return,
-            [Some(certificate), Some(key)] => (certificate, key),
-            [Some((_, origin)), None] => {
-                return self.fail(origin, "expected tls_key beside it, the file with its key");
+        let draft = std::mem::take(&mut self.tls);
+        let (certificate, key) = (self.origin("http.tls_certificate"), self.origin("http.tls_key"));
+        let files = match (draft.certificate, draft.key) {
+            (None, None) => return,
+            // Beside the configuration, unless they say otherwise.
+            (Some(certificate), Some(key)) => {
+                TlsFiles { certificate: self.folder.join(certificate), key: self.folder.join(key) }
             }
-            [None, Some((_, origin))] => {
+            (Some(_), None) => {
+                return self.fail(certificate, "expected tls_key beside it, the file with its key");
+            }
+            (None, Some(_)) => {
                 let words = "expected tls_certificate beside it, the file with its certificate";
-                return self.fail(origin, words);
+                return self.fail(key, words);
             }
         };
-        let files = TlsFiles { certificate: certificate.0, key: key.0 };
         match files.load() {
             Ok(_) => self.config.http.tls = Some(files),
             Err(error) => {
-                let origin = if error.which == Which::Key { key.1 } else { certificate.1 };
+                let origin = if error.which == Which::Key { key } else { certificate };
                 self.fail(origin, error.to_string());
             }
         }

@@ -19,8 +19,9 @@ pub enum WhenOffered {
 }
 
 impl WhenOffered {
+    const ALL: [WhenOffered; 2] = [WhenOffered::Tell, WhenOffered::Window];
     /// Their names, in the file.
-    pub const NAMES: [&'static str; 2] = ["tell", "window"];
+    pub const NAMES: [&'static str; 2] = [Self::ALL[0].name(), Self::ALL[1].name()];
 
     /// Its name.
     pub const fn name(self) -> &'static str {
@@ -30,12 +31,8 @@ impl WhenOffered {
         }
     }
 
-    pub(super) fn parse(text: &str) -> Parsed<WhenOffered> {
-        match text {
-            "tell" => Ok(WhenOffered::Tell),
-            "window" => Ok(WhenOffered::Window),
-            _ => Err("expected \"tell\" or \"window\"".to_owned()),
-        }
+    pub(super) fn parse(text: &str) -> Option<WhenOffered> {
+        WhenOffered::ALL.into_iter().find(|when| when.name() == text)
     }
 }
 

@@ -5,7 +5,7 @@
 use std::collections::BTreeSet;
 
 use serde_json::{json, Map, Value};
-use streamcaster::config::settings::catalogue::KEYS;
+use streamcaster::config::catalogue::KEYS;
 use streamcaster::control::api::paths::{Path, PATHS};
 use streamcaster::control::http::port::Port;
 use streamcaster::operator::reason::Why;

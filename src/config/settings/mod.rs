@@ -8,9 +8,9 @@
 //! [`CONFIG_VERSIONS_MAX`](crate::base::limits::CONFIG_VERSIONS_MAX) versions. May wait for the
 //! disk: never called on the data plane's thread.
 
-pub mod catalogue;
 pub mod destinations;
 mod document;
+mod edit;
 mod error;
 mod password;
 mod versions;
@@ -27,11 +27,12 @@ use toml_edit::DocumentMut;
 
 use crate::base::limits::{CONFIG_CHANGED_BYTES_MAX, CONFIG_WAIT_MS_MAX};
 use crate::base::revision;
-use crate::config::{self, Arguments, Config, ConfigErrors, Destination};
+use crate::config::catalogue::SETTINGS;
+use crate::config::{self, Arguments, Config, ConfigErrors, Destination, SetBy, Setting};
 use crate::system::logs;
 use crate::system::store;
 
-use self::catalogue::{SetBy, Setting};
+pub use self::edit::put;
 pub use self::error::{EditError, SettingsError};
 pub use self::password::with_password_hash;
 use self::versions::FoundFile;
@@ -172,6 +173,11 @@ impl Settings {
         &self.0.folder
     }
 
+    /// What is in force where nobody says anything.
+    pub fn defaults(&self) -> Config {
+        config::defaults(&self.0.arguments)
+    }
+
     /// What the program was started with.
     pub fn started(&self) -> &Config {
         &self.0.started
@@ -199,7 +205,7 @@ impl Settings {
             Err(errors) => (self.current(), Some(errors)),
         };
         let in_file = match (&errors, found.text.parse::<DocumentMut>()) {
-            (None, Ok(document)) => catalogue::in_file(&document),
+            (None, Ok(document)) => edit::in_file(&document),
             _ => Vec::new(),
         };
         Ok(SettingsFile { revision: found.revision(), config, in_file, errors })
@@ -223,8 +229,12 @@ impl Settings {
     /// # Errors
     /// As [`Settings::change`]; the environment may say another.
     pub fn set_password_hash(&self, hash: &str) -> Result<Changed, SettingsError> {
+        let mut own = SETTINGS.iter().filter(|setting| setting.key == "http.password_hash");
+        let has = |setting: &Setting| {
+            setting.environment.iter().any(|variable| self.environment_has(variable.name()))
+        };
         self.change(None, |document| {
-            if self.environment_has("HTTP_PASSWORD_HASH") {
+            if own.any(has) {
                 return Err(EditError::Elsewhere("the password".to_owned(), "the environment"));
             }
             document::set(document, "http", "password_hash", hash.into());
@@ -321,16 +331,9 @@ impl Settings {
 
     /// Whether `config` says something that takes effect only when the program begins anew.
     pub fn needs_restart(&self, config: &Config) -> bool {
-        let mut same = config.clone();
         let started = &self.0.started;
-        same.destinations.clone_from(&started.destinations);
-        same.appliance.clone_from(&started.appliance);
-        same.programme.silence = started.programme.silence;
-        same.log.level = started.log.level;
-        same.health = started.health;
-        same.update.clone_from(&started.update);
-        same.http.password_hash.clone_from(&started.http.password_hash);
-        same != *started
+        let waits = |setting: &Setting| setting.restart && (setting.differs)(config, started);
+        SETTINGS.iter().any(waits)
     }
 
     /// Gives a destination a new session of its own.

@@ -1,10 +1,11 @@
 use std::fs;
 use std::os::unix::fs::{symlink, PermissionsExt};
 
-use super::catalogue::{find, put, Value, SETTINGS};
 use super::destinations::{add, edit, remove, Draft};
 use super::*;
 use crate::base::limits::{CONFIG_VERSIONS_MAX, THREAD_STACK_BYTES};
+use crate::config::catalogue::find;
+use crate::config::Value;
 
 const KEY: &str = "live_very_secret_key";
 
@@ -108,32 +109,6 @@ fn what_was_taken_last_is_kept_before_anybody_hears_of_it() {
 }
 
 #[test]
-fn the_catalogue_has_every_key_of_the_file() {
-    let own_calls = |(section, key): &(&str, &str)| {
-        *section == "destination" || (*section, *key) == ("http", "password_hash")
-    };
-    for (section, key) in config::known_keys().filter(|it| !own_calls(it)) {
-        assert!(find(&format!("{section}.{key}")).is_some(), "[{section}] {key} is forgotten");
-    }
-    let known: Vec<String> =
-        config::known_keys().map(|(section, key)| format!("{section}.{key}")).collect();
-    assert!(SETTINGS.iter().all(|setting| known.iter().any(|key| key == setting.key)));
-}
-
-#[test]
-fn the_catalogues_limits_are_those_of_the_validation() {
-    let whole = |text: &str| config::parse(text).is_ok();
-    for setting in &SETTINGS {
-        let catalogue::Kind::Integer(min, max) = setting.kind else { continue };
-        let (section, key) = setting.key.rsplit_once('.').unwrap();
-        let text = |number: i128| format!("[{section}]\n{key} = {number}\n");
-        let (min, max) = (i128::from(min), i128::from(max));
-        assert!(whole(&text(min)) && whole(&text(max)), "{}", setting.key);
-        assert!(!whole(&text(min - 1)) && !whole(&text(max + 1)), "{}", setting.key);
-    }
-}
-
-#[test]
 fn only_lists_that_may_be_empty_are_emptied() {
     for (key, may) in [("proxy.from", true), ("input.rtmp.allow", true), ("input.udp.allow", false)]
     {
@@ -142,6 +117,50 @@ fn only_lists_that_may_be_empty_are_emptied() {
         assert_eq!(emptied.is_ok(), may, "{key}");
         assert!(config::parse(&document.to_string()).is_ok(), "{key}");
     }
+}
+
+#[test]
+fn all_that_is_wrong_with_a_change_is_said_at_once_and_nothing_is_changed() {
+    let text = |text: &str| Value::Text(text.to_owned());
+    let mut document = DocumentMut::new();
+    let values = [
+        ("programme.silence_ms", Value::Integer(99)),
+        ("http.listen", text("8080")),
+        ("rtmp.play_key", text("••••1a2b")),
+        ("http.allow", Value::List(Vec::new())),
+        ("log.level", Value::Other),
+        // It has a call of its own, that asks for the one before.
+        ("http.password_hash", Value::None),
+    ];
+    let values = values.map(|(key, value)| (key.to_owned(), value));
+    let Err(EditError::Keys(wrong)) = put(&mut document, &values) else { panic!("it is taken") };
+    let wrong: Vec<_> = wrong.iter().map(|(key, why)| format!("{key}: {why}")).collect();
+    let expected = [
+        "programme.silence_ms: expected a whole number from 100 to 10000",
+        "http.listen: expected an address and port such as 0.0.0.0:1935 or [::]:1935",
+        "rtmp.play_key: expected a text in quotes, not what is shown of it",
+        "http.allow: expected a list of 1 to 32 networks such as [\"10.0.0.0/8\"]",
+        "log.level: expected one of error, warn, info, debug, trace, off",
+        "http.password_hash: unknown; GET /api/settings lists all",
+    ];
+    assert_eq!(wrong, expected);
+    assert_eq!(document.to_string(), "");
+}
+
+#[test]
+fn a_restart_is_needed_for_what_says_so() {
+    let data = Data::new("waits", "");
+    let (settings, _wishes) = data.settings();
+    let needs = |text: &str| settings.needs_restart(&config::parse(text).unwrap());
+    assert!(!needs("[[destination]]\nurl = \"rtmp://h/app\"\nkey = \"k\"\n"));
+    assert!(!needs("log.level = \"warn\"\nhealth.disk_percent = 1\nappliance.name = \"a\"\n"));
+    assert!(needs("log.level = \"warn\"\nlog.files = 1\n"));
+    let pull = |key: &str| format!("[input.pull]\nurl = \"rtmp://o/a/s\"\nkey = \"{key}\"\n");
+    assert!(needs(&pull("k")));
+    data.write("[rtmp]\nplay_key = \"secret-one-abcd\"\n");
+    let (settings, _wishes) = data.settings();
+    let other = config::parse("[rtmp]\nplay_key = \"secret-two-abcd\"\n").unwrap();
+    assert!(settings.needs_restart(&other), "what is shown of both is the same");
 }
 
 #[test]

@@ -5,9 +5,9 @@
 use serde::Serialize;
 
 use crate::base::limits::CONFIG_ERRORS_MAX;
-use crate::config::settings::catalogue::{self, Kind, SetBy, Setting, Value, SETTINGS};
-use crate::config::settings::{EditError, Settings, SettingsError, SettingsFile};
-use crate::config::Config;
+use crate::config::catalogue::{self, KEYS};
+use crate::config::settings::{self, EditError, Settings, SettingsError, SettingsFile};
+use crate::config::{SetBy, Setting, Value};
 use crate::control::api::asked::Asked;
 use crate::control::api::changes;
 use crate::control::api::fields::{Fields, Given};
@@ -41,21 +41,18 @@ struct Told {
 /// `GET /api/settings`.
 pub fn list(settings: &Settings) -> Result<Answer, Answer> {
     let sight = settings.look().map_err(|error| changes::refused(&error))?;
-    let default = Config::default();
+    let default = settings.defaults();
     let told = |setting: &Setting| {
         let limits = setting.kind.limits();
         Told {
             key: setting.key,
-            value: (setting.read)(&sight.config),
-            default: (setting.read)(&default),
+            value: setting.read(&sight.config),
+            default: setting.read(&default),
             kind: setting.kind.name(),
-            unit: setting.unit,
+            unit: setting.measure.name(),
             min: limits.map(|(min, _)| min),
             max: limits.map(|(_, max)| max),
-            choices: match setting.kind {
-                Kind::Choice(choices) => choices,
-                _ => &[],
-            },
+            choices: setting.kind.choices(),
             restart: setting.restart,
             set_by: settings.set_by(setting, &sight).name(),
         }
@@ -65,7 +62,7 @@ pub fn list(settings: &Settings) -> Result<Answer, Answer> {
         &List {
             revision: &sight.revision,
             restart_needed: settings.needs_restart(&sight.config),
-            settings: SETTINGS.iter().map(told).collect(),
+            settings: catalogue::listed().map(told).collect(),
             errors: sight.errors.as_ref().map(changes::key_errors).unwrap_or_default(),
         },
     ))
@@ -73,7 +70,7 @@ pub fn list(settings: &Settings) -> Result<Answer, Answer> {
 
 /// `PATCH /api/settings`.
 pub fn change(asked: &Asked<'_>, settings: &Settings) -> Result<Answer, Answer> {
-    let fields = Fields::read(asked.body, &catalogue::KEYS)?;
+    let fields = Fields::read(asked.body, &KEYS)?;
     let mut values: Vec<(String, Value)> = fields
         .given()
         .take(CONFIG_ERRORS_MAX)
@@ -94,7 +91,7 @@ pub fn change(asked: &Asked<'_>, settings: &Settings) -> Result<Answer, Answer> 
         return Err(changes::refused_edit(&EditError::Elsewhere(key.clone(), place)));
     }
     let changed =
-        settings.change(changes::if_match(asked), |document| catalogue::put(document, &values));
+        settings.change(changes::if_match(asked), |document| settings::put(document, &values));
     let changed = changed.map_err(|error| changes::refused(&error))?;
     let message = match changed.restart_needed {
         true => "The settings are changed; some take effect when the program is restarted.",

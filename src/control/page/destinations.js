@@ -157,7 +157,7 @@ function showOne(item, one) {
   list(item.warnings, one.warnings || [], (w) => w.code, (w) => h("li", { title: w.text }),
     (node, w) => set(node, coded("warn", w.code, w.text)));
   const elsewhere = one.set_by === "environment";
-  say(item.elsewhere, elsewhere ? t("set_by_environment") : "");
+  say(item.elsewhere, elsewhere ? t("destination_by_environment") : "");
   set(item.turn, one.enabled ? t("disable") : t("enable"));
   const labels = { turn: item.turn.textContent, restart: t("restart_dots"), edit: t("edit"), removal: t("remove") };
   for (const [name, label] of Object.entries(labels)) attribute(item[name], "aria-label", `${label}: ${one.name}`);

@@ -78,7 +78,10 @@ pub fn allows_gzip(accept_encoding: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::config::catalogue::KEYS;
     use crate::operator::reason::Why;
 
     fn field<'a>(answer: &'a Answer, name: &str) -> Option<&'a str> {
@@ -170,6 +173,26 @@ mod tests {
         let of_the_page =
             japanese.iter().copied().filter(|name| own(name) || english.contains(name));
         assert!(of_the_page.eq(english.iter().copied()));
+    }
+
+    #[test]
+    fn every_setting_and_section_has_its_label_in_both_languages() {
+        let name = |prefix: &str, key: &str| format!("{prefix}{}", key.replace('.', "_"));
+        let section = |key: &&'static str| key.rsplit_once('.').unwrap().0;
+        let settings: BTreeSet<String> = KEYS.iter().map(|key| name("set_", key)).collect();
+        let sections: BTreeSet<String> =
+            KEYS.iter().map(|key| name("group_", section(key))).collect();
+        for words in ["/words-en.js", "/words-ja.js"] {
+            let known = names(words);
+            for (prefix, wanted) in [("set_", &settings), ("group_", &sections)] {
+                let labels = known.iter().filter(|name| name.starts_with(prefix));
+                let labels: BTreeSet<String> = labels.map(|name| (*name).to_owned()).collect();
+                let (missing, left): (Vec<_>, Vec<_>) =
+                    (wanted.difference(&labels).collect(), labels.difference(wanted).collect());
+                assert!(missing.is_empty(), "{words} lacks {missing:?}");
+                assert!(left.is_empty(), "{words} has labels of no setting: {left:?}");
+            }
+        }
     }
 
     #[test]

@@ -181,7 +181,7 @@ async function changePassword() {
     { name: "again", label: t("new_password_again"), input: { kind: "password", autocomplete: "new-password", required: true } },
   ];
   const done = await askFor({
-    title: session.password_set ? t("change_password_title") : t("set_password"),
+    title: session.password_set ? t("change_password_title") : t("new_password_title"),
     intro: t("password_intro"), fields: session.password_set ? [old, ...fields] : fields, action: t("save"),
     submit: ({ current = "", fresh, again }) => {
       if (!fresh) throw t("password_needed");
@@ -197,7 +197,7 @@ async function changePassword() {
 
 function showAccess() {
   byId("logout").hidden = !session.password_set && !session.may_change;
-  set(byId("change-password"), session.password_set ? t("change_password") : t("set_password_dots"));
+  set(byId("change-password"), session.password_set ? t("change_password") : t("new_password_dots"));
   const open = session.may_change ? "code_taken" : "no_password_look";
   const note = [t(session.password_set ? "password_is_set" : open)];
   if (session.known && session.password_set && !session.secure && !["localhost", "127.0.0.1", "[::1]"].includes(location.hostname)) {

@@ -117,7 +117,7 @@ export const words = {
   state_backing_off: "waiting to try again", state_refused: "refused", next_try: "next try in {0} s",
   spark_label: "Bit rate of the last 5 minutes, at most {0}", sent_bytes: "{0} sent", sessions: "sessions: {0}",
   lag: "{0} ms behind", skips: "skipped forward {0} times",
-  set_by_environment: "Set by the environment; change it there.",
+  destination_by_environment: "Set by the environment; change it there.",
 
   // Viewers
   viewers_title: "Viewers", no_viewers: "Nobody watches right now. Play it at {0}", more_viewers: "and {0} more",
@@ -173,7 +173,7 @@ export const words = {
   by_environment: "set by the environment", by_argument: "set on the command line",
   changed_meanwhile: "Somebody else changed the settings meanwhile. They are shown anew; please make your change again.",
   access: "Access", change_password: "Change the password…", change_password_title: "Change the password",
-  set_password: "Set a password", set_password_dots: "Set a password…", password_is_set: "A password protects this page.",
+  new_password_title: "Set a password", new_password_dots: "Set a password…", password_is_set: "A password protects this page.",
   no_password_look: "No password is set: you can look at everything. To change something, or to set a password, enter the code of this start.",
   enter_code: "Enter the code…", enter_code_title: "Enter the code", code: "Code",
   enter_code_file: "A change needs the code of this start. It stands in {0} on this machine.",
@@ -209,7 +209,7 @@ export const words = {
   set_input_pull_key: "Key for it|", set_input_pull_enabled: "Pull from it|",
   set_rtmp_listen: "Address and port|Where viewers and publishers connect.",
   set_rtmp_viewers_max: "Viewers at once|", set_rtmp_destinations_max: "Destinations, at most|",
-  set_rtmp_batch_ms_max: "Frames leave together within, ms|With many viewers; saves processor time. 0: each at once.",
+  set_rtmp_batch_ms_max: "Frames leave together within|With many viewers; saves processor time. 0: each at once.",
   set_rtmp_allow: "Allowed networks|Viewers and encoders from elsewhere are closed at once. This machine itself always may.",
   set_http_allow: "Allowed networks|Browsers from elsewhere are closed at once; include your own network. This machine itself always may.",
   set_stat_allow: "Allowed networks|Who may ask for /stat, /metrics and /health. This machine itself always may.",

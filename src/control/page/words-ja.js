@@ -117,7 +117,7 @@ export const words = {
   state_backing_off: "再試行を待っています", state_refused: "拒否されました", next_try: "{0} 秒後に再試行",
   spark_label: "直近 5 分のビットレート（最大 {0}）", sent_bytes: "送信 {0}", sessions: "接続 {0} 回",
   lag: "遅れ {0} ms", skips: "スキップ {0} 回",
-  set_by_environment: "環境変数で設定されています。変更は環境変数で行ってください。",
+  destination_by_environment: "環境変数で設定されています。変更は環境変数で行ってください。",
 
   // Viewers
   viewers_title: "視聴者", no_viewers: "現在の視聴者はいません。再生アドレス: {0}", more_viewers: "ほか {0} 人",
@@ -173,7 +173,7 @@ export const words = {
   by_environment: "環境変数で設定", by_argument: "コマンドラインで設定",
   changed_meanwhile: "その間に別の人が設定を変更しました。最新の内容を表示しましたので、もう一度変更してください。",
   access: "アクセス", change_password: "パスワードを変更…", change_password_title: "パスワードを変更",
-  set_password: "パスワードを設定", set_password_dots: "パスワードを設定…", password_is_set: "このページはパスワードで保護されています。",
+  new_password_title: "パスワードを設定", new_password_dots: "パスワードを設定…", password_is_set: "このページはパスワードで保護されています。",
   no_password_look: "パスワードが未設定のため、閲覧のみできます。変更やパスワードの設定には、今回の起動のコードが必要です。",
   enter_code: "コードを入力…", enter_code_title: "コードを入力", code: "コード",
   enter_code_file: "今回の起動のコードは、このマシンの {0} にあります。",
@@ -209,7 +209,7 @@ export const words = {
   set_input_pull_key: "取得用のキー|", set_input_pull_enabled: "取得する|",
   set_rtmp_listen: "アドレスとポート|視聴者と配信ソフトの接続先。",
   set_rtmp_viewers_max: "同時視聴者数の上限|", set_rtmp_destinations_max: "配信先の上限|",
-  set_rtmp_batch_ms_max: "まとめて送信する間隔の上限（ミリ秒）|視聴者が多いときの CPU 負荷を抑えます。0 で無効。",
+  set_rtmp_batch_ms_max: "まとめて送信する間隔の上限|視聴者が多いときの CPU 負荷を抑えます。0 で無効。",
   set_rtmp_allow: "許可するネットワーク|それ以外の視聴者とエンコーダーの接続はすぐに閉じます。このマシン自身は常に接続できます。",
   set_http_allow: "許可するネットワーク|それ以外からの接続はすぐに閉じます。ご自身のネットワークを必ず含めてください。このマシン自身は常に接続できます。",
   set_stat_allow: "許可するネットワーク|/stat、/metrics、/health を取得できるネットワーク。このマシン自身は常に取得できます。",
