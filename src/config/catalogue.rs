@@ -40,13 +40,9 @@ macro_rules! row {
         row!(@ Setting::new($key, Kind::Choice($names)), $($at).+,
             |setting, value| setting.choice(value, $parse))
     };
-    ($key:literal, networks($least:literal), $($at:ident).+) => {
+    ($key:literal, networks($least:literal $(, $check:expr)?), $($at:ident).+) => {
         row!(@ Setting::new($key, Kind::List($least, ALLOWED_NETWORKS_MAX)), $($at).+,
-            |setting, value| setting.networks(value))
-    };
-    ($key:literal, networks($least:literal, $check:expr), $($at:ident).+) => {
-        row!(@ Setting::new($key, Kind::List($least, ALLOWED_NETWORKS_MAX)), $($at).+,
-            |setting, value| setting.networks(value).and_then($check))
+            |setting, value| setting.networks(value)$(.and_then($check))?)
     };
     ($key:literal, secret($parse:expr, $min:expr, $max:expr), $($at:ident).+) => {
         row!(@ Setting::new($key, Kind::Secret($min, $max)), $($at).+,
@@ -122,11 +118,13 @@ pub static SETTINGS: [Setting; 42] = [
     ),
     // The last segment of its address may be what keeps strangers out.
     row!(
-        part Setting::new("input.pull.url", Kind::Secret(1, 4 * RTMP_NAME_BYTES_MAX)),
+        part Setting {
+            needed: Some("expected a url such as \"rtmp://host/live/stream\""),
+            ..Setting::new("input.pull.url", Kind::Secret(1, 4 * RTMP_NAME_BYTES_MAX))
+        },
         pull.url = |setting, value| setting.secret(value, values::pulled),
         pull => |pull| pull.as_ref().map(|pull| format!("{}/{MASK}", pull.url))
-    )
-    .needed("expected a url such as \"rtmp://host/live/stream\""),
+    ),
     row!(
         part Setting::new("input.pull.key", Kind::Secret(1, RTMP_NAME_BYTES_MAX)),
         pull.key = |setting, value| setting.secret(value, values::stream_key),
@@ -157,13 +155,15 @@ pub static SETTINGS: [Setting; 42] = [
         tls.key = |_setting, value| value.text().and_then(values::path),
         http.tls => |tls| tls.as_ref().map(|files| files.key.clone())
     ),
-    row!(
-        "http.password_hash",
-        secret(values::password_hash, 1, PASSWORD_HASH_TEXT_BYTES_MAX),
-        http.password_hash
-    )
+    Setting {
+        own_calls: true,
+        ..row!(
+            "http.password_hash",
+            secret(values::password_hash, 1, PASSWORD_HASH_TEXT_BYTES_MAX),
+            http.password_hash
+        )
+    }
     .live()
-    .of_own_calls()
     .environment(&[Variable::Whole("HTTP_PASSWORD_HASH")]),
     row!("http.allow", networks(1), http.allow),
     row!("stat.listen", text(values::listen), stat.listen)
@@ -218,5 +218,10 @@ pub static KEYS: LazyLock<Vec<&'static str>> =
 
 /// The one of these with a key.
 pub fn find(key: &str) -> Option<&'static Setting> {
-    listed().find(|setting| setting.key == key)
+    row(key).filter(|setting| !setting.own_calls)
+}
+
+/// The one of all with a key.
+pub(super) fn row(key: &str) -> Option<&'static Setting> {
+    SETTINGS.iter().find(|setting| setting.key == key)
 }

@@ -61,21 +61,9 @@ pub(super) trait Number: Sized {
     fn of(written: u64, measure: Measure) -> Option<Self>;
 }
 
-impl Number for u64 {
-    fn of(written: u64, measure: Measure) -> Option<u64> {
-        written.checked_mul(measure.size())
-    }
-}
-
-impl Number for usize {
-    fn of(written: u64, measure: Measure) -> Option<usize> {
-        u64::of(written, measure)?.try_into().ok()
-    }
-}
-
-impl Number for Option<u16> {
-    fn of(written: u64, measure: Measure) -> Option<Option<u16>> {
-        u64::of(written, measure)?.try_into().ok().map(Some)
+impl<T: Number> Number for Option<T> {
+    fn of(written: u64, measure: Measure) -> Option<Option<T>> {
+        T::of(written, measure).map(Some)
     }
 }
 
@@ -99,67 +87,46 @@ impl<T: Shown> Shown for Option<T> {
     }
 }
 
-impl Shown for u64 {
-    fn shown(&self, measure: Measure) -> Value {
-        Value::Integer(self / measure.size())
-    }
-}
-
-impl Shown for usize {
-    fn shown(&self, measure: Measure) -> Value {
-        (*self as u64).shown(measure)
-    }
-}
-
-impl Shown for u16 {
-    fn shown(&self, measure: Measure) -> Value {
-        u64::from(*self).shown(measure)
-    }
-}
-
-impl Shown for Duration {
-    fn shown(&self, measure: Measure) -> Value {
-        Value::Integer(match measure {
-            Measure::Ms => u64::try_from(self.as_millis()).unwrap_or(u64::MAX),
-            _ => self.as_secs(),
-        })
-    }
-}
-
-impl Shown for bool {
-    fn shown(&self, _: Measure) -> Value {
-        Value::Boolean(*self)
-    }
-}
-
-impl Shown for Vec<Network> {
-    fn shown(&self, _: Measure) -> Value {
-        Value::List(self.iter().map(Network::to_string).collect())
-    }
-}
-
-/// Types that are shown as a text, each with that text.
-macro_rules! shown_as_text {
-    ($($kept:ty: $text:expr),+ $(,)?) => {
+macro_rules! shown {
+    ($($kept:ty: |$it:ident, $measure:ident| $value:expr,)+) => {
         $(impl Shown for $kept {
-            fn shown(&self, _: Measure) -> Value {
-                let text: fn(&$kept) -> String = $text;
-                Value::Text(text(self))
+            fn shown(&self, $measure: Measure) -> Value {
+                let $it = self;
+                $value
             }
         })+
     };
 }
 
-shown_as_text! {
-    String: |text| text.clone(),
-    MachineName: |name| name.as_str().to_owned(),
-    SocketAddr: |address| address.to_string(),
-    Interface: |interface| interface.to_string(),
-    LevelFilter: |level| level.as_str().to_ascii_lowercase(),
-    PathBuf: |path| path.display().to_string(),
-    RequireKey: |who| who.name().to_owned(),
-    WhenOffered: |when| when.name().to_owned(),
-    Window: |window| window.to_string(),
-    Secret: Secret::hint,
-    PasswordHash: |_| MASK.to_owned(),
+macro_rules! numbers {
+    ($($kept:ty),+) => {
+        $(impl Number for $kept {
+            fn of(written: u64, measure: Measure) -> Option<$kept> {
+                written.checked_mul(measure.size())?.try_into().ok()
+            }
+        })+
+        shown! { $($kept: |it, measure| Value::Integer(*it as u64 / measure.size()),)+ }
+    };
+}
+
+numbers!(u16, u64, usize);
+
+shown! {
+    Duration: |it, measure| Value::Integer(match measure {
+        Measure::Ms => u64::try_from(it.as_millis()).unwrap_or(u64::MAX),
+        _ => it.as_secs(),
+    }),
+    bool: |it, _measure| Value::Boolean(*it),
+    Vec<Network>: |it, _measure| Value::List(it.iter().map(Network::to_string).collect()),
+    String: |it, _measure| Value::Text(it.clone()),
+    MachineName: |it, _measure| Value::Text(it.as_str().to_owned()),
+    SocketAddr: |it, _measure| Value::Text(it.to_string()),
+    Interface: |it, _measure| Value::Text(it.to_string()),
+    LevelFilter: |it, _measure| Value::Text(it.as_str().to_ascii_lowercase()),
+    PathBuf: |it, _measure| Value::Text(it.display().to_string()),
+    RequireKey: |it, _measure| Value::Text(it.name().to_owned()),
+    WhenOffered: |it, _measure| Value::Text(it.name().to_owned()),
+    Window: |it, _measure| Value::Text(it.to_string()),
+    Secret: |it, _measure| Value::Text(it.hint()),
+    PasswordHash: |_it, _measure| Value::Text(MASK.to_owned()),
 }

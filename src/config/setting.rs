@@ -2,6 +2,8 @@
 //! done with a setting asks its row in the catalogue. Non-goals: which settings there are. Bound: the
 //! limits of each.
 
+use serde::Serialize;
+
 use super::arguments::Arguments;
 use super::build::Build;
 use super::errors::{quoted, Origin};
@@ -61,7 +63,8 @@ impl Kind {
 }
 
 /// Who has said what a setting is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
 pub enum SetBy {
     /// Nobody.
     Default,
@@ -71,18 +74,6 @@ pub enum SetBy {
     Environment,
     /// The command line.
     Argument,
-}
-
-impl SetBy {
-    /// The name the API uses.
-    pub const fn name(self) -> &'static str {
-        match self {
-            SetBy::Default => "default",
-            SetBy::File => "file",
-            SetBy::Environment => "environment",
-            SetBy::Argument => "argument",
-        }
-    }
 }
 
 /// A variable of the environment that goes over the file.
@@ -168,14 +159,6 @@ impl Setting {
     /// It takes effect at once.
     pub(super) const fn live(self) -> Setting {
         Setting { restart: false, ..self }
-    }
-
-    pub(super) const fn of_own_calls(self) -> Setting {
-        Setting { own_calls: true, ..self }
-    }
-
-    pub(super) const fn needed(self, expected: &'static str) -> Setting {
-        Setting { needed: Some(expected), ..self }
     }
 
     pub(super) const fn environment(self, environment: &'static [Variable]) -> Setting {

@@ -27,7 +27,7 @@ use toml_edit::DocumentMut;
 
 use crate::base::limits::{CONFIG_CHANGED_BYTES_MAX, CONFIG_WAIT_MS_MAX};
 use crate::base::revision;
-use crate::config::catalogue::SETTINGS;
+use crate::config::catalogue::{self, SETTINGS};
 use crate::config::{self, Arguments, Config, ConfigErrors, Destination, SetBy, Setting};
 use crate::system::logs;
 use crate::system::store;
@@ -229,12 +229,11 @@ impl Settings {
     /// # Errors
     /// As [`Settings::change`]; the environment may say another.
     pub fn set_password_hash(&self, hash: &str) -> Result<Changed, SettingsError> {
-        let mut own = SETTINGS.iter().filter(|setting| setting.key == "http.password_hash");
-        let has = |setting: &Setting| {
-            setting.environment.iter().any(|variable| self.environment_has(variable.name()))
+        let set_by = |setting: &Setting| {
+            setting.set_by(&self.0.arguments, |name| self.environment_has(name), &[])
         };
         self.change(None, |document| {
-            if own.any(has) {
+            if catalogue::row("http.password_hash").map(set_by) == Some(SetBy::Environment) {
                 return Err(EditError::Elsewhere("the password".to_owned(), "the environment"));
             }
             document::set(document, "http", "password_hash", hash.into());

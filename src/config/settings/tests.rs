@@ -341,8 +341,8 @@ fn what_the_environment_says_is_changed_there() {
     let told: Vec<_> = told.destinations.iter().map(|(it, _)| (&*it.name, it.enabled)).collect();
     assert_eq!(told, [("env", true), ("b", false)]);
     let file = settings.look().unwrap();
-    let set_by = |key| settings.set_by(find(key).unwrap(), &file).name();
-    assert_eq!((set_by("log.level"), set_by("http.listen")), ("environment", "default"));
+    let set_by = |key| settings.set_by(find(key).unwrap(), &file);
+    assert_eq!((set_by("log.level"), set_by("http.listen")), (SetBy::Environment, SetBy::Default));
 }
 
 #[test]

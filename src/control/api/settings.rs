@@ -35,7 +35,7 @@ struct Told {
     max: Option<u64>,
     choices: &'static [&'static str],
     restart: bool,
-    set_by: &'static str,
+    set_by: SetBy,
 }
 
 /// `GET /api/settings`.
@@ -54,7 +54,7 @@ pub fn list(settings: &Settings) -> Result<Answer, Answer> {
             max: limits.map(|(_, max)| max),
             choices: setting.kind.choices(),
             restart: setting.restart,
-            set_by: settings.set_by(setting, &sight).name(),
+            set_by: settings.set_by(setting, &sight),
         }
     };
     Ok(answer::json(
