@@ -64,7 +64,7 @@ pub enum AfterExit {
     Restart,
 }
 
-/// Runs until a signal asks to end, or the operator to begin anew. `data` is the folder for what it
+/// Runs until a signal asks to end, or the operator to begin again. `data` is the folder for what it
 /// writes, `logs` what was logged; `environment` and `arguments` are those that `config` was made
 /// with, and `appliance` the folder of the appliance's own services, which need not be there.
 ///
@@ -88,20 +88,20 @@ pub fn run(
     }
     let board = Board::default();
     let library = Library::start(data.join("videos")).map_err(|cause| StartError {
-        what: "the library cannot start".to_owned(),
+        what: "the library cannot be started".to_owned(),
         hint: "",
         cause,
     })?;
     let library_writer = LibraryWriter::start(data.join("uploads"), library.clone(), board.clone())
         .map_err(|cause| StartError {
-            what: "the thread of uploads cannot start".to_owned(),
+            what: "the thread for uploads cannot be started".to_owned(),
             hint: "",
             cause,
         })?;
     let occupied_bytes = heap_bytes.saturating_add(budget.total(Owner::Process));
     let gauges = Gauges::start(data, appliance, occupied_bytes);
     let gauges = gauges.map_err(|cause| StartError {
-        what: "the machine cannot be looked at".to_owned(),
+        what: "the thread that measures the machine cannot be started".to_owned(),
         hint: "",
         cause,
     })?;
@@ -130,7 +130,7 @@ pub fn run(
         appliance: appliance.to_owned(),
     };
     let control = control::start(options).map_err(|cause| StartError {
-        what: "the control page cannot start".to_owned(),
+        what: "the control page cannot be started".to_owned(),
         hint: "Choose other addresses with [http] and [stat] listen, or --http and --stat",
         cause,
     })?;

@@ -102,7 +102,7 @@ struct Probe {
     #[argh(option, default = "PROBE_TIMEOUT_S_DEFAULT")]
     timeout_s: u64,
     /// act: end it when it does not answer three times in a row, make room on the disk, begin dead
-    /// inputs and destinations anew
+    /// inputs and destinations again
     #[argh(switch)]
     recover: bool,
     /// say what --recover would do, and do nothing
@@ -236,7 +236,7 @@ fn start(run: RunCommand) -> ExitCode {
             drop(log);
             match restarts {
                 Restarts::BySupervisor => ExitCode::from(AGAIN),
-                Restarts::InPlace => begin_anew(),
+                Restarts::InPlace => begin_again(),
             }
         }
         Err(_) => ExitCode::FAILURE,
@@ -269,12 +269,12 @@ fn ask(probe: Probe) -> ExitCode {
 /// Starts the program in this process's place, with the same arguments, environment and folder.
 /// Only what cannot start comes back. It is the file that runs, whatever has its name by now: another
 /// one the sandbox, which stays in force, does not let start.
-fn begin_anew() -> ExitCode {
+fn begin_again() -> ExitCode {
     let mut arguments = std::env::args_os();
     let name = arguments.next().unwrap_or_else(|| "streamcaster".into());
     let mut command = Command::new("/proc/self/exe");
     let error = command.arg0(name).args(arguments).env(sandbox::KEPT, "1").exec();
-    eprintln!("the program cannot begin anew: {error}");
+    eprintln!("the program cannot restart: {error}");
     ExitCode::FAILURE
 }
 
@@ -297,7 +297,7 @@ fn examine(data: &Path) -> ExitCode {
         "password: {}",
         match config.http.password_hash {
             Some(_) => "set",
-            None => "none: only this machine itself may look at the page",
+            None => "none: the page can be viewed from this machine only",
         }
     );
     println!("updates: {}", config.update.url.as_deref().unwrap_or("no server is asked"));

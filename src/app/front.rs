@@ -27,7 +27,7 @@ pub fn who_may(config: &Config, data: &Path) -> Result<Auth, StartError> {
     });
     let password = config.http.password_hash.clone();
     let known = Auth::new(password, probe.ok()).map_err(|cause| StartError {
-        what: "there are no random numbers for the control page's sessions".to_owned(),
+        what: "the system gives no random numbers, which the page's sessions need".to_owned(),
         hint: "",
         cause,
     })?;
@@ -44,7 +44,7 @@ fn tend_code(auth: &Auth, state: &Path) {
     match (auth.is_password_set(), auth.has_code()) {
         (false, false) => match Code::new(state) {
             Ok(code) => offer_code(auth, code),
-            Err(error) => warn!("control: there is no code for the page: {error}"),
+            Err(error) => warn!("control: no log-in code could be made: {error}"),
         },
         // Where its file stays it is good for nothing all the same; the next look tries again.
         (true, true) if Code::remove(state).is_ok() => auth.take_code(None),
@@ -54,7 +54,7 @@ fn tend_code(auth: &Auth, state: &Path) {
 
 /// Writes a code down and says where it stands; the code itself is for a terminal, not for the log.
 fn offer_code(auth: &Auth, mut code: Code) {
-    const LOOK: &str = "control: no password is set: the page can be looked at from this machine";
+    const LOOK: &str = "control: no password is set: the page can be viewed from this machine only";
     match code.write_down() {
         Ok(file) => info!(
             "{LOOK}; to change anything enter the code in {}, or set a password \
@@ -68,7 +68,7 @@ fn offer_code(auth: &Auth, mut code: Code) {
         ),
     }
     let shown = code.secret().expose();
-    terminal::show(&format!("The code for the page, until the program ends: {shown}"));
+    terminal::show(&format!("The page's code, until the program ends: {shown}"));
     auth.take_code(Some(code));
 }
 

@@ -27,12 +27,12 @@ use crate::config::settings::{LiveSettings, Settings};
 use crate::config::Config;
 use crate::control::auth::Auth;
 use crate::control::ControlHandle;
-use crate::inputs::again::anew;
 use crate::inputs::diagnosis::Air;
 use crate::inputs::file_reader::{OpenFile, Readers};
 use crate::inputs::playout::FilePlayout;
 use crate::inputs::publisher::Publishers;
 use crate::inputs::pull::PullSource;
+use crate::inputs::reopen::repeat_on;
 use crate::inputs::standby::Standby;
 use crate::inputs::udp::UdpInput;
 use crate::library::{Library, LibraryError};
@@ -77,7 +77,7 @@ pub struct DataPlane {
     readers: Readers,
     /// Rings when standby has been put on air.
     standby: Rc<Bell>,
-    /// It is to begin anew when it has ended.
+    /// It is to begin again when it has ended.
     pub restart: Cell<bool>,
 }
 
@@ -228,7 +228,7 @@ impl DataPlane {
         while let Ok(live) = live.recv().await {
             self.apply(&live);
             if live.restart {
-                info!("ending, to begin anew");
+                info!("stopping, to restart");
                 Sleep::after(ANSWER_PAUSE).await;
                 self.restart.set(true);
                 self.context.shutdown.ask();
@@ -265,7 +265,7 @@ impl DataPlane {
         let listener = match plane_socket::bind() {
             Ok(listener) => listener,
             Err(error) => {
-                warn!("a probe cannot ask past the control plane: {error}");
+                warn!("the probe's own socket cannot be opened: {error}");
                 return;
             }
         };
@@ -281,15 +281,15 @@ impl DataPlane {
     }
 
     async fn receive(self: Rc<Self>) {
-        let again = self.playout.again();
-        anew(again.bell(LiveInput::Udp), || self.udp.run(&self.context.programme)).await;
+        let bells = self.playout.reopen_bells();
+        repeat_on(bells.bell(LiveInput::Udp), || self.udp.run(&self.context.programme)).await;
     }
 
     async fn pull(self: Rc<Self>) {
         let Context { programme, shutdown, .. } = &self.context;
-        let again = self.playout.again();
+        let bells = self.playout.reopen_bells();
         if let Some(pull) = &self.pull {
-            anew(again.bell(LiveInput::Pull), || pull.run(programme, shutdown)).await;
+            repeat_on(bells.bell(LiveInput::Pull), || pull.run(programme, shutdown)).await;
         }
     }
 
@@ -355,7 +355,7 @@ fn capacity(ring_bytes: usize) -> Capacity {
 /// Runs a task, and begins it again when it runs into a bug: the programme goes on.
 async fn kept_alive<F: Future<Output = ()>>(name: &'static str, mut task: impl FnMut() -> F) {
     while AssertUnwindSafe(task()).catch_unwind().await.is_err() {
-        error!("{name} ran into a bug in this program and begins again; please report it");
+        error!("{name} hit a bug in this program and was restarted; please report it");
         Sleep::after(RESTART_PAUSE).await;
     }
 }

@@ -1,5 +1,5 @@
 //! Signals. Purpose: SIGTERM and SIGINT end the program politely; SIGHUP, SIGUSR1 and SIGUSR2, which
-//! would kill it by default (signal(7)), are what other programs read their configuration anew by:
+//! would kill it by default (signal(7)), are what other programs read their configuration again by:
 //! here that needs none, and a terminal that closes must not end what is on air. Non-goal: ending.
 //! Bound: nothing is kept here.
 
@@ -25,13 +25,13 @@ pub async fn asked_to_end(mut signals: Signals) {
     loop {
         match signals.next().await {
             Some(Ok(signal @ (Signal::Term | Signal::Int))) => {
-                return info!("ending, as {signal:?} asks");
+                return info!("stopping: received {signal:?}");
             }
-            Some(Ok(other)) => debug!("{other:?} asks for nothing that is not done already"),
+            Some(Ok(other)) => debug!("ignored {other:?}"),
             Some(Err(error)) => {
-                return warn!("ending: signals can no longer be received: {error}");
+                return warn!("stopping: signals can no longer be received: {error}");
             }
-            None => return warn!("ending: signals can no longer be received"),
+            None => return warn!("stopping: signals can no longer be received"),
         }
     }
 }

@@ -50,7 +50,10 @@ pub fn table(device: &Path) -> Result<Option<String>, String> {
     let mut disk = Device::open(device).map_err(|error| said(&error))?;
     Ok(match partitions::grow(&mut disk).map_err(|error| said(&error))? {
         Growth::None => None,
-        Growth::Mended => Some(said(&"the partition table was damaged and is as its copy again")),
+        Growth::Mended => Some(said(
+            &"the partition table was damaged and has been restored from \
+                                      its copy",
+        )),
         Growth::Grown { from, to } => {
             Some(said(&format!("the data partition has grown from {} to {}", mib(from), mib(to))))
         }
@@ -104,7 +107,7 @@ fn sysfs(device: u64, file: &str) -> io::Result<String> {
 fn partition_bytes(device: u64) -> io::Result<u64> {
     let text = sysfs(device, "size")?;
     let sectors: u64 = text.trim().parse().map_err(|_| io::Error::other("no size in sysfs"))?;
-    sectors.checked_mul(SECTOR_BYTES).ok_or_else(|| io::Error::other("a size past all numbers"))
+    sectors.checked_mul(SECTOR_BYTES).ok_or_else(|| io::Error::other("its size is out of range"))
 }
 
 fn mib(bytes: u64) -> String {

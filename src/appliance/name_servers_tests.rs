@@ -109,7 +109,7 @@ fn anybody_may_listen_and_the_first_record_comes_at_once() {
     impl Write for Once {
         fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
             self.0.extend(bytes);
-            // Whoever reads has seen enough.
+            // Anybody who reads has seen enough.
             Err(io::ErrorKind::BrokenPipe.into())
         }
         fn flush(&mut self) -> io::Result<()> {

@@ -34,7 +34,7 @@ const STRATUM_MAX: u8 = 15;
 const PORT: u16 = 123;
 /// From 1900 to 1970.
 const EPOCH_S: i128 = 2_208_988_800;
-/// From one era to the next: the seconds' 32 bits begin anew in 2036.
+/// From one era to the next: the seconds' 32 bits begin again in 2036.
 const ERA_S: i128 = 1 << 32;
 const NS_PER_S: i128 = 1_000_000_000;
 const NS_PER_MS: i128 = 1_000_000;
@@ -62,13 +62,13 @@ impl fmt::Display for BadAnswer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             BadAnswer::Short => write!(f, "the answer is too short"),
-            BadAnswer::NotAServer => write!(f, "the answer is no time server's"),
-            BadAnswer::NotOurs => write!(f, "the answer is to another question"),
+            BadAnswer::NotAServer => write!(f, "the answer is not a time server's"),
+            BadAnswer::NotOurs => write!(f, "the answer belongs to another request"),
             BadAnswer::Refused(code) => {
                 write!(f, "the server refuses: {}", code.escape_ascii())
             }
             BadAnswer::Unsynchronised => write!(f, "the server does not know the time"),
-            BadAnswer::NoTime => write!(f, "the answer holds no time"),
+            BadAnswer::NoTime => write!(f, "the answer contains no time"),
             BadAnswer::TooSlow => {
                 write!(f, "the answer took longer than {CLOCK_ROUND_TRIP_MS_MAX} ms")
             }
@@ -77,7 +77,7 @@ impl fmt::Display for BadAnswer {
 }
 
 /// A question: all zero but for what it is and a number that the answer has to repeat. The real
-/// time would tell the server, and whoever listens, how wrong this clock is.
+/// time would tell the server, and anybody who listens, how wrong this clock is.
 fn question(nonce: [u8; 8]) -> [u8; PACKET_BYTES] {
     let mut packet = [0; PACKET_BYTES];
     let [first, .., a, b, c, d, e, f, g, h] = &mut packet;
@@ -235,7 +235,7 @@ fn step(off: i128) -> Result<(), String> {
         let then = now() + off;
         (then.div_euclid(NS_PER_S), then.rem_euclid(NS_PER_S))
     };
-    let tv_sec = i64::try_from(s).map_err(|_| "the time is past all numbers".to_owned())?;
+    let tv_sec = i64::try_from(s).map_err(|_| "the time is out of range".to_owned())?;
     let tv_nsec = i64::try_from(ns).unwrap_or_default();
     clock_settime(ClockId::Realtime, Timespec { tv_sec, tv_nsec }).map_err(|why| why.to_string())
 }

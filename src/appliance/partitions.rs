@@ -85,14 +85,14 @@ impl std::fmt::Display for TableError {
         match self {
             TableError::Disk(error) => write!(f, "the disk: {error}"),
             TableError::NoTable => {
-                write!(f, "neither the partition table nor its copy is whole: both are left alone")
+                write!(f, "neither the partition table nor its copy is intact: nothing was changed")
             }
             TableError::NotOurs => write!(
                 f,
-                "not a disk of the appliance, whose last partition is {DATA:?}: left alone"
+                "not a disk of the appliance, whose last partition is {DATA:?}: nothing was changed"
             ),
             TableError::Shrunk => {
-                write!(f, "the disk is smaller than its partition table says: left alone")
+                write!(f, "the disk is smaller than its partition table says: nothing was changed")
             }
         }
     }

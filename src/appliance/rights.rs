@@ -32,11 +32,7 @@ pub fn capabilities(names: &str) -> Result<CapabilitySet, String> {
                     "net_bind_service" => CapabilitySet::NET_BIND_SERVICE,
                     "net_raw" => CapabilitySet::NET_RAW,
                     "sys_time" => CapabilitySet::SYS_TIME,
-                    _ => {
-                        return Err(format!(
-                            "{name}: no capability that is given to a program here"
-                        ))
-                    }
+                    _ => return Err(format!("{name}: not a capability that can be granted here")),
                 })
         },
     )
@@ -57,7 +53,7 @@ pub fn become_program(user: &str, keep: CapabilitySet, program: &[String]) -> Re
     let passwd =
         fs::read_to_string("/etc/passwd").map_err(|error| format!("/etc/passwd: {error}"))?;
     let (uid, gid) = ids(&passwd, user).ok_or_else(|| format!("there is no user {user}"))?;
-    let (name, arguments) = program.split_first().ok_or("no program is named")?;
+    let (name, arguments) = program.split_first().ok_or("no program was given")?;
     limit(keep).map_err(|error| format!("the rights cannot be given up: {error}"))?;
     // As root it leaves root's other groups as well.
     let error = Command::new(name).args(arguments).uid(uid).gid(gid).exec();

@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn they_differ_between_destinations_and_begin_anew_after_success() {
+    fn they_differ_between_destinations_and_begin_again_after_success() {
         assert_ne!(pauses_ms(FailureReason::Away, 1), pauses_ms(FailureReason::Away, 2));
         let mut backoff = Backoff::new(fastrand::Rng::with_seed(1));
         for _ in 0..10 {

@@ -139,12 +139,17 @@ impl Budget {
         let undecided = "RTMP connections not yet playing";
         self.heap("viewers", demand.viewers, "viewers", VIEWER_BYTES);
         self.heap(undecided, RTMP_PENDING_MAX, "connections", VIEWER_BYTES);
-        self.heap("RTMP lobby", RTMP_LOBBY_MAX, "connections", RTMP_LOBBY_BYTES);
+        self.heap(
+            "RTMP connections before they play or publish",
+            RTMP_LOBBY_MAX,
+            "connections",
+            RTMP_LOBBY_BYTES,
+        );
         let refusals = RTMP_REFUSALS_MAX * RTMP_REFUSAL_COPIES_MAX;
         self.heap("RTMP refusals, and their copies", refusals, "refusals", RTMP_REFUSAL_BYTES);
         self.heap("destinations", demand.destinations, "destinations", DESTINATION_BYTES);
         let leaving = DESTINATIONS_LEAVING_MAX;
-        self.heap("destinations saying farewell", leaving, "destinations", DESTINATION_BYTES);
+        self.heap("destinations being closed", leaving, "destinations", DESTINATION_BYTES);
         self.heap(
             "publisher and pull",
             2,
@@ -153,9 +158,9 @@ impl Budget {
         );
         self.heap("HTTP connections", HTTP_CONNECTIONS_MAX, "connections", http);
         let pieces = UPLOADS_ACTIVE_MAX * UPLOAD_PIECES_MAX;
-        self.heap("uploads on their way to the disk", pieces, "pieces", UPLOAD_PIECE_BYTES);
+        self.heap("uploads being written", pieces, "pieces", UPLOAD_PIECE_BYTES);
         let update = UPLOAD_STEP_BYTES_MIN + 2 * FIRMWARE_LINE_BYTES_MAX;
-        self.heap("updates on their way", FIRMWARE_ORDERS_MAX, "packages", update);
+        self.heap("updates being received", FIRMWARE_ORDERS_MAX, "packages", update);
         self.one(Owner::Heap, "HTTP answers under way", HTTP_ANSWERS_BYTES_MAX);
         // Besides the pieces that wait: one in the making, one at the socket.
         let preview = (PREVIEW_PIECES_MAX + 2) * PREVIEW_PIECE_BYTES_MAX + PREVIEW_BYTES;

@@ -178,7 +178,7 @@ pub const FAREWELL_MS_MAX: u64 = 1_500;
 pub const DESTINATIONS_LEAVING_MAX: usize = 4;
 /// Samples of a bit rate that are kept.
 pub const BPS_HISTORY_SAMPLES_MAX: usize = 60;
-/// Time a live destination may take no byte before it is tried anew.
+/// Time a live destination may take no byte before it is tried again.
 pub const DESTINATION_STALL_MS_MAX: u64 = 15_000;
 
 // ── Files and playing them ──────────────────────────────────────────────────────────────────
@@ -191,7 +191,7 @@ pub const LIBRARY_WORDS_CHARS_MAX: usize = 160;
 /// An entry of the library's listing besides its name: details or words, and its places in two
 /// listings.
 pub const LIBRARY_ENTRY_BYTES: usize = 384;
-/// What is held of a file's name while the folder is read anew.
+/// What is held of a file's name while the folder is read again.
 pub const LIBRARY_SCAN_BYTES: usize = 160;
 /// A file written to so shortly ago may be written to again.
 pub const GROWING_MS: u64 = 3_000;

@@ -111,7 +111,7 @@ mod tests {
         assert!((1_095..=1_101).contains(&first), "{first}");
         let next = passed(&mut allowance, 1_000, 2_000);
         assert!((999..=1_001).contains(&next), "{next}");
-        assert_eq!(passed(&mut allowance, 10_000, 10_005), 50, "a pause earns the burst anew");
+        assert_eq!(passed(&mut allowance, 10_000, 10_005), 50, "a pause earns the burst again");
         assert!(!allowance.take(Mono(u64::MAX), u64::MAX));
         assert!(allowance.take(Mono(u64::MAX), 100_000));
     }

@@ -46,10 +46,10 @@ pub enum AacRecordError {
 impl fmt::Display for AacRecordError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            AacRecordError::Truncated => f.write_str("the AudioSpecificConfig breaks off"),
+            AacRecordError::Truncated => f.write_str("the AudioSpecificConfig is truncated"),
             AacRecordError::Limit => f.write_str("the AudioSpecificConfig is too large"),
             AacRecordError::SampleRate => {
-                f.write_str("the AudioSpecificConfig names no valid sampling frequency")
+                f.write_str("the AudioSpecificConfig has no valid sampling frequency")
             }
             AacRecordError::Channels(configuration) => {
                 write!(f, "AAC channel configuration {configuration} is not supported")

@@ -209,11 +209,11 @@ pub enum FileError {
 pub enum Remedy {
     /// Another container around the same tracks.
     Remux,
-    /// Encode the video anew.
+    /// Encode the video again.
     Video,
-    /// Encode the audio anew.
+    /// Encode the audio again.
     Audio,
-    /// Encode both anew.
+    /// Encode both again.
     Both,
     /// Put a black picture to the sound.
     Picture,
@@ -263,28 +263,29 @@ impl fmt::Display for FileError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             FileError::NotRecognised => {
-                f.write_str("this is no MP4, MPEG-TS, FLV or Matroska file")
+                f.write_str("this is not an MP4, MPEG-TS, FLV or Matroska file")
             }
             FileError::Unsupported { what, .. } => {
-                write!(f, "it holds {what}, which cannot be carried")
+                write!(f, "it contains {what}, which is not supported")
             }
             FileError::Encrypted { what } => write!(
                 f,
-                "it holds {what}, which nobody can play without the key; \
-                 what is wanted is a copy without protection"
+                "it contains {what}, which cannot be played without the key; use a copy without \
+                 protection"
             ),
             FileError::Broken { what, at } => write!(f, "it is broken at byte {at}: {what}"),
             FileError::Truncated { at } => {
-                write!(f, "it is cut short: what should stand at byte {at} is missing")
+                write!(f, "it is cut off: the data at byte {at} is missing")
             }
             FileError::Unfinished => f.write_str(
-                "it was never finished, or was not copied whole: the index that ends a recording is missing",
+                "the recording was not finished, or the file was not copied completely: the index \
+                 at its end is missing",
             ),
-            FileError::NoVideo => f.write_str("it has no H.264 key frame to begin with"),
-            FileError::AudioOnly => f.write_str("it has sound, and no picture to go on air with"),
+            FileError::NoVideo => f.write_str("it has no H.264 key frame to start at"),
+            FileError::AudioOnly => f.write_str("it has sound and no picture"),
             FileError::NoBeginning => f.write_str(
-                "it is a piece of a fragmented MP4 without its beginning (initialization segment): \
-                 join the two, the beginning first",
+                "it is a fragment of an MP4 without its initialization segment: join the two, the \
+                 initialization segment first",
             ),
             FileError::NoParameterSets => f.write_str(
                 "its H.264 has no parameter sets (SPS and PPS), neither in a header nor in its key \

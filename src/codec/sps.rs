@@ -29,7 +29,7 @@ pub(super) enum SetError {
 impl std::fmt::Display for SetError {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            SetError::Unreadable(field) => write!(f, "the parameter set breaks off in {field}"),
+            SetError::Unreadable(field) => write!(f, "the parameter set ends within {field}"),
             SetError::OutOfRange(field) => write!(f, "{field} is out of range"),
         }
     }

@@ -30,7 +30,7 @@ pub enum AvcRecordError {
 impl fmt::Display for AvcRecordError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            AvcRecordError::Truncated => f.write_str("the AVC configuration record breaks off"),
+            AvcRecordError::Truncated => f.write_str("the AVC configuration record is truncated"),
             AvcRecordError::Version(version) => {
                 write!(f, "AVC configuration record version {version} is unknown")
             }
@@ -64,7 +64,7 @@ impl From<SetRefused> for AvcRecordError {
 }
 
 impl AvcConfig {
-    /// Reads a record. The one kept is built anew from its parameter sets, so that records that
+    /// Reads a record. The one kept is built again from its parameter sets, so that records that
     /// mean the same are equal. The first SPS is the one in use.
     pub fn from_record(record: &[u8]) -> Result<AvcConfig, AvcRecordError> {
         match AvcConfig::with_length_size(record)? {

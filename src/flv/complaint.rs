@@ -42,13 +42,13 @@ impl fmt::Display for Complaint {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Complaint::VideoCodec(id) => {
-                write!(f, "{} (codec {id}) is not carried, only H.264", video_codec(*id))
+                write!(f, "{} (codec {id}) is not supported, only H.264", video_codec(*id))
             }
             Complaint::AudioFormat(id) => {
-                write!(f, "{} (format {id}) is not carried, only AAC", audio_format(*id))
+                write!(f, "{} (format {id}) is not supported, only AAC", audio_format(*id))
             }
             Complaint::Enhanced(track, four_cc) => {
-                write!(f, "{} is not carried", enhanced(*track, four_cc))
+                write!(f, "{} is not supported", enhanced(*track, four_cc))
             }
             Complaint::VideoRecord(error) => error.fmt(f),
             Complaint::AudioRecord(error) => error.fmt(f),
@@ -88,13 +88,13 @@ fn enhanced(track: Track, four_cc: &[u8; 4]) -> &'static str {
         b"vp08" => "VP8 video (Enhanced RTMP)",
         b"vp09" => "VP9 video (Enhanced RTMP)",
         b"vvc1" => "VVC video (Enhanced RTMP)",
-        b"avc1" => "H.264 video in the shape of Enhanced RTMP",
+        b"avc1" => "H.264 video sent as Enhanced RTMP",
         b"Opus" => "Opus audio (Enhanced RTMP)",
         b"ac-3" => "AC-3 audio (Enhanced RTMP)",
         b"ec-3" => "E-AC-3 audio (Enhanced RTMP)",
         b"fLaC" => "FLAC audio (Enhanced RTMP)",
         b".mp3" => "MP3 audio (Enhanced RTMP)",
-        b"mp4a" => "AAC audio in the shape of Enhanced RTMP",
+        b"mp4a" => "AAC audio sent as Enhanced RTMP",
         _ if track == Track::Video => "video of an unknown codec (Enhanced RTMP)",
         _ => "audio of an unknown codec (Enhanced RTMP)",
     }
@@ -109,15 +109,15 @@ mod tests {
         let said = |complaint: Complaint| complaint.to_string();
         assert_eq!(
             said(Complaint::VideoCodec(4)),
-            "VP6 video (codec 4) is not carried, only H.264"
+            "VP6 video (codec 4) is not supported, only H.264"
         );
         assert_eq!(
             said(Complaint::AudioFormat(11)),
-            "Speex audio (format 11) is not carried, only AAC"
+            "Speex audio (format 11) is not supported, only AAC"
         );
         assert_eq!(
             said(Complaint::Enhanced(Track::Video, *b"hvc1")),
-            "HEVC video (Enhanced RTMP) is not carried"
+            "HEVC video (Enhanced RTMP) is not supported"
         );
         let unknown = Complaint::Enhanced(Track::Audio, [0, 1, 0xff, 2]);
         assert_eq!(unknown.holds(), Some("audio of an unknown codec (Enhanced RTMP)"));

@@ -125,7 +125,7 @@ impl FlvFile {
             // A type yet to come, or no tag at all: what stands behind it tells.
             let behind = self.window.get(file, end, 4)?;
             if behind.len() == 4 && behind != seek::back_pointer(tag.body_bytes) {
-                return Err(FileError::Broken { what: "no tag begins there", at: self.at });
+                return Err(FileError::Broken { what: "no tag starts there", at: self.at });
             }
             self.at = end + BACK_POINTER_BYTES;
             return Ok(Progress::More);

@@ -184,12 +184,12 @@ fn what_cannot_be_played_is_named() {
         let error = open(&bytes).expect_err("an error");
         (error.to_string(), error.remedy())
     };
-    let vp6 = "it holds VP6 video, which cannot be carried".to_owned();
+    let vp6 = "it contains VP6 video, which is not supported".to_owned();
     assert_eq!(said(&[(9, "1400aabb")]), (vp6.clone(), Some(Remedy::Video)));
     assert_eq!(said(&[(9, "1400aabb"), (8, "2faa")]), (vp6, Some(Remedy::Both)));
-    let hevc = "it holds HEVC video (Enhanced RTMP), which cannot be carried".to_owned();
+    let hevc = "it contains HEVC video (Enhanced RTMP), which is not supported".to_owned();
     assert_eq!(said(&[(9, "9068766331aabb")]), (hevc, Some(Remedy::Video)));
-    let none = "it has sound, and no picture to go on air with".to_owned();
+    let none = "it has sound and no picture".to_owned();
     assert_eq!(said(&[(8, "af001190"), (8, "af010101")]), (none, Some(Remedy::Picture)));
     let useless = [(9, "170000000000"), (9, "17010000000000000165")];
     assert!(said(&useless).0.contains("has no parameter sets"));

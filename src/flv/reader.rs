@@ -49,7 +49,7 @@ impl fmt::Display for FlvError {
             FlvError::NotFlv => f.write_str("not an FLV file"),
             FlvError::Version(version) => write!(f, "FLV version {version} is unknown"),
             FlvError::Truncated(offset) => {
-                write!(f, "the FLV file ends within the tag at byte {offset}")
+                write!(f, "the FLV file ends in the middle of the tag at byte {offset}")
             }
             FlvError::Encrypted(offset) => write!(f, "the FLV tag at byte {offset} is encrypted"),
         }

@@ -34,7 +34,8 @@ pub(super) fn cpu(figures: &Figures) -> Check {
         (Some(minute), _) => (minute, verdict(minute.percent, threshold)),
         (None, Some(moment)) => (moment, Verdict::Healthy),
         (None, None) => {
-            let words = "the use of the processors is not known yet, or cannot be read here";
+            let words = "the use of the processors is not known yet, or cannot be measured on \
+                         this machine";
             let check = Check::of("cpu", Verdict::Healthy, words);
             return Check { threshold: Some(threshold), unit: "%", ..check };
         }
@@ -89,7 +90,7 @@ pub(super) fn memory(figures: &Figures) -> Check {
 pub(super) fn disk(figures: &Figures, now: Mono) -> Check {
     let threshold = figures.thresholds.disk_percent as f64;
     let Some(disk) = figures.machine.disk else {
-        let words = "the disk of the data folder has not told its size yet";
+        let words = "the size of the data folder's disk is not known yet";
         let check = Check::of("disk", Verdict::Healthy, words);
         return Check { threshold: Some(threshold), unit: "%", ..check };
     };
@@ -101,7 +102,7 @@ pub(super) fn disk(figures: &Figures, now: Mono) -> Check {
     }
     if disk.is_stale(now) {
         let age_s = now.since(disk.taken).as_secs();
-        detail.push_str(&format!("; as it was {age_s} s ago, it has not answered since"));
+        detail.push_str(&format!("; measured {age_s} s ago, the disk has not answered since"));
         over = Verdict::Degraded;
     }
     Check::of("disk", over, detail).measured(rounded(percent), Some(threshold), "%")
@@ -111,7 +112,7 @@ pub(super) fn disk(figures: &Figures, now: Mono) -> Check {
 /// written to. Making room, which `disk` is a reason for, helps none of these.
 pub(super) fn data_disk(figures: &Figures) -> Option<Check> {
     let is_read_only = figures.machine.disk.is_some_and(|disk| disk.is_read_only);
-    let refused = "the data disk can only be read: no setting, video or log is kept";
+    let refused = "the data disk is read-only: settings, videos and logs are not saved";
     let warning = figures.machine.disk_warning.as_ref().map(DiskWarning::as_str);
     let detail = match (warning, is_read_only) {
         (Some(warning), true) => format!("{warning}; {refused}"),
@@ -127,7 +128,7 @@ pub(super) fn data_disk(figures: &Figures) -> Option<Check> {
 pub(super) fn clock(figures: &Figures) -> Option<Check> {
     let words =
         "no time server has answered since the start: encrypted connections fail where the \
-                 clock is wrong; let UDP port 123 out, or have DHCP name a time server";
+                 clock is wrong; allow outgoing UDP on port 123, or have DHCP name a time server";
     figures.machine.is_clock_unset.then(|| Check::of("clock", Verdict::Degraded, words))
 }
 
@@ -203,7 +204,7 @@ mod tests {
         assert_eq!(disk(&figures, taken).verdict, Verdict::Healthy);
         let stale = disk(&figures, Mono::from_ms(40_000));
         assert_eq!(stale.verdict, Verdict::Degraded);
-        assert!(stale.detail.contains("as it was 30 s ago"), "{}", stale.detail);
+        assert!(stale.detail.contains("measured 30 s ago"), "{}", stale.detail);
         figures.machine.disk = Some(of(81));
         assert_eq!(disk(&figures, taken).verdict, Verdict::Degraded);
     }
@@ -224,10 +225,10 @@ mod tests {
         figures.machine.disk = Some(DiskStatus { is_read_only: true, ..DiskStatus::default() });
         let check = data_disk(&figures).expect("a check");
         assert_eq!((check.verdict, &*check.name), (Verdict::Degraded, "data_disk"));
-        assert!(check.detail.contains("only be read"), "{}", check.detail);
+        assert!(check.detail.contains("read-only"), "{}", check.detail);
         figures.machine.disk_warning = DiskWarning::of("it was mended");
         let check = data_disk(&figures).expect("a check");
-        assert!(check.detail.starts_with("it was mended; the data disk can only"), "{check:?}");
+        assert!(check.detail.starts_with("it was mended; the data disk is read-only"), "{check:?}");
         figures.machine.disk = None;
         assert_eq!(data_disk(&figures).expect("a check").detail, "it was mended");
     }

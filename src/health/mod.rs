@@ -67,7 +67,7 @@ fn data_plane(snapshot: &Snapshot, now: Mono) -> Check {
         Check::of("data_plane", Verdict::Healthy, "running")
     } else {
         let age_s = age.as_secs();
-        let words = format!("the programme has given no sign of life for {age_s} s");
+        let words = format!("the data plane has not responded for {age_s} s");
         Check::of("data_plane", Verdict::Unhealthy, words)
     };
     check.measured(tenths(age), Some(SNAPSHOT_STALE_MS as f64 / 1000.0), "s")
@@ -125,13 +125,13 @@ fn missed(snapshot: &Snapshot) -> (&'static str, String) {
     // A pull that is off or absent is idle.
     if pull.state != DestinationState::Idle && !udp.receiving {
         let why = match pull.detail.as_str() {
-            "" => "the RTMP pull brings nothing".to_owned(),
+            "" => "the RTMP pull receives nothing".to_owned(),
             why => format!("RTMP pull: {why}"),
         };
         return ("pull", why);
     }
     match udp.receiving {
-        true => ("udp", "the UDP input has brought no picture yet".to_owned()),
+        true => ("udp", "the UDP input has received no picture yet".to_owned()),
         false => ("udp", "no input is live".to_owned()),
     }
 }
@@ -165,7 +165,7 @@ fn destination(destination: &DestinationStatus, thresholds: &Thresholds, now: Mo
             (Verdict::Healthy, format!("destination {name} is {}", destination.state.name()))
         }
         DestinationState::Connecting if !why.is_empty() => {
-            (Verdict::Degraded, format!("destination {name} is tried again: {why}"))
+            (Verdict::Degraded, format!("destination {name} is connecting again: {why}"))
         }
         DestinationState::Connecting if tried <= thresholds.destination_grace => {
             (Verdict::Healthy, format!("destination {name} is connecting"))
@@ -175,7 +175,7 @@ fn destination(destination: &DestinationStatus, thresholds: &Thresholds, now: Mo
             (Verdict::Degraded, format!("destination {name} has been connecting for {tried_s} s"))
         }
         DestinationState::BackingOff => {
-            (Verdict::Degraded, format!("destination {name} waits for its next try: {why}"))
+            (Verdict::Degraded, format!("destination {name} will be retried: {why}"))
         }
         DestinationState::Refused => {
             (Verdict::Degraded, format!("destination {name} was refused: {why}"))

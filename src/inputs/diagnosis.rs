@@ -160,7 +160,7 @@ pub(super) fn ts_sound(facts: &TsFacts<'_>, now: Mono) -> Option<Why> {
         facts.audio.is_some_and(|frames| frames.frames == 0 && frames.unsupported > 0);
     if unsupported {
         return Some(Why::SoundUnusable(text(
-            "its channels are not stated, or several frames are in one",
+            "its number of channels is not stated, or one ADTS frame holds several raw blocks",
         )));
     }
     sound_beside(facts.watch, now)
@@ -195,7 +195,7 @@ pub(super) struct RtmpFacts<'a> {
 /// The codec's own name, where what the track holds has one in front.
 fn codec_name(holds: &str) -> Text {
     let end = [" video", " audio"].into_iter().find_map(|kind| holds.find(kind));
-    let name = end.filter(|_| !holds.contains("in the shape")).and_then(|end| holds.get(..end));
+    let name = end.filter(|_| !holds.contains("sent as")).and_then(|end| holds.get(..end));
     text(name.unwrap_or(holds))
 }
 
@@ -237,7 +237,7 @@ pub(super) fn rtmp_sound(facts: &RtmpFacts<'_>, now: Mono) -> Option<Why> {
         return (now.since(began) >= SOUND_LATE).then_some(Why::NoSound);
     }
     if !facts.configured.audio {
-        let words = "no sequence header with its configuration has come";
+        let words = "no sequence header with its configuration was received";
         return Some(Why::SoundUnusable(text(words)));
     }
     sound_beside(facts.watch, now)

@@ -155,7 +155,7 @@ fn a_publishers_messages_tell_why_it_is_not_on_air() {
         RtmpFacts { complaints: PerTrack { video: hevc, audio: None }, ..messages([9, 9], &watch) };
     assert_eq!(of(&facts), Some(Why::VideoCodec(text("HEVC"))));
     assert_eq!(codec_name("video of an unknown codec"), "video of an unknown codec");
-    assert!(codec_name("H.264 video in the shape of Enhanced RTMP").contains("Enhanced"));
+    assert!(codec_name("H.264 video sent as Enhanced RTMP").contains("Enhanced"));
     let bare = RtmpFacts { configured: PerTrack::default(), ..messages([9, 9], &watch) };
     assert_eq!(code(of(&bare)), "no_parameter_sets");
     let away = RtmpFacts { runs_away: true, ..messages([9, 9], &watch) };

@@ -172,7 +172,10 @@ impl ReadAheadQueue for DeliveryQueue {
 
 /// Reads a file from beginning to end, or until nobody wants it any more.
 fn read(open: &OpenFile, name: &FileName, at: Ticks, queue: DeliveryQueue, hurried: &AtomicBool) {
-    let bug = format!("{name} cannot be played: its reader ran into a bug in this program");
+    let bug = format!(
+        "{name} cannot be played: reading it hit a bug in this program; please \
+                       report it"
+    );
     let mut opened = match catch_unwind(AssertUnwindSafe(|| open(name))) {
         Ok(Ok(opened)) => opened,
         Ok(Err(declined)) => {
@@ -196,7 +199,7 @@ fn read(open: &OpenFile, name: &FileName, at: Ticks, queue: DeliveryQueue, hurri
         Err(_) => FileEnding::Failed(bug),
     };
     if let Some(error) = opened.sound_error() {
-        warn!("{name}: its sound breaks off: {error}");
+        warn!("{name}: its sound ends early: {error}");
     }
     writer.end(ending);
 }

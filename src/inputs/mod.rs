@@ -3,7 +3,6 @@
 //! time by `pace`. `playout` and `standby` pace files, each a `playing_file` off a `file_reader`; behind standby
 //! stands the built-in `card`. Bounds: those of each.
 
-pub mod again;
 mod card;
 pub mod diagnosis;
 mod entry;
@@ -15,6 +14,7 @@ mod playing_file;
 pub mod playout;
 pub mod publisher;
 pub mod pull;
+pub mod reopen;
 pub mod standby;
 #[cfg(test)]
 mod testing;
@@ -32,7 +32,7 @@ use crate::program::switcher::Cut;
 /// Logs that a reason begins or is over; `what` is its consequence.
 fn log_reason(who: impl fmt::Display, what: &str, news: ReasonNews) {
     if let Some((why, lasted)) = news.over {
-        info!("{who}: over after {} s: {why}", lasted.as_secs());
+        info!("{who}: resolved after {} s: {why}", lasted.as_secs());
     }
     if let Some(why) = news.begins {
         warn!("{who}: {what}: {why}");

@@ -201,7 +201,7 @@ impl Publishers {
     fn say(&self, words: impl fmt::Display) {
         match self.arrivals.borrow_mut().say(clock::mono()) {
             Some(0) => info!("{words}"),
-            Some(more) => info!("{words} ({more} more like this were not told)"),
+            Some(more) => info!("{words} ({more} more like this were not logged)"),
             None => {}
         }
     }
@@ -232,7 +232,7 @@ impl fmt::Display for PublicationEnd {
             PublicationEnd::Ended(Ending::Idle) => {
                 write!(f, "it sent no media for {MEDIA_IDLE_MS_MAX} ms")
             }
-            PublicationEnd::Ended(Ending::Shutdown) => write!(f, "the program ends"),
+            PublicationEnd::Ended(Ending::Shutdown) => write!(f, "the program is stopping"),
         }
     }
 }

@@ -30,7 +30,7 @@ use super::playing_file::PlayingFile;
 
 /// How often the standby file is looked for.
 const STANDBY_LOOK_MS: u64 = 2_000;
-/// A card later than this (the machine was suspended) begins anew instead of hurrying.
+/// A card later than this (the machine was suspended) begins again instead of hurrying.
 const LATE_MAX: Duration = Duration::from_secs(1);
 /// How long nothing may happen before the programme's time is let pass.
 const TICK_MAX: Duration = Duration::from_secs(1);
@@ -153,7 +153,7 @@ impl<D: FileReaders> Film<D> {
             let switcher = programme.switcher();
             (switcher.on_air() == Source::Standby).then_some(switcher.on_air_since())
         };
-        // Something else may have come and gone since the last time: it begins anew then too.
+        // Something else may have come and gone since the last time: it begins again then too.
         if since != self.since {
             (self.on, self.next, self.shows_card) = (None, None, false);
         }
@@ -267,7 +267,7 @@ impl<D: FileReaders> Film<D> {
         let words = match (pacer.end().is_some(), pacer.ending()) {
             (true, Some(FileEnding::Failed(words))) => words.clone(),
             (true, _) if pacer.lasted().is_some_and(|lasted| lasted < SHORTEST) => {
-                format!("{} is too short to be shown again and again", on.file.name)
+                format!("{} is too short to be repeated", on.file.name)
             }
             _ if stalls => format!("{}: the disk does not answer", on.file.name),
             _ if !self.found.contains(&on.file) && self.next.is_none() => String::new(),

@@ -150,7 +150,7 @@ fn nothing_is_open_while_something_else_is_on_air() {
 }
 
 #[test]
-fn it_begins_anew_when_something_else_was_on_air_for_a_moment() {
+fn it_begins_again_when_something_else_was_on_air_for_a_moment() {
     for file in [None, Some(found("s 60", 1))] {
         let mut world = World::new();
         world.film.found.extend(file);

@@ -41,7 +41,7 @@ use super::{log_cut, log_reason};
 const TELL_STREAMS_MS_MIN: u64 = 10_000;
 /// Pause after an error of the socket itself, so that a broken one does not take the processor.
 const ERROR_PAUSE: Duration = Duration::from_millis(100);
-/// Pause before a socket that could not be opened anew is tried again.
+/// Pause before a socket that could not be opened again is tried again.
 const REOPEN_PAUSE: Duration = Duration::from_secs(1);
 /// How often the kernel is asked what it dropped: at one viewer the asking would else be a part of
 /// the processor time one can measure.
@@ -99,7 +99,7 @@ impl UdpInput {
         let granted_bytes = socket.recv_buffer_size()?;
         let socket = Watched::new(UdpSocket::from(socket))?;
         let listen = socket.get_ref().local_addr()?;
-        // Opened anew it has the port it has now, whatever the configuration leaves open.
+        // Opened again it has the port it has now, whatever the configuration leaves open.
         let config = &UdpConfig { listen, ..config.clone() };
         let state = State {
             demux: Box::new(Demux::new(config.programme)),
@@ -169,7 +169,7 @@ impl UdpInput {
                 Ok(()) => {
                     if errors.since().is_some() {
                         if let Some(over) = errors.over(clock::mono()) {
-                            info!("udp {}: receives again after {over} of an error", self.listen);
+                            info!("udp {}: receiving again (failed {over})", self.listen);
                         }
                     }
                     // More may be waiting; the readers go first.
@@ -177,7 +177,7 @@ impl UdpInput {
                 }
                 Err(error) => {
                     if errors.occurs(clock::mono()) {
-                        warn!("udp {}: receiving: {error}", self.listen);
+                        warn!("udp {}: receiving failed: {error}", self.listen);
                     }
                     Sleep::after(ERROR_PAUSE).await;
                 }
@@ -199,7 +199,7 @@ impl UdpInput {
             let opened = open(&self.config).and_then(|fresh| Watched::new(UdpSocket::from(fresh)));
             match opened.map(Rc::new) {
                 Ok(fresh) => {
-                    info!("udp {}: opened anew", self.listen);
+                    info!("udp {}: reopened", self.listen);
                     *self.socket.borrow_mut() = Some(Rc::clone(&fresh));
                     return fresh;
                 }
@@ -385,8 +385,8 @@ impl State {
         log_reason("udp", "cannot be put on air", self.on_air.look(now, picture));
         log_reason("udp", "its sound is left out", self.heard.look(now, sound));
         let conditions = [
-            (&mut self.refused, "no datagram was refused any more"),
-            (&mut self.ignored, "no second sender was ignored any more"),
+            (&mut self.refused, "datagrams are no longer refused"),
+            (&mut self.ignored, "no second sender is ignored any longer"),
             (&mut self.flooded, "the bit rate is within its limit again"),
         ];
         for (condition, words) in conditions {

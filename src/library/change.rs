@@ -49,7 +49,7 @@ impl fmt::Display for ChangeError {
                  the same, or copy the file into `videos` by other means.",
             ),
             ChangeError::Disk(error) if error.kind() == ErrorKind::ReadOnlyFilesystem => {
-                f.write_str("The disk is read-only; look at its health and mount it anew.")
+                f.write_str("The disk is mounted read-only; check it, then mount it writable.")
             }
             ChangeError::Disk(error) => write!(f, "The disk refuses it: {error}."),
         }

@@ -101,9 +101,9 @@ mod tests {
         ] {
             assert!(why_not(head).contains(name), "{name}: {}", why_not(head));
         }
-        assert!(why_not(b"").contains("cut short"));
-        assert!(why_not(b"hello").contains("no MP4"));
-        assert!(why_not(&[0; 5000]).contains("no MP4"));
+        assert!(why_not(b"").contains("cut off"));
+        assert!(why_not(b"hello").contains("not an MP4"));
+        assert!(why_not(&[0; 5000]).contains("not an MP4"));
     }
 
     #[test]

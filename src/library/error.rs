@@ -42,9 +42,9 @@ impl fmt::Display for LibraryError {
         match self {
             LibraryError::Invalid(why) => write!(f, "{why}"),
             LibraryError::NotFound => f.write_str("there is no such file in the library"),
-            LibraryError::Irregular => f.write_str("it is no regular file"),
+            LibraryError::Irregular => f.write_str("it is not a regular file"),
             LibraryError::LeadsOut => {
-                f.write_str("it is a link that leads out of the library, or nowhere")
+                f.write_str("it is a link to outside the library, or to nothing")
             }
             LibraryError::Growing => f.write_str("it is still being written"),
             LibraryError::Unreadable(error) => write!(f, "it cannot be opened: {error}"),

@@ -113,7 +113,7 @@ impl Library {
         self.listing().entry(name).map(Arc::clone)
     }
 
-    /// Has the folder read anew, now.
+    /// Has the folder read again, now.
     pub fn rescan(&self) {
         self.0 .0.board().is_asked = true;
         self.0 .0.bell.notify_all();

@@ -78,10 +78,10 @@ fn no_audio(details: &FileDetails) -> Option<Objection> {
     }
     let words = match details.left_out {
         Some(left_out) => format!(
-            "It has no sound that can be carried ({left_out} is left out), and Facebook demands \
-             sound; silence fills in unless that is switched off."
+            "It has no supported sound ({left_out} is left out), and Facebook requires sound; \
+             silence is filled in unless that is switched off."
         ),
-        None => "It has no sound, which Facebook demands; silence fills in unless that is \
+        None => "It has no sound, which Facebook requires; silence is filled in unless that is \
                  switched off."
             .to_owned(),
     };
@@ -112,7 +112,7 @@ fn sound_begins(details: &FileDetails) -> Option<Objection> {
         return None;
     }
     let words = format!(
-        "By the times in it, its sound begins {} after its picture or later; silence fills in \
+        "By its time stamps its sound begins {} after its picture or later; silence is filled in \
          until then unless that is switched off.",
         seconds(ms)
     );
@@ -139,7 +139,7 @@ fn sound_fault(details: &FileDetails) -> Option<Objection> {
 
 fn breaks_off(details: &FileDetails) -> Option<Objection> {
     let why = details.breaks_off.as_ref()?;
-    objection("BREAKS_OFF", format!("It can be played only so far: {why}."))
+    objection("BREAKS_OFF", format!("It can be played up to a point only: {why}."))
 }
 
 fn video_rate(details: &FileDetails) -> Option<Objection> {

@@ -25,8 +25,8 @@ pub(super) fn guarded<T>(
     read: impl FnOnce() -> Result<T, FileError>,
 ) -> Result<T, FileError> {
     catch_unwind(AssertUnwindSafe(read)).unwrap_or_else(|_| {
-        log::error!("library: reading {name} ran into a bug in this program; please report it");
-        Err(FileError::Broken { what: "reading it ran into a bug in this program", at: 0 })
+        log::error!("library: reading {name} hit a bug in this program; please report it");
+        Err(FileError::Broken { what: "reading it hit a bug in this program", at: 0 })
     })
 }
 
@@ -39,7 +39,7 @@ mod tests {
     fn a_bug_in_a_reader_refuses_its_file_and_ends_nothing_else() {
         let found: Result<(), FileError> = guarded("a.ts", || panic!("a bug"));
         let words = found.map_err(LibraryError::Refused).expect_err("refused").to_string();
-        assert!(words.contains("ran into a bug in this program"), "{words}");
+        assert!(words.contains("hit a bug in this program"), "{words}");
         assert!(guarded("a.ts", || Ok(1)).is_ok());
     }
 }

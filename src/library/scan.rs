@@ -98,7 +98,7 @@ fn look_at(folder: &Path, entry: &DirEntry, name: &OsStr) -> Option<ScannedFile>
     let usable = name.to_str().map(names::check);
     let refusal = match usable {
         _ if kind.is_dir() => return None,
-        None => Some("its name is no UTF-8: rename it".to_owned()),
+        None => Some("its name is not UTF-8: rename it".to_owned()),
         Some(Err(why)) => Some(format!("{why}: rename it")),
         Some(Ok(_)) if kind.is_file() => None,
         Some(Ok(name)) if kind.is_symlink() => {

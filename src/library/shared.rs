@@ -32,7 +32,7 @@ impl LibraryShared {
         self.board.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits so long, or until the thread is to end or to read the folder anew; returns which.
+    /// Waits so long, or until the thread is to end or to read the folder again; returns which.
     pub(super) fn wait(&self, span: Duration) -> (bool, bool) {
         let board = self.board();
         let waited =

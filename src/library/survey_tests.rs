@@ -189,7 +189,7 @@ fn what_breaks_off_is_played_so_far() {
     let broken = Frames { breaks_at: 30, ..Frames::new(3600, 50, 100) };
     let details = broken.survey(1);
     let words = details.breaks_off.expect("it breaks off");
-    assert!(words.contains("cut short"), "{words}");
+    assert!(words.contains("cut off"), "{words}");
     let at_once = Frames { breaks_at: 0, ..Frames::new(3600, 50, 100) };
     assert!(matches!(at_once.try_survey(1), Err(FileError::Truncated { at: 7 })));
     assert_eq!(Frames::new(3600, 50, 100).survey(1).breaks_off, None);

@@ -142,39 +142,40 @@ impl fmt::Display for UploadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             UploadError::NotFound => f.write_str(
-                "There is no such upload: it is complete, was given up, or has expired; begin \
-                 it anew.",
+                "There is no such upload: it is complete, was cancelled, or has expired; start it \
+                 again.",
             ),
             UploadError::WrongOffset { offset } => {
-                write!(f, "The upload goes on at byte {offset}.")
+                write!(f, "The upload continues at byte {offset}.")
             }
             UploadError::TooMuch { size, offset } => write!(
                 f,
-                "The file was announced with {size} bytes and {offset} are there; send what is \
-                 missing and no more."
+                "{offset} of the file's {size} bytes have been received; send the remaining ones \
+                 and no more."
             ),
-            UploadError::Empty => f.write_str("An empty file is no video; choose another one."),
+            UploadError::Empty => f.write_str("The file is empty; choose another one."),
             UploadError::TooLarge => {
                 write!(f, "A file may have {} at most; split it.", human(UPLOAD_BYTES_MAX))
             }
             UploadError::Full => write!(
                 f,
-                "{UPLOADS_KNOWN_MAX} uploads are under way or broken off; finish or delete one."
+                "{UPLOADS_KNOWN_MAX} uploads are under way or interrupted; finish or delete one."
             ),
-            UploadError::Crowded => {
-                f.write_str("Other uploads are coming in; this one goes on when one of them ends.")
-            }
+            UploadError::Crowded => f.write_str(
+                "Other uploads are under way; this one continues when one of them \
+                             ends.",
+            ),
             UploadError::Active { .. } => {
-                f.write_str("This upload is coming in on another connection; wait for its end.")
+                f.write_str("This upload is under way on another connection; wait until that ends.")
             }
             UploadError::DiskFull { missing, .. } => write!(
                 f,
-                "The disk has no room for it: {} more are needed; delete files from the library \
-                 and try again.",
+                "The disk is too full: {} more are needed; delete files from the library and try \
+                 again.",
                 human(*missing)
             ),
             UploadError::Busy => {
-                f.write_str("The disk has not answered in time; try again in a moment.")
+                f.write_str("The disk did not answer in time; try again in a moment.")
             }
             UploadError::Change(error) => write!(f, "{error}"),
         }

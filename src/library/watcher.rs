@@ -29,7 +29,7 @@ const SURVEY_PAUSE_MS_MAX: u64 = 2_000;
 const NICENESS: i32 = 10;
 /// A listing in the making is shown at most this often.
 const SHOW: Duration = Duration::from_millis(250);
-/// The folder is read anew at least this often.
+/// The folder is read again at least this often.
 const SCAN: Duration = Duration::from_millis(10_000);
 /// Pause between two looks at whether files came or went, or one that grows has stopped.
 const LOOK: Duration = Duration::from_millis(2_000);

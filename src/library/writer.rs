@@ -1,5 +1,5 @@
 //! Who changes the library. Purpose: everything that writes to its disk is done by one thread, in
-//! the order it was asked for; a disk that hangs holds up this thread and no other, and whoever
+//! the order it was asked for; a disk that hangs holds up this thread and no other, and anybody who
 //! asked waits with a deadline. Non-goals: connections; what may be asked. Bounds:
 //! [`UPLOAD_ORDERS_MAX`] orders wait, one more is refused at once; [`UPLOADS_ACTIVE_MAX`] uploads
 //! come in at once, each with [`UPLOAD_PIECES_MAX`](crate::base::limits::UPLOAD_PIECES_MAX) pieces.
@@ -248,7 +248,7 @@ impl Office {
         let active = held(&self.view.active).clone();
         for gone in store.sweep(clock::utc(), |id| active.contains(&id)) {
             let (name, there, size) = (&gone.filename, gone.offset, gone.size);
-            log::info!("library: the upload of {name} is given up at {there} of {size} bytes");
+            log::info!("library: the upload of {name} is cancelled at {there} of {size} bytes");
         }
     }
 
@@ -281,7 +281,7 @@ impl Office {
             }
         }));
         if done.is_err() {
-            log::error!("library: a change ran into a bug in this program; please report it");
+            log::error!("library: a change hit a bug in this program; please report it");
         }
     }
 
@@ -289,7 +289,7 @@ impl Office {
         match kept {
             Ok(None) => {}
             Ok(Some(name)) => {
-                log::info!("library: {name} has come in by upload");
+                log::info!("library: {name} was uploaded");
                 self.library.rescan();
             }
             Err(error) => log::warn!("library: an upload cannot be kept: {error}"),

@@ -71,7 +71,7 @@ impl Cursor {
             // It ends here, whatever it says: in the middle of a block, as a rule.
             Some(Err(NoElement::Cut)) | None => return Ok(CursorStep::End),
             Some(Err(NoElement::Nonsense)) => {
-                return Err(FileError::Broken { what: "no element begins there", at })
+                return Err(FileError::Broken { what: "no element starts there", at })
             }
         };
         if element.id == CLUSTER {
@@ -84,7 +84,7 @@ impl Cursor {
         let end = element
             .end()
             .filter(|end| *end <= self.end)
-            .ok_or(FileError::Broken { what: "an element reaches out of its segment", at })?;
+            .ok_or(FileError::Broken { what: "an element reaches beyond its segment", at })?;
         if end > file.size() {
             return Ok(CursorStep::End);
         }

@@ -103,7 +103,10 @@ impl MkvFile {
         found: &FoundBlock,
     ) -> Result<Option<OpenBlock>, FileError> {
         let Some(track) = self.segment.tracks.find(found.head.track) else { return Ok(None) };
-        let broken = FileError::Broken { what: "a block's lacing does not add up", at: found.data };
+        let broken = FileError::Broken {
+            what: "a block's lacing sizes do not match its length",
+            at: found.data,
+        };
         let Some(whole) = found.end.checked_sub(found.data) else { return Err(broken) };
         let wanted = usize::try_from(whole).unwrap_or(usize::MAX);
         let bytes = self.window.get(file, found.data, wanted)?;

@@ -263,7 +263,7 @@ fn what_cannot_be_played_is_named() {
     let (vp9, remedy) = said(&[foreign("V_VP9"), audio_entry("A_OPUS", b"")]);
     assert_eq!(
         (vp9.as_str(), remedy),
-        ("it holds VP9 video, which cannot be carried", Some(Remedy::Both))
+        ("it contains VP9 video, which is not supported", Some(Remedy::Both))
     );
     let (hevc, remedy) = said(&[foreign("V_MPEGH/ISO/HEVC"), audio_entry("A_AAC", b"")]);
     assert!(hevc.contains("HEVC video") && remedy == Some(Remedy::Video));

@@ -90,7 +90,7 @@ impl Segment {
             let element = match element::at(file, window, at)? {
                 Some(Ok(element)) if at < self.end => element,
                 Some(Err(NoElement::Nonsense)) => {
-                    return Err(FileError::Broken { what: "no element begins there", at })
+                    return Err(FileError::Broken { what: "no element starts there", at })
                 }
                 _ => break,
             };
@@ -224,7 +224,7 @@ fn find_segment(file: &mut dyn ReadAt, window: &mut FileWindow) -> Result<Elemen
             Some(Ok(element)) if element.id == SEGMENT => return Ok(element),
             Some(Ok(element)) => at = element.end().unwrap_or(u64::MAX),
             Some(Err(NoElement::Nonsense)) => {
-                return Err(FileError::Broken { what: "no element begins there", at })
+                return Err(FileError::Broken { what: "no element starts there", at })
             }
             Some(Err(NoElement::Cut)) | None => break,
         }

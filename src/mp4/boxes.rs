@@ -88,7 +88,7 @@ impl Children {
             return Ok(None);
         }
         if head.end > self.end {
-            return Err(head.broken("a box reaches beyond the one it stands in"));
+            return Err(head.broken("a box reaches beyond its parent"));
         }
         self.at = head.end;
         Ok(Some(head))

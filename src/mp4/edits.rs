@@ -44,7 +44,7 @@ pub(super) fn read(
     let mut at = full.fields.saturating_add(4);
     for _ in 0..count.min(MP4_EDITS_MAX) {
         if at.saturating_add(entry_bytes) > full.end {
-            return Err(elst.broken("an edit list announces more than it has"));
+            return Err(elst.broken("an edit list has fewer entries than it states"));
         }
         let (length, from, rate) = if full.version == 1 {
             let from = view.u64(at.saturating_add(8))?.cast_signed();

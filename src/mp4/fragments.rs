@@ -240,7 +240,8 @@ impl Traf {
         if full.flags & DATA_OFFSET != 0 {
             let offset = view.u32(at)?.cast_signed();
             let data = self.base.checked_add_signed(i64::from(offset));
-            self.run.offset = data.ok_or(trun.broken("a fragment's data cannot stand there"))?;
+            self.run.offset =
+                data.ok_or(trun.broken("a fragment's data offset is out of range"))?;
             at = at.saturating_add(4);
         }
         self.run.first_flags = None;
@@ -250,7 +251,7 @@ impl Traf {
         }
         let entry_bytes = u64::from((full.flags & 0xf00).count_ones()) * 4;
         if at.saturating_add(entry_bytes.saturating_mul(u64::from(count))) > trun.end {
-            return Err(trun.broken("a fragment announces more samples than it has"));
+            return Err(trun.broken("a fragment has fewer samples than it states"));
         }
         (self.run.at, self.run.left, self.run.flags) = (at, count, full.flags);
         if !self.ours {

@@ -131,7 +131,7 @@ fn read_tfra(
     let mut at = full.fields.saturating_add(12);
     let entry_bytes = 2 * number_bytes + others;
     if at.saturating_add(count.saturating_mul(entry_bytes)) > full.end {
-        return Err(table.broken("a table announces more entries than it has"));
+        return Err(table.broken("a table has fewer entries than it states"));
     }
     for _ in 0..count {
         let [time, place] = if full.version == 1 {
@@ -181,7 +181,7 @@ fn read_references(
     let count = u64::from(view.u16(behind.saturating_add(2))?);
     let mut entry = behind.saturating_add(4);
     if entry.saturating_add(count.saturating_mul(REFERENCE_BYTES)) > full.end {
-        return Err(sidx.broken("a table announces more entries than it has"));
+        return Err(sidx.broken("a table has fewer entries than it states"));
     }
     let (mut at, mut time) = (sidx.end.saturating_add(first_offset), first_time);
     for _ in 0..count {

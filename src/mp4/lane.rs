@@ -18,7 +18,7 @@ use super::track::TrackCursor;
 use super::view::FileView;
 
 /// What is wrong with a sample that has a description which is not there.
-pub(super) const NOT_DESCRIBED: &str = "a picture or sound is of a kind that is not described";
+pub(super) const NOT_DESCRIBED: &str = "a sample refers to a sample description that is missing";
 
 /// A track.
 pub(super) struct SampleTrack {

@@ -102,13 +102,13 @@ pub(super) fn audio(view: &mut FileView<'_>, stsd: &BoxHead) -> Result<Media, Fi
 /// AAC by its AudioSpecificConfig; the object types that FLV's AAC stands for.
 fn aac(specific: &[u8]) -> Result<Description, &'static str> {
     let config =
-        AacConfig::from_record(specific).map_err(|_| "AAC audio of a configuration unknown")?;
+        AacConfig::from_record(specific).map_err(|_| "AAC audio with an unknown configuration")?;
     match config.object_type {
         1..=5 | 29 => Ok(Description { config: Some(TrackConfig::Aac(config)), length_bytes: 4 }),
         32..=34 => Err("MP3 audio"),
         36 => Err("MPEG-4 ALS audio"),
         42 => Err("xHE-AAC audio"),
-        _ => Err("AAC audio of an unusual kind"),
+        _ => Err("AAC audio of an unsupported type"),
     }
 }
 
@@ -128,12 +128,12 @@ fn descriptions(
     while let Some(entry) = entries.next(view)? {
         match read(view, &entry, full.version)? {
             Ok(description) if carried.len() < MP4_DESCRIPTIONS_MAX => carried.push(description),
-            Ok(_) => return Ok(Media::Other("a track that changes its encoding too often")),
+            Ok(_) => return Ok(Media::Other("a track with too many sample descriptions")),
             Err(name) => return Ok(Media::Other(name)),
         }
     }
     if carried.is_empty() {
-        return Err(stsd.broken("a track does not say what it holds"));
+        return Err(stsd.broken("a track has no sample description"));
     }
     Ok(Media::Carried(carried))
 }

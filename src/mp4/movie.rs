@@ -107,7 +107,7 @@ pub(super) fn read(view: &mut FileView<'_>, moov: &BoxHead) -> Result<Movie, Fil
 
 fn why_no_video(found: &FoundTracks) -> FileError {
     if found.cut {
-        let what = "a video track cut up by an edit list".to_owned();
+        let what = "a video track whose edit list has several parts".to_owned();
         return FileError::Unsupported { what, remedy: Remedy::Remux };
     }
     let Some(what) = found.other_video else {
@@ -125,7 +125,7 @@ fn why_no_video(found: &FoundTracks) -> FileError {
 /// Why sound is left out that is AAC all the same.
 pub(super) const fn broken_audio(error: &FileError) -> &'static str {
     match error {
-        FileError::Truncated { .. } => "an audio track that is cut short",
+        FileError::Truncated { .. } => "a truncated audio track",
         _ => "a broken audio track",
     }
 }
@@ -177,7 +177,7 @@ impl TrackBoxes<'_> {
         let Some(minf) = mdia.child(view, b"minf")? else { return Ok(()) };
         let tables = minf.child(view, b"stbl")?.ok_or(minf.broken("a track has no tables"))?;
         let stsd = tables.child(view, b"stsd")?;
-        let stsd = stsd.ok_or(tables.broken("a track does not say what it holds"))?;
+        let stsd = stsd.ok_or(tables.broken("a track has no sample description"))?;
         let media = if is_video { media::video(view, &stsd)? } else { media::audio(view, &stsd)? };
         let (place, other) = if is_video {
             (&mut found.video, &mut found.other_video)
@@ -202,7 +202,7 @@ impl TrackBoxes<'_> {
         let Some(edit) = edit(view, trak, scales)? else {
             found.cut |= is_video;
             if !is_video {
-                other.get_or_insert("an audio track cut up by an edit list");
+                other.get_or_insert("an audio track whose edit list has several parts");
             }
             return Ok(());
         };
@@ -236,7 +236,7 @@ fn timescale(view: &mut FileView<'_>, head: &BoxHead) -> Result<(u32, u64), File
         (view.u32(at)?, if duration == u32::MAX { 0 } else { u64::from(duration) })
     };
     if scale == 0 {
-        return Err(head.broken("a clock has no unit"));
+        return Err(head.broken("a time scale is zero"));
     }
     Ok((scale, if duration == u64::MAX { 0 } else { duration }))
 }

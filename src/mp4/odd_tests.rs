@@ -101,7 +101,7 @@ fn every_sample_has_the_configuration_of_its_description() {
     assert_eq!(widths(&sink), [told[1], told[2]]);
     // More of them than are kept.
     let many = film(&[Part::pictures(vec![avc1(); 5])], &[]);
-    assert!(refused(&many).to_string().contains("too often"));
+    assert!(refused(&many).to_string().contains("too many sample descriptions"));
     // One that is not carried names the track, wherever it stands.
     let mixed = film(&[Part::pictures(vec![avc1(), picture(b"hvc1", &[])])], &[]);
     assert!(refused(&mixed).to_string().contains("HEVC video"));

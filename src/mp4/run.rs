@@ -38,7 +38,7 @@ impl EntryTable {
     ) -> Result<EntryTable, FileError> {
         let bytes = u64::from(count).saturating_mul(u64::from(entry_bytes));
         if at.saturating_add(bytes) > head.end {
-            return Err(head.broken("a table announces more entries than it has"));
+            return Err(head.broken("a table has fewer entries than it states"));
         }
         Ok(EntryTable { window: view::window(), at, entry_bytes, count })
     }

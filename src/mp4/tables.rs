@@ -366,7 +366,7 @@ fn open_sizes(view: &mut FileView<'_>, head: &BoxHead) -> Result<(Sizes, u32), F
         4 => (4, 1, count.div_ceil(2)),
         8 => (8, 1, count),
         16 => (16, 2, count),
-        _ => return Err(head.broken("the samples' sizes are of an unknown size")),
+        _ => return Err(head.broken("the sample size field has an unknown length")),
     };
     Ok((Sizes::Listed(EntryTable::counted(head, at, entry_bytes, entries)?, bits), count))
 }

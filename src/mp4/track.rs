@@ -194,7 +194,7 @@ impl TrackCursor {
             self.still += 1;
         }
         if self.still > MP4_STILL_SAMPLES_MAX {
-            let what = "no time passes between its pictures or sounds";
+            let what = "too many samples have no duration";
             return Err(FileError::Broken { what, at: sample.offset });
         }
         Ok(found)
@@ -203,7 +203,7 @@ impl TrackCursor {
     fn check_place(&self, file: &mut dyn ReadAt, sample: &Sample) -> Result<(), FileError> {
         let at = sample.offset;
         if sample.bytes > MP4_SAMPLE_BYTES_MAX {
-            return Err(FileError::Broken { what: "a picture or sound is impossibly large", at });
+            return Err(FileError::Broken { what: "a sample is impossibly large", at });
         }
         let size = file.size();
         let end = at.saturating_add(u64::from(sample.bytes));
@@ -211,7 +211,7 @@ impl TrackCursor {
             return Ok(());
         }
         if self.ends_with_header {
-            return Err(FileError::Broken { what: "a picture or sound lies behind its end", at });
+            return Err(FileError::Broken { what: "a sample lies behind the file's end", at });
         }
         Err(FileError::Truncated { at: at.max(size) })
     }

@@ -1,5 +1,5 @@
 //! Connections we make: to platforms, and to a server we pull from. Purpose: the name is looked up
-//! anew each time (go2rtc #2300), its addresses are tried one after the other, and every step has
+//! again each time (go2rtc #2300), its addresses are tried one after the other, and every step has
 //! a deadline, because neither DNS nor connect has one of its own. Non-goals: trying again
 //! (backoff), RTMPS. Bound: [`CONNECT_STEP_MS_MAX`] for each step.
 
@@ -32,8 +32,8 @@ pub enum ConnectError {
 impl fmt::Display for ConnectError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ConnectError::Lookup(error) => write!(f, "its name is not known: {error}"),
-            ConnectError::Connect(error) => write!(f, "no connection: {}", in_words(error)),
+            ConnectError::Lookup(error) => write!(f, "its name cannot be resolved: {error}"),
+            ConnectError::Connect(error) => write!(f, "cannot connect: {}", in_words(error)),
             ConnectError::Deadline(step) => {
                 write!(f, "{step} took more than {CONNECT_STEP_MS_MAX} ms")
             }
@@ -47,7 +47,7 @@ fn in_words(error: &io::Error) -> String {
     words.split(" (os error").next().unwrap_or_default().to_ascii_lowercase()
 }
 
-/// Looks the name up anew and tries its addresses one after the other.
+/// Looks the name up again and tries its addresses one after the other.
 ///
 /// # Errors
 /// What went wrong with the last of them.

@@ -1,6 +1,6 @@
 //! Asking the data plane itself. Purpose: whether the programme goes on can be found out while the
 //! control plane is busy, full or hung, so that nothing ends a programme that its viewers see.
-//! Non-goals: orders, secrets: whoever may connect is told no more than any viewer sees. Bounds:
+//! Non-goals: orders, secrets: anybody who may connect is told no more than any viewer sees. Bounds:
 //! nothing is read from who asks, and one short line is written to each, which its socket holds.
 //!
 //! The socket is an abstract one (unix(7)), named after the process: it leaves no file behind, and

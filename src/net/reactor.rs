@@ -6,7 +6,7 @@
 //! The general-purpose reactor it stands in for spends nine system calls on a datagram and a
 //! helper thread of its own, which at one viewer was most of the program's processor time.
 //!
-//! Edge-triggered means that readiness is remembered until the kernel says "would block": whoever
+//! Edge-triggered means that readiness is remembered until the kernel says "would block": anybody who
 //! reads or writes does so through [`Watched::try_read`] and [`Watched::try_write`], which take
 //! note of it.
 
@@ -154,7 +154,7 @@ impl Reactor {
         let mut sources = self.sources.borrow_mut();
         let source = usize::try_from(key).ok().and_then(|index| sources.get_mut(index));
         let Some(Some(source)) = source else { return };
-        // An error or the end is for both: whoever tries next is told by the kernel.
+        // An error or the end is for both: anybody who tries next is told by the kernel.
         let ended = flags.intersects(epoll::EventFlags::ERR | epoll::EventFlags::HUP);
         if ended || flags.intersects(epoll::EventFlags::IN | epoll::EventFlags::RDHUP) {
             source.read.becomes_ready();
@@ -316,7 +316,7 @@ impl Sleep {
         Sleep { due: clock::mono() + pause, key: None, reactor: Reactor::local() }
     }
 
-    /// Begins anew.
+    /// Begins again.
     pub fn set_after(&mut self, pause: Duration) {
         self.forget();
         self.due = clock::mono() + pause;

@@ -57,15 +57,15 @@ impl fmt::Display for TryEnd {
             TryEnd::Connect(error) => write!(f, "{error}"),
             TryEnd::Link(end) => write!(f, "{end}"),
             TryEnd::Wordless { answer, suspects } => {
-                write!(f, "it closed the connection instead of giving {answer}; ")?;
+                write!(f, "it closed the connection instead of sending {answer}; ")?;
                 write!(f, "{suspects} may be wrong")
             }
             TryEnd::Refused(words) => write!(f, "refused: {words}"),
-            TryEnd::Over => write!(f, "the stream is over, says the server"),
+            TryEnd::Over => write!(f, "the server says that the stream has ended"),
             TryEnd::Silent => write!(f, "it sent no media for {MEDIA_IDLE_MS_MAX} ms"),
             TryEnd::Overtaken => write!(f, "too slow: overtaken in the middle of a message"),
-            TryEnd::Stalled => write!(f, "it took no byte for {DESTINATION_STALL_MS_MAX} ms"),
-            TryEnd::Shutdown => write!(f, "the program ends"),
+            TryEnd::Stalled => write!(f, "it accepted no data for {DESTINATION_STALL_MS_MAX} ms"),
+            TryEnd::Shutdown => write!(f, "the program is stopping"),
         }
     }
 }
@@ -144,7 +144,8 @@ impl Retry<'_> {
             let now = clock::mono();
             let words = text(scrub(&end.to_string(), self.hidden));
             if self.record.borrow_mut().failed(words.clone(), now) {
-                warn!("{}: {words}; tried again in {} ms", self.who, pause.as_millis());
+                let pause_s = pause.as_secs_f64();
+                warn!("{}: {words}; retrying in {pause_s:.1} s", self.who);
             }
             self.enter(WorkPhase::Waiting { until: now + pause, reason });
             let wait = async {
@@ -222,7 +223,7 @@ mod tests {
     fn closing_is_an_answer_only_while_one_is_awaited() {
         let closed = || TryEnd::Link(LinkEnd::Closed);
         let words = closed().instead_of(Some("the answer to play"), "the key").to_string();
-        let expected = "it closed the connection instead of giving the answer to play; \
+        let expected = "it closed the connection instead of sending the answer to play; \
                         the key may be wrong";
         assert_eq!(words, expected);
         assert!(matches!(closed().instead_of(None, "the key"), TryEnd::Link(LinkEnd::Closed)));

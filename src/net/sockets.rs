@@ -54,7 +54,7 @@ fn or_by_ipv4<T>(listen: SocketAddr, open: impl Fn(SocketAddr) -> io::Result<T>)
     if !everywhere || !absent.contains(&error.raw_os_error()) {
         return Err(error);
     }
-    SAID.call_once(|| log::info!("this system has no IPv6: what listens on [::] is on 0.0.0.0"));
+    SAID.call_once(|| log::info!("this system has no IPv6: listening on 0.0.0.0 instead of [::]"));
     open(SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), listen.port()))
 }
 

@@ -45,7 +45,7 @@ pub enum Command {
     },
     /// Forget the list of this name; the file that plays goes on to its end.
     RemovePlaylist(String),
-    /// Open this input anew, as if the program had just begun.
+    /// Open this input again, as if the program had just begun.
     Reopen(LiveInput),
 }
 
@@ -56,7 +56,7 @@ impl Command {
     }
 }
 
-/// An input that can be opened anew.
+/// An input that can be opened again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LiveInput {
     /// The UDP input: its socket, and the multicast group it is in.
@@ -75,7 +75,7 @@ pub enum Selection {
         name: FileName,
         /// Where to begin, milliseconds.
         at_ms: u64,
-        /// Again and again.
+        /// ReopenBells and again.
         looped: bool,
     },
     /// A playlist, from the beginning.
@@ -188,7 +188,7 @@ impl Desk {
             Err(TrySendError::Closed(_)) => return Err(busy("The program is ending.")),
         }
         outcome.recv_timeout(Duration::from_millis(COMMAND_MS_MAX)).unwrap_or_else(|_| {
-            Err(busy("Nothing has come of it in time; look at the state before you try again."))
+            Err(busy("The command did not finish in time; look at the state before you try again."))
         })
     }
 }

@@ -61,7 +61,7 @@ pub enum Why {
     AwaitsKeyFrame,
     /// Media comes faster than it plays.
     TooFast,
-    /// More bits come than are taken.
+    /// The bit rate is higher than what is accepted.
     OverRate,
     /// Connected, and nothing comes.
     NoMedia,
@@ -199,8 +199,8 @@ impl fmt::Display for Why {
             ),
             Why::NotAllowed(sender) => write!(
                 f,
-                "{sender} is in no network that may send. Add its network to allow in \
-                     [input.udp]."
+                "{sender} is not in a network that may send. Add its network to allow in \
+                 [input.udp]."
             ),
             Why::WrongProgramme(wanted, present) => write!(
                 f,
@@ -209,11 +209,12 @@ impl fmt::Display for Why {
             ),
             Why::AudioOnly(codec) => write!(
                 f,
-                "Only sound comes ({codec}), no picture. Switch on H.264 video in the encoder."
+                "Only sound is received ({codec}), no picture. Switch on H.264 video in the \
+                 encoder."
             ),
             Why::VideoCodec(codec) => write!(
                 f,
-                "The picture is {codec}, which cannot be carried. Set the encoder's video \
+                "The picture is {codec}, which is not supported. Set the encoder's video \
                      codec to H.264 (AVC, x264)."
             ),
             Why::BadParameterSets(error) => write!(
@@ -222,12 +223,12 @@ impl fmt::Display for Why {
                      encoder to H.264 with 8 bits, 4:2:0, profile High or lower."
             ),
             Why::NotChosen(on_air) => {
-                write!(f, "Ready to go on air; on air is: {}.", on_air.name())
+                write!(f, "Ready to go on air; on air now: {}.", on_air.name())
             }
             Why::Refused(refusal, address, asked) => refused(f, *refusal, address, asked),
             Why::SoundCodec(codec) => write!(
                 f,
-                "The sound is {codec}, which cannot be carried. Set the encoder's audio \
+                "The sound is {codec}, which is not supported. Set the encoder's audio \
                      codec to AAC-LC."
             ),
             Why::SoundUnusable(error) => {
@@ -244,40 +245,46 @@ impl Why {
     const fn plain(&self) -> &'static str {
         match self {
             Why::NoPat => {
-                "Data comes without a PAT, the table of its programmes. Check that whole MPEG-TS \
-                 is sent, tables included."
+                "Data is received without a PAT, the table of programmes. Check that complete \
+                 MPEG-TS is sent, tables included."
             }
             Why::NoPmt => {
-                "The PAT is there, but no PMT, the table of the programme's streams. Check that \
-                 whole MPEG-TS is sent, tables included."
+                "A PAT is received, but no PMT, the table of the programme's streams. Check that \
+                 complete MPEG-TS is sent, tables included."
             }
             Why::NoStreams => {
-                "The programme holds no stream that is known. Send H.264 video and AAC audio."
+                "The programme contains no known stream. Send H.264 video and AAC audio."
             }
             Why::Scrambled => "The picture is scrambled (encrypted). Send it unencrypted.",
             Why::NoVideo => {
-                "A picture is announced, but none comes. Check the encoder's video source."
+                "A picture is announced, but none is received. Check the encoder's video source."
             }
             Why::BrokenVideo => {
-                "The picture comes, but no frame of it is whole. Check the network for lost packets."
+                "The picture is received, but no frame of it is complete. Check the network for \
+                 lost packets."
             }
             Why::NoParameterSets => {
-                "The picture comes without parameter sets (SPS, PPS), so that no player could show \
-                 it. Set the encoder to repeat headers (x264: repeat-headers=1; ffmpeg: -bsf:v \
+                "The picture is received without parameter sets (SPS, PPS), so that no player \
+                 could show it. Set the encoder to repeat headers (x264: repeat-headers=1; \
+                 ffmpeg: -bsf:v \
                  dump_extra)."
             }
             Why::AwaitsKeyFrame => {
-                "Waiting for a key frame, from which on it can be shown. Set the encoder's key \
+                "Waiting for a key frame, from which it can be shown. Set the encoder's key \
                  frame interval to 2 s."
             }
             Why::TooFast => {
-                "Media comes faster than it plays and is left out until it does not. Send it in \
+                "Media arrives faster than real time, and what is too early is left out. Send it \
+                 in \
                  real time (ffmpeg: -re)."
             }
-            Why::OverRate => "More bits come than are taken. Lower the encoder's bit rate.",
-            Why::NoMedia => "Connected, but no media comes. Start the stream in the encoder.",
+            Why::OverRate => {
+                "The bit rate is higher than what is accepted. Lower the encoder's \
+                              bit rate."
+            }
+            Why::NoMedia => "Connected, but no media is received. Start the stream in the encoder.",
             Why::SoundMissing => {
-                "Sound is announced, but none comes. Check the encoder's audio source."
+                "Sound is announced, but none is received. Check the encoder's audio source."
             }
             Why::NoSound => "There is no sound in it.",
             // They are about something.
@@ -346,10 +353,10 @@ fn refused(
             write!(f, "it wanted to play \"{asked}\", the only stream is \"stream\".")
         }
         RtmpRefusal::KeyRequired => write!(f, "its play key is missing or wrong."),
-        RtmpRefusal::Full => write!(f, "as many viewers as there may be are connected."),
+        RtmpRefusal::Full => write!(f, "the maximum number of viewers is connected."),
         RtmpRefusal::ShareTaken => write!(
             f,
-            "nearly all viewers' seats are taken, and its address holds its share of them. If many \
+            "nearly all viewers' seats are in use, and its address has its share of them. If many \
              watch from there, raise viewers_max in [rtmp]."
         ),
     }

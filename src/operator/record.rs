@@ -149,7 +149,10 @@ impl Record {
         };
         let detail = match self.phase {
             WorkPhase::Agreed if flows => Text::new(),
-            WorkPhase::Agreed => text("the server has agreed, but no media flows"),
+            WorkPhase::Agreed => text(
+                "the server has accepted the stream, but no media is \
+                                       flowing",
+            ),
             _ => self.detail.clone(),
         };
         DestinationStatus {
@@ -190,7 +193,11 @@ mod tests {
         assert_eq!(state(&record, 299 + FLOWING_MS_MAX), DestinationState::Live);
         assert_eq!(state(&record, 300 + FLOWING_MS_MAX), DestinationState::Connecting);
         let status = record.status(Text::new(), Text::new(), Mono::from_ms(9000));
-        assert_eq!(status.detail.as_str(), "the server has agreed, but no media flows");
+        assert_eq!(
+            status.detail.as_str(),
+            "the server has accepted the stream, but no media is \
+                                            flowing"
+        );
         assert_eq!((status.bytes_out, status.sessions), (2000, 1));
         let until = Mono::from_ms(20_000);
         record.enter(
@@ -201,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn only_a_session_that_lasted_begins_the_pauses_anew() {
+    fn only_a_session_that_lasted_begins_the_pauses_again() {
         let mut record = Record::new(Mono(0));
         record.enter(WorkPhase::Connecting, Mono(0));
         record.flowed(1, Mono::from_ms(10));

@@ -160,7 +160,7 @@ impl TsStream {
         let StreamInfo { pid, codec, carried, reason } = info;
         let (state, reason) = match (carried, came) {
             (true, true) => (TsStreamState::Carried, reason),
-            (true, false) => (TsStreamState::Waiting, "no whole unit of it has come yet"),
+            (true, false) => (TsStreamState::Waiting, "no complete unit of it was received yet"),
             (false, _) => (TsStreamState::LeftOut, reason),
         };
         TsStream { pid, codec, carried: state == TsStreamState::Carried, state, reason }

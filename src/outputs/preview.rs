@@ -54,10 +54,10 @@ impl fmt::Display for PreviewError {
         match self {
             PreviewError::Full => write!(
                 f,
-                "{PREVIEWS_MAX} previews are being watched, and no more are made; close one of them."
+                "{PREVIEWS_MAX} previews are open, which is the maximum; close one of them."
             ),
             PreviewError::Memory => {
-                f.write_str("There is hardly any memory left for a preview; try again later.")
+                f.write_str("There is not enough memory for a preview; try again later.")
             }
             PreviewError::Ending => f.write_str("The program is ending."),
         }
@@ -173,7 +173,7 @@ impl PreviewInbox {
                 let _seat = seat;
                 if AssertUnwindSafe(make(&programme, pieces, &counts)).catch_unwind().await.is_err()
                 {
-                    error!("a preview ended by a bug in this program; please report it");
+                    error!("a preview hit a bug in this program; please report it");
                 }
             };
             executor.spawn(made).detach();

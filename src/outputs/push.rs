@@ -137,12 +137,12 @@ impl Push<'_> {
         if left_out > 0 {
             if self.mute.occurs(now) {
                 warn!(
-                    "destination {name}: sound comes too late for its picture and is left out; \
-                     the source's muxer must put both side by side"
+                    "destination {name}: sound arrives too late for its picture and is left out; \
+                     set the source's muxer to interleave both"
                 );
             }
         } else if let Some(over) = self.mute.over_after(now, KEEPS_UP) {
-            info!("destination {name}: sound comes in time again (left out {over} times)");
+            info!("destination {name}: sound arrives in time again (left out {over} times)");
         }
         if record.lags(lag_ms, feeder.reader().skips() - skips).is_some() {
             if self.slow.occurs(now) {

@@ -1,5 +1,5 @@
 //! The set of destinations, which may change while the programme runs. Purpose: what is wished is
-//! compared with what runs; what differs ends politely and begins anew, and nobody else notices.
+//! compared with what runs; what differs ends politely and begins again, and nobody else notices.
 //! A changed destination begins when its old session has ended: a platform takes one publisher
 //! per key. Non-goals: how one is pushed to (destinations), who may change them. Bounds: as many
 //! as the configuration allows, and [`DESTINATIONS_LEAVING_MAX`] that say farewell while others
@@ -105,7 +105,7 @@ impl Pushes {
         let stop = Rc::<Shutdown>::default();
         let destination = match &old {
             Some(old) => {
-                info!("destination {}: begins anew", config.name);
+                info!("destination {}: restarts", config.name);
                 PushDestination::after(config.clone(), &old.destination)
             }
             None => PushDestination::new(config.clone()),

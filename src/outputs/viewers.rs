@@ -157,7 +157,8 @@ impl Viewers {
     fn say_crowded(&self, whose: impl fmt::Display) {
         if self.crowding.borrow_mut().occurs(clock::mono()) {
             warn!(
-                "rtmp: all viewers' seats are taken: a viewer from {whose} made room for another. \
+                "rtmp: all viewers' seats are in use: a viewer from {whose} was closed for \
+                 another. \
                  If that happens often, raise viewers_max in [rtmp]"
             );
         }
@@ -166,7 +167,7 @@ impl Viewers {
     /// Tells what is over.
     pub fn look(&self, now: Mono) {
         if let Some(over) = self.crowding.borrow_mut().over(now) {
-            info!("rtmp: no viewer has to make room for another any more ({over})");
+            info!("rtmp: viewers no longer have to make room for others ({over})");
         }
     }
 
@@ -219,7 +220,7 @@ fn batch(viewers: usize, most: Duration) -> Duration {
 fn tell(news: &RefCell<News>, words: impl fmt::Display) {
     match news.borrow_mut().say(clock::mono()) {
         Some(0) => info!("{words}"),
-        Some(more) => info!("{words} ({more} more like this were not told)"),
+        Some(more) => info!("{words} ({more} more like this were not logged)"),
         None => {}
     }
 }
@@ -278,7 +279,11 @@ impl fmt::Display for ViewerEnd {
             ViewerEnd::Left(end) => write!(f, "{end}"),
             ViewerEnd::Stopped => write!(f, "it stopped playing"),
             ViewerEnd::Overtaken => write!(f, "too slow: overtaken in the middle of a message"),
-            ViewerEnd::Stalled => write!(f, "too slow: took no byte for {VIEWER_STALL_MS_MAX} ms"),
+            ViewerEnd::Stalled => write!(
+                f,
+                "too slow: accepted no data for {VIEWER_STALL_MS_MAX} \
+                                             ms"
+            ),
             ViewerEnd::Paused => {
                 write!(f, "it was paused for {} min", VIEWER_PAUSED_MS_MAX / 60_000)
             }
@@ -289,10 +294,10 @@ impl fmt::Display for ViewerEnd {
             ),
             ViewerEnd::GivenUp => write!(
                 f,
-                "all seats were taken and another came; it was paused or silent, or its address \
-                 held most seats"
+                "all seats were in use and another viewer connected; it was paused or silent, or \
+                 its address had most seats"
             ),
-            ViewerEnd::Shutdown => write!(f, "the program ends"),
+            ViewerEnd::Shutdown => write!(f, "the program is stopping"),
         }
     }
 }

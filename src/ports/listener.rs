@@ -171,7 +171,7 @@ impl RtmpListener {
         }
         self.turned_away.set(self.turned_away.get() + 1);
         if self.strangers.borrow_mut().occurs(clock::mono()) {
-            info!("rtmp: {address} was turned away: its network is not in [rtmp] allow");
+            info!("rtmp: refused {address}: its network is not in [rtmp] allow");
         }
         false
     }
@@ -179,17 +179,17 @@ impl RtmpListener {
     /// Tells what is over.
     pub(super) fn look(&self, now: Mono) {
         if let Some(over) = self.crowding.borrow_mut().over(now) {
-            info!("rtmp: no connection has to make room for others any more ({over})");
+            info!("rtmp: connections no longer have to make room for others ({over})");
         }
         if let Some(over) = self.strangers.borrow_mut().over(now) {
-            info!("rtmp: nobody is turned away for a network any more ({over})");
+            info!("rtmp: connections are no longer refused for their network ({over})");
         }
         if let Some(over) = self.errors.borrow_mut().over(now) {
             info!("rtmp: connections are accepted again without errors ({over})");
         }
     }
 
-    /// Waits for the next whose turn it is. Whoever calls this hands the connection's task to
+    /// Waits for the next whose turn it is. Anybody who calls this hands the connection's task to
     /// [`keep`](RtmpListener::keep) before calling it again.
     pub(super) async fn next(self: &Rc<Self>) -> Newcomer {
         let mut left = self.left.listen();
@@ -203,7 +203,7 @@ impl RtmpListener {
                 self.change(&mut left).await;
             } else if let Err(error) = self.arrivals(&mut left).await {
                 if self.errors.borrow_mut().occurs(clock::mono()) {
-                    warn!("rtmp: accepting: {error}");
+                    warn!("rtmp: accepting connections failed: {error}");
                 }
                 Sleep::after(ERROR_PAUSE).await;
             }
@@ -270,8 +270,8 @@ impl RtmpListener {
         self.crowded_out.set(self.crowded_out.get() + 1);
         if self.crowding.borrow_mut().occurs(clock::mono()) {
             warn!(
-                "rtmp: a connection of {source} was closed: it had not said what it wants, and \
-                 others wait"
+                "rtmp: closed a connection from {source} to make room: it had not asked to play \
+                 or publish"
             );
         }
     }
@@ -324,7 +324,7 @@ impl RtmpListener {
 }
 
 /// Takes back the receive buffer of one who comes in a crowd. What lies in it already stays, so
-/// that whoever has said more than a handshake unheard is refused.
+/// that anybody who has said more than a handshake unheard is refused.
 fn confine(socket: &TcpStream) -> io::Result<()> {
     SockRef::from(socket).set_recv_buffer_size(RTMP_RECEIVE_BUFFER_BYTES)?;
     socket.set_nonblocking(true)?;

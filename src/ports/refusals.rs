@@ -154,7 +154,7 @@ impl Refusals {
         };
         for entry in self.entries.iter_mut().filter(mine) {
             entry.status.is_resolved = true;
-            entry.over("publishes, after it was refused");
+            entry.over("publishes now, after it was refused");
         }
     }
 
@@ -162,12 +162,12 @@ impl Refusals {
     pub(super) fn look(&mut self, now: Mono) {
         for entry in &mut self.entries {
             if now.since(entry.status.last) >= QUIET {
-                entry.over("is not refused any more");
+                entry.over("is no longer refused");
             }
         }
         self.entries.retain(|entry| now.since(entry.status.last) < KEPT);
         if let Some(over) = self.crowd.over(now) {
-            info!("rtmp: no more peers are refused than are logged one by one ({over})");
+            info!("rtmp: refused peers are logged one by one again ({over})");
         }
     }
 

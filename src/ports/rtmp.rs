@@ -106,7 +106,7 @@ impl RtmpPort {
         self.viewers.look(now);
         self.publishers.look(refusals.reason(now), air, now);
         if let Some(over) = self.broken.borrow_mut().over(now) {
-            info!("rtmp: no peer has broken the protocol any more ({over})");
+            info!("rtmp: no more protocol errors ({over})");
         }
     }
 
@@ -147,7 +147,7 @@ impl RtmpPort {
         let Newcomer { peer, id, .. } = newcomer;
         let guarded = AssertUnwindSafe(self.converse(&context, newcomer));
         if guarded.catch_unwind().await.is_err() {
-            error!("connection {id} {peer} ended by a bug in this program; please report it");
+            error!("connection {id} {peer} hit a bug in this program; please report it");
         }
     }
 

@@ -227,6 +227,6 @@ mod tests {
         assert!(!feed(1040, Track::Audio, 42));
         assert!(!feed(1089, Track::Audio, 64));
         assert!(feed(1090, Track::Audio, 85), "no picture came");
-        assert!(!feed(1100, Track::Audio, 106), "the wait begins anew");
+        assert!(!feed(1100, Track::Audio, 106), "the wait begins again");
     }
 }

@@ -48,7 +48,7 @@ impl Payload {
         self.end = self.end.min(start);
     }
 
-    /// Forgets everything: positions begin anew.
+    /// Forgets everything: positions begin again.
     pub(super) fn clear(&mut self) {
         (self.end, self.reached) = (0, 0);
     }

@@ -98,7 +98,7 @@ fn configurations_stay_as_long_as_the_table_remembers_them() {
 }
 
 #[test]
-fn a_cleared_ring_begins_anew() {
+fn a_cleared_ring_begins_again() {
     let mut ring = Ring::new(SMALL);
     for n in 0..10 {
         store(&mut ring, Track::Video, n, &[n as u8; 250]);
@@ -108,9 +108,9 @@ fn a_cleared_ring_begins_anew() {
     ring.clear();
     assert_eq!((ring.get(9), ring.newest_key()), (Lookup::Gone, None));
     assert_eq!(ring.commit(Track::Video), None);
-    store(&mut ring, Track::Video, 15, b"anew");
+    store(&mut ring, Track::Video, 15, b"again");
     assert_eq!(ring.newest_key(), Some(10));
-    assert_eq!(bytes_of(&ring, 10), b"anew");
+    assert_eq!(bytes_of(&ring, 10), b"again");
     let Lookup::Unit(unit) = ring.get(10) else { panic!("stored") };
     assert_eq!(unit.start, 0, "where the first bytes were");
 }

@@ -220,7 +220,7 @@ impl Timeline {
     }
 
     /// Silence has taken audio's place up to a unit at `programme` that lasts for `frame`: the
-    /// source's audio joins anew behind it.
+    /// source's audio joins again behind it.
     pub fn filled(&mut self, programme: Ticks, frame: Ticks, now: Mono) {
         self.last.audio = Some(Last { source: programme - self.offset, programme, at: now, frame });
         self.audio_joins = true;

@@ -74,7 +74,7 @@ impl fmt::Display for ChunkError {
                 write!(f, "chunk stream {chunk_stream} began a message before ending the last")
             }
             ChunkError::TooManyChunkStreams => {
-                write!(f, "more than {RTMP_CHUNK_STREAMS_MAX} messages begun at once")
+                write!(f, "more than {RTMP_CHUNK_STREAMS_MAX} unfinished messages at once")
             }
             ChunkError::ChunkSize { bytes } => write!(f, "a chunk size of {bytes} is not allowed"),
             ChunkError::Length { type_id, bytes } => {

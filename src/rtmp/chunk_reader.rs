@@ -19,7 +19,7 @@ use super::chunk::{ChunkError, MessageHead, CHUNK_BYTES_INITIAL, EXTENDED};
 
 /// Chunks a peer may send that bring hardly any payload, before it is closed.
 const RTMP_CHUNK_CREDIT_MAX: u32 = 16_384;
-/// Chunks a peer is granted anew every second, whatever they bring.
+/// Chunks a peer is granted again every second, whatever they bring.
 const RTMP_CHUNK_CREDIT_PER_S: u64 = 256;
 /// Payload bytes that grant a peer another chunk.
 const RTMP_CHUNK_CREDIT_BYTES: usize = 64;

@@ -36,7 +36,7 @@ pub enum HandshakeError {
 impl fmt::Display for HandshakeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            HandshakeError::Version => write!(f, "the peer does not speak RTMP version 3"),
+            HandshakeError::Version => write!(f, "the peer does not use RTMP version 3"),
             HandshakeError::ProxyHeader => write!(f, "a PROXY header stands before the handshake"),
             HandshakeError::Failed => write!(f, "the RTMP handshake failed"),
         }

@@ -36,7 +36,7 @@ pub struct RtmpUrl {
     pub had_user_info: bool,
 }
 
-/// A stream key of valid form: whoever has it can publish.
+/// A stream key of valid form: anybody who has it can publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StreamKey(Secret);
 

@@ -3,7 +3,7 @@
 //! allocator: the system's serves. Bound: the limit set at the start. Its `unsafe` is what the
 //! trait demands, and nothing here touches memory itself.
 //!
-//! A failed allocation ends the process, as everywhere in Rust; the supervisor starts it anew.
+//! A failed allocation ends the process, as everywhere in Rust; the supervisor starts it again.
 //! That is the last line: what can grow is bounded by `limits`, of which the limit is the sum.
 
 #![allow(unsafe_code)]

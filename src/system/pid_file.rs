@@ -39,7 +39,11 @@ impl PidFile {
             Ok(file) => PidFile { _locked: Some(file) },
             Err(error) => {
                 let path = state.join(PID);
-                log::warn!("{}: {error}; `streamcaster probe` cannot restart", path.display());
+                log::warn!(
+                    "{}: {error}; `streamcaster probe` cannot restart the program the program the \
+                     program",
+                    path.display()
+                );
                 PidFile { _locked: None }
             }
         }
@@ -52,7 +56,7 @@ fn lock(state: &Path) -> io::Result<File> {
     let mut file =
         OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)?;
     flock(&file, FlockOperation::NonBlockingLockExclusive).map_err(|error| match error {
-        Errno::WOULDBLOCK => io::Error::other("another program runs on this data folder"),
+        Errno::WOULDBLOCK => io::Error::other("another program is running on this data folder"),
         other => other.into(),
     })?;
     file.set_len(0)?;
@@ -90,7 +94,7 @@ pub fn running(state: &Path) -> io::Result<Option<u32>> {
     let mut text = String::new();
     (&mut file).take(TEXT_BYTES_MAX).read_to_string(&mut text)?;
     let id = text.trim().parse().ok().filter(|id| *id > 1);
-    id.map(Some).ok_or_else(|| io::Error::other("it holds no process id"))
+    id.map(Some).ok_or_else(|| io::Error::other("it contains no process id"))
 }
 
 /// Where the API of the program that runs, or last ran, on the folder listens.

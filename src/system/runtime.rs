@@ -13,7 +13,7 @@ use rustix::process::geteuid;
 pub const FOLDER: &str = "/run/streamcaster";
 /// The longest name a file may have, less what `store` puts behind it (Linux: NAME_MAX).
 const NAME_BYTES_MAX: usize = 240;
-/// Whoever else may write to a folder: its group, everybody.
+/// Who else may write to a folder: its group, everybody.
 const OTHERS_WRITE: u32 = 0o022;
 
 /// Where the probe's token of the program on this data folder stands in memory; `None` where there is no

@@ -22,7 +22,7 @@ pub fn new_password() -> Result<String, String> {
         return line(&mut input);
     }
     let first = hidden(&mut input, "Password: ")?;
-    let second = hidden(&mut input, "The same again: ")?;
+    let second = hidden(&mut input, "Repeat it: ")?;
     if first == second {
         Ok(first)
     } else {
@@ -44,7 +44,12 @@ pub fn show(line: &str) {
 /// One line that is not shown.
 fn hidden(input: &mut StdinLock<'_>, prompt: &str) -> Result<String, String> {
     let silent = Silent::new();
-    let silent = silent.map_err(|error| format!("The terminal cannot be silenced: {error}."))?;
+    let silent = silent.map_err(|error| {
+        format!(
+            "The terminal's echo cannot be switched off: \
+                                                 {error}."
+        )
+    })?;
     let mut terminal = io::stderr();
     // A terminal that shows nothing can still be typed on.
     let _ = write!(terminal, "{prompt}");

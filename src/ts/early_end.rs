@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn stuffing_in_the_middle_begins_the_proof_anew() {
+    fn stuffing_in_the_middle_begins_the_proof_again() {
         let mut end = StuffingEnd::new();
         for _ in 1..PROOF {
             pes(&mut end, &[false, true]);

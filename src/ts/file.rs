@@ -141,7 +141,7 @@ impl TsFile {
             Some(_) => FileError::NoVideo,
             None if self.demux.programmes() == 0 => {
                 let at = self.packets.grid().start;
-                FileError::Broken { what: "no programme table (PAT) comes", at }
+                FileError::Broken { what: "there is no programme table (PAT)", at }
             }
             None => FileError::NoVideo,
         }
@@ -152,7 +152,7 @@ impl TsFile {
     fn duration(&self, first: FoundUnit, last: [Option<Ticks>; 2], size: u64) -> Option<Ticks> {
         let [before, Some(last)] = last else { return None };
         let frame = before.map_or(0, |before| (last - before).0).clamp(0, TICKS_PER_S);
-        // Both by the same clock, but the tail's begins anew at every look.
+        // Both by the same clock, but the tail's begins again at every look.
         let span = since(first.dts, last).0.saturating_add(frame);
         let span = Some(span).filter(|span| *span > 0)?;
         let bits = i64::try_from(size).ok()?.checked_mul(8)?;

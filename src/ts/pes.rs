@@ -43,7 +43,7 @@ impl fmt::Display for PesError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             PesError::StartCode => f.write_str("no start code where a PES packet begins"),
-            PesError::StreamId(id) => write!(f, "stream id {id:#04x} is no audio or video"),
+            PesError::StreamId(id) => write!(f, "stream id {id:#04x} is neither audio nor video"),
             PesError::Marker => f.write_str("the PES header is not of MPEG-2"),
             PesError::Scrambled => f.write_str("the PES packet is scrambled"),
         }

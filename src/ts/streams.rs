@@ -89,9 +89,9 @@ pub(super) struct PmtStreams {
     has_picture: bool,
 }
 
-const SECOND_VIDEO: &str = "only the first video stream is carried";
-const SECOND_AUDIO: &str = "only the first audio stream is carried";
-const MPEG_AUDIO: &str = "MPEG-1 and MPEG-2 audio cannot be carried";
+const SECOND_VIDEO: &str = "only the first video stream is used";
+const SECOND_AUDIO: &str = "only the first audio stream is used";
+const MPEG_AUDIO: &str = "MPEG-1 and MPEG-2 audio are not supported";
 
 impl PmtStreams {
     /// Reads the body of a PMT section (2.4.4.8). What is cut off is left out.
@@ -173,32 +173,32 @@ fn name(stream_type: u8, descriptors: &[u8]) -> (StreamKind, &'static str, &'sta
     match stream_type {
         0x1b => (Avc, "H.264", ""),
         0x0f => (Adts, "AAC", ""),
-        0x01 => (Video, "MPEG-1 video", "MPEG-1 video cannot be carried"),
-        0x02 => (Video, "MPEG-2 video", "MPEG-2 video cannot be carried"),
+        0x01 => (Video, "MPEG-1 video", "MPEG-1 video is not supported"),
+        0x02 => (Video, "MPEG-2 video", "MPEG-2 video is not supported"),
         0x03 => (MpegAudio, "MPEG-1 audio", MPEG_AUDIO),
         0x04 => (MpegAudio, "MPEG-2 audio", MPEG_AUDIO),
-        0x05 => (Other, "private sections", "private sections are not carried"),
+        0x05 => (Other, "private sections", "private sections are left out"),
         0x06 => private(descriptors),
-        0x0a..=0x0d => (Other, "DSM-CC", "DSM-CC data are not carried"),
-        0x10 => (Video, "MPEG-4 video", "MPEG-4 Part 2 video cannot be carried"),
-        0x11 => (Other, "AAC (LATM)", "AAC in LATM cannot be carried yet, only in ADTS"),
-        0x15 => (Other, "timed metadata", "metadata is not carried"),
-        0x1c => (Other, "MPEG-4 audio (raw)", "AAC without ADTS cannot be carried"),
-        0x1f | 0x20 => (Other, "H.264 extension", "scalable and multiview layers are not carried"),
-        0x21 => (Video, "JPEG 2000", "JPEG 2000 cannot be carried"),
-        0x24 | 0x25 => (Video, "HEVC", "HEVC cannot be carried yet"),
-        0x33 => (Video, "VVC", "VVC cannot be carried yet"),
-        0x42 | 0xd2 => (Video, "AVS video", "AVS video cannot be carried"),
-        0x80 if is_registered(descriptors, b"HDMV") => (Other, "LPCM", "LPCM cannot be carried"),
-        0x81 => (Other, "AC-3", "AC-3 cannot be carried"),
-        0x82 if is_registered(descriptors, b"HDMV") => (Other, "DTS", "DTS cannot be carried"),
+        0x0a..=0x0d => (Other, "DSM-CC", "DSM-CC data is left out"),
+        0x10 => (Video, "MPEG-4 video", "MPEG-4 Part 2 video is not supported"),
+        0x11 => (Other, "AAC (LATM)", "AAC in LATM is not supported yet, only in ADTS"),
+        0x15 => (Other, "timed metadata", "metadata is left out"),
+        0x1c => (Other, "MPEG-4 audio (raw)", "AAC without ADTS is not supported"),
+        0x1f | 0x20 => (Other, "H.264 extension", "scalable and multiview layers are left out"),
+        0x21 => (Video, "JPEG 2000", "JPEG 2000 is not supported"),
+        0x24 | 0x25 => (Video, "HEVC", "HEVC is not supported yet"),
+        0x33 => (Video, "VVC", "VVC is not supported yet"),
+        0x42 | 0xd2 => (Video, "AVS video", "AVS video is not supported"),
+        0x80 if is_registered(descriptors, b"HDMV") => (Other, "LPCM", "LPCM is not supported"),
+        0x81 => (Other, "AC-3", "AC-3 is not supported"),
+        0x82 if is_registered(descriptors, b"HDMV") => (Other, "DTS", "DTS is not supported"),
         0x86 if !is_registered(descriptors, b"HDMV") => {
-            (Other, "SCTE-35", "SCTE-35 splice information is not carried")
+            (Other, "SCTE-35", "SCTE-35 splice information is left out")
         }
-        0x87 => (Other, "E-AC-3", "E-AC-3 cannot be carried"),
-        0xcf => (Other, "AAC (encrypted)", "encrypted streams cannot be carried"),
-        0xdb => (Video, "H.264 (encrypted)", "encrypted streams cannot be carried"),
-        0xea => (Video, "VC-1", "VC-1 cannot be carried"),
+        0x87 => (Other, "E-AC-3", "E-AC-3 is not supported"),
+        0xcf => (Other, "AAC (encrypted)", "encrypted streams are not supported"),
+        0xdb => (Video, "H.264 (encrypted)", "encrypted streams are not supported"),
+        0xea => (Video, "VC-1", "VC-1 is not supported"),
         _ => (Other, "unknown", "the stream type is not known"),
     }
 }
@@ -208,24 +208,24 @@ fn private(descriptors: &[u8]) -> (StreamKind, &'static str, &'static str) {
     use StreamKind::{Other, Video};
     for (tag, body) in Descriptors(descriptors) {
         return match (tag, body) {
-            (0x6a, _) | (0x05, b"AC-3") => (Other, "AC-3", "AC-3 cannot be carried"),
-            (0x7a, _) | (0x05, b"EAC3") => (Other, "E-AC-3", "E-AC-3 cannot be carried"),
+            (0x6a, _) | (0x05, b"AC-3") => (Other, "AC-3", "AC-3 is not supported"),
+            (0x7a, _) | (0x05, b"EAC3") => (Other, "E-AC-3", "E-AC-3 is not supported"),
             (0x7b, _) | (0x05, b"DTS1" | b"DTS2" | b"DTS3") => {
-                (Other, "DTS", "DTS cannot be carried")
+                (Other, "DTS", "DTS is not supported")
             }
-            (0x7c, _) => (Other, "AAC (DVB)", "AAC in private data cannot be carried"),
-            (0x46 | 0x56, _) => (Other, "teletext", "teletext is not carried"),
-            (0x59, _) => (Other, "DVB subtitles", "subtitles are not carried"),
-            (0x05, b"Opus") => (Other, "Opus", "Opus cannot be carried yet"),
-            (0x05, b"HEVC") => (Video, "HEVC", "HEVC cannot be carried yet"),
-            (0x05, b"AV01") => (Video, "AV1", "AV1 cannot be carried yet"),
-            (0x05, b"VC-1") => (Video, "VC-1", "VC-1 cannot be carried"),
-            (0x05, b"KLVA") => (Other, "KLV metadata", "metadata is not carried"),
-            (0x05, b"BSSD") => (Other, "SMPTE 302M", "SMPTE 302M audio cannot be carried"),
+            (0x7c, _) => (Other, "AAC (DVB)", "AAC in private data is not supported"),
+            (0x46 | 0x56, _) => (Other, "teletext", "teletext is left out"),
+            (0x59, _) => (Other, "DVB subtitles", "subtitles are left out"),
+            (0x05, b"Opus") => (Other, "Opus", "Opus is not supported yet"),
+            (0x05, b"HEVC") => (Video, "HEVC", "HEVC is not supported yet"),
+            (0x05, b"AV01") => (Video, "AV1", "AV1 is not supported yet"),
+            (0x05, b"VC-1") => (Video, "VC-1", "VC-1 is not supported"),
+            (0x05, b"KLVA") => (Other, "KLV metadata", "metadata is left out"),
+            (0x05, b"BSSD") => (Other, "SMPTE 302M", "SMPTE 302M audio is not supported"),
             _ => continue,
         };
     }
-    (Other, "private data", "private data is not carried")
+    (Other, "private data", "private data is left out")
 }
 
 fn is_registered(descriptors: &[u8], format: &[u8; 4]) -> bool {
@@ -288,7 +288,7 @@ mod tests {
         );
         let reasons: Vec<_> = streams.infos().map(|s| s.reason).collect();
         assert!(streams.infos().all(|s| s.carried == s.reason.is_empty()));
-        assert_eq!(reasons[1], "HEVC cannot be carried yet");
+        assert_eq!(reasons[1], "HEVC is not supported yet");
         assert_eq!((reasons[5], reasons[6]), (SECOND_VIDEO, SECOND_AUDIO));
         assert_eq!((streams.video, streams.audio), (Some(0x22), Some(0x24)));
         assert_eq!(streams.worth(), Worth::CarriedPicture);

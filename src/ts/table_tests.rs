@@ -92,7 +92,7 @@ fn a_reset_forgets_everything_but_the_counters() {
     bench.frame();
     bench.frame();
     bench.send();
-    assert_eq!(bench.video_units(), 1, "and the belief in stuffed ends must be earned anew");
+    assert_eq!(bench.video_units(), 1, "and the belief in stuffed ends must be earned again");
 }
 
 #[test]

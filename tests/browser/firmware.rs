@@ -124,7 +124,7 @@ fn an_update_is_sent_and_told_of_when_the_machine_is_there_again() {
     let wrong = appliance.folder().join("holiday.mp4");
     fs::write(&wrong, b"not an update").expect("a file");
     page.choose_file("#update", &wrong);
-    page.wait_text("#toasts", "holiday.mp4 is no update");
+    page.wait_text("#toasts", "holiday.mp4 is not an update");
 
     asks_about_a_debug_system(&mut page, &appliance, &orders, &answers);
 
@@ -210,13 +210,13 @@ fn going_back_says_what_happens_to_viewers_and_a_fall_is_told() {
     }
     appliance.write_down(&fallen);
     page.wait_text("#toasts", "It fell back to 0.1.0 (f141df0)");
-    page.wait_text("#firmware-note", "0.2.0 (abc1234) did not come up");
+    page.wait_text("#firmware-note", "0.2.0 (abc1234) did not start");
     for (why, words) in [
         ("silent", "the programme of 0.2.0 (abc1234) did not answer"),
-        ("ill", "0.2.0 (abc1234) was not well for three minutes within ten (line 3)"),
+        ("ill", "0.2.0 (abc1234) was not healthy for three minutes within ten (line 3)"),
         ("network", "0.2.0 (abc1234) had no network"),
         ("disk", "0.2.0 (abc1234) could not use the data disk (line 3)"),
-        ("config", "0.2.0 (abc1234) does not take the settings of this machine (line 3)"),
+        ("config", "0.2.0 (abc1234) did not accept the settings of this machine (line 3)"),
     ] {
         fallen["last"]["left"] = json!({"why": why, "detail": "line 3"});
         appliance.write_down(&fallen);

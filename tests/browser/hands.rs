@@ -21,7 +21,7 @@ const SPOT: &str = "(async () => { const node = FOUND; if (!node) return null; \
       [...(node.labels || [])].includes(top)); \
     return free ? [x, y] : null; })()";
 
-/// Notes the next click if the element, or its label, has it; in what a page that loads anew keeps.
+/// Notes the next click if the element, or its label, has it; in what a page that loads again keeps.
 const NOTED: &str = "addEventListener('click', ({ target }) => { const node = FOUND; \
     const has = node && (node.contains(target) || target.closest('label')?.contains(node) || \
       [...(node.labels || [])].includes(target)); \

@@ -95,7 +95,7 @@ impl Page {
         self.loaded();
     }
 
-    /// Loads the page anew.
+    /// Loads the page again.
     pub fn reload(&mut self) {
         self.gather();
         self.pipe.call("Page.reload", json!({}));
@@ -170,7 +170,7 @@ impl Page {
     pub fn screenshot(&mut self, look: Look, path: &Path) {
         let high = self.eval("document.documentElement.scrollHeight").as_u64();
         self.screen(look, high.unwrap_or(0).clamp(SCREEN_HEIGHT, 8 * SCREEN_HEIGHT));
-        // Drawn anew, twice: once for the size, once for what it moved.
+        // Drawn again, twice: once for the size, once for what it moved.
         self.eval(
             "new Promise((drawn) => requestAnimationFrame(() => requestAnimationFrame(drawn)))",
         );

@@ -71,7 +71,7 @@ fn the_code_is_for_one_and_all_of_it_may_wait() {
     page.wait_for("!document.querySelector('dialog')");
     page.wait_text("#toasts", "console");
     assert_eq!(world.status().get("name"), Some(&Value::Null));
-    // Whoever comes later is told why, and may log in. A refusal is no error of the page's.
+    // Anybody who comes later is told why, and may log in. A refusal is no error of the page's.
     let (status, told) = world.ask("POST", "/api/setup", &json!({"code": CODE}));
     assert_eq!((status, told.get("code")), (403, Some(&json!("WRONG_CODE"))), "{told}");
 }

@@ -54,7 +54,7 @@ impl World {
 
     fn build(config: &str, more: &[&str]) -> World {
         let turn = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
-        // They stay the same when the program begins anew.
+        // They stay the same when the program begins again.
         let ports = ["--udp", "--rtmp", "--http", "--stat"];
         let listeners = ports.map(|_| TcpListener::bind("127.0.0.1:0").expect("a free port"));
         let addresses = listeners.map(|it| it.local_addr().expect("its address").to_string());

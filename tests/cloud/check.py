@@ -4,7 +4,6 @@
                                 script or a document: known service and operation, known options,
                                 values of the right shape, nothing required left out
     check.py input SERVICE OPERATION < JSON    a whole request, as --cli-input-json takes it
-    check.py regions SERVICE    where the service is offered, a line each
 
 Exits 1 with a line for each thing that is wrong. What the CLI adds of its own: --region, --query
 (whose fields have to be in the answer), --output, --cli-input-json (whose file is not looked at). It reads no shorthand syntax: structures and
@@ -207,9 +206,6 @@ def walk(node, shape):
 
 def main():
     job, *more = sys.argv[1:]
-    if job == "regions":
-        print("\n".join(SESSION.get_available_regions(more[0])))
-        return 0
     if job == "input":
         service, name = more
         try:

@@ -1,14 +1,16 @@
-//! What the project prints for AWS, held against the models of its services that botocore carries:
+//! What the project prints or documents for AWS, held against the models of its services that botocore carries:
 //! nothing is asked of AWS. The check is caught failing first, on what is planted.
 #![cfg(test)]
 
+use std::fs;
 use std::io::Write;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use test_support::tools;
 
-const ADMIN: [&str; 4] = ["lightsail", "plan", "--admin", "203.0.113.7"];
 const TASK: [&str; 4] = [
     "oci",
     "--ecs-task",
@@ -20,14 +22,9 @@ fn target() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("a target folder")
 }
 
-/// Runs one of the project's own commands.
-fn xtask(arguments: &[&str], more: &[&str]) -> Output {
-    let mut command = tools::xtask(arguments);
-    command.args(more).output().expect("cargo, which runs this test, starts")
-}
-
+/// What one of the project's own commands prints.
 fn printed(arguments: &[&str], more: &[&str]) -> String {
-    let output = xtask(arguments, more);
+    let output = tools::xtask(arguments).args(more).output().expect("cargo, which runs this test");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).expect("UTF-8")
 }
@@ -47,76 +44,92 @@ fn checked(job: &[&str], text: &str) -> (bool, String) {
     (output.status.success(), String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-fn assert_commands(text: &str, at_least: usize) {
-    let (well, told) = checked(&["commands"], text);
-    assert!(well, "{told}");
-    let count: usize = told.split(' ').next().and_then(|n| n.parse().ok()).expect("a count");
-    assert!(count >= at_least, "{told}");
-    assert_eq!(text.matches("aws ").count() - text.matches("`aws ").count(), count, "all are seen");
+/// The shell session of the appliance's README.
+fn chapter() -> String {
+    let document = include_str!("../../rootfs/README.md");
+    let (_, chapter) = document.split_once("\n## On Lightsail").expect("the chapter");
+    let (chapter, _) = chapter.split_once("\n## ").expect("another behind it");
+    let blocks = chapter.split("```sh\n").skip(1).filter_map(|block| block.split("```").next());
+    blocks.collect::<Vec<_>>().join("\n")
 }
 
-#[test]
-fn every_command_of_every_plan_is_one_that_aws_knows() {
-    let more: [&[&str]; 3] = [
-        &[],
-        &["--stat", "--udp", "198.51.100.0/24", "--region", "ap-northeast-1", "--zone", "c"],
-        &["--bundle", "2xlarge_3_0", "--name", "caster-7"],
-    ];
-    for more in more {
-        assert_commands(&printed(&ADMIN, more), 27);
+/// Runs a session with commands that do nothing: each call of `aws`, as the shell makes it.
+fn calls(session: &str) -> String {
+    const STUB: &str = "#!/bin/sh\n\
+                        exec 3>&1 >> noted\n\
+                        printf 'aws %s %s' \"$1\" \"$2\"\n\
+                        [ \"$2\" != get-static-ip ] || echo 203.0.113.80 >&3\n\
+                        shift 2\n\
+                        printf \" '%s'\" \"$@\" --region \"$AWS_DEFAULT_REGION\"\n\
+                        echo\n";
+    static RUNS: AtomicU32 = AtomicU32::new(0);
+    let name = format!("cloud-{}-{}", std::process::id(), RUNS.fetch_add(1, Ordering::Relaxed));
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let put = |name: &str, script: &str| {
+        let path = folder.join(name);
+        fs::create_dir_all(path.parent().expect("a folder")).expect("it is ours");
+        fs::write(&path, script).expect("it is ours");
+        fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    };
+    put("aws", STUB);
+    for name in ["cargo", "curl", "ffplay", "target/dist/streamcaster"] {
+        put(name, "#!/bin/sh\n");
     }
-}
-
-#[test]
-fn a_shell_reads_the_plan_as_it_stands() {
-    let plan = printed(&ADMIN, &["--stat", "--udp", "198.51.100.7"]);
     let mut bash = Command::new("bash");
-    let read = bash.args(["-n", "-c", &plan]).output().expect("bash");
-    assert!(read.status.success(), "{}", String::from_utf8_lossy(&read.stderr));
+    let path = format!("{}:/usr/bin:/bin", folder.display());
+    bash.current_dir(&folder).env_clear().env("PATH", path).args(["-euc", session]);
+    let output = bash.output().expect("bash");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let noted = fs::read_to_string(folder.join("noted")).expect("`aws` was called");
+    fs::remove_dir_all(&folder).expect("it is ours");
+    noted
 }
 
 #[test]
-fn what_is_planted_in_a_plan_is_found() {
-    let plan = printed(&ADMIN, &["--udp", "198.51.100.7"]);
+fn every_call_of_the_lightsail_chapter_is_one_that_aws_knows() {
+    let session = chapter();
+    let calls = calls(&session);
+    let (well, told) = checked(&["commands"], &calls);
+    assert!(well, "{told}");
+    let count = session.matches("aws lightsail ").count() + session.matches("aws sts ").count();
+    assert_eq!(calls.lines().count(), count, "all are made");
+    assert_eq!(told.trim(), format!("{count} commands, 0 wrong"));
+    assert!(count >= 27, "{count}");
+}
+
+#[test]
+fn what_is_planted_in_the_chapter_is_found() {
+    let session = chapter();
     for (right, wrong, told) in [
         ("--static-ip-name ", "--static-ip-nam ", "has no option --static-ip-nam"),
         ("lightsail create-instances ", "lightsail create-instance ", "has no operation"),
         ("aws lightsail reboot", "aws lightsale reboot", "no service lightsale"),
-        ("  --blueprint-id debian_12 \\\n", "", "blueprintId"),
-        ("\"protocol\":\"udp\"", "\"protocol\":\"UDP\"", "UDP is none of"),
-        ("\"fromPort\":1935", "\"fromPort\":\"1935\"", "Invalid type"),
+        ("--blueprint-id debian_12 ", "", "blueprintId"),
+        ("rule udp 1234", "rule UDP 1234", "UDP is none of"),
+        ("\"fromPort\":'$2',", "\"fromPort\":\"'$2'\",", "Invalid type"),
         ("\"cidrs\":", "\"cidr\":", "Unknown parameter in portInfos"),
         ("\"AutoSnapshot\"", "\"Autosnapshot\"", "Autosnapshot is none of"),
         ("\"04:00\"", "\"4:00\"", "4:00 is not as"),
         ("staticIp.ipAddress", "staticIp.address", "the answer has no address"),
-        ("region eu-central-1", "region eu-central-9", "is not in eu-central-9"),
+        ("REGION=eu-central-1 ", "REGION=eu-central-9 ", "is not in eu-central-9"),
         ("--ip-address-type ipv4", "--ip-address-type ipv5", "ipv5 is none of"),
     ] {
-        assert!(plan.contains(right), "no {right} in the plan");
-        let (well, said) = checked(&["commands"], &plan.replace(right, wrong));
-        assert!(!well && said.contains(told), "{wrong}: {said}");
+        assert!(session.contains(right), "no {right} in the chapter");
+        let (well, said) = checked(&["commands"], &calls(&session.replace(right, wrong)));
+        assert!(!well, "{wrong} is taken");
+        assert!(said.contains(told), "{wrong}: {said}");
     }
     assert!(!checked(&["commands"], "# nothing\n").0, "what holds no command is not checked");
 }
 
 #[test]
-fn the_regions_are_those_that_have_lightsail() {
-    let output = xtask(&ADMIN, &["--region", "nowhere"]);
-    assert!(!output.status.success());
-    let error = String::from_utf8_lossy(&output.stderr);
-    let (_, told) = error.trim().split_once("Lightsail is in ").expect("the regions are told");
-    let (well, regions) = checked(&["regions", "lightsail"], "");
-    assert!(well, "{regions}");
-    assert_eq!(told.split(", ").collect::<Vec<_>>(), regions.lines().collect::<Vec<_>>());
-}
-
-#[test]
-fn the_documents_commands_are_ones_that_aws_knows() {
-    let documents =
-        [include_str!("../../xtask/README.md"), include_str!("../../rootfs/README.md")].concat();
-    let blocks = documents.split("```sh\n").skip(1).filter_map(|block| block.split("```").next());
+fn the_other_documents_command_is_one_that_aws_knows() {
+    let document = include_str!("../../xtask/README.md");
+    let blocks = document.split("```sh\n").skip(1).filter_map(|block| block.split("```").next());
     let with_aws: Vec<&str> = blocks.filter(|block| block.contains("aws ")).collect();
-    assert_commands(&with_aws.concat(), 1);
+    let (well, told) = checked(&["commands"], &with_aws.concat());
+    assert!(well, "{told}");
+    assert_eq!(told.trim(), "1 commands, 0 wrong");
 }
 
 #[test]

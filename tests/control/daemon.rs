@@ -54,7 +54,7 @@ impl Drop for Appliance {
     }
 }
 
-/// Says a line. Whoever it is for may have left.
+/// Says a line. Its reader may have left.
 pub fn tell(line: &mut Line, words: &Value) {
     let _ = line.get_mut().write_all(format!("{words}\n").as_bytes());
 }

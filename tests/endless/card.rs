@@ -1,5 +1,5 @@
 //! The standby card, as a model: 64 frames at 30 per second last as long as 100 AAC frames at
-//! 48 kHz. Paced by the wall clock, begun anew whenever it goes on air, as the program does.
+//! 48 kHz. Paced by the wall clock, begun again whenever it goes on air, as the program does.
 
 use streamcaster::base::time::{Mono, Ticks};
 use streamcaster::codec::access_unit::{

@@ -1,4 +1,4 @@
-//! A source's clock that makes a step while it sends: forwards, backwards, or anew from 0. The
+//! A source's clock that makes a step while it sends: forwards, backwards, or again from 0. The
 //! programme's time goes on from frame to frame.
 
 use std::time::Duration;

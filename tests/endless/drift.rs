@@ -15,7 +15,7 @@ const HOURS: u64 = 24;
 const SLACK: i64 = TICKS_PER_S / 5;
 
 /// A day in which the encoder falls silent a dozen times an hour, and returns where its clock is by then, or
-/// anew from 0. The programme's time is held to the wall clock's and the drift.
+/// again from 0. The programme's time is held to the wall clock's and the drift.
 fn a_day(slow_ppm: i64, seed: u64) -> World {
     let plan = Plan { audio_hz: HZ_8000, slow_ppm, ..Plan::USUAL };
     let mut world = World::new(seed, SILENCE, vec![Player::new()]);

@@ -72,7 +72,7 @@ pub struct Player {
     /// It takes nothing between two times that lie so far apart.
     pause: Duration,
     wakes: Mono,
-    /// It connects anew whenever it has been connected for so long.
+    /// It connects again whenever it has been connected for so long.
     stays: Duration,
     leaves: Mono,
 }

@@ -14,7 +14,7 @@ pub const CARD_ID_MIN: u8 = 0x40;
 /// Whose a unit is, and when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stamp {
-    /// The source, anew for each of its clock's epochs; below 0x80.
+    /// The source, again for each of its clock's epochs; below 0x80.
     pub id: u8,
     /// Decoding time, 90 kHz.
     pub dts: i64,

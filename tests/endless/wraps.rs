@@ -70,7 +70,7 @@ fn thirty_two_bits_of_milliseconds_wrap_after_fifty_days() {
     encoder.change(COARSE);
     world.run(minutes(72_000 - 71_588), &mut encoder);
     let seen = world.judge(Plan::USUAL.audio_frame());
-    assert_eq!((seen[0].wraps, seen[1].wraps), (1, 0), "the destination begins anew in time");
+    assert_eq!((seen[0].wraps, seen[1].wraps), (1, 0), "the destination begins again in time");
     assert!(seen.iter().all(|seen| seen.gap_ms <= [2000, 4100] && seen.skips == 0), "{seen:?}");
     assert_eq!((seen[0].connections, seen[1].connections), (1, 3));
     assert_eq!(world.cuts, 1);

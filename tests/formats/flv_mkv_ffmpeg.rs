@@ -167,7 +167,7 @@ fn assert_seeks(reader: &mut dyn ContainerReader, file: &mut &[u8], whole: &Reco
         let key = keys.iter().rev().find(|key| key.dts <= to).unwrap_or(&keys[0]);
         let mut sink = Recorder::default();
         let dts = reader.seek(file, to, &mut sink).expect("a place");
-        // The first frames' decoding times are set anew: within two frames of what they were.
+        // The first frames' decoding times are set again: within two frames of what they were.
         assert!((dts.0 - key.dts.0).abs() <= 2 * 3000, "to {to_ms}: {dts:?} for {key:?}");
         let (rest, error) = play(reader, file);
         assert!(error.is_none());
@@ -263,7 +263,7 @@ fn other_codecs_are_named() {
         ("sorenson.flv", &["-c:v", "flv1"], "Sorenson H.263 video"),
     ] {
         let said = refused(name, arguments);
-        assert_eq!(said, format!("it holds {what}, which cannot be carried"));
+        assert_eq!(said, format!("it contains {what}, which is not supported"));
     }
     for (name, codec, what) in [
         ("mp3.flv", "libmp3lame", "MP3 audio"),

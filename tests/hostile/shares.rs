@@ -75,7 +75,7 @@ fn one_address_does_not_keep_others_from_watching() {
     assert!(others.iter().all(|player| player.look(|seen| seen.end.is_none())));
     let status = scene.program.status().to_string();
     assert!(status.contains("\"too_many_from_address\""), "{status}");
-    let once = "all viewers' seats are taken: a viewer from";
+    let once = "all viewers' seats are in use: a viewer from";
     scene.program.wait_printed(once);
     let said = scene.program.printed();
     assert_eq!(said.matches(once).count(), 1, "{said}");

@@ -105,7 +105,7 @@ fn twenty_that_never_read_and_twenty_that_read_half_are_dealt_with_alone() {
         };
         assert!(wait::holds(seconds(10), there), "{words}: {}", scene.program.printed());
     };
-    named("too slow: took no byte", DEAF);
+    named("too slow: accepted no data", DEAF);
     named("too slow: skipped to the newest keyframe", 1);
     let printed = scene.program.printed();
     let honest = printed.lines().filter(|line| line.contains("too slow"));

@@ -13,11 +13,11 @@ const WRONG: [(Answer, &str); 7] = [
     (Answer::Short, "the answer is too short"),
     (Answer::Refusal, "the server refuses: DENY"),
     (Answer::Unsynchronised, "the server does not know the time"),
-    (Answer::NoServer, "the answer is no time server's"),
+    (Answer::NoServer, "the answer is not a time server's"),
     // Passed over: the one that was asked may still answer.
     (Answer::Stranger, "no answer"),
-    (Answer::Held, "the answer holds no time"),
-    (Answer::Empty, "the answer holds no time"),
+    (Answer::Held, "the answer contains no time"),
+    (Answer::Empty, "the answer contains no time"),
 ];
 /// Half of the longest round trip that is believed (appliance/ntp.rs, CLOCK_ROUND_TRIP_MS_MAX), and the
 /// second that `date` cuts off.

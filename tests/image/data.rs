@@ -58,7 +58,7 @@ fn without_a_data_partition_and_a_network_memory_stands_in() {
 }
 
 #[test]
-fn a_disk_of_noise_begins_anew() {
+fn a_disk_of_noise_begins_again() {
     let disk = Disk::open("noise");
     let mut noise = vec![0; usize::try_from(DATA_BYTES).expect("small")];
     let mut state = 7_u64;
@@ -69,7 +69,7 @@ fn a_disk_of_noise_begins_anew() {
         *byte = state.to_le_bytes()[3];
     }
     disk.write(&noise, DATA);
-    let begins = "the data disk held nothing readable and begins anew";
+    let begins = "the data disk held nothing readable and was formatted";
     warned("noise", &disk, USUAL, begins, false);
 }
 
@@ -99,7 +99,7 @@ fn a_cut_journal_and_a_lost_superblock_are_mended() {
     if count > group {
         warned("superblock lost", &disk, USUAL, mended, true);
     } else {
-        let begins = "the data disk held nothing readable and begins anew";
+        let begins = "the data disk held nothing readable and was formatted";
         warned("superblock lost", &disk, USUAL, begins, false);
     }
 }

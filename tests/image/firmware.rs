@@ -184,7 +184,7 @@ fn refuses_what_it_should(machine: &Machine, disk: &Disk, packages: &Packages) {
     let mut stream = begun(machine, "/api/firmware", good.len());
     stream.write_all(half).expect("the page takes it");
     drop(stream);
-    machine.shows_from(began, "the update is cut short", PATIENCE);
+    machine.shows_from(began, "the update is incomplete", PATIENCE);
     is_untouched(machine, disk, "broken off");
     let (status, answer) = post(machine, "/api/firmware/rollback", b"");
     assert!(status >= 400 && answer["code"] == "NO_OTHER_SYSTEM", "{answer}");

@@ -108,7 +108,7 @@ fn answers_nobody_else(machine: &Machine, shell: &Shell<'_>) {
     // Closed without a word, or reset.
     let _ = outside.read_to_end(&mut answer);
     assert!(answer.is_empty(), "{}", String::from_utf8_lossy(&answer));
-    let log = shell.run("grep 'turned away' /data/logs/streamcaster.log");
+    let log = shell.run("grep 'its network' /data/logs/streamcaster.log");
     assert!(log.contains("its network is not in [stat] allow"), "{log}");
 }
 
@@ -123,5 +123,5 @@ fn restarts_when_asked(machine: &Machine, shell: &Shell<'_>, before: u64) {
     };
     assert!(holds(PATIENCE, is_another), "{}", machine.console());
     shell.on_air_after("true");
-    assert!(!machine.console_from(from).contains("the programme ended"), "{}", machine.console());
+    assert!(!machine.console_from(from).contains("the program ended"), "{}", machine.console());
 }

@@ -337,7 +337,7 @@ impl Machine {
         let connect = || UnixStream::connect(&self.monitor).ok();
         let mut stream = poll(seconds(10), connect).expect("QEMU's monitor");
         stream.set_read_timeout(Some(seconds(10))).expect("a socket");
-        // A prompt before the order, and one when it is carried out: whoever goes in between has
+        // A prompt before the order, and one when it is carried out: anybody who goes in between has
         // said nothing.
         prompt(&mut stream);
         writeln!(stream, "{order}").expect("QEMU's monitor");
@@ -409,7 +409,7 @@ impl Machine {
         self.ask(method, path, "", body)
     }
 
-    /// What the page answers to whoever knows the password of [`Disk::open`].
+    /// What the page answers to anybody who knows the password of [`Disk::open`].
     pub fn ask_in(&self, method: &str, path: &str, body: &str) -> Option<String> {
         self.ask(method, path, "Authorization: Basic dTpwYXNzd29yZA==\r\n", body)
     }

@@ -27,11 +27,14 @@ pub fn is_judged(machine: &Machine, disk: &Disk, shell: &Shell<'_>, packages: &P
     clock::is_set_by(&TimeServer::start(), shell);
     asks_a_silent_one(shell, &latest("silent"));
     for (server, why) in [
-        ("none", "the server answers with status 404: the file is not there, or not for us"),
-        ("half", "the server broke off in the middle of its answer"),
+        (
+            "none",
+            "the server answered with status 404: the file does not exist, or is not accessible",
+        ),
+        ("half", "the server closed the connection in the middle of its answer"),
         ("foreign", "the update is not signed with a key this system accepts"),
-        ("noise", "the file is no update of this program"),
-        ("long", "this is no streamcaster.latest: it has 5000 bytes, not 1024"),
+        ("noise", "the file is not an update of this program"),
+        ("long", "this is not a streamcaster.latest: it has 5000 bytes, not 1024"),
     ] {
         let url = latest(server);
         set(machine, &json!({ "update.url": url }));
@@ -47,7 +50,7 @@ pub fn is_judged(machine: &Machine, disk: &Disk, shell: &Shell<'_>, packages: &P
     let has_ended = || !shell.run(&format!("cat {SILENT}/said")).is_empty();
     assert!(holds(PATIENCE, has_ended), "a server that is silent is waited for");
     let said = shell.run(&format!("cat {SILENT}/said"));
-    assert_eq!(said, format!("{}: the server does not answer in time", latest("silent")));
+    assert_eq!(said, format!("{}: the server did not answer in time", latest("silent")));
     offers
 }
 
@@ -79,7 +82,7 @@ fn nothing_is_asked_before_the_clock_is_set(machine: &Machine, shell: &Shell<'_>
     let is_found = || shell.run(&format!("/usr/lib/appliance/name; {is_asked}")) == "0";
     assert!(holds(PATIENCE, is_found), "{}", shell.run("cat /data/config.toml"));
     let said = shell.run(&format!("{LOOK} --now'"));
-    assert_eq!(said, "the clock is not set yet: nothing is asked before it is");
+    assert_eq!(said, "the clock is not set yet: no server is asked before");
     assert_eq!(offers.asked_for("whole/streamcaster.latest"), 0);
 }
 

@@ -242,7 +242,7 @@ fn is_switched_off(machine: Machine, disk: &Disk) {
     machine.tell("system_powerdown");
     let sees_the_end = || player.look(|seen| seen.end.is_some());
     assert!(holds(PATIENCE, sees_the_end), "{}", machine.console_from(began));
-    machine.shows_from(began, "the stream has ended, the disk is let go of", PATIENCE);
+    machine.shows_from(began, "the stream has ended, unmounting the disk", PATIENCE);
     assert!(machine.goes_off(PATIENCE).success());
     let (state, features) = (u16::from_le_bytes(disk.read(STATE)), disk.read::<1>(FEATURES)[0]);
     assert_eq!((state, features & 4), (1, 0), "the file system was not let go of");

@@ -15,7 +15,7 @@ const READER: &str = "while read -r line; do eval \"$line\" < /dev/null 2>&1; do
 const UNTIL_ON_AIR: &str = "until streamcaster probe --data /data --timeout-s 2 > /dev/null; \
                             [ $? -le 1 ]; do sleep 0.5; done";
 
-/// Whoever sits at the console.
+/// Anybody who sits at the console.
 pub struct Shell<'a> {
     machine: &'a Machine,
 }

@@ -205,9 +205,9 @@ fn what_cannot_be_played_says_why_and_what_would_help() {
         ("mpeg2.ts", "MPEG-2 video"),
         ("vp9.webm", "VP9"),
         ("raw.h264", "raw H.264"),
-        ("empty.mp4", "cut short"),
-        ("recording.mp4", "it was never finished"),
-        ("notes.txt", "no MP4"),
+        ("empty.mp4", "cut off"),
+        ("recording.mp4", "the recording was not finished"),
+        ("notes.txt", "not an MP4"),
         ("fake.ts", "no programme table"),
     ] {
         assert!(words(&listing, name).contains(why), "{name}: {}", words(&listing, name));
@@ -273,12 +273,12 @@ fn what_a_folder_may_hold_besides() {
     assert_eq!(names, wanted, "no folders, nothing hidden");
     assert_eq!(details(&listing, "inside.ts"), details(&listing, "real.ts"));
     for name in ["outside.ts", "zero.ts", "broken.ts", "loop.ts", "magic.ts"] {
-        assert!(words(&listing, name).contains("leads out"), "{}", words(&listing, name));
+        assert!(words(&listing, name).contains("a link to outside"), "{}", words(&listing, name));
         let refused = library.open(name).expect_err("refused");
         let is_link = matches!(refused, LibraryError::LeadsOut | LibraryError::NotFound);
         assert!(is_link, "{name}: {refused}");
     }
-    assert!(words(&listing, "pipe.ts").contains("no regular file"));
+    assert!(words(&listing, "pipe.ts").contains("not a regular file"));
     assert!(matches!(library.open("pipe.ts"), Err(LibraryError::Irregular)));
     assert!(matches!(library.open("sub.ts"), Err(LibraryError::Irregular)));
     assert!(words(&listing, "caf\u{fffd}.ts").ends_with("rename it"));
@@ -289,7 +289,7 @@ fn what_a_folder_may_hold_besides() {
     assert!(matches!(library.open("gone.ts"), Err(LibraryError::NotFound)));
     // Root reads what is locked.
     let locked = library.open("locked.ts").expect_err("refused").to_string();
-    assert!(locked.contains("cannot be opened") || locked.contains("no MP4"), "{locked}");
+    assert!(locked.contains("cannot be opened") || locked.contains("not an MP4"), "{locked}");
     assert!(library.open("inside.ts").is_ok());
 }
 

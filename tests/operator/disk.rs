@@ -186,7 +186,7 @@ pub fn a_huge_library(stage: &mut Stage) {
     assert!(listed, "{} files are listed", count());
     stage.check("a huge library");
     fs::remove_dir_all(&videos).expect("removed");
-    fs::create_dir(&videos).expect("made anew");
+    fs::create_dir(&videos).expect("made again");
     assert!(wait::holds(seconds(60), || count() == 0), "{} files are listed", count());
     stage.check("a library that went");
 }

@@ -222,7 +222,7 @@ fn a_publisher_that_is_refused_is_seen_with_what_it_asked_for_and_never_with_its
     let file = media.path.with_extension("flv");
     let encoder = Encoder::start(program.rtmp, HERE, "stream", Some(&file));
     program.wait_on_air("rtmp", seconds(10));
-    assert_eq!(lines(&program, "publishes, after it was refused", "wrong_app: 2 times"), 1);
+    assert_eq!(lines(&program, "publishes now, after it was refused", "wrong_app: 2 times"), 1);
     let status = program.status();
     assert!(status.pointer("/publisher/reason").is_some_and(Value::is_null), "{status}");
     let came = |pointer: &str| status.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);

@@ -95,7 +95,7 @@ fn destinations_change_and_nobody_else_notices() {
 }
 
 #[test]
-fn the_program_begins_anew_in_its_own_place() {
+fn the_program_begins_again_in_its_own_place() {
     let _machine = machine::shared();
     let mut program = Program::start("[rtmp]\nviewers_max = 9\n");
     ask(&program, "PATCH", "/api/settings", "{\"rtmp.viewers_max\":11,\"log.level\":\"debug\"}");

@@ -76,7 +76,7 @@ fn the_partition_grows_before_the_check_and_the_file_system_after_mounting() {
 }
 
 #[test]
-fn a_table_that_stays_is_not_read_anew() {
+fn a_table_that_stays_is_not_read_again() {
     let world = before_data("stay");
     disk(&world, true);
     answers(&world, "streamcaster", "exit 0");
@@ -112,7 +112,7 @@ fn a_kernel_that_does_not_read_the_table_is_told_and_data_is_there_all_the_same(
     let asked = calls(&world).iter().filter(|call| call.starts_with("blockdev")).count();
     assert_eq!(asked, 5);
     assert!(calls(&world).contains(&MOUNT.to_owned()), "{:?}", calls(&world));
-    assert!(world.read("dev/kmsg").contains("the next start does"), "{}", world.read("dev/kmsg"));
+    assert!(world.read("dev/kmsg").contains("the next start will"), "{}", world.read("dev/kmsg"));
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn started(name: &str) -> World {
     world
 }
 
-/// An instance's metadata: a token for PUT, the user data for whoever has it.
+/// An instance's metadata: a token for PUT, the user data for anybody who has it.
 fn metadata(world: &World, user_data: &str) {
     world.write("user-data", user_data);
     let served = world.path("user-data").display().to_string();

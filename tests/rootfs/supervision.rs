@@ -148,7 +148,7 @@ fn an_update_that_does_not_take_the_configuration_is_left_with_it() {
 }
 
 #[test]
-fn a_wrong_configuration_without_one_to_go_back_to_begins_anew() {
+fn a_wrong_configuration_without_one_to_go_back_to_begins_again() {
     let world = World::new("never-right");
     runs(&world);
     tries(&world, false);

@@ -17,7 +17,7 @@ const CARD_BYTES_MAX: u64 = 60 << 10;
 
 const FONTS: &str = "/usr/share/fonts/truetype/dejavu";
 
-/// Makes the card anew and puts it in its place.
+/// Makes the card again and puts it in its place.
 pub fn run() -> Result<(), String> {
     for font in ["DejaVuSans.ttf", "DejaVuSans-Bold.ttf"] {
         if !Path::new(FONTS).join(font).exists() {

@@ -1,5 +1,5 @@
 //! `cargo xtask dist`: the product, `target/dist/streamcaster`. Purpose: one file that runs on any
-//! x86-64 Linux, beside nothing: static against musl, stripped, the same bytes whoever builds the
+//! x86-64 Linux, beside nothing: static against musl, stripped, the same bytes, no matter who builds the
 //! commit with the same compiler and wherever. Non-goals: signing, packaging. Bound: one build; what it
 //! made is looked at before it is called done.
 
@@ -39,7 +39,7 @@ pub fn build() -> Result<Built, String> {
     let product = folder.join(NAME);
     step("static binary", || compile(compiler.as_deref(), &target))?;
     fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
-    // Whoever runs the one that is there, or copies it, has it whole.
+    // Anybody who runs the one that is there, or copies it, has it whole.
     let fresh = folder.join(format!("{NAME}.{}", std::process::id()));
     let advice = "Install binutils.";
     step::run(Command::new("strip").args(["--strip-all", "-o"]).args([&fresh, &symbols]), advice)?;

@@ -15,7 +15,7 @@ mod fleet;
 mod fuzz;
 mod image;
 mod layers;
-mod lightsail;
+mod messages;
 mod mutants;
 mod oci;
 mod parts;
@@ -29,6 +29,7 @@ mod step;
 mod suites;
 mod sysroot;
 mod takeover;
+mod text_files;
 mod torture;
 mod tree;
 
@@ -51,6 +52,7 @@ enum Command {
     Test(checks::Test),
     Card(Card),
     Fuzz(fuzz::Fuzz),
+    Messages(messages::Messages),
     Mutants(mutants::Mutants),
     Dist(Dist),
     Size(Size),
@@ -60,7 +62,6 @@ enum Command {
     Fleet(fleet::inventory::Fleet),
     Sign(sign::Sign),
     Emulate(emulate::Emulate),
-    Lightsail(lightsail::Lightsail),
     Oci(oci::Oci),
     Flash(flash::Flash),
     Bench(bench::Bench),
@@ -77,7 +78,7 @@ struct Setup {}
 #[argh(subcommand, name = "ci")]
 struct Ci {}
 
-/// make the standby card anew
+/// make the standby card again
 #[derive(FromArgs)]
 #[argh(subcommand, name = "card")]
 struct Card {}
@@ -113,6 +114,7 @@ fn main() -> ExitCode {
         Command::Test(options) => checks::test(&options),
         Command::Card(_) => card::run(),
         Command::Fuzz(options) => fuzz::fuzz(&options),
+        Command::Messages(options) => messages::run(&options),
         Command::Mutants(options) => mutants::run(&options),
         Command::Dist(_) => dist::run(),
         Command::Size(size) => size::run(size.compare, size.save),
@@ -122,7 +124,6 @@ fn main() -> ExitCode {
         Command::Fleet(options) => fleet::inventory::run(&options),
         Command::Sign(options) => sign::run(&options),
         Command::Emulate(options) => emulate::run(&options),
-        Command::Lightsail(options) => lightsail::run(&options),
         Command::Oci(options) => oci::run(&options),
         Command::Flash(options) => flash::run(&options),
         Command::Bench(options) => bench::bench(&options),

@@ -1,6 +1,7 @@
 //! Rust source as the checks see it: code without comments and strings, and which lines belong
-//! to tests. Purpose: a rule about code is not upset by what a comment or a string says. A small
-//! lexer, not a parser: it knows comments, strings, characters and braces, nothing else.
+//! to tests; and the strings by themselves. Purpose: a rule about code is not upset by what a comment
+//! or a string says. A small lexer, not a parser: it knows comments, strings, characters and braces,
+//! nothing else.
 
 const TEST_MARK: &str = "#[cfg(test)]";
 
@@ -15,17 +16,22 @@ pub struct Source {
     pub product: String,
     /// Files of modules declared as `#[cfg(test)] mod name;`, as the declaration finds them.
     pub test_modules: Vec<TestModule>,
+    /// What stands in quotation marks outside inline tests, as it is written, with its line from 1.
+    pub strings: Vec<(usize, String)>,
 }
 
 impl Source {
     /// Takes a file apart.
     pub fn parse(text: &str) -> Source {
-        let (code, comments) = split(text);
+        let (code, comments, mut strings) = split(text);
         let (product, named) = without_tests(&code);
         let at = text.split(TEST_MARK).skip(1).filter_map(path_attribute);
         let at = at.map(|path| TestModule::At(path.to_owned()));
         let test_modules = named.into_iter().map(TestModule::Named).chain(at).collect();
-        Source { code, comments, product, test_modules }
+        // An inline test's lines are blank in one of the two.
+        let lines: Vec<bool> = product.lines().map(|line| !line.trim().is_empty()).collect();
+        strings.retain(|(line, _)| lines.get(line - 1) == Some(&true));
+        Source { code, comments, product, test_modules, strings }
     }
 
     /// Lines that hold code, those of inline test modules not counted.
@@ -51,8 +57,9 @@ enum State {
     Text { escapes: bool, closing: String },
 }
 
-fn split(text: &str) -> (String, String) {
+fn split(text: &str) -> (String, String, Vec<(usize, String)>) {
     let (mut code, mut comments) = (String::new(), String::new());
+    let (mut strings, mut line, mut begins) = (Vec::new(), 1, 0);
     let mut state = State::Code;
     let mut rest = text;
     while let Some(first) = rest.chars().next() {
@@ -67,6 +74,7 @@ fn split(text: &str) -> (String, String) {
                     (state, taken) = (State::BlockComment { depth: 1 }, 2);
                 } else if let Some((opening, escapes, closing)) = text_opening(rest, &code) {
                     (state, taken) = (State::Text { escapes, closing }, opening);
+                    begins = text.len() - rest.len() + opening;
                     to_code = '"';
                 } else {
                     to_code = first;
@@ -91,6 +99,11 @@ fn split(text: &str) -> (String, String) {
                 if *escapes && first == '\\' {
                     taken += rest.chars().nth(1).map_or(0, char::len_utf8);
                 } else if rest.starts_with(closing.as_str()) {
+                    let ends = text.len() - rest.len();
+                    if closing != "'" {
+                        let inside = text.get(begins..ends).unwrap_or_default();
+                        strings.push((line - inside.matches('\n').count(), inside.to_owned()));
+                    }
                     taken = closing.len();
                     state = State::Code;
                 }
@@ -99,12 +112,13 @@ fn split(text: &str) -> (String, String) {
         let (seen, left) = rest.split_at(taken);
         for kept in seen.chars() {
             let line_end = kept == '\n';
+            line += usize::from(line_end);
             code.push(if line_end { '\n' } else { to_code });
             comments.push(if line_end { '\n' } else { to_comments });
         }
         rest = left;
     }
-    (code, comments)
+    (code, comments, strings)
 }
 
 /// If a string or character literal begins here: length of its opening, whether `\` escapes in
@@ -216,6 +230,17 @@ mod tests {
         assert!(source.code.contains("last()"), "{}", source.code);
         assert_eq!(source.code.matches('{').count(), 1, "{}", source.code);
         assert_eq!(source.code.matches('}').count(), 1, "{}", source.code);
+    }
+
+    #[test]
+    fn strings_come_with_their_lines_and_without_those_of_tests() {
+        let text = "a(\"one \\\" {x}\", 'c');\nb(\"two\\\n  lines\", r#\"a \"raw\" one\"#);\n\
+                    #[cfg(test)]\nmod tests {\n    c(\"of a test\");\n}\nd(\"last\");\n";
+        let strings = Source::parse(text).strings;
+        let lines: Vec<usize> = strings.iter().map(|(line, _)| *line).collect();
+        assert_eq!(lines, [1, 2, 3, 8]);
+        let texts: Vec<&str> = strings.iter().map(|(_, text)| text.as_str()).collect();
+        assert_eq!(texts, ["one \\\" {x}", "two\\\n  lines", "a \"raw\" one", "last"]);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Steps: a name, the time it took, and what to do when it fails. Purpose: whoever reads the
+//! Steps: a name, the time it took, and what to do when it fails. Purpose: anybody who reads the
 //! output sees at once where it stopped. Bound: steps run one after another.
 
 use std::ffi::OsStr;

@@ -1,5 +1,5 @@
 //! The test suites: found, built, run side by side, and listed with what each took. Purpose: a
-//! suite that is added runs without being named here, one that fails hides no other, and whoever
+//! suite that is added runs without being named here, one that fails hides no other, and anybody who
 //! reads the end of the output sees which did not run and why. Bound: no more suites that compute
 //! and emulated machines at a time than there are processors, and [`SLEEPERS_AT_ONCE`] suites that
 //! sleep, which go first.

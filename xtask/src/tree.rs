@@ -2,12 +2,13 @@
 //! file length, the top level, openings, nothing left open, where `unsafe` may stand, documents
 //! whose links lead somewhere.
 
-use std::fs;
 use std::path::Path;
 
 use crate::circles;
 use crate::layers;
-use crate::source::{Source, TestModule};
+use crate::messages;
+use crate::source::Source;
+use crate::text_files::{collect, names, tests_of, text, TextFile};
 
 /// Lines of code in a file, comments, blank lines and inline tests not counted.
 const CODE_LINES_MAX: usize = 400;
@@ -36,12 +37,6 @@ const TOP_LEVEL_TOO: [&str; 4] = ["xtask", "target", "data", "streamcaster.key"]
 /// have no safe wrapper; a test makes those that the sandbox refuses.
 const UNSAFE_FILES: [&str; 3] = ["src/appliance/ext4.rs", "src/system/heap.rs", "tests/sandbox.rs"];
 
-/// A file of text: its path from the root with `/`, and what it holds.
-struct TextFile {
-    path: String,
-    text: String,
-}
-
 /// Checks the tree below `root`; the error lists everything found.
 pub fn check(root: &Path) -> Result<(), String> {
     let mut found = strangers(&names(root)?);
@@ -50,6 +45,7 @@ pub fn check(root: &Path) -> Result<(), String> {
         collect(root, folder, ".rs", &mut files)?;
     }
     found.extend(examine(&files));
+    found.extend(messages::avoided(root)?);
     let mut documents = vec![text(root, "README.md")?];
     for folder in ["rootfs", "src", "tests", "xtask"] {
         collect(root, folder, ".md", &mut documents)?;
@@ -101,18 +97,6 @@ fn examine(files: &[TextFile]) -> Vec<String> {
     found
 }
 
-/// The files a file declares as its test modules.
-fn tests_of(file: &TextFile, source: &Source) -> Vec<String> {
-    let stem = file.path.strip_suffix(".rs").unwrap_or(&file.path);
-    let (folder, name) = stem.rsplit_once('/').unwrap_or(("", stem));
-    let own = if matches!(name, "mod" | "lib" | "main") { folder } else { stem };
-    let of = |module: &TestModule| match module {
-        TestModule::Named(name) => vec![format!("{own}/{name}.rs"), format!("{own}/{name}/mod.rs")],
-        TestModule::At(path) => vec![format!("{folder}/{path}")],
-    };
-    source.test_modules.iter().flat_map(of).collect()
-}
-
 fn opening(file: &TextFile) -> Option<String> {
     let opens = file.text.trim_start().starts_with("//!");
     (!opens).then(|| format!("{}:1: opens without `//!` and its purpose", file.path))
@@ -154,16 +138,6 @@ fn example(file: &TextFile, source: &Source) -> Option<String> {
     Some(format!("{}:{}: an example that no test runs; write a test", file.path, number + 1))
 }
 
-fn names(folder: &Path) -> Result<Vec<String>, String> {
-    let failed = |error| format!("{}: {error}", folder.display());
-    let mut names = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed)? {
-        names.push(entry.map_err(failed)?.file_name().to_string_lossy().into_owned());
-    }
-    names.sort();
-    Ok(names)
-}
-
 /// Links of a document to files that are not there.
 fn dead_links(root: &Path, document: &TextFile) -> Vec<String> {
     let folder = root.join(&document.path);
@@ -173,33 +147,6 @@ fn dead_links(root: &Path, document: &TextFile) -> Vec<String> {
     let dead =
         files.filter(|file| !file.is_empty() && !file.contains(':') && !folder.join(file).exists());
     dead.map(|file| format!("{}: its link to {file} leads nowhere", document.path)).collect()
-}
-
-fn text(root: &Path, path: &str) -> Result<TextFile, String> {
-    let text = fs::read_to_string(root.join(path)).map_err(|error| format!("{path}: {error}"))?;
-    Ok(TextFile { path: path.to_owned(), text })
-}
-
-/// Collects the files of an ending below a folder; one that does not exist holds none.
-fn collect(
-    root: &Path,
-    folder: &str,
-    ending: &str,
-    files: &mut Vec<TextFile>,
-) -> Result<(), String> {
-    let path = root.join(folder);
-    if !path.is_dir() {
-        return Ok(());
-    }
-    for name in names(&path)? {
-        let below = format!("{folder}/{name}");
-        if path.join(&name).is_dir() {
-            collect(root, &below, ending, files)?;
-        } else if name.ends_with(ending) {
-            files.push(text(root, &below)?);
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

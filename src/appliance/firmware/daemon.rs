@@ -31,7 +31,7 @@ const FIRMWARE_SILENCE_MS_MAX: u64 = 30_000;
 const FIRMWARE_PROGRESS_MS: u64 = 250;
 /// Pause between the answer and the restart of the machine, so that the answer gets out.
 const FIRMWARE_RESTART_MS: u64 = 2_000;
-/// A machine that still runs so long after it was told to start again takes orders anew.
+/// A machine that still runs so long after it was told to start again takes orders again.
 const FIRMWARE_RESTART_MS_MAX: u64 = 120_000;
 /// How often it is looked whether something has changed.
 const FIRMWARE_LOOK_MS: u64 = 1_000;
@@ -96,7 +96,7 @@ impl Daemon {
     /// What is missing, for a person: this is no appliance.
     pub fn new(places: Places, hands: Hands) -> Result<Daemon, String> {
         let running = places.running().ok_or("this system does not run from a slot")?;
-        let partitions = places.partitions().ok_or("the slots' partitions are not to be found")?;
+        let partitions = places.partitions().ok_or("the slots' partitions are missing")?;
         let release = places.release().ok_or("the system does not say which it is")?;
         let keys = places.keys().ok_or("the system has no key for updates")?;
         let level = if release.debug { log::Level::Warn } else { log::Level::Info };
@@ -138,7 +138,7 @@ impl Daemon {
             stream.set_read_timeout(silence)?;
             stream.set_write_timeout(silence)?;
             if daemon.taken.swap(true, Ordering::AcqRel) {
-                let why = "another update or rollback is being carried out";
+                let why = "another update or rollback is under way";
                 refuse(&stream, NotDone::new(RefusalCode::Busy, why));
                 continue;
             }
@@ -171,14 +171,14 @@ impl Daemon {
         };
         self.is_at(Busy::Restarting);
         let Started { done, system } = started;
-        log::warn!("{done}: {system}; the machine starts again");
+        log::warn!("{done}: {system}; the machine restarts");
         let answer = FirmwareAnswer::Done {
             done: done.to_owned(),
             version: system.version.to_string(),
             revision: system.revision,
             slot: self.running.other(),
         };
-        // Whoever ordered it may be gone; it is done all the same.
+        // Anybody who ordered it may be gone; it is done all the same.
         let _ = orders::send(&mut &*stream, &answer);
         let _ = stream.shutdown(Shutdown::Both);
         std::thread::sleep(Duration::from_millis(FIRMWARE_RESTART_MS));
@@ -231,13 +231,13 @@ impl Daemon {
         taken.map_err(|unproven| match unproven {
             Unproven::Wrong => NotDone::new(
                 RefusalCode::WrongConfirmation,
-                "this is neither the password nor the code that the machine's console shows",
+                "this is neither the password nor the code on the machine's console",
             ),
             Unproven::Nothing => {
-                NotDone::new(RefusalCode::NothingToConfirm, "nothing waits for a confirmation")
+                NotDone::new(RefusalCode::NothingToConfirm, "there is nothing to confirm")
             }
             Unproven::Unavailable => {
-                NotDone::new(RefusalCode::Busy, "the machine cannot check that now: try again")
+                NotDone::new(RefusalCode::Busy, "this cannot be checked now; try again in a moment")
             }
         })
     }
@@ -340,7 +340,7 @@ impl Daemon {
 
     fn keep(&self, known: &mut Known, change: FirmwareChange) {
         if let Err(error) = state::remember(&self.places, &change) {
-            log::warn!("the change cannot be remembered: {error}");
+            log::warn!("the change cannot be recorded: {error}");
         }
         known.last = Some(change);
     }
@@ -360,7 +360,7 @@ impl Daemon {
         }
     }
 
-    /// Whoever sees that nothing is being done, or is told why not, may order at once.
+    /// Anybody who sees that nothing is being done, or is told why not, may order at once.
     fn is_over(&self, taken: Taken<'_>) {
         let mut known = self.known();
         known.busy = None;

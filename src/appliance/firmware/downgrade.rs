@@ -119,7 +119,7 @@ impl Downgrade {
                 let (candidate, until) = (candidate.clone(), now + WAITS);
                 self.0 = Some(Waiting { candidate, code, until, is_confirmed: false });
             }
-            Err(error) => log::warn!("no code: {error}"),
+            Err(error) => log::warn!("no code could be made: {error}"),
         }
         false
     }

@@ -45,7 +45,7 @@ impl fmt::Display for EnvironmentError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             EnvironmentError::NotABlock => {
-                f.write_str("the boot loader's environment is not readable")
+                f.write_str("the boot loader's environment is not valid")
             }
             EnvironmentError::Full => {
                 write!(f, "the boot loader's environment is full: {TEXT_BYTES_MAX} bytes")

@@ -76,9 +76,9 @@ impl fmt::Display for InstallError {
         match self {
             InstallError::Refused(refused) => write!(f, "{refused}"),
             InstallError::CutShort { came, of } => {
-                write!(f, "the update is cut short: {came} of {of} bytes came")
+                write!(f, "the update is incomplete: {came} of {of} bytes were received")
             }
-            InstallError::TooLong => f.write_str("the update is longer than it says"),
+            InstallError::TooLong => f.write_str("the update is longer than its header says"),
             InstallError::TooLarge { bytes, slot_bytes } => {
                 write!(f, "the update of {bytes} bytes does not fit into {slot_bytes} bytes")
             }
@@ -86,23 +86,26 @@ impl fmt::Display for InstallError {
                 let (build, own) = (update.build, running.build);
                 write!(
                     f,
-                    "the update {update}, build {build}, is older than {running}, build {own}, which \
-                     runs"
+                    "the update {update}, build {build}, is older than the running system, \
+                     {running}, build {own}"
                 )
             }
             InstallError::Excluded { update, running } => excluded(f, update, running),
             InstallError::Unconfirmed(update) => unconfirmed(f, update),
             InstallError::Debug(update) => write!(
                 f,
-                "{update} is a debug system: everybody at the machine's console is root on it, and \
-                 what runs is none"
+                "{update} is a debug system, on which everybody at the console is root; the \
+                 running system is not"
             ),
-            InstallError::Damaged => f.write_str("the update is damaged: its checksum is another"),
+            InstallError::Damaged => f.write_str(
+                "the update is damaged: its checksum does not \
+                                                  match",
+            ),
             InstallError::NotKept => {
-                f.write_str("the disk does not give back what was written: it may be failing")
+                f.write_str("the disk did not return what was written to it: it may be failing")
             }
             InstallError::OnTrial => f.write_str(
-                "the system that runs is still on trial: wait until it is confirmed, or go back",
+                "the running system is still on trial: wait until it is confirmed, or roll back",
             ),
             InstallError::Environment(error) => write!(f, "{error}"),
             InstallError::Disk(error) => write!(f, "the disk: {error}"),
@@ -116,18 +119,22 @@ pub fn excluded(
     other: &SystemIdentity,
     running: &SystemIdentity,
 ) -> fmt::Result {
-    write!(f, "{running}, which runs, lets nothing older than ")?;
+    write!(f, "the running system, {running}, can be replaced by nothing older than ")?;
     match (running.oldest, running.oldest_build) {
         (Some(oldest), _) if other.version < oldest => write!(f, "{oldest}")?,
         (_, Some(build)) => write!(f, "build {build}")?,
         _ => write!(f, "{}", running.version)?,
     }
-    write!(f, " take its place: not {other}, build {}", other.build)
+    write!(f, ": {other}, build {}, is older", other.build)
 }
 
 /// For the operator.
 pub fn unconfirmed(f: &mut impl fmt::Write, other: &SystemIdentity) -> fmt::Result {
-    write!(f, "{other} is older than what runs: confirm it with the password or the console's code")
+    write!(
+        f,
+        "{other} is older than the running system: confirm it with the password or the \
+               console's code"
+    )
 }
 
 impl From<PackageError> for InstallError {

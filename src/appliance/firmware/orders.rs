@@ -1,4 +1,4 @@
-//! The words between whoever orders an update and the daemon that carries it out, over a unix
+//! The words between anybody who orders an update and the daemon that carries it out, over a unix
 //! socket. Purpose: one connection is one order: a line of JSON, behind it the package if there is
 //! one; the answers are lines of JSON, the last of which says `done` or `error`. Non-goal: who may
 //! connect, which the socket's owner and mode say. Bound: [`FIRMWARE_LINE_BYTES_MAX`] a line.
@@ -207,9 +207,18 @@ impl From<InstallError> for NotDone {
 /// # Errors
 /// It is none, or none came.
 pub fn receive(from: &mut dyn BufRead) -> Result<FirmwareRequest, NotDone> {
-    let invalid = |why: &str| NotDone::new(RefusalCode::InvalidRequest, format!("no order: {why}"));
+    let invalid = |why: &str| {
+        NotDone::new(
+            RefusalCode::InvalidRequest,
+            format!(
+                "the request is \
+                                                                                 not valid: \
+                                                                                 {why}"
+            ),
+        )
+    };
     let line = line(from).map_err(|error| invalid(&error.to_string()))?;
-    let line = line.ok_or_else(|| invalid("nothing came"))?;
+    let line = line.ok_or_else(|| invalid("nothing was received"))?;
     serde_json::from_slice(&line).map_err(|error| invalid(&error.to_string()))
 }
 
@@ -220,7 +229,11 @@ fn line(from: &mut dyn BufRead) -> io::Result<Option<Vec<u8>>> {
     match line.pop() {
         None => Ok(None),
         Some(b'\n') => Ok(Some(line)),
-        Some(_) => Err(io::Error::new(io::ErrorKind::InvalidData, "a line has no end")),
+        Some(_) => Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "a line is too long or not \
+                                                                   ended",
+        )),
     }
 }
 
@@ -261,7 +274,7 @@ pub fn order(
             None => break None,
             Some(line) => {
                 let answer: FirmwareAnswer = serde_json::from_slice(&line)
-                    .map_err(|error| format!("the answer is not understood: {error}"))?;
+                    .map_err(|error| format!("the answer is not valid: {error}"))?;
                 hear(&answer);
                 if !matches!(answer, FirmwareAnswer::Writing { .. } | FirmwareAnswer::Step { .. }) {
                     break Some(answer);
@@ -277,7 +290,7 @@ pub fn order(
     };
     match (last, given) {
         (Some(done @ FirmwareAnswer::Done { .. }), _) => Ok(done),
-        (_, Err(error)) => Err(format!("the update stopped coming: {error}")),
+        (_, Err(error)) => Err(format!("the update stopped in the middle: {error}")),
         (Some(FirmwareAnswer::Error { error, .. }), _) => Err(error),
         _ => Err("the connection to the firmware daemon ended without an answer".to_owned()),
     }
@@ -302,7 +315,7 @@ pub fn prove(
     match serde_json::from_slice(&line) {
         Ok(FirmwareAnswer::Taken { taken }) => Ok(taken),
         Ok(FirmwareAnswer::Error { error, code }) => Err((Some(code), error)),
-        _ => Err((None, "the answer is not understood".to_owned())),
+        _ => Err((None, "the answer is not valid".to_owned())),
     }
 }
 
@@ -374,7 +387,7 @@ mod tests {
             assert_eq!(read(&line_of(&order)), Ok(order));
         }
         let endless = vec![b' '; 1 << 20];
-        assert!(read(&endless).unwrap_err().why.contains("no end"));
+        assert!(read(&endless).unwrap_err().why.contains("too long or not ended"));
     }
 
     #[test]

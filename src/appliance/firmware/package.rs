@@ -240,14 +240,14 @@ pub enum NotAnUpdate {
 impl fmt::Display for NotAnUpdate {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            NotAnUpdate::Opening => f.write_str("the file is no update of this program"),
+            NotAnUpdate::Opening => f.write_str("the file is not an update of this program"),
             NotAnUpdate::Later => {
-                f.write_str("the update is of a later kind, which this system does not know")
+                f.write_str("the update has a newer format, which this system does not know")
             }
-            NotAnUpdate::Text => f.write_str("the update's description is no text"),
-            NotAnUpdate::Missing(word) => write!(f, "the update does not say its {word:?}"),
-            NotAnUpdate::Doubled(word) => write!(f, "the update says its {word:?} twice"),
-            NotAnUpdate::Bad(word) => write!(f, "the update's {word:?} is none"),
+            NotAnUpdate::Text => f.write_str("the update's description is not text"),
+            NotAnUpdate::Missing(word) => write!(f, "the update's {word:?} is missing"),
+            NotAnUpdate::Doubled(word) => write!(f, "the update has its {word:?} twice"),
+            NotAnUpdate::Bad(word) => write!(f, "the update's {word:?} is not valid"),
         }
     }
 }

@@ -1,5 +1,5 @@
 //! What is known of the two systems, and of the last change from one to the other. Purpose:
-//! `/run/appliance/firmware.json` for whoever wants to show it, and a memory of the last change
+//! `/run/appliance/firmware.json` for anybody who wants to show it, and a memory of the last change
 //! that outlives the restart, in a folder of the disk that is root's alone: how it ended and why, and
 //! how long the programme was off air. Non-goals: changing anything but that memory. Bounds: a few
 //! small files.
@@ -81,10 +81,10 @@ impl RollbackReason {
     pub const fn because(self) -> &'static str {
         match self {
             RollbackReason::Silent => "because its programme did not answer",
-            RollbackReason::Ill => "because it was not well in the time it had",
+            RollbackReason::Ill => "because it did not become healthy in time",
             RollbackReason::Network => "because it had no network",
             RollbackReason::Disk => "because it could not use the data disk",
-            RollbackReason::Config => "because it does not take the configuration",
+            RollbackReason::Config => "because it did not accept the configuration",
         }
     }
 }

@@ -231,13 +231,13 @@ fn program(architecture: u32, except: &[c_long]) -> Vec<sock_filter> {
 
 /// Refuses them to every thread of this process, for good.
 pub(super) fn refuse(except: &[c_long]) -> Result<(), String> {
-    let architecture = ARCHITECTURE.ok_or("this processor's calls are not known here")?;
+    let architecture = ARCHITECTURE.ok_or("this processor's system calls are not known here")?;
     apply_filter_all_threads(&program(architecture, except)).map_err(|error| error.to_string())
 }
 
 /// Whether the kernel has filters.
 pub(super) fn offered() -> Result<(), String> {
-    ARCHITECTURE.ok_or("this processor's calls are not known here")?;
+    ARCHITECTURE.ok_or("this processor's system calls are not known here")?;
     match rustix::thread::secure_computing_mode() {
         Ok(_) => Ok(()),
         Err(error) => Err(format!("this kernel has no seccomp: {error}")),

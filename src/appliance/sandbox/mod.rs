@@ -1,6 +1,6 @@
 //! What the program may do once it runs. Purpose: it confines itself before its first thread starts:
 //! to the files of its configuration (Landlock), and without the system calls that it never needs and
-//! that most breaks of a kernel go through (seccomp). Whoever takes the program over gets no more than
+//! that most breaks of a kernel go through (seccomp). Anybody who takes the program over gets no more than
 //! it has. Non-goals: users and capabilities (`rights`), the network's peers. Bound: once a process.
 //!
 //! A kernel that offers neither is no reason not to run: it is said, and the program goes on.

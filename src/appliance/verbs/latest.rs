@@ -55,12 +55,12 @@ impl LatestVerb {
         };
         let Some(url) = config.update.url.clone() else { return Ok(None) };
         let places = Places::of_the_machine();
-        let running = places.release().ok_or("this is no appliance: it has no release")?;
+        let running = places.release().ok_or("this is not the appliance: it has no release")?;
         let keys = places.keys().ok_or("the system has no key for updates")?;
         let now_s = clock::utc().0 / 1000;
         // By a clock that nobody answers for no certificate is judged and no window kept.
         if places.appliance(clock::UNSET).exists() {
-            return Ok(Some("the clock is not set yet: nothing is asked before it is".to_owned()));
+            return Ok(Some("the clock is not set yet: no server is asked before".to_owned()));
         }
         let path = self.data.join("state").join(MEMORY);
         let mut memory = LatestMemory::read(&path);
@@ -87,7 +87,7 @@ fn offered(url: &str, keys: &[PublicKey]) -> Result<SystemIdentity, String> {
     let (bytes, mut body) = download(url)?;
     if bytes != HEADER_BYTES as u64 {
         return Err(format!(
-            "this is no streamcaster.latest: it has {bytes} bytes, not {HEADER_BYTES}"
+            "this is not a streamcaster.latest: it has {bytes} bytes, not {HEADER_BYTES}"
         ));
     }
     let mut answer = [0; HEADER_BYTES];
@@ -143,9 +143,9 @@ impl Own {
         let body = Cursor::new(head).chain(body);
         match ask(order, Box::new(body), &mut |_| ())? {
             FirmwareAnswer::Done { done, version, revision, .. } => {
-                Ok(Some(format!("{done}: {version} ({revision}); the machine starts again")))
+                Ok(Some(format!("{done}: {version} ({revision}); the machine restarts")))
             }
-            _ => Err("the update service did not say what it did".to_owned()),
+            _ => Err("the update service gave no result".to_owned()),
         }
     }
 }

@@ -124,7 +124,7 @@ impl AddPassword {
         let bytes_max = CONFIG_BYTES_MAX + PASSWORD_HASH_TEXT_BYTES_MAX as u64;
         let read = io::stdin().take(bytes_max).read_to_string(&mut text);
         let added = read.map_err(|error| error.to_string()).and_then(|_| {
-            let (hash, config) = text.split_once('\n').ok_or("there is no line with a hash")?;
+            let (hash, config) = text.split_once('\n').ok_or("no line with a hash was given")?;
             let path = self.data.join(config::FILE_NAME);
             settings::with_password_hash(&path, config, hash, &environment)
                 .map_err(|why| why.to_string())
@@ -261,7 +261,7 @@ impl Firmware {
         }
         let restart = || match Command::new("reboot").status() {
             Ok(status) if status.success() => {}
-            outcome => log::error!("the machine does not start again: {outcome:?}"),
+            outcome => log::error!("the machine cannot be restarted: {outcome:?}"),
         };
         let (restart, is_on_air) = (Box::new(restart), Box::new(is_on_air));
         let hands = Hands { restart, is_root, is_on_air };
@@ -305,7 +305,7 @@ fn ended(outcome: Result<FirmwareAnswer, String>) -> ExitCode {
     match outcome {
         Ok(FirmwareAnswer::Done { done, version, revision, slot }) => {
             println!("{done}: {version} ({revision}) in slot {}", slot.letter());
-            println!("The machine starts again now.");
+            println!("The machine restarts now.");
             ExitCode::SUCCESS
         }
         Ok(_) => ExitCode::FAILURE,
@@ -323,7 +323,7 @@ pub(crate) fn ask(
 ) -> Result<FirmwareAnswer, String> {
     let socket = Places::of_the_machine().appliance(SOCKET);
     if !socket.exists() {
-        return Err("this is no appliance: its firmware daemon does not run".to_owned());
+        return Err("this is not the appliance, or its firmware daemon is not running".to_owned());
     }
     orders::order(&socket, order, body, hear)
 }
@@ -351,14 +351,17 @@ pub(crate) fn download(url: &str) -> Result<Package, String> {
         .new_agent();
     let answer = agent.get(url).call().map_err(|error| match error {
         ureq::Error::StatusCode(code) => {
-            format!("the server answers with status {code}: the file is not there, or not for us")
+            format!(
+                "the server answered with status {code}: the file does not exist, or is not \
+                     accessible"
+            )
         }
-        ureq::Error::Timeout(_) => "the server does not answer in time".to_owned(),
-        other => format!("the server cannot be asked: {other}"),
+        ureq::Error::Timeout(_) => "the server did not answer in time".to_owned(),
+        other => format!("the server cannot be reached: {other}"),
     })?;
     let body = answer.into_body();
     let bytes = body.content_length();
-    let bytes = bytes.ok_or("the server does not say how long its answer is (Content-Length)")?;
+    let bytes = bytes.ok_or("the server's answer has no Content-Length")?;
     Ok((bytes, Box::new(body.into_reader())))
 }
 
@@ -369,6 +372,6 @@ pub(crate) fn broken_off(error: &io::Error) -> String {
         Some(ureq::Error::Timeout(_)) => {
             "the server stopped in the middle of its answer".to_owned()
         }
-        _ => "the server broke off in the middle of its answer".to_owned(),
+        _ => "the server closed the connection in the middle of its answer".to_owned(),
     }
 }

@@ -61,7 +61,7 @@ impl fmt::Display for Untold {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Untold::NotAnAppliance => {
-                "This is not the appliance: the program is updated by whoever installed it."
+                "This is not the appliance: update the program the way it was installed."
             }
             Untold::NotYet => "The update service has not told anything yet.",
             Untold::Unreadable => "What the update service told is not understood.",

@@ -165,7 +165,7 @@ pub fn reopen(
         "udp" => LiveInput::Udp,
         "pull" if !pull.url.is_empty() => LiveInput::Pull,
         _ => {
-            let why = "There is no input of this name that could be opened anew: udp always is \
+            let why = "There is no input of this name that could be reopened: udp always is \
                        one, pull where [input.pull] is configured.";
             return Err(Problem::InputNotFound.answer(why));
         }

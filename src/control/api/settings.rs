@@ -129,6 +129,6 @@ pub fn restart(settings: &Settings) -> Result<Answer, Answer> {
         Err(error) => return Err(changes::refused(&error)),
     }
     settings.ask_restart();
-    let message = "The program ends its sessions and begins anew.";
+    let message = "The program ends its sessions and restarts.";
     Ok(answer::json(200, &Restarting { success: true, message }))
 }

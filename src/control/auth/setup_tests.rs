@@ -120,7 +120,7 @@ fn a_clock_in_1970_dates_it_once_it_is_set() {
     let (ms, utc_ms) = now(2);
     place.auth.tend_setup(Mono::from_ms(ms), Utc(utc_ms));
     assert!(place.is_there(), "56 years are no age");
-    // The program begins anew, and counts from when the clock was set.
+    // The program begins again, and counts from when the clock was set.
     place.begin(0);
     assert!(place.use_at(CODE, (0, now(26).1)).is_err());
     assert_eq!(place.use_at(CODE, (0, now(25).1)).as_deref(), Ok(WORD));

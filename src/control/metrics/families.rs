@@ -82,7 +82,7 @@ pub(super) fn inputs(page: &mut Page, snapshot: &Snapshot) {
         ([("input", "rtmp")], u8::from(publisher.present)),
         ([("input", "pull")], u8::from(pull.state == DestinationState::Live)),
     ];
-    page.family(MetricKind::Gauge, "input_up", "Whether media comes in by this input.", live);
+    page.family(MetricKind::Gauge, "input_up", "whether media is received by this input.", live);
     let reasons = [("udp", &udp.reason), ("rtmp", &publisher.reason), ("pull", &pull.reason)];
     let reasons = reasons.into_iter().filter_map(|(input, reason)| {
         Some(([("input", input), ("reason", reason.as_ref()?.why.code())], 1))

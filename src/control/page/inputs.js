@@ -26,7 +26,7 @@ function udp(state) {
     source: "udp",
     name: t("source_udp"),
     state: u.receiving ? "live" : "idle",
-    word: u.receiving ? t("receiving_from", u.sender || "?") : t("nothing_comes_in"),
+    word: u.receiving ? t("receiving_from", u.sender || "?") : t("no_signal"),
     line: u.receiving ? [rate(u.bps), ...codecs,
       lost > 0 ? t("packets_lost", number(lost)) : t("no_loss")] : [t("listens_on", u.listen || "–")],
     why,

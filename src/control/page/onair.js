@@ -43,7 +43,7 @@ function showNext({ playout, programme }) {
     if (playout.switching) next = playout.file;
     else if (playout.loop) next = t("again");
     else next = playout.next || t("live_or_standby");
-  } else if (programme.on_air === "standby") next = t("whoever_comes");
+  } else if (programme.on_air === "standby") next = t("first_live");
   else next = t("until_it_ends");
   set(byId("next"), next);
 }

@@ -55,7 +55,7 @@ class Session {
       if (done) return;
       this.heard = Date.now();
       this.waiting.push(value);
-      // A tab that was put to sleep for long begins anew at the live edge.
+      // A tab that was put to sleep for long begins again at the live edge.
       if (this.waiting.reduce((sum, piece) => sum + piece.length, 0) > WAITING_BYTES_MAX) return;
       this.pump();
     }

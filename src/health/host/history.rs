@@ -1,6 +1,6 @@
 //! What the last ten minutes were like. Purpose: shares and rates from counters that only grow, as
 //! means over three spans. Non-goal: reading clocks. Bound: [`SAMPLES`] samples, allocated once. A
-//! counter that went back (a machine that was moved, a container begun anew) counts as no change.
+//! counter that went back (a machine that was moved, a container begun again) counts as no change.
 
 use std::collections::VecDeque;
 

@@ -144,7 +144,7 @@ fn proc_file(name: &str) -> Option<String> {
 
 fn look_at_disk(shared: &Shared, data: &Path) {
     loop {
-        // The folder is made by whoever first writes to it.
+        // The folder is made by the first write to it.
         let seen = rustix::fs::statvfs(data).ok().map(|disk| {
             let bytes = |blocks: u64| blocks.saturating_mul(disk.f_frsize);
             DiskStatus {

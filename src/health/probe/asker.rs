@@ -14,7 +14,7 @@ use crate::system::store::{self, Links};
 
 /// The longest a probe may be told to wait for its answer.
 const PROBE_TIMEOUT_S_MAX: u64 = 60;
-/// The file with what lets a probe ask, made anew by each start of the program.
+/// The file with what lets a probe ask, made again by each start of the program.
 const TOKEN: &str = "probe.token";
 /// The data plane is never far from its next turn: a probe asks it behind its other question.
 const PLANE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -70,7 +70,9 @@ impl Asker {
         body: &str,
     ) -> Result<(u16, Vec<u8>), String> {
         let Some(target) = &self.target else {
-            return Err("the configuration cannot be read; say where with --url".to_owned());
+            return Err("the configuration cannot be read; give the program's address with \
+                        --url"
+                .to_owned());
         };
         let token = self.token.as_deref();
         http::ask(target, (method, path), body, token, self.timeout)

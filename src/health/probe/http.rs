@@ -74,7 +74,7 @@ impl fmt::Display for NoAnswer {
         match self {
             NoAnswer::Late => f.write_str("it took too long"),
             NoAnswer::TooLong => write!(f, "longer than {PROBE_ANSWER_BYTES_MAX} bytes"),
-            NoAnswer::Garbage => f.write_str("what answers there is not this program"),
+            NoAnswer::Garbage => f.write_str("another program answers there"),
             NoAnswer::Io(error) => write!(f, "{error}"),
         }
     }

@@ -87,19 +87,19 @@ struct ProbeAnswer {
 /// Reads an answer.
 pub fn read(status: u16, body: &[u8]) -> Finding {
     if is_busy(status, body) {
-        return silent("every place on the control port is taken");
+        return silent("all connections of the control port are in use");
     }
     if matches!(status, 401 | 403) {
-        return silent("the program answers, and does not let this probe ask; is DATA right?");
+        return silent("the program refuses this probe: is --data the folder it runs on?");
     }
     let Ok(ProbeAnswer { status: verdict, checks }) = serde_json::from_slice(body) else {
-        return silent("what answers there is not this program");
+        return silent("another program answers there");
     };
     let outcome = match (status, verdict.as_str()) {
         (200, "healthy") => ProbeOutcome::Healthy,
         (200, "degraded") => ProbeOutcome::Degraded,
         (503, "unhealthy") => ProbeOutcome::Unhealthy,
-        _ => return silent("what answers there is not this program"),
+        _ => return silent("another program answers there"),
     };
     let bad = checks.iter().filter(|check| check.is_bad()).map(|check| check.detail.as_str());
     let details: Vec<&str> = bad.collect();

@@ -14,23 +14,23 @@ use super::judged::{Finding, ProbeOutcome};
 const PROBE_RESTART_STRIKES: u32 = 3;
 /// The same thing is done again no sooner than this.
 const PROBE_AGAIN_S_MIN: u64 = 300;
-/// A destination that fails this long is begun anew.
+/// A destination that fails this long is begun again.
 const PROBE_DESTINATION_S_MIN: u64 = 300;
-/// An input that is dead this long is opened anew.
+/// An input that is dead this long is opened again.
 const PROBE_INPUT_S_MIN: u64 = 120;
-/// Times an input is opened anew before it is believed that nobody sends.
+/// Times an input is opened again before it is believed that nobody sends.
 const PROBE_INPUT_TRIES_MAX: u32 = 3;
 
 /// What is to be done.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
-    /// End the program; whoever supervises it starts it anew.
+    /// End the program; its supervisor starts it again.
     Restart(&'static str),
     /// Make room on the disk.
     RotateLogs,
-    /// Begin a destination's session anew.
+    /// Begin a destination's session again.
     Destination(String),
-    /// Open an input anew: `udp` or `pull`.
+    /// Open an input again: `udp` or `pull`.
     Input(String),
 }
 
@@ -46,7 +46,7 @@ pub struct ProbeMemory {
     bad_since: BTreeMap<String, u64>,
     /// What was done when, by its name.
     done_at: BTreeMap<String, u64>,
-    /// Times the input was opened anew since it was last well.
+    /// Times the input was opened again since it was last well.
     input_tries: u32,
     /// The last exit code.
     pub last_code: u8,
@@ -110,7 +110,7 @@ impl ProbeMemory {
     fn recall(&mut self, finding: &Finding, now: u64) {
         let mut bad_since = BTreeMap::new();
         for check in finding.checks.iter().filter(|check| check.is_bad()) {
-            // A clock that went back begins the time anew.
+            // A clock that went back begins the time again.
             let known = self.bad_since.get(&check.name).copied().filter(|since| *since <= now);
             bad_since.insert(check.name.clone(), known.unwrap_or(now));
         }
@@ -158,7 +158,7 @@ mod tests {
         let mut plan = |finding: &Finding, now| memory.plan(finding, now);
         assert!(plan(&nobody, 0).is_empty() && plan(&nobody, 60).is_empty());
         let well = read(200, br#"{"status":"healthy"}"#);
-        assert!(plan(&well, 120).is_empty(), "an answer begins the count anew");
+        assert!(plan(&well, 120).is_empty(), "an answer begins the count again");
         assert!(plan(&nobody, 180).is_empty() && plan(&nobody, 240).is_empty());
         assert!(matches!(plan(&nobody, 300)[..], [Action::Restart(_)]));
         for now in [360, 420, 480, 540] {
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_destination_that_fails_long_is_begun_anew_unless_it_was_refused() {
+    fn a_destination_that_fails_long_is_begun_again_unless_it_was_refused() {
         let mut memory = ProbeMemory::default();
         let failing = bad("destination:a b", "backing_off");
         assert!(memory.plan(&failing, 1000).is_empty());
@@ -197,7 +197,7 @@ mod tests {
         let refused = bad("destination:a b", "refused");
         assert!(memory.plan(&refused, 9000).is_empty());
         assert!(memory.plan(&finding(""), 9060).is_empty(), "well again");
-        assert!(memory.plan(&failing, 9120).is_empty(), "and counted anew");
+        assert!(memory.plan(&failing, 9120).is_empty(), "and counted again");
     }
 
     #[test]

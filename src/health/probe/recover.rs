@@ -44,7 +44,7 @@ pub(super) fn run(asker: &Asker, dry: bool) -> (ProbeOutcome, String) {
     let _locked = match locked {
         Ok(Some(file)) => Some(file),
         Ok(None) => {
-            let line = format!("another probe is at work; the last one said: {}", memory.last_line);
+            let line = format!("another probe is running; the last result: {}", memory.last_line);
             return (ProbeOutcome::of_code(memory.last_code), one_line(&line));
         }
         // A disk that cannot be written to: it is still told how the program does.
@@ -68,7 +68,7 @@ pub(super) fn run(asker: &Asker, dry: bool) -> (ProbeOutcome, String) {
         let json = serde_json::to_vec(&memory).unwrap_or_default();
         let written = store::write(&asker.state.join(MEMORY), &json);
         if let Err(error) = written {
-            let line = format!("{line}; what was found cannot be remembered: {error}");
+            let line = format!("{line}; the probe's state cannot be saved: {error}");
             return (outcome, one_line(&line));
         }
         // One line a minute would leave no room for those that matter.
@@ -133,7 +133,7 @@ fn lock(state: &Path) -> io::Result<Option<File>> {
     }
 }
 
-/// What cannot be read is forgotten: the count of strikes begins anew.
+/// What cannot be read is forgotten: the count of strikes begins again.
 fn recall(state: &Path) -> ProbeMemory {
     let bytes = store::read(&state.join(MEMORY)).ok().flatten();
     bytes.and_then(|bytes| serde_json::from_slice(&bytes).ok()).unwrap_or_default()

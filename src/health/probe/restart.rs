@@ -1,7 +1,7 @@
 //! Ending the program from outside. Purpose: SIGTERM, and after [`PROBE_FAREWELL_MS_MAX`] SIGKILL,
 //! to the process that holds the data folder's lock and to no other; by a descriptor of the
 //! process (pidfd_open(2)), so that a number given to somebody else meanwhile is never hit.
-//! Non-goal: starting it anew, which is its supervisor's. Bound: twice that time.
+//! Non-goal: starting it again, which is its supervisor's. Bound: twice that time.
 
 use std::fs;
 use std::io;
@@ -22,11 +22,16 @@ const PROBE_FAREWELL_MS_MAX: u64 = 10_000;
 /// Why nothing could be ended, for a person.
 pub fn end(state: &Path) -> Result<String, String> {
     let Some(id) = running(state)? else {
-        return Err("no program runs on this data folder; its supervisor has to start it".into());
+        return Err("no program is running on this data folder; its supervisor must start \
+                    it"
+        .into());
     };
-    let pid = i32::try_from(id).ok().and_then(Pid::from_raw).ok_or("its process id is none")?;
+    let pid = i32::try_from(id).ok().and_then(Pid::from_raw).ok_or(
+        "its pid file contains no \
+                                                                    process id",
+    )?;
     let process = pidfd_open(pid, PidfdFlags::empty())
-        .map_err(|error| format!("process {id} cannot be had: {error}"))?;
+        .map_err(|error| format!("process {id} cannot be watched: {error}"))?;
     // With the descriptor in hand: the number still is the program's, and so the descriptor is.
     if running(state)? != Some(id) {
         return Err(format!("process {id} has just ended by itself"));
@@ -45,7 +50,7 @@ pub fn end(state: &Path) -> Result<String, String> {
     say(Signal::KILL)?;
     match has_ended(&process) {
         true => Ok(format!("process {id} did not end on SIGTERM and was killed")),
-        false => Err(format!("process {id} does not even end on SIGKILL: its disk hangs")),
+        false => Err(format!("process {id} does not end on SIGKILL either: its disk hangs")),
     }
 }
 

@@ -20,7 +20,7 @@ impl Edits {
     pub(super) fn add(&self, order: Order) {
         let mut waiting = self.waiting.borrow_mut();
         if waiting.len() >= COMMANDS_MAX {
-            let words = "The disk has not taken the changes before this one; try again later.";
+            let words = "Earlier changes are still being written to the disk; try again later.";
             order.answer(Err(Declined { kind: DeclinedKind::Busy, words: words.to_owned() }));
             return;
         }

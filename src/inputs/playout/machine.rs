@@ -18,10 +18,10 @@ use crate::program::read_ahead::FileEnding;
 use crate::program::source::Source;
 use crate::program::Programme;
 
-use super::super::again::Again;
 use super::super::file_reader::FileReaders;
 use super::super::log_cut;
 use super::super::playing_file::PlayingFile;
+use super::super::reopen::ReopenBells;
 
 /// How late a timer may be.
 const LATE_MAX: Duration = Duration::from_millis(50);
@@ -106,8 +106,8 @@ pub struct PlayoutMachine<D: FileReaders> {
     pub(super) random: fastrand::Rng,
     /// Something worth writing down has happened.
     pub(super) changed: bool,
-    /// Inputs that are to be opened anew.
-    pub(super) again: Again,
+    /// Inputs that are to be opened again.
+    pub(super) reopen: ReopenBells,
 }
 
 impl<D: FileReaders> PlayoutMachine<D> {
@@ -124,7 +124,7 @@ impl<D: FileReaders> PlayoutMachine<D> {
             left_out: 0,
             random: fastrand::Rng::with_seed(seed),
             changed: false,
-            again: Again::default(),
+            reopen: ReopenBells::default(),
         }
     }
 
@@ -175,7 +175,7 @@ impl<D: FileReaders> PlayoutMachine<D> {
         }
     }
 
-    /// What follows has to be found anew.
+    /// What follows has to be found again.
     pub(super) fn reconsider(&mut self) {
         if self.next.as_ref().is_some_and(|next| matches!(next.why, PreparedFor::Follows)) {
             self.next = None;

@@ -30,8 +30,8 @@ pub use self::memory::{
 
 use self::edits::Edits;
 use self::machine::PreparedFor;
-use super::again::Again;
 use super::file_reader::{Arrivals, FileReaders, OpenFile, ReaderThreads, Readers};
+use super::reopen::ReopenBells;
 
 /// How long nothing may happen before it is looked whether something else has taken the air.
 const LOOK: Duration = Duration::from_secs(1);
@@ -125,9 +125,9 @@ impl FilePlayout {
         }
     }
 
-    /// What is rung when an input is to be opened anew: commands come in here.
-    pub fn again(&self) -> Again {
-        self.machine.borrow().again.clone()
+    /// What is rung when an input is to be opened again: commands come in here.
+    pub fn reopen_bells(&self) -> ReopenBells {
+        self.machine.borrow().reopen.clone()
     }
 
     /// Its state.

@@ -56,10 +56,10 @@ impl<D: FileReaders> PlayoutMachine<D> {
             Command::SetPlaylist { name, list, .. } => self.set_playlist(name, list),
             Command::RemovePlaylist(name) => self.remove_playlist(&name),
             Command::Reopen(input) => {
-                self.again.bell(input).ring();
+                self.reopen.bell(input).ring();
                 done(match input {
-                    LiveInput::Udp => "The UDP input is opened anew.",
-                    LiveInput::Pull => "The RTMP pull connects anew.",
+                    LiveInput::Udp => "The UDP input is reopened.",
+                    LiveInput::Pull => "The RTMP pull reconnects.",
                 })
             }
         }
@@ -136,7 +136,7 @@ impl<D: FileReaders> PlayoutMachine<D> {
 
     fn pause(&mut self, now: Mono, programme: &Programme) -> Step {
         let Some(on) = &self.on else {
-            return declined(DeclinedKind::Invalid, "No file plays that could be paused.");
+            return declined(DeclinedKind::Invalid, "No file is playing that could be paused.");
         };
         let (item, at, duration) =
             (on.item.clone(), on.playing_file.position(), on.playing_file.duration());
@@ -152,20 +152,20 @@ impl<D: FileReaders> PlayoutMachine<D> {
         }
         match &self.on {
             Some(on) => Step::Play(Box::new(on.item.clone()), to),
-            None => declined(DeclinedKind::Invalid, "No file plays."),
+            None => declined(DeclinedKind::Invalid, "No file is playing."),
         }
     }
 
     fn skip(&mut self, now: Mono, programme: &Programme) -> Step {
         let playing = self.on.as_ref().map(|on| &on.item);
         let Some(item) = playing.or(self.paused.as_ref().map(|paused| &paused.item)) else {
-            return declined(DeclinedKind::Invalid, "No file plays.");
+            return declined(DeclinedKind::Invalid, "No file is playing.");
         };
         match item.next_in_list() {
             Some(next) => Step::Play(Box::new(next), Ticks(0)),
             None => {
                 self.stop(None, now, programme);
-                done("Nothing follows; playing has stopped.")
+                done("There is no next file; playing has stopped.")
             }
         }
     }
@@ -173,14 +173,14 @@ impl<D: FileReaders> PlayoutMachine<D> {
     fn set_loop(&mut self, looped: bool) -> Step {
         let playing = self.on.as_mut().map(|on| &mut on.item);
         let Some(item) = playing.or(self.paused.as_mut().map(|paused| &mut paused.item)) else {
-            return declined(DeclinedKind::Invalid, "No file plays.");
+            return declined(DeclinedKind::Invalid, "No file is playing.");
         };
         item.looped = looped;
         self.reconsider();
         self.changed = true;
         done(match looped {
-            true => "The file is played again and again.",
-            false => "The file is played to its end.",
+            true => "The file is repeated until that is switched off.",
+            false => "The file plays to its end.",
         })
     }
 
@@ -211,7 +211,7 @@ impl<D: FileReaders> PlayoutMachine<D> {
         }
         self.reconsider();
         self.changed = true;
-        done(&format!("The playlist “{name}” is forgotten."))
+        done(&format!("The playlist “{name}” is deleted."))
     }
 
     /// Everything that stands in a list.
@@ -249,7 +249,7 @@ pub(super) fn check(name: &str, list: &Playlist, lists: &Lists) -> Result<(), St
         return Err(format!("There are {PLAYLISTS_MAX} playlists; remove one first."));
     }
     if let Some(why) = list.files.iter().find_map(|file| names::check(file).err()) {
-        return Err(format!("A file's name in the playlist cannot be: {why}."));
+        return Err(format!("A file name in the playlist is not valid: {why}."));
     }
     Ok(())
 }

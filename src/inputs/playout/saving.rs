@@ -134,12 +134,12 @@ impl FilePlayout {
             Ok(()) => {
                 (written.lists, written.place) = (Some(lists), place);
                 if let Some(over) = written.refused.over_after(now, Duration::ZERO) {
-                    info!("{folder}: what plays is remembered again (failed {over})");
+                    info!("{folder}: the playing position is saved again (failed {over})");
                 }
             }
             Err(error) => {
                 if written.refused.occurs(now) {
-                    warn!("{folder}: what plays cannot be remembered: {error}");
+                    warn!("{folder}: the playing position cannot be saved: {error}");
                 }
             }
         }
@@ -149,11 +149,11 @@ impl FilePlayout {
 fn not_written(error: &io::Error) -> Declined {
     let (kind, remedy) = match error.kind() {
         ErrorKind::StorageFull | ErrorKind::QuotaExceeded => {
-            (DeclinedKind::DiskFull, "the disk is full. Delete videos or enlarge it")
+            (DeclinedKind::DiskFull, "the disk is full. Delete videos or enlarge the disk")
         }
-        _ => (DeclinedKind::Disk, "the disk does not take them. Look at it"),
+        _ => (DeclinedKind::Disk, "they cannot be written. Check the disk"),
     };
-    let words = format!("The playlists stay as they are, for {remedy}, and try again ({error}).");
+    let words = format!("The playlists were not changed: {remedy}, and try again ({error}).");
     Declined { kind, words }
 }
 
@@ -169,13 +169,13 @@ fn recall<T>(path: &Path, parse: impl Fn(&[u8]) -> Result<T, String>) -> Option<
         },
         Err(error) if error.kind() == ErrorKind::InvalidData => error.to_string(),
         Err(error) => {
-            warn!("{shown} cannot be read and is left as it is: {error}");
+            warn!("{shown} cannot be read and is not changed: {error}");
             return None;
         }
     };
     match store::set_aside(path) {
-        Ok(aside) => warn!("{shown} is broken and now called {}: {words}", aside.display()),
-        Err(error) => warn!("{shown} is broken: {words}; it cannot be set aside: {error}"),
+        Ok(aside) => warn!("{shown} is damaged and was renamed to {}: {words}", aside.display()),
+        Err(error) => warn!("{shown} is damaged: {words}; it cannot be renamed: {error}"),
     }
     None
 }

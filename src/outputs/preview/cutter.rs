@@ -177,7 +177,7 @@ impl Cutter {
         }
     }
 
-    /// Begins anew at this unit: what waited is not sent.
+    /// Begins again at this unit: what waited is not sent.
     fn forget(&mut self, unit: &Unit) {
         self.waiting.values_mut().for_each(Waiting::clear);
         self.audio_next = None;

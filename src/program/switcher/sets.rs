@@ -1,6 +1,6 @@
 //! Parameter sets in-band behind a cut. Purpose: when the configuration has changed, the first key
 //! frame brings the new sets itself, besides the sequence header in front of it. FFmpeg's H.264
-//! parser, and with it whoever records or plays by it, takes sequence headers to the decoder but
+//! parser, and with it anybody who records or plays by it, takes sequence headers to the decoder but
 //! goes on reading slice headers by the sets it had first, until it meets others in-band.
 //! Non-goal: sources that bring them anyway. Bound: the sets of one configuration.
 

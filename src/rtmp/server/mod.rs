@@ -228,7 +228,7 @@ impl ServerSession {
         if self.connected || app.trim_matches('/') != APP {
             let (code, mut description) = RtmpRefusal::App.code_and_description();
             if self.connected {
-                description = "This connection is connected already.";
+                description = "This connection has been connected before.";
             } else {
                 self.rejected_app = Some(without_query(app));
             }
@@ -308,7 +308,7 @@ impl ServerSession {
         if transaction == 0.0 {
             return Ok(());
         }
-        self.failed(transaction, "No such command here.")
+        self.failed(transaction, "This command is not supported.")
     }
 
     fn raise(&mut self, event: ServerEvent) -> Result<(), SessionError> {

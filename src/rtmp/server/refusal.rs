@@ -73,11 +73,11 @@ impl RtmpRefusal {
             RtmpRefusal::StreamNotFound => ("NetStream.Play.StreamNotFound", "No such stream."),
             RtmpRefusal::KeyRequired => ("NetStream.Play.Failed", "A valid play key is required."),
             RtmpRefusal::Full => {
-                ("NetStream.Play.Failed", "As many players as may be are connected.")
+                ("NetStream.Play.Failed", "The maximum number of players is connected.")
             }
             RtmpRefusal::ShareTaken => (
                 "NetStream.Play.Failed",
-                "Few places are left, and enough players from your address are connected.",
+                "Nearly all places are in use, and your address has its share of them.",
             ),
             RtmpRefusal::PublishDenied => {
                 ("NetStream.Publish.Denied", "This server does not take publishers.")
@@ -95,7 +95,11 @@ impl RtmpRefusal {
             }
             RtmpRefusal::PublishBusy => ("NetStream.Publish.BadName", "Another publisher is live."),
             RtmpRefusal::ProxyHeader | RtmpRefusal::NoProxyHeader | RtmpRefusal::BadProxyHeader => {
-                ("NetConnection.Connect.Rejected", "The connection does not begin as it has to.")
+                (
+                    "NetConnection.Connect.Rejected",
+                    "This connection needs a PROXY header, or may \
+                                                    not have one.",
+                )
             }
         }
     }

@@ -1,4 +1,4 @@
-//! The log: one [`log::Log`] for the whole program. Purpose: whoever logs only formats a line into
+//! The log: one [`log::Log`] for the whole program. Purpose: anybody who logs only formats a line into
 //! a fixed ring in memory; one thread carries it from there to the console (through simple_logger)
 //! and to the file. So the data plane never waits for a terminal or a disk: a writer that is behind
 //! loses the oldest lines, counted. Times are UTC, whatever `TZ` says; secrets are scrubbed here as
@@ -123,7 +123,7 @@ impl LogBook {
         let (told, won) = mpsc::sync_channel(1);
         self.0.rotate(Rotation { for_room, told });
         let late = |_| {
-            let words = "the disk has not answered yet; the rotation goes on";
+            let words = "the disk has not answered yet; the rotation continues";
             Err(io::Error::new(io::ErrorKind::TimedOut, words))
         };
         won.recv_timeout(Duration::from_millis(LOG_ROTATE_MS_MAX)).unwrap_or_else(late)
@@ -157,7 +157,7 @@ impl LogHandle {
         self.ring.flush(deadline)
     }
 
-    /// For whoever looks at the log.
+    /// For anybody who looks at the log.
     pub fn book(&self) -> LogBook {
         LogBook(Arc::clone(&self.ring))
     }
@@ -267,11 +267,11 @@ impl Writer {
             LineOutcome::Written | LineOutcome::Lost => return,
             LineOutcome::Recovered { lost } => own_line(
                 Level::Info,
-                format_args!("written to the file again, {lost} lines are not"),
+                format_args!("the log file is written again; {lost} lines are missing in it"),
             ),
             LineOutcome::Failed(error) => own_line(
                 Level::Warn,
-                format_args!("not written to the file: {error}; trying again"),
+                format_args!("the log file cannot be written: {error}; retrying"),
             ),
         };
         self.print(&said);

@@ -88,7 +88,7 @@ impl LogRing {
         Some(LogJob::Write(lost, line))
     }
 
-    /// Has the files rotated; whoever asked before and was not served is not any more.
+    /// Has the files rotated; anybody who asked before and was not served is not any more.
     pub(super) fn rotate(&self, rotation: Rotation) {
         self.lock().rotation = Some(rotation);
         self.came.notify_one();

@@ -171,7 +171,7 @@ fn a_broken_disk_is_said_once_on_the_console() {
     assert!(log.handle.flush(PATIENCE));
     let printed = log.printed();
     assert_eq!(printed.len(), 3, "{printed:?}");
-    assert!(printed[1].starts_with("WARN [log] not written to the file: "), "{printed:?}");
+    assert!(printed[1].starts_with("WARN [log] the log file cannot be written: "), "{printed:?}");
 }
 
 #[test]

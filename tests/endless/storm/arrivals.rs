@@ -80,7 +80,7 @@ impl Arrivals {
         })
     }
 
-    /// A picture: of another recording, or of another time of its own, it begins anew.
+    /// A picture: of another recording, or of another time of its own, it begins again.
     fn picture(&mut self, body: &[u8], dts_ms: i64, now: Mono) {
         let Some((id, number, end)) = parts(body) else { return };
         let follows = self.shows.replace((id, number + 1)) == Some((id, number));

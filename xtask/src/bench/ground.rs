@@ -232,7 +232,7 @@ pub(super) fn folder_and_binary(bench: &Bench, name: &str) -> Result<(PathBuf, P
     Ok((folder, target.join("release/streamcaster")))
 }
 
-/// Leaves the report for whoever did not look.
+/// Leaves the report for anybody who did not look.
 pub(super) fn keep(places: &Places, report: &str) -> Result<(), String> {
     let path = places.folder.join("last.txt");
     std::fs::write(&path, report).map_err(|error| format!("{}: {error}", path.display()))

@@ -1,4 +1,4 @@
-//! After the restart: until the page answers, or the old system is back. Purpose: whoever started a
+//! After the restart: until the page answers, or the old system is back. Purpose: anybody who started a
 //! take-over is told how it ended; there is no other view of that machine. Non-goal: mending it.
 //! Bound: `PATIENCE`.
 

@@ -1,6 +1,8 @@
 //! The EFI system partition. Purpose: a FAT16 file system (Microsoft's FAT specification, "fatgen
 //! 1.03") with the one file UEFI looks for, `EFI/BOOT/BOOTX64.EFI`, the same bytes every time.
-//! Non-goals: other files, long names, reading. Bound: a file that fits; nobody else writes here.
+//! Non-goals: other files, long names, reading. Bound: a file that fits; nobody else writes here. Ours
+//! rather than a crate (`fatfs`): three folders and one file, in clusters that no library's allocator
+//! may choose otherwise in its next version.
 
 /// Bytes of a sector and of a cluster of four.
 const SECTOR: usize = 512;

@@ -1,6 +1,7 @@
 //! The partition table. Purpose: a GUID partition table (UEFI 2.10, 5.3) with its copy and the
 //! protective MBR, the same bytes every time. Non-goals: reading, changing, other sector sizes
-//! than 512. Bound: 128 entries.
+//! than 512. Bound: 128 entries. Ours rather than a crate (`gpt`): what a reader of disks offers is more
+//! code than two headers and a checksum, and its identifiers are random unless each is set.
 
 use flate2::Crc;
 
@@ -97,7 +98,7 @@ fn header(disk: Guid, sectors: u64, own: u64, entries_at: u64, entries_sum: u32)
     bytes
 }
 
-/// One partition of type 0xEE over the whole disk, for whoever knows no GPT.
+/// One partition of type 0xEE over the whole disk, for anybody who knows no GPT.
 fn protective_mbr(sectors: u64, boot_code: &[u8]) -> Vec<u8> {
     let mut bytes: Vec<u8> = boot_code.iter().copied().take(440).collect();
     bytes.resize(446, 0);

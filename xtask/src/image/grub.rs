@@ -207,7 +207,7 @@ else
   last_resort_A
   last_resort_B
 fi
-echo "StreamCaster: both slots are damaged. Write the image to this disk anew."
+echo "StreamCaster: both slots are damaged. Write the image to this disk again."
 echo "Trying again in a minute."
 sleep 60
 reboot

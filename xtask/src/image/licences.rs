@@ -1,5 +1,5 @@
 //! The licences of all that an image holds: one text, each licence once, with the source offer that
-//! the GNU licences ask for. Purpose: whoever has the image has what it is licensed under, in the image
+//! the GNU licences ask for. Purpose: anybody who has the image has what it is licensed under, in the image
 //! itself. Non-goal: judging licences. Bound: the texts that packages bring.
 
 use std::collections::BTreeMap;
@@ -85,7 +85,7 @@ fn offer(debian: &ImageParts) -> String {
     let mut text = String::from(
         "\nSOURCE OFFER. The kernel Linux, busybox, e2fsck (e2fsprogs), the GNU C library inside the two\n\
          last, and GRUB are under the GNU General Public License, version 2 or 3, or the GNU Lesser\n\
-         General Public License. Whoever gave you this image gives you, and anybody who has this offer,\n\
+         General Public License. The party that gave you this image gives you, and any third party,\n\
          the complete corresponding source of these parts, for three years from the day that you were\n\
          given it, on a usual medium and for no more than the cost of that: ask them. All of it is also\n\
          published by Debian, unchanged, in the versions below:\n\n"

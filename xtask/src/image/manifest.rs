@@ -1,4 +1,4 @@
-//! The manifest: what an image is made of, `manifest.json`. Purpose: whoever holds an image knows
+//! The manifest: what an image is made of, `manifest.json`. Purpose: anybody who holds an image knows
 //! its kernel, its parts and its sums. Non-goal: a signature. Bound: a few dozen lines.
 
 use serde_json::{json, Map, Value};

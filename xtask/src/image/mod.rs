@@ -49,7 +49,7 @@ pub struct Image {
     /// first start makes one and shows it on the console
     #[argh(option)]
     config: Option<PathBuf>,
-    /// give whoever is at the console a root shell
+    /// give anybody who is at the console a root shell
     #[argh(switch)]
     debug_shell: bool,
     /// another build of the product than that of this source

@@ -1,5 +1,5 @@
 //! The pins: which Debian packages an image is made of, `xtask/image-parts.txt`. Purpose: the same
-//! commit is made of the same packages whoever builds it and whenever; the day they were taken from
+//! commit is made of the same packages, no matter who builds it and when; the day they were taken from
 //! Debian's archive is kept with them. Non-goals: getting them, which is `parts`. Bound: a line a
 //! package.
 

@@ -11,7 +11,7 @@ pub struct Oci {
     /// another build of the product than that of this source
     #[argh(option)]
     pub(super) binary: Option<PathBuf>,
-    /// a configuration to start with, put into /data; whoever has the image can read its keys
+    /// a configuration to start with, put into /data; anybody who has the image can read its keys
     #[argh(option)]
     pub(super) config: Option<PathBuf>,
     /// print a task definition for Amazon ECS instead

@@ -115,7 +115,7 @@ fn ports() -> Value {
     ports.map(|(protocol, port)| json!({"containerPort": port, "protocol": protocol})).into()
 }
 
-/// A container that fails this is ended and begun anew, so it asks only for what that may help.
+/// A container that fails this is ended and begun again, so it asks only for what that may help.
 fn health() -> Value {
     json!({
         "command": ["CMD", PROGRAM, "probe", "--data", "/data", "--unhealthy-only"],

@@ -1,4 +1,4 @@
-//! Opening an input anew when the operator or the probe asks. Purpose: the bells that the inputs'
+//! Opening an input again when the operator or the probe asks. Purpose: the bells that the inputs'
 //! tasks listen to. Non-goal: opening. Bound: a bell for each input.
 
 use std::future::Future;
@@ -11,12 +11,12 @@ use crate::program::bell::Bell;
 
 /// The bells.
 #[derive(Clone, Default)]
-pub struct Again {
+pub struct ReopenBells {
     udp: Rc<Bell>,
     pull: Rc<Bell>,
 }
 
-impl Again {
+impl ReopenBells {
     /// The bell of an input.
     pub fn bell(&self, input: LiveInput) -> &Rc<Bell> {
         match input {
@@ -26,8 +26,8 @@ impl Again {
     }
 }
 
-/// Runs a task and begins it anew, from nothing, whenever the bell rings; ends when the task does.
-pub async fn anew<F: Future<Output = ()>>(bell: &Rc<Bell>, task: impl Fn() -> F) {
+/// Runs a task and begins it again, from nothing, whenever the bell rings; ends when the task does.
+pub async fn repeat_on<F: Future<Output = ()>>(bell: &Rc<Bell>, task: impl Fn() -> F) {
     let mut listener = bell.listen();
     loop {
         let ended = async {
@@ -51,10 +51,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_ring_begins_the_task_anew_until_it_ends_by_itself() {
-        let again = Again::default();
+    fn each_ring_begins_the_task_again_until_it_ends_by_itself() {
+        let bells = ReopenBells::default();
         let begun = Cell::new(0);
-        let bell = again.bell(LiveInput::Pull);
+        let bell = bells.bell(LiveInput::Pull);
         let task = || async {
             begun.set(begun.get() + 1);
             if begun.get() == 3 {
@@ -63,8 +63,8 @@ mod tests {
             bell.ring();
             std::future::pending::<()>().await;
         };
-        smol::block_on(anew(bell, task));
+        smol::block_on(repeat_on(bell, task));
         assert_eq!(begun.get(), 3);
-        assert!(!Rc::ptr_eq(bell, again.bell(LiveInput::Udp)));
+        assert!(!Rc::ptr_eq(bell, bells.bell(LiveInput::Udp)));
     }
 }
