@@ -1,6 +1,8 @@
 //! Every capacity of the program, in one place. Purpose: nothing grows past a number that stands
 //! here, and the memory budget is computed from the same numbers. Units stand last in the names.
-//! A new buffer, table or queue adds its number here.
+//! A new buffer, table or queue adds its number here; where the code relies on how two of them compare,
+//! an assertion beside them says so and does not compile otherwise. Non-goals: a time-out or a tuning
+//! number that one file goes by, which stands there.
 
 use super::time::{Ticks, TICKS_PER_S};
 
@@ -11,12 +13,16 @@ pub const RING_BYTES_DEFAULT: usize = 8 << 20;
 pub const RING_BYTES_MIN: usize = 2 << 20;
 /// The largest ring a configuration may ask for.
 pub const RING_BYTES_MAX: usize = 256 << 20;
+const _: () = assert!(RING_BYTES_MIN <= RING_BYTES_DEFAULT);
+const _: () = assert!(RING_BYTES_DEFAULT <= RING_BYTES_MAX);
 /// The part of a ring that is audio's: at 3 Mbit/s and 192 kbit/s both parts last equally long.
 pub const RING_AUDIO_SHARE: usize = 16;
 /// Units the ring's metadata remembers, whatever their bytes.
 pub const RING_UNITS_MAX: usize = 4096;
 /// The largest access unit stored: a keyframe of 2160p at 20 Mbit/s stays below it.
 pub const ACCESS_UNIT_BYTES_MAX: usize = 1 << 20;
+// The largest fits the picture's part of the smallest ring: else it would overtake itself.
+const _: () = assert!(ACCESS_UNIT_BYTES_MAX <= RING_BYTES_MIN - RING_BYTES_MIN / RING_AUDIO_SHARE);
 /// Track configurations remembered behind the units that still refer to them, per track.
 pub const TRACK_CONFIGS_MAX: usize = 16;
 /// The largest decoder configuration record (SPS and PPS, or AudioSpecificConfig).
@@ -25,12 +31,18 @@ pub const TRACK_CONFIG_BYTES_MAX: usize = 2048;
 pub const STAGING_UNITS_MAX: usize = 64;
 /// Audio bytes kept of it.
 pub const STAGING_AUDIO_BYTES_MAX: usize = 64 << 10;
+// At a cut all that is staged goes into the ring at once, and its beginning must still be there behind
+// its end: its units (the pictures are together no larger than one access unit) and its sound.
+const _: () = assert!(STAGING_UNITS_MAX < RING_UNITS_MAX);
+const _: () = assert!(STAGING_AUDIO_BYTES_MAX <= RING_BYTES_MIN / RING_AUDIO_SHARE);
 /// A live input silent this long is covered by the standby card, unless configured otherwise.
 pub const SILENCE_MS_DEFAULT: u64 = 500;
 /// The shortest such silence: an encoder's key frame may well take a tenth of a second.
 pub const SILENCE_MS_MIN: u64 = 100;
 /// The longest such silence.
 pub const SILENCE_MS_MAX: u64 = 10_000;
+const _: () = assert!(SILENCE_MS_MIN <= SILENCE_MS_DEFAULT);
+const _: () = assert!(SILENCE_MS_DEFAULT <= SILENCE_MS_MAX);
 
 // ── MPEG-TS ─────────────────────────────────────────────────────────────────────────────────
 /// The largest UDP datagram there is.
@@ -58,6 +70,11 @@ pub const ACCESS_UNIT_HEAD_BYTES_MAX: usize = 16 << 10;
 pub const PARAMETER_SETS_MAX: usize = 4;
 /// The largest SPS or PPS accepted.
 pub const PARAMETER_SET_BYTES_MAX: usize = 512;
+// An access unit may bring all sets of both kinds before its first slice; a decoder configuration
+// record has room for one of each, with their lengths and its own fields (ISO/IEC 14496-15, 5.3.3.1).
+const _: () =
+    assert!(2 * PARAMETER_SETS_MAX * PARAMETER_SET_BYTES_MAX <= ACCESS_UNIT_HEAD_BYTES_MAX);
+const _: () = assert!(2 * (2 + PARAMETER_SET_BYTES_MAX) + 11 <= TRACK_CONFIG_BYTES_MAX);
 
 // ── UDP input ───────────────────────────────────────────────────────────────────────────────
 /// Receive buffer asked of the kernel; what it granted is reported.
@@ -66,6 +83,7 @@ pub const UDP_RECEIVE_BUFFER_BYTES_DEFAULT: usize = 4 << 20;
 pub const UDP_RECEIVE_BUFFER_BYTES_MIN: usize = 256 << 10;
 /// The largest receive buffer a configuration may ask for.
 pub const UDP_RECEIVE_BUFFER_BYTES_MAX: usize = 64 << 20;
+const _: () = assert!(UDP_RECEIVE_BUFFER_BYTES_MIN >= 4 * DATAGRAM_BYTES_MAX);
 /// Source networks in the allow-list.
 pub const ALLOWED_NETWORKS_MAX: usize = 32;
 /// The bit rate taken from a sender, on average: twice what the largest access unit stored allows
@@ -73,6 +91,10 @@ pub const ALLOWED_NETWORKS_MAX: usize = 32;
 pub const UDP_BPS_MAX: u64 = 50_000_000;
 /// Bytes taken from a sender at once on top of that: an encoder's whole start.
 pub const UDP_BURST_BYTES_MAX: u64 = 2 << 20;
+// A whole key frame passes at once; and what passes at once does not turn the smallest ring over before
+// a reader has been woken.
+const _: () = assert!(UDP_BURST_BYTES_MAX >= ACCESS_UNIT_BYTES_MAX as u64);
+const _: () = assert!(UDP_BURST_BYTES_MAX <= RING_BYTES_MIN as u64);
 /// Datagrams taken from the socket before the readers are woken and others get their turn.
 pub const UDP_BATCH_DATAGRAMS_MAX: usize = 64;
 
@@ -92,12 +114,15 @@ pub const RTMP_OUTBOX_BYTES_MAX: usize = 16 << 10;
 pub const RTMP_PEER_CHUNK_BYTES_MAX: usize = 0xFF_FFFF;
 /// Bytes of unfinished messages kept for a peer, all its chunk streams together.
 pub const RTMP_PARTIAL_BYTES_MAX: usize = 16 << 10;
+// The largest command that is accepted can be collected.
+const _: () = assert!(RTMP_COMMAND_BYTES_MAX <= RTMP_PARTIAL_BYTES_MAX);
 /// Events a session holds until its shell takes them.
 pub const RTMP_EVENTS_MAX: usize = 16;
 /// Acknowledgement window announced to peers, and taken as theirs until they announce one.
 pub const RTMP_WINDOW_BYTES: u32 = 2_500_000;
 /// The smallest acknowledgement window obeyed: a smaller one would cost an answer per packet.
 pub const RTMP_WINDOW_BYTES_MIN: u32 = 1024;
+const _: () = assert!(RTMP_WINDOW_BYTES_MIN <= RTMP_WINDOW_BYTES);
 /// Pause between two pings to a player: a paused one would otherwise vanish unnoticed.
 pub const RTMP_PING_MS: u64 = 30_000;
 /// Characters kept of what a peer says about itself or of a server's words of refusal.
@@ -106,8 +131,15 @@ pub const RTMP_WORDS_CHARS_MAX: usize = 160;
 pub const VIEWER_CHUNK_BYTES: usize = 60_000;
 /// Chunk size sent to platforms, as OBS does.
 pub const DESTINATION_CHUNK_BYTES: usize = 4096;
+// A peer takes any chunk size we announce that a chunk size can be (RTMP 1.0, 5.4.1).
+const _: () = assert!(VIEWER_CHUNK_BYTES <= RTMP_PEER_CHUNK_BYTES_MAX);
+const _: () = assert!(DESTINATION_CHUNK_BYTES <= RTMP_PEER_CHUNK_BYTES_MAX);
 /// Length of an app, stream name, key or URL taken from a peer or a configuration.
 pub const RTMP_NAME_BYTES_MAX: usize = 512;
+// `connect` with the longest app, tcUrl, swfUrl and pageUrl is no longer than a command may be; our own
+// fits what a session may owe.
+const _: () = assert!(4 * RTMP_NAME_BYTES_MAX <= RTMP_COMMAND_BYTES_MAX);
+const _: () = assert!(RTMP_COMMAND_BYTES_MAX <= RTMP_OUTBOX_BYTES_MAX);
 /// Message streams a peer may create on a connection.
 pub const RTMP_MESSAGE_STREAMS_MAX: usize = 8;
 /// Time a peer has for its handshake and its first play or publish.
@@ -118,6 +150,7 @@ pub const RTMP_ADMISSION_MS_MAX: u64 = 10_000;
 pub const VIEWERS_DEFAULT: usize = 250;
 /// The most viewers a configuration may ask for.
 pub const VIEWERS_MAX: usize = 2000;
+const _: () = assert!(VIEWERS_DEFAULT <= VIEWERS_MAX);
 /// The last one in so many of the viewers' seats is for addresses that hold less than such a part.
 pub const VIEWER_SHARES: usize = 8;
 /// RTMP connections with a session under way that have not yet said whether they play.
@@ -149,10 +182,14 @@ pub const MEDIA_IDLE_MS_MAX: u64 = 10_000;
 pub const MEDIA_BPS_MAX: u64 = 50_000_000;
 /// Bytes taken at once on top of that.
 pub const MEDIA_BURST_BYTES_MAX: u64 = 2 << 20;
+// As of a datagram's sender.
+const _: () = assert!(MEDIA_BURST_BYTES_MAX >= ACCESS_UNIT_BYTES_MAX as u64);
+const _: () = assert!(MEDIA_BURST_BYTES_MAX <= RING_BYTES_MIN as u64);
 /// Destinations, unless the configuration says otherwise.
 pub const DESTINATIONS_DEFAULT: usize = 8;
 /// The most destinations a configuration may ask for.
 pub const DESTINATIONS_MAX: usize = 32;
+const _: () = assert!(DESTINATIONS_DEFAULT <= DESTINATIONS_MAX);
 /// Length of a destination's name.
 pub const DESTINATION_NAME_BYTES_MAX: usize = 64;
 /// The shortest play key: a shorter one is guessed before it is noticed.
@@ -207,6 +244,7 @@ pub const FILE_BROKEN_UNITS_MAX: u32 = 32;
 pub const FLV_OPENING_TAGS_MAX: usize = 2_000;
 /// Bytes of an FLV file searched for the beginning of a tag: more than the largest access unit.
 pub const FLV_SEARCH_BYTES_MAX: u64 = 2 << 20;
+const _: () = assert!(FLV_SEARCH_BYTES_MAX > ACCESS_UNIT_BYTES_MAX as u64);
 /// Tags walked through in one seek in an FLV file.
 pub const FLV_SEEK_TAGS_MAX: usize = 100_000;
 /// Tags that are not marked as key frames and are looked at all the same, in one seek.
@@ -223,6 +261,8 @@ pub const MKV_LOOK_AHEAD_FRAMES_MAX: usize = 64;
 pub const MKV_FIRST_KEY_FRAMES_MAX: usize = 2_000;
 /// The deepest reordering of frames there is (ISO/IEC 14496-10, E.2.1: max_num_reorder_frames).
 pub const REORDER_FRAMES_MAX: usize = 16;
+// The deepest reordering shows within the blocks that are looked at.
+const _: () = assert!(REORDER_FRAMES_MAX < MKV_LOOK_AHEAD_FRAMES_MAX);
 /// Elements looked at for that, and in one seek.
 pub const MKV_SEEK_ELEMENTS_MAX: usize = 100_000;
 /// Cue points looked at in one seek: a key frame every second for more than two days.
@@ -257,6 +297,9 @@ pub const READER_THREADS_MAX: usize = 3;
 pub const READ_AHEADS_PER_FILE: usize = 8;
 /// Payload bytes in a read-ahead buffer.
 pub const READ_AHEAD_BYTES: usize = 128 << 10;
+// A file goes on air once its first key frame lies in these buffers: one that all of them together do
+// not hold would never be ready.
+const _: () = assert!(READ_AHEADS_PER_FILE * READ_AHEAD_BYTES >= ACCESS_UNIT_BYTES_MAX);
 /// Steps (a unit begins, a piece of payload, a unit ends) in a read-ahead buffer.
 pub const READ_AHEAD_CALLS_MAX: usize = 1024;
 /// What remembers one of them.
@@ -267,6 +310,7 @@ pub const READ_AHEAD_CONFIGS_MAX: usize = 4;
 pub const READ_AHEAD_CONFIG_BYTES: usize = TRACK_CONFIG_BYTES_MAX + 128;
 /// The largest file of remembered state read: all playlists, full, with long names.
 pub const STATE_BYTES_MAX: u64 = 4 << 20;
+const _: () = assert!(STATE_BYTES_MAX >= (PLAYLISTS_MAX * PLAYLIST_BYTES) as u64);
 /// Readers of video files at once: those that play, and the one of the library's survey.
 pub const FILE_READERS_MAX: usize = READER_THREADS_MAX + 1;
 /// How far behind its picture sound is looked for in a file: 16 s at 8 Mbit/s.
@@ -275,6 +319,9 @@ pub const FILE_SOUND_AHEAD_BYTES_MAX: u64 = 16 << 20;
 pub const FILE_SOUND_HELD_BYTES: usize = 64 << 10;
 /// Audio units held: two Matroska blocks of 256 frames.
 pub const FILE_SOUND_HELD_UNITS: usize = 512;
+// A PES packet's length has 16 bits (ISO/IEC 13818-1, 2.4.3.7).
+const _: () = assert!(FILE_SOUND_HELD_BYTES > 0xFFFF);
+const _: () = assert!(FILE_SOUND_HELD_UNITS >= 2 * MKV_LACE_FRAMES_MAX);
 /// What remembers one of them.
 pub const FILE_SOUND_UNIT_BYTES: usize = 64;
 /// Configurations of the sound held.
@@ -295,6 +342,7 @@ pub const MP4_EDITS_MAX: u32 = 64;
 /// The largest sample an MP4 file may announce: far beyond what is stored, so that a picture that
 /// is too large costs itself and not the file.
 pub const MP4_SAMPLE_BYTES_MAX: u32 = 64 << 20;
+const _: () = assert!(MP4_SAMPLE_BYTES_MAX as usize > ACCESS_UNIT_BYTES_MAX);
 /// Boxes passed over and empty table entries skipped in one call to an MP4 reader.
 pub const MP4_STEPS_MAX: usize = 256;
 /// Samples in a row of an MP4 track between which no time passes: nothing would pace them.
@@ -327,10 +375,12 @@ pub const UPLOAD_RESERVE_BYTES: u64 = 64 << 20;
 pub const UPLOAD_SYNC_BYTES: u64 = 8 << 20;
 /// What may wait for the uploads' thread: two pieces of each upload, and commands.
 pub const UPLOAD_ORDERS_MAX: usize = 16;
+const _: () = assert!(UPLOADS_ACTIVE_MAX * UPLOAD_PIECES_MAX + COMMANDS_MAX <= UPLOAD_ORDERS_MAX);
 /// Time an uploading client has for the next [`UPLOAD_STEP_BYTES_MIN`].
 pub const UPLOAD_STEP_MS_MAX: u64 = 30_000;
 /// What it must send in that time.
 pub const UPLOAD_STEP_BYTES_MIN: usize = 16 << 10;
+const _: () = assert!(UPLOAD_STEP_BYTES_MIN <= UPLOAD_PIECE_BYTES);
 /// Time the disk has to take a piece of an upload.
 pub const UPLOAD_DISK_MS_MAX: u64 = 20_000;
 /// Time it has to take the last of a file and give it its name.
@@ -339,6 +389,8 @@ pub const UPLOAD_FINISH_MS_MAX: u64 = 60_000;
 pub const COMMANDS_MAX: usize = 8;
 /// Time who gives a command waits for what comes of it. Less than the control plane's own.
 pub const COMMAND_MS_MAX: u64 = 4_000;
+// Who asked over HTTP gets the command's own answer, not the control plane's word that there is none.
+const _: () = assert!(COMMAND_MS_MAX < HTTP_ANSWER_MS_MAX);
 
 // ── Proxies in front of us ──────────────────────────────────────────────────────────────────
 /// The longest header of the PROXY protocol: 52 bytes name an IPv6 client, the rest is room for all
@@ -362,6 +414,8 @@ pub const HTTP_IDLE_MS_MAX: u64 = 15_000;
 pub const HTTP_FIELDS_MAX: usize = 64;
 /// Of the connections, those of one source address (an IPv6 /64 counts as one); loopback is exempt.
 pub const HTTP_ADDRESS_CONNECTIONS_MAX: usize = 8;
+// One address leaves most connections to others.
+const _: () = assert!(2 * HTTP_ADDRESS_CONNECTIONS_MAX < HTTP_CONNECTIONS_MAX);
 /// Connections beyond the limit that are told so at once; the rest is closed without a word.
 pub const HTTP_REFUSALS_MAX: usize = 16;
 /// Bytes read and thrown away behind a last answer, so that the peer can read it.
@@ -374,6 +428,8 @@ pub const HTTP_ANSWER_MS_MAX: u64 = 5_000;
 pub const HTTP_ANSWER_BYTES_MAX: usize = 3 << 20;
 /// All answers under way together.
 pub const HTTP_ANSWERS_BYTES_MAX: usize = 6 << 20;
+// The largest answer can be given while another one is on its way.
+const _: () = assert!(2 * HTTP_ANSWER_BYTES_MAX <= HTTP_ANSWERS_BYTES_MAX);
 /// Threads that answer requests.
 pub const HTTP_WORKERS: usize = 3;
 /// Commands carried out at once: fewer than workers, so that the state is always told.
@@ -384,12 +440,18 @@ pub const HTTP_SOCKET_BUFFER_BYTES: usize = 64 << 10;
 pub const HTTP_VIEWERS_LISTED_MAX: usize = 500;
 /// Clients of the server-sent events at once.
 pub const EVENT_CLIENTS_MAX: usize = 8;
+// However many long streams there are, connections are left for requests.
+const _: () = assert!(
+    EVENT_CLIENTS_MAX + PREVIEWS_MAX + UPLOADS_ACTIVE_MAX + FIRMWARE_ORDERS_MAX
+        <= HTTP_CONNECTIONS_MAX / 2
+);
 /// Time the client of a long stream has to take what it is sent next.
 pub const STREAM_SEND_MS_MAX: u64 = 10_000;
 /// How often the state is told by server-sent events.
 pub const EVENT_PERIOD_MS: u64 = 1_000;
 /// Lines of the log in one event.
 pub const EVENT_LOG_LINES_MAX: usize = 64;
+const _: () = assert!(EVENT_LOG_LINES_MAX <= LOG_LINES_MAX);
 /// The state as an event: viewers as many as are listed, destinations as many as there may be.
 pub const EVENT_STATUS_BYTES_MAX: usize = 192 << 10;
 /// A file with a certificate or a key.
@@ -439,6 +501,8 @@ pub const PASSWORD_CHARS_MIN: usize = 8;
 pub const PASSWORD_BYTES_MAX: usize = 128;
 /// Requests that wait for it: with the one that computes, fewer than there are workers.
 pub const PASSWORD_WAITING_MAX: usize = 1;
+// A worker is left that answers what needs no password.
+const _: () = assert!(1 + PASSWORD_WAITING_MAX < HTTP_WORKERS);
 /// Addresses remembered that sent a wrong password.
 pub const TRIES_ADDRESSES_MAX: usize = 64;
 /// Pause between two passwords that are checked for anybody from anywhere, on average: a hash takes
@@ -489,6 +553,7 @@ pub const PREVIEW_PIECE_BYTES_MAX: usize = 64 << 10;
 pub const PREVIEW_FRAGMENT_TICKS_MAX: Ticks = Ticks::from_ms(250);
 /// Units of a track in one movie fragment: 250 a second.
 pub const PREVIEW_UNITS_MAX: usize = 64;
+const _: () = assert!(PREVIEW_UNITS_MAX as i64 * TICKS_PER_S >= 250 * PREVIEW_FRAGMENT_TICKS_MAX.0);
 /// A preview is skipped to a key frame that lies further ahead than this.
 pub const PREVIEW_LAG_TICKS_MAX: Ticks = Ticks(TICKS_PER_S);
 /// A preview has no sound if none comes within so much of the picture.
@@ -509,6 +574,9 @@ pub const DISK_WARNING_BYTES_MAX: usize = 256;
 pub const CPU_MINUTE_MS: u64 = 60_000;
 /// A load that lasts is the mean over this time.
 pub const CPU_STEADY_MS: u64 = 600_000;
+// Both are reached in whole samples.
+const _: () = assert!(CPU_MINUTE_MS.is_multiple_of(MACHINE_SAMPLE_MS));
+const _: () = assert!(CPU_STEADY_MS.is_multiple_of(MACHINE_SAMPLE_MS));
 /// Share of the processors above which the machine is called overloaded, percent of all cores.
 pub const CPU_PERCENT_DEFAULT: u64 = 80;
 /// Steady load above which burstable plans run out of credit, percent of one core.
@@ -527,6 +595,9 @@ pub const HEALTH_S_MAX: u64 = 86_400;
 pub const LOG_LINES_ANSWERED_MAX: usize = 500;
 /// Lines of the log in an answer that does not say how many it wants.
 pub const LOG_LINES_ANSWERED_DEFAULT: usize = 100;
+// No more is asked for than the log keeps.
+const _: () = assert!(LOG_LINES_ANSWERED_DEFAULT <= LOG_LINES_ANSWERED_MAX);
+const _: () = assert!(LOG_LINES_ANSWERED_MAX <= LOG_LINES_MAX);
 
 // ── The probe ───────────────────────────────────────────────────────────────────────────────
 /// The largest answer a probe reads.
@@ -535,6 +606,7 @@ pub const PROBE_ANSWER_BYTES_MAX: u64 = 256 << 10;
 pub const VIEWER_BATCH_MS_MAX: usize = 500;
 /// How long they may, unless it says otherwise: at 30 per second two or three leave together.
 pub const VIEWER_BATCH_MS_DEFAULT: u64 = 70;
+const _: () = assert!(VIEWER_BATCH_MS_DEFAULT as usize <= VIEWER_BATCH_MS_MAX);
 /// Characters of the line it prints.
 pub const PROBE_LINE_CHARS_MAX: usize = 400;
 /// Size at which the probe's own log is set aside.
@@ -593,6 +665,13 @@ pub const PROGRAM_BYTES: usize = 8 << 20;
 pub const SMALL_HEAP_BYTES: usize = 2 << 20;
 /// The demultiplexer and its assemblers: sections, the streams' table, an access unit's head.
 pub const DEMULTIPLEXER_BYTES: usize = 64 << 10;
+const _: () = assert!(
+    TS_SYNC_BYTES_MAX
+        + TS_OPEN_SECTIONS_MAX * PSI_SECTION_BYTES_MAX
+        + ACCESS_UNIT_HEAD_BYTES_MAX
+        + 2 * PARAMETER_SETS_MAX * PARAMETER_SET_BYTES_MAX
+        < DEMULTIPLEXER_BYTES
+);
 /// An MPEG-TS file's reader: its window, the demultiplexer, configurations.
 pub const TS_READER_BYTES: usize = FILE_WINDOW_BYTES + DEMULTIPLEXER_BYTES + (16 << 10);
 /// An MP4 file's reader: its windows, the one for pictures, landmarks, an access unit's head,
@@ -638,6 +717,7 @@ pub const HTTP_CONNECTION_BYTES: usize = 16 << 10;
 pub const NAME_SERVERS_KNOWN_MAX: usize = 8;
 /// As many as the C library asks.
 pub const NAME_SERVERS_USED_MAX: usize = 3;
+const _: () = assert!(NAME_SERVERS_USED_MAX <= NAME_SERVERS_KNOWN_MAX);
 /// Their list on its way to who writes it down: a word, and as many of the longest addresses (RFC 4291,
 /// 2.2) with a card's number.
 pub const NAME_SERVERS_RECORD_BYTES: usize = 160;
@@ -652,6 +732,8 @@ pub const LOG_LINES_MAX: usize = 512;
 pub const LOG_LINE_BYTES_MAX: usize = 512;
 /// Length of the name of the module that speaks, within the line.
 pub const LOG_TARGET_BYTES_MAX: usize = 48;
+// Beside the longest name most of a line is left for what it says.
+const _: () = assert!(2 * LOG_TARGET_BYTES_MAX < LOG_LINE_BYTES_MAX);
 /// Size at which the log file is rotated, unless the configuration says otherwise.
 pub const LOG_FILE_BYTES_DEFAULT: u64 = 1 << 20;
 /// The smallest log file a configuration may ask for.
@@ -662,6 +744,9 @@ pub const LOG_FILE_BYTES_MAX: u64 = 64 << 20;
 pub const LOG_FILES_DEFAULT: usize = 7;
 /// The most rotated log files a configuration may ask for.
 pub const LOG_FILES_MAX: usize = 99;
+const _: () = assert!(LOG_FILES_DEFAULT <= LOG_FILES_MAX);
+const _: () = assert!(LOG_FILE_BYTES_MIN <= LOG_FILE_BYTES_DEFAULT);
+const _: () = assert!(LOG_FILE_BYTES_DEFAULT <= LOG_FILE_BYTES_MAX);
 /// A compressor at work: tables and the window of deflate, what it has made.
 pub const LOG_PACK_BYTES: usize = 384 << 10;
 /// The longest name of the machine: a label of a host name (RFC 1035, 2.3.4).
@@ -674,9 +759,15 @@ pub const CONFIG_BYTES_MAX: u64 = 256 << 10;
 pub const CONFIG_CHANGED_BYTES_MAX: usize = 32 << 10;
 /// What a byte of it may cost while it is read and changed: a list of `1,` is the worst.
 pub const CONFIG_CHANGED_FACTOR: usize = 48;
+// What a request may change the settings to can be sent in one, and read again at the next start.
+const _: () = assert!(CONFIG_CHANGED_BYTES_MAX <= HTTP_BODY_BYTES_MAX);
+const _: () = assert!(CONFIG_CHANGED_BYTES_MAX as u64 <= CONFIG_BYTES_MAX);
 /// Earlier versions of the configuration file kept.
 pub const CONFIG_VERSIONS_MAX: usize = 10;
 /// Time a change waits for another one to be written.
 pub const CONFIG_WAIT_MS_MAX: u64 = 3_000;
 /// Secrets the log knows and never shows: every destination's key, the play key, and room for more.
 pub const SECRETS_MAX: usize = 64;
+// The keys of all destinations, also of those that leave while their places are taken, and the play key,
+// the publishers', the pull's, the setup code and the probe's token.
+const _: () = assert!(DESTINATIONS_MAX + DESTINATIONS_LEAVING_MAX + 8 <= SECRETS_MAX);

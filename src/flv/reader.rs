@@ -3,6 +3,8 @@
 
 use std::fmt;
 
+use crate::codec::access_unit::Track;
+
 const SIGNATURE: [u8; 3] = *b"FLV";
 const VERSION: u8 = 1;
 /// Bytes of a PreviousTagSize field. Its value is not looked at: writers get it wrong.
@@ -17,6 +19,15 @@ pub enum TagKind {
     Video,
     /// TagType 18: AMF0.
     Script,
+}
+
+impl From<Track> for TagKind {
+    fn from(track: Track) -> TagKind {
+        match track {
+            Track::Audio => TagKind::Audio,
+            Track::Video => TagKind::Video,
+        }
+    }
 }
 
 /// A tag.

@@ -6,11 +6,10 @@ use crate::base::rate::Rate;
 use crate::base::time::Mono;
 use crate::codec::access_unit::{AacConfig, AvcConfig, Track, UnitSink};
 use crate::codec::per_track::PerTrack;
-use crate::flv::reader::TagKind;
 use crate::flv::units::TagUnits;
 use crate::operator::snapshot::{text, Text};
 use crate::program::source::Source;
-use crate::rtmp::media::{MediaKind, MediaSink};
+use crate::rtmp::media::MediaSink;
 
 use super::diagnosis::RtmpFacts;
 use super::pace::{Pace, Paced};
@@ -144,38 +143,28 @@ impl<S: UnitSink> IntakeFeed<'_, S> {
 }
 
 impl<S: UnitSink> MediaSink for IntakeFeed<'_, S> {
-    fn begin(&mut self, kind: MediaKind, timestamp_ms: u32, bytes: usize) {
+    fn begin(&mut self, track: Track, timestamp_ms: u32, bytes: usize) {
         let (units, mut sink) = self.paced();
-        units.begin(tag_kind(kind), timestamp_ms, bytes, &mut sink);
+        units.begin(track.into(), timestamp_ms, bytes, &mut sink);
     }
 
-    fn data(&mut self, kind: MediaKind, bytes: &[u8]) {
+    fn data(&mut self, track: Track, bytes: &[u8]) {
         self.intake.bytes += bytes.len() as u64;
         self.intake.rate.add(self.now, bytes.len() as u64);
         let (units, mut sink) = self.paced();
-        units.data(tag_kind(kind), bytes, &mut sink);
+        units.data(track.into(), bytes, &mut sink);
     }
 
-    fn end(&mut self, kind: MediaKind) {
+    fn end(&mut self, track: Track) {
         self.intake.flowed = self.now;
-        match kind {
-            MediaKind::Video => self.intake.messages.video += 1,
-            MediaKind::Audio => self.intake.messages.audio += 1,
-        }
+        self.intake.messages[track] += 1;
         let (units, mut sink) = self.paced();
-        units.end(tag_kind(kind), &mut sink);
+        units.end(track.into(), &mut sink);
     }
 
-    fn abort(&mut self, kind: MediaKind) {
+    fn abort(&mut self, track: Track) {
         let (units, mut sink) = self.paced();
-        units.abort(tag_kind(kind), &mut sink);
-    }
-}
-
-const fn tag_kind(kind: MediaKind) -> TagKind {
-    match kind {
-        MediaKind::Audio => TagKind::Audio,
-        MediaKind::Video => TagKind::Video,
+        units.abort(track.into(), &mut sink);
     }
 }
 

@@ -1,6 +1,6 @@
 use super::*;
+use crate::codec::access_unit::Track;
 use crate::rtmp::chunk_writer::write_message;
-use crate::rtmp::media::MediaKind;
 use crate::rtmp::message::{
     user_control, Message, MessageReader, EVENT_STREAM_EOF, TYPE_DATA, TYPE_VIDEO,
 };
@@ -260,12 +260,12 @@ fn playing(name: &str) -> Server {
 struct Whole(usize);
 
 impl MediaSink for Whole {
-    fn begin(&mut self, _: MediaKind, _: u32, _: usize) {}
-    fn data(&mut self, _: MediaKind, _: &[u8]) {}
-    fn end(&mut self, _: MediaKind) {
+    fn begin(&mut self, _: Track, _: u32, _: usize) {}
+    fn data(&mut self, _: Track, _: &[u8]) {}
+    fn end(&mut self, _: Track) {
         self.0 += 1;
     }
-    fn abort(&mut self, _: MediaKind) {}
+    fn abort(&mut self, _: Track) {}
 }
 
 #[test]

@@ -8,52 +8,44 @@
 //! few words for each of [`RTMP_CHUNK_STREAMS_MAX`] chunk streams.
 
 use crate::base::limits::RTMP_CHUNK_STREAMS_MAX;
+use crate::codec::access_unit::Track;
+use crate::codec::per_track::PerTrack;
 
 use super::chunk::MessageHead;
 use super::chunk_reader::ChunkEvent;
 use super::message::{TYPE_AGGREGATE, TYPE_AUDIO, TYPE_VIDEO};
 
-/// What a media message carries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum MediaKind {
-    /// Message type 8.
-    Audio,
-    /// Message type 9.
-    Video,
-}
-
-impl MediaKind {
-    const fn of(type_id: u8) -> Option<MediaKind> {
-        match type_id {
-            TYPE_AUDIO => Some(MediaKind::Audio),
-            TYPE_VIDEO => Some(MediaKind::Video),
-            _ => None,
-        }
+/// The track that a message of this type is part of; of types that carry no media there is none.
+const fn track_of(type_id: u8) -> Option<Track> {
+    match type_id {
+        TYPE_AUDIO => Some(Track::Audio),
+        TYPE_VIDEO => Some(Track::Video),
+        _ => None,
     }
 }
 
-/// Takes media messages as their bytes arrive. Of each kind at most one is open; one of either may
+/// Takes media messages as their bytes arrive. Of each track at most one is open; one of either may
 /// be open at once, and their pieces alternate. An empty message is not told.
 pub trait MediaSink {
     /// A message begins that will have `bytes` bytes, at least one, and at most 0xFFFFFF if its
     /// sender keeps his word; nothing may be allocated on it. `timestamp_ms` wraps after 49.7 days.
-    fn begin(&mut self, kind: MediaKind, timestamp_ms: u32, bytes: usize);
+    fn begin(&mut self, track: Track, timestamp_ms: u32, bytes: usize);
     /// The next piece of the open message.
-    fn data(&mut self, kind: MediaKind, bytes: &[u8]);
+    fn data(&mut self, track: Track, bytes: &[u8]);
     /// The open message is whole.
-    fn end(&mut self, kind: MediaKind);
+    fn end(&mut self, track: Track);
     /// The open message will not be finished; nothing of it is to be used.
-    fn abort(&mut self, kind: MediaKind);
+    fn abort(&mut self, track: Track);
 }
 
 /// Where media goes that nobody wants.
 pub struct NoMedia;
 
 impl MediaSink for NoMedia {
-    fn begin(&mut self, _: MediaKind, _: u32, _: usize) {}
-    fn data(&mut self, _: MediaKind, _: &[u8]) {}
-    fn end(&mut self, _: MediaKind) {}
-    fn abort(&mut self, _: MediaKind) {}
+    fn begin(&mut self, _: Track, _: u32, _: usize) {}
+    fn data(&mut self, _: Track, _: &[u8]) {}
+    fn end(&mut self, _: Track) {}
+    fn abort(&mut self, _: Track) {}
 }
 
 /// Tells a sink what of the chunks is media.
@@ -62,8 +54,8 @@ pub(super) struct MediaReader {
     taken: bool,
     /// The message open on each chunk stream, by [`MessageHead::slot`].
     slots: [Open; RTMP_CHUNK_STREAMS_MAX],
-    /// The slot whose message is open at the sink, by kind.
-    told: [Option<usize>; 2],
+    /// The slot whose message is open at the sink.
+    told: PerTrack<Option<usize>>,
     left_out: u64,
 }
 
@@ -72,8 +64,8 @@ enum Open {
     /// Nothing, or nothing that is taken.
     #[default]
     Nothing,
-    /// A message of this kind.
-    Message(MediaKind),
+    /// A message of this track.
+    Message(Track),
     /// An aggregate.
     Aggregate(Aggregate),
 }
@@ -92,7 +84,7 @@ impl MediaReader {
         }
     }
 
-    /// Messages left out: begun while another of their kind was open, or broken inside an
+    /// Messages left out: begun while another of their track was open, or broken inside an
     /// aggregate.
     pub(super) fn left_out(&self) -> u64 {
         self.left_out
@@ -102,16 +94,16 @@ impl MediaReader {
         match *event {
             ChunkEvent::Start(head) => self.start(head, sink),
             ChunkEvent::Payload(head, bytes) => match self.slots.get(head.slot) {
-                Some(Open::Message(kind)) => sink.data(*kind, bytes),
+                Some(Open::Message(track)) => sink.data(*track, bytes),
                 Some(&Open::Aggregate(aggregate)) => {
                     self.aggregate(head.slot, aggregate, bytes, sink);
                 }
                 _ => {}
             },
             ChunkEvent::End(head) => {
-                if let Some(&Open::Message(kind)) = self.slots.get(head.slot) {
-                    self.close(kind);
-                    sink.end(kind);
+                if let Some(&Open::Message(track)) = self.slots.get(head.slot) {
+                    self.close(track);
+                    sink.end(track);
                 }
                 self.drop_slot(head.slot, sink);
             }
@@ -123,10 +115,10 @@ impl MediaReader {
         if !self.taken || head.length == 0 {
             return;
         }
-        let open = match MediaKind::of(head.type_id) {
-            Some(kind) if self.open(kind, head.slot) => {
-                sink.begin(kind, head.timestamp_ms, head.length);
-                Open::Message(kind)
+        let open = match track_of(head.type_id) {
+            Some(track) if self.open(track, head.slot) => {
+                sink.begin(track, head.timestamp_ms, head.length);
+                Open::Message(track)
             }
             None if head.type_id == TYPE_AGGREGATE => Open::Aggregate(Aggregate::new(&head)),
             _ => Open::Nothing,
@@ -136,33 +128,27 @@ impl MediaReader {
         }
     }
 
-    /// Whether a message of this kind may be told now; counts it if not.
-    fn open(&mut self, kind: MediaKind, slot: usize) -> bool {
-        match self.told.get_mut(kind as usize) {
-            Some(told) if told.is_none() => {
-                *told = Some(slot);
-                true
-            }
-            _ => {
-                self.left_out += 1;
-                false
-            }
+    /// Whether a message of this track may be told now; counts it if not.
+    fn open(&mut self, track: Track, slot: usize) -> bool {
+        if self.told[track].is_some() {
+            self.left_out += 1;
+            return false;
         }
+        self.told[track] = Some(slot);
+        true
     }
 
-    fn close(&mut self, kind: MediaKind) {
-        if let Some(told) = self.told.get_mut(kind as usize) {
-            *told = None;
-        }
+    fn close(&mut self, track: Track) {
+        self.told[track] = None;
     }
 
     /// Forgets what is open in a slot; what of it was told is aborted.
     fn drop_slot(&mut self, slot: usize, sink: &mut dyn MediaSink) {
-        for kind in [MediaKind::Audio, MediaKind::Video] {
-            if self.told.get(kind as usize) == Some(&Some(slot)) {
-                self.close(kind);
+        for track in Track::ALL {
+            if self.told[track] == Some(slot) {
+                self.close(track);
                 self.left_out += 1;
-                sink.abort(kind);
+                sink.abort(track);
             }
         }
         if let Some(open) = self.slots.get_mut(slot) {
@@ -180,21 +166,21 @@ impl MediaReader {
     ) {
         while let Some(part) = aggregate.next(&mut bytes) {
             match part {
-                Part::Begin { kind, timestamp_ms, bytes } => {
-                    aggregate.told = self.open(kind, slot).then_some(kind);
+                Part::Begin { track, timestamp_ms, bytes } => {
+                    aggregate.told = self.open(track, slot).then_some(track);
                     if aggregate.told.is_some() {
-                        sink.begin(kind, timestamp_ms, bytes);
+                        sink.begin(track, timestamp_ms, bytes);
                     }
                 }
                 Part::Data(bytes) => {
-                    if let Some(kind) = aggregate.told {
-                        sink.data(kind, bytes);
+                    if let Some(track) = aggregate.told {
+                        sink.data(track, bytes);
                     }
                 }
                 Part::End => {
-                    if let Some(kind) = aggregate.told.take() {
-                        self.close(kind);
-                        sink.end(kind);
+                    if let Some(track) = aggregate.told.take() {
+                        self.close(track);
+                        sink.end(track);
                     }
                 }
                 Part::Broken => self.left_out += 1,
@@ -223,7 +209,7 @@ struct Aggregate {
     header: [u8; TAG_HEADER_BYTES],
     step: Step,
     /// What is open at the sink.
-    told: Option<MediaKind>,
+    told: Option<Track>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -240,7 +226,7 @@ enum Step {
 
 /// What an aggregate brings.
 enum Part<'b> {
-    Begin { kind: MediaKind, timestamp_ms: u32, bytes: usize },
+    Begin { track: Track, timestamp_ms: u32, bytes: usize },
     Data(&'b [u8]),
     End,
     Broken,
@@ -324,8 +310,8 @@ impl Aggregate {
         let inner_ms = u32::from_be_bytes([t0, t1, t2, t3]);
         let first_ms = *self.first_ms.get_or_insert(inner_ms);
         let timestamp_ms = self.timestamp_ms.wrapping_add(inner_ms.wrapping_sub(first_ms));
-        let kind = MediaKind::of(type_id).filter(|_| bytes > 0)?;
-        Some(Part::Begin { kind, timestamp_ms, bytes })
+        let track = track_of(type_id).filter(|_| bytes > 0)?;
+        Some(Part::Begin { track, timestamp_ms, bytes })
     }
 }
 

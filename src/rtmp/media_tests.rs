@@ -7,29 +7,30 @@ const TYPE_ABORT: u8 = 2;
 /// Keeps messages and holds the reader to the rules of [`MediaSink`].
 #[derive(Default)]
 struct Messages {
-    whole: Vec<(MediaKind, u32, Vec<u8>)>,
+    whole: Vec<(Track, u32, Vec<u8>)>,
     aborted: usize,
-    open: [Option<(u32, usize, Vec<u8>)>; 2],
+    open: PerTrack<Option<(u32, usize, Vec<u8>)>>,
 }
 
 impl MediaSink for Messages {
-    fn begin(&mut self, kind: MediaKind, timestamp_ms: u32, bytes: usize) {
-        assert!(bytes > 0 && self.open[kind as usize].is_none());
-        self.open[kind as usize] = Some((timestamp_ms, bytes, Vec::new()));
+    fn begin(&mut self, track: Track, timestamp_ms: u32, bytes: usize) {
+        assert!(bytes > 0, "an empty message is not told");
+        assert!(self.open[track].is_none(), "one of a track at a time");
+        self.open[track] = Some((timestamp_ms, bytes, Vec::new()));
     }
 
-    fn data(&mut self, kind: MediaKind, bytes: &[u8]) {
-        self.open[kind as usize].as_mut().expect("an open message").2.extend_from_slice(bytes);
+    fn data(&mut self, track: Track, bytes: &[u8]) {
+        self.open[track].as_mut().expect("an open message").2.extend_from_slice(bytes);
     }
 
-    fn end(&mut self, kind: MediaKind) {
-        let (time, length, bytes) = self.open[kind as usize].take().expect("an open message");
+    fn end(&mut self, track: Track) {
+        let (time, length, bytes) = self.open[track].take().expect("an open message");
         assert_eq!(bytes.len(), length, "as many as announced");
-        self.whole.push((kind, time, bytes));
+        self.whole.push((track, time, bytes));
     }
 
-    fn abort(&mut self, kind: MediaKind) {
-        self.open[kind as usize].take().expect("an open message");
+    fn abort(&mut self, track: Track) {
+        self.open[track].take().expect("an open message");
         self.aborted += 1;
     }
 }
@@ -87,8 +88,8 @@ fn interleaved_messages_come_out_whole_wherever_they_are_cut() {
     for step in [1, 5, 127, wire.len()] {
         let mut peer = Peer::taken();
         wire.chunks(step).for_each(|piece| peer.send(piece));
-        let audio = (MediaKind::Audio, 0, audio.clone());
-        assert_eq!(peer.sink.whole, [audio, (MediaKind::Video, 0, video.clone())], "{step}");
+        let audio = (Track::Audio, 0, audio.clone());
+        assert_eq!(peer.sink.whole, [audio, (Track::Video, 0, video.clone())], "{step}");
         assert_eq!((peer.media.left_out(), peer.sink.aborted), (0, 0));
     }
 }
@@ -102,7 +103,7 @@ fn a_second_message_of_a_kind_is_left_out_and_does_not_end_the_first() {
         peer.send(&chunk);
     }
     first[1..].iter().for_each(|chunk| peer.send(chunk));
-    assert_eq!(peer.sink.whole, [(MediaKind::Video, 0, vec![7; 400])]);
+    assert_eq!(peer.sink.whole, [(Track::Video, 0, vec![7; 400])]);
     assert_eq!((peer.media.left_out(), peer.sink.aborted), (1, 0));
 }
 
@@ -113,7 +114,8 @@ fn nothing_is_told_before_it_is_wanted_nor_the_rest_of_what_had_begun() {
     peer.send(&video[0]);
     peer.media.take();
     peer.send(&video[1]);
-    assert!(peer.sink.whole.is_empty() && peer.sink.open[1].is_none());
+    assert_eq!(peer.sink.whole, []);
+    assert_eq!(peer.sink.open.video, None);
     peer.send(&write_message(6, 1, TYPE_VIDEO, &[1], 128));
     assert_eq!(peer.sink.whole.len(), 1);
     peer.send(&video[0]);
@@ -132,7 +134,7 @@ fn a_message_given_up_is_aborted_and_an_empty_one_is_not_told() {
     assert_eq!((peer.sink.aborted, peer.media.left_out()), (1, 1));
     peer.send(&write_message(6, 1, TYPE_VIDEO, &[], 128));
     peer.send(&write_message(6, 1, TYPE_VIDEO, &[3], 128));
-    assert_eq!(peer.sink.whole, [(MediaKind::Video, 0, vec![3])]);
+    assert_eq!(peer.sink.whole, [(Track::Video, 0, vec![3])]);
 }
 
 #[test]
@@ -140,7 +142,7 @@ fn sixteen_mebibytes_declared_and_never_sent_cost_nothing() {
     let mut peer = Peer::taken();
     let head = [6, 0, 0, 9, 0xff, 0xff, 0xff, TYPE_VIDEO, 1, 0, 0, 0];
     peer.send(&[&head[..], &[7; 100]].concat());
-    let open = peer.sink.open[MediaKind::Video as usize].as_ref().unwrap();
+    let open = peer.sink.open.video.as_ref().unwrap();
     assert_eq!((open.0, open.1, open.2.len()), (9, 0xff_ffff, 100));
     assert!(std::mem::size_of::<MediaReader>() < 1024);
 }
@@ -168,9 +170,9 @@ fn an_aggregate_is_taken_apart_wherever_it_is_cut() {
         let mut peer = Peer::taken();
         wire.chunks(step).for_each(|piece| peer.send(piece));
         let expected = [
-            (MediaKind::Audio, 1000, vec![1; 150]),
-            (MediaKind::Video, 1010, vec![2; 300]),
-            (MediaKind::Audio, 1020, vec![4; 7]),
+            (Track::Audio, 1000, vec![1; 150]),
+            (Track::Video, 1010, vec![2; 300]),
+            (Track::Audio, 1020, vec![4; 7]),
         ];
         assert_eq!(peer.sink.whole, expected, "in pieces of {step}");
         assert_eq!((peer.media.left_out(), peer.sink.aborted), (0, 0));
@@ -193,12 +195,12 @@ fn an_aggregate_that_lies_or_ends_early_leaves_nothing_open() {
         peer.send(&write_message(6, 1, TYPE_VIDEO, &[1], 128));
         assert_eq!(peer.sink.whole.len(), whole + 1);
         assert_eq!(peer.media.left_out(), left_out);
-        assert_eq!(peer.sink.open, [None, None]);
+        assert_eq!(peer.sink.open, PerTrack::default());
     }
     // Given up in the middle of a body.
     let mut peer = Peer::taken();
     let big = tag(TYPE_VIDEO, 0, &[7; 300]);
     peer.send(&chunks(5, TYPE_AGGREGATE, &big)[0]);
     peer.send(&write_message(2, 0, TYPE_ABORT, &5_u32.to_be_bytes(), 128));
-    assert_eq!((peer.sink.aborted, peer.sink.open), (1, [None, None]));
+    assert_eq!((peer.sink.aborted, peer.sink.open), (1, PerTrack::default()));
 }

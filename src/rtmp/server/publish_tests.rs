@@ -1,7 +1,7 @@
 //! A publisher's session: who may, what flows, how it ends.
 
 use super::*;
-use crate::rtmp::media::MediaKind;
+use crate::codec::access_unit::Track;
 use crate::rtmp::message::{TYPE_ACKNOWLEDGEMENT, TYPE_AUDIO};
 use crate::rtmp::server::Ending;
 
@@ -14,14 +14,14 @@ struct Count {
 }
 
 impl MediaSink for Count {
-    fn begin(&mut self, _: MediaKind, _: u32, _: usize) {}
-    fn data(&mut self, _: MediaKind, bytes: &[u8]) {
+    fn begin(&mut self, _: Track, _: u32, _: usize) {}
+    fn data(&mut self, _: Track, bytes: &[u8]) {
         self.bytes += bytes.len();
     }
-    fn end(&mut self, _: MediaKind) {
+    fn end(&mut self, _: Track) {
         self.whole += 1;
     }
-    fn abort(&mut self, _: MediaKind) {
+    fn abort(&mut self, _: Track) {
         self.aborted += 1;
     }
 }

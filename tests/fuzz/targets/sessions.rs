@@ -6,10 +6,11 @@ use std::time::Duration;
 use streamcaster::base::limits::RTMP_OUTBOX_BYTES_MAX;
 use streamcaster::base::time::Mono;
 use streamcaster::codec::access_unit::{Track, TrackConfig, UnitSink, UnitStart};
+use streamcaster::codec::per_track::PerTrack;
 use streamcaster::flv::reader::TagKind;
 use streamcaster::flv::units::TagUnits;
 use streamcaster::rtmp::client::{ClientEvent, ClientSession};
-use streamcaster::rtmp::media::{MediaKind, MediaSink};
+use streamcaster::rtmp::media::MediaSink;
 use streamcaster::rtmp::server::{Ending, ServerEvent, ServerSession};
 use streamcaster::rtmp::url::{RtmpUrl, StreamKey};
 use streamcaster::rtmp::RtmpSession;
@@ -81,7 +82,11 @@ pub fn publish(input: &[u8]) {
             let granted = match event {
                 ServerEvent::Publish { .. } => session.accept_publish(now),
                 ServerEvent::Stop => {
-                    assert_eq!(media.open, [None, None], "what is open is aborted at the end");
+                    assert_eq!(
+                        media.open,
+                        PerTrack::default(),
+                        "what is open is aborted at the end"
+                    );
                     Ok(())
                 }
                 _ => Ok(()),
@@ -93,69 +98,61 @@ pub fn publish(input: &[u8]) {
         session.owed().sent(usize::MAX);
     }
     media.units.restart(&mut media.sink);
-    assert_eq!(media.sink.open, [false, false]);
+    assert_eq!(media.sink.open, PerTrack::both(false));
     let _ = session.end_publish(Ending::Idle);
 }
 
 /// Holds a session to the rules of [`MediaSink`].
 #[derive(Default)]
 struct Media {
-    open: [Option<usize>; 2],
+    open: PerTrack<Option<usize>>,
     units: TagUnits,
     sink: Units,
 }
 
-fn kind_of(kind: MediaKind) -> TagKind {
-    match kind {
-        MediaKind::Audio => TagKind::Audio,
-        MediaKind::Video => TagKind::Video,
-    }
-}
-
 impl MediaSink for Media {
-    fn begin(&mut self, kind: MediaKind, timestamp_ms: u32, bytes: usize) {
+    fn begin(&mut self, track: Track, timestamp_ms: u32, bytes: usize) {
         assert!((1..=0xff_ffff).contains(&bytes), "{bytes}");
-        let open = self.open.get_mut(kind as usize).expect("two kinds");
+        let open = &mut self.open[track];
         assert_eq!(open.replace(bytes), None, "one of a kind at a time");
-        self.units.begin(kind_of(kind), timestamp_ms, bytes, &mut self.sink);
+        self.units.begin(TagKind::from(track), timestamp_ms, bytes, &mut self.sink);
     }
 
-    fn data(&mut self, kind: MediaKind, bytes: &[u8]) {
-        let open = self.open.get_mut(kind as usize).expect("two kinds");
+    fn data(&mut self, track: Track, bytes: &[u8]) {
+        let open = &mut self.open[track];
         let left = open.as_mut().expect("an open message");
         *left = left.checked_sub(bytes.len()).expect("no more than announced");
-        self.units.data(kind_of(kind), bytes, &mut self.sink);
+        self.units.data(TagKind::from(track), bytes, &mut self.sink);
     }
 
-    fn end(&mut self, kind: MediaKind) {
-        let open = self.open.get_mut(kind as usize).expect("two kinds");
+    fn end(&mut self, track: Track) {
+        let open = &mut self.open[track];
         assert_eq!(open.take(), Some(0), "a whole message is whole");
-        self.units.end(kind_of(kind), &mut self.sink);
+        self.units.end(TagKind::from(track), &mut self.sink);
     }
 
-    fn abort(&mut self, kind: MediaKind) {
-        let open = self.open.get_mut(kind as usize).expect("two kinds");
+    fn abort(&mut self, track: Track) {
+        let open = &mut self.open[track];
         assert!(open.take().is_some(), "what is aborted was open");
-        self.units.abort(kind_of(kind), &mut self.sink);
+        self.units.abort(TagKind::from(track), &mut self.sink);
     }
 }
 
 /// Holds the units to the rules of [`UnitSink`].
 #[derive(Default)]
 struct Units {
-    open: [bool; 2],
+    open: PerTrack<bool>,
     configured: [bool; 2],
 }
 
 impl Units {
     fn set(&mut self, track: Track, open: bool) {
-        let was = self.open.get_mut(track as usize).expect("two tracks");
-        assert_ne!(*was, open, "{track:?}");
-        *was = open;
+        assert_ne!(self.open[track], open, "{track:?}");
+        self.open[track] = open;
     }
 
     fn is_open(&self, track: Track) -> bool {
-        self.open.get(track as usize) == Some(&true)
+        self.open[track]
     }
 }
 
