@@ -13,6 +13,9 @@ const PATIENCE_MAX: Duration = Duration::from_millis(8_250);
 pub const SILENCE_MIN: Duration = Duration::from_millis(100);
 /// Bytes that flow without a unit coming whole are believed for so long at least.
 const UNITS_BREAK_MIN: Duration = Duration::from_secs(3);
+/// After a look at the clock that comes late, because the machine stood still, a live source is waited
+/// for this much longer, once for each silence.
+const CATCH_UP: Duration = Duration::from_millis(250);
 /// A file that is no longer wanted goes on for so long at most.
 const HANDOVER_MAX: Duration = Duration::from_secs(10);
 
@@ -31,6 +34,9 @@ pub struct Model {
     flowed: Mono,
     /// When the file's next picture is due.
     due: Mono,
+    /// The silence for which a live source was waited for once more, and until when.
+    silent_since: Option<Mono>,
+    catches_up: Mono,
     /// By source: since when a key unit is open that was wanted by this choice.
     wanted: [Option<(u64, Mono)>; 5],
     cuts: u64,
@@ -47,6 +53,8 @@ impl Model {
             heard: Mono::default(),
             flowed: Mono::default(),
             due: Mono::default(),
+            silent_since: None,
+            catches_up: Mono::default(),
             wanted: [None; 5],
             cuts: 0,
         }
@@ -115,7 +123,6 @@ impl Model {
             let no_units = silent >= self.silence.max(UNITS_BREAK_MIN);
             assert!(no_bytes || no_units, "{cut:?} with {:?} of silence", self.silence);
         }
-        let is_live = |source| [Source::Udp, Source::Rtmp, Source::Pull].contains(&source);
         let allowed = match (cut.to, self.choice) {
             (Source::Standby, _) => true,
             (to, Some(choice)) if to == choice => true,
@@ -143,10 +150,18 @@ impl Model {
     }
 
     /// Behind a tick, what is on air was heard of lately.
-    pub fn assert_patience(&self, switcher: &Switcher, now: Mono) {
+    pub fn assert_patience(&mut self, switcher: &Switcher, now: Mono) {
         let due = if self.on_air == Source::File { self.due } else { Mono::default() };
         let until = self.flowed.max(due) + self.silence.max(PATIENCE_MAX);
-        let is_heard = self.on_air == Source::Standby || now < until;
+        // Its patience may have ended earlier than the longest there is, but no later than now.
+        if now >= until && is_live(self.on_air) && self.silent_since != Some(self.flowed) {
+            (self.silent_since, self.catches_up) = (Some(self.flowed), now + CATCH_UP);
+        }
+        let is_heard = self.on_air == Source::Standby || now < until.max(self.catches_up);
         assert!(is_heard, "{:?} at {now:?}, silent", switcher.on_air());
     }
+}
+
+fn is_live(source: Source) -> bool {
+    [Source::Udp, Source::Rtmp, Source::Pull].contains(&source)
 }
