@@ -10,13 +10,14 @@ use std::net::IpAddr;
 use std::sync::{Mutex, PoisonError};
 
 use serde::de::IgnoredAny;
+use serde::Deserialize;
 
 use crate::appliance::firmware::orders::FirmwareOrder;
 use crate::base::events::News;
 use crate::base::limits::AUDIT_WORDS_CHARS_MAX;
 use crate::base::time::Mono;
 use crate::control::api::asked::Asked;
-use crate::control::api::fields::Fields;
+use crate::control::api::body;
 use crate::control::api::names::decoded;
 use crate::control::api::stream::{Answered, Stream};
 use crate::control::auth::Who;
@@ -81,18 +82,31 @@ fn logs_in(asked: &Asked<'_>) -> bool {
     asked.path() == "/api/login"
 }
 
+/// What of a request's body is named.
+#[derive(Default, Deserialize)]
+struct Named {
+    video: Option<String>,
+    source: Option<String>,
+    action: Option<String>,
+    name: Option<String>,
+    filename: Option<String>,
+}
+
+/// What of a refusal is.
+#[derive(Default, Deserialize)]
+struct Coded {
+    code: Option<String>,
+}
+
 /// What was asked for, in a person's words where they are known. A password's change is told by its
 /// path alone.
 fn deed(asked: &Asked<'_>, answered: &Answered) -> String {
-    const NAMES: &[&str] = &["video", "source", "action", "name", "filename"];
     let path = asked.path();
     if let Answered::Stream(Stream::Firmware(order)) = answered {
         return order.to_string();
     }
-    let named = |name| {
-        let fields = Fields::read(asked.body, NAMES).ok();
-        fields.and_then(|fields| fields.text(name).ok().flatten().map(str::to_owned))
-    };
+    let Named { video, source, action, name, filename } =
+        body::read(asked.body).unwrap_or_default();
     let known = match (asked.method, path) {
         ("POST", "/api/login") => Some("log in".to_owned()),
         ("POST", "/api/setup") => Some("use the first start's code".to_owned()),
@@ -101,14 +115,12 @@ fn deed(asked: &Asked<'_>, answered: &Answered) -> String {
         ("POST", "/api/firmware/confirm") => Some("confirm an older system".to_owned()),
         ("POST", "/api/stop") => Some("stop what is on air".to_owned()),
         ("POST", "/api/switch") => {
-            let video = named("video").filter(|video| !video.is_empty());
-            video.or_else(|| named("source")).map(|what| format!("put {what} on air"))
+            let video = video.filter(|video| !video.is_empty());
+            video.or(source).map(|what| format!("put {what} on air"))
         }
-        ("POST", "/api/playout") => named("action").map(|action| format!("playout: {action}")),
-        ("POST", "/api/destinations") => {
-            named("name").map(|name| format!("add destination {name}"))
-        }
-        ("POST", "/api/uploads") => named("filename").map(|name| format!("upload {name}")),
+        ("POST", "/api/playout") => action.map(|action| format!("playout: {action}")),
+        ("POST", "/api/destinations") => name.map(|name| format!("add destination {name}")),
+        ("POST", "/api/uploads") => filename.map(|name| format!("upload {name}")),
         ("PATCH", "/api/settings") => keys(asked.body).map(|keys| format!("set {keys}")),
         _ => None,
     };
@@ -149,8 +161,7 @@ fn outcome_of(answer: &Answer) -> String {
     if answer.status < 400 {
         return "done".to_owned();
     }
-    let code = Fields::read(&answer.body, &["code"]).ok();
-    let code = code.and_then(|fields| fields.text("code").ok().flatten().map(str::to_owned));
+    let Coded { code } = body::read(&answer.body).unwrap_or_default();
     format!("refused ({} {})", answer.status, code.unwrap_or_default())
 }
 

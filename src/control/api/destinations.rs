@@ -2,14 +2,14 @@
 //! removing and restarting one. Purpose: every change is written into the configuration first, then
 //! takes effect at once. Non-goals: pushing. Bound: the limit on destinations.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::config::settings::destinations::{self as file, Draft};
 use crate::config::settings::Settings;
 use crate::config::Destination;
 use crate::control::api::asked::Asked;
+use crate::control::api::body;
 use crate::control::api::changes;
-use crate::control::api::fields::Fields;
 use crate::control::api::moment::Moment;
 use crate::control::api::names::decoded;
 use crate::control::http::answer::{self, Answer};
@@ -95,16 +95,19 @@ fn told<'a>(config: &'a Destination, snapshot: &'a Snapshot, moment: Moment) -> 
     }
 }
 
+#[derive(Deserialize)]
+struct DestinationRequest {
+    name: Option<String>,
+    /// For a new one perhaps with the key as its last segment.
+    url: Option<String>,
+    key: Option<String>,
+    enabled: Option<bool>,
+}
+
 /// What a request's body says.
 fn draft(body: &[u8]) -> Result<Draft, Answer> {
-    let fields = Fields::read(body, &["name", "url", "key", "enabled"])?;
-    let text = |name| Ok::<_, Answer>(fields.text(name)?.map(str::to_owned));
-    Ok(Draft {
-        name: text("name")?,
-        url: text("url")?,
-        key: text("key")?,
-        enabled: fields.flag("enabled")?,
-    })
+    let DestinationRequest { name, url, key, enabled } = body::read(body)?;
+    Ok(Draft { name, url, key, enabled })
 }
 
 /// `POST /api/destinations`.

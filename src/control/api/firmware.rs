@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use async_net::unix::UnixStream;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use smol::future::{or, pending};
 use smol::io::{AsyncReadExt, AsyncWriteExt};
@@ -29,7 +29,7 @@ use crate::base::limits::{
     FIRMWARE_REQUEST_BYTES_MAX, FIRMWARE_TOLD_BYTES_MAX, UPLOAD_STEP_BYTES_MIN,
 };
 use crate::control::api::asked::Asked;
-use crate::control::api::fields::Fields;
+use crate::control::api::body;
 use crate::control::api::names::parameter;
 use crate::control::api::stream::Stream;
 use crate::control::http::answer::{self, Answer};
@@ -180,6 +180,12 @@ pub fn roll_back(appliance: &Appliance) -> Result<Stream, Answer> {
     Ok(Stream::Firmware(FirmwareOrder::Rollback))
 }
 
+#[derive(Deserialize)]
+struct ConfirmRequest {
+    /// The password, or the code on the machine's console.
+    confirmation: Option<String>,
+}
+
 /// What came of a confirmation.
 #[derive(Serialize)]
 struct Confirmed {
@@ -194,12 +200,11 @@ struct Confirmed {
 /// It is not taken, as an answer.
 pub fn confirm(body: &[u8], appliance: &Appliance) -> Result<Answer, Answer> {
     demand_appliance(appliance)?;
-    let fields = Fields::read(body, &["confirmation"])?;
-    let confirmation = fields.text("confirmation")?.ok_or_else(|| {
-        let words = "`confirmation` must be the password, or the code on the machine's console.";
-        Problem::Invalid.answer(words)
+    let ConfirmRequest { confirmation } = body::read(body)?;
+    let confirmation = confirmation.ok_or_else(|| {
+        body::wrong("`confirmation` must be the password, or the code on the machine's console.")
     })?;
-    let proof = Proof::Confirm { confirmation: confirmation.to_owned() };
+    let proof = Proof::Confirm { confirmation };
     match orders::prove(&appliance.socket(), proof, PROOF_TIME) {
         Ok(system) => {
             let message = format!("{system} may be started in the next 15 minutes.");

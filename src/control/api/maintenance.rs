@@ -4,11 +4,11 @@
 
 use std::path::Path;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::base::budget::human;
 use crate::base::time::Utc;
-use crate::control::api::fields::Fields;
+use crate::control::api::body;
 use crate::control::http::answer::{self, Answer};
 use crate::control::http::problem::Problem;
 use crate::health::probe::{self, DestinationSaid};
@@ -45,19 +45,30 @@ pub fn tell(state: &Path) -> Answer {
     answer::json(200, &Told { probe: probe.map(line), rotation: rotation.map(line) })
 }
 
+#[derive(Deserialize)]
+struct MaintenanceRequest {
+    #[serde(default, deserialize_with = "body::choice")]
+    action: Option<MaintenanceAction>,
+}
+
+/// Rotate and remove the rotated files, or rotate and pack them.
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum MaintenanceAction {
+    RotateLogs,
+    RotateDaily,
+}
+
 /// Answers.
 ///
 /// # Errors
 /// The request or the disk, as an answer.
 pub fn answer(body: &[u8], log: &LogBook) -> Result<Answer, Answer> {
-    let fields = Fields::read(body, &["action"])?;
-    let done = match fields.text("action")? {
-        Some("rotate_logs") => log.rotate(),
-        Some("rotate_daily") => log.begin_day(),
-        _ => {
-            let words = "`action` must be rotate_logs or rotate_daily.";
-            return Err(Problem::Invalid.answer(words));
-        }
+    let MaintenanceRequest { action } = body::read(body)?;
+    let done = match action {
+        Some(MaintenanceAction::RotateLogs) => log.rotate(),
+        Some(MaintenanceAction::RotateDaily) => log.begin_day(),
+        None => return Err(body::wrong("`action` must be rotate_logs or rotate_daily.")),
     };
     match done {
         Ok(freed_bytes) => {

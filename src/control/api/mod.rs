@@ -7,6 +7,7 @@
 pub mod asked;
 pub mod audit;
 pub mod backend;
+mod body;
 pub mod commands;
 pub mod events;
 pub mod firmware;
@@ -21,7 +22,6 @@ pub mod worker;
 mod changes;
 mod checks;
 mod destinations;
-mod fields;
 mod inputs;
 mod licences;
 mod logs;

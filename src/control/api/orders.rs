@@ -3,10 +3,10 @@
 //! request's body; the original controller's stay for ever. Non-goals: who may command, which is
 //! judged before; carrying commands out. Bound: the body's, which the gate keeps.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
+use crate::control::api::body::{self, wrong, Seconds};
 use crate::control::api::commands::Commands;
-use crate::control::api::fields::{Fields, Wrong};
 use crate::control::http::answer::{self, Answer};
 use crate::control::http::problem::{ErrorAnswer, Problem};
 use crate::library::names;
@@ -33,17 +33,6 @@ struct Done<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     source: Option<&'a str>,
     status: &'static str,
-}
-
-/// Something is wrong with the request.
-pub fn wrong(why: impl std::fmt::Display) -> Answer {
-    Problem::Invalid.answer(why)
-}
-
-impl From<Wrong> for Answer {
-    fn from(why: Wrong) -> Answer {
-        wrong(why)
-    }
 }
 
 /// Gives a command; the words of who carried it out, or the answer to its refusal.
@@ -75,6 +64,22 @@ pub fn done(status: &'static str, message: String) -> Answer {
     answer::json(200, &Done { success: true, message, video: None, source: None, status })
 }
 
+/// What to put on air. A file of the library takes [`FileRequest`] besides.
+#[derive(Deserialize)]
+struct SwitchRequest {
+    /// The file or the playlist.
+    video: Option<String>,
+    source: Option<String>,
+}
+
+#[derive(Deserialize)]
+struct FileRequest {
+    /// Where in the file to begin, seconds.
+    start_s: Option<Seconds>,
+    /// Begin again when the file ends.
+    r#loop: Option<bool>,
+}
+
 /// `POST /api/switch`.
 pub fn switch(
     body: &[u8],
@@ -82,16 +87,16 @@ pub fn switch(
     library: &Library,
     status: &'static str,
 ) -> Result<Answer, Answer> {
-    const NAMES: &[&str] = &["video", "source", "start_s", "loop", "googledriveFileId"];
-    let fields = Fields::read(body, NAMES)?;
-    let video = fields.text("video")?.unwrap_or_default();
-    let source = fields.text("source")?.unwrap_or("local");
+    let SwitchRequest { video, source } = body::read(body)?;
+    let video = video.as_deref().unwrap_or_default();
+    let source = source.as_deref().unwrap_or("local");
     let live = |selection| (selection, About::Programme);
     let (selection, about) = match source {
         "local" => {
             let name = named_file(video)?;
-            let at_ms = fields.seconds("start_s")?.unwrap_or(0);
-            let looped = fields.flag("loop")?.unwrap_or(false);
+            let FileRequest { start_s, r#loop } = body::read(body)?;
+            let at_ms = start_s.map_or(0, |Seconds(ms)| ms);
+            let looped = r#loop.unwrap_or(false);
             (Selection::File { name, at_ms, looped }, About::File(video, library))
         }
         "playlist" => {
@@ -135,20 +140,54 @@ pub fn stop(commands: &Commands, status: &'static str) -> Result<Answer, Answer>
     Ok(done(status, message))
 }
 
+/// What to do with the file that plays; some of it takes a field more.
+#[derive(Deserialize)]
+struct PlayoutRequest {
+    #[serde(default, deserialize_with = "body::choice")]
+    action: Option<PlayoutAction>,
+}
+
+#[derive(Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum PlayoutAction {
+    Pause,
+    Resume,
+    Next,
+    Seek,
+    Loop,
+}
+
+#[derive(Deserialize)]
+struct SeekRequest {
+    /// For seek: seconds from the file's beginning.
+    position_s: Option<Seconds>,
+}
+
+#[derive(Deserialize)]
+struct LoopRequest {
+    /// For loop.
+    r#loop: Option<bool>,
+}
+
 /// `POST /api/playout`.
 pub fn playout(body: &[u8], commands: &Commands, status: &'static str) -> Result<Answer, Answer> {
-    let fields = Fields::read(body, &["action", "position_s", "loop"])?;
-    let command = match fields.text("action")?.unwrap_or_default() {
-        "pause" => Command::Pause,
-        "resume" => Command::Resume,
-        "next" => Command::Next,
-        "seek" => Command::Seek(fields.seconds("position_s")?.ok_or_else(|| {
-            wrong("`position_s` must say where to go, in seconds from the file's beginning.")
-        })?),
-        "loop" => Command::Loop(
-            fields.flag("loop")?.ok_or_else(|| wrong("`loop` must be true or false."))?,
-        ),
-        _ => return Err(wrong("`action` must be pause, resume, next, seek or loop.")),
+    let PlayoutRequest { action } = body::read(body)?;
+    let action =
+        action.ok_or_else(|| wrong("`action` must be pause, resume, next, seek or loop."))?;
+    let command = match action {
+        PlayoutAction::Pause => Command::Pause,
+        PlayoutAction::Resume => Command::Resume,
+        PlayoutAction::Next => Command::Next,
+        PlayoutAction::Seek => {
+            let Seconds(ms) = body::read::<SeekRequest>(body)?.position_s.ok_or_else(|| {
+                wrong("`position_s` must say where to go, in seconds from the file's beginning.")
+            })?;
+            Command::Seek(ms)
+        }
+        PlayoutAction::Loop => {
+            let LoopRequest { r#loop } = body::read(body)?;
+            Command::Loop(r#loop.ok_or_else(|| wrong("`loop` must be true or false."))?)
+        }
     };
     let message = give(commands, command, About::Programme)?;
     Ok(done(status, message))

@@ -3,16 +3,16 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::base::limits::{PLAYLISTS_MAX, PLAYLIST_FILES_MAX};
 use crate::base::revision;
 use crate::control::api::asked::Asked;
+use crate::control::api::body::{self, wrong, Texts};
 use crate::control::api::changes;
 use crate::control::api::commands::Commands;
-use crate::control::api::fields::Fields;
 use crate::control::api::names::decoded;
-use crate::control::api::orders::{done, give, wrong, About};
+use crate::control::api::orders::{done, give, About};
 use crate::control::http::answer::{self, Answer};
 use crate::control::http::problem::Problem;
 use crate::library::names;
@@ -86,6 +86,13 @@ pub fn tell(name: &str, playout: &PlayoutStatus) -> Result<Answer, Answer> {
     }
 }
 
+#[derive(Deserialize)]
+struct PlaylistRequest {
+    files: Option<Texts>,
+    repeat: Option<bool>,
+    shuffle: Option<bool>,
+}
+
 /// `PUT /api/playlists/NAME`.
 pub fn put(
     name: &str,
@@ -95,12 +102,12 @@ pub fn put(
     status: &'static str,
 ) -> Result<Answer, Answer> {
     let name = named_list(name)?;
-    let fields = Fields::read(asked.body, &["files", "repeat", "shuffle"])?;
-    if fields.is_too_long("files") {
+    let PlaylistRequest { files, repeat, shuffle } = body::read(asked.body)?;
+    let names = files.map_or(Vec::new(), |Texts(names)| names);
+    if names.len() > PLAYLIST_FILES_MAX {
         let why = format!("A playlist may hold {PLAYLIST_FILES_MAX} files at most; split it.");
         return Err(Problem::BodyTooLarge.answer(why));
     }
-    let names = fields.texts("files")?.unwrap_or_default();
     if names.is_empty() {
         return Err(wrong("`files` must be a list of at least one file name."));
     }
@@ -111,8 +118,8 @@ pub fn put(
     });
     let list = Playlist {
         files: checked.collect::<Result<_, _>>()?,
-        repeat: fields.flag("repeat")?.unwrap_or(false),
-        shuffle: fields.flag("shuffle")?.unwrap_or(false),
+        repeat: repeat.unwrap_or(false),
+        shuffle: shuffle.unwrap_or(false),
     };
     let lists = &playout.playlists;
     if lists.len() >= PLAYLISTS_MAX && !lists.contains_key(&name) {

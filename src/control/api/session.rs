@@ -5,11 +5,11 @@
 use std::fmt;
 use std::io;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::base::time::{Mono, Utc};
 use crate::control::api::asked::Asked;
-use crate::control::api::fields::Fields;
+use crate::control::api::body::{self, wrong};
 use crate::control::api::firmware;
 use crate::control::api::firmware::Appliance;
 use crate::control::auth::{cookie, Auth, Refused, Who};
@@ -71,33 +71,38 @@ pub fn session(secure: bool, auth: &Auth, who: Who) -> Answer {
     answer::json(200, &told)
 }
 
+#[derive(Deserialize)]
+struct LoginRequest {
+    password: Option<String>,
+    /// While no password is set: what DATA/state/page.code says, new at each start.
+    code: Option<String>,
+}
+
 /// `POST /api/login` `{"password"}`, or `{"code"}` while there is no password: a session, its token
 /// in a cookie.
 pub fn login(asked: &Asked<'_>, auth: &Auth, now: Mono) -> Result<Answer, Answer> {
-    let fields = Fields::read(asked.body, &["password", "code"])?;
+    let LoginRequest { password, code } = body::read(asked.body)?;
     if !auth.is_password_set() {
-        return login_by_code(&fields, asked, auth, now);
+        return login_by_code(code, asked, auth, now);
     }
-    let password = fields
-        .text("password")?
-        .ok_or_else(|| Problem::Invalid.answer("`password` is missing."))?;
-    let checked = auth.check(Some(password), &asked.caller, now);
+    let password = password.ok_or_else(|| wrong("`password` is missing."))?;
+    let checked = auth.check(Some(&password), &asked.caller, now);
     checked.map_err(|refused| refused.answer(false))?;
     with_session(done("You are logged in."), asked, auth.open_session(now))
 }
 
 fn login_by_code(
-    fields: &Fields,
+    code: Option<String>,
     asked: &Asked<'_>,
     auth: &Auth,
     now: Mono,
 ) -> Result<Answer, Answer> {
-    let code = fields.text("code")?.ok_or_else(|| {
+    let code = code.ok_or_else(|| {
         let words = "No password is set: log in with {\"code\"}, the code in state/page.code of \
                      the data folder.";
         Problem::PasswordNotSet.answer(words)
     })?;
-    let opened = auth.open_by_code(code, asked.caller.source(), now);
+    let opened = auth.open_by_code(&code, asked.caller.source(), now);
     let token = opened.map_err(|refused| refused.answer(false))?;
     with_session(done("You are logged in by the code."), asked, token)
 }
@@ -112,6 +117,13 @@ pub fn logout(secure: bool, auth: &Auth, who: Who) -> Answer {
     answer
 }
 
+#[derive(Deserialize)]
+struct PasswordRequest {
+    /// Where one is set.
+    current: Option<String>,
+    new: Option<String>,
+}
+
 /// `POST /api/password` `{"current", "new"}`. Ends all sessions but the one that asks.
 pub fn change_password(
     asked: &Asked<'_>,
@@ -120,21 +132,17 @@ pub fn change_password(
     store_hash: &StoreHash,
     appliance: &Appliance,
 ) -> Result<Answer, Answer> {
-    let fields = Fields::read(asked.body, &["current", "new"])?;
-    let new = fields
-        .text("new")?
-        .ok_or_else(|| Problem::Invalid.answer("`new` must be the new password."))?;
-    password::fit(new).map_err(|unfit| Problem::Invalid.answer(unfit))?;
+    let PasswordRequest { current, new } = body::read(asked.body)?;
+    let new = new.ok_or_else(|| wrong("`new` must be the new password."))?;
+    password::fit(&new).map_err(wrong)?;
     let mut before = None;
     if auth.is_password_set() {
-        let current = fields
-            .text("current")?
-            .ok_or_else(|| Problem::Invalid.answer("`current` is missing."))?;
+        let current = current.as_deref().ok_or_else(|| wrong("`current` is missing."))?;
         before = Some(current);
         let checked = auth.check(Some(current), &asked.caller, now);
         checked.map_err(|refused| refused.answer(false))?;
     }
-    let hash = PasswordHash::of(new).map_err(|why| Refused::Unavailable(why).answer(false))?;
+    let hash = PasswordHash::of(&new).map_err(|why| Refused::Unavailable(why).answer(false))?;
     let _turn = auth.turn_to_change();
     if before.is_none() && auth.is_password_set() {
         // Somebody else has set the first one meanwhile.
@@ -171,11 +179,16 @@ struct Redeemed<'a> {
     password: &'a str,
 }
 
+#[derive(Deserialize)]
+struct SetUpRequest {
+    code: Option<String>,
+}
+
 /// `POST /api/setup` `{"code"}`: the password that was made at the first start, once.
 pub fn set_up(asked: &Asked<'_>, auth: &Auth, now: (Mono, Utc)) -> Result<Answer, Answer> {
-    let fields = Fields::read(asked.body, &["code"])?;
-    let code = fields.text("code")?.ok_or_else(|| Problem::Invalid.answer("`code` is missing."))?;
-    let redeemed = auth.redeem(code, asked.caller.source(), now);
+    let SetUpRequest { code } = body::read(asked.body)?;
+    let code = code.ok_or_else(|| wrong("`code` is missing."))?;
+    let redeemed = auth.redeem(&code, asked.caller.source(), now);
     let password = redeemed.map_err(|refused| refused.answer(false))?;
     Ok(answer::json(200, &Redeemed { success: true, password: password.expose() }))
 }

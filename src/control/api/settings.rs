@@ -2,15 +2,18 @@
 //! so, and changes of any of them, all or none. Non-goals: destinations, the password. Bound: the
 //! catalogue.
 
-use serde::Serialize;
+use std::fmt;
 
-use crate::base::limits::CONFIG_ERRORS_MAX;
+use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+use crate::base::limits::{CONFIG_ERRORS_MAX, PLAYLIST_FILES_MAX};
 use crate::config::catalogue::{self, KEYS};
 use crate::config::settings::{self, EditError, Settings, SettingsError, SettingsFile};
 use crate::config::{SetBy, Setting, Value};
 use crate::control::api::asked::Asked;
+use crate::control::api::body;
 use crate::control::api::changes;
-use crate::control::api::fields::{Fields, Given};
 use crate::control::http::answer::{self, Answer};
 use crate::control::http::problem::KeyError;
 
@@ -68,18 +71,110 @@ pub fn list(settings: &Settings) -> Result<Answer, Answer> {
     ))
 }
 
+/// Values by key: each that is a setting's, and the first that is none's.
+struct SettingsRequest(Vec<(String, Value)>);
+
+impl<'de> Deserialize<'de> for SettingsRequest {
+    fn deserialize<D: Deserializer<'de>>(json: D) -> Result<SettingsRequest, D::Error> {
+        json.deserialize_struct("Settings", &KEYS, Keys).map(SettingsRequest)
+    }
+}
+
+/// Reads the values.
+struct Keys;
+
+impl<'de> Visitor<'de> for Keys {
+    type Value = Vec<(String, Value)>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("settings by their keys")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+        let (mut values, mut unknown): (Self::Value, _) = (Vec::new(), None);
+        while let Some(key) = map.next_key::<String>()? {
+            if !KEYS.iter().any(|known| *known == key) {
+                map.next_value::<IgnoredAny>()?;
+                // The sentence about it names it; a stranger's words are cut.
+                unknown.get_or_insert_with(|| (key.chars().take(64).collect(), Value::None));
+            } else if values.iter().any(|(known, _)| *known == key) {
+                return Err(A::Error::custom(format_args!("duplicate field `{key}`")));
+            } else {
+                values.push((key, map.next_value_seed(AnyValue)?));
+            }
+        }
+        values.truncate(CONFIG_ERRORS_MAX);
+        values.extend(unknown);
+        Ok(values)
+    }
+}
+
+/// Reads a value of any type a setting may have.
+#[derive(Clone, Copy)]
+struct AnyValue;
+
+impl<'de> DeserializeSeed<'de> for AnyValue {
+    type Value = Value;
+
+    fn deserialize<D: Deserializer<'de>>(self, json: D) -> Result<Value, D::Error> {
+        json.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for AnyValue {
+    type Value = Value;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Value, E> {
+        Ok(Value::None)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
+        Ok(Value::Boolean(value))
+    }
+
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+        self.visit_f64(value as f64)
+    }
+
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
+        self.visit_f64(value as f64)
+    }
+
+    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
+        Ok(body::whole_number(value).map_or(Value::Other, Value::Integer))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
+        Ok(Value::Text(value.to_owned()))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Value, A::Error> {
+        let mut texts = Vec::new();
+        while let Some(item) = list.next_element_seed(self)? {
+            match item {
+                Value::Text(text) if texts.len() < PLAYLIST_FILES_MAX => texts.push(text),
+                _ => {
+                    while list.next_element::<IgnoredAny>()?.is_some() {}
+                    return Ok(Value::Other);
+                }
+            }
+        }
+        Ok(Value::List(texts))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+        while map.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+        Ok(Value::Other)
+    }
+}
+
 /// `PATCH /api/settings`.
 pub fn change(asked: &Asked<'_>, settings: &Settings) -> Result<Answer, Answer> {
-    let fields = Fields::read(asked.body, &KEYS)?;
-    let mut values: Vec<(String, Value)> = fields
-        .given()
-        .take(CONFIG_ERRORS_MAX)
-        .map(|(key, given)| (key.to_owned(), value(given)))
-        .collect();
-    if let Some(unknown) = fields.unknown() {
-        // The sentence about it names it; a stranger's words are cut.
-        values.push((unknown.chars().take(64).collect(), Value::None));
-    }
+    let SettingsRequest(values) = body::read(asked.body)?;
     let sight = settings.look().map_err(|error| changes::refused(&error))?;
     for (key, _) in &values {
         let Some(setting) = catalogue::find(key) else { continue };
@@ -98,18 +193,6 @@ pub fn change(asked: &Asked<'_>, settings: &Settings) -> Result<Answer, Answer> 
         false => "The settings are changed and in effect.",
     };
     Ok(changes::done(200, changed, message))
-}
-
-/// A field's value as a setting's.
-fn value(given: Given<'_>) -> Value {
-    match given {
-        Given::Null => Value::None,
-        Given::Flag(flag) => Value::Boolean(flag),
-        Given::Whole(number) => Value::Integer(number),
-        Given::Text(text) => Value::Text(text.to_owned()),
-        Given::Texts(texts) => Value::List(texts.to_vec()),
-        Given::Other => Value::Other,
-    }
 }
 
 /// `POST /api/restart`. Not with a file that the program would not start with: what is on air

@@ -6,7 +6,7 @@
 
 use std::io::{self, ErrorKind};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use smol::channel::Receiver;
 
 use crate::base::limits::{
@@ -14,8 +14,8 @@ use crate::base::limits::{
     UPLOAD_REQUEST_BYTES,
 };
 use crate::control::api::asked::Asked;
+use crate::control::api::body::{self, wrong, WholeNumber};
 use crate::control::api::commands::Commands;
-use crate::control::api::fields::Fields;
 use crate::control::api::names::decoded;
 use crate::control::api::stream::Stream;
 use crate::control::http::answer::{self, Answer};
@@ -64,11 +64,6 @@ fn problem(error: &UploadError) -> Problem {
     }
 }
 
-/// Something is wrong with the request.
-fn wrong(why: impl std::fmt::Display) -> Answer {
-    Problem::Invalid.answer(why)
-}
-
 /// The uploads there are.
 #[derive(Serialize)]
 struct UploadsAnswer<'a> {
@@ -111,15 +106,22 @@ struct Begun {
     piece_bytes: u64,
 }
 
+#[derive(Deserialize)]
+struct BeginRequest {
+    filename: Option<String>,
+    /// How long the file is, bytes.
+    size: Option<WholeNumber>,
+    /// Take the place of a file of this name.
+    replace: Option<bool>,
+}
+
 /// `POST /api/uploads`.
 pub fn begin(body: &[u8], commands: &Commands) -> Result<Answer, Answer> {
-    let fields = Fields::read(body, &["filename", "size", "replace"])?;
-    let filename = fields.text("filename")?.unwrap_or_default();
-    let filename = file_name("filename", filename)?;
-    let size = fields
-        .whole("size")?
-        .ok_or_else(|| wrong("`size` must say how long the file is, in bytes."))?;
-    let taken = match fields.flag("replace")? {
+    let BeginRequest { filename, size, replace } = body::read(body)?;
+    let filename = file_name(filename)?;
+    let WholeNumber(size) =
+        size.ok_or_else(|| wrong("`size` must say how long the file is, in bytes."))?;
+    let taken = match replace {
         Some(true) => NameTaken::Replace,
         _ => NameTaken::Refuse,
     };
@@ -185,6 +187,11 @@ pub fn remove_video(
     Ok(video_done(format!("{name} is deleted"), &name, &name, playout))
 }
 
+#[derive(Deserialize)]
+struct RenameRequest {
+    filename: Option<String>,
+}
+
 /// `PATCH /api/videos/NAME`.
 pub fn rename_video(
     name: &str,
@@ -193,8 +200,8 @@ pub fn rename_video(
     playout: &PlayoutStatus,
 ) -> Result<Answer, Answer> {
     let from = path_name(name)?;
-    let fields = Fields::read(body, &["filename"])?;
-    let to = file_name("filename", fields.text("filename")?.unwrap_or_default())?;
+    let RenameRequest { filename } = body::read(body)?;
+    let to = file_name(filename)?;
     give(commands, Change::Rename { from: from.clone(), to: to.clone() })?;
     Ok(video_done(format!("{from} is now called {to}"), &from, &to, playout))
 }
@@ -226,8 +233,10 @@ fn path_name(name: &str) -> Result<FileName, Answer> {
     names::check(&name).map_err(|why| wrong(format_args!("This names no file: {why}.")))
 }
 
-fn file_name(field: &str, name: &str) -> Result<FileName, Answer> {
-    names::check(name).map_err(|why| wrong(format_args!("`{field}` cannot be this: {why}.")))
+/// A file's name as a request's `filename` says it.
+fn file_name(name: Option<String>) -> Result<FileName, Answer> {
+    let checked = names::check(&name.unwrap_or_default());
+    checked.map_err(|why| wrong(format_args!("`filename` cannot be this: {why}.")))
 }
 
 /// How far an upload is.
