@@ -333,3 +333,26 @@ fn load(data: &Path, arguments: &Arguments) -> Result<Config, ExitCode> {
         ExitCode::from(WRONG_CONFIGURATION)
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use config::catalogue::SETTINGS;
+    use config::{Kind, Value};
+
+    #[test]
+    fn the_help_of_run_tells_each_settings_argument_with_its_default() {
+        let help = RunCommand::from_args(&["run"], &["--help"]).err().expect("its help").output;
+        let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
+        for setting in &SETTINGS {
+            let Some(argument) = setting.argument else { continue };
+            let (_, rest) = help.split_once(&format!(" {} ", argument.name)).expect(argument.name);
+            let told = rest.split(" --").next().unwrap_or_default();
+            let Value::Text(default) = setting.read(&Config::default()) else { panic!("no text") };
+            assert!(told.contains(&format!("(default: {default})")), "{}: {told}", argument.name);
+            if let Kind::Choice(choices) = setting.kind {
+                assert!(choices.iter().all(|choice| told.contains(choice)), "{told}");
+            }
+        }
+    }
+}

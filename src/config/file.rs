@@ -73,7 +73,8 @@ impl Reading<'_> {
             match name.get_ref().as_ref() {
                 "input" => self.inputs(name, value),
                 "destination" => self.destinations(name, value),
-                given => match suggest::section(given) {
+                // A name in quotes may have a dot, and is not `[input.udp]`.
+                given => match suggest::section(given).filter(|_| !given.contains('.')) {
                     Some(section) => self.settings(section, name, value),
                     None => self.fail_at(name, quoted(given), &suggest::for_section(given)),
                 },

@@ -123,7 +123,7 @@ pub struct Setting {
     /// Variables of the environment, the later ones over the earlier ones.
     pub(super) environment: &'static [Variable],
     /// Its argument.
-    pub(super) argument: Option<Argument>,
+    pub argument: Option<Argument>,
     /// Puts a value where it is kept.
     pub(super) write: fn(&mut Build, &Setting, &Value) -> Parsed<()>,
     /// What is shown of what is kept.

@@ -197,6 +197,16 @@ fn sections_of_the_wrong_kind_are_told() {
              for each",
         ]
     );
+    let told =
+        from_text("\"input.udp\".listen = \"[::]:1\"\ninput.\"udp.listen\" = 1\n").unwrap_err();
+    assert_eq!(
+        told.lines().collect::<Vec<_>>(),
+        [
+            "data/config.toml:1: input.udp: unknown section; did you mean [input.udp]?",
+            "data/config.toml:2: [input.udp.listen]: unknown section; expected one of [input.udp], \
+             [input.rtmp], [input.pull]",
+        ]
+    );
 }
 
 #[test]
@@ -305,6 +315,8 @@ fn wrong_variables_are_told_without_secrets() {
         "environment UDP_PORT=+5: expected a port from 1 to 65535",
     ];
     assert_eq!(told.lines().collect::<Vec<_>>(), expected);
+    let told = from_variables(&[("HTTP_PASSWORD_HASH", "a secret")]).unwrap_err();
+    assert!(told.starts_with("environment HTTP_PASSWORD_HASH: expected"), "{told}");
     let told = from_variables(&[("RTMP_SERVER", "rtmp://host/secret")]).unwrap_err();
     assert_eq!(told, "environment RTMP_SERVER: expected the stream key beside it, in STREAM_KEY");
     let told = from_variables(&[("RTMP_SERVER", "rtmp://h/a"), ("STREAM_KEY", "a secret")]);
