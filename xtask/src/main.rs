@@ -32,6 +32,7 @@ mod takeover;
 mod text_files;
 mod torture;
 mod tree;
+mod type_names;
 
 use std::process::ExitCode;
 

@@ -8,7 +8,7 @@ use std::path::Path;
 use argh::FromArgs;
 
 use crate::source::Source;
-use crate::text_files::{collect, tests_of, text, TextFile};
+use crate::text_files::{collect, is_test, tests_of, text, TextFile};
 
 /// Words that a reader would stumble over, and what to write instead.
 const AVOIDED: [(&str, &str); 9] = [
@@ -82,11 +82,7 @@ fn all(root: &Path) -> Result<Vec<Message>, String> {
         code.iter().map(|file| (file, Source::parse(&file.text))).collect();
     let tests: Vec<String> =
         parsed.iter().flat_map(|(file, source)| tests_of(file, source)).collect();
-    let is_test = |file: &TextFile| {
-        let module = file.path.rsplit_once('/').map(|(folder, _)| format!("{folder}.rs"));
-        tests.contains(&file.path) || module.is_some_and(|module| tests.contains(&module))
-    };
-    let product = parsed.iter().filter(|(file, _)| !is_test(file));
+    let product = parsed.iter().filter(|(file, _)| !is_test(&file.path, &tests));
     let mut messages: Vec<Message> =
         product.flat_map(|(file, source)| of_code(file, source)).collect();
     for path in PAGE_WORDS {

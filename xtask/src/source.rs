@@ -182,7 +182,11 @@ fn test_item(text: &str, mark: usize) -> Option<(usize, Option<String>)> {
     while declared.starts_with("#[") {
         declared = declared.split_once(']')?.1.trim_start();
     }
-    let declared = declared.strip_prefix("pub ").unwrap_or(declared);
+    let declared = match declared.strip_prefix("pub") {
+        Some(public) if public.starts_with('(') => public.split_once(") ")?.1,
+        Some(public) => public.strip_prefix(' ')?,
+        None => declared,
+    };
     let name_on = declared.strip_prefix("mod ")?;
     let name: String = name_on.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
     let name_end = text.len() - name_on.len() + name.len();
@@ -259,6 +263,8 @@ mod tests {
         let source = Source::parse("#[cfg(test)]\nmod foo_tests;\n#[cfg(test)]\nfn g() {}\n");
         assert_eq!(source.test_modules, [TestModule::Named("foo_tests".to_owned())]);
         assert!(source.product.contains("fn g()"));
+        let source = Source::parse("#[cfg(test)]\npub(crate) mod a;\n#[cfg(test)]\npub mod b;\n");
+        assert_eq!(source.test_modules, ["a", "b"].map(|name| TestModule::Named(name.to_owned())));
         let source = Source::parse("#[cfg(test)]\n#[path = \"foo_tests.rs\"]\nmod tests;\n");
         assert!(source.test_modules.contains(&TestModule::At("foo_tests.rs".to_owned())));
         assert_eq!(source.code_lines(), 0);

@@ -53,6 +53,16 @@ pub fn names(folder: &Path) -> Result<Vec<String>, String> {
     Ok(names)
 }
 
+/// Whether a file is one of these test modules, or a module of one.
+pub fn is_test(path: &str, tests: &[String]) -> bool {
+    let is_below = |test: &String| {
+        let folder = test.strip_suffix("/mod.rs").or_else(|| test.strip_suffix(".rs"));
+        let rest = folder.and_then(|folder| path.strip_prefix(folder));
+        rest.is_some_and(|rest| rest.starts_with('/'))
+    };
+    tests.iter().any(|test| test == path || is_below(test))
+}
+
 /// The files a file declares as its test modules.
 pub fn tests_of(file: &TextFile, source: &Source) -> Vec<String> {
     let stem = file.path.strip_suffix(".rs").unwrap_or(&file.path);

@@ -1,6 +1,6 @@
-//! What the tree must look like, kept by a machine so that nobody has to remember it: layers,
-//! file length, the top level, openings, nothing left open, where `unsafe` may stand, documents
-//! whose links lead somewhere.
+//! What the tree must look like, kept by a machine so that nobody has to remember it: layers, no
+//! circles, one meaning for a type's name, file length, the top level, openings, nothing left open,
+//! where `unsafe` may stand, documents whose links lead somewhere.
 
 use std::path::Path;
 
@@ -8,7 +8,8 @@ use crate::circles;
 use crate::layers;
 use crate::messages;
 use crate::source::Source;
-use crate::text_files::{collect, names, tests_of, text, TextFile};
+use crate::text_files::{collect, is_test, names, tests_of, text, TextFile};
+use crate::type_names;
 
 /// Lines of code in a file, comments, blank lines and inline tests not counted.
 const CODE_LINES_MAX: usize = 400;
@@ -75,22 +76,28 @@ fn examine(files: &[TextFile]) -> Vec<String> {
         parsed.iter().flat_map(|(file, source)| tests_of(file, source)).collect();
     let mut found = Vec::new();
     for root in ["src/", "xtask/src/"] {
-        let product = parsed.iter().filter(|(file, _)| !tests.contains(&file.path));
-        let of_crate = product.filter_map(|(file, source)| {
-            Some(circles::File::read(&file.path, file.path.strip_prefix(root)?, source))
-        });
-        found.extend(circles::find(&of_crate.collect::<Vec<_>>()));
+        let product = parsed.iter().filter(|(file, _)| !is_test(&file.path, &tests));
+        let of_crate: Vec<_> = product
+            .filter_map(|(file, source)| {
+                Some((file.path.as_str(), file.path.strip_prefix(root)?, source))
+            })
+            .collect();
+        let files =
+            of_crate.iter().map(|(path, below, source)| circles::File::read(path, below, source));
+        found.extend(circles::find(&files.collect::<Vec<_>>()));
+        let types = of_crate.iter().flat_map(|(path, _, source)| type_names::of_file(path, source));
+        found.extend(type_names::find(&types.collect::<Vec<_>>()));
     }
     for (file, source) in &parsed {
-        let is_test = tests.contains(&file.path);
+        let is_tests = is_test(&file.path, &tests);
         // A test module's purpose is its parent's.
-        found.extend(opening(file).filter(|_| !is_test));
+        found.extend(opening(file).filter(|_| !is_tests));
         found.extend(length(file, source));
         found.extend(left_open(file, source));
         found.extend(unsafe_code(file, source));
         found.extend(example(file, source));
         if let Some(below) = file.path.strip_prefix("src/") {
-            let product = if is_test { "" } else { source.product.as_str() };
+            let product = if is_tests { "" } else { source.product.as_str() };
             found.extend(layers::violations(below, &source.code, product));
         }
     }
@@ -222,6 +229,9 @@ mod tests {
         let parent = "//! P.\n#[cfg(test)]\n#[path = \"demux_tests.rs\"]\nmod tests;\n";
         let parent = file("src/ts/demux.rs", parent);
         assert_eq!(examine(&[parent, file("src/ts/demux_tests.rs", "use std::fs;\n")]), [""; 0]);
+        let parent = file("src/ts/demux.rs", "//! P.\n#[cfg(test)]\nmod tests;\n");
+        let below = file("src/ts/demux/tests/rows.rs", "use std::fs;\n");
+        assert_eq!(examine(&[parent, below]), [""; 0]);
         let alone = file("src/ts/demux/demux_tests.rs", "//! P.\nuse std::fs;\n");
         assert_eq!(examine(&[alone]).len(), 1);
     }

@@ -22,7 +22,7 @@ use crate::control::http::problem::Problem;
 /// # Errors
 /// It is empty, no JSON, no object, has one of the fields twice, or a field is of another type.
 pub fn read<'de, T: Deserialize<'de>>(body: &'de [u8]) -> Result<T, Answer> {
-    T::deserialize(Body(body)).map_err(wrong)
+    T::deserialize(JsonBody(body)).map_err(wrong)
 }
 
 /// Something is wrong with the request.
@@ -67,9 +67,9 @@ impl Wrong {
 }
 
 /// A body as serde reads it.
-struct Body<'de>(&'de [u8]);
+struct JsonBody<'de>(&'de [u8]);
 
-impl<'de> Deserializer<'de> for Body<'de> {
+impl<'de> Deserializer<'de> for JsonBody<'de> {
     type Error = Wrong;
 
     fn deserialize_struct<V: Visitor<'de>>(
@@ -146,9 +146,9 @@ pub fn choice<'de, D: Deserializer<'de>, T: Deserialize<'de>>(
 }
 
 /// Reads a number: what it must be, and the number if it is.
-struct Number(&'static str, fn(f64) -> Option<u64>);
+struct NumberVisitor(&'static str, fn(f64) -> Option<u64>);
 
-impl Visitor<'_> for Number {
+impl Visitor<'_> for NumberVisitor {
     type Value = u64;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -180,7 +180,7 @@ pub struct WholeNumber(pub u64);
 
 impl<'de> Deserialize<'de> for WholeNumber {
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<WholeNumber, D::Error> {
-        let number = Number("a whole number, 0 or more", whole_number);
+        let number = NumberVisitor("a whole number, 0 or more", whole_number);
         json.deserialize_f64(number).map(WholeNumber)
     }
 }
@@ -194,7 +194,7 @@ const YEAR_S: f64 = 366.0 * 86_400.0;
 impl<'de> Deserialize<'de> for Seconds {
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Seconds, D::Error> {
         let to_ms = |s: f64| (0.0..=YEAR_S).contains(&s).then_some((s * 1000.0).round() as u64);
-        json.deserialize_f64(Number("a number of seconds, 0 or more", to_ms)).map(Seconds)
+        json.deserialize_f64(NumberVisitor("a number of seconds, 0 or more", to_ms)).map(Seconds)
     }
 }
 
@@ -277,7 +277,7 @@ mod tests {
 
     /// What a body is read as, or the sentence about it.
     fn read(body: &str) -> Result<Request, String> {
-        Request::deserialize(Body(body.as_bytes())).map_err(|wrong| wrong.0)
+        Request::deserialize(JsonBody(body.as_bytes())).map_err(|wrong| wrong.0)
     }
 
     /// The sentence about this value of this field.
@@ -338,7 +338,7 @@ mod tests {
             let wrong = read(body).err().unwrap_or_default();
             assert!(wrong.ends_with('.') && wrong.len() < 200, "{body:.40}: {wrong}");
         }
-        assert!(Request::deserialize(Body(b"{\"video\":\"\xff\"}")).is_err());
+        assert!(Request::deserialize(JsonBody(b"{\"video\":\"\xff\"}")).is_err());
         let twice = read(r#"{"video":"a","video":"b"}"#).err().unwrap_or_default();
         assert!(twice.contains("duplicate field `video`"), "{twice}");
         assert!(read("").err().unwrap_or_default().contains("`video`, `loop`"));

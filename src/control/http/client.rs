@@ -15,7 +15,7 @@ use crate::control::http::forwarded::Forwarding;
 use crate::control::http::head::Refusal;
 use crate::control::http::port::Port;
 use crate::net::network::Network;
-use crate::net::proxy::header::Named;
+use crate::net::proxy::header::NamedPeer;
 use crate::net::proxy::{self, Opening, Proxies};
 use crate::net::sockets::source;
 
@@ -117,12 +117,12 @@ impl Client {
     ) -> Result<(), End> {
         let socket: Arc<Async<net::TcpStream>> = stream.clone().into();
         match socket.read_with(|socket| proxy::take_pieces(socket, early)).await? {
-            Opening::Header(Named::Client(client)) => {
+            Opening::Header(NamedPeer::Client(client)) => {
                 self.peer = client.ip();
                 self.way = Way::Named;
                 Ok(())
             }
-            Opening::Header(Named::Itself) | Opening::Bare => Ok(()),
+            Opening::Header(NamedPeer::Itself) | Opening::Bare => Ok(()),
             Opening::Broken(error) => Err(Refusal::BadProxyHeader(error).into()),
         }
     }

@@ -31,23 +31,23 @@ pub type Lists = BTreeMap<String, Arc<Playlist>>;
 
 /// A file, and what it is played for.
 #[derive(Clone)]
-pub(super) struct Item {
+pub(super) struct PlayItem {
     pub(super) file: FileName,
     pub(super) looped: bool,
     pub(super) list: Option<(String, Walk<FileName>)>,
 }
 
-impl Item {
+impl PlayItem {
     /// What comes behind it in its list.
-    pub(super) fn next_in_list(&self) -> Option<Item> {
+    pub(super) fn next_in_list(&self) -> Option<PlayItem> {
         let (name, walk) = self.list.as_ref()?;
         let mut walk = walk.clone();
         let file = walk.advance()?;
-        Some(Item { file, looped: false, list: Some((name.clone(), walk)) })
+        Some(PlayItem { file, looped: false, list: Some((name.clone(), walk)) })
     }
 
     /// What comes at its end.
-    pub(super) fn follower(&self) -> Option<Item> {
+    pub(super) fn follower(&self) -> Option<PlayItem> {
         if self.looped {
             return Some(self.clone());
         }
@@ -62,7 +62,7 @@ impl Item {
 /// What is on air.
 pub(super) struct On<K> {
     pub(super) playing_file: PlayingFile<K>,
-    pub(super) item: Item,
+    pub(super) item: PlayItem,
     /// Nothing follows: what could was tried.
     last: bool,
 }
@@ -70,7 +70,7 @@ pub(super) struct On<K> {
 /// What is being made ready.
 pub(super) struct NextFile<K> {
     pub(super) playing_file: PlayingFile<K>,
-    pub(super) item: Item,
+    pub(super) item: PlayItem,
     pub(super) why: PreparedFor,
     /// Files that were tried in its place.
     tried: usize,
@@ -87,7 +87,7 @@ pub(super) enum PreparedFor {
 /// The place of a file that is not on air.
 #[derive(Clone)]
 pub(super) struct Bookmark {
-    pub(super) item: Item,
+    pub(super) item: PlayItem,
     pub(super) at: Ticks,
     pub(super) duration: Option<Ticks>,
 }
@@ -161,7 +161,7 @@ impl<D: FileReaders> PlayoutMachine<D> {
     }
 
     /// Makes a file ready, to go on air as soon as it is.
-    pub(super) fn ask(&mut self, item: Item, at: Ticks, order: Option<Box<Order>>, now: Mono) {
+    pub(super) fn ask(&mut self, item: PlayItem, at: Ticks, order: Option<Box<Order>>, now: Mono) {
         self.make_way("Something else was chosen before it was ready.");
         let playing_file = PlayingFile::new(item.file.clone(), at, now);
         self.next = Some(NextFile { playing_file, item, why: PreparedFor::Asked(order), tried: 0 });

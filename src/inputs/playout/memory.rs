@@ -16,7 +16,7 @@ use crate::program::source::Source;
 use crate::program::Programme;
 
 use super::super::file_reader::FileReaders;
-use super::machine::{Item, Lists, PlayoutMachine};
+use super::machine::{Lists, PlayItem, PlayoutMachine};
 use super::orders::{check, rules};
 
 /// What stands around a file's name in the text: its line and its quotes.
@@ -147,6 +147,6 @@ impl<D: FileReaders> PlayoutMachine<D> {
             Some((name, Walk::at(&list.files, rules(list), place, &file)?))
         });
         let at = Ticks::from_ms(i64::try_from(position_ms).unwrap_or(0));
-        self.ask(Item { file, looped, list }, at, None, now);
+        self.ask(PlayItem { file, looped, list }, at, None, now);
     }
 }

@@ -172,7 +172,7 @@ impl<D: FileReaders> PlayoutMachine<D> {
         }
     }
 
-    fn file_behind(item: &machine::Item) -> Option<FileName> {
+    fn file_behind(item: &machine::PlayItem) -> Option<FileName> {
         match (&item.list, item.looped) {
             (_, true) => Some(item.file.clone()),
             (Some((_, walk)), false) => walk.next().cloned(),

@@ -15,14 +15,14 @@ use crate::program::Programme;
 
 use super::super::file_reader::FileReaders;
 use super::super::log_cut;
-use super::machine::{Bookmark, Item, Lists, PlayoutMachine};
+use super::machine::{Bookmark, Lists, PlayItem, PlayoutMachine};
 
 /// What becomes of a command at once.
 enum Step {
     /// It is done, or declined.
     Answered(Outcome),
     /// This file is made ready; the answer comes when it is on air, or cannot be.
-    Play(Box<Item>, Ticks),
+    Play(Box<PlayItem>, Ticks),
 }
 
 impl<D: FileReaders> PlayoutMachine<D> {
@@ -94,7 +94,7 @@ impl<D: FileReaders> PlayoutMachine<D> {
         match selection {
             Selection::File { name, at_ms, looped } => {
                 let at = Ticks::from_ms(i64::try_from(at_ms).unwrap_or(i64::MAX));
-                Step::Play(Box::new(Item { file: name, looped, list: None }), at)
+                Step::Play(Box::new(PlayItem { file: name, looped, list: None }), at)
             }
             Selection::Playlist(name) => match self.beginning(&name) {
                 Ok(item) => Step::Play(Box::new(item), Ticks(0)),
@@ -215,14 +215,14 @@ impl<D: FileReaders> PlayoutMachine<D> {
     }
 
     /// Everything that stands in a list.
-    fn items(&mut self) -> impl Iterator<Item = &mut Item> {
+    fn items(&mut self) -> impl Iterator<Item = &mut PlayItem> {
         let on = self.on.as_mut().map(|on| &mut on.item);
         let next = self.next.as_mut().map(|next| &mut next.item);
         let paused = self.paused.as_mut().map(|paused| &mut paused.item);
         on.into_iter().chain(next).chain(paused)
     }
 
-    fn beginning(&mut self, name: &str) -> Result<Item, Declined> {
+    fn beginning(&mut self, name: &str) -> Result<PlayItem, Declined> {
         let list = self.lists.get(name).ok_or_else(|| unknown(name))?;
         let walk = Walk::new(&list.files, rules(list), self.random.u64(..));
         let first = walk.and_then(|walk| Some((walk.current()?.clone(), walk)));
@@ -230,7 +230,7 @@ impl<D: FileReaders> PlayoutMachine<D> {
             kind: DeclinedKind::Invalid,
             words: format!("The playlist “{name}” is empty."),
         })?;
-        Ok(Item { file, looped: false, list: Some((name.to_owned(), walk)) })
+        Ok(PlayItem { file, looped: false, list: Some((name.to_owned(), walk)) })
     }
 }
 

@@ -30,13 +30,13 @@ pub enum Beginning {
         /// Its length; the client's own bytes follow.
         bytes: usize,
         /// Whom the connection is for.
-        named: Named,
+        named: NamedPeer,
     },
 }
 
 /// Whom a header says its connection is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Named {
+pub enum NamedPeer {
     /// A client.
     Client(SocketAddr),
     /// The proxy itself, which looks whether we are well, or a client it knows nothing about
@@ -117,11 +117,11 @@ fn version_1(input: &[u8]) -> Result<Beginning, HeaderError> {
 }
 
 /// Whom a line without its end names.
-fn named_in_line(line: &[u8]) -> Result<Named, HeaderError> {
+fn named_in_line(line: &[u8]) -> Result<NamedPeer, HeaderError> {
     let told = line.strip_prefix(V1_START).ok_or(HeaderError::Line)?;
     if told.split(|byte| *byte == b' ').next() == Some(b"UNKNOWN") {
         // Whatever follows is to be ignored.
-        return Ok(Named::Itself);
+        return Ok(NamedPeer::Itself);
     }
     let mut words = std::str::from_utf8(told).map_err(|_| HeaderError::Line)?.split(' ');
     let mut word = || words.next().ok_or(HeaderError::Line);
@@ -136,7 +136,7 @@ fn named_in_line(line: &[u8]) -> Result<Named, HeaderError> {
         _ => return Err(HeaderError::Line),
     };
     let (port, _) = (port(source_port)?, port(destination_port)?);
-    Ok(Named::Client(SocketAddr::new(address.to_canonical(), port)))
+    Ok(NamedPeer::Client(SocketAddr::new(address.to_canonical(), port)))
 }
 
 fn address<A: FromStr + Into<IpAddr>>(word: &str) -> Result<IpAddr, HeaderError> {
@@ -172,21 +172,21 @@ fn version_2(input: &[u8]) -> Result<Beginning, HeaderError> {
     let Some(block) = block.get(..length) else { return Ok(Beginning::Incomplete) };
     // The family of LOCAL is to be ignored.
     let named =
-        if is_local { Named::Itself } else { named_in_block(*family_and_transport, block)? };
+        if is_local { NamedPeer::Itself } else { named_in_block(*family_and_transport, block)? };
     Ok(Beginning::Header { bytes, named })
 }
 
 /// Whom the addresses name; what stands behind them is skipped.
-fn named_in_block(family_and_transport: u8, block: &[u8]) -> Result<Named, HeaderError> {
+fn named_in_block(family_and_transport: u8, block: &[u8]) -> Result<NamedPeer, HeaderError> {
     let (family, transport) = (family_and_transport >> 4, family_and_transport & 0x0f);
     let client = match (family, transport) {
-        (0..=3, 0) | (0, 1..=2) => return Ok(Named::Itself),
+        (0..=3, 0) | (0, 1..=2) => return Ok(NamedPeer::Itself),
         (1, 1) => source::<4>(block),
         (2, 1) => source::<16>(block),
         (1..=2, 2) | (3, 1..=2) => return Err(HeaderError::NotTcp),
         _ => return Err(HeaderError::Unassigned),
     };
-    client.map(Named::Client).ok_or(HeaderError::Truncated)
+    client.map(NamedPeer::Client).ok_or(HeaderError::Truncated)
 }
 
 /// The first of two addresses of so many bytes, with the first of the two ports behind them.

@@ -17,8 +17,8 @@ fn tcp6(source: &str) -> Vec<u8> {
     [&source.octets()[..], &[0; 16], &1_u16.to_be_bytes(), &2_u16.to_be_bytes()].concat()
 }
 
-fn client(text: &str) -> Named {
-    Named::Client(text.parse().expect("an address and a port"))
+fn client(text: &str) -> NamedPeer {
+    NamedPeer::Client(text.parse().expect("an address and a port"))
 }
 
 /// What a network load balancer of AWS puts behind the addresses (its endpoint's name, a checksum),
@@ -40,7 +40,7 @@ fn extras() -> Vec<u8> {
 }
 
 /// Headers that are whole, with whom they name.
-fn whole() -> Vec<(Vec<u8>, Named)> {
+fn whole() -> Vec<(Vec<u8>, NamedPeer)> {
     let ffff = ["ffff"; 8].join(":");
     let longest = format!("PROXY TCP6 {ffff} {ffff} 65535 65535\r\n");
     let unknown = format!("PROXY UNKNOWN {ffff} {ffff} 65535 65535\r\n");
@@ -56,9 +56,9 @@ fn whole() -> Vec<(Vec<u8>, Named)> {
         ("PROXY TCP6 2001:DB8::A ::1 1 2\r\n", client("[2001:db8::a]:1")),
         ("PROXY TCP6 ::ffff:192.0.2.1 ::1 4000 1935\r\n", client("192.0.2.1:4000")),
         (&longest, client(&format!("[{ffff}]:65535"))),
-        ("PROXY UNKNOWN\r\n", Named::Itself),
-        ("PROXY UNKNOWN anything at all \u{e4}\r\n", Named::Itself),
-        (&unknown, Named::Itself),
+        ("PROXY UNKNOWN\r\n", NamedPeer::Itself),
+        ("PROXY UNKNOWN anything at all \u{e4}\r\n", NamedPeer::Itself),
+        (&unknown, NamedPeer::Itself),
     ];
     let v2 = [
         (v2(0x21, 0x11, &tcp4()), client("192.168.0.1:56324")),
@@ -66,15 +66,15 @@ fn whole() -> Vec<(Vec<u8>, Named)> {
         (v2(0x21, 0x21, &tcp6("2001:db8::7")), client("[2001:db8::7]:1")),
         (v2(0x21, 0x21, &[tcp6("2001:db8::7"), extras()].concat()), client("[2001:db8::7]:1")),
         (v2(0x21, 0x21, &tcp6("::ffff:192.0.2.1")), client("192.0.2.1:1")),
-        (v2(0x20, 0x00, &[]), Named::Itself),
-        (v2(0x20, 0x00, &extras()), Named::Itself),
-        (v2(0x20, 0x11, &tcp4()), Named::Itself),
-        (v2(0x20, 0xff, &[1, 2, 3]), Named::Itself),
-        (v2(0x21, 0x00, &[]), Named::Itself),
-        (v2(0x21, 0x00, &tcp4()), Named::Itself),
-        (v2(0x21, 0x10, &tcp4()), Named::Itself),
-        (v2(0x21, 0x01, &[]), Named::Itself),
-        (v2(0x20, 0x00, &vec![0; PROXY_HEADER_BYTES_MAX - V2_FIXED_BYTES]), Named::Itself),
+        (v2(0x20, 0x00, &[]), NamedPeer::Itself),
+        (v2(0x20, 0x00, &extras()), NamedPeer::Itself),
+        (v2(0x20, 0x11, &tcp4()), NamedPeer::Itself),
+        (v2(0x20, 0xff, &[1, 2, 3]), NamedPeer::Itself),
+        (v2(0x21, 0x00, &[]), NamedPeer::Itself),
+        (v2(0x21, 0x00, &tcp4()), NamedPeer::Itself),
+        (v2(0x21, 0x10, &tcp4()), NamedPeer::Itself),
+        (v2(0x21, 0x01, &[]), NamedPeer::Itself),
+        (v2(0x20, 0x00, &vec![0; PROXY_HEADER_BYTES_MAX - V2_FIXED_BYTES]), NamedPeer::Itself),
     ];
     v1.into_iter().map(|(line, named)| (line.as_bytes().to_vec(), named)).chain(v2).collect()
 }

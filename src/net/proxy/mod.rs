@@ -10,7 +10,7 @@ use std::io::{self, ErrorKind, Read};
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, TcpStream};
 use std::sync::Arc;
 
-use self::header::{Beginning, HeaderError, Named};
+use self::header::{Beginning, HeaderError, NamedPeer};
 use super::network::Network;
 use crate::base::limits::PROXY_HEADER_BYTES_MAX;
 use crate::net::sockets::source;
@@ -52,10 +52,10 @@ impl RemotePeer {
     }
 
     /// Whom a proxy at `proxy` has named.
-    pub fn behind(proxy: SocketAddr, named: Named) -> RemotePeer {
+    pub fn behind(proxy: SocketAddr, named: NamedPeer) -> RemotePeer {
         let address = match named {
-            Named::Client(address) => address,
-            Named::Itself => proxy,
+            NamedPeer::Client(address) => address,
+            NamedPeer::Itself => proxy,
         };
         RemotePeer { address, is_proxied: true }
     }
@@ -96,7 +96,7 @@ pub fn distant(address: IpAddr) -> IpAddr {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Opening {
     /// With a header, which has been taken off it.
-    Header(Named),
+    Header(NamedPeer),
     /// Without one; nothing of the client's own bytes has been taken.
     Bare,
     /// With something that begins as a header and is not one.
@@ -190,17 +190,17 @@ mod tests {
     fn nobody_is_on_this_machine_through_a_proxy() {
         let proxy: SocketAddr = "127.0.0.1:4000".parse().unwrap();
         for named in ["127.0.0.1:1", "127.9.8.7:1", "[::1]:1", "[::ffff:127.0.0.1]:1"] {
-            let client = RemotePeer::behind(proxy, Named::Client(named.parse().unwrap()));
+            let client = RemotePeer::behind(proxy, NamedPeer::Client(named.parse().unwrap()));
             assert!(!client.judged().to_canonical().is_loopback(), "{named}");
             assert!(!client.source().to_canonical().is_loopback(), "{named}");
             assert_eq!(client.address.to_string(), named, "it is shown as it is");
         }
-        let itself = RemotePeer::behind(proxy, Named::Itself);
+        let itself = RemotePeer::behind(proxy, NamedPeer::Itself);
         assert_eq!(itself.address, proxy);
         assert!(!itself.judged().is_loopback() && !itself.source().is_loopback());
         let (one, other) = (ip("127.0.0.1"), ip("127.0.0.2"));
         assert_ne!(distant(one), distant(other), "they count apart");
-        let far = RemotePeer::behind(proxy, Named::Client("192.0.2.7:5".parse().unwrap()));
+        let far = RemotePeer::behind(proxy, NamedPeer::Client("192.0.2.7:5".parse().unwrap()));
         assert_eq!((far.judged(), far.source()), (ip("192.0.2.7"), ip("192.0.2.7")));
         let here = RemotePeer::direct(proxy);
         assert!(here.judged().is_loopback() && here.source().is_loopback());
@@ -229,7 +229,7 @@ mod tests {
     const HEADER: &[u8] = b"PROXY TCP4 192.0.2.7 192.0.2.8 5 6\r\n";
 
     fn named() -> Opening {
-        Opening::Header(Named::Client("192.0.2.7:5".parse().unwrap()))
+        Opening::Header(NamedPeer::Client("192.0.2.7:5".parse().unwrap()))
     }
 
     #[test]

@@ -13,7 +13,7 @@ const HEADER_BYTES_MAX: usize = 3 + 11 + 4;
 const EXTENDED: u32 = 0xFF_FFFF;
 
 /// A whole message.
-pub struct Message<'m> {
+pub struct ChunkedMessage<'m> {
     /// RTMP message type.
     pub type_id: u8,
     /// Milliseconds.
@@ -54,7 +54,7 @@ impl ChunkReader {
     }
 
     /// Takes what has arrived and tells each message that has come whole.
-    pub fn input(&mut self, mut bytes: &[u8], mut tell: impl FnMut(&Message<'_>)) {
+    pub fn input(&mut self, mut bytes: &[u8], mut tell: impl FnMut(&ChunkedMessage<'_>)) {
         while let Some(&first) = bytes.first() {
             let Some((place, left)) = self.payload else {
                 self.header.push(first);
@@ -71,7 +71,7 @@ impl ChunkReader {
                 continue;
             }
             let Stream { type_id, timestamp, head, tail, .. } = stream;
-            let message = Message { type_id: *type_id, timestamp: *timestamp, head, tail };
+            let message = ChunkedMessage { type_id: *type_id, timestamp: *timestamp, head, tail };
             if let (1, Some(size)) = (message.type_id, message.number()) {
                 self.chunk_bytes = size as usize;
             }
@@ -101,7 +101,7 @@ impl ChunkReader {
     }
 }
 
-impl Message<'_> {
+impl ChunkedMessage<'_> {
     /// A control message's 32-bit number.
     pub fn number(&self) -> Option<u32> {
         self.head.first_chunk().map(|bytes| u32::from_be_bytes(*bytes))
@@ -161,7 +161,7 @@ mod tests {
         let mut told = Vec::new();
         for part in bytes.chunks(step) {
             reader.input(part, |message| {
-                let Message { type_id, timestamp, head, tail } = message;
+                let ChunkedMessage { type_id, timestamp, head, tail } = message;
                 told.push((*type_id, *timestamp, head.to_vec(), **tail));
             });
         }

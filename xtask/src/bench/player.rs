@@ -4,7 +4,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::chunks::{ChunkReader, Message};
+use super::chunks::{ChunkReader, ChunkedMessage};
 use super::clip::Tail;
 
 /// S0, S1 and S2 (RTMP 1.0, 5.2).
@@ -103,7 +103,12 @@ impl Player {
         }
     }
 
-    fn message(&mut self, message: &Message<'_>, now: Instant, tell: &mut impl FnMut(&Tail)) {
+    fn message(
+        &mut self,
+        message: &ChunkedMessage<'_>,
+        now: Instant,
+        tell: &mut impl FnMut(&Tail),
+    ) {
         match message.type_id {
             TYPE_WINDOW => self.window = message.number().unwrap_or(0),
             // A ping (RTMP 1.0, 7.1.7): the time in it goes back.
@@ -143,7 +148,7 @@ impl Player {
         }
     }
 
-    fn media(&mut self, track: usize, message: &Message<'_>, now: Instant) {
+    fn media(&mut self, track: usize, message: &ChunkedMessage<'_>, now: Instant) {
         // A sequence header shares its time with the frame behind it.
         let &[kind, 1, ..] = message.head else { return };
         if track == 1 && kind >> 4 == 1 {
