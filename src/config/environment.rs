@@ -3,7 +3,7 @@
 //! log times are UTC.
 
 use std::ffi::OsString;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 
 use super::arguments::Arguments;
 use super::build::Build;
@@ -12,7 +12,7 @@ use super::drafts::DestinationDraft;
 use super::errors::{quoted, Origin, Place};
 use super::setting::{Argument, Setting, Variable};
 use super::value::Value;
-use super::values;
+use super::values::{self, Parsed};
 use crate::base::redact::Secret;
 
 /// A variable that has a value.
@@ -43,20 +43,8 @@ impl Build {
         self.relay_target(environment);
     }
 
-    fn variable(&mut self, setting: &'static Setting, variable: Variable, mut said: Said) {
-        if !setting.may_be_repeated() {
-            said.origin.value = None;
-        }
-        let part = match variable {
-            Variable::Whole(_) => Ok(None),
-            Variable::Host(_) => values::host(&said.value).map(|host| Some((Some(host), None))),
-            Variable::Port(_) => values::port(&said.value).map(|port| Some((None, Some(port)))),
-        };
-        let value = part.map(|part| match (part, setting.read(&self.config)) {
-            (Some((host, port)), Value::Text(now)) => with_part(&now, host, port),
-            _ => Value::Text(said.value),
-        });
-        match value {
+    fn variable(&mut self, setting: &'static Setting, variable: Variable, said: Said) {
+        match whole(variable, &said.value, &setting.read(&self.config)) {
             Ok(value) => setting.take(self, &value, said.origin),
             Err(expected) => self.fail(said.origin, expected),
         }
@@ -123,12 +111,18 @@ impl Build {
     }
 }
 
-/// An address of which a variable says a part.
-fn with_part(now: &str, host: Option<IpAddr>, port: Option<u16>) -> Value {
-    let Ok(mut address) = now.parse::<SocketAddr>() else { return Value::Other };
-    host.into_iter().for_each(|host| address.set_ip(host));
-    port.into_iter().for_each(|port| address.set_port(port));
-    Value::Text(address.to_string())
+/// What a setting is by a variable: where that says a part of an address, the rest is as it was.
+fn whole(variable: Variable, text: &str, was: &Value) -> Parsed<Value> {
+    let was = was.text().ok().and_then(|was| was.parse::<SocketAddr>().ok());
+    Ok(Value::Text(match (variable, was) {
+        (Variable::Host(_), Some(was)) => {
+            SocketAddr::new(values::host(text)?, was.port()).to_string()
+        }
+        (Variable::Port(_), Some(was)) => {
+            SocketAddr::new(was.ip(), values::port(text)?).to_string()
+        }
+        _ => text.to_owned(),
+    }))
 }
 
 fn draft(url: String, origin: Origin, key: Option<Secret>) -> DestinationDraft {

@@ -40,7 +40,7 @@ impl Build {
         }
         for error in errors {
             let span = error.span().unwrap_or_default();
-            let origin = reading.origin(&span, String::new(), Show::Nothing);
+            let origin = reading.origin(&span, String::new());
             let column = reading.column(&span);
             reading.build.fail(origin, format!("column {column}: not TOML: {}", error.message()));
         }
@@ -106,7 +106,7 @@ impl Reading<'_> {
         };
         for item in list.iter() {
             if let Some(section) = self.section("destination", name, item) {
-                let whole = self.origin(&item.span(), heading("destination"), Show::Nothing);
+                let whole = self.origin(&item.span(), heading("destination"));
                 self.destination(&section, whole);
             }
         }

@@ -70,8 +70,7 @@ impl Reading<'_> {
     ) {
         let Some(section) = self.section(name, key, value) else { return };
         for setting in SETTINGS.iter().filter(|setting| setting.path().0 == name) {
-            let show = if setting.may_be_repeated() { Show::Value } else { Show::Nothing };
-            match (self.given(&section, setting.path().1, show), setting.needed) {
+            match (self.given(&section, setting.path().1), setting.needed) {
                 (Some((value, origin)), _) => setting.take(self.build, &value, origin),
                 (None, Some(expected)) => self.fail_at(key, heading(name), expected),
                 (None, None) => {}
@@ -79,11 +78,12 @@ impl Reading<'_> {
         }
     }
 
-    /// A key's value if it is there.
-    fn given(&self, section: &Section<'_>, key: &str, show: Show) -> Found<Value> {
+    /// A key's value if it is there, and where it stands in which words.
+    fn given(&self, section: &Section<'_>, key: &str) -> Found<Value> {
         let value = section.table.get(key)?;
-        let written = format!("{} {key}", heading(section.name));
-        Some((Value::from(value.get_ref()), self.origin(&value.span(), written, show)))
+        let origin = self.origin(&value.span(), format!("{} {key}", heading(section.name)));
+        let source = self.text.get(value.span()).map(quoted);
+        Some((Value::from(value.get_ref()), Origin { value: source, ..origin }))
     }
 
     /// Reads a key if it is there; what is wrong with its value is told.
@@ -94,7 +94,8 @@ impl Reading<'_> {
         show: Show,
         parse: impl FnOnce(&Value) -> Parsed<T>,
     ) -> Found<T> {
-        let (value, origin) = self.given(section, key, show)?;
+        let (value, mut origin) = self.given(section, key)?;
+        origin.value = origin.value.filter(|_| show == Show::Value);
         match parse(&value) {
             Ok(parsed) => Some((parsed, origin)),
             Err(expected) => {
@@ -106,15 +107,14 @@ impl Reading<'_> {
 
     /// Says what is wrong where a name stands.
     pub(super) fn fail_at(&mut self, name: &Spanned<DeString<'_>>, key: String, expected: &str) {
-        let origin = self.origin(&name.span(), key, Show::Nothing);
+        let origin = self.origin(&name.span(), key);
         self.build.fail(origin, expected);
     }
 
-    pub(super) fn origin(&self, span: &Range<usize>, key: String, show: Show) -> Origin {
+    pub(super) fn origin(&self, span: &Range<usize>, key: String) -> Origin {
         let before = self.text.get(..span.start).unwrap_or(self.text);
         let line = 1 + before.bytes().filter(|byte| *byte == b'\n').count();
-        let source = self.text.get(span.clone()).filter(|_| show == Show::Value);
-        Origin { place: Place::file(self.path, line), key, value: source.map(quoted) }
+        Origin { place: Place::file(self.path, line), key, value: None }
     }
 
     pub(super) fn column(&self, span: &Range<usize>) -> usize {

@@ -230,13 +230,12 @@ impl Setting {
         (self.show)(config, self.measure)
     }
 
-    /// Whether its value may be repeated in an error. What is wrong in a list is said by itself.
-    pub(super) const fn may_be_repeated(&self) -> bool {
-        !matches!(self.kind, Kind::Secret(..) | Kind::List(..))
-    }
-
     /// Takes its value from where it was said, or says there what was expected.
-    pub(super) fn take(&'static self, build: &mut Build, value: &Value, origin: Origin) {
+    pub(super) fn take(&'static self, build: &mut Build, value: &Value, mut origin: Origin) {
+        // What is wrong in a list is said by itself.
+        if matches!(self.kind, Kind::Secret(..) | Kind::List(..)) {
+            origin.value = None;
+        }
         match (self.write)(build, self, value) {
             Ok(()) => build.said(self.key, origin),
             Err(expected) => build.fail(origin, expected),

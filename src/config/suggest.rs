@@ -108,7 +108,8 @@ mod tests {
         assert_eq!(for_key("rtmp", "viewer_max"), "unknown key; did you mean viewers_max?");
         assert_eq!(for_key("rtmp", "viewers-max"), "unknown key; did you mean viewers_max?");
         assert_eq!(for_key("rtmp", "viewers"), "unknown key; did you mean viewers_max?");
-        assert_eq!(for_key("log", "lisetn"), "unknown key; expected one of level, file_kib, files");
+        let expected = format!("unknown key; expected one of {}", keys("log").join(", "));
+        assert_eq!(for_key("log", "lisetn"), expected);
         assert_eq!(for_section("rmtp"), "unknown section; did you mean [rtmp]?");
         assert_eq!(for_section("destinations"), "unknown section; did you mean [[destination]]?");
         assert_eq!(for_section("udp"), "unknown section; did you mean [input.udp]?");
