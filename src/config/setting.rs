@@ -188,7 +188,7 @@ impl Setting {
     }
 
     pub(super) fn choice<T>(&self, value: &Value, parse: fn(&str) -> Option<T>) -> Parsed<T> {
-        let chosen = value.text().ok().and_then(parse);
+        let chosen = parse(value.text()?);
         chosen.ok_or_else(|| format!("expected one of {}", self.kind.choices().join(", ")))
     }
 

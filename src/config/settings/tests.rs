@@ -128,7 +128,8 @@ fn all_that_is_wrong_with_a_change_is_said_at_once_and_nothing_is_changed() {
         ("http.listen", text("8080")),
         ("rtmp.play_key", text("••••1a2b")),
         ("http.allow", Value::List(Vec::new())),
-        ("log.level", Value::Other),
+        ("log.level", text("loud")),
+        ("update.install", Value::Other),
         // It has a call of its own, that asks for the one before.
         ("http.password_hash", Value::None),
     ];
@@ -141,6 +142,7 @@ fn all_that_is_wrong_with_a_change_is_said_at_once_and_nothing_is_changed() {
         "rtmp.play_key: expected a text in quotes, not what is shown of it",
         "http.allow: expected a list of 1 to 32 networks such as [\"10.0.0.0/8\"]",
         "log.level: expected one of error, warn, info, debug, trace, off",
+        "update.install: expected a text in quotes",
         "http.password_hash: unknown; GET /api/settings lists all",
     ];
     assert_eq!(wrong, expected);
