@@ -65,6 +65,7 @@ impl Kind {
 /// Who has said what a setting is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum SetBy {
     /// Nobody.
     Default,

@@ -129,6 +129,7 @@ pub struct UdpStatus {
 
 /// An elementary stream of the transport stream's programme.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TsStream {
     /// Its PID.
     pub pid: u16,
@@ -145,6 +146,7 @@ pub struct TsStream {
 /// What becomes of an elementary stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum TsStreamState {
     /// Units of it have come through.
     Carried,
@@ -343,6 +345,8 @@ pub struct ViewerStatus {
 
 /// The previews, all together.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Previews"))]
 pub struct PreviewsStatus {
     /// Being watched now.
     pub count: usize,

@@ -4,6 +4,7 @@ use serde::Serialize;
 
 /// What went wrong or was put right, since the start.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct TsCounters {
     /// Bytes skipped to find the packet grid.
     pub sync_lost_bytes: u64,

@@ -326,7 +326,7 @@ fn the_state_is_told_where_there_is_an_appliance() {
     assert_eq!(state(&control), wanted);
     let mut changed = fresh();
     changed["last"] = json!({
-        "what": "update", "from": "0.1.0 (f141df0)", "to": "0.2.0 (abc1234)",
+        "what": "update", "slot": "B", "from": "0.1.0 (f141df0)", "to": "0.2.0 (abc1234)",
         "at": "2026-11-22T22:00:00Z", "outcome": "fell back", "off_air_s": 41.2,
         "left": {"why": "silent", "detail": "no answer"},
     });

@@ -18,6 +18,7 @@ mod layers;
 mod messages;
 mod mutants;
 mod oci;
+mod openapi;
 mod parts;
 mod processors;
 mod setup;
@@ -52,6 +53,7 @@ enum Command {
     Ci(Ci),
     Test(checks::Test),
     Card(Card),
+    OpenApi(OpenApi),
     Fuzz(fuzz::Fuzz),
     Messages(messages::Messages),
     Mutants(mutants::Mutants),
@@ -84,6 +86,11 @@ struct Ci {}
 #[argh(subcommand, name = "card")]
 struct Card {}
 
+/// write src/control/openapi.json again, from the types of the API
+#[derive(FromArgs)]
+#[argh(subcommand, name = "openapi")]
+struct OpenApi {}
+
 /// build the product, target/dist/streamcaster: static, stripped, reproducible
 #[derive(FromArgs)]
 #[argh(subcommand, name = "dist")]
@@ -114,6 +121,7 @@ fn main() -> ExitCode {
         Command::Ci(_) => checks::source(),
         Command::Test(options) => checks::test(&options),
         Command::Card(_) => card::run(),
+        Command::OpenApi(_) => openapi::renew(),
         Command::Fuzz(options) => fuzz::fuzz(&options),
         Command::Messages(options) => messages::run(&options),
         Command::Mutants(options) => mutants::run(&options),

@@ -32,6 +32,8 @@ const TRIES_MAX: u32 = 3;
 
 /// A newer system, as the page tells it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "FirmwareOffer"))]
 pub struct Offer {
     /// Its version.
     pub version: String,

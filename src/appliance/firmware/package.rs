@@ -62,8 +62,10 @@ impl Serialize for Version {
 /// Which system this is: `/etc/streamcaster/release`, the file `version` of a slot, and the lines
 /// of a package say it in the same words.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct SystemIdentity {
     /// The package's version.
+    #[cfg_attr(test, schemars(with = "String"))]
     pub version: Version,
     /// The commit, abbreviated.
     pub revision: String,
@@ -71,11 +73,11 @@ pub struct SystemIdentity {
     #[serde(rename = "made")]
     pub made_s: u64,
     /// The build's number, by which it is older or newer: the commit's time in UTC, as in
-    /// 20261128025300. One that does not say it has that of `made_s`, which is the same.
+    /// 20261128025300. One that does not say it has that of the commit, which is the same.
     pub build: u64,
     /// The version of its kernel; `None`: made before systems said so.
     pub kernel: Option<String>,
-    /// The key it was signed with, by [`PublicKey::id`]; `None` likewise.
+    /// The key it was made with: the first 16 digits of its public half; `None` likewise.
     pub key: Option<String>,
     /// Whether everybody at its console is root.
     pub debug: bool,

@@ -31,6 +31,7 @@ const DEVICES_MAX: usize = 256;
 
 /// One of the two places a system lies in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum Slot {
     /// The one a fresh image fills.
     A,

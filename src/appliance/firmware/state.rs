@@ -39,6 +39,8 @@ const OFF_AIR_S_MAX: f64 = 6.0 * 3600.0;
 /// What kind of change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "FirmwareChangeKind"))]
 pub enum What {
     /// Another system was written and started.
     Update,
@@ -49,6 +51,7 @@ pub enum What {
 /// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum TrialOutcome {
     /// It has not ended: the system has not proven itself.
     #[serde(rename = "on trial")]
@@ -63,6 +66,7 @@ pub enum TrialOutcome {
 /// Why the machine left a system on trial.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub enum RollbackReason {
     /// Its programme did not answer, through two new starts.
     Silent,
@@ -91,6 +95,8 @@ impl RollbackReason {
 
 /// What a machine says of itself when it gives itself up.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "FirmwareLeft"))]
 pub struct Left {
     /// Why.
     pub why: RollbackReason,
@@ -100,6 +106,7 @@ pub struct Left {
 
 /// The last change.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FirmwareChange {
     /// What kind it is.
     pub what: What,
@@ -110,10 +117,13 @@ pub struct FirmwareChange {
     /// The system after.
     pub to: String,
     /// When it was ordered, UTC.
+    #[cfg_attr(test, schemars(extend("example" = "2026-11-22T22:00:00Z")))]
+    #[cfg_attr(test, schemars(regex(pattern = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]{8,12}Z$")))]
     pub at: String,
     /// How it ended.
     pub outcome: TrialOutcome,
     /// How long the programme was off air, seconds; `None`: not known.
+    #[cfg_attr(test, schemars(range(min = 0)))]
     pub off_air_s: Option<f64>,
     /// Why the machine fell back; `None`: it did not, or the system did not come far enough to say.
     #[serde(default)]
@@ -216,6 +226,8 @@ pub fn forget_good(places: &Places, slot: Slot) {
 /// What the daemon is at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "FirmwareBusy"))]
 pub enum Busy {
     /// The machine has just started and the disk is not there yet: no order is taken.
     Starting,
@@ -227,14 +239,21 @@ pub enum Busy {
     Restarting,
 }
 
-/// The state as it is told.
+/// Without the appliance: available is false, reason says why, and nothing else is there.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct FirmwareReport {
+    /// Which one runs.
+    #[cfg_attr(test, schemars(extend("enum" = ["A", "B"])))]
     slot: &'static str,
     #[serde(flatten)]
     running: SystemIdentity,
+    /// SHA-256 of the list of sums that the boot loader checks before it starts the slot;
+    /// manifest.json of the image and the update's header name the same.
     digest: Option<String>,
+    /// The keys whose updates it takes, named as `key` is.
     accepts: Vec<String>,
+    /// It runs for the first time and is not confirmed yet.
     on_trial: bool,
     slots: Slots,
     can_roll_back: bool,
@@ -243,6 +262,7 @@ pub struct FirmwareReport {
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Slots {
     #[serde(rename = "A")]
     a: Option<Held>,
@@ -250,11 +270,18 @@ struct Slots {
     b: Option<Held>,
 }
 
+/// A system that is kept.
 #[derive(Clone, Debug, PartialEq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "HeldSystem"))]
 struct Held {
+    /// Starts it has left; 3 when it is confirmed.
+    #[cfg_attr(test, schemars(range(max = environment::TRIES_TRUSTED)))]
     tries_left: u8,
     #[serde(flatten)]
     identity: SystemIdentity,
+    /// SHA-256 of the list of sums that the boot loader checks before it starts the slot;
+    /// manifest.json of the image and the update's header name the same.
     digest: Option<String>,
 }
 

@@ -189,7 +189,7 @@ impl<'de> Deserialize<'de> for WholeNumber {
 pub struct Seconds(pub u64);
 
 /// A year, seconds.
-const YEAR_S: f64 = 366.0 * 86_400.0;
+pub const YEAR_S: f64 = 366.0 * 86_400.0;
 
 impl<'de> Deserialize<'de> for Seconds {
     fn deserialize<D: Deserializer<'de>>(json: D) -> Result<Seconds, D::Error> {

@@ -12,12 +12,17 @@ use crate::control::api::asked::Asked;
 use crate::control::http::answer::{self, Answer};
 use crate::control::http::problem::{ErrorAnswer, KeyError, Problem};
 
-/// A change that was made.
+/// The settings were changed and written down.
 #[derive(Serialize)]
-struct Done {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Changed"))]
+pub struct SettingsChanged {
+    #[cfg_attr(test, schemars(extend("const" = true)))]
     success: bool,
     message: String,
+    /// Some of it takes effect when the program is restarted.
     restart_needed: bool,
+    /// The settings' version now.
     revision: String,
 }
 
@@ -25,7 +30,7 @@ struct Done {
 pub fn done(status: u16, changed: Changed, message: impl Into<String>) -> Answer {
     let Changed { revision, restart_needed } = changed;
     let message = message.into();
-    answer::json(status, &Done { success: true, message, restart_needed, revision })
+    answer::json(status, &SettingsChanged { success: true, message, restart_needed, revision })
 }
 
 /// The errors of a file as it stands, each with its key and its place.

@@ -4,53 +4,72 @@
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(test)]
+use crate::base::limits::BPS_HISTORY_SAMPLES_MAX;
 use crate::config::settings::destinations::{self as file, Draft};
 use crate::config::settings::Settings;
 use crate::config::Destination;
 use crate::control::api::asked::Asked;
 use crate::control::api::body;
 use crate::control::api::changes;
-use crate::control::api::moment::Moment;
+#[cfg(test)]
+use crate::control::api::changes::SettingsChanged;
+#[cfg(test)]
+use crate::control::api::document::Document;
+use crate::control::api::done::done;
+#[cfg(test)]
+use crate::control::api::done::CarriedOut;
+use crate::control::api::moment::{CivilTime, Moment};
 use crate::control::api::names::decoded;
+#[cfg(test)]
+use crate::control::api::schemas;
+use crate::control::api::videos::ObjectionAnswer;
 use crate::control::http::answer::{self, Answer};
 use crate::control::http::problem::Problem;
 use crate::operator::platforms::{self, Warning};
 use crate::operator::snapshot::{DestinationStatus, Snapshot};
+#[cfg(test)]
+use serde_json::{json, Value};
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Destinations"))]
 struct List<'a> {
     destinations: Vec<Told<'a>>,
     count: usize,
     max: usize,
+    /// The settings' version, for If-Match.
     revision: &'a str,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Destination"))]
 struct Told<'a> {
     name: &'a str,
     url: String,
-    /// What a person recognises it by.
+    /// What a person recognises it by, ••••1a2b.
     key: String,
     enabled: bool,
+    #[cfg_attr(test, schemars(extend("enum" = ["file", "environment"])))]
     set_by: &'static str,
+    #[cfg_attr(test, schemars(with = "schemas::DestinationState"))]
     state: &'static str,
-    since: Option<String>,
+    since: Option<CivilTime>,
     retry_in_s: Option<u64>,
     detail: &'a str,
     bps: u64,
+    /// One every 5 s, the newest last.
+    #[cfg_attr(test, schemars(length(max = BPS_HISTORY_SAMPLES_MAX)))]
     bps_history: Vec<u64>,
     bytes_out: u64,
     sessions: u64,
     skips: u64,
+    /// Units that came too late for the order of time: sent with a later time, or, sound, left
+    /// out.
     late: u64,
     lag_ms: u64,
-    warnings: Vec<Warned>,
-}
-
-#[derive(Serialize)]
-struct Warned {
-    code: &'static str,
-    text: String,
+    warnings: Vec<ObjectionAnswer>,
 }
 
 /// `GET /api/destinations`.
@@ -73,7 +92,7 @@ fn told<'a>(config: &'a Destination, snapshot: &'a Snapshot, moment: Moment) -> 
         true => platforms::warnings(&config.url, &snapshot.programme),
         false => Vec::new(),
     };
-    let warned = |Warning { code, words }| Warned { code, text: words };
+    let warned = |Warning { code, words }| ObjectionAnswer { code, text: words };
     Told {
         name: &config.name,
         url: config.url.to_string(),
@@ -96,10 +115,13 @@ fn told<'a>(config: &'a Destination, snapshot: &'a Snapshot, moment: Moment) -> 
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct DestinationRequest {
+    /// Its host unless said otherwise; unique, at most 64 bytes.
     name: Option<String>,
-    /// For a new one perhaps with the key as its last segment.
+    /// rtmp://host/app or rtmps://; with the key as its last segment when key is not given.
     url: Option<String>,
+    /// The stream key.
     key: Option<String>,
     enabled: Option<bool>,
 }
@@ -141,15 +163,9 @@ pub fn remove(name: &str, asked: &Asked<'_>, settings: &Settings) -> Result<Answ
 
 /// `POST /api/destinations/NAME/restart`.
 pub fn restart(name: &str, settings: &Settings) -> Result<Answer, Answer> {
-    #[derive(Serialize)]
-    struct Restarted {
-        success: bool,
-        message: &'static str,
-    }
     let asked = settings.restart_destination(&named(name)?);
     asked.map_err(|error| changes::refused_edit(&error))?;
-    let message = "The destination ends its session and begins a new one.";
-    Ok(answer::json(200, &Restarted { success: true, message }))
+    Ok(done("The destination ends its session and begins a new one."))
 }
 
 /// A destination's name, as it stands in a path.
@@ -157,4 +173,65 @@ fn named(name: &str) -> Result<String, Answer> {
     decoded(name, false).ok_or_else(|| {
         Problem::Invalid.answer("The destination's name must be UTF-8 in percent-encoding.")
     })
+}
+
+/// What the API's document says of them.
+#[cfg(test)]
+pub fn describe(document: &mut Document) {
+    let done = |message| {
+        json!({
+            "success": true, "message": message, "restart_needed": false,
+            "revision": "5d1f0c2a9b3e",
+        })
+    };
+    let tag = "destinations";
+    document
+        .operation("GET /api/destinations", tag, "destinations", "Where the programme is pushed to")
+        .answers::<List<'_>>(200, "The list", Value::Null)
+        .refuses(&[409]);
+    let mut add = document.operation(
+        "POST /api/destinations",
+        tag,
+        "addDestination",
+        "Adds a destination, which begins at once",
+    );
+    let schema = json!({ "allOf": [add.schema::<DestinationRequest>()], "required": ["url"] });
+    let example = json!({
+        "name": "Platform", "url": "rtmps://live.platform.example/app", "key": "live_1234",
+        "enabled": false,
+    });
+    add.if_match()
+        .takes_schema(schema, &[("", example)])
+        .answers::<SettingsChanged>(201, "Done", done("The destination is added."))
+        .refuses(&[409, 507]);
+    document
+        .operation(
+            "PUT /api/destinations/{name}",
+            tag,
+            "editDestination",
+            "Changes a destination; what is not given stays",
+        )
+        .if_match()
+        .takes::<DestinationRequest>(json!({ "enabled": false }))
+        .answers::<SettingsChanged>(200, "Done", done("The destination is changed."))
+        .refuses(&[404, 409, 507]);
+    document
+        .operation(
+            "DELETE /api/destinations/{name}",
+            tag,
+            "removeDestination",
+            "Removes a destination, with a farewell to its server",
+        )
+        .if_match()
+        .answers::<SettingsChanged>(200, "Done", done("The destination is removed."))
+        .refuses(&[404, 409, 507]);
+    document
+        .operation(
+            "POST /api/destinations/{name}/restart",
+            tag,
+            "restartDestination",
+            "Ends a destination's session and begins a new one",
+        )
+        .answers::<CarriedOut>(200, "Done", Value::Null)
+        .refuses(&[404, 409]);
 }

@@ -30,6 +30,7 @@ use crate::base::limits::{
 };
 use crate::control::api::asked::Asked;
 use crate::control::api::body;
+use crate::control::api::done::done;
 use crate::control::api::names::parameter;
 use crate::control::api::stream::Stream;
 use crate::control::http::answer::{self, Answer};
@@ -97,16 +98,23 @@ struct Unavailable {
     reason: String,
 }
 
-/// What the server of the updates offers, as it is told.
+/// What the server of [update] url offers; null where none was asked.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "FirmwareLatest"))]
 struct Latest {
     url: String,
+    /// When it last answered with what is believed, seconds since 1970.
     answered: Option<u64>,
+    /// It did not answer, or with what is not believed.
     failed: Option<Failed>,
+    /// A system that is newer than what runs.
     offered: Option<Offer>,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "FirmwareFailed"))]
 struct Failed {
     since: u64,
     why: String,
@@ -181,16 +189,11 @@ pub fn roll_back(appliance: &Appliance) -> Result<Stream, Answer> {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ConfirmRequest {
     /// The password, or the code on the machine's console.
+    #[cfg_attr(test, schemars(required))]
     confirmation: Option<String>,
-}
-
-/// What came of a confirmation.
-#[derive(Serialize)]
-struct Confirmed {
-    success: bool,
-    message: String,
 }
 
 /// `POST /api/firmware/confirm` `{"confirmation"}`: somebody's word for the older system that was
@@ -206,10 +209,7 @@ pub fn confirm(body: &[u8], appliance: &Appliance) -> Result<Answer, Answer> {
     })?;
     let proof = Proof::Confirm { confirmation };
     match orders::prove(&appliance.socket(), proof, PROOF_TIME) {
-        Ok(system) => {
-            let message = format!("{system} may be started in the next 15 minutes.");
-            Ok(answer::json(200, &Confirmed { success: true, message }))
-        }
+        Ok(system) => Ok(done(format!("{system} may be started in the next 15 minutes."))),
         Err((Some(code), words)) => Err(Failure::Refused { code, words }.answer()),
         Err((None, _)) => Err(Failure::Away.answer()),
     }
@@ -233,7 +233,10 @@ pub fn tell_password(appliance: &Appliance, current: &str, hash: &str) {
 
 /// What came of an order that was carried out.
 #[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "FirmwareChanged"))]
 struct Done {
+    #[cfg_attr(test, schemars(extend("const" = true)))]
     success: bool,
     message: String,
     version: String,
@@ -426,6 +429,12 @@ fn understand(order: FirmwareOrder, line: &[u8]) -> Result<Option<Done>, Failure
     };
     Ok(Some(Done { success: true, message, version, revision, slot }))
 }
+
+#[cfg(test)]
+#[path = "firmware_document.rs"]
+mod document;
+#[cfg(test)]
+pub use document::describe;
 
 #[cfg(test)]
 mod tests {

@@ -5,8 +5,10 @@
 use serde::Serialize;
 
 use crate::control::api::media::{self, Audio, Video};
-use crate::control::api::moment::Moment;
+use crate::control::api::moment::{CivilTime, Moment};
 use crate::control::api::reasons::{reason, ReasonAnswer};
+#[cfg(test)]
+use crate::control::api::schemas;
 use crate::operator::snapshot::{
     PlayoutStatus, PublisherStatus, PullStatus, Snapshot, Source, Text,
 };
@@ -30,7 +32,10 @@ pub fn current(snapshot: &Snapshot) -> (&str, &'static str) {
 
 /// Playing files.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Playout<'a> {
+    /// What the operator chose.
+    #[cfg_attr(test, schemars(with = "Option<schemas::Source>"))]
     choice: Option<&'static str>,
     file: Option<&'a str>,
     position_s: f64,
@@ -40,6 +45,7 @@ pub struct Playout<'a> {
     paused: bool,
     switching: bool,
     playlist: Option<&'a str>,
+    /// Place in the list, from 0.
     index: usize,
     next: Option<&'a str>,
     error: Option<&'a str>,
@@ -68,12 +74,14 @@ pub fn playout(status: &PlayoutStatus) -> Playout<'_> {
 
 /// The RTMP publisher.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Publisher<'a> {
     present: bool,
     address: Option<&'a str>,
     agent: Option<&'a str>,
-    since: Option<String>,
+    since: Option<CivilTime>,
     bytes: u64,
+    /// All bytes of its connection.
     bytes_in: u64,
     bps: u64,
     video: Option<Video>,
@@ -107,10 +115,12 @@ pub fn publisher(status: &PublisherStatus, moment: Moment) -> Publisher<'_> {
 
 /// The RTMP pull.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Pull<'a> {
     url: &'a str,
+    #[cfg_attr(test, schemars(with = "schemas::DestinationState"))]
     state: &'static str,
-    since: String,
+    since: CivilTime,
     retry_in_s: Option<u64>,
     detail: Option<&'a str>,
     bytes: u64,

@@ -6,10 +6,14 @@ use log::LevelFilter;
 use serde::Serialize;
 
 use crate::base::limits::{LOG_LINES_ANSWERED_DEFAULT, LOG_LINES_ANSWERED_MAX};
+#[cfg(test)]
+use crate::control::api::document::Document;
 use crate::control::api::names::parameter;
 use crate::control::http::answer::{self, Answer};
 use crate::control::http::problem::Problem;
 use crate::system::logs::LogBook;
+#[cfg(test)]
+use serde_json::json;
 
 /// What the original controller's scripts ask for: its five containers, whose lines are all here.
 const ORIGINALS: [&str; 5] = ["controller", "receiver", "relay", "rtmp", "nginx"];
@@ -17,9 +21,14 @@ const ORIGINALS: [&str; 5] = ["controller", "receiver", "relay", "rtmp", "nginx"
 const AUDIT: &str = "audit";
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Logs"))]
 struct LogsAnswer<'a> {
+    /// The newest last.
+    #[cfg_attr(test, schemars(length(max = LOG_LINES_ANSWERED_MAX)))]
     logs: Vec<String>,
     #[serde(rename = "type")]
+    #[cfg_attr(test, schemars(extend("enum" = KINDS)))]
     kind: &'a str,
     lines: usize,
 }
@@ -65,6 +74,33 @@ pub fn answer(target: &str, log: &LogBook) -> Result<Answer, Answer> {
     let logs = log.last(lines, level.min(of_kind), only);
     let lines = logs.len();
     Ok(answer::json(200, &LogsAnswer { logs, kind, lines }))
+}
+
+/// Every `type` there is.
+#[cfg(test)]
+const KINDS: [&str; 9] =
+    ["all", "warn", "error", AUDIT, "controller", "receiver", "relay", "rtmp", "nginx"];
+
+/// What the API's document says of it.
+#[cfg(test)]
+pub fn describe(document: &mut Document) {
+    let kinds = json!({ "type": "string", "enum": KINDS, "default": "all" });
+    let lines = json!({
+        "type": "integer", "minimum": 1, "maximum": LOG_LINES_ANSWERED_MAX,
+        "default": LOG_LINES_ANSWERED_DEFAULT,
+    });
+    let levels = json!({ "type": "string", "enum": ["error", "warn", "info", "debug", "trace"] });
+    document
+        .operation("GET /api/logs", "system", "logs", "The log's last lines")
+        .parameter(
+            "query",
+            "type",
+            "Only these; the names of the original controller's containers mean all",
+            kinds,
+        )
+        .parameter("query", "lines", "", lines)
+        .parameter("query", "level", "The least told", levels)
+        .answers::<LogsAnswer<'_>>(200, "The lines", serde_json::Value::Null);
 }
 
 #[cfg(test)]

@@ -7,36 +7,41 @@ use serde::Serialize;
 use crate::control::api::moment::Moment;
 use crate::system::sandbox_state::{in_force, Files, InForce};
 
-/// `machine` of `GET /api/status`.
+/// The machine; null is what could not be read.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct Machine {
-    /// Percent of all cores.
+    /// Of all cores.
     cpu_percent: Option<f64>,
-    /// This program, percent of one core.
+    /// This program's, of one core.
     process_cpu_percent: Option<f64>,
-    /// Withheld by the hypervisor, percent.
+    /// Withheld by the hypervisor.
     stolen_percent: Option<f64>,
     cores: Option<u32>,
+    /// 1, 5 and 15 minutes.
     load: Option<[f64; 3]>,
     memory_total_bytes: Option<u64>,
     memory_available_bytes: Option<u64>,
     disk_total_bytes: Option<u64>,
     disk_free_bytes: Option<u64>,
-    /// The disk has not answered of late: its figures are old.
+    /// The disk has not answered of late.
     disk_stale: bool,
     net_bps_in: Option<u64>,
     net_bps_out: Option<u64>,
+    /// What this program has confined itself to; null: it has not tried.
     sandbox: Option<Sandbox>,
-    /// By which it speaks to others: of IPv4, of IPv6.
+    /// By which it speaks to others: of IPv4, of IPv6; none without a route.
+    #[cfg_attr(test, schemars(length(max = 2)))]
     addresses: Vec<IpAddr>,
 }
 
 /// What this program has confined itself to.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Sandbox {
-    /// It reaches the files of its configuration and no others.
+    /// It reaches no files but its configuration's.
     files: bool,
-    /// System calls it does not need are refused to it.
+    /// Those it does not need are refused to it.
     system_calls: bool,
     /// Both in words.
     detail: String,

@@ -6,10 +6,13 @@ use crate::codec::access_unit::{AacConfig, AvcConfig};
 
 /// Video as configured.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "VideoConfig"))]
 pub struct Video {
     codec: &'static str,
     width: u32,
     height: u32,
+    /// Frames a second.
     frame_rate: f64,
     profile: &'static str,
     level: f64,
@@ -17,6 +20,8 @@ pub struct Video {
 
 /// Audio as configured.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "AudioConfig"))]
 pub struct Audio {
     codec: &'static str,
     profile: &'static str,

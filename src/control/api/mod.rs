@@ -22,6 +22,9 @@ pub mod worker;
 mod changes;
 mod checks;
 mod destinations;
+#[cfg(test)]
+mod document;
+mod done;
 mod inputs;
 mod licences;
 mod logs;
@@ -29,12 +32,16 @@ mod machine;
 mod maintenance;
 mod media;
 mod names;
+#[cfg(test)]
+mod openapi;
 mod orders;
 mod playlists;
 mod preview;
 mod reasons;
 #[cfg(test)]
 pub mod sample;
+#[cfg(test)]
+mod schemas;
 mod settings;
 mod status;
 mod uploads;

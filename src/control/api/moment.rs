@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use serde::{Serialize, Serializer};
+
 use crate::base::time::{Mono, Utc};
 use crate::config::settings::Settings;
 use crate::config::MachineName;
@@ -38,6 +40,16 @@ pub struct Moment {
     pub name: Option<MachineName>,
 }
 
+/// A time as the API tells it: UTC, ISO 8601.
+#[derive(Clone, Copy, Debug)]
+pub struct CivilTime(pub Utc);
+
+impl Serialize for CivilTime {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(&self.0)
+    }
+}
+
 /// Tells what is needed now.
 pub type Now = Arc<dyn Fn() -> Moment + Send + Sync>;
 
@@ -71,9 +83,9 @@ impl Moment {
     }
 
     /// Civil time of a point on the monotonic clock.
-    pub fn civil(&self, at: Mono) -> String {
+    pub fn civil(&self, at: Mono) -> CivilTime {
         let (now_ms, at_ms) = (self.now.to_ms(), at.to_ms());
         let utc_ms = self.utc.0.saturating_sub(now_ms).saturating_add(at_ms);
-        Utc(utc_ms).to_string()
+        CivilTime(Utc(utc_ms))
     }
 }

@@ -7,12 +7,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::control::api::body::{self, wrong, Seconds};
 use crate::control::api::commands::Commands;
+#[cfg(test)]
+use crate::control::api::document::Document;
+#[cfg(test)]
+use crate::control::api::schemas;
 use crate::control::http::answer::{self, Answer};
 use crate::control::http::problem::{ErrorAnswer, Problem};
 use crate::library::names;
 use crate::library::Library;
 use crate::operator::commands::{Command, DeclinedKind, FileName, LiveInput, Selection};
 use crate::operator::snapshot::PullStatus;
+#[cfg(test)]
+use serde_json::json;
 
 /// What a command is about, for the code of a refusal.
 #[derive(Clone, Copy)]
@@ -23,15 +29,22 @@ pub enum About<'a> {
     Programme,
 }
 
-/// What came of a command.
+/// A command to the programme was carried out.
 #[derive(Serialize)]
-struct Done<'a> {
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Commanded"))]
+pub struct CommandDone<'a> {
+    #[cfg_attr(test, schemars(extend("const" = true)))]
     success: bool,
     message: String,
+    /// What was put on air.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "String"))]
     video: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "String"))]
     source: Option<&'a str>,
+    #[cfg_attr(test, schemars(with = "schemas::StreamStatus"))]
     status: &'static str,
 }
 
@@ -61,11 +74,12 @@ pub fn give(commands: &Commands, command: Command, about: About<'_>) -> Result<S
 /// Tells that a command was carried out; `status` is what the original calls the state of the
 /// stream.
 pub fn done(status: &'static str, message: String) -> Answer {
-    answer::json(200, &Done { success: true, message, video: None, source: None, status })
+    answer::json(200, &CommandDone { success: true, message, video: None, source: None, status })
 }
 
 /// What to put on air. A file of the library takes [`FileRequest`] besides.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct SwitchRequest {
     /// The file or the playlist.
     video: Option<String>,
@@ -73,6 +87,7 @@ struct SwitchRequest {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct FileRequest {
     /// Where in the file to begin, seconds.
     start_s: Option<Seconds>,
@@ -124,7 +139,10 @@ pub fn switch(
     }
     let message = give(commands, Command::Switch(selection), about)?;
     let video = Some(if video.is_empty() { source } else { video });
-    Ok(answer::json(200, &Done { success: true, message, video, source: Some(source), status }))
+    Ok(answer::json(
+        200,
+        &CommandDone { success: true, message, video, source: Some(source), status },
+    ))
 }
 
 fn named_file(name: &str) -> Result<FileName, Answer> {
@@ -142,13 +160,16 @@ pub fn stop(commands: &Commands, status: &'static str) -> Result<Answer, Answer>
 
 /// What to do with the file that plays; some of it takes a field more.
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct PlayoutRequest {
     #[serde(default, deserialize_with = "body::choice")]
+    #[cfg_attr(test, schemars(with = "PlayoutAction"))]
     action: Option<PlayoutAction>,
 }
 
 #[derive(Clone, Copy, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 enum PlayoutAction {
     Pause,
     Resume,
@@ -158,12 +179,14 @@ enum PlayoutAction {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct SeekRequest {
     /// For seek: seconds from the file's beginning.
     position_s: Option<Seconds>,
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct LoopRequest {
     /// For loop.
     r#loop: Option<bool>,
@@ -211,4 +234,113 @@ pub fn reopen(
     };
     let message = give(commands, Command::Reopen(input), About::Programme)?;
     Ok(done(status, message))
+}
+
+/// What the API's document says of them.
+#[cfg(test)]
+pub fn describe(document: &mut Document) {
+    let done = |message| json!({ "success": true, "message": message, "status": "streaming" });
+    let examples = [
+        ("file", json!({ "video": "clip.mp4", "start_s": 12.5, "loop": true })),
+        ("live", json!({ "source": "udp" })),
+        ("playlist", json!({ "source": "playlist", "video": "night" })),
+    ];
+    let mut switch =
+        document.operation("POST /api/switch", "programme", "switch", "Puts something on air");
+    let schema = switch.schema::<SwitchDocument>();
+    switch
+        .takes_schema(schema, &examples)
+        .answers::<CommandDone<'_>>(200, "Done", done("clip.mp4 is on air."))
+        .refuses(&[404, 409]);
+    document
+        .operation(
+            "POST /api/stop",
+            "programme",
+            "stop",
+            "Ends what the operator chose: back to the live input, or to standby",
+        )
+        .answers::<CommandDone<'_>>(200, "Done", done("The choice is ended."))
+        .refuses(&[409]);
+    let examples = [
+        ("pause", json!({ "action": "pause" })),
+        ("seek", json!({ "action": "seek", "position_s": 60 })),
+        ("loop", json!({ "action": "loop", "loop": true })),
+    ];
+    let mut playout = document.operation(
+        "POST /api/playout",
+        "programme",
+        "playout",
+        "Pause, resume, next, seek, loop",
+    );
+    let schema = playout.schema::<PlayoutDocument>();
+    playout
+        .takes_schema(schema, &examples)
+        .answers::<CommandDone<'_>>(200, "Done", done("Paused."))
+        .refuses(&[404, 409]);
+    document
+        .operation(
+            "POST /api/inputs/{name}/restart",
+            "programme",
+            "restartInput",
+            "Opens an input again",
+        )
+        .answers::<CommandDone<'_>>(200, "Done", done("The UDP input is reopened."))
+        .refuses(&[404, 409]);
+}
+
+/// What may be put on air, by source.
+#[cfg(test)]
+#[derive(Deserialize, schemars::JsonSchema)]
+#[serde(untagged)]
+#[schemars(rename = "SwitchRequest")]
+#[expect(dead_code, reason = "for the document alone")]
+enum SwitchDocument {
+    /// A file of the library.
+    File {
+        #[schemars(with = "schemas::FileName")]
+        video: String,
+        #[schemars(extend("enum" = ["local", null]))]
+        source: Option<String>,
+        #[serde(flatten)]
+        file: FileRequest,
+        /// Not used.
+        #[serde(default, rename = "googledriveFileId")]
+        #[schemars(with = "serde_json::Value")]
+        googledrive_file_id: Option<String>,
+    },
+    /// A playlist.
+    Playlist {
+        #[schemars(with = "schemas::PlaylistName")]
+        video: String,
+        #[schemars(extend("const" = "playlist"))]
+        source: String,
+    },
+    /// A live input, or the standby card.
+    Live {
+        #[serde(default)]
+        #[schemars(schema_with = "file_or_nothing")]
+        video: Option<String>,
+        #[schemars(extend("enum" = ["udp", "rtmp", "pull", "standby"]))]
+        source: String,
+    },
+}
+
+#[cfg(test)]
+fn file_or_nothing(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    let file = generator.subschema_for::<schemas::FileName>();
+    schemars::json_schema!({ "anyOf": [file, { "type": "null" }, { "const": "" }] })
+}
+
+/// What may be done, with the fields of each.
+#[cfg(test)]
+#[derive(Deserialize, schemars::JsonSchema)]
+#[schemars(rename = "PlayoutRequest", extend("required" = ["action"]))]
+#[expect(dead_code, reason = "for the document alone")]
+struct PlayoutDocument {
+    #[serde(flatten)]
+    what: PlayoutRequest,
+    #[serde(flatten)]
+    seek: SeekRequest,
+    #[serde(flatten)]
+    again: LoopRequest,
 }

@@ -11,29 +11,42 @@ use crate::control::api::asked::Asked;
 use crate::control::api::body::{self, wrong, Texts};
 use crate::control::api::changes;
 use crate::control::api::commands::Commands;
+#[cfg(test)]
+use crate::control::api::document::Document;
 use crate::control::api::names::decoded;
+#[cfg(test)]
+use crate::control::api::orders::CommandDone;
 use crate::control::api::orders::{done, give, About};
+#[cfg(test)]
+use crate::control::api::schemas;
 use crate::control::http::answer::{self, Answer};
 use crate::control::http::problem::Problem;
 use crate::library::names;
 use crate::operator::commands::{Command, FileName, Playlist};
 use crate::operator::snapshot::PlayoutStatus;
+#[cfg(test)]
+use serde_json::{json, Value};
 
 /// The lists there are.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Playlists"))]
 struct PlaylistsAnswer<'a> {
     playlists: Vec<PlaylistAnswer<'a>>,
     count: usize,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Playlist"))]
 struct PlaylistAnswer<'a> {
     name: &'a str,
     files: Vec<&'a str>,
     repeat: bool,
     shuffle: bool,
+    /// It is on air.
     playing: bool,
-    /// Another list has another, for If-Match.
+    /// The list's version, for If-Match.
     revision: String,
 }
 
@@ -48,11 +61,15 @@ fn told<'a>(name: &'a str, list: &'a Playlist, playout: &PlayoutStatus) -> Playl
     }
 }
 
-/// What came of a list that was put.
+/// A playlist is on the disk.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "PlaylistKept"))]
 struct Kept<'a> {
+    #[cfg_attr(test, schemars(extend("const" = true)))]
     success: bool,
     message: String,
+    #[cfg_attr(test, schemars(with = "schemas::StreamStatus"))]
     status: &'static str,
     playlist: PlaylistAnswer<'a>,
 }
@@ -87,7 +104,9 @@ pub fn tell(name: &str, playout: &PlayoutStatus) -> Result<Answer, Answer> {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct PlaylistRequest {
+    #[cfg_attr(test, schemars(with = "Vec<schemas::FileName>", length(min = 1, max = PLAYLIST_FILES_MAX)))]
     files: Option<Texts>,
     repeat: Option<bool>,
     shuffle: Option<bool>,
@@ -156,4 +175,42 @@ fn named_list(name: &str) -> Result<String, Answer> {
         .ok_or_else(|| wrong("The playlist's name must be UTF-8 in percent-encoding."))?;
     names::check_playlist(&name).map_err(wrong)?;
     Ok(name)
+}
+
+/// What the API's document says of them.
+#[cfg(test)]
+pub fn describe(document: &mut Document) {
+    let list = json!({
+        "name": "night", "files": ["a.mp4", "b.mp4"], "repeat": true, "shuffle": false,
+        "playing": false, "revision": "8f3c1d2e4b5a6978",
+    });
+    let deleted =
+        json!({ "success": true, "message": "The playlist is deleted.", "status": "streaming" });
+    document
+        .operation("GET /api/playlists", "library", "playlists", "All playlists")
+        .answers::<PlaylistsAnswer<'_>>(200, "The lists", Value::Null);
+    document
+        .operation("GET /api/playlists/{name}", "library", "playlist", "One playlist")
+        .answers::<PlaylistAnswer<'_>>(200, "The list", list)
+        .refuses(&[404]);
+    document
+        .operation(
+            "PUT /api/playlists/{name}",
+            "library",
+            "putPlaylist",
+            "Makes a playlist, or replaces it; answered when it is on the disk",
+        )
+        .if_match()
+        .takes::<PlaylistRequest>(json!({ "files": ["a.mp4", "b.mp4"], "repeat": true }))
+        .answers::<Kept<'_>>(200, "Done", Value::Null)
+        .refuses(&[404, 409, 507]);
+    document
+        .operation(
+            "DELETE /api/playlists/{name}",
+            "library",
+            "deletePlaylist",
+            "Deletes a playlist",
+        )
+        .answers::<CommandDone<'_>>(200, "Done", deleted)
+        .refuses(&[404, 409, 507]);
 }

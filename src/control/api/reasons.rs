@@ -3,18 +3,27 @@
 
 use serde::{Serialize, Serializer};
 
-use crate::control::api::moment::Moment;
+use crate::control::api::moment::{CivilTime, Moment};
+#[cfg(test)]
+use crate::control::api::schemas;
 use crate::operator::reason::{Parameter, Reason, Why};
 use crate::operator::snapshot::RefusalStatus;
 
-/// A reason.
+/// Why an input that is there is not on air, or its sound is not.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Reason"))]
 pub struct ReasonAnswer<'a> {
+    #[cfg_attr(test, schemars(extend("enum" = Why::CODES)))]
     code: &'static str,
-    since: String,
+    since: CivilTime,
     for_s: u64,
+    /// What it is about: sender, wanted, present, codec, error, on_air, address, asked,
+    /// apart_ms.
     #[serde(serialize_with = "in_order")]
+    #[cfg_attr(test, schemars(with = "schemas::Parameters"))]
     parameters: Vec<(&'static str, Parameter<'a>)>,
+    /// What happened and what to do, for a person.
     text: String,
 }
 
@@ -38,17 +47,24 @@ pub fn reason(reason: Option<&Reason>, moment: Moment) -> Option<ReasonAnswer<'_
     })
 }
 
-/// Somebody who was refused.
+/// Somebody who was refused at the RTMP port.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Refusal"))]
 pub struct RefusalAnswer<'a> {
+    #[cfg_attr(test, schemars(with = "schemas::RefusalName"))]
     code: &'static str,
     address: &'a str,
     agent: &'a str,
+    /// The application or stream; never a key.
     asked: &'a str,
-    first: String,
-    last: String,
+    first: CivilTime,
+    last: CivilTime,
+    #[cfg_attr(test, schemars(range(min = 1)))]
     count: u64,
+    /// It has published since.
     is_resolved: bool,
+    /// What happened and what to do, for a person.
     text: String,
 }
 

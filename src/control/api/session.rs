@@ -7,15 +7,24 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+#[cfg(test)]
+use crate::base::limits::{PASSWORD_BYTES_MAX, PASSWORD_CHARS_MIN};
 use crate::base::time::{Mono, Utc};
 use crate::control::api::asked::Asked;
 use crate::control::api::body::{self, wrong};
+#[cfg(test)]
+use crate::control::api::document::Document;
+use crate::control::api::done::done;
+#[cfg(test)]
+use crate::control::api::done::CarriedOut;
 use crate::control::api::firmware;
 use crate::control::api::firmware::Appliance;
 use crate::control::auth::{cookie, Auth, Refused, Who};
 use crate::control::http::answer::{self, Answer};
 use crate::control::http::problem::Problem;
 use crate::system::password::{self, PasswordHash};
+#[cfg(test)]
+use serde_json::json;
 
 /// Writes the hash of a new password down, where it is found at the next start.
 pub type StoreHash = dyn Fn(&str) -> Result<(), NotStored> + Send + Sync;
@@ -39,24 +48,19 @@ impl fmt::Display for NotStored {
 
 /// What is told of a session.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Session {
+    /// It may look.
     authenticated: bool,
+    /// It may change things; this machine alone, without a password, only looks.
     may_change: bool,
     password_set: bool,
+    /// It came by TLS.
     secure: bool,
+    /// While no password is set: the file with the code for POST /api/login.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[cfg_attr(test, schemars(with = "String"))]
     code_file: Option<String>,
-}
-
-/// What came of a change.
-#[derive(Serialize)]
-struct Done {
-    success: bool,
-    message: &'static str,
-}
-
-fn done(message: &'static str) -> Answer {
-    answer::json(200, &Done { success: true, message })
 }
 
 /// `GET /api/session`.
@@ -72,7 +76,9 @@ pub fn session(secure: bool, auth: &Auth, who: Who) -> Answer {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct LoginRequest {
+    #[cfg_attr(test, schemars(extend("format" = "password")))]
     password: Option<String>,
     /// While no password is set: what DATA/state/page.code says, new at each start.
     code: Option<String>,
@@ -118,9 +124,12 @@ pub fn logout(secure: bool, auth: &Auth, who: Who) -> Answer {
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct PasswordRequest {
-    /// Where one is set.
+    /// Needed when there is one.
     current: Option<String>,
+    /// At most 128 bytes, no control characters.
+    #[cfg_attr(test, schemars(with = "String", length(min = PASSWORD_CHARS_MIN, max = PASSWORD_BYTES_MAX), extend("format" = "password")))]
     new: Option<String>,
 }
 
@@ -174,13 +183,18 @@ pub fn change_password(
 
 /// What the first start's code is good for.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Redeemed<'a> {
+    #[cfg_attr(test, schemars(extend("const" = true)))]
     success: bool,
+    #[cfg_attr(test, schemars(extend("format" = "password")))]
     password: &'a str,
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct SetUpRequest {
+    #[cfg_attr(test, schemars(required))]
     code: Option<String>,
 }
 
@@ -205,4 +219,57 @@ fn with_session(
     })?;
     answer.fields.push(("Set-Cookie", cookie::set(&token, asked.secure).into()));
     Ok(answer)
+}
+
+/// What the API's document says of them.
+#[cfg(test)]
+pub fn describe(document: &mut Document) {
+    let done = |message| json!({ "success": true, "message": message });
+    document
+        .operation(
+            "POST /api/setup",
+            "access",
+            "setUp",
+            "Tells the password of the first start, once, for the code on the machine's console",
+        )
+        .about(
+            "The code dies when it is used, when it is a day old, and when another password is set. \
+             Wrong ones are rationed like passwords.",
+        )
+        .takes::<SetUpRequest>(json!({ "code": "abcdefghjkmn" }))
+        .answers::<Redeemed<'_>>(
+            200,
+            "The code is used",
+            json!({ "success": true, "password": "pqrstuvwxyz2" }),
+        );
+    document
+        .operation(
+            "POST /api/password",
+            "access",
+            "changePassword",
+            "Sets the password and ends all other sessions",
+        )
+        .takes::<PasswordRequest>(json!({ "current": "the old one", "new": "a longer one" }))
+        .answers::<CarriedOut>(
+            200,
+            "Done",
+            done("The password is changed; all other sessions are logged out."),
+        )
+        .refuses(&[409]);
+    document
+        .operation("POST /api/login", "access", "login", "Begins a session")
+        .takes::<LoginRequest>(json!({ "password": "the password" }))
+        .answers::<CarriedOut>(200, "Logged in", done("You are logged in."))
+        .sets_cookie()
+        .refuses(&[401, 409]);
+    document
+        .operation("POST /api/logout", "access", "logout", "Ends the session")
+        .answers::<CarriedOut>(200, "Done", done("You are logged out."))
+        .sets_cookie();
+    let session = json!({
+        "authenticated": true, "may_change": true, "password_set": true, "secure": false,
+    });
+    document
+        .operation("GET /api/session", "access", "session", "Whether the client is logged in")
+        .answers::<Session>(200, "Who it is", session);
 }

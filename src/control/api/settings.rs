@@ -10,15 +10,31 @@ use serde::{Deserialize, Deserializer, Serialize};
 use crate::base::limits::{CONFIG_ERRORS_MAX, PLAYLIST_FILES_MAX};
 use crate::config::catalogue::{self, KEYS};
 use crate::config::settings::{self, EditError, Settings, SettingsError, SettingsFile};
+#[cfg(test)]
+use crate::config::Kind;
 use crate::config::{SetBy, Setting, Value};
 use crate::control::api::asked::Asked;
 use crate::control::api::body;
 use crate::control::api::changes;
+#[cfg(test)]
+use crate::control::api::changes::SettingsChanged;
+#[cfg(test)]
+use crate::control::api::document::Document;
+use crate::control::api::done::done;
+#[cfg(test)]
+use crate::control::api::done::CarriedOut;
+#[cfg(test)]
+use crate::control::api::schemas;
 use crate::control::http::answer::{self, Answer};
 use crate::control::http::problem::KeyError;
+#[cfg(test)]
+use serde_json::{json, Value as Json};
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Settings"))]
 struct List<'a> {
+    /// The version, for If-Match.
     revision: &'a str,
     restart_needed: bool,
     settings: Vec<Told>,
@@ -28,15 +44,24 @@ struct List<'a> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Setting"))]
 struct Told {
+    /// Section and key.
     key: &'static str,
+    /// A secret's is ••••1a2b.
+    #[cfg_attr(test, schemars(with = "schemas::SettingValue"))]
     value: Value,
+    /// Without the file.
+    #[cfg_attr(test, schemars(with = "schemas::SettingValue"))]
     default: Value,
+    #[cfg_attr(test, schemars(extend("enum" = ["integer", "boolean", "text", "choice", "list", "secret"])))]
     kind: &'static str,
     unit: &'static str,
     min: Option<u64>,
     max: Option<u64>,
     choices: &'static [&'static str],
+    /// It takes effect when the program is restarted.
     restart: bool,
     set_by: SetBy,
 }
@@ -198,11 +223,6 @@ pub fn change(asked: &Asked<'_>, settings: &Settings) -> Result<Answer, Answer> 
 /// `POST /api/restart`. Not with a file that the program would not start with: what is on air
 /// would end, and nothing begin.
 pub fn restart(settings: &Settings) -> Result<Answer, Answer> {
-    #[derive(Serialize)]
-    struct Restarting {
-        success: bool,
-        message: &'static str,
-    }
     match settings.look() {
         Ok(SettingsFile { errors: Some(errors), .. }) => {
             return Err(changes::refused(&SettingsError::Invalid(errors)));
@@ -212,6 +232,76 @@ pub fn restart(settings: &Settings) -> Result<Answer, Answer> {
         Err(error) => return Err(changes::refused(&error)),
     }
     settings.ask_restart();
-    let message = "The program ends its sessions and restarts.";
-    Ok(answer::json(200, &Restarting { success: true, message }))
+    Ok(done("The program ends its sessions and restarts."))
+}
+
+/// What a value of this setting may be.
+#[cfg(test)]
+fn schema_of(setting: &Setting) -> Json {
+    let mut schema = match setting.kind {
+        Kind::Integer(min, max) => {
+            json!({ "type": ["integer", "null"], "minimum": min, "maximum": max })
+        }
+        Kind::Boolean => json!({ "type": ["boolean", "null"] }),
+        Kind::Text => json!({ "type": ["string", "null"] }),
+        Kind::Choice(names) => {
+            let names: Vec<_> = names.iter().map(|name| json!(name)).collect();
+            json!({ "enum": ([names, vec![Json::Null]].concat()) })
+        }
+        Kind::List(_, max) => {
+            json!({ "type": ["array", "null"], "items": { "type": "string" }, "maxItems": max })
+        }
+        // No text of so many bytes has more characters.
+        Kind::Secret(_, max) => json!({ "type": ["string", "null"], "maxLength": max }),
+    };
+    if !setting.measure.name().is_empty() {
+        schema["description"] = setting.measure.name().into();
+    }
+    schema
+}
+
+/// What the API's document says of them.
+#[cfg(test)]
+pub fn describe(document: &mut Document) {
+    let properties: serde_json::Map<_, _> =
+        catalogue::listed().map(|setting| (setting.key.to_owned(), schema_of(setting))).collect();
+    let schema = json!({
+        "type": "object", "properties": properties, "propertyNames": { "enum": *KEYS },
+    });
+    let changed = json!({
+        "success": true, "message": "The settings are changed and in effect.",
+        "restart_needed": false, "revision": "5d1f0c2a9b3e",
+    });
+    let restarting =
+        json!({ "success": true, "message": "The program ends its sessions and restarts." });
+    document
+        .operation(
+            "GET /api/settings",
+            "settings",
+            "settings",
+            "Every setting, what it is and who said so",
+        )
+        .answers::<List<'_>>(200, "The catalogue", Json::Null)
+        .refuses(&[409]);
+    document
+        .operation(
+            "PATCH /api/settings",
+            "settings",
+            "changeSettings",
+            "Changes settings, all or none",
+        )
+        .about("Keys as GET tells them; null is back to the default.")
+        .if_match()
+        .takes_schema(schema, &[("", json!({ "programme.silence_ms": 700, "log.level": null }))])
+        .answers::<SettingsChanged>(200, "Done", changed)
+        .refuses(&[409, 507]);
+    document
+        .operation(
+            "POST /api/restart",
+            "system",
+            "restart",
+            "Ends all sessions politely and restarts",
+        )
+        .answers::<CarriedOut>(200, "It restarts", restarting)
+        .refuses(&[409]);
 }

@@ -10,12 +10,16 @@
 use serde::Serialize;
 
 use crate::base::limits::HTTP_VIEWERS_LISTED_MAX;
+#[cfg(test)]
+use crate::base::limits::RTMP_REFUSALS_MAX;
 use crate::control::api::checks::{checks, CheckAnswer};
 use crate::control::api::inputs::{self, Playout, Publisher, Pull};
 use crate::control::api::machine::{machine, Machine};
 use crate::control::api::media::{self, Audio, Video};
-use crate::control::api::moment::Moment;
+use crate::control::api::moment::{CivilTime, Moment};
 use crate::control::api::reasons::{reason, refusal, ReasonAnswer, RefusalAnswer};
+#[cfg(test)]
+use crate::control::api::schemas;
 use crate::control::build_info::BUILD;
 use crate::control::http::meter::HttpUse;
 use crate::health::{self, judge, Health};
@@ -26,21 +30,28 @@ use crate::operator::snapshot::{
 use crate::system::heap::HeapUse;
 use crate::ts::demux::{ProgrammeState, TsCounters};
 
-/// `GET /api/status`.
+/// The state of the whole.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Status"))]
 pub struct StatusAnswer<'a> {
+    #[cfg_attr(test, schemars(with = "schemas::StreamStatus"))]
     stream_status: &'static str,
+    /// A file of the library, or the name of the source.
     current_video: Option<&'a str>,
+    #[cfg_attr(test, schemars(with = "schemas::Source"))]
     current_video_source: &'static str,
     process_status: ProcessStatus,
     googledrive_available: bool,
-    timestamp: String,
+    timestamp: CivilTime,
+    /// What the machine is called.
     name: Option<String>,
     version: &'static str,
     git: &'static str,
     uptime_s: u64,
     memory: Memory,
     machine: Machine,
+    #[cfg_attr(test, schemars(with = "schemas::Verdict"))]
     health: &'static str,
     checks: Vec<CheckAnswer<'a>>,
     programme: ProgrammeAnswer,
@@ -52,16 +63,19 @@ pub struct StatusAnswer<'a> {
     previews: PreviewsStatus,
     http: HttpUse,
     viewer_count: usize,
+    /// The first of them.
+    #[cfg_attr(test, schemars(length(max = HTTP_VIEWERS_LISTED_MAX)))]
     viewers: Vec<Viewer<'a>>,
     destinations: Vec<DestinationAnswer<'a>>,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Memory {
     resident_bytes: u64,
     heap_used_bytes: usize,
     heap_peak_bytes: usize,
-    /// The budget: an allocation past it fails.
+    /// An allocation past it fails.
     heap_limit_bytes: usize,
 }
 
@@ -76,8 +90,10 @@ fn memory(moment: Moment) -> Memory {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct ProcessStatus {
     udp_streaming_running: bool,
+    /// This program's.
     udp_sender_pid: u32,
     is_switching: bool,
 }
@@ -112,7 +128,7 @@ fn status<'a>(snapshot: &'a Snapshot, health: &'a Health, moment: Moment) -> Sta
             is_switching: running && snapshot.playout.switching,
         },
         googledrive_available: false,
-        timestamp: moment.utc.to_string(),
+        timestamp: CivilTime(moment.utc),
         name: moment.name.map(|name| name.as_str().to_owned()),
         version: BUILD.version,
         git: BUILD.git,
@@ -140,28 +156,39 @@ fn status<'a>(snapshot: &'a Snapshot, health: &'a Health, moment: Moment) -> Sta
     }
 }
 
+/// What is sent to everybody.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Programme"))]
 struct ProgrammeAnswer {
     on_air: &'static str,
-    since: String,
+    since: CivilTime,
     cuts: u64,
+    /// Programme time.
     time_ms: u64,
+    /// Access units.
     units: u64,
     bytes: u64,
     video_bps: u64,
+    /// The newest last.
     bps_history: Vec<u64>,
     keyframe_interval_ms: Option<u64>,
     audio_bps: u64,
     video: Option<Video>,
     audio: Option<Audio>,
+    /// Units left out, by reason.
     dropped: Dropped,
+    /// Silent units that stood in.
     filled_audio: u64,
+    /// Silence stands in now.
     is_filling: bool,
     ring_bytes: u64,
     ring_ms: u64,
 }
 
+/// Units left out, by reason.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Dropped {
     overlap: u64,
     oversize: u64,
@@ -194,10 +221,13 @@ fn programme(status: &ProgrammeStatus, moment: Moment) -> ProgrammeAnswer {
     }
 }
 
+/// The MPEG-TS input.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Udp<'a> {
     listen: &'a str,
     receiving: bool,
+    /// Its address.
     sender: Option<&'a str>,
     receive_buffer_bytes: u64,
     datagrams: u64,
@@ -211,6 +241,7 @@ struct Udp<'a> {
     #[serde(flatten)]
     counters: TsCounters,
     /// `no_table`, `waiting`, `absent` (the chosen one is not in the stream) or `taken`.
+    #[cfg_attr(test, schemars(extend("enum" = ["no_table", "waiting", "absent", "taken"])))]
     programme_state: &'static str,
     programme_number: Option<u16>,
     programmes: u64,
@@ -249,23 +280,31 @@ fn udp(status: &UdpStatus, moment: Moment) -> Udp<'_> {
     }
 }
 
+/// The RTMP server.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Rtmp<'a> {
     listen: &'a str,
     accepted: u64,
     refused_full: u64,
+    /// Viewers, when few seats were left and their address held its share.
     refused_share: u64,
     refused: u64,
     protocol_errors: u64,
     closed_slow: u64,
+    /// Viewers that answered no ping and nothing else.
     closed_unheard: u64,
+    /// Viewers that made room for others when all seats were taken.
     closed_for_others: u64,
     skips: u64,
+    /// On all connections.
     bytes_in: u64,
     bps_in: u64,
     viewer_bytes_in: u64,
     bytes_out: u64,
     bps_out: u64,
+    /// Of the last minutes, the latest first.
+    #[cfg_attr(test, schemars(length(max = RTMP_REFUSALS_MAX)))]
     refusals: Vec<RefusalAnswer<'a>>,
 }
 
@@ -291,11 +330,12 @@ fn rtmp(status: &RtmpServerStatus, moment: Moment) -> Rtmp<'_> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Viewer<'a> {
     id: u64,
     address: &'a str,
     agent: &'a str,
-    since: String,
+    since: CivilTime,
     bytes_in: u64,
     bytes_out: u64,
     timestamp_ms: u32,
@@ -322,17 +362,23 @@ fn viewer(status: &ViewerStatus, moment: Moment) -> Viewer<'_> {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "DestinationStatus"))]
 struct DestinationAnswer<'a> {
     name: &'a str,
+    /// Never with the key.
     url: &'a str,
+    #[cfg_attr(test, schemars(with = "schemas::DestinationState"))]
     state: &'static str,
-    since: String,
+    since: CivilTime,
     retry_in_s: Option<u64>,
     detail: &'a str,
     bytes_out: u64,
     bps: u64,
     sessions: u64,
     skips: u64,
+    /// Units that came too late for the order of time: sent with a later time, or, sound, left
+    /// out.
     late: u64,
     lag_ms: u64,
 }

@@ -9,6 +9,8 @@ use std::io::{self, ErrorKind};
 use serde::{Deserialize, Serialize};
 use smol::channel::Receiver;
 
+#[cfg(test)]
+use crate::base::limits::UPLOAD_BYTES_MAX;
 use crate::base::limits::{
     UPLOAD_DISK_MS_MAX, UPLOAD_FINISH_MS_MAX, UPLOAD_PIECES_MAX, UPLOAD_PIECE_BYTES,
     UPLOAD_REQUEST_BYTES,
@@ -16,7 +18,15 @@ use crate::base::limits::{
 use crate::control::api::asked::Asked;
 use crate::control::api::body::{self, wrong, WholeNumber};
 use crate::control::api::commands::Commands;
+#[cfg(test)]
+use crate::control::api::document::Document;
+use crate::control::api::done::done;
+#[cfg(test)]
+use crate::control::api::done::CarriedOut;
+use crate::control::api::moment::CivilTime;
 use crate::control::api::names::decoded;
+#[cfg(test)]
+use crate::control::api::schemas;
 use crate::control::api::stream::Stream;
 use crate::control::http::answer::{self, Answer};
 use crate::control::http::deadline::within;
@@ -30,6 +40,8 @@ use crate::library::writer::{
 };
 use crate::operator::commands::FileName;
 use crate::operator::snapshot::PlayoutStatus;
+#[cfg(test)]
+use serde_json::{json, Value};
 
 /// Tells why not; `offset` is where the upload stands, unless the error says so itself.
 fn refused(error: &UploadError, offset: Option<u64>) -> Answer {
@@ -66,28 +78,33 @@ fn problem(error: &UploadError) -> Problem {
 
 /// The uploads there are.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Uploads"))]
 struct UploadsAnswer<'a> {
     uploads: Vec<UploadAnswer<'a>>,
     count: usize,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Upload"))]
 struct UploadAnswer<'a> {
+    #[cfg_attr(test, schemars(with = "schemas::UploadId"))]
     id: String,
     filename: &'a str,
     size: u64,
+    /// What has come, bytes.
     offset: u64,
     replace: bool,
-    modified: String,
+    modified: CivilTime,
 }
 
 /// `GET /api/uploads`.
 pub fn list(uploads: &[Upload]) -> Answer {
-    let told = |upload: &'_ Upload| (upload.id.to_string(), upload.modified.to_string());
     let uploads: Vec<_> = uploads
         .iter()
         .map(|upload| {
-            let (id, modified) = told(upload);
+            let (id, modified) = (upload.id.to_string(), CivilTime(upload.modified));
             let replace = upload.taken == NameTaken::Replace;
             let Upload { size, offset, .. } = *upload;
             UploadAnswer { id, filename: &upload.filename, size, offset, replace, modified }
@@ -99,19 +116,27 @@ pub fn list(uploads: &[Upload]) -> Answer {
 
 /// An upload that has begun.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "UploadBegun"))]
 struct Begun {
+    #[cfg_attr(test, schemars(extend("const" = true)))]
     success: bool,
+    #[cfg_attr(test, schemars(with = "schemas::UploadId"))]
     id: String,
     offset: u64,
+    /// A good length for one PATCH.
     piece_bytes: u64,
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct BeginRequest {
+    #[cfg_attr(test, schemars(with = "schemas::FileName"))]
     filename: Option<String>,
-    /// How long the file is, bytes.
+    /// Bytes.
+    #[cfg_attr(test, schemars(with = "u64", range(min = 1, max = UPLOAD_BYTES_MAX)))]
     size: Option<WholeNumber>,
-    /// Take the place of a file of this name.
+    /// A file of this name is replaced, unless it is on air.
     replace: Option<bool>,
 }
 
@@ -157,18 +182,15 @@ pub fn go_on(id: &str, asked: &Asked<'_>) -> Result<Stream, Answer> {
 /// `DELETE /api/uploads/ID`.
 pub fn give_up(id: &str, commands: &Commands) -> Result<Answer, Answer> {
     give(commands, Change::GiveUp(upload_id(id)?))?;
-    Ok(answer::json(200, &Done { success: true, message: "The upload is given up.".to_owned() }))
-}
-
-#[derive(Serialize)]
-struct Done {
-    success: bool,
-    message: String,
+    Ok(done("The upload is given up."))
 }
 
 /// What came of a change of a file.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "VideoChanged"))]
 struct VideoDone<'a> {
+    #[cfg_attr(test, schemars(extend("const" = true)))]
     success: bool,
     message: String,
     filename: &'a str,
@@ -188,7 +210,9 @@ pub fn remove_video(
 }
 
 #[derive(Deserialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct RenameRequest {
+    #[cfg_attr(test, schemars(with = "schemas::FileName"))]
     filename: Option<String>,
 }
 
@@ -241,10 +265,15 @@ fn file_name(name: Option<String>) -> Result<FileName, Answer> {
 
 /// How far an upload is.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "UploadReceived"))]
 struct Received {
+    #[cfg_attr(test, schemars(extend("const" = true)))]
     success: bool,
+    #[cfg_attr(test, schemars(with = "schemas::UploadId"))]
     id: String,
     offset: u64,
+    /// The file is in the library.
     complete: bool,
 }
 
@@ -358,6 +387,58 @@ impl Inflow {
             _ => Err(UploadError::Busy),
         }
     }
+}
+
+/// What the API's document says of them.
+#[cfg(test)]
+pub fn describe(document: &mut Document) {
+    let id = "00c0ffee00c0ffee";
+    let begun =
+        json!({ "success": true, "id": id, "offset": 0, "piece_bytes": UPLOAD_REQUEST_BYTES });
+    let received =
+        json!({ "success": true, "id": id, "offset": UPLOAD_REQUEST_BYTES, "complete": false });
+    let given_up = json!({ "success": true, "message": "The upload is given up." });
+    document
+        .operation("PATCH /api/videos/{name}", "library", "renameVideo", "Renames a file")
+        .takes::<RenameRequest>(json!({ "filename": "evening.mp4" }))
+        .answers::<VideoDone<'_>>(200, "Done", Value::Null)
+        .refuses(&[404, 409, 507]);
+    document
+        .operation("DELETE /api/videos/{name}", "library", "deleteVideo", "Deletes a file")
+        .answers::<VideoDone<'_>>(200, "Done", Value::Null)
+        .refuses(&[404, 409, 507]);
+    document
+        .operation("GET /api/uploads", "library", "uploads", "Uploads under way or broken off")
+        .answers::<UploadsAnswer<'_>>(200, "The uploads", Value::Null);
+    document
+        .operation("POST /api/uploads", "library", "beginUpload", "Begins an upload")
+        .about(
+            "Room for the whole file is checked first. An upload without a byte for 24 h is given \
+             up.",
+        )
+        .takes::<BeginRequest>(json!({ "filename": "clip.mp4", "size": 73_400_320 }))
+        .answers::<Begun>(201, "Begun", begun)
+        .refuses(&[409, 507]);
+    let offset = json!({ "type": "integer", "minimum": 0, "maximum": UPLOAD_BYTES_MAX });
+    document
+        .operation(
+            "PATCH /api/uploads/{id}",
+            "library",
+            "continueUpload",
+            "Sends the next bytes of the file",
+        )
+        .about(
+            "Of any length up to the rest. What came before a connection broke is kept: look at the \
+             offset and go on there. A wrong Upload-Offset is told the right one in offset.",
+        )
+        .needs_header("Upload-Offset", "Where in the file the body begins, bytes", offset)
+        .takes_bytes("")
+        .answers::<Received>(200, "They are on the disk", received)
+        .refuses(&[404, 409, 507]);
+    document
+        .operation("DELETE /api/uploads/{id}", "library", "giveUpUpload", "Gives an upload up")
+        .answers::<CarriedOut>(200, "Done", given_up)
+        .refuses(&[404, 409, 507]);
 }
 
 #[cfg(test)]

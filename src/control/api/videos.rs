@@ -6,24 +6,33 @@
 use serde::Serialize;
 
 use crate::base::limits::{HTTP_ANSWER_BYTES_MAX, LIBRARY_FILES_MAX};
+#[cfg(test)]
+use crate::control::api::document::Document;
+use crate::control::api::moment::CivilTime;
 use crate::control::api::names::{decoded, parameter};
 use crate::control::http::answer::{self, Answer};
 use crate::control::http::problem::Problem;
 use crate::library::listing::{FileState, LibraryEntry, Listing};
 use crate::library::objections::{objections, Objection, OnAir};
 use crate::library::survey::{self, AudioDetails, VideoDetails};
+#[cfg(test)]
+use serde_json::{json, Value};
 
 /// Room for what stands around the list.
 const FRAME_BYTES: usize = 2 << 10;
 /// An answer grows by this much at a time: doubling would hold three times what it needs.
 const GROW_BYTES: usize = 256 << 10;
 
-/// A file. The first four fields are the original controller's.
+/// A file of the library. What stands behind playable is there when details is true.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Video"))]
 struct VideoFile<'a> {
     filename: &'a str,
+    /// Bytes.
     size: u64,
-    modified: String,
+    modified: CivilTime,
+    #[cfg_attr(test, schemars(extend("const" = "local")))]
     source: &'static str,
     /// It can be put on air now.
     playable: bool,
@@ -31,8 +40,11 @@ struct VideoFile<'a> {
     details: Option<Details<'a>>,
 }
 
+/// A file of the library. What stands behind playable is there when details is true.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Details<'a> {
+    #[cfg_attr(test, schemars(extend("enum" = ["pending", "ready", "refused", "growing"])))]
     state: &'static str,
     duration_s: Option<f64>,
     video: Option<VideoTrack>,
@@ -41,12 +53,14 @@ struct Details<'a> {
     keyframe_interval_s: Option<f64>,
     b_frames: Option<bool>,
     left_out: Option<&'static str>,
-    objections: Vec<Objected>,
+    objections: Vec<ObjectionAnswer>,
     error: Option<&'a str>,
+    /// A command line that makes the file playable.
     remedy: Option<String>,
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct VideoTrack {
     codec: &'static str,
     width: u32,
@@ -58,6 +72,7 @@ struct VideoTrack {
 }
 
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct AudioTrack {
     codec: &'static str,
     sample_rate_hz: u32,
@@ -65,10 +80,13 @@ struct AudioTrack {
     bit_rate: u32,
 }
 
+/// What a platform would object to.
 #[derive(Serialize)]
-struct Objected {
-    code: &'static str,
-    text: String,
+#[cfg_attr(test, derive(schemars::JsonSchema))]
+#[cfg_attr(test, schemars(rename = "Objection"))]
+pub struct ObjectionAnswer {
+    pub code: &'static str,
+    pub text: String,
 }
 
 fn seconds(ms: impl Into<u64>) -> f64 {
@@ -80,7 +98,7 @@ impl<'a> VideoFile<'a> {
         VideoFile {
             filename: &entry.name,
             size: entry.size(),
-            modified: entry.modified().to_string(),
+            modified: CivilTime(entry.modified()),
             source: "local",
             playable: matches!(entry.state, FileState::Ready(_)),
             details: detailed.map(|on_air| Details::of(entry, on_air)),
@@ -92,7 +110,7 @@ impl<'a> Details<'a> {
     fn of(entry: &'a LibraryEntry, on_air: OnAir<'_>) -> Details<'a> {
         let known: Option<&survey::FileDetails> = entry.details();
         let objections = known.map(|details| objections(details, on_air)).unwrap_or_default();
-        let text = |Objection { code, words }| Objected { code, text: words };
+        let text = |Objection { code, words }| ObjectionAnswer { code, text: words };
         Details {
             state: entry.state.name(),
             duration_s: known.and_then(|details| details.duration_ms).map(seconds),
@@ -223,18 +241,20 @@ impl List {
     }
 }
 
-/// What stands behind the list.
+/// Sorted by name.
 #[derive(Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Rest<'a> {
     /// Files in this answer.
     count: usize,
     /// Files that match.
     total: usize,
     offset: usize,
+    /// Where the list goes on.
     next_offset: Option<usize>,
     /// What is known of each file stands there.
     details: bool,
-    /// Files that are there besides, because there are more than are listed.
+    /// Files beyond what is listed at all.
     unlisted: usize,
     /// The folder has been read since the start.
     complete: bool,
@@ -255,6 +275,29 @@ pub fn answer(target: &str, listing: &Listing, on_air: OnAir<'_>) -> Answer {
     drop(list);
     let bare = List::make(listing, &wanted, None);
     answer::json_bytes(200, bare.finish(listing, &wanted, false))
+}
+
+/// Sorted by name.
+#[cfg(test)]
+#[derive(Serialize, schemars::JsonSchema)]
+#[schemars(rename = "Videos")]
+struct VideosDocument<'a> {
+    videos: Vec<VideoFile<'a>>,
+    #[serde(flatten)]
+    rest: Rest<'a>,
+}
+
+/// What the API's document says of it.
+#[cfg(test)]
+pub fn describe(document: &mut Document) {
+    let number = |least: u64| json!({ "type": "integer", "minimum": least, "maximum": u64::MAX });
+    let search = json!({ "type": "string", "example": "clip" });
+    document
+        .operation("GET /api/videos", "library", "videos", "The library")
+        .parameter("query", "offset", "Files to leave out", number(0))
+        .parameter("query", "limit", "Files at most", number(1))
+        .parameter("query", "search", "A part of the name, in any case", search)
+        .answers::<VideosDocument<'_>>(200, "The list, or the part of it that fits", Value::Null);
 }
 
 #[cfg(test)]

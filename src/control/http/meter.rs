@@ -28,8 +28,9 @@ pub struct Meter {
     pub firmware: Gauge,
 }
 
-/// The numbers at one moment.
+/// Page and API: the numbers at one moment.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(schemars::JsonSchema))]
 pub struct HttpUse {
     /// Connections and requests the gate has turned away since the start.
     pub refused: u64,
