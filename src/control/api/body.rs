@@ -6,10 +6,10 @@
 
 use std::fmt;
 
-use serde::de::value::StrDeserializer;
+use serde::de::value::{self, StrDeserializer};
 use serde::de::{
-    self, DeserializeSeed, Deserializer, IgnoredAny, IntoDeserializer, MapAccess, SeqAccess,
-    Unexpected, Visitor,
+    self, DeserializeSeed, Deserializer, Error as _, IgnoredAny, IntoDeserializer, MapAccess,
+    SeqAccess, Unexpected, Visitor,
 };
 use serde::{forward_to_deserialize_any, Deserialize};
 
@@ -30,39 +30,20 @@ pub fn wrong(why: impl fmt::Display) -> Answer {
     Problem::Invalid.answer(why)
 }
 
-/// Why a body is not taken, for a person.
-#[derive(Debug)]
-struct Wrong(String);
-
-impl fmt::Display for Wrong {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl std::error::Error for Wrong {}
-
-impl de::Error for Wrong {
-    fn custom<T: fmt::Display>(why: T) -> Wrong {
-        Wrong(why.to_string())
-    }
-}
-
-impl Wrong {
-    /// `field` is the one that was being read. What was expected is the end of serde's sentence.
-    fn of(error: &serde_json::Error, field: Option<&str>) -> Wrong {
-        let said = error.to_string();
-        let place = format!(" at line {} column {}", error.line(), error.column());
-        let expected = said.strip_suffix(&place).unwrap_or(&said).rsplit_once(", expected ");
-        Wrong(match (field, expected) {
-            _ if !error.is_data() => format!("The body is not JSON: {said}."),
-            (Some(field), Some((_, expected))) => match expected {
-                "a string" => format!("`{field}` must be a text in quotes."),
-                "a boolean" => format!("`{field}` must be true or false."),
-                other => format!("`{field}` must be {other}."),
-            },
-            _ => format!("The body is not as it should be: {said}."),
-        })
+/// Why a body is not taken, for a person. `field` is the one that was being read; what was expected
+/// is the end of serde's sentence.
+fn sentence(error: &serde_json::Error, field: Option<&str>) -> String {
+    let said = error.to_string();
+    let place = format!(" at line {} column {}", error.line(), error.column());
+    let expected = said.strip_suffix(&place).unwrap_or(&said).rsplit_once(", expected ");
+    match (field, expected) {
+        _ if !error.is_data() => format!("The body is not JSON: {said}."),
+        (Some(field), Some((_, expected))) => match expected {
+            "a string" => format!("`{field}` must be a text in quotes."),
+            "a boolean" => format!("`{field}` must be true or false."),
+            other => format!("`{field}` must be {other}."),
+        },
+        _ => format!("The body is not as it should be: {said}."),
     }
 }
 
@@ -70,28 +51,27 @@ impl Wrong {
 struct JsonBody<'de>(&'de [u8]);
 
 impl<'de> Deserializer<'de> for JsonBody<'de> {
-    type Error = Wrong;
+    type Error = value::Error;
 
     fn deserialize_struct<V: Visitor<'de>>(
         self,
         _: &'static str,
         names: &'static [&'static str],
         visitor: V,
-    ) -> Result<V::Value, Wrong> {
+    ) -> Result<V::Value, value::Error> {
         if self.0.is_empty() {
             let names: Vec<_> = names.iter().map(|name| format!("`{name}`")).collect();
             let names = names.join(", ");
-            return Err(Wrong(format!(
-                "The request has no body; send a JSON object with {names}."
-            )));
+            let words = format!("The request has no body; send a JSON object with {names}.");
+            return Err(value::Error::custom(words));
         }
         let (mut json, mut field) = (serde_json::Deserializer::from_slice(self.0), None);
         let read = json.deserialize_map(Object { visitor, field: &mut field });
         let read = read.and_then(|value| json.end().map(|()| value));
-        read.map_err(|error| Wrong::of(&error, field.as_deref()))
+        read.map_err(|error| value::Error::custom(sentence(&error, field.as_deref())))
     }
 
-    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Wrong> {
+    fn deserialize_any<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, value::Error> {
         self.deserialize_struct("", &[], visitor)
     }
 
@@ -277,7 +257,7 @@ mod tests {
 
     /// What a body is read as, or the sentence about it.
     fn read(body: &str) -> Result<Request, String> {
-        Request::deserialize(JsonBody(body.as_bytes())).map_err(|wrong| wrong.0)
+        Request::deserialize(JsonBody(body.as_bytes())).map_err(|wrong| wrong.to_string())
     }
 
     /// The sentence about this value of this field.
