@@ -15,10 +15,12 @@ use super::limits::{
     PLAYLIST_COPIES_MAX, PREVIEWS_MAX, PREVIEW_BYTES, PREVIEW_PIECES_MAX, PREVIEW_PIECE_BYTES_MAX,
     PROGRAM_BYTES, READER_THREADS_MAX, READ_AHEADS_PER_FILE, READ_AHEAD_BYTES,
     READ_AHEAD_CALLS_MAX, READ_AHEAD_CALL_BYTES, READ_AHEAD_CONFIGS_MAX, READ_AHEAD_CONFIG_BYTES,
-    RING_UNITS_MAX, RTMP_ARRIVAL_BUFFER_BYTES, RTMP_LOBBY_BYTES, RTMP_LOBBY_MAX, RTMP_PENDING_MAX,
-    RTMP_RECEIVE_BUFFER_BYTES, RTMP_REFUSALS_MAX, RTMP_REFUSAL_BYTES, RTMP_REFUSAL_COPIES_MAX,
-    RTMP_ROOMY_MAX, SMALL_HEAP_BYTES, SOCKET_SEND_BUFFER_BYTES, STAGING_AUDIO_BYTES_MAX,
-    STAGING_UNITS_MAX, THREADS_MAX, THREAD_STACK_BYTES, TLS_CONNECTION_BYTES, TRACK_CONFIGS_MAX,
+    RING_UNITS_MAX, RTMPS_AUTHORITIES_BYTES, RTMPS_CONNECTION_BYTES, RTMPS_HANDSHAKES_MAX,
+    RTMPS_HANDSHAKE_BYTES, RTMPS_SESSIONS_MAX, RTMPS_SESSION_BYTES, RTMP_ARRIVAL_BUFFER_BYTES,
+    RTMP_LOBBY_BYTES, RTMP_LOBBY_MAX, RTMP_PENDING_MAX, RTMP_RECEIVE_BUFFER_BYTES,
+    RTMP_REFUSALS_MAX, RTMP_REFUSAL_BYTES, RTMP_REFUSAL_COPIES_MAX, RTMP_ROOMY_MAX,
+    SMALL_HEAP_BYTES, SOCKET_SEND_BUFFER_BYTES, STAGING_AUDIO_BYTES_MAX, STAGING_UNITS_MAX,
+    THREADS_MAX, THREAD_STACK_BYTES, TLS_CONNECTION_BYTES, TRACK_CONFIGS_MAX,
     TRACK_CONFIG_BYTES_MAX, UPLOADS_ACTIVE_MAX, UPLOAD_PIECES_MAX, UPLOAD_PIECE_BYTES,
     UPLOAD_STEP_BYTES_MIN, VIEWER_BYTES,
 };
@@ -169,6 +171,13 @@ impl Budget {
             let count = demand.tls_connections;
             self.heap("HTTPS connections", count, "connections", TLS_CONNECTION_BYTES);
         }
+        // Destinations come and go, each in clear or encrypted; and the pull.
+        let count = demand.destinations.saturating_add(DESTINATIONS_LEAVING_MAX + 1);
+        self.heap("RTMPS connections", count, "connections", RTMPS_CONNECTION_BYTES);
+        let shaking = RTMPS_HANDSHAKES_MAX;
+        self.heap("RTMPS handshakes", shaking, "handshakes", RTMPS_HANDSHAKE_BYTES);
+        let remembered = RTMPS_SESSIONS_MAX * RTMPS_SESSION_BYTES + RTMPS_AUTHORITIES_BYTES;
+        self.one(Owner::Heap, "RTMPS authorities and sessions", remembered);
         let clients = EVENT_CLIENTS_MAX;
         let event = EVENT_STATUS_BYTES_MAX + 2 * EVENT_LOG_LINES_MAX * LOG_LINE_BYTES_MAX;
         self.heap("HTTP: events being sent", clients, "clients", event);
@@ -263,7 +272,10 @@ mod tests {
         let none = Budget::of(&demand(0, 0));
         let some = Budget::of(&demand(100, 3));
         let process = some.total(Owner::Heap) - none.total(Owner::Heap);
-        assert_eq!(process, (100 * VIEWER_BYTES + 3 * DESTINATION_BYTES) as u64);
+        assert_eq!(
+            process,
+            (100 * VIEWER_BYTES + 3 * (DESTINATION_BYTES + RTMPS_CONNECTION_BYTES)) as u64
+        );
         let kernel = some.total(Owner::Kernel) - none.total(Owner::Kernel);
         assert_eq!(kernel, 103 * 2 * (SOCKET_SEND_BUFFER_BYTES + RTMP_RECEIVE_BUFFER_BYTES) as u64);
     }

@@ -461,6 +461,20 @@ pub const TLS_UNSENT_BYTES_MAX: usize = 32 << 10;
 /// A TLS connection of the control port: handshake messages that came in pieces (64 KiB), what is
 /// unsent, a record that was read, keys and state.
 pub const TLS_CONNECTION_BYTES: usize = (64 << 10) + TLS_UNSENT_BYTES_MAX + (18 << 10) + (14 << 10);
+/// What an RTMPS connection has encrypted and not sent, at most: a record and its frame, bytes.
+pub const RTMPS_UNSENT_BYTES_MAX: usize = 17 << 10;
+/// An RTMPS connection: what is unsent, a record that was read, keys and state.
+pub const RTMPS_CONNECTION_BYTES: usize = RTMPS_UNSENT_BYTES_MAX + (18 << 10) + (12 << 10);
+/// Handshakes with servers at once; others wait for one of them, a connecting step's time at most.
+pub const RTMPS_HANDSHAKES_MAX: usize = 4;
+/// What a handshake may take besides: the server's messages, certificates among them (rustls).
+pub const RTMPS_HANDSHAKE_BYTES: usize = 64 << 10;
+/// Servers whose session is remembered, so that the next handshake with them costs less.
+pub const RTMPS_SESSIONS_MAX: usize = 16;
+/// What is remembered of one.
+pub const RTMPS_SESSION_BYTES: usize = 4 << 10;
+/// The authorities whose signatures on servers' certificates are believed.
+pub const RTMPS_AUTHORITIES_BYTES: usize = 128 << 10;
 /// An update package sent to the control plane: a header of 1 KiB, and what fits into a slot.
 pub const FIRMWARE_REQUEST_BYTES_MAX: u64 = (64 << 20) + 1024;
 /// Orders to the update service at once.

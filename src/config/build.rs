@@ -17,6 +17,8 @@ pub(super) struct Build {
     pub(super) drafts: Vec<DestinationDraft>,
     pub(super) pull: PullDraft,
     pub(super) tls: TlsDraft,
+    /// The file of authorities as it was said.
+    pub(super) ca_file: Option<PathBuf>,
     /// The file's.
     pub(super) folder: PathBuf,
     /// Where each setting was said last that is not the default.
@@ -58,6 +60,7 @@ impl Build {
         self.resolve_destinations();
         self.resolve_pull();
         self.resolve_tls();
+        self.resolve_authorities();
         self.check();
         let given = self.drafts.iter().filter_map(|draft| draft.key.as_ref());
         given.chain(&self.config.rtmp.play_key).for_each(register);

@@ -78,7 +78,7 @@ macro_rules! row {
 }
 
 /// All of them, in the order a person reads them; those of a section stand together.
-pub static SETTINGS: [Setting; 42] = [
+pub static SETTINGS: [Setting; 43] = [
     row!("appliance.name", text(values::machine_name), appliance.name).live(),
     row!("programme.silence_ms", number(Ms, SILENCE_MS_MIN, SILENCE_MS_MAX), programme.silence)
         .live(),
@@ -170,6 +170,11 @@ pub static SETTINGS: [Setting; 42] = [
         .environment(&[Variable::Port("STATS_PORT")])
         .argument("--stat", |given| given.stat.as_deref()),
     row!("stat.allow", networks(1), stat.allow),
+    row!(
+        part Setting::new("tls.ca_file", Kind::Text),
+        ca_file = |_setting, value| value.text().and_then(values::path),
+        ca_file => |file| file.clone()
+    ),
     row!("proxy.from", networks(0, values::proxies), proxies),
     row!("log.level", choice(&values::LEVELS, |text| text.parse().ok()), log.level)
         .live()

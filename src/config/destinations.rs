@@ -66,9 +66,6 @@ fn address(text: &str, key: Option<&Secret>) -> Result<(RtmpUrl, StreamKey), Str
         None => RtmpUrl::parse_with_key(text),
     };
     let (url, key) = parsed.map_err(|error| error.to_string())?;
-    if url.tls {
-        return Err("RTMPS is not supported yet: expected rtmp://host/app".to_owned());
-    }
     if url.had_user_info {
         return Err(
             "a user name in the address is not supported yet: expected rtmp://host/app".to_owned()

@@ -1,6 +1,7 @@
 //! All settings as the program uses them, and what they are where nobody says anything.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use log::LevelFilter;
@@ -39,6 +40,8 @@ pub struct Config {
     pub http: HttpConfig,
     /// `[stat]`
     pub stat: StatConfig,
+    /// `[tls] ca_file`: authorities that are believed besides the known ones, when we connect to others.
+    pub ca_file: Option<PathBuf>,
     /// `[proxy]`: networks of the proxies that are believed when they say for whom they ask.
     pub proxies: Vec<Network>,
     /// `[log]`

@@ -38,9 +38,6 @@ fn address(text: &str, key: Option<&Secret>) -> Result<(RtmpUrl, StreamKey), Str
         crate::rtmp::url::UrlError::Key => expected(error),
         error => error.to_string(),
     })?;
-    if url.tls {
-        return Err("RTMPS is not supported yet: expected rtmp://host/live/stream".to_owned());
-    }
     if url.had_user_info {
         return Err("a user name in the address is not supported: expected \
                     rtmp://host/live/stream"
@@ -96,7 +93,6 @@ mod tests {
             ("enabled = true", "expected a url such as"),
             ("url = \"rtmp://origin/live\"", "rtmp://host/live/stream"),
             ("url = \"http://origin/live/stream\"", "expected rtmp://"),
-            ("url = \"rtmps://origin/live/stream\"", "RTMPS is not supported"),
             ("url = \"rtmp://a:b@origin/live/stream\"", "a user name"),
             ("url = \"rtmp://127.0.0.1/live/stream\"", "go round in a circle"),
             ("url = \"rtmp://localhost:1935/live/stream\"", "go round in a circle"),

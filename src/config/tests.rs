@@ -177,7 +177,7 @@ fn unknown_keys_and_sections_are_told_with_the_nearest() {
              destinations_max, batch_ms_max, play_key, allow",
             "data/config.toml:5: [input.upd]: unknown section; did you mean [input.udp]?",
             "data/config.toml:7: outputs: unknown section; expected one of [appliance], [programme], \
-             [input.udp], [input.rtmp], [input.pull], [rtmp], [http], [stat], [proxy], [log], [health], \
+             [input.udp], [input.rtmp], [input.pull], [rtmp], [http], [stat], [tls], [proxy], [log], [health], \
              [update], [[destination]]",
             "data/config.toml:11: [[destination]] keyy: unknown key; did you mean key?",
         ]

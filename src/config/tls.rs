@@ -1,7 +1,8 @@
-//! The certificate of the control page: both files or none, and they make a server.
+//! Certificates: of the control page both files or none, and they make a server; of authorities whose
+//! signatures are believed when we connect to others.
 
 use super::build::Build;
-use crate::net::certificate::{TlsFiles, Which};
+use crate::net::certificate::{certificates, TlsFiles, Which};
 
 impl Build {
     /// Reads the files once, so that what is wrong with them shows with all else that is wrong.
@@ -28,6 +29,15 @@ impl Build {
                 let origin = if error.which == Which::Key { key } else { certificate };
                 self.fail(origin, error.to_string());
             }
+        }
+    }
+
+    /// Reads the file once, likewise.
+    pub(super) fn resolve_authorities(&mut self) {
+        let Some(file) = self.ca_file.take().map(|file| self.folder.join(file)) else { return };
+        match certificates(&file) {
+            Ok(_) => self.config.ca_file = Some(file),
+            Err(error) => self.fail(self.origin("tls.ca_file"), error.to_string()),
         }
     }
 }

@@ -7,6 +7,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::convert::Infallible;
+use std::rc::Rc;
 use std::time::Duration;
 
 use log::info;
@@ -18,6 +19,7 @@ use crate::base::time::Mono;
 use crate::config::PullConfig;
 use crate::net::link::{Link, LinkEnd, Wake};
 use crate::net::retry::{connect_until, Retry, TryEnd};
+use crate::net::tls::Authorities;
 use crate::operator::record::{Record, WorkPhase};
 use crate::operator::snapshot::{text, PullStatus, Text};
 use crate::program::source::Source;
@@ -36,6 +38,7 @@ const SUSPECTS: &str = "its URL's application, the stream's name or the key";
 /// The server pulled from.
 pub struct PullSource {
     config: PullConfig,
+    authorities: Rc<Authorities>,
     record: RefCell<Record>,
     entry: SourceEntry,
     /// The server has agreed to play, and has not closed.
@@ -44,10 +47,11 @@ pub struct PullSource {
 
 impl PullSource {
     /// A pull that has not been tried yet.
-    pub fn new(config: PullConfig) -> PullSource {
+    pub fn new(config: PullConfig, authorities: Rc<Authorities>) -> PullSource {
         let record = RefCell::new(Record::new(clock::mono()));
         PullSource {
             config,
+            authorities,
             record,
             entry: SourceEntry::new(Source::Pull),
             is_playing: Cell::new(false),
@@ -101,7 +105,7 @@ impl PullSource {
 
     /// One try: returns only when it has ended.
     async fn pull(&self, programme: &Programme, shutdown: &Shutdown) -> Result<Infallible, TryEnd> {
-        let socket = connect_until(&self.config.url, shutdown).await?;
+        let socket = connect_until(&self.config.url, &self.authorities, shutdown).await?;
         let mut link = Link::new(socket).map_err(LinkEnd::Io)?;
         link.expect_media().map_err(LinkEnd::Io)?;
         let (url, name) = (self.config.url.clone(), self.config.name.clone());

@@ -125,12 +125,7 @@ impl TlsFiles {
     /// The first thing that is wrong.
     pub fn load(&self) -> Result<Arc<ServerConfig>, CertificateError> {
         let fault = |which| move |kind| CertificateError { which, kind };
-        let pem = contents(&self.certificate).map_err(fault(Which::Certificate))?;
-        let chain: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
-        let chain = chain.map_err(|_| fault(Which::Certificate)(Fault::Damaged))?;
-        if chain.is_empty() {
-            return Err(fault(Which::Certificate)(Fault::Empty));
-        }
+        let chain = certificates(&self.certificate)?;
         let pem = contents(&self.key).map_err(fault(Which::Key))?;
         let key = match PrivateKeyDer::pem_slice_iter(&pem).next() {
             Some(Ok(key)) => key,
@@ -147,6 +142,22 @@ impl TlsFiles {
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         Ok(Arc::new(config))
+    }
+}
+
+/// The certificates of a file in PEM, one at least.
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+    let fault = |kind| CertificateError { which: Which::Certificate, kind };
+    let pem = contents(file).map_err(fault)?;
+    let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
+    let found = found.map_err(|_| fault(Fault::Damaged))?;
+    if found.is_empty() {
+        Err(fault(Fault::Empty))
+    } else {
+        Ok(found)
     }
 }
 

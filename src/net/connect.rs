@@ -1,7 +1,7 @@
 //! Connections we make: to platforms, and to a server we pull from. Purpose: the name is looked up
 //! again each time (go2rtc #2300), its addresses are tried one after the other, and every step has
 //! a deadline, because neither DNS nor connect has one of its own. Non-goals: trying again
-//! (backoff), RTMPS. Bound: [`CONNECT_STEP_MS_MAX`] for each step.
+//! (backoff). Bound: [`CONNECT_STEP_MS_MAX`] for each step.
 
 use std::fmt;
 use std::future::Future;
@@ -16,7 +16,9 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::base::limits::CONNECT_STEP_MS_MAX;
 use crate::rtmp::url::RtmpUrl;
 
+use super::byte_stream::ByteStream;
 use super::reactor::{Sleep, Watched};
+use super::tls::{Authorities, TlsError};
 
 /// Why no connection came about.
 #[derive(Debug)]
@@ -25,6 +27,8 @@ pub enum ConnectError {
     Lookup(io::Error),
     /// No address could be connected to; the last one's error.
     Connect(io::Error),
+    /// No encrypted connection came about.
+    Tls(TlsError),
     /// A step took too long.
     Deadline(&'static str),
 }
@@ -34,6 +38,7 @@ impl fmt::Display for ConnectError {
         match self {
             ConnectError::Lookup(error) => write!(f, "its name cannot be resolved: {error}"),
             ConnectError::Connect(error) => write!(f, "cannot connect: {}", in_words(error)),
+            ConnectError::Tls(error) => write!(f, "{error}"),
             ConnectError::Deadline(step) => {
                 write!(f, "{step} took more than {CONNECT_STEP_MS_MAX} ms")
             }
@@ -51,7 +56,7 @@ fn in_words(error: &io::Error) -> String {
 ///
 /// # Errors
 /// What went wrong with the last of them.
-pub async fn connect(url: &RtmpUrl) -> Result<Watched<TcpStream>, ConnectError> {
+pub async fn connect(url: &RtmpUrl, authorities: &Authorities) -> Result<ByteStream, ConnectError> {
     let lookup = async {
         let host = (url.host.as_str(), url.port);
         async_net::resolve(host).await.map_err(ConnectError::Lookup)
@@ -60,7 +65,14 @@ pub async fn connect(url: &RtmpUrl) -> Result<Watched<TcpStream>, ConnectError> 
     let mut last = ConnectError::Lookup(io::Error::other("it has no address"));
     for address in addresses {
         match in_time("connecting", connect_to(address)).await {
-            Ok(socket) => return Ok(socket),
+            Ok(socket) if !url.tls => return Ok(ByteStream::plain(socket)),
+            Ok(socket) => {
+                let shake = async {
+                    let shaken = authorities.shake(socket, &url.host).await;
+                    shaken.map_err(ConnectError::Tls)
+                };
+                return in_time("the TLS handshake", shake).await;
+            }
             Err(end) => last = end,
         }
     }

@@ -1,12 +1,10 @@
-//! One TCP connection of the data plane. Purpose: non-blocking reads and vectored writes on the
-//! socket itself, and one place to wait for whatever comes first. Bounds: the kernel's send
+//! One connection of the data plane. Purpose: non-blocking reads and vectored writes, and one place to wait for whatever comes first. Bounds: the kernel's send
 //! buffer ([`SOCKET_SEND_BUFFER_BYTES`]); what is not sent stays in the ring.
 
 use std::cell::Cell;
 use std::fmt;
 use std::future::{poll_fn, Future};
-use std::io::{self, ErrorKind, Read, Write};
-use std::net::TcpStream;
+use std::io::{self, ErrorKind, Write};
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::Poll;
@@ -23,7 +21,8 @@ use crate::program::bell::Listener;
 use crate::rtmp::media::MediaSink;
 use crate::rtmp::{RtmpSession, SessionError};
 
-use super::reactor::{Sleep, Watched};
+use super::byte_stream::ByteStream;
+use super::reactor::Sleep;
 
 /// Time bytes on the wire may stay unacknowledged before the kernel gives the connection up.
 const UNACKNOWLEDGED_MS_MAX: u64 = 25_000;
@@ -109,7 +108,7 @@ pub enum Wake {
 
 /// A connection.
 pub struct Link {
-    socket: Watched<TcpStream>,
+    stream: ByteStream,
     timer: Sleep,
     tick: Duration,
     bytes_in: Cell<u64>,
@@ -121,8 +120,8 @@ impl Link {
     /// Takes over a connected socket and bounds what it may hold unsent. Its receive buffer stays
     /// as it is until it is known what comes over it: to Linux 6.6 and later the buffer at the
     /// first full segment bounds the window for good (`tcp_measure_rcv_mss`).
-    pub fn new(socket: Watched<TcpStream>) -> io::Result<Link> {
-        let raw = SockRef::from(socket.get_ref());
+    pub fn new(stream: ByteStream) -> io::Result<Link> {
+        let raw = SockRef::from(stream.socket().get_ref());
         raw.set_tcp_nodelay(true)?;
         raw.set_send_buffer_size(SOCKET_SEND_BUFFER_BYTES)?;
         raw.set_tcp_notsent_lowat(SOCKET_SEND_BUFFER_BYTES as u32 / 4)?;
@@ -131,7 +130,7 @@ impl Link {
         // but takes nothing (a zero window) is gone, too.
         raw.set_tcp_user_timeout(Some(Duration::from_millis(UNACKNOWLEDGED_MS_MAX)))?;
         let timer = Sleep::after(TICK);
-        Ok(Link { socket, timer, tick: TICK, bytes_in: Cell::new(0), total_in: None })
+        Ok(Link { stream, timer, tick: TICK, bytes_in: Cell::new(0), total_in: None })
     }
 
     /// What comes is also added to `total`.
@@ -144,14 +143,14 @@ impl Link {
         self.bytes_in.get()
     }
 
-    /// The socket, for writing.
-    pub fn socket(&self) -> &Watched<TcpStream> {
-        &self.socket
+    /// The connection's bytes, for writing.
+    pub fn stream(&self) -> &ByteStream {
+        &self.stream
     }
 
     /// Only control messages will come over it: bounds its receive buffer to that.
     pub fn expect_little(&self) -> io::Result<()> {
-        let raw = SockRef::from(self.socket.get_ref());
+        let raw = SockRef::from(self.stream.socket().get_ref());
         raw.set_recv_buffer_size(RTMP_RECEIVE_BUFFER_BYTES)
     }
 
@@ -168,7 +167,7 @@ impl Link {
     pub fn expect_media(&mut self) -> io::Result<()> {
         self.tick = MEDIA_TICK;
         self.timer.set_after(MEDIA_TICK);
-        let raw = SockRef::from(self.socket.get_ref());
+        let raw = SockRef::from(self.stream.socket().get_ref());
         raw.set_recv_buffer_size(MEDIA_RECEIVE_BUFFER_BYTES)
     }
 
@@ -196,7 +195,7 @@ impl Link {
         let mut portion = [0; BYTES];
         let mut total = 0;
         while total < READS_BYTES_MAX {
-            match self.socket.try_read(|mut socket| socket.read(&mut portion)) {
+            match self.stream.read(&mut portion) {
                 Ok(0) => return Err(LinkEnd::Closed),
                 Ok(count) => {
                     let add = |counter: &Cell<u64>| counter.set(counter.get() + count as u64);
@@ -215,19 +214,19 @@ impl Link {
 
     /// Sends the session's own bytes; false when the socket takes no more.
     pub fn flush(&self, session: &mut impl RtmpSession) -> Result<bool, LinkEnd> {
-        flush(session, &mut &self.socket)
+        flush(session, &mut &self.stream)
     }
 
     /// Waits for what comes first. `blocked`: the socket took less than was offered, so that only
     /// its readiness matters, not the ring.
     pub async fn wake(&mut self, listener: Option<&mut Listener>, blocked: bool) -> Wake {
         let mut listener = listener.filter(|_| !blocked);
-        let Link { socket, timer, tick, .. } = self;
+        let Link { stream, timer, tick, .. } = self;
         poll_fn(|cx| {
-            if socket.poll_readable(cx).is_ready() {
+            if stream.poll_readable(cx).is_ready() {
                 return Poll::Ready(Wake::Readable);
             }
-            if blocked && socket.poll_writable(cx).is_ready() {
+            if stream.poll_writable(blocked, cx).is_ready() {
                 return Poll::Ready(Wake::Writable);
             }
             if let Some(listener) = &mut listener {

@@ -1,6 +1,7 @@
-//! Connections, whatever they carry: the reactor and what waits on it, a byte stream with deadlines,
-//! tries that are repeated, networks and addresses, the PROXY protocol, certificates.
+//! Connections, whatever they carry: the reactor and what waits on it, a byte stream, plain or
+//! encrypted, with deadlines, tries that are repeated, networks and addresses, the PROXY protocol, certificates.
 
+pub mod byte_stream;
 pub mod certificate;
 pub mod connect;
 pub mod link;
@@ -10,3 +11,4 @@ pub mod proxy;
 pub mod reactor;
 pub mod retry;
 pub mod sockets;
+pub mod tls;

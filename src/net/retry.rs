@@ -6,7 +6,6 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
-use std::net::TcpStream;
 
 use log::warn;
 use smol::future::FutureExt;
@@ -15,9 +14,11 @@ use crate::base::limits::{DESTINATION_STALL_MS_MAX, MEDIA_IDLE_MS_MAX};
 use crate::base::redact::{scrub, Secret};
 use crate::rtmp::url::RtmpUrl;
 
+use super::byte_stream::ByteStream;
 use super::connect::{connect, ConnectError};
 use super::link::LinkEnd;
-use super::reactor::{Sleep, Watched};
+use super::reactor::Sleep;
+use super::tls::Authorities;
 use crate::base::backoff::{Backoff, FailureReason};
 use crate::operator::record::{Record, WorkPhase};
 use crate::operator::snapshot::text;
@@ -98,9 +99,10 @@ impl TryEnd {
 /// [`TryEnd::Connect`] or [`TryEnd::Shutdown`].
 pub async fn connect_until(
     url: &RtmpUrl,
+    authorities: &Authorities,
     shutdown: &Shutdown,
-) -> Result<Watched<TcpStream>, TryEnd> {
-    let connected = async { connect(url).await.map_err(TryEnd::Connect) };
+) -> Result<ByteStream, TryEnd> {
+    let connected = async { connect(url, authorities).await.map_err(TryEnd::Connect) };
     let stop = async {
         shutdown.asked().await;
         Err(TryEnd::Shutdown)

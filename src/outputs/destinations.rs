@@ -10,6 +10,7 @@ use log::info;
 use crate::base::time::Mono;
 use crate::config::Destination as Config;
 use crate::net::retry::Retry;
+use crate::net::tls::Authorities;
 use crate::operator::record::Record;
 use crate::operator::snapshot::{text, DestinationStatus};
 use crate::program::Programme;
@@ -21,19 +22,21 @@ use super::push::push;
 /// One platform.
 pub struct PushDestination {
     config: Config,
+    authorities: Rc<Authorities>,
     record: Rc<RefCell<Record>>,
 }
 
 impl PushDestination {
     /// A destination that has not been tried yet.
-    pub fn new(config: Config) -> PushDestination {
-        PushDestination { config, record: Rc::new(RefCell::new(Record::new(clock::mono()))) }
+    pub fn new(config: Config, authorities: Rc<Authorities>) -> PushDestination {
+        let record = Rc::new(RefCell::new(Record::new(clock::mono())));
+        PushDestination { config, authorities, record }
     }
 
     /// The same under another configuration, or for another session: what is known of it stays.
     pub fn after(config: Config, before: &PushDestination) -> PushDestination {
-        let record = Rc::clone(&before.record);
-        PushDestination { config, record }
+        let (authorities, record) = (Rc::clone(&before.authorities), Rc::clone(&before.record));
+        PushDestination { config, authorities, record }
     }
 
     /// Pushes until the program ends.
@@ -44,7 +47,8 @@ impl PushDestination {
         let who = format!("destination {}", self.config.name);
         let hidden = [self.config.key.secret()];
         let retry = Retry { who: &who, hidden: &hidden, record: &self.record };
-        retry.run(shutdown, || push(&self.config, &self.record, programme, shutdown)).await;
+        let push = || push(&self.config, &self.authorities, &self.record, programme, shutdown);
+        retry.run(shutdown, push).await;
         info!("{who}: ended");
     }
 

@@ -5,7 +5,6 @@
 
 use std::cell::RefCell;
 use std::convert::Infallible;
-use std::net::Shutdown as Half;
 use std::time::Duration;
 
 use log::{info, warn};
@@ -17,6 +16,7 @@ use crate::config::Destination;
 use crate::net::link::{Link, LinkEnd, Wake};
 use crate::net::reactor::Sleep;
 use crate::net::retry::{connect_until, TryEnd};
+use crate::net::tls::Authorities;
 use crate::operator::record::{Record, WorkPhase};
 use crate::program::bell::Listener;
 use crate::program::Programme;
@@ -44,11 +44,12 @@ impl From<FeedError> for TryEnd {
 /// One try: returns only when it has ended.
 pub(super) async fn push(
     config: &Destination,
+    authorities: &Authorities,
     record: &RefCell<Record>,
     programme: &Programme,
     shutdown: &Shutdown,
 ) -> Result<Infallible, TryEnd> {
-    let socket = connect_until(&config.url, shutdown).await?;
+    let socket = connect_until(&config.url, authorities, shutdown).await?;
     let (url, key) = (config.url.clone(), config.key.clone());
     let link = Link::new(socket).map_err(LinkEnd::Io)?;
     link.expect_little().map_err(LinkEnd::Io)?;
@@ -124,7 +125,7 @@ impl Push<'_> {
         let (bytes, skips) = (feeder.media_bytes(), feeder.reader().skips());
         let left_out = feeder.reader().left_out();
         let late = left_out + feeder.reader().moved();
-        let fed = feeder.feed(&ring, &mut self.session, self.link.socket(), now)?;
+        let fed = feeder.feed(&ring, &mut self.session, self.link.stream(), now)?;
         let fresh = feeder.media_bytes() - bytes;
         let lag_ms = u64::try_from(feeder.reader().lag(&ring).to_ms()).unwrap_or(0);
         let mut record = self.record.borrow_mut();
@@ -214,7 +215,7 @@ impl Push<'_> {
         loop {
             let blocked = !closing && self.feed()? == Fed::Blocked;
             if !blocked && !closing {
-                self.link.socket().get_ref().shutdown(Half::Write).map_err(LinkEnd::Io)?;
+                self.link.stream().finish().map_err(LinkEnd::Io)?;
                 closing = true;
             }
             if self.link.wake(None, blocked).await == Wake::Readable {

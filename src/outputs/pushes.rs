@@ -17,6 +17,7 @@ use crate::base::limits::DESTINATIONS_LEAVING_MAX;
 use crate::base::time::Mono;
 use crate::config::Destination as Config;
 use crate::net::reactor::Sleep;
+use crate::net::tls::Authorities;
 use crate::operator::snapshot::DestinationStatus;
 use crate::system::shutdown::Shutdown;
 
@@ -24,8 +25,8 @@ use crate::system::shutdown::Shutdown;
 const ROOM_PAUSE: Duration = Duration::from_millis(100);
 
 /// All destinations.
-#[derive(Default)]
 pub struct Pushes {
+    authorities: Rc<Authorities>,
     running: RefCell<Vec<Running>>,
     /// Those that say farewell.
     leaving: Rc<Cell<usize>>,
@@ -58,6 +59,12 @@ impl Drop for Leaving {
 }
 
 impl Pushes {
+    /// None yet; servers that are connected to by TLS are judged by these authorities.
+    pub fn new(authorities: Rc<Authorities>) -> Pushes {
+        let (running, leaving, farewells) = Default::default();
+        Pushes { authorities, running, leaving, farewells }
+    }
+
     /// Makes what runs what is wished. Each wish comes with the number of its session: the same
     /// destination with another number gets a session of its own, new. `push` pushes one until
     /// it is asked to stop.
@@ -108,7 +115,7 @@ impl Pushes {
                 info!("destination {}: restarts", config.name);
                 PushDestination::after(config.clone(), &old.destination)
             }
-            None => PushDestination::new(config.clone()),
+            None => PushDestination::new(config.clone(), Rc::clone(&self.authorities)),
         };
         let destination = Rc::new(destination);
         let farewell = old.map(|old| {

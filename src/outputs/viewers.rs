@@ -398,7 +398,7 @@ impl Viewer<'_> {
     fn feed(&mut self) -> Result<Fed, ViewerEnd> {
         let now = clock::mono();
         let ring = self.programme.ring();
-        let fed = self.feeder.feed(&ring, &mut self.session, self.link.socket(), now)?;
+        let fed = self.feeder.feed(&ring, &mut self.session, self.link.stream(), now)?;
         self.tell(now);
         Ok(fed)
     }

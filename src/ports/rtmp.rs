@@ -6,7 +6,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::io;
-use std::net::{IpAddr, Shutdown as Half, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
 use std::time::Duration;
@@ -22,6 +22,7 @@ use crate::base::time::Mono;
 use crate::config::{Config, PublishConfig};
 use crate::inputs::diagnosis::Air;
 use crate::inputs::publisher::{publish, Applicant, Publishers};
+use crate::net::byte_stream::ByteStream;
 use crate::net::link::{Link, LinkEnd, Wake};
 use crate::net::proxy::{Proxies, RemotePeer};
 use crate::net::reactor::Sleep;
@@ -162,7 +163,7 @@ impl RtmpPort {
         }
         let Newcomer { socket, id, undecided, .. } = newcomer;
         let (peer, source) = (client.address, client.source());
-        let admitted = match Link::new(socket) {
+        let admitted = match Link::new(ByteStream::plain(socket)) {
             Ok(mut link) => {
                 link.count_into(Rc::clone(&self.bytes_in));
                 self.admit(link, client).await
@@ -395,7 +396,7 @@ async fn part(mut link: Link, mut session: ServerSession) {
                 link.receive(&mut session, clock::mono())?;
             }
         }
-        link.socket().get_ref().shutdown(Half::Write).map_err(LinkEnd::Io)?;
+        link.stream().finish().map_err(LinkEnd::Io)?;
         loop {
             link.wake(None, false).await;
             link.receive(&mut session, clock::mono())?;

@@ -24,6 +24,7 @@ mod publish;
 mod reasons;
 mod refusals;
 mod requests;
+mod rtmps;
 mod runtime;
 mod secrets;
 mod shutdown;

@@ -32,7 +32,7 @@ fn wrong_destinations_are_told() {
         "[rtmp]\ndestinations_max = 6\n\
          [[destination]]\nname = \"a\"\nkey = \"{KEY}\"\n\
          [[destination]]\nname = \"a\"\nurl = \"http://host/{KEY}\"\n\
-         [[destination]]\nname = \"b\"\nurl = \"rtmps://host/app\"\nkey = \"{KEY}\"\n\
+         [[destination]]\nname = \"b\"\nurl = \"rtmpx://host/app\"\nkey = \"{KEY}\"\n\
          [[destination]]\nname = \" c\"\nurl = \"rtmp://host/app\"\n\
          [[destination]]\nurl = \"rtmp://host/app\"\nkey = \"a secret\"\n\
          [[destination]]\nurl = \"rtmp://me:secret@host/app\"\nkey = \"k\"\n\
@@ -44,8 +44,7 @@ fn wrong_destinations_are_told() {
         "data/config.toml:7: [[destination]] name = \"a\": expected a name that no other \
          destination has",
         "data/config.toml:8: [[destination]] url: expected rtmp://host/app or rtmps://host/app",
-        "data/config.toml:11: [[destination]] url: RTMPS is not supported yet: expected \
-         rtmp://host/app",
+        "data/config.toml:11: [[destination]] url: expected rtmp://host/app or rtmps://host/app",
         "data/config.toml:14: [[destination]] name = \" c\": expected a name of 1 to 64 bytes, no \
          spaces around it",
         "data/config.toml:15: [[destination]] url: expected a stream key at the end: \

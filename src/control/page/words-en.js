@@ -218,6 +218,7 @@ export const words = {
   set_http_tls_certificate: "Certificate file|For HTTPS; read again when it changes.",
   set_http_tls_key: "Key file|Of that certificate.",
   set_stat_listen: "Address and port|Of /stat, /metrics and /health.",
+  group_tls: "Encrypted connections", set_tls_ca_file: "More authorities|A file of certificates in PEM; servers whose certificates they have signed are believed, too.",
   set_proxy_from: "Believed proxies|Addresses and networks of load balancers that say for whom they connect. The RTMP port needs the PROXY protocol from them.",
   set_log_level: "Level|What is worth a line.", set_log_file_kib: "Size of a log file|It is rotated at this size.",
   set_log_files: "Rotated files kept|",

@@ -218,6 +218,7 @@ export const words = {
   set_http_tls_certificate: "証明書ファイル|HTTPS 用。変更されると読み直します。",
   set_http_tls_key: "秘密鍵ファイル|証明書に対応する鍵。",
   set_stat_listen: "アドレスとポート|/stat、/metrics、/health。",
+  group_tls: "暗号化接続", set_tls_ca_file: "追加の認証局|PEM 形式の証明書ファイル。この認証局が署名した配信先の証明書も信頼します。",
   set_proxy_from: "信頼するプロキシ|接続元のクライアントを通知するロードバランサーのアドレスとネットワーク。RTMP ポートでは PROXY プロトコルが必須になります。",
   set_log_level: "レベル|記録する重要度。", set_log_file_kib: "ログファイルのサイズ|このサイズで切り替わります。",
   set_log_files: "残す世代数|",

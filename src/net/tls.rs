@@ -1,0 +1,189 @@
+//! Encrypted connections to servers: RTMPS. Purpose: a server is who its address says by a certificate
+//! that an authority has signed, or there is a sentence that says why not. Non-goals: the bytes behind
+//! the handshake (byte_stream), certificates of our own (certificate). Bounds: [`RTMPS_UNSENT_BYTES_MAX`] wait
+//! unsent, [`RTMPS_HANDSHAKES_MAX`] are in their handshake, whose messages have 64 KiB at most (rustls),
+//! and whose time is the caller's.
+
+use std::cell::OnceCell;
+use std::fmt;
+use std::future::poll_fn;
+use std::io::{self, ErrorKind};
+use std::net::TcpStream;
+use std::sync::Arc;
+use std::task::Poll;
+
+use futures_rustls::pki_types::{CertificateDer, InvalidDnsNameError, ServerName, UnixTime};
+use futures_rustls::rustls::client::Resumption;
+use futures_rustls::rustls::crypto::ring;
+use futures_rustls::rustls::time_provider::{DefaultTimeProvider, TimeProvider};
+use futures_rustls::rustls::{
+    CertificateError, ClientConfig, ClientConnection, Connection, Error, RootCertStore,
+};
+use smol::lock::Semaphore;
+
+use crate::base::limits::{RTMPS_HANDSHAKES_MAX, RTMPS_SESSIONS_MAX, RTMPS_UNSENT_BYTES_MAX};
+use crate::base::time::Utc;
+
+use super::byte_stream::ByteStream;
+use super::reactor::Watched;
+
+/// The authorities whose signatures are believed: those of Mozilla's list, and the operator's.
+pub struct Authorities {
+    own: Vec<CertificateDer<'static>>,
+    /// Made when the first connection needs it.
+    config: OnceCell<Arc<ClientConfig>>,
+    turns: Semaphore,
+}
+
+impl Default for Authorities {
+    fn default() -> Authorities {
+        Authorities::with(Vec::new())
+    }
+}
+
+/// Why no encrypted connection came about.
+#[derive(Debug)]
+pub enum TlsError {
+    /// Its address is no name that a certificate could have.
+    Name(InvalidDnsNameError),
+    /// The handshake.
+    Tls(Error),
+    /// The connection.
+    Io(io::Error),
+    /// The server closed it.
+    Closed,
+}
+
+impl fmt::Display for TlsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TlsError::Name(_) => f.write_str("its name cannot be a certificate's"),
+            TlsError::Tls(Error::InvalidCertificate(error)) => certificate(f, error),
+            TlsError::Tls(Error::InvalidMessage(_)) => {
+                f.write_str("the server does not use TLS on this port; try rtmp:// or another port")
+            }
+            TlsError::Tls(Error::AlertReceived(alert)) => {
+                write!(f, "the server refused the TLS handshake ({alert:?})")
+            }
+            TlsError::Tls(error) => write!(f, "the TLS handshake failed: {error}"),
+            TlsError::Io(error) => write!(f, "the TLS handshake failed: {error}"),
+            TlsError::Closed => {
+                f.write_str("the server closed the connection during the TLS handshake")
+            }
+        }
+    }
+}
+
+/// What is wrong with a server's certificate, for the operator.
+fn certificate(f: &mut fmt::Formatter<'_>, error: &CertificateError) -> fmt::Result {
+    match error {
+        CertificateError::NotValidForNameContext { expected, presented } => write!(
+            f,
+            "its certificate is for {}, not for {}; correct the server's address",
+            presented.first().map_or("another name", |name| plain(name)),
+            expected.to_str()
+        ),
+        CertificateError::NotValidForName => {
+            f.write_str("its certificate is for another name; correct the server's address")
+        }
+        CertificateError::UnknownIssuer => f.write_str(
+            "its certificate is not signed by a known authority; if it is your own server, add the \
+             authority's certificate as ca_file in [tls]",
+        ),
+        CertificateError::ExpiredContext { not_after, .. } => {
+            write!(f, "its certificate expired on {}; only its operator can renew it", day(*not_after))
+        }
+        CertificateError::Expired => f.write_str("its certificate has expired"),
+        CertificateError::NotValidYetContext { time, not_before } => write!(
+            f,
+            "its certificate is valid from {} on, and this machine's clock says {}; check the clock",
+            day(*not_before),
+            day(*time)
+        ),
+        CertificateError::NotValidYet => {
+            f.write_str("its certificate is not valid yet by this machine's clock; check the clock")
+        }
+        other => write!(f, "its certificate is not valid: {other}"),
+    }
+}
+
+/// A name as the library has it, `DnsName("localhost")`, without what it is.
+fn plain(name: &str) -> &str {
+    name.split('"').nth(1).unwrap_or(name)
+}
+
+/// The date, UTC.
+fn day(time: UnixTime) -> String {
+    let utc = Utc(time.as_secs() * 1000).to_string();
+    utc.split('T').next().unwrap_or_default().to_owned()
+}
+
+impl Authorities {
+    /// Those of Mozilla's list, and these.
+    pub fn with(own: Vec<CertificateDer<'static>>) -> Authorities {
+        let turns = Semaphore::new(RTMPS_HANDSHAKES_MAX);
+        Authorities { own, config: OnceCell::new(), turns }
+    }
+
+    fn config(&self) -> Arc<ClientConfig> {
+        Arc::clone(self.config.get_or_init(|| client(&self.own, Arc::new(DefaultTimeProvider))))
+    }
+
+    /// Shakes hands as the client of `host`.
+    ///
+    /// # Errors
+    /// What is wrong with the server, its certificate or the connection.
+    pub async fn shake(
+        &self,
+        socket: Watched<TcpStream>,
+        host: &str,
+    ) -> Result<ByteStream, TlsError> {
+        let _turn = self.turns.acquire().await;
+        let name = ServerName::try_from(host.to_owned()).map_err(TlsError::Name)?;
+        let session = ClientConnection::new(self.config(), name).map_err(TlsError::Tls)?;
+        let mut session = Connection::Client(session);
+        session.set_buffer_limit(Some(RTMPS_UNSENT_BYTES_MAX));
+        let stream = ByteStream::encrypted(socket, session);
+        poll_fn(|cx| loop {
+            match stream.advance_handshake() {
+                Ok(true) => return Poll::Ready(Ok(())),
+                Ok(false) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    // What waits to be sent goes as soon as it can.
+                    let _ = stream.poll_writable(false, cx);
+                    if stream.poll_readable(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                }
+                Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
+                    return Poll::Ready(Err(TlsError::Closed))
+                }
+                Err(error) => {
+                    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+                    let tls = tls.cloned().map(TlsError::Tls);
+                    return Poll::Ready(Err(tls.unwrap_or(TlsError::Io(error))));
+                }
+            }
+        })
+        .await?;
+        Ok(stream)
+    }
+}
+
+/// What a client believes, and when it thinks it is.
+fn client(own: &[CertificateDer<'static>], clock: Arc<dyn TimeProvider>) -> Arc<ClientConfig> {
+    let mut roots = RootCertStore::from_iter(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+    // What cannot be an authority signs nothing.
+    roots.add_parsable_certificates(own.iter().cloned());
+    let provider = Arc::new(ring::default_provider());
+    let builder = ClientConfig::builder_with_details(provider, clock)
+        .with_safe_default_protocol_versions()
+        .expect("the provider has the usual cipher suites");
+    let mut config = builder.with_root_certificates(roots).with_no_client_auth();
+    config.resumption = Resumption::in_memory_sessions(RTMPS_SESSIONS_MAX);
+    Arc::new(config)
+}
+
+#[cfg(test)]
+#[path = "tls_tests.rs"]
+mod tests;
