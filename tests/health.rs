@@ -11,6 +11,8 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use test_support::peers::http::{Answer, Request};
+
 const HEALTHY: &str = r#"{"status":"healthy","checks":[{"name":"cpu","status":"healthy"}]}"#;
 
 /// A folder that goes with the test.
@@ -248,16 +250,13 @@ impl Drop for Running {
 }
 
 /// What the program answers.
-fn ask(folder: &Folder, method: &str, path: &str) -> String {
+fn ask(folder: &Folder, method: &str, path: &str) -> Answer {
     let address = fs::read_to_string(folder.0.join("state/http.address")).expect("a file");
     let address: SocketAddr = address.trim().parse().expect("an address");
-    let mut stream = std::net::TcpStream::connect(address).expect("it listens");
     let token = fs::read_to_string(folder.0.join("state/probe.token")).expect("a file");
-    let fields = format!("Host: localhost\r\nAuthorization: Bearer {}\r\n", token.trim());
-    write!(stream, "{method} {path} HTTP/1.0\r\n{fields}\r\n").expect("sent");
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    answer
+    let bearer = format!("Bearer {}", token.trim());
+    let request = Request::new(method, path).field("Authorization", &bearer);
+    request.send(address).expect("an answer")
 }
 
 #[test]
@@ -282,9 +281,7 @@ fn the_days_rotation_packs_the_rotated_files_and_is_told() {
     for age in [1, 2] {
         assert!(!logs.join(format!("streamcaster.log.{age}")).exists(), "{age} stays unpacked");
     }
-    let answer = ask(&folder, "GET", "/api/maintenance");
-    let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
-    let told: serde_json::Value = serde_json::from_str(body).expect("JSON");
+    let told = ask(&folder, "GET", "/api/maintenance").json();
     assert_eq!(told["rotation"]["text"], line.as_str());
     assert_eq!((&told["rotation"]["code"], &told["probe"]), (&0.into(), &().into()));
 }
@@ -326,12 +323,12 @@ fn an_input_can_be_opened_again_and_goes_on() {
     let post = |path: &str| ask(&folder, "POST", path);
     let began = Instant::now();
     // The state is first told after the input's task has begun: before, nothing is to be opened.
-    while !ask(&folder, "GET", "/api/status").contains("\"listen\":\"127.0.0.1:") {
+    while !ask(&folder, "GET", "/api/status").text().contains("\"listen\":\"127.0.0.1:") {
         assert!(began.elapsed() < Duration::from_secs(20), "the state is not told");
         thread::sleep(Duration::from_millis(20));
     }
-    assert!(post("/api/inputs/udp/restart").starts_with("HTTP/1.1 200 "));
-    assert!(post("/api/inputs/pull/restart").contains("INPUT_NOT_FOUND"));
+    assert_eq!(post("/api/inputs/udp/restart").status, 200);
+    assert!(post("/api/inputs/pull/restart").text().contains("INPUT_NOT_FOUND"));
     let log = folder.0.join("logs/streamcaster.log");
     let opened = || fs::read_to_string(&log).unwrap_or_default().contains("reopened");
     while !opened() && began.elapsed() < Duration::from_secs(20) {

@@ -7,11 +7,11 @@ use std::sync::mpsc::{channel, Receiver, Sender};
 
 use serde_json::{json, Value};
 
-use crate::daemon::{fresh, length, system, take, tell, Appliance};
 use crate::page::{Look, Page, DESK};
 use crate::views::judge;
 use crate::wait::seconds;
 use crate::world::{World, PASSWORD};
+use test_support::peers::update_service::{fresh, length, system, take, tell, Appliance};
 
 const PHONE: Look = Look { width: 390, language: "ja", dark: true };
 

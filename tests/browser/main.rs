@@ -20,6 +20,3 @@ mod setup;
 mod views;
 mod watch;
 mod world;
-
-#[path = "../control/daemon.rs"]
-mod daemon;

@@ -2,15 +2,17 @@
 //! picture that carries the time it was made at.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::io::Write;
+use std::net::{SocketAddr, TcpListener};
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use base64ct::{Base64, Encoding};
-use serde_json::{json, Value};
+use serde_json::Value;
+
+use test_support::peers::http::Request;
 
 use crate::child::{output_of, Tool};
 use crate::kept::kept;
@@ -192,19 +194,10 @@ pub fn clip(name: &str) -> PathBuf {
 }
 
 fn exchange(to: SocketAddr, method: &str, path: &str, json: &Value) -> Option<(u16, Value)> {
-    let mut stream = TcpStream::connect(to).ok()?;
-    stream.set_read_timeout(Some(seconds(30))).ok()?;
     let body = if json.is_null() { String::new() } else { json.to_string() };
     let basic = Base64::encode_string(format!("operator:{PASSWORD}").as_bytes());
-    let fields = format!(
-        "Host: {to}\r\nAuthorization: Basic {basic}\r\nContent-Type: application/json\r\n\
-         Content-Length: {}\r\nConnection: close\r\n",
-        body.len()
-    );
-    stream.write_all(format!("{method} {path} HTTP/1.1\r\n{fields}\r\n{body}").as_bytes()).ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    let status = head.split(' ').nth(1)?.parse().ok()?;
-    Some((status, serde_json::from_str(body).unwrap_or(json!(null))))
+    let request = Request::new(method, path).within(seconds(30)).field("Host", &to.to_string());
+    let request = request.field("Authorization", &format!("Basic {basic}")).json(body);
+    let answer = request.send(to)?;
+    Some((answer.status, answer.json()))
 }

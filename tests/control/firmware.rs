@@ -6,9 +6,9 @@ use std::sync::mpsc::{channel, Receiver, Sender};
 use serde_json::{json, Value};
 use streamcaster::base::limits::{FIRMWARE_LINE_BYTES_MAX, FIRMWARE_REQUEST_BYTES_MAX};
 
-use super::daemon::{fresh, length, system, take, tell, Appliance};
 use super::openapi::{check_answer, document};
 use super::*;
+use test_support::peers::update_service::{fresh, length, system, take, tell, Appliance};
 
 const INSTALLED: &str = r#"{"done":"installed","version":"0.2.0","revision":"abc1234","slot":"B"}"#;
 

@@ -31,7 +31,6 @@ use streamcaster::outputs::preview;
 use streamcaster::system::logs::{self, LogBook, LogHandle, LogOptions};
 
 mod auth;
-mod daemon;
 mod firmware;
 mod https;
 mod openapi;

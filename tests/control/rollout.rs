@@ -8,8 +8,8 @@ use ring::digest::{digest, SHA256};
 use serde_json::{json, Value};
 use test_support::tools::xtask;
 
-use super::daemon::{fresh, length, system, take, tell, Appliance};
 use super::*;
+use test_support::peers::update_service::{fresh, length, system, take, tell, Appliance};
 
 const KEY: &str = "01c840c29dba2a32";
 const NEW: &str = "0.2.0 (abc1234)";

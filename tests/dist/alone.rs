@@ -105,11 +105,11 @@ fn the_product_runs_beside_nothing_and_is_played() {
     ffmpeg.args(["-c:v", "libx264", "-preset", "ultrafast", "-pix_fmt", "yuv420p", "-g", "25"]);
     ffmpeg.args(["-c:a", "aac", "-f", "mpegts", &format!("udp://{udp}?pkt_size=1316")]);
     let sender = Running::start(&mut ffmpeg);
-    let live = || get(http, "/api/status").contains("\"current_video_source\":\"udp\"");
+    let live = || get(http, "/api/status").text().contains("\"current_video_source\":\"udp\"");
     assert!(holds(seconds(20), live), "not live:\n{}\n{}", program.printed(), sender.printed());
     let seen = probe(&url);
     assert!(seen.contains("h264|320") && seen.contains("aac"), "{seen}\n{}", program.printed());
-    assert!(get(stat, "/stat").contains("<nclients>"));
+    assert!(get(stat, "/stat").text().contains("<nclients>"));
 
     assert_eq!(root.names(), ["data", "streamcaster"]);
     assert!(fs::read_dir(root.data().join("logs")).is_ok_and(|logs| logs.count() > 0));

@@ -1,14 +1,13 @@
 //! What the product's tests share: the product, processes, requests.
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 
+use test_support::peers::http::{Answer, Request};
 use test_support::tools;
-
-use crate::wait::seconds;
 
 /// Builds the product the way it is shipped; quick when nothing has changed.
 pub fn product() -> PathBuf {
@@ -82,14 +81,8 @@ impl Drop for Running {
 }
 
 /// What a GET is answered.
-pub fn get(address: SocketAddr, path: &str) -> String {
-    let mut stream = TcpStream::connect(address).expect("the port is open");
-    stream.set_read_timeout(Some(seconds(10))).expect("a timeout");
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").expect("room in the socket");
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).expect("an answer");
-    // What is compressed is looked at as far as its head.
-    String::from_utf8_lossy(&answer).into_owned()
+pub fn get(address: SocketAddr, path: &str) -> Answer {
+    Request::get(path).send(address).expect("an answer")
 }
 
 /// What ffprobe sees of the programme: codec and width of each track.

@@ -3,13 +3,15 @@
 //! the operator goes back to the one before.
 
 use std::fs;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use ring::digest::{digest, SHA256};
 use serde_json::Value;
+
+use test_support::peers::http::{Answer, Request};
 
 use crate::machine::{opened, target, Disk, Machine, USUAL};
 use crate::offers::Offers;
@@ -302,14 +304,9 @@ fn told(machine: &Machine, what: &str, is_it: impl Fn(&Value) -> bool) -> Value 
 
 /// Begins to order something: the head is sent.
 fn begun(machine: &Machine, path: &str, bytes: usize) -> TcpStream {
-    let mut stream = TcpStream::connect(machine.http).expect("the page answers");
-    stream.set_read_timeout(Some(PATIENCE)).expect("a socket");
-    let head = format!(
-        "POST {path} HTTP/1.0\r\nHost: localhost\r\nAuthorization: Basic dTpwYXNzd29yZA==\r\n\
-         Content-Type: application/octet-stream\r\nContent-Length: {bytes}\r\n\r\n"
-    );
-    stream.write_all(head.as_bytes()).expect("the page answers");
-    stream
+    let request = Request::new("POST", path).within(PATIENCE).announce(bytes);
+    let request = request.field("Authorization", "Basic dTpwYXNzd29yZA==");
+    request.begin(machine.http).expect("the page answers")
 }
 
 /// Sends a package; the answer's status and words.
@@ -317,13 +314,9 @@ fn post(machine: &Machine, path: &str, package: &[u8]) -> (u16, Value) {
     let mut stream = begun(machine, path, package.len());
     // It may have said no before all has come.
     let _ = stream.write_all(package);
-    let mut answer = Vec::new();
-    let _ = stream.read_to_end(&mut answer);
-    let answer = String::from_utf8_lossy(&answer).into_owned();
-    let status = answer.split(' ').nth(1).and_then(|code| code.parse().ok());
-    let body = answer.split_once("\r\n\r\n").and_then(|(_, body)| serde_json::from_str(body).ok());
-    match (status, body) {
-        (Some(status), Some(body)) => (status, body),
-        _ => panic!("{path}: {answer:?}\n{}", machine.console()),
-    }
+    let answer = Answer::read(&mut stream);
+    let told = answer
+        .as_ref()
+        .and_then(|answer| Some((answer.status, serde_json::from_slice(&answer.body).ok()?)));
+    told.unwrap_or_else(|| panic!("{path}: {answer:?}\n{}", machine.console()))
 }

@@ -13,9 +13,10 @@ use std::sync::{Arc, Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use crate::processor::Processor;
-use crate::uefi::by_uefi;
 use crate::wait::{poll, seconds};
 use crate::xtask;
+use test_support::peers::http::{Answer, Request};
+use test_support::peers::uefi::by_uefi;
 
 /// The disk of an emulated machine, larger than the image: /data has room to grow.
 pub const DISK_BYTES: u64 = 1 << 30;
@@ -428,12 +429,9 @@ impl Machine {
     ) -> Option<String> {
         let mut stream = TcpStream::connect_timeout(&self.http, seconds(2)).ok()?;
         stream.set_read_timeout(Some(limit)).ok()?;
-        let head = format!("{method} {path} HTTP/1.0\r\nHost: localhost\r\n{fields}");
-        let kind = format!("Content-Type: application/json\r\nContent-Length: {}", body.len());
-        write!(stream, "{head}{kind}\r\n\r\n{body}").ok()?;
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).ok()?;
-        Some(answer)
+        Request::new(method, path).fields(fields).json(body).write(&mut stream).ok()?;
+        let answer = Answer::read(&mut stream)?;
+        Some(format!("{}\r\n\r\n{}", answer.head, answer.text()))
     }
 
     /// Waits until a player has decoded a video frame; how long after power-on that was, and its

@@ -24,7 +24,6 @@ mod stream;
 mod table;
 mod time_server;
 mod torture;
-mod uefi;
 
 use std::time::Duration;
 

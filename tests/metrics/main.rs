@@ -7,11 +7,13 @@ mod prometheus;
 mod stat;
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread;
+
+use test_support::peers::http::Request;
 
 /// In the configuration as it stands here; no answer may show it.
 const KEY: &str = "live_4711_do-not-tell-anyone";
@@ -64,14 +66,14 @@ impl Running {
     }
 
     fn get(&self, path: &str) -> (String, String) {
-        let mut stream = TcpStream::connect(self.stat).expect("it listens");
-        write!(stream, "GET {path} HTTP/1.0\r\n\r\n").expect("sent");
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).expect("an answer");
-        let (head, body) = answer.split_once("\r\n\r\n").expect("a head");
-        assert!(head.starts_with("HTTP/1.1 200 "), "{head}");
-        assert!(!answer.contains(KEY) && !answer.contains("do-not-tell"), "{answer}");
-        (head.to_owned(), body.to_owned())
+        let answer = Request::get(path).send(self.stat).expect("an answer");
+        let (head, body) = (answer.head.clone(), answer.text());
+        assert_eq!(answer.status, 200, "{head}");
+        for secret in [KEY, "do-not-tell"] {
+            assert!(!head.contains(secret), "{head}");
+            assert!(!body.contains(secret), "{body}");
+        }
+        (head, body)
     }
 }
 

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 
 use streamcaster::base::limits::{EVENT_CLIENTS_MAX, PREVIEWS_MAX};
 
+use test_support::peers::http::Request;
+
 use crate::child::{output_of, signal};
 use crate::operator::{answer, connect, send, Operator};
 use crate::program::{command, text};
@@ -65,10 +67,8 @@ pub fn slow_clients(stage: &mut Stage) {
 }
 
 fn watch(operator: &Operator, path: &str) -> TcpStream {
-    let mut stream = connect([127, 0, 0, 1], operator.http).expect("accepted");
-    let cookie = &operator.cookie;
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n{cookie}\r\n").expect("sent");
-    stream
+    let request = Request::get(path).fields(&operator.cookie);
+    request.begin(operator.http).expect("accepted")
 }
 
 /// Events and previews that nobody reads; one more of each than there may be.

@@ -7,7 +7,9 @@ use std::thread;
 
 use streamcaster::base::limits::LIBRARY_FILES_MAX;
 
-use crate::operator::{connect, Operator};
+use test_support::peers::http::Request;
+
+use crate::operator::Operator;
 use crate::program::{number, text};
 use crate::stage::{setting, Stage};
 use crate::wait::{self, seconds};
@@ -36,15 +38,9 @@ fn offset(operator: &Operator, id: &str) -> usize {
 pub fn broken_uploads(stage: &mut Stage) {
     let (operator, file) = (stage.operator.clone(), bytes(3 * MIB));
     let id = begin(&operator, "broken.mp4", file.len());
-    let mut stream = connect([127, 0, 0, 1], operator.http).expect("accepted");
-    let cookie = &operator.cookie;
-    write!(
-        stream,
-        "PATCH /api/uploads/{id} HTTP/1.1\r\nHost: localhost\r\n{cookie}Upload-Offset: 0\r\n\
-         Content-Type: application/octet-stream\r\nContent-Length: {}\r\n\r\n",
-        file.len()
-    )
-    .expect("sent");
+    let request = Request::new("PATCH", &format!("/api/uploads/{id}")).fields(&operator.cookie);
+    let request = request.field("Upload-Offset", "0").announce(file.len());
+    let mut stream = request.begin(operator.http).expect("accepted");
     stream.write_all(file.get(..MIB).expect("a part")).expect("sent");
     assert!(wait::holds(seconds(10), || offset(&operator, &id) > 0), "nothing has arrived");
     drop(stream);

@@ -1,10 +1,11 @@
 //! Who asks: requests with and without a session, and answers that must help.
 
-use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
+
+use test_support::peers::http;
 
 use crate::wait::seconds;
 
@@ -68,19 +69,14 @@ pub fn connect(from: [u8; 4], to: SocketAddr) -> Option<TcpStream> {
 
 /// What a connection still brings, as an answer; nothing when it was closed without one.
 pub fn answer(stream: &mut TcpStream) -> Option<Answer> {
-    let mut all = Vec::new();
-    match stream.read_to_end(&mut all) {
-        Err(error) if error.kind() != ErrorKind::ConnectionReset => return None,
-        _ => {}
-    }
-    let all = String::from_utf8_lossy(&all);
+    let answer = http::Answer::read(stream)?;
+    let (head, body) = (answer.head.clone(), answer.text());
     for secret in SECRETS {
-        assert!(!all.contains(secret), "{secret} is shown: {all}");
+        assert!(!head.contains(secret), "{secret} is shown: {head}");
+        assert!(!body.contains(secret), "{secret} is shown: {body}");
     }
-    let (head, body) = all.split_once("\r\n\r\n")?;
-    let status = head.split(' ').nth(1)?.parse().ok()?;
     assert!(!head.to_ascii_lowercase().contains("x-streamcaster"), "{head}");
-    Some(Answer { status, head: head.to_owned(), body: body.to_owned() })
+    Some(Answer { status: answer.status, head, body })
 }
 
 /// Sends a request whole; its answer.
@@ -92,13 +88,10 @@ pub fn send(
     body: &[u8],
 ) -> Option<Answer> {
     let mut stream = connect(from, to)?;
-    let length = match body.len() {
-        0 => String::new(),
-        length => format!("Content-Length: {length}\r\n"),
-    };
-    let head =
-        format!("{line} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{fields}{length}\r\n");
-    stream.write_all(&[head.as_bytes(), body].concat()).ok()?;
+    let (method, path) = line.split_once(' ').expect("a method and a path");
+    let request = http::Request::new(method, path).fields(fields);
+    let request = if body.is_empty() { request } else { request.body(body) };
+    request.write(&mut stream).ok()?;
     answer(&mut stream)
 }
 

@@ -7,6 +7,8 @@ use std::net::{SocketAddr, TcpStream};
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 
+use test_support::peers::http::{Answer, Request};
+
 use crate::program::{number, Program};
 use crate::wait::{self, seconds};
 
@@ -50,11 +52,11 @@ fn who_is_not_of_an_allowed_network_is_closed_counted_and_said_once() {
     let refused = || number(&status(&program), "/rtmp/refused") == 3;
     assert!(wait::holds(seconds(10), refused), "{}", program.printed());
     let may = |to, path: &str, client| {
-        let get = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
-        let answer = String::from_utf8_lossy(&answered(to, client, get.as_bytes())).into_owned();
-        let status = answer.split(' ').nth(1).unwrap_or_default();
-        assert!(["200", "503", "403"].contains(&status), "{answer}");
-        status != "403"
+        let mut get = Vec::new();
+        Request::get(path).field("Host", "a").write(&mut get).expect("memory takes it");
+        let answer = Answer::read(&mut &answered(to, client, &get)[..]).expect("an answer");
+        assert!([200, 503, 403].contains(&answer.status), "{answer:?}");
+        answer.status != 403
     };
     for (client, page, statistics) in [
         ("192.0.2.9", true, false),

@@ -2,7 +2,7 @@
 //! in; five are one too many; viewers notice nothing of it.
 
 use std::fs;
-use std::io::{ErrorKind, Read, Write};
+use std::io::{ErrorKind, Read};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::Command;
@@ -12,6 +12,8 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use streamcaster::base::limits::PREVIEWS_MAX;
+
+use test_support::peers::http::Request;
 
 use crate::child::output_of;
 use crate::flv;
@@ -62,10 +64,7 @@ impl Watcher {
 }
 
 fn ask(http: SocketAddr) -> TcpStream {
-    let mut stream = TcpStream::connect(http).expect("the page's port");
-    let request = b"GET /api/preview.mp4 HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    stream.write_all(request).expect("room for a request");
-    stream
+    Request::get("/api/preview.mp4").begin(http).expect("the page's port")
 }
 
 /// What there is of whole boxes on the top level, and their types.

@@ -2,11 +2,12 @@
 //! is, a disk that fills stops the upload and nothing else.
 
 use std::fs;
-use std::io::{Read, Write};
-use std::net::TcpStream;
+use std::io::Write;
 use std::sync::Arc;
 
 use serde_json::Value;
+
+use test_support::peers::http::{Answer, Request};
 
 use crate::frames::{one_run, only_grows};
 use crate::machine;
@@ -32,15 +33,10 @@ fn send(
     bytes: &[u8],
     mut between: impl FnMut(),
 ) -> (u16, Value) {
-    let mut stream = TcpStream::connect(program.http).expect("the page's port accepts");
-    stream.set_read_timeout(Some(seconds(60))).expect("a timeout");
-    let head = format!(
-        "PATCH /api/uploads/{id} HTTP/1.1\r\nHost: localhost\r\nUpload-Offset: {offset}\r\n\
-         Content-Type: application/octet-stream\r\n{}Content-Length: {}\r\n\r\n",
-        program.authorization(),
-        bytes.len()
-    );
-    stream.write_all(head.as_bytes()).expect("sent");
+    let request = Request::new("PATCH", &format!("/api/uploads/{id}")).within(seconds(60));
+    let request = request.field("Upload-Offset", &offset.to_string());
+    let request = request.fields(program.authorization()).announce(bytes.len());
+    let mut stream = request.begin(program.http).expect("sent");
     for piece in bytes.chunks(MIB) {
         // It may have been refused meanwhile: the answer tells.
         if stream.write_all(piece).is_err() {
@@ -48,11 +44,8 @@ fn send(
         }
         between();
     }
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).expect("an answer");
-    let status = answer.split(' ').nth(1).and_then(|word| word.parse().ok());
-    let (_, body) = answer.split_once("\r\n\r\n").expect("a body");
-    (status.expect("a status"), serde_json::from_str(body).expect("JSON"))
+    let answer = Answer::read(&mut stream).expect("an answer");
+    (answer.status, serde_json::from_slice(&answer.body).expect("JSON"))
 }
 
 /// Bytes that are nowhere alike.

@@ -4,12 +4,12 @@
 //! heap, and resident memory. A minute of it here, a quarter of an hour by `cargo xtask soak`.
 
 use std::fs;
-use std::io::Write;
 use std::net::TcpStream;
 use std::ops::Range;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use test_support::peers::http::Request;
 use test_support::seed::{self, is_long_form};
 
 use crate::clips::{Clip, Recipe, PLAIN};
@@ -120,10 +120,8 @@ fn round(scene: &Scene, nginx: &Nginx, udp: &Clip, published: &Clip, dice: &mut 
 
 /// A stream of the control port that has begun.
 fn begun(program: &Program, path: &str) -> TcpStream {
-    let mut stream = TcpStream::connect(program.http).expect("the page's port");
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("sent");
+    let stream = Request::get(path).begin(program.http).expect("the page's port");
     let mut first = [0];
-    stream.set_read_timeout(Some(seconds(10))).expect("a timeout");
     assert_eq!(stream.peek(&mut first).expect("an answer"), 1, "{path}");
     stream
 }

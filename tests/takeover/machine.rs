@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 
 use test_support::tools;
 
-use crate::uefi::by_uefi;
 use crate::wait::poll;
+use test_support::peers::uefi::by_uefi;
 
 /// The firmware's first line comes within seconds, within a minute on a host that is busy.
 const FIRMWARE_HANGS: Duration = Duration::from_secs(150);

@@ -6,8 +6,6 @@ use test_support::peers::processor::Processor;
 use test_support::peers::wait;
 
 mod machine;
-#[path = "../image/uefi.rs"]
-mod uefi;
 
 use std::process::Output;
 use std::time::{Duration, Instant};

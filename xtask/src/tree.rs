@@ -96,6 +96,7 @@ fn examine(files: &[TextFile]) -> Vec<String> {
         found.extend(left_open(file, source));
         found.extend(unsafe_code(file, source));
         found.extend(example(file, source));
+        found.extend(climbs(file, source));
         if let Some(below) = file.path.strip_prefix("src/") {
             let product = if is_tests { "" } else { source.product.as_str() };
             found.extend(layers::violations(below, &source.code, product));
@@ -135,6 +136,16 @@ fn unsafe_code(file: &TextFile, source: &Source) -> Option<String> {
     let is_name = |c: char| c.is_alphanumeric() || c == '_';
     let mut words = source.code.split(|c| !is_name(c));
     words.any(|word| word == "unsafe").then(|| format!("{}: unsafe code", file.path))
+}
+
+/// A module's file lies below the folder of the file that declares it: what two suites need is in the
+/// crate they share (`tests/support`), not in the folder of one of them.
+fn climbs(file: &TextFile, source: &Source) -> Vec<String> {
+    let lines = source.code.lines().zip(file.text.lines()).enumerate();
+    let paths = lines.filter(|(_, (code, _))| code.trim_start().starts_with("#[path"));
+    let climbing = paths.filter(|(_, (_, line))| line.contains("\"../") || line.contains("/../"));
+    let place = |number: usize| format!("{}:{}", file.path, number + 1);
+    climbing.map(|(number, _)| format!("{}: a module of another folder", place(number))).collect()
 }
 
 /// Examples in documentation would be tests, and those are switched off (`doctest = false`).
@@ -194,6 +205,18 @@ mod tests {
             assert_eq!(of("tests/a.rs", &format!("//! P.\n{code}\n")).len(), 1, "{code}");
             assert_eq!(of("tests/a.rs", &format!("//! P.\nf(\"{code}\");\n")), [""; 0]);
         }
+    }
+
+    #[test]
+    fn a_module_of_another_folder_is_named() {
+        let of =
+            |path: &str| of("tests/a/main.rs", &format!("//! P.\n#[path = \"{path}\"]\nmod m;\n"));
+        assert_eq!(of("b/m.rs"), [""; 0]);
+        let named = ["tests/a/main.rs:2: a module of another folder"];
+        assert_eq!(of("../b/m.rs"), named);
+        assert_eq!(of("b/../../c/m.rs"), named);
+        let said = "//! P.\n// #[path = \"../b/m.rs\"]\n";
+        assert_eq!(super::tests::of("tests/a/main.rs", said), [""; 0]);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //! spoken to over its sockets, killed when the test is over.
 
 use std::fs;
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpStream};
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -13,6 +13,7 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::child::signal;
+use super::http::Request;
 use super::wait::{self, seconds};
 
 /// A port of the kernel's choice.
@@ -209,7 +210,9 @@ impl Program {
     /// Asks the API as who has the token, with a JSON body unless it is empty; the answer's status
     /// and body.
     pub fn ask(&self, method: &str, path: &str, json: &str) -> Option<(u16, String)> {
-        request_with(self.http, method, path, self.authorization(), json)
+        let request = Request::new(method, path).fields(self.authorization()).json(json);
+        let answer = request.send(self.http)?;
+        Some((answer.status, answer.text()))
     }
 
     /// `/api/status`.
@@ -295,30 +298,8 @@ fn try_get(address: SocketAddr, path: &str) -> Option<String> {
 
 /// Asks for something, with a JSON body unless it is empty; the answer's status and body.
 pub fn request(address: SocketAddr, method: &str, path: &str, json: &str) -> Option<(u16, String)> {
-    request_with(address, method, path, "", json)
-}
-
-fn request_with(
-    address: SocketAddr,
-    method: &str,
-    path: &str,
-    more: &str,
-    json: &str,
-) -> Option<(u16, String)> {
-    let mut stream = TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(seconds(10))).ok()?;
-    let length = json.len();
-    let fields = match length {
-        0 => more.to_owned(),
-        _ => format!("{more}Content-Type: application/json\r\nContent-Length: {length}\r\n"),
-    };
-    write!(stream, "{method} {path} HTTP/1.0\r\nHost: localhost\r\n{fields}\r\n{json}").ok()?;
-    let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).ok()?;
-    let answer = String::from_utf8_lossy(&answer);
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    let status = head.split(' ').nth(1)?.parse().ok()?;
-    Some((status, body.to_owned()))
+    let answer = Request::new(method, path).json(json).send(address)?;
+    Some((answer.status, answer.text()))
 }
 
 /// A text in a JSON value by its pointer; empty when absent.

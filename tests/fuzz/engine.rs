@@ -2,7 +2,6 @@
 //! environment names. `cargo xtask fuzz` builds it with coverage and runs it.
 #![no_main]
 
-#[path = "../targets/mod.rs"]
 mod targets;
 
 use std::sync::OnceLock;
