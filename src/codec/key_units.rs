@@ -244,7 +244,8 @@ mod tests {
         assert!(stream.0.recovery_points());
         assert!(stream.unit(&[IDR]));
         assert!(!stream.0.recovery_points());
-        assert!(!stream.unit(&[AT_ONCE, SLICE]) && !stream.unit(&[AT_ONCE, SLICE]));
+        assert!(!stream.unit(&[AT_ONCE, SLICE]));
+        assert!(!stream.unit(&[AT_ONCE, SLICE]));
         // An encoder with open GOPs that sent an IDR at its start only.
         stream.plain(IDR_EXPECTED_UNITS - 3);
         assert!(stream.unit(&[AT_ONCE, SLICE]));
@@ -257,7 +258,8 @@ mod tests {
         stream.plain(7);
         assert!(!stream.unit(&[GRADUAL, SLICE]));
         stream.plain(29);
-        assert!(stream.unit(&[GRADUAL, SLICE]) && stream.0.recovery_points());
+        assert!(stream.unit(&[GRADUAL, SLICE]));
+        assert!(stream.0.recovery_points());
         stream.plain(29);
         assert!(stream.unit(&[GRADUAL, SLICE]));
     }

@@ -24,7 +24,8 @@ fn the_picture_is_one_closed_gop_of_64_frames() {
         let (header, body) = parse_video(tag.body).unwrap();
         match header.packet {
             AvcPacket::SequenceHeader => {
-                assert!(frames.is_empty() && config.is_none());
+                assert!(frames.is_empty());
+                assert!(config.is_none());
                 config = Some(AvcConfig::from_record(body).unwrap());
             }
             AvcPacket::Nalu => frames.push((header, tag.timestamp_ms, body)),

@@ -60,7 +60,8 @@ impl World {
             let wall = pair[1].0.since(pair[0].0).as_millis() as u64;
             assert!(wall <= wall_ms, "{wall} ms without a picture at {:?}", pair[0].0);
             let step = (pair[1].1 - pair[0].1).to_ms();
-            assert!(step > 0 && step <= wall_ms as i64, "a step of {step} ms at {:?}", pair[0].0);
+            assert!(step > 0, "a step of {step} ms at {:?}", pair[0].0);
+            assert!(step <= wall_ms as i64, "a step of {step} ms at {:?}", pair[0].0);
         }
     }
 }

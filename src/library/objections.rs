@@ -323,7 +323,8 @@ mod tests {
         assert!(found[0].words.contains("44100 Hz instead of 48000 Hz and 1 instead of 2"));
         changed.audio = None;
         let found = objections(&changed, OnAir::default());
-        assert!(found.len() == 1 && found[0].words.contains("AC-3 audio is left out"), "{found:?}");
+        assert!(found.len() == 1, "{found:?}");
+        assert!(found[0].words.contains("AC-3 audio is left out"), "{found:?}");
         changed.keyframe_interval_ms = Some(8_340);
         assert!(objections(&changed, OnAir::default())[0].words.contains("8.3 s apart"));
     }

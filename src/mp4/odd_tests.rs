@@ -93,7 +93,10 @@ fn every_sample_has_the_configuration_of_its_description() {
         sink.configs().iter().map(avc).collect()
     };
     let told = widths(&sink);
-    assert!(told.len() == 3 && told[0] == 64 && told[1] != 64 && told[2] == 64, "{told:?}");
+    assert!(told.len() == 3, "{told:?}");
+    assert!(told[0] == 64, "{told:?}");
+    assert!(told[1] != 64, "{told:?}");
+    assert!(told[2] == 64, "{told:?}");
     assert_eq!(sink.nals(), (1..6).map(|n| vec![0x65, n]).collect::<Vec<_>>());
     let (mut file, mut sink) = (InMemory { bytes: &bytes, reads: 0 }, Collector::default());
     reader.seek(&mut file, Ticks(2 * 3600), &mut sink).unwrap();
@@ -312,7 +315,8 @@ fn twenty_thousand_fragments_cost_a_bounded_number_of_reads() {
             assert!(file.reads < seeking, "{} reads to go to {to}", file.reads);
             let before = file.reads;
             reader.next(&mut file, &mut sink).unwrap();
-            assert!(file.reads - before < 5 && sink.units()[0].0.key);
+            assert!(file.reads - before < 5);
+            assert!(sink.units()[0].0.key);
         }
     }
 }

@@ -257,7 +257,8 @@ mod tests {
         assert_eq!(files.stamp(), [None, None]);
         fs::write(&files.key, "a").unwrap();
         let before = files.stamp();
-        assert!(before[0].is_none() && before[1].is_some());
+        assert!(before[0].is_none());
+        assert!(before[1].is_some());
         fs::write(folder.join("new"), "b").unwrap();
         fs::rename(folder.join("new"), &files.key).unwrap();
         assert_ne!(files.stamp(), before);

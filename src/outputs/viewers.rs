@@ -496,7 +496,8 @@ mod tests {
         assert_eq!(seat(3).err(), Some(RtmpRefusal::Full));
         second.taken.status.borrow_mut().paused = true;
         let third = seat(3).expect("made free");
-        assert!(second.taken.given_up.get() && !first.taken.given_up.get());
+        assert!(second.taken.given_up.get());
+        assert!(!first.taken.given_up.get());
         drop(second);
         let ids: Vec<u64> = viewers.status().iter().map(|viewer| viewer.id).collect();
         assert_eq!(ids, [1, 3]);

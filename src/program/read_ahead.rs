@@ -319,10 +319,8 @@ mod tests {
     fn replay(pile: &Pile) -> Collector {
         let mut heard = Collector::default();
         for read_ahead in pile.full.borrow().iter() {
-            assert!(
-                read_ahead.bytes.len() <= READ_AHEAD_BYTES
-                    && read_ahead.bytes.capacity() == READ_AHEAD_BYTES
-            );
+            assert!(read_ahead.bytes.len() <= READ_AHEAD_BYTES);
+            assert!(read_ahead.bytes.capacity() == READ_AHEAD_BYTES);
             assert!(read_ahead.calls.capacity() == READ_AHEAD_CALLS_MAX);
             read_ahead.calls().iter().for_each(|call| read_ahead.replay(*call, &mut heard));
         }

@@ -34,7 +34,8 @@ fn what_breaks_off_costs_itself_alone_and_is_counted() {
     pieces.iter_mut().for_each(broken);
     let count = |track| pieces.iter().filter(|piece| piece.broken && piece.track == track).count();
     let (pictures, sounds) = (count(Track::Video), count(Track::Audio));
-    assert!(pictures > 50 && sounds > 50);
+    assert!(pictures > 50);
+    assert!(sounds > 50);
     let whole = pieces.len() - pictures - sounds;
     let mut reading = reading(pieces);
     let handed = read(&mut reading);
@@ -66,14 +67,14 @@ fn sound_is_read_at_another_place_where_nothing_says_where_it_is() {
         let reader = Pieces { contents, pieces, next: 0, at: 0, breaks_at, open, timing };
         FilePlace::new(Box::new(Blank), Box::new(reader))
     };
-    assert!(
-        place(Timing::Clock, true).needs_another() && place(Timing::Stated, true).needs_another()
-    );
+    assert!(place(Timing::Clock, true).needs_another());
+    assert!(place(Timing::Stated, true).needs_another());
     assert!(!place(Timing::Clock, false).needs_another());
     assert!(!place(Timing::Tables, true).needs_another());
     let once = FileReading::new(place(Timing::Tables, false), None);
     let apart = FileReading::new(place(Timing::Clock, true), Some(place(Timing::Clock, true)));
-    assert!(apart.reads_apart() && !once.reads_apart());
+    assert!(apart.reads_apart());
+    assert!(!once.reads_apart());
     assert_eq!((once.contents().audio.is_some(), apart.contents().audio.is_some()), (false, true));
     assert_eq!([once.times().timing, apart.times().timing], [Timing::Tables, Timing::Clock]);
     // Where there is no sound, a file's end is its picture's.

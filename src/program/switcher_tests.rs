@@ -356,7 +356,8 @@ fn what_was_kept_for_a_cut_keeps_its_composition_time() {
     let body = switcher.ring().payload(&unit).concat();
     let (header, payload) = tag::parse_video(&body).expect("a tag");
     assert!((66..=67).contains(&header.composition_ms), "{}", header.composition_ms);
-    assert!(header.key && payload == b"idr");
+    assert!(header.key);
+    assert!(payload == b"idr");
     // And what follows it on air.
     let unit = UnitStart { track: Track::Video, dts: Ticks(3900), pts: Ticks(12_900), key: false };
     whole(&mut switcher, Source::Udp, Mono::from_ms(133), unit, b"p");

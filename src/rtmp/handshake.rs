@@ -112,7 +112,8 @@ mod tests {
                 to_server.extend(client.input(&mut &piece[..]).unwrap());
             }
         }
-        assert!(server.is_done() && client.is_done());
+        assert!(server.is_done());
+        assert!(client.is_done());
     }
 
     #[test]

@@ -134,7 +134,8 @@ mod tests {
             assert!(heap.alloc(layout(4001)).is_null());
             assert_eq!(usage().used_bytes, 6000);
             let second = heap.alloc_zeroed(layout(3000));
-            assert!(!second.is_null() && is_tight());
+            assert!(!second.is_null());
+            assert!(is_tight());
             assert!(heap.realloc(second, layout(3000), 4001).is_null(), "old and new, for a while");
             assert_eq!(usage().used_bytes, 9000);
             let second = heap.realloc(second, layout(3000), 500);

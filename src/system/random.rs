@@ -65,6 +65,7 @@ mod tests {
     fn tokens_differ_and_are_hexadecimal() {
         let (one, other) = (token().expect("random"), token().expect("random"));
         assert_ne!(one, other);
-        assert!(one.len() == 64 && one.bytes().all(|byte| byte.is_ascii_hexdigit()), "{one}");
+        assert!(one.len() == 64, "{one}");
+        assert!(one.bytes().all(|byte| byte.is_ascii_hexdigit()), "{one}");
     }
 }

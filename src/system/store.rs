@@ -237,7 +237,9 @@ mod tests {
             let opens = |name: &str| open(&folder.join(name), links).is_ok();
             assert!(opens("file"));
             assert_eq!(opens("link"), links == Links::Followed);
-            assert!(!opens("pipe") && !opens("folder") && !opens("none"));
+            assert!(!opens("pipe"));
+            assert!(!opens("folder"));
+            assert!(!opens("none"));
         }
         assert!(open(Path::new("/dev/zero"), Links::Followed).is_err());
         assert!(read(&folder.join("link")).is_err());
@@ -258,7 +260,9 @@ mod tests {
         file.set_len(STATE_BYTES_MAX + 1).expect("grown");
         assert!(read(&path).is_err());
         let aside = set_aside(&path).expect("set aside");
-        assert!(aside.ends_with("a.json.broken") && aside.exists() && !path.exists());
+        assert!(aside.ends_with("a.json.broken"));
+        assert!(aside.exists());
+        assert!(!path.exists());
         fs::remove_dir_all(folder).expect("removed");
     }
 }

@@ -235,7 +235,8 @@ fn sound_that_begins_seconds_behind_its_picture_belongs_to_the_file() {
     let mut file = bytes.as_slice();
     let mut reader = TsFile::open(&mut file).unwrap();
     let contents = reader.contents();
-    assert!(contents.video.is_some() && contents.audio.is_some());
+    assert!(contents.video.is_some());
+    assert!(contents.audio.is_some());
     reader.seek(&mut file, Ticks(0), &mut Nothing).unwrap();
     let units = read(&mut reader, &mut file, 200);
     assert!(units.iter().any(|start| start.track == Track::Audio));

@@ -129,7 +129,9 @@ mod tests {
         let bytes = packet(&[0x47, 0x41, 0x00, 0x1a, 7]);
         let read = Packet::parse(&bytes).unwrap();
         assert_eq!((read.pid, read.unit_start, read.counter), (0x100, true, 10));
-        assert!(!read.stuffed && !read.scrambled && !read.discontinuity);
+        assert!(!read.stuffed);
+        assert!(!read.scrambled);
+        assert!(!read.discontinuity);
         assert_eq!(read.payload.map(|p| (p.len(), p[0])), Some((184, 7)));
     }
 
@@ -137,7 +139,8 @@ mod tests {
     fn the_adaptation_field_is_cut_off() {
         let bytes = packet(&[0x47, 0x01, 0x00, 0x30, 7, 0x90, 1, 2, 3, 4, 5, 6, 99]);
         let read = Packet::parse(&bytes).unwrap();
-        assert!(read.discontinuity && !read.stuffed, "flags and PCR explain all seven bytes");
+        assert!(read.discontinuity, "flags and PCR explain all seven bytes");
+        assert!(!read.stuffed, "flags and PCR explain all seven bytes");
         assert_eq!(read.payload.map(|p| (p.len(), p[0])), Some((176, 99)));
     }
 

@@ -233,7 +233,8 @@ impl Player {
                 ChunkEvent::Dropped { .. } => unreachable!("nobody gives up a message"),
             }
         }
-        assert!(ended && received == length, "the whole message");
+        assert!(ended, "the whole message");
+        assert!(received == length, "the whole message");
     }
 
     fn config(&mut self, track: Track) {

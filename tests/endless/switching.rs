@@ -34,7 +34,8 @@ fn an_hour(seed: u64, lost_permille: u64) {
     }
     let seen = world.judge(plan.audio_frame());
     assert!(seen[0].live > 30_000, "the encoder was on air: {:?}", seen[0]);
-    assert!(seen[0].skips == 0 && seen[2].skips == 0, "{seen:?}");
+    assert!(seen[0].skips == 0, "{seen:?}");
+    assert!(seen[2].skips == 0, "{seen:?}");
     assert!(seen[1].skips > 0, "the slow one was skipped: {:?}", seen[1]);
     assert!(seen[2].connections > 5, "{:?}", seen[2]);
     assert!(seen[0].gap_ms[0] < 3100, "every gap was covered: {:?}", seen[0]);

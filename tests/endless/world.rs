@@ -173,7 +173,8 @@ impl World {
             assert!(seen.skew <= audio_frame, "player {n}: {} ticks apart", seen.skew);
             assert!(seen.stray <= ROUNDING, "player {n}: {} ticks astray", seen.stray);
             let [video, audio] = seen.units;
-            assert!(video > 0 && audio > 0, "player {n} saw both tracks");
+            assert!(video > 0, "player {n} saw both tracks");
+            assert!(audio > 0, "player {n} saw both tracks");
             assert!(seen.apart <= audio / 50, "player {n}: {} of {audio} apart", seen.apart);
         }
         seen

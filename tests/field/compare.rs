@@ -92,10 +92,12 @@ fn whole_picture(what: &str, report: &Report, source: &Source, tail: usize) -> P
     };
     let first = source.video.iter().position(|unit| unit.key).expect("a key frame");
     let all = source.video.len();
+    assert!(passage.first == first, "{what}: of pictures {first} to {all} came {passage:?}");
     assert!(
-        passage.first == first && passage.last + 1 + tail >= all && passage.is_whole(),
+        passage.last + 1 + tail >= all,
         "{what}: of pictures {first} to {all} came {passage:?}"
     );
+    assert!(passage.is_whole(), "{what}: of pictures {first} to {all} came {passage:?}");
     **passage
 }
 
@@ -139,11 +141,12 @@ fn same_pictures(
     let least = decoded.len() - tail;
     // Pictures before the first key frame decode to something, or not, as ffmpeg likes.
     assert!(
-        came.len() + passage.first >= least && !came.is_empty(),
+        came.len() + passage.first >= least,
         "{what}: {} of {} decoded pictures came",
         came.len(),
         decoded.len()
     );
+    assert!(!came.is_empty(), "{what}: {} of {} decoded pictures came", came.len(), decoded.len());
 }
 
 /// The video messages of a passage with the sequence header before them, as a file.

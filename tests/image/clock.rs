@@ -42,7 +42,8 @@ pub fn is_set_by_right_answers_only(machine: &Machine, shell: &Shell<'_>) {
     for (answer, why) in WRONG {
         server.answers(answer);
         let said = shell.run(&ask);
-        assert!(said.contains(why) && !said.ends_with("=0"), "{answer:?}: {said}");
+        assert!(said.contains(why), "{answer:?}: {said}");
+        assert!(!said.ends_with("=0"), "{answer:?}: {said}");
     }
     let lied_s = shell.number("date +%s") - before;
     assert!(lied_s < 86_400, "a wrong answer moved the clock by {lied_s} s");

@@ -189,7 +189,8 @@ fn refuses_what_it_should(machine: &Machine, disk: &Disk, packages: &Packages) {
     machine.shows_from(began, "the update is incomplete", PATIENCE);
     is_untouched(machine, disk, "broken off");
     let (status, answer) = post(machine, "/api/firmware/rollback", b"");
-    assert!(status >= 400 && answer["code"] == "NO_OTHER_SYSTEM", "{answer}");
+    assert!(status >= 400, "{answer}");
+    assert!(answer["code"] == "NO_OTHER_SYSTEM", "{answer}");
 }
 
 pub fn is_untouched(machine: &Machine, disk: &Disk, why: &str) {
@@ -282,7 +283,8 @@ fn goes_back(machine: &Machine, disk: &Disk) {
     assert_eq!(back["on_trial"], true, "{back}");
     let environment = disk.environment();
     assert!(environment.contains("order=AB\n"), "{environment}");
-    assert!(environment.contains("A_left=0\n") && environment.contains("B_left=3\n"));
+    assert!(environment.contains("A_left=0\n"));
+    assert!(environment.contains("B_left=3\n"));
 }
 
 /// `GET /api/firmware`.

@@ -54,7 +54,8 @@ fn an_update_goes_from_machine_to_machine_until_one_falls_back() {
         ended.is_some()
     });
     let (said, console) = (said(), two.console_from(began));
-    assert!(has_ended && ended.is_some_and(|status| !status.success()), "{said}\n{console}");
+    assert!(has_ended, "{said}\n{console}");
+    assert!(ended.is_some_and(|status| !status.success()), "{said}\n{console}");
     println!("{:.0?}: the rollout has stopped:\n{said}", one.power_on.elapsed());
     let failed = format!("{}: FAILED: it fell back to the system before: silent", hosts[1]);
     assert!(said.contains(&failed), "{said}");
@@ -68,7 +69,8 @@ fn an_update_goes_from_machine_to_machine_until_one_falls_back() {
     let last = ["update confirmed", "update fell back", "none"];
     for ((host, slot), last) in hosts.iter().zip([" B ", " A ", " A "]).zip(last) {
         let row = row(&table, host);
-        assert!(row.contains(slot) && row.ends_with(last), "{host}: {table}");
+        assert!(row.contains(slot), "{host}: {table}");
+        assert!(row.ends_with(last), "{host}: {table}");
     }
     let digests = [one, two, three].map(|machine| {
         let told = firmware(machine).unwrap_or_default();
@@ -78,12 +80,14 @@ fn an_update_goes_from_machine_to_machine_until_one_falls_back() {
         let short = digest.get(..12).expect("a digest");
         assert!(row(&table, host).contains(short), "{host}: {digest}: {table}");
     }
-    assert!(digests[0] != digests[1] && digests[1] == digests[2], "{digests:?}");
+    assert!(digests[0] != digests[1], "{digests:?}");
+    assert!(digests[1] == digests[2], "{digests:?}");
     goes_on_where_it_stopped(&update, &hosts[0]);
     let [_, _, off] = <[_; 3]>::try_from(fleet).unwrap_or_else(|_| panic!("three machines"));
     drop(off);
     let (table, is_well) = inventory(&hosts[2..], "password");
-    assert!(!is_well && table.contains("no answer"), "{table}");
+    assert!(!is_well, "{table}");
+    assert!(table.contains("no answer"), "{table}");
     update.remove();
 }
 
@@ -95,13 +99,12 @@ fn is_told_before(hosts: &[String; 3], machines: [&Machine; 3]) {
     assert!(is_well, "{table}\n{}", consoles());
     for host in hosts {
         let row = row(&table, host);
-        assert!(row.contains(" A ") && row.ends_with("none"), "{table}");
+        assert!(row.contains(" A "), "{table}");
+        assert!(row.ends_with("none"), "{table}");
     }
     let (table, is_well) = inventory(hosts, "another");
-    assert!(
-        !is_well && row(&table, &hosts[0]).contains("it does not know the password"),
-        "{table}"
-    );
+    assert!(!is_well, "{table}");
+    assert!(row(&table, &hosts[0]).contains("it does not know the password"), "{table}");
 }
 
 /// Typed again for one that has it, it sends nothing.
@@ -109,7 +112,9 @@ fn goes_on_where_it_stopped(update: &Update, host: &str) {
     let mut again = update.rollout(&[host.to_owned()]);
     let well = again.wait().expect("a child of this process").success();
     let said = fs::read_to_string(&update.log).unwrap_or_default();
-    assert!(well && said.contains("runs it already") && !said.contains("sending"), "{said}");
+    assert!(well, "{said}");
+    assert!(said.contains("runs it already"), "{said}");
+    assert!(!said.contains("sending"), "{said}");
 }
 
 /// A machine that is on air and lets the others have the processor.

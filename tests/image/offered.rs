@@ -100,7 +100,8 @@ fn tells_of_a_newer_one(machine: &Machine, shell: &Shell<'_>, offers: &Offers, b
     set(machine, &json!({ "update.url": latest("same") }));
     shell.run(&format!("{LOOK} --now'"));
     assert_eq!(offer(machine)["offered"], Value::Null);
-    assert!(offer(machine)["answered"].is_u64() && offer(machine)["failed"].is_null());
+    assert!(offer(machine)["answered"].is_u64());
+    assert!(offer(machine)["failed"].is_null());
     set(machine, &json!({ "update.url": latest("whole") }));
     shell.run(&format!("{LOOK} --now'"));
     let told = offer(machine);
@@ -124,7 +125,8 @@ pub fn is_installed_in_its_window(machine: &Machine, offers: &Offers) {
     let shell = &Shell::again(machine);
     set(machine, &window(shell, -1, 1));
     let said = shell.run(&format!("{LOOK} --now'"));
-    assert!(said.starts_with("installed: ") && said.contains("starts again"), "{said}");
+    assert!(said.starts_with("installed: "), "{said}");
+    assert!(said.contains("starts again"), "{said}");
     assert_eq!(offers.asked_for("whole/streamcaster.update"), 1);
 }
 

@@ -148,7 +148,8 @@ pub fn a_login_storm(stage: &mut Stage) {
         println!("in a login storm the slowest answer took {slowest:?}");
     });
     let (wrong, late) = (wrong.into_inner(), late.into_inner());
-    assert!(wrong > 0 && late > wrong, "{wrong} wrong, {late} too many");
+    assert!(wrong > 0, "{wrong} wrong, {late} too many");
+    assert!(late > wrong, "{wrong} wrong, {late} too many");
     stage.check("a login storm");
 }
 
@@ -172,7 +173,8 @@ pub fn scrapes_and_probes(stage: &mut Stage) {
             scope.spawn(move || {
                 let more = if number % 2 == 0 { "--recover" } else { "--dry-run" };
                 let (_, told) = output_of(&mut command(&["probe", "--data", data, more]));
-                assert!(told.lines().count() == 1 && !told.trim().is_empty(), "{told}");
+                assert!(told.lines().count() == 1, "{told}");
+                assert!(!told.trim().is_empty(), "{told}");
                 assert!(!told.contains("panicked"), "{told}");
             });
         }

@@ -126,7 +126,8 @@ pub fn a_read_only_disk(stage: &mut Stage) {
     }
     let told = operator.piece(&id, 0, &bytes(MIB));
     told.explains("a piece");
-    assert!(told.status >= 500 && told.body.contains("read-only"), "{told:?}");
+    assert!(told.status >= 500, "{told:?}");
+    assert!(told.body.contains("read-only"), "{told:?}");
     assert_eq!(stage.config(), before);
     stage.check("a read-only disk");
     stage.lock_disk(false);

@@ -264,7 +264,8 @@ pub fn edits_by_hand(stage: &mut Stage) {
     stage.operator.does("PATCH", "/api/settings", r#"{"programme.silence_ms":901}"#);
     let after = stage.config();
     assert!(after.starts_with("# by hand, the first line\n"), "{after}");
-    assert!(after.contains("# and the last") && after.contains("901"), "{after}");
+    assert!(after.contains("# and the last"), "{after}");
+    assert!(after.contains("901"), "{after}");
 
     stage.edit(&after.replace("silence_ms = 901", "silence_ms = \"long\""));
     let broken = stage.config();
@@ -276,7 +277,8 @@ pub fn edits_by_hand(stage: &mut Stage) {
     ] {
         let told = stage.operator.ask(method, path, body);
         told.helps(path);
-        assert!(told.status == 409 && told.body.contains("config.toml"), "{path}: {told:?}");
+        assert!(told.status == 409, "{path}: {told:?}");
+        assert!(told.body.contains("config.toml"), "{path}: {told:?}");
         assert!(told.body.contains("silence_ms"), "{path}: the place is not told: {told:?}");
     }
     assert_eq!(stage.config(), broken);

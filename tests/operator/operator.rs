@@ -52,7 +52,8 @@ impl Answer {
         let told = self.json();
         let words = told.get("error").and_then(Value::as_str).unwrap_or_default();
         assert!(told.get("success") == Some(&false.into()), "{what}: {self:?}");
-        assert!(words.len() > 10 && words.contains(' '), "{what}: {self:?}");
+        assert!(words.len() > 10, "{what}: {self:?}");
+        assert!(words.contains(' '), "{what}: {self:?}");
         assert!(!self.code().is_empty(), "{what}: {self:?}");
     }
 }

@@ -19,8 +19,8 @@ const CONFIG: &str = "[proxy]\nfrom = [\"127.0.0.2\"]\n\
                       nf65EOgLrQMR/uIPnA4rEsF5h7TKyQwu9U1bMCHGi/4\"\n\
                       [stat]\nallow = [\"198.51.100.7\"]\n";
 
-/// What a program answers to bytes that come through the proxy for a client; nothing where it closes.
-fn answered(to: SocketAddr, client: &str, bytes: &[u8]) -> Vec<u8> {
+/// A connection through the proxy for a client.
+fn through(to: SocketAddr, client: &str) -> TcpStream {
     let socket = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
     socket.bind(&SocketAddr::from(([127, 0, 0, 2], 0)).into()).expect("an address of loopback");
     socket.connect(&to.into()).expect("it listens");
@@ -28,7 +28,15 @@ fn answered(to: SocketAddr, client: &str, bytes: &[u8]) -> Vec<u8> {
     stream.set_read_timeout(Some(seconds(20))).expect("a socket");
     let kind = if client.contains(':') { "TCP6" } else { "TCP4" };
     let header = format!("PROXY {kind} {client} {client} 4711 1935\r\n");
-    stream.write_all(&[header.as_bytes(), bytes].concat()).expect("room in the socket");
+    stream.write_all(header.as_bytes()).expect("room in the socket");
+    stream
+}
+
+/// What a program answers to the bytes of a client; nothing where it closes.
+fn answered(to: SocketAddr, client: &str, bytes: &[u8]) -> Vec<u8> {
+    let mut stream = through(to, client);
+    // It may have closed already.
+    let _ = stream.write_all(bytes);
     let mut answer = vec![0; 64];
     let read = stream.read(&mut answer).unwrap_or(0);
     answer.truncate(read);
@@ -52,9 +60,9 @@ fn who_is_not_of_an_allowed_network_is_closed_counted_and_said_once() {
     let refused = || number(&status(&program), "/rtmp/refused") == 3;
     assert!(wait::holds(seconds(10), refused), "{}", program.printed());
     let may = |to, path: &str, client| {
-        let mut get = Vec::new();
-        Request::get(path).field("Host", "a").write(&mut get).expect("memory takes it");
-        let answer = Answer::read(&mut &answered(to, client, &get)[..]).expect("an answer");
+        let mut stream = through(to, client);
+        Request::get(path).field("Host", "a").write(&mut stream).expect("room in the socket");
+        let answer = Answer::read(&mut stream).expect("an answer");
         assert!([200, 503, 403].contains(&answer.status), "{answer:?}");
         answer.status != 403
     };

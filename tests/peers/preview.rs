@@ -89,7 +89,8 @@ fn to_flv(movie: &Path, into: &Path) {
     let mut ffmpeg = Command::new("ffmpeg");
     ffmpeg.args(["-nostdin", "-v", "error", "-i"]).arg(movie).args(["-c", "copy"]).arg(into);
     let (well, text) = output_of(&mut ffmpeg);
-    assert!(well && text.is_empty(), "{text}");
+    assert!(well, "{text}");
+    assert!(text.is_empty(), "{text}");
 }
 
 #[test]

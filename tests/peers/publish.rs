@@ -116,7 +116,8 @@ fn a_key_lets_in_and_a_wrong_one_does_not_and_is_not_shown() {
         let mut command = Command::new("ffmpeg");
         command.args(["-nostdin", "-v", "info", "-re", "-i"]).arg(&media.path);
         let (well, told) = output_of(command.args(["-c", "copy", "-f", "flv", &url]));
-        assert!(!well && told.contains("A valid stream key is required"), "{url}:\n{told}");
+        assert!(!well, "{url}:\n{told}");
+        assert!(told.contains("A valid stream key is required"), "{url}:\n{told}");
         assert!(started.elapsed() >= seconds(1), "{url} is answered at once");
         assert!(started.elapsed() < seconds(6), "{url} is left to hang");
     }
@@ -146,7 +147,8 @@ fn publishing_can_be_switched_off_and_the_refusal_names_the_setting_that_is_miss
         command.args(["-nostdin", "-v", "info", "-re", "-i"]).arg(&media.path);
         let (well, told) =
             output_of(command.args(["-c", "copy", "-f", "flv", &program.play_url()]));
-        assert!(!well && told.contains(words), "{config}:\n{told}");
+        assert!(!well, "{config}:\n{told}");
+        assert!(told.contains(words), "{config}:\n{told}");
     }
 }
 
@@ -160,7 +162,8 @@ fn a_publisher_that_sends_keeps_its_place_but_for_the_key() {
     let by_key = |from, file: &Path| Encoder::start(program.rtmp, from, KEY, Some(file));
     let is_refused = |who: &Encoder, holder: &Encoder| {
         assert!(wait::holds(seconds(5), || who.told().end.is_some()), "{}", program.told());
-        assert!(!who.told().accepted && holder.told().end.is_none(), "{}", program.told());
+        assert!(!who.told().accepted, "{}", program.told());
+        assert!(holder.told().end.is_none(), "{}", program.told());
     };
     let stale = start(HERE, &flv(&first));
     program.wait_on_air("rtmp", seconds(5));
@@ -181,7 +184,8 @@ fn a_publisher_that_sends_keeps_its_place_but_for_the_key() {
         })
     };
     assert!(wait::holds(seconds(8), shown), "of {frames} frames:\n{}", program.told());
-    assert!(returned.told().accepted && returned.told().end.is_none());
+    assert!(returned.told().accepted);
+    assert!(returned.told().end.is_none());
     only_grows("video over the takeover", &player.stop().frames.video);
     drop(returned);
     // One that is connected and says nothing is no hindrance.
@@ -192,7 +196,8 @@ fn a_publisher_that_sends_keeps_its_place_but_for_the_key() {
         wait::holds(seconds(1), || next.told().accepted || next.told().end.is_some());
         next.told().accepted
     });
-    assert!(taken && silent.told().end.is_some(), "{}", program.told());
+    assert!(taken, "{}", program.told());
+    assert!(silent.told().end.is_some(), "{}", program.told());
     program.assert_well();
 }
 

@@ -166,7 +166,8 @@ fn without_a_state_folder_the_programme_goes_on_and_says_that_nobody_may_change_
     fs::write(folder.file("data").join("state"), "no folder").expect("a file");
     let scene = Scene::over(folder, "");
     let stop = request(scene.program.http, "POST", "/api/stop", "").expect("an answer");
-    assert!(stop.0 == 401 && stop.1.contains("CODE_NEEDED"), "{stop:?}");
+    assert!(stop.0 == 401, "{stop:?}");
+    assert!(stop.1.contains("CODE_NEEDED"), "{stop:?}");
     scene.program.wait_printed("cannot be written to state/page.code");
     let said = scene.program.printed();
     assert!(said.contains("set a password"), "it says what to do: {said}");

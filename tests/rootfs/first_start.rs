@@ -43,7 +43,8 @@ fn user_data(world: &World) -> Output {
 fn a_password_is_made_shown_and_forgotten_once_there_is_another() {
     let world = started("first");
     let config = world.read("data/config.toml");
-    assert!(config.contains("\n[http]\n") && config.contains(HASH), "{config}");
+    assert!(config.contains("\n[http]\n"), "{config}");
+    assert!(config.contains(HASH), "{config}");
     let mode = |path| world.path(path).metadata().expect("a file").permissions().mode() & 0o777;
     assert_eq!((mode("data/config.toml"), mode("data/system/first-password")), (0o600, 0o600));
     let setup = world.read("data/state/setup");
@@ -53,7 +54,9 @@ fn a_password_is_made_shown_and_forgotten_once_there_is_another() {
     assert!(!config.contains(password));
     let lines: Vec<&str> = setup.lines().collect();
     let [code, told, hash, made] = lines.as_slice() else { panic!("{setup}") };
-    assert!(code.len() == 12 && *code != password && *told == password, "{setup}");
+    assert!(code.len() == 12, "{setup}");
+    assert!(*code != password, "{setup}");
+    assert!(*told == password, "{setup}");
     assert!(config.contains(&format!("password_hash = \"{hash}\"\n")), "{setup}");
     assert_eq!((*made, mode("data/state/setup")), ("2000000000", 0o600));
     // Another start changes nothing.
@@ -122,7 +125,8 @@ fn one_that_is_wrong_or_cannot_be_written_is_left_and_the_console_says_what_to_d
     let screen = screen(&world);
     assert!(screen.contains("  page       nobody can open it: there is no password\n"), "{screen}");
     assert!(screen.contains("  what to do the data disk cannot be written"), "{screen}");
-    assert!(!screen.contains("http://") && !screen.contains("  password "), "{screen}");
+    assert!(!screen.contains("http://"), "{screen}");
+    assert!(!screen.contains("  password "), "{screen}");
 }
 
 fn screen(world: &World) -> String {
@@ -277,7 +281,8 @@ fn root_keeps_the_first_password_it_sees_and_none_that_the_programme_sets() {
     assert!(world.run("service", &[], &[]).status.success());
     let config = world.read("data/config.toml");
     let kept = world.read("data/system/password");
-    assert!(kept.starts_with("$argon2id$") && config.contains(kept.trim()), "{kept}");
+    assert!(kept.starts_with("$argon2id$"), "{kept}");
+    assert!(config.contains(kept.trim()), "{kept}");
     let mode = world.path("data/system/password").metadata().expect("a file").permissions().mode();
     assert_eq!(mode & 0o777, 0o600);
     let other = "[http]\npassword_hash = \"$argon2id$v=19$m=8,t=1,p=1$c29tZXNhbHQ$AAAAAAAAAAA\"\n";

@@ -201,7 +201,8 @@ fn assert_unharmed(world: &World, before: &[String], output: &Output, what: &str
     for bytes in files.map(read).chain([output.stdout.clone()]) {
         let text = String::from_utf8_lossy(&bytes);
         let is_letter = |byte: &u8| *byte == b'\n' || (0x20..0x7f).contains(byte);
-        assert!(bytes.iter().all(is_letter) && bytes.len() < 4096, "{what}: {text:?}");
+        assert!(bytes.iter().all(is_letter), "{what}: {text:?}");
+        assert!(bytes.len() < 4096, "{what}: {text:?}");
         assert!(!is_root() || !text.contains(SECRET), "{what}: {text}");
     }
 }
@@ -252,7 +253,8 @@ fn the_first_configuration_takes_the_place_of_whatever_was_prepared_for_it() {
         for (name, text) in [("config.toml", "password_hash"), ("state/setup", "$argon2id$")] {
             let path = world.path("data").join(name);
             let made = fs::symlink_metadata(&path).expect("it is made");
-            assert!(made.is_file() && made.mode() & 0o777 == 0o600, "{kind}: {name}: {made:?}");
+            assert!(made.is_file(), "{kind}: {name}: {made:?}");
+            assert!(made.mode() & 0o777 == 0o600, "{kind}: {name}: {made:?}");
             assert!(!is_root() || made.uid() == SERVICE, "{kind}: {name}");
             assert!(fs::read_to_string(path).is_ok_and(|own| own.contains(text)), "{kind}: {name}");
         }
@@ -308,12 +310,15 @@ fn what_stands_in_the_place_of_roots_folder_goes_before_it_is_used() {
         assert_unharmed(&world, &before, &output, kind);
         let own = fs::symlink_metadata(world.path("data/system")).expect("a folder");
         let us = fs::metadata("/proc/self").expect("this process").uid();
-        assert!(own.is_dir() && own.uid() == us && own.mode() & 0o777 == 0o700, "{kind}: {own:?}");
+        assert!(own.is_dir(), "{kind}: {own:?}");
+        assert!(own.uid() == us, "{kind}: {own:?}");
+        assert!(own.mode() & 0o777 == 0o700, "{kind}: {own:?}");
         let empty = fs::read_dir(world.path("data/system")).expect("a folder").next().is_none();
         assert!(empty, "{kind}");
         for name in ["state", "logs", "videos", "backups", "uploads"] {
             let folder = fs::symlink_metadata(world.path("data").join(name)).expect("a folder");
-            assert!(folder.is_dir() && (!is_root() || folder.uid() == SERVICE), "{kind}: {name}");
+            assert!(folder.is_dir(), "{kind}: {name}");
+            assert!((!is_root() || folder.uid() == SERVICE), "{kind}: {name}");
         }
     }
 }
@@ -377,7 +382,8 @@ fn a_budget_is_a_number_of_bytes() {
             most.is_empty() || most.trim() == given || most.trim() == "50331648",
             "{total}: {most}"
         );
-        assert!(!world.path("made").exists() && !Path::new("made").exists());
+        assert!(!world.path("made").exists());
+        assert!(!Path::new("made").exists());
     }
 }
 

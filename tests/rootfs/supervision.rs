@@ -137,7 +137,8 @@ fn an_update_that_does_not_take_the_configuration_is_left_with_it() {
     assert_eq!(world.read("reboot").lines().count(), 1);
     assert_eq!(world.read("data/config.toml"), "[htp]\n");
     let left = world.read("data/system/left");
-    assert!(left.starts_with("config\n") && left.contains("htp"), "{left}");
+    assert!(left.starts_with("config\n"), "{left}");
+    assert!(left.contains("htp"), "{left}");
     assert_eq!(left.lines().count(), 2, "{left}");
 
     // One that ran here before is gone back to by a rollback.
@@ -345,7 +346,8 @@ fn the_console_says_what_the_machine_is() {
     fs::remove_file(world.path("data/state/setup")).expect("removed");
     let output = world.run("console", &[], &[("ONCE", "1")]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(!text.contains("password") && !text.contains("set up"), "{text}");
+    assert!(!text.contains("password"), "{text}");
+    assert!(!text.contains("set up"), "{text}");
     world.write("run/appliance/probe", "3 no answer: it took too long\n");
     let output = world.run("console", &[], &[("ONCE", "1")]);
     let text = String::from_utf8_lossy(&output.stdout).into_owned();

@@ -110,7 +110,8 @@ fn crond_says(crontab: &str, last: &str) -> String {
     let _ = crond.kill();
     let _ = crond.wait();
     let _ = fs::remove_dir_all(&folder);
-    assert!(come && said.contains(last), "{said}");
+    assert!(come, "{said}");
+    assert!(said.contains(last), "{said}");
     said
 }
 

@@ -193,7 +193,8 @@ fn what_is_refused_leaves_the_disk_as_it_was() {
         let mut medium = Forgetful::new(&old, usize::MAX);
         let failed = run(&package, &mut medium, false).unwrap_err();
         assert!(format!("{failed:?}").starts_with(code), "{code}: {failed:?}");
-        assert!(medium.operations == 0 && medium.unsynced.is_empty(), "{code} wrote something");
+        assert!(medium.operations == 0, "{code} wrote something");
+        assert!(medium.unsynced.is_empty(), "{code} wrote something");
     }
     let mut medium = Forgetful::new(&old, usize::MAX);
     assert!(run(&package(&blob, "0.0.9", 1, 7), &mut medium, true).is_ok(), "allowed");
@@ -216,10 +217,8 @@ fn a_debug_system_takes_no_others_place_unless_that_was_allowed() {
         let outcome = install(&demand, length, &mut &debug[..], &mut medium, &mut |_| ());
         assert_eq!(outcome.is_ok(), is_taken, "{runs} {allow_debug}");
         if let Err(failed) = outcome {
-            assert!(
-                matches!(failed, InstallError::Debug(_)) && medium.operations == 0,
-                "{failed:?}"
-            );
+            assert!(matches!(failed, InstallError::Debug(_)), "{failed:?}");
+            assert!(medium.operations == 0, "{failed:?}");
             assert!(failed.to_string().contains("(abc1234, DEBUG) is a debug system"), "{failed}");
         }
     }
@@ -278,7 +277,8 @@ fn an_update_smaller_than_a_slots_beginning_is_written_whole() {
     let blob = vec![5; 100];
     let mut medium = Forgetful::new(&[], usize::MAX);
     run(&package(&blob, "0.2.0", 2000, 7), &mut medium, false).unwrap();
-    assert!(holds(&medium, &blob) && medium.kept[100..].iter().all(|&byte| byte == 0));
+    assert!(holds(&medium, &blob));
+    assert!(medium.kept[100..].iter().all(|&byte| byte == 0));
 }
 
 #[test]
@@ -300,7 +300,8 @@ fn a_disk_of_files_takes_an_update() {
     install(&demand, package.len() as u64, &mut &package[..], &mut disk, &mut |_| ()).unwrap();
     let written = std::fs::read(slot_b).unwrap();
     assert_eq!(written.len(), SLOT_BYTES);
-    assert!(written.starts_with(&blob) && written[blob.len()] == 9);
+    assert!(written.starts_with(&blob));
+    assert!(written[blob.len()] == 9);
     let variables = environment::read(&environment).unwrap();
     assert_eq!((variables.first(), variables.tries(Slot::B)), (Slot::B, 1));
     assert_eq!(

@@ -209,10 +209,12 @@ mod tests {
         assert!(!memory.is_due(URL, now + 700, 0), "one that broke off is not repeated at once");
         memory.ended(Ok(&identity(6, "")), &running, now + 600, 77);
         assert_eq!(memory.offered.as_ref().map(|offer| offer.build), Some(6));
-        assert!(!memory.is_due(URL, now + DAY_S, 0) && memory.is_due(URL, now + 677 + DAY_S, 0));
+        assert!(!memory.is_due(URL, now + DAY_S, 0));
+        assert!(memory.is_due(URL, now + 677 + DAY_S, 0));
         assert_eq!(LatestMemory::parse(&serde_json::to_vec(&memory).unwrap()), memory);
         // Another address is another story; a clock that was ahead is not believed for ever.
-        assert!(memory.is_due("https://b.example/x", now, 0) && memory.offered.is_none());
+        assert!(memory.is_due("https://b.example/x", now, 0));
+        assert!(memory.offered.is_none());
         memory.next_s = u64::MAX;
         assert!(!memory.is_due("https://b.example/x", now, 0));
         assert!(memory.is_due("https://b.example/x", now + DAY_S + SPREAD_S, 0));
@@ -243,7 +245,8 @@ mod tests {
         memory.ended(Err("no".to_owned()), &running, 20, 0);
         memory.ended(Err("ä".repeat(9999)), &running, 30, 0);
         let failed = memory.failed.clone().unwrap();
-        assert!(failed.since_s == 20 && failed.why.len() <= UPDATE_ERROR_BYTES_MAX);
+        assert!(failed.since_s == 20);
+        assert!(failed.why.len() <= UPDATE_ERROR_BYTES_MAX);
         assert_eq!(memory.next_s, 20 + RETRY_S);
         assert!(memory.offered.is_some(), "what was offered still is");
         memory.ended(Ok(&identity(6, "")), &running, 40, 0);
@@ -254,7 +257,8 @@ mod tests {
     fn what_did_not_stay_is_not_tried_for_ever() {
         let mut memory = LatestMemory::default();
         let offer = offer(&identity(6, ""));
-        assert!(memory.may_try(&offer, None) && memory.may_try(&offer, Some("0.1.0 (b)")));
+        assert!(memory.may_try(&offer, None));
+        assert!(memory.may_try(&offer, Some("0.1.0 (b)")));
         assert!(!memory.may_try(&offer, Some("0.2.0 (a)")), "the machine has left it");
         for _ in 0..TRIES_MAX {
             assert!(memory.may_try(&offer, None));

@@ -156,7 +156,8 @@ fn a_system_that_says_no_build_has_that_of_its_time() {
         SystemIdentity::parse(&format!("version 0.1.0\nrevision a\nmade {made_s}\n")).unwrap()
     };
     let now = identity("build 20261128025300\n").unwrap();
-    assert!(at(1_795_834_379).is_older_than(&now) && !at(1_795_834_381).is_older_than(&now));
+    assert!(at(1_795_834_379).is_older_than(&now));
+    assert!(!at(1_795_834_381).is_older_than(&now));
     assert_eq!(build_of(0), 19_700_101_000_000);
     assert_eq!(build_of(u64::MAX), 99_991_231_235_959);
 }
@@ -167,7 +168,8 @@ fn a_system_says_its_kernel_its_key_and_whether_its_console_is_open() {
     let whole = identity(lines).unwrap();
     assert_eq!(whole.kernel.as_deref(), Some("6.12.9-1~deb12u1"));
     assert_eq!((whole.build, whole.key.as_deref()), (5, Some("0123456789abcdef")));
-    assert!(whole.debug && whole.to_string() == "0.10.0 (a, DEBUG)");
+    assert!(whole.debug);
+    assert!(whole.to_string() == "0.10.0 (a, DEBUG)");
     for (wrong, word) in [
         ("build -1\n", "build"),
         ("build \n", "build"),
@@ -184,7 +186,8 @@ fn a_system_says_its_kernel_its_key_and_whether_its_console_is_open() {
     let header = lines_with("key 0000000000000000\n");
     let read = verify(&signed(header.as_bytes(), 7), &[key(8), key(7)]).unwrap();
     assert_eq!(read.identity.key, Some(key(7).id()));
-    assert!(hex(&key(7).0).starts_with(&key(7).id()) && key(7).id().len() == KEY_ID_DIGITS);
+    assert!(hex(&key(7).0).starts_with(&key(7).id()));
+    assert!(key(7).id().len() == KEY_ID_DIGITS);
 }
 
 fn lines_with(more: &str) -> String {
@@ -194,7 +197,8 @@ fn lines_with(more: &str) -> String {
 #[test]
 fn either_of_two_keys_is_believed_and_no_third() {
     let header = signed(lines(b"blob", "0.1.0", 1).as_bytes(), 8);
-    assert!(verify(&header, &[key(7), key(8)]).is_ok() && verify(&header, &[key(8)]).is_ok());
+    assert!(verify(&header, &[key(7), key(8)]).is_ok());
+    assert!(verify(&header, &[key(8)]).is_ok());
     assert_eq!(verify(&header, &[key(7), key(9)]), Err(PackageError::WrongSignature));
     assert_eq!(verify(&header, &[]), Err(PackageError::WrongSignature));
     let text =
@@ -217,13 +221,15 @@ fn a_system_says_what_may_take_its_place() {
     assert!(!any.excludes(&old("0.0.1")));
     let some = say("oldest 0.2.0\n").unwrap();
     assert!(some.excludes(&old("0.1.9")));
-    assert!(!some.excludes(&old("0.2.0")) && !some.excludes(&old("0.4.0")));
+    assert!(!some.excludes(&old("0.2.0")));
+    assert!(!some.excludes(&old("0.4.0")));
     for wrong in ["oldest 2\n", "oldest \n", "oldest 0.1.0\noldest 0.1.0\n"] {
         assert!(say(wrong).is_err(), "{wrong}");
     }
     let some = say("build 9\noldest-build 7\n").unwrap();
     let built = |build: u64| identity(&format!("build {build}\n")).unwrap();
-    assert!(some.excludes(&built(6)) && !some.excludes(&built(7)));
+    assert!(some.excludes(&built(6)));
+    assert!(!some.excludes(&built(7)));
     let header = lines_with("oldest 0.2.0\n");
     let read = verify(&signed(header.as_bytes(), 7), &[key(7)]).unwrap();
     assert_eq!(read.identity.oldest, Some(Version([0, 2, 0])));

@@ -88,10 +88,13 @@ fn mutated_sets_do_no_harm() {
         let _ = Pps::parse(&nal);
         if let Ok(sps) = Sps::parse(&nal) {
             accepted += 1;
-            assert!(sps.id <= 31 && sps.chroma_format <= 3 && sps.luma_depth_minus8 <= 6);
+            assert!(sps.id <= 31);
+            assert!(sps.chroma_format <= 3);
+            assert!(sps.luma_depth_minus8 <= 6);
             assert!((1..=EDGE_PIXELS_MAX).contains(&sps.width));
             assert!((1..=EDGE_PIXELS_MAX).contains(&sps.height));
-            assert!(sps.frame_rate.is_finite() && sps.frame_rate >= 0.0);
+            assert!(sps.frame_rate.is_finite());
+            assert!(sps.frame_rate >= 0.0);
         }
     }
     assert!((10_000..90_000).contains(&accepted), "{accepted} accepted: the test tests little");

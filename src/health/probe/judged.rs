@@ -192,7 +192,8 @@ mod tests {
     fn a_busy_control_plane_is_no_dead_programme() {
         let busy = (503, &br#"{"error":"Try again.","code":"SYSTEM_ERROR"}"#[..]);
         assert!(is_busy(busy.0, busy.1));
-        assert!(!is_busy(503, br#"{"status":"unhealthy"}"#) && !is_busy(200, busy.1));
+        assert!(!is_busy(503, br#"{"status":"unhealthy"}"#));
+        assert!(!is_busy(200, busy.1));
         let says = |unit_age_ms| PlaneState { on_air: "file".to_owned(), unit_age_ms };
         let judge = |busy: bool, plane| past_control(silent("it took too long"), busy, plane);
         let moving = judge(false, PlaneAnswer::Says(says(40)));

@@ -156,10 +156,12 @@ mod tests {
         let mut memory = ProbeMemory::default();
         let nobody = silent("nobody");
         let mut plan = |finding: &Finding, now| memory.plan(finding, now);
-        assert!(plan(&nobody, 0).is_empty() && plan(&nobody, 60).is_empty());
+        assert!(plan(&nobody, 0).is_empty());
+        assert!(plan(&nobody, 60).is_empty());
         let well = read(200, br#"{"status":"healthy"}"#);
         assert!(plan(&well, 120).is_empty(), "an answer begins the count again");
-        assert!(plan(&nobody, 180).is_empty() && plan(&nobody, 240).is_empty());
+        assert!(plan(&nobody, 180).is_empty());
+        assert!(plan(&nobody, 240).is_empty());
         assert!(matches!(plan(&nobody, 300)[..], [Action::Restart(_)]));
         for now in [360, 420, 480, 540] {
             assert!(plan(&nobody, now).is_empty(), "{now}");
@@ -171,7 +173,8 @@ mod tests {
     fn memory_restarts_at_the_third_time() {
         let mut memory = ProbeMemory::default();
         let over = bad("memory", "");
-        assert!(memory.plan(&over, 0).is_empty() && memory.plan(&over, 60).is_empty());
+        assert!(memory.plan(&over, 0).is_empty());
+        assert!(memory.plan(&over, 60).is_empty());
         assert!(matches!(memory.plan(&over, 120)[..], [Action::Restart(_)]));
         assert!(memory.plan(&over, 180).is_empty());
     }

@@ -183,7 +183,8 @@ mod tests {
         for other in ["10.0.0.6", "10.2.0.1", "127.0.0.1", "::2", "::", "::10.0.0.5"] {
             assert!(!some.have(ip(other)), "{other}");
         }
-        assert!(Proxies::default().is_empty() && !Proxies::default().have(ip("127.0.0.1")));
+        assert!(Proxies::default().is_empty());
+        assert!(!Proxies::default().have(ip("127.0.0.1")));
     }
 
     #[test]
@@ -197,13 +198,15 @@ mod tests {
         }
         let itself = RemotePeer::behind(proxy, NamedPeer::Itself);
         assert_eq!(itself.address, proxy);
-        assert!(!itself.judged().is_loopback() && !itself.source().is_loopback());
+        assert!(!itself.judged().is_loopback());
+        assert!(!itself.source().is_loopback());
         let (one, other) = (ip("127.0.0.1"), ip("127.0.0.2"));
         assert_ne!(distant(one), distant(other), "they count apart");
         let far = RemotePeer::behind(proxy, NamedPeer::Client("192.0.2.7:5".parse().unwrap()));
         assert_eq!((far.judged(), far.source()), (ip("192.0.2.7"), ip("192.0.2.7")));
         let here = RemotePeer::direct(proxy);
-        assert!(here.judged().is_loopback() && here.source().is_loopback());
+        assert!(here.judged().is_loopback());
+        assert!(here.source().is_loopback());
     }
 
     /// Both ends of a connection; the second does not block.

@@ -78,6 +78,7 @@ mod tests {
         }
         assert!(!are_in([&[0xff, 0xff, 0xff, 0xff, 9], &[]], 0));
         // Lengths to come.
-        assert!(are_in([&[0, 0, 0, 0, 0x67], &[]], 0) && !are_in([&[0; 12], &[]], 0));
+        assert!(are_in([&[0, 0, 0, 0, 0x67], &[]], 0));
+        assert!(!are_in([&[0; 12], &[]], 0));
     }
 }

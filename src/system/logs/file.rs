@@ -280,7 +280,9 @@ mod tests {
         LogFile::new(dir.path().join("logs"), 1 << 20, 2).begin_day().unwrap();
         assert_eq!(fs::read_dir(dir.path().join("logs")).unwrap().count(), 2);
         let room = LogFile::new(dir.path().join("logs"), 1 << 20, 2).make_room().unwrap();
-        assert!(room > 0 && unpacked(&dir, 2).is_none() && unpacked(&dir, 1).is_some());
+        assert!(room > 0);
+        assert!(unpacked(&dir, 2).is_none());
+        assert!(unpacked(&dir, 1).is_some());
     }
 
     #[test]

@@ -22,7 +22,8 @@ pub fn run(input: &[u8]) {
 
 fn walk(value: AmfValue<'_>, depth: usize, count: &mut usize) {
     *count += 1;
-    assert!(depth <= AMF_DEPTH_MAX && *count <= AMF_VALUES_MAX);
+    assert!(depth <= AMF_DEPTH_MAX);
+    assert!(*count <= AMF_VALUES_MAX);
     match value {
         AmfValue::Object(properties) => {
             properties.for_each(|(_, value)| walk(value, depth + 1, count));

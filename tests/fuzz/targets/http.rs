@@ -17,17 +17,18 @@ pub fn run(input: &[u8]) {
     match parse(head, paths::may_be_large) {
         Ok(head) => accepted(&head),
         Err(refusal) => {
-            assert!(
-                (400..600).contains(&refusal.problem().status()) && !refusal.to_string().is_empty()
-            );
+            assert!((400..600).contains(&refusal.problem().status()));
+            assert!(!refusal.to_string().is_empty());
         }
     }
 }
 
 fn accepted(head: &Head) {
     let method = head.method.as_str();
-    assert!(!method.is_empty() && method.bytes().all(|byte| byte.is_ascii_uppercase()));
-    assert!(head.target.starts_with('/') && head.target.bytes().all(|b| b.is_ascii_graphic()));
+    assert!(!method.is_empty());
+    assert!(method.bytes().all(|byte| byte.is_ascii_uppercase()));
+    assert!(head.target.starts_with('/'));
+    assert!(head.target.bytes().all(|b| b.is_ascii_graphic()));
     assert!(!matches!(head.body, Body::Whole(bytes) if bytes > HTTP_BODY_BYTES_MAX));
     let fields = &head.fields;
     for value in [

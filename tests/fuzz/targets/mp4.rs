@@ -40,18 +40,21 @@ struct Judge {
 
 impl UnitSink for Judge {
     fn config(&mut self, config: &TrackConfig) {
-        assert!(self.open.is_none() && !config.record().is_empty());
+        assert!(self.open.is_none());
+        assert!(!config.record().is_empty());
         self.configured.push(config.track());
     }
 
     fn begin(&mut self, start: UnitStart) {
         assert!(self.open.replace(start.track).is_none(), "a unit within a unit");
         assert!(self.configured.contains(&start.track), "no configuration");
-        assert!(start.pts >= start.dts && (start.track == Track::Video || !start.key));
+        assert!(start.pts >= start.dts);
+        assert!((start.track == Track::Video || !start.key));
     }
 
     fn write(&mut self, track: Track, bytes: &[u8]) {
-        assert!(self.open == Some(track) && !bytes.is_empty());
+        assert!(self.open == Some(track));
+        assert!(!bytes.is_empty());
     }
 
     fn patch(&mut self, _track: Track, _offset: usize, _bytes: [u8; 4]) {

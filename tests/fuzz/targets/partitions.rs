@@ -89,7 +89,8 @@ pub fn run(input: &[u8]) {
         }
         Ok(grown) => {
             if let Growth::Grown { from, to } = grown {
-                assert!(to >= from + (1 << 20) && to / SECTOR as u64 <= disk.sectors);
+                assert!(to >= from + (1 << 20));
+                assert!(to / SECTOR as u64 <= disk.sectors);
                 // Either the front held, or it was mended from one of the copies.
                 let kept = tables(&before).iter().map(|table| changed(table, &disk.front)).min();
                 assert!(kept.is_some_and(|changed| changed <= 1), "{kept:?} entries changed");

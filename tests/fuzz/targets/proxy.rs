@@ -33,7 +33,8 @@ fn header(input: &[u8]) {
     assert_eq!(whole, decided.unwrap_or(Ok(Beginning::Incomplete)));
     match whole {
         Ok(Beginning::Header { bytes, .. }) => {
-            assert!((1..=PROXY_HEADER_BYTES_MAX).contains(&bytes) && bytes <= input.len());
+            assert!((1..=PROXY_HEADER_BYTES_MAX).contains(&bytes));
+            assert!(bytes <= input.len());
         }
         Ok(_) => {}
         Err(error) => assert!(!error.to_string().is_empty()),

@@ -115,7 +115,8 @@ impl UnitSink for Judge {
 
     fn begin(&mut self, start: UnitStart) {
         assert!(self.configured.get(start.track as usize) == Some(&true), "no configuration");
-        assert!(start.pts >= start.dts && (start.track == Track::Video || !start.key));
+        assert!(start.pts >= start.dts);
+        assert!((start.track == Track::Video || !start.key));
         assert!(self.open(start.track).replace(0).is_none(), "a unit within a unit");
     }
 

@@ -10,7 +10,9 @@ pub fn run(input: &[u8]) {
     let text = String::from_utf8_lossy(input);
     match RtmpUrl::parse(&text) {
         Ok(url) => {
-            assert!(url.port > 0 && !url.host.is_empty() && !url.app.is_empty());
+            assert!(url.port > 0);
+            assert!(!url.host.is_empty());
+            assert!(!url.app.is_empty());
             let tc_url = url.tc_url();
             assert!(tc_url.bytes().all(|byte| byte.is_ascii_graphic()), "{tc_url}");
             let again = RtmpUrl::parse(&tc_url).expect("what we say of it is an address");

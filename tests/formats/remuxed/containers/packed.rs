@@ -57,7 +57,8 @@ fn assert_file(what: &str, file: Vec<u8>, media: &Media, times: Times, rng: &mut
     let mut bytes = file.as_slice();
     let mut reader = open(&mut bytes).unwrap_or_else(|error| panic!("{what}: {error}"));
     let contents = reader.contents();
-    assert!(contents.video.is_some() && contents.left_out.is_none(), "{what}");
+    assert!(contents.video.is_some(), "{what}");
+    assert!(contents.left_out.is_none(), "{what}");
     assert_eq!(contents.audio.is_some(), !media.audio_config.is_empty(), "{what}");
     let whole = read_on(reader.as_mut(), &mut bytes);
     assert_same(what, &whole, media, times);
@@ -230,7 +231,8 @@ fn matroska_files_cut_short() {
         }
         // Everything before the cluster it was cut in is there.
         let before = clusters.iter().filter(|at| **at <= length).count();
-        assert!(!came.units.is_empty() && before >= 1, "{what}");
+        assert!(!came.units.is_empty(), "{what}");
+        assert!(before >= 1, "{what}");
         if length == file.len() {
             assert_eq!(came.units.len(), whole.units.len(), "{what}");
         }

@@ -52,7 +52,8 @@ pub fn seek(
     let rest = read_on(reader, file);
     let (rest, all) = (rest.video(), whole.video());
     let (first, _) = rest.first().expect("a picture");
-    assert!(first.key && first.dts == went, "to {to}: {went:?} is no key unit's time");
+    assert!(first.key, "to {to}: {went:?} is no key unit's time");
+    assert!(first.dts == went, "to {to}: {went:?} is no key unit's time");
     let at = all.len().checked_sub(rest.len()).expect("no more than there are");
     let payloads = |units: &[&Unit]| units.iter().map(|unit| unit.1.clone()).collect::<Vec<_>>();
     assert!(payloads(&rest) == payloads(&all[at..]), "to {to}: other pictures");

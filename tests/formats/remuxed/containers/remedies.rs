@@ -124,17 +124,20 @@ fn what_nothing_can_mend_has_no_command() {
     let whole = clip("fragments.mp4", &[&PLAIN[..], &["-movflags", fragments]].concat());
     let moof = whole.windows(4).position(|four| four == b"moof").expect("a fragment") - 4;
     let error = refused(whole[moof..].to_vec());
-    assert!(matches!(error, FileError::NoBeginning) && error.remedy().is_none(), "{error}");
+    assert!(matches!(error, FileError::NoBeginning), "{error}");
+    assert!(error.remedy().is_none(), "{error}");
     let mut unfinished = clip("unfinished.mp4", &PLAIN);
     unfinished.truncate(unfinished.len() * 9 / 10);
     let error = refused(unfinished);
-    assert!(matches!(error, FileError::Unfinished) && error.remedy().is_none(), "{error}");
+    assert!(matches!(error, FileError::Unfinished), "{error}");
+    assert!(error.remedy().is_none(), "{error}");
     // Parameter sets neither in the header nor among the pictures.
     let mut blind = clip("blind.flv", &PLAIN);
     let header = blind.windows(5).position(|five| five == [0x17, 0, 0, 0, 0]).expect("a header");
     blind[header + 5] = 9;
     let error = refused(blind);
-    assert!(matches!(error, FileError::NoParameterSets) && error.remedy().is_none(), "{error}");
+    assert!(matches!(error, FileError::NoParameterSets), "{error}");
+    assert!(error.remedy().is_none(), "{error}");
 }
 
 /// Smooth Streaming, and what its encoders put into other files: a `uuid` box before the header,
@@ -152,6 +155,7 @@ fn fragments_with_uuid_boxes_play() {
         let mut reader = open(&mut bytes).unwrap_or_else(|error| panic!("{name}: {error}"));
         let played = read_on(reader.as_mut(), &mut bytes);
         assert_eq!((played.count(Track::Video), played.keys()), (50, 5), "{name}");
-        assert!(played.count(Track::Audio) >= 93 && played.aborted == 0, "{name}");
+        assert!(played.count(Track::Audio) >= 93, "{name}");
+        assert!(played.aborted == 0, "{name}");
     }
 }

@@ -116,7 +116,8 @@ impl Model {
     }
 
     pub fn cuts(&mut self, cut: Cut, now: Mono) {
-        assert!(cut.from != cut.to && cut.from == self.on_air, "{cut:?}");
+        assert!(cut.from != cut.to, "{cut:?}");
+        assert!(cut.from == self.on_air, "{cut:?}");
         if let Some(silent) = cut.silent {
             assert_eq!(cut.to, Source::Standby, "{cut:?}");
             let no_bytes = now.since(self.heard) >= self.silence;

@@ -46,5 +46,6 @@ pub fn decodes_without_a_word(file: &std::path::Path) {
     let mut ffmpeg = Command::new("ffmpeg");
     ffmpeg.args(["-nostdin", "-v", "error", "-xerror", "-i"]).arg(file);
     let (well, text) = output_of(ffmpeg.args(["-enc_time_base", "-1", "-f", "null", "-"]));
-    assert!(well && text.is_empty(), "ffmpeg on {}:\n{text}", file.display());
+    assert!(well, "ffmpeg on {}:\n{text}", file.display());
+    assert!(text.is_empty(), "ffmpeg on {}:\n{text}", file.display());
 }
