@@ -381,10 +381,6 @@ pub const UPLOAD_STEP_MS_MAX: u64 = 30_000;
 /// What it must send in that time.
 pub const UPLOAD_STEP_BYTES_MIN: usize = 16 << 10;
 const _: () = assert!(UPLOAD_STEP_BYTES_MIN <= UPLOAD_PIECE_BYTES);
-/// Time the disk has to take a piece of an upload.
-pub const UPLOAD_DISK_MS_MAX: u64 = 20_000;
-/// Time it has to take the last of a file and give it its name.
-pub const UPLOAD_FINISH_MS_MAX: u64 = 60_000;
 /// Commands from the control plane under way.
 pub const COMMANDS_MAX: usize = 8;
 /// Time who gives a command waits for what comes of it. Less than the control plane's own.
@@ -420,8 +416,6 @@ const _: () = assert!(2 * HTTP_ADDRESS_CONNECTIONS_MAX < HTTP_CONNECTIONS_MAX);
 pub const HTTP_REFUSALS_MAX: usize = 16;
 /// Bytes read and thrown away behind a last answer, so that the peer can read it.
 pub const HTTP_LINGER_BYTES_MAX: usize = 256 << 10;
-/// Time spent on that.
-pub const HTTP_LINGER_MS_MAX: u64 = 1_000;
 /// Time the answering side has for one request.
 pub const HTTP_ANSWER_MS_MAX: u64 = 5_000;
 /// One answer: the names of as many files as the library lists, and what is known of thousands.
@@ -479,11 +473,6 @@ pub const RTMPS_AUTHORITIES_BYTES: usize = 128 << 10;
 pub const FIRMWARE_REQUEST_BYTES_MAX: u64 = (64 << 20) + 1024;
 /// Orders to the update service at once.
 pub const FIRMWARE_ORDERS_MAX: usize = 1;
-/// Time the update service has to take a connection.
-pub const FIRMWARE_CONNECT_MS_MAX: u64 = 3_000;
-/// Time it has to take the next piece, and to say what came of it once it has all: a slow disk
-/// writes, flushes and reads back a whole slot.
-pub const FIRMWARE_ANSWER_MS_MAX: u64 = 180_000;
 /// A line it says.
 pub const FIRMWARE_LINE_BYTES_MAX: usize = 4 << 10;
 /// What it has written down of the system.
@@ -491,9 +480,6 @@ pub const FIRMWARE_TOLD_BYTES_MAX: u64 = 16 << 10;
 /// Bytes of a file or a package read and thrown away behind an answer that does not take it: a browser
 /// looks for the answer when it has sent everything. As much as a package may have.
 pub const UPLOAD_LINGER_BYTES_MAX: u64 = FIRMWARE_REQUEST_BYTES_MAX;
-/// Time spent on that: a package by 4.5 Mbit/s. A connection that waits for nothing but this makes room
-/// for others.
-pub const UPLOAD_LINGER_MS_MAX: u64 = 120_000;
 
 // ── Passwords and sessions ──────────────────────────────────────────────────────────────────
 /// Memory of a hash that is made here, KiB: argon2id with little memory, as OWASP's password
@@ -568,14 +554,6 @@ pub const PREVIEW_FRAGMENT_TICKS_MAX: Ticks = Ticks::from_ms(250);
 /// Units of a track in one movie fragment: 250 a second.
 pub const PREVIEW_UNITS_MAX: usize = 64;
 const _: () = assert!(PREVIEW_UNITS_MAX as i64 * TICKS_PER_S >= 250 * PREVIEW_FRAGMENT_TICKS_MAX.0);
-/// A preview is skipped to a key frame that lies further ahead than this.
-pub const PREVIEW_LAG_TICKS_MAX: Ticks = Ticks(TICKS_PER_S);
-/// A preview has no sound if none comes within so much of the picture.
-pub const PREVIEW_TRACK_TICKS: Ticks = Ticks(TICKS_PER_S);
-/// Its sound is gone if none has come for so long.
-pub const PREVIEW_TRACK_GONE_TICKS: Ticks = Ticks(2 * TICKS_PER_S);
-/// Time who asks for a preview waits for its beginning; afterwards, without a piece, for the next.
-pub const PREVIEW_IDLE_MS_MAX: u64 = 10_000;
 /// A preview in user space, its pieces not counted: task, channel, units that wait.
 pub const PREVIEW_BYTES: usize = 32 << 10;
 
@@ -591,18 +569,6 @@ pub const CPU_STEADY_MS: u64 = 600_000;
 // Both are reached in whole samples.
 const _: () = assert!(CPU_MINUTE_MS.is_multiple_of(MACHINE_SAMPLE_MS));
 const _: () = assert!(CPU_STEADY_MS.is_multiple_of(MACHINE_SAMPLE_MS));
-/// Share of the processors above which the machine is called overloaded, percent of all cores.
-pub const CPU_PERCENT_DEFAULT: u64 = 80;
-/// Steady load above which burstable plans run out of credit, percent of one core.
-pub const CPU_BASELINE_PERCENT_DEFAULT: u64 = 10;
-/// Use of the memory budget that is too much, percent.
-pub const MEMORY_PERCENT_DEFAULT: u64 = 90;
-/// Use of the data folder's disk that is too much, percent.
-pub const DISK_PERCENT_DEFAULT: u64 = 80;
-/// Time standby may be on air before that counts.
-pub const STANDBY_S_DEFAULT: u64 = 60;
-/// Time a destination's first try may take before it counts as not served.
-pub const DESTINATION_GRACE_S_DEFAULT: u64 = 30;
 /// The longest such times.
 pub const HEALTH_S_MAX: u64 = 86_400;
 /// Lines of the log in one answer.
@@ -778,8 +744,6 @@ const _: () = assert!(CONFIG_CHANGED_BYTES_MAX <= HTTP_BODY_BYTES_MAX);
 const _: () = assert!(CONFIG_CHANGED_BYTES_MAX as u64 <= CONFIG_BYTES_MAX);
 /// Earlier versions of the configuration file kept.
 pub const CONFIG_VERSIONS_MAX: usize = 10;
-/// Time a change waits for another one to be written.
-pub const CONFIG_WAIT_MS_MAX: u64 = 3_000;
 /// Secrets the log knows and never shows: every destination's key, the play key, and room for more.
 pub const SECRETS_MAX: usize = 64;
 // The keys of all destinations, also of those that leave while their places are taken, and the play key,

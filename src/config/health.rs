@@ -2,10 +2,18 @@
 
 use std::time::Duration;
 
-use crate::base::limits::{
-    CPU_BASELINE_PERCENT_DEFAULT, CPU_PERCENT_DEFAULT, DESTINATION_GRACE_S_DEFAULT,
-    DISK_PERCENT_DEFAULT, MEMORY_PERCENT_DEFAULT, STANDBY_S_DEFAULT,
-};
+/// Share of the processors above which the machine is called overloaded, percent of all cores.
+const CPU_PERCENT_DEFAULT: u64 = 80;
+/// Steady load above which burstable plans run out of credit, percent of one core.
+const CPU_BASELINE_PERCENT_DEFAULT: u64 = 10;
+/// Use of the memory budget that is too much, percent.
+const MEMORY_PERCENT_DEFAULT: u64 = 90;
+/// Use of the data folder's disk that is too much, percent.
+const DISK_PERCENT_DEFAULT: u64 = 80;
+/// Time standby may be on air before that counts.
+const STANDBY_S_DEFAULT: u64 = 60;
+/// Time a destination's first try may take before it counts as not served.
+const DESTINATION_GRACE_S_DEFAULT: u64 = 30;
 
 /// What the checks measure against: `[health]` of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -29,6 +29,7 @@ use streamcaster::operator::commands::{self, Command, Desk, Inbox, Selection};
 use streamcaster::operator::snapshot::{Board, Snapshot, Source, Text, ViewerStatus};
 use streamcaster::outputs::preview;
 use streamcaster::system::logs::{self, LogBook, LogHandle, LogOptions};
+use test_support::peers::http::Request;
 
 mod auth;
 mod firmware;
@@ -134,11 +135,15 @@ fn post(path: &str, fields: &str, body: &str) -> String {
 
 /// The same of somebody who has nothing but these fields.
 fn post_without(path: &str, fields: &str, body: &str) -> String {
-    format!(
-        "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\
-         Content-Type: application/json\r\n{fields}Content-Length: {}\r\n\r\n{body}",
-        body.len()
-    )
+    let request = Request::new("POST", path).field("Content-Type", "application/json");
+    written(&request.fields(fields).body(body.as_bytes()))
+}
+
+/// A request as it is sent.
+fn written(request: &Request) -> String {
+    let mut bytes = Vec::new();
+    request.write(&mut bytes).expect("memory takes it");
+    String::from_utf8(bytes).expect("text")
 }
 
 fn control() -> ControlHandle {
@@ -178,9 +183,7 @@ fn say(to: SocketAddr, request: &[u8]) -> String {
 }
 
 fn get(to: SocketAddr, path: &str, fields: &str) -> String {
-    let request =
-        format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{fields}\r\n");
-    say(to, request.as_bytes())
+    say(to, written(&Request::get(path).fields(fields)).as_bytes())
 }
 
 fn status(answer: &str) -> u16 {

@@ -25,7 +25,7 @@ use log::{debug, info, warn};
 use smol::channel::{bounded, Receiver, Sender};
 use toml_edit::DocumentMut;
 
-use crate::base::limits::{CONFIG_CHANGED_BYTES_MAX, CONFIG_WAIT_MS_MAX};
+use crate::base::limits::CONFIG_CHANGED_BYTES_MAX;
 use crate::base::revision;
 use crate::config::catalogue::{self, SETTINGS};
 use crate::config::{self, Arguments, Config, ConfigErrors, Destination, SetBy, Setting};
@@ -36,6 +36,9 @@ pub use self::edit::put;
 pub use self::error::{EditError, SettingsError};
 pub use self::password::with_password_hash;
 use self::versions::FoundFile;
+
+/// Time a change waits for another one to be written.
+const CONFIG_WAIT_MS_MAX: u64 = 3_000;
 
 /// A name of the environment to its value.
 pub type Environment = Box<dyn Fn(&str) -> Option<OsString> + Send + Sync>;

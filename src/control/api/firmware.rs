@@ -25,8 +25,8 @@ use crate::appliance::firmware::orders::{self, FirmwareOrder, RefusalCode};
 use crate::appliance::firmware::slots::Slot;
 use crate::appliance::firmware::state;
 use crate::base::limits::{
-    FIRMWARE_ANSWER_MS_MAX, FIRMWARE_CONNECT_MS_MAX, FIRMWARE_LINE_BYTES_MAX,
-    FIRMWARE_REQUEST_BYTES_MAX, FIRMWARE_TOLD_BYTES_MAX, UPLOAD_STEP_BYTES_MIN,
+    FIRMWARE_LINE_BYTES_MAX, FIRMWARE_REQUEST_BYTES_MAX, FIRMWARE_TOLD_BYTES_MAX,
+    UPLOAD_STEP_BYTES_MIN,
 };
 use crate::control::api::asked::Asked;
 use crate::control::api::body;
@@ -38,6 +38,11 @@ use crate::control::http::deadline::within;
 use crate::control::http::problem::Problem;
 use crate::control::http::stream::Carrier;
 
+/// Time the update service has to take a connection.
+const FIRMWARE_CONNECT_MS_MAX: u64 = 3_000;
+/// Time it has to take the next piece, and to say what came of it once it has all: a slow disk
+/// writes, flushes and reads back a whole slot.
+const FIRMWARE_ANSWER_MS_MAX: u64 = 180_000;
 /// How long the daemon may take to check a password: longer than it rests after a wrong one.
 const PROOF_TIME: Duration = Duration::from_secs(6);
 

@@ -7,12 +7,14 @@ use std::io;
 
 use smol::future::or;
 
-use crate::base::limits::PREVIEW_IDLE_MS_MAX;
 use crate::control::http::answer::Answer;
 use crate::control::http::deadline::within;
 use crate::control::http::problem::Problem;
 use crate::control::http::stream::Carrier;
 use crate::outputs::preview::{Preview, PreviewDesk, PreviewPiece};
+
+/// Time who asks for a preview waits for its beginning; afterwards, without a piece, for the next.
+const PREVIEW_IDLE_MS_MAX: u64 = 10_000;
 
 /// What came first.
 enum Next {

@@ -11,10 +11,7 @@ use smol::channel::Receiver;
 
 #[cfg(test)]
 use crate::base::limits::UPLOAD_BYTES_MAX;
-use crate::base::limits::{
-    UPLOAD_DISK_MS_MAX, UPLOAD_FINISH_MS_MAX, UPLOAD_PIECES_MAX, UPLOAD_PIECE_BYTES,
-    UPLOAD_REQUEST_BYTES,
-};
+use crate::base::limits::{UPLOAD_PIECES_MAX, UPLOAD_PIECE_BYTES, UPLOAD_REQUEST_BYTES};
 use crate::control::api::asked::Asked;
 use crate::control::api::body::{self, wrong, WholeNumber};
 use crate::control::api::commands::Commands;
@@ -42,6 +39,11 @@ use crate::operator::commands::FileName;
 use crate::operator::snapshot::PlayoutStatus;
 #[cfg(test)]
 use serde_json::{json, Value};
+
+/// Time the disk has to take a piece of an upload.
+const UPLOAD_DISK_MS_MAX: u64 = 20_000;
+/// Time it has to take the last of a file and give it its name.
+const UPLOAD_FINISH_MS_MAX: u64 = 60_000;
 
 /// Tells why not; `offset` is where the upload stands, unless the error says so itself.
 fn refused(error: &UploadError, offset: Option<u64>) -> Answer {

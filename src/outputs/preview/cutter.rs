@@ -7,10 +7,7 @@
 //! one before. A sound lasts as long as its samples do; sounds follow each other without a gap
 //! unless the programme's clock is off by half of one.
 
-use crate::base::limits::{
-    PREVIEW_FRAGMENT_TICKS_MAX, PREVIEW_LAG_TICKS_MAX, PREVIEW_TRACK_GONE_TICKS,
-    PREVIEW_TRACK_TICKS, PREVIEW_UNITS_MAX,
-};
+use crate::base::limits::{PREVIEW_FRAGMENT_TICKS_MAX, PREVIEW_UNITS_MAX};
 use crate::base::time::{Ticks, TICKS_PER_MS, TICKS_PER_S};
 use crate::codec::access_unit::{AacConfig, AvcConfig, Track, TrackConfig};
 use crate::codec::per_track::PerTrack;
@@ -21,6 +18,12 @@ use crate::program::reader::{Reader, ReaderStep};
 use crate::program::ring::{Lookup, Ring};
 use crate::program::unit::{Generation, Unit};
 
+/// A preview is skipped to a key frame that lies further ahead than this.
+const PREVIEW_LAG_TICKS_MAX: Ticks = Ticks(TICKS_PER_S);
+/// A preview has no sound if none comes within so much of the picture.
+const PREVIEW_TRACK_TICKS: Ticks = Ticks(TICKS_PER_S);
+/// Its sound is gone if none has come for so long.
+const PREVIEW_TRACK_GONE_TICKS: Ticks = Ticks(2 * TICKS_PER_S);
 /// How long a picture lasts of which nothing is known: a frame of 25 per second.
 const FRAME_TICKS: Ticks = Ticks::from_ms(40);
 
