@@ -37,8 +37,8 @@ use crate::net::proxy::Proxies;
 
 /// Time in which what comes behind a last answer is read and thrown away.
 const HTTP_LINGER_MS_MAX: u64 = 1_000;
-/// The same behind an upload that was refused: a package by 4.5 Mbit/s. A connection that waits for nothing but this makes room
-/// for others.
+/// The same behind an upload that was refused: a package by 4.5 Mbit/s. A connection that waits for
+/// nothing but this makes room for others.
 const UPLOAD_LINGER_MS_MAX: u64 = 120_000;
 
 /// What answers, behind the gate.
