@@ -17,7 +17,7 @@ use crate::step::{root, said, target_dir};
 /// What a machine is taken over with, and what starts on it.
 const WATCHED: [&str; 13] = [
     "rootfs",
-    "tests/image/uefi.rs",
+    "tests/support/src/peers/uefi.rs",
     "tests/takeover",
     "xtask/src/debian.rs",
     "xtask/src/debian.sh",
