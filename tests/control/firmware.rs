@@ -187,7 +187,7 @@ fn a_service_that_is_away_breaks_off_or_babbles_is_told_as_such() {
     dies.serve(|_, line| drop(take(line, 1 << 20)));
     let babbles = appliance("babbles");
     babbles.serve(|_, line| tell(line, &"x".repeat(FIRMWARE_LINE_BYTES_MAX + 1).into()));
-    for (service, word) in [(dies, "broke off"), (babbles, "not understood")] {
+    for (service, word) in [(dies, "broke off"), (babbles, "is not valid")] {
         let control = control_of(&service);
         let (status, answer) = send(control.http(), "", &package(4 << 20));
         assert_eq!((status, &answer["code"]), (503, &"SYSTEM_ERROR".into()), "{answer}");

@@ -171,7 +171,7 @@ fn a_header_of_somebody_else_is_refused_and_said() {
         assert_eq!(status(&answer), 400, "{answer}");
         assert!(answer.contains("[proxy] from"), "{answer}");
     }
-    assert!(is_logged("127.0.0.3 was turned away: A PROXY header"));
+    assert!(is_logged("refused 127.0.0.3: A PROXY header"));
     // Only at the beginning of a connection.
     let mut twice = v1("192.0.2.7");
     twice.extend(v1("127.0.0.1"));

@@ -81,7 +81,7 @@ pub struct SettingsFile {
 pub struct Changed {
     /// The file's new version.
     pub revision: String,
-    /// Something in the file takes effect only when the program begins anew.
+    /// Something in the file takes effect only when the program begins again.
     pub restart_needed: bool,
 }
 
@@ -160,7 +160,7 @@ impl Settings {
         found.map_or_else(|_| String::new(), |found| found.revision())
     }
 
-    /// The file's version at the last look or change, without a look now: for whoever must not
+    /// The file's version at the last look or change, without a look now: for anybody who must not
     /// wait. Empty before the first one.
     pub fn known_revision(&self) -> String {
         self.state().seen.clone().unwrap_or_default()
@@ -331,7 +331,7 @@ impl Settings {
         }
     }
 
-    /// Whether `config` says something that takes effect only when the program begins anew.
+    /// Whether `config` says something that takes effect only when the program begins again.
     pub fn needs_restart(&self, config: &Config) -> bool {
         let started = &self.0.started;
         let waits = |setting: &Setting| setting.restart && (setting.differs)(config, started);
@@ -354,7 +354,7 @@ impl Settings {
         Ok(())
     }
 
-    /// Asks the program to end and to begin anew.
+    /// Asks the program to end and to begin again.
     pub fn ask_restart(&self) {
         let mut state = self.state();
         state.restart = true;

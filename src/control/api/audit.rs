@@ -50,7 +50,7 @@ impl Audit {
 
     /// How many were left out before this one; `None` when this one is.
     fn left_out(&self, asked: &Asked<'_>, who: Who, answered: &Answered, now: Mono) -> Option<u64> {
-        // Only a log-in turns nobody into somebody, and the first start's code tells how: whoever
+        // Only a log-in turns nobody into somebody, and the first start's code tells how: anybody who
         // logs out without a session, which everybody may, is a stranger before and after.
         let lets_in = logs_in(asked) || asked.path() == "/api/setup";
         if who != Who::Nobody || (answered.is_well() && lets_in) {

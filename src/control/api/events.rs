@@ -98,7 +98,7 @@ impl EventSource {
         EventSource { board, library, logs, revision, now, newest: RefCell::new(None) }
     }
 
-    /// The newest state, made anew if the last one is as old as may be.
+    /// The newest state, made again if the last one is as old as may be.
     fn status(&self) -> StatusEvent {
         let moment = (self.now)();
         let mut newest = self.newest.borrow_mut();
@@ -232,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn the_state_is_made_once_for_all_and_anew_when_it_is_old() {
+    fn the_state_is_made_once_for_all_and_again_when_it_is_old() {
         let desk = desk();
         assert_eq!(desk.made.load(Ordering::Relaxed), 0, "nobody listens");
         let first = desk.room.status().event;

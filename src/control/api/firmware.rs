@@ -69,8 +69,8 @@ impl fmt::Display for Untold {
             Untold::NotAnAppliance => {
                 "This is not the appliance: update the program the way it was installed."
             }
-            Untold::NotYet => "The update service has not told anything yet.",
-            Untold::Unreadable => "What the update service told is not understood.",
+            Untold::NotYet => "The update service has not reported yet.",
+            Untold::Unreadable => "The update service's report is not valid.",
         })
     }
 }
@@ -279,9 +279,9 @@ impl fmt::Display for Failure {
                 "The update service did not answer in time. Look at which version runs, then try \
                  again."
             }
-            Failure::Garbled => "The update service's answer is not understood.",
-            Failure::TooSlow => "The package came too slowly; the running system is unchanged.",
-            Failure::Gone(_) => "The connection broke before the package had come whole.",
+            Failure::Garbled => "The update service's answer is not valid.",
+            Failure::TooSlow => "The package was sent too slowly; the running system is unchanged.",
+            Failure::Gone(_) => "The connection was lost before the whole package was received.",
             Failure::Refused { words, .. } => words,
         })
     }

@@ -56,7 +56,7 @@ pub fn answer(target: &str, log: &LogBook) -> Result<Answer, Answer> {
         None => LevelFilter::Trace,
         Some(level) => match level.parse() {
             Ok(LevelFilter::Off) | Err(_) => {
-                return wrong("`level` must be error, warn, info, debug or trace: the least told.")
+                return wrong("`level` must be error, warn, info, debug or trace, the least shown.")
             }
             Ok(level) => level,
         },

@@ -21,7 +21,7 @@ pub(super) enum Route {
     Playlists,
     Logs,
     Maintenance,
-    /// Opening an input anew.
+    /// Opening an input again.
     InputRestart,
     /// One list.
     Playlist,

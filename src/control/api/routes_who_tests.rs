@@ -176,7 +176,7 @@ fn who_changes_the_password_stays_logged_in_while_the_file_is_followed() {
     let (hash, _alone) = crate::system::password::cheap("correct horse");
     let auth = Arc::new(Auth::new(Some(hash), None).unwrap());
     let follower = Arc::clone(&auth);
-    // The file has the new one, and whoever follows it sees that before this request goes on.
+    // The file has the new one, and anybody who follows it sees that before this request goes on.
     let store_hash = move |hash: &str| {
         let (auth, new) = (Arc::clone(&follower), PasswordHash::parse(hash).ok());
         let (done, ended) = mpsc::channel();

@@ -162,7 +162,7 @@ pub fn begin(body: &[u8], commands: &Commands) -> Result<Answer, Answer> {
                 piece_bytes: UPLOAD_REQUEST_BYTES,
             },
         )),
-        ChangeResult::Done => Err(Problem::Failed.answer("The upload was not begun.")),
+        ChangeResult::Done => Err(Problem::Failed.answer("The upload was not started.")),
     }
 }
 
@@ -184,7 +184,7 @@ pub fn go_on(id: &str, asked: &Asked<'_>) -> Result<Stream, Answer> {
 /// `DELETE /api/uploads/ID`.
 pub fn give_up(id: &str, commands: &Commands) -> Result<Answer, Answer> {
     give(commands, Change::GiveUp(upload_id(id)?))?;
-    Ok(done("The upload is given up."))
+    Ok(done("The upload is cancelled."))
 }
 
 /// What came of a change of a file.
@@ -399,7 +399,7 @@ pub fn describe(document: &mut Document) {
         json!({ "success": true, "id": id, "offset": 0, "piece_bytes": UPLOAD_REQUEST_BYTES });
     let received =
         json!({ "success": true, "id": id, "offset": UPLOAD_REQUEST_BYTES, "complete": false });
-    let given_up = json!({ "success": true, "message": "The upload is given up." });
+    let given_up = json!({ "success": true, "message": "The upload is cancelled." });
     document
         .operation("PATCH /api/videos/{name}", "library", "renameVideo", "Renames a file")
         .takes::<RenameRequest>(json!({ "filename": "evening.mp4" }))

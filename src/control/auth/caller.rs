@@ -17,7 +17,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use crate::base::redact::MASK;
 use crate::net::{proxy, sockets};
 
-/// What a request tells of whoever sent it. Texts are as sent, and empty when absent.
+/// What a request tells of anybody who sent it. Texts are as sent, and empty when absent.
 #[derive(Clone, Copy, Debug)]
 pub struct Caller<'a> {
     /// The peer's address; nothing when the gate did not say.

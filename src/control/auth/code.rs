@@ -29,7 +29,7 @@ impl Code {
         let code = random::code()?;
         register(&code);
         let path = state.join(FILE_NAME);
-        // Whoever is to read it need not be in the program's folder.
+        // Anybody who is to read it need not be in the program's folder.
         let path = std::path::absolute(&path).unwrap_or(path);
         Ok(Code { path, code, is_written: false })
     }

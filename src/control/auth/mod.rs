@@ -251,7 +251,7 @@ impl Auth {
     }
 
     /// Takes the password that `told` tells the configuration to have, unless it is the one
-    /// already. Waits for whoever is just changing it.
+    /// already. Waits for anybody who is just changing it.
     pub fn adopt(&self, told: impl FnOnce() -> Option<PasswordHash>) {
         let _turn = self.turn_to_change();
         let password = told();
@@ -261,7 +261,7 @@ impl Auth {
     }
 
     /// How often somebody lost a right they had, by a new password or by logging out: what was
-    /// granted for long is to be asked for anew when this has grown.
+    /// granted for long is to be asked for again when this has grown.
     pub fn endings(&self) -> u64 {
         self.lock().endings
     }

@@ -1,6 +1,6 @@
 //! Passwords of HTTP Basic that were right a short while ago. Purpose: a script that asks once a
 //! second costs one hash in [`REMEMBERED_MS_MAX`], not a tenth of a small processor. Non-goals: how
-//! often wrong ones may be tried: whoever asks here has seen to that before, or this would be a fast
+//! often wrong ones may be tried: anybody who asks here has seen to that before, or this would be a fast
 //! place to guess. Bound: [`REMEMBERED_MAX`], one for each address; the oldest goes.
 
 use std::net::IpAddr;

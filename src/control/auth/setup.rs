@@ -1,4 +1,4 @@
-//! The first start's code. Purpose: whoever reads it off the machine's console may have the password
+//! The first start's code. Purpose: anybody who reads it off the machine's console may have the password
 //! that was made for the first start, once, without typing it. The code dies when it is used, when
 //! it is [`SETUP_MS_MAX`] old, and as soon as there is another password. Non-goals: making it, which
 //! the appliance's scripts do. Bound: one short file, `state/setup`: a line each for the code, the

@@ -24,7 +24,7 @@ pub(super) const TRIES_FREE: u32 = 3;
 const TRY_PAUSE_MS_MIN: u64 = 1_000;
 /// The longest such wait.
 const TRY_PAUSE_MS_MAX: u64 = 60_000;
-/// An address that tried nothing for so long begins anew.
+/// An address that tried nothing for so long begins again.
 const TRIES_FORGOTTEN_MS: u64 = 15 * 60_000;
 
 /// What speaks for somebody before the password is checked.

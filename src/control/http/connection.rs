@@ -145,7 +145,7 @@ async fn send_to_https<S: Service>(wire: Wire, early: Vec<u8>, from: Client, beh
     let mut connection = Connection::new(wire, early);
     let answer = match connection.read_head(false, S::may_be_large).await {
         Ok(head) => {
-            meter.refuse(from.peer, &"plain HTTP, where HTTPS is spoken");
+            meter.refuse(from.peer, &"plain HTTP on a port that speaks HTTPS");
             https_bytes(&head)
         }
         Err(End::Refused(refusal)) => {

@@ -123,7 +123,7 @@ fn admit<S: Service>(
         seats.give(source(from.ip()), serve);
         return;
     }
-    behind.meter.refuse(from.ip(), &"all places are taken");
+    behind.meter.refuse(from.ip(), &"all connections are in use");
     if let Some(refused) = seats.refuse() {
         let told = async move {
             // In plain HTTP even where TLS is spoken: a handshake is what there is no room for.

@@ -50,7 +50,7 @@ impl Meter {
         self.refused.fetch_add(1, Ordering::Relaxed);
         let mut complaint = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
         if complaint.occurs(clock::mono()) {
-            log::info!("control: {peer} was turned away: {why}");
+            log::info!("control: refused {peer}: {why}");
         }
     }
 
@@ -58,7 +58,7 @@ impl Meter {
     pub fn read(&self) -> HttpUse {
         let mut complaint = self.complaint.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(over) = complaint.over(clock::mono()) {
-            log::info!("control: nobody is turned away any more ({over})");
+            log::info!("control: connections are no longer refused ({over})");
         }
         drop(complaint);
         HttpUse {

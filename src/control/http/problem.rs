@@ -244,7 +244,7 @@ pub static REFUSALS: [RefusalRow; 16] = [
         "TooSlow",
         "What was announced did not come in time.",
         Problem::PackageTooSlow,
-        "The package came too slowly; the running system is unchanged.",
+        "The package was sent too slowly; the running system is unchanged.",
     ),
     refusals(
         "Conflict",

@@ -1,4 +1,4 @@
-//! The bytes between the gate and a client. Purpose: whoever serves a connection reads and writes
+//! The bytes between the gate and a client. Purpose: anybody who serves a connection reads and writes
 //! one thing, whatever is beneath it. Non-goals: deadlines, HTTP. Bound: nothing is kept here.
 
 use std::io;

@@ -101,7 +101,7 @@ gate.addEventListener("login", () => {
 });
 gate.addEventListener("locked", ({ detail }) => goOut(detail));
 gate.addEventListener("open", goIn);
-// The password may have been changed: whoever else was in is out, though events still come.
+// The password may have been changed: everybody else who was in is out, though events still come.
 live.addEventListener("config", async () => {
   if (inside && !await login.askSession().catch(() => true)) goOut("");
 });

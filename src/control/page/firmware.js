@@ -102,7 +102,7 @@ async function load() {
   }
   if (first && !restartedAt) known = keyOf(system.last);
   if (!system.busy) {
-    // Whoever runs for less time than that was started since.
+    // A program that has run for less time than that was started since.
     if (restartedAt && live.state?.uptime_s * 1000 < Date.now() - restartedAt) restartedAt = 0;
     if (!restartedAt && keyOf(system.last) !== known) {
       known = keyOf(system.last);

@@ -1,4 +1,4 @@
-//! An HTTP client. Purpose: ordinary requests, sent whole and answered whole, by whoever needs one.
+//! An HTTP client. Purpose: ordinary requests, sent whole and answered whole, by anybody who needs one.
 //! Non-goals: broken, slow or pipelined requests, whose bytes their tests write themselves; TLS;
 //! connections that are used again. Bound: one answer, which is waited for.
 
