@@ -17,6 +17,8 @@
 //! strict, one counterexample withdraws the belief, it is earned once more only by a far longer
 //! proof, and a second counterexample ends it for good.
 
+use std::cmp::Ordering;
+
 use crate::codec::h264::Border;
 
 /// PES packets in a row that must have ended stuffed, and none stuffed before its end, before a
@@ -57,14 +59,15 @@ pub(super) struct WholeUnits {
     /// Bytes of the PES packet in hand, and of the one before.
     bytes: usize,
     bytes_before: usize,
-    /// Bytes of the largest that ended with an access unit.
+    /// Bytes of the largest that ended with an access unit, and how many of that size did.
     bytes_max: usize,
+    largest: u32,
 }
 
 impl WholeUnits {
     pub(super) const fn new() -> WholeUnits {
         let trust = Trust { run: 0, needed: Some(PROOF) };
-        WholeUnits { trust, bytes: 0, bytes_before: 0, bytes_max: 0 }
+        WholeUnits { trust, bytes: 0, bytes_before: 0, bytes_max: 0, largest: 0 }
     }
 
     /// A PES packet begins.
@@ -83,7 +86,11 @@ impl WholeUnits {
         match border {
             Border::Unit => {
                 self.trust.confirm();
-                self.bytes_max = self.bytes_max.max(self.bytes_before);
+                match self.bytes_before.cmp(&self.bytes_max) {
+                    Ordering::Greater => (self.bytes_max, self.largest) = (self.bytes_before, 1),
+                    Ordering::Equal => self.largest = self.largest.saturating_add(1),
+                    Ordering::Less => {}
+                }
             }
             Border::Inside if self.trust.holds() => self.trust.withdraw(),
             Border::Inside => self.trust.run = 0,
@@ -96,9 +103,12 @@ impl WholeUnits {
     }
 
     /// Whether the one in hand is taken to end with an access unit, if it ends here. Not one that
-    /// is larger than all that did: muxers that bound their PES packets split the large frames.
+    /// is larger than all that did: muxers that bound their PES packets split the large frames. One of
+    /// the largest's size may be such a part as well, unless two frames have filled it exactly: then all
+    /// frames are of one size.
     pub(super) fn ends_here(&self) -> bool {
-        self.trust.holds() && self.bytes <= self.bytes_max
+        self.trust.holds()
+            && (self.bytes < self.bytes_max || self.bytes == self.bytes_max && self.largest > 1)
     }
 }
 
@@ -223,6 +233,30 @@ mod tests {
         }
         end.ended();
         believed
+    }
+
+    /// A muxer that bounds its PES packets, to the size that a frame happened to have.
+    #[test]
+    fn a_part_of_a_frame_that_has_the_largest_frames_size_is_not_taken_for_one() {
+        let mut whole = WholeUnits::new();
+        let pes = |whole: &mut WholeUnits, bytes: usize, border| {
+            whole.begin();
+            whole.border(border);
+            whole.add(&vec![1; bytes]);
+            whole.ends_here()
+        };
+        for _ in 0..PROOF {
+            pes(&mut whole, 500, Border::Unit);
+        }
+        assert!(pes(&mut whole, 500, Border::Unit), "frames of one size");
+        pes(&mut whole, 977, Border::Unit);
+        assert!(!pes(&mut whole, 977, Border::Unit), "one frame had this size");
+        pes(&mut whole, 20, Border::Inside);
+        for _ in 0..SECOND_PROOF {
+            pes(&mut whole, 977, Border::Unit);
+        }
+        assert!(pes(&mut whole, 977, Border::Unit), "frames of one size");
+        assert!(!pes(&mut whole, 978, Border::Unit));
     }
 
     #[test]
