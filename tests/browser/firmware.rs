@@ -148,7 +148,7 @@ fn an_update_is_sent_and_told_of_when_the_machine_is_there_again() {
     answers.send(older).expect("it waits");
     page.wait_text("dialog[open]", "0.0.9 is older than 0.1.0.");
     judge(&mut page, "firmware-older", DESK);
-    page.click_named("dialog[open]", "Install it all the same");
+    page.click_named("dialog[open]", "Install it anyway");
     let order = orders.recv_timeout(seconds(30)).expect("an order");
     assert_eq!(order["allow_downgrade"], true);
     let needed = json!({"error": "Confirm it.", "code": "CONFIRMATION_REQUIRED"});

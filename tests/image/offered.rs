@@ -126,7 +126,7 @@ pub fn is_installed_in_its_window(machine: &Machine, offers: &Offers) {
     set(machine, &window(shell, -1, 1));
     let said = shell.run(&format!("{LOOK} --now'"));
     assert!(said.starts_with("installed: "), "{said}");
-    assert!(said.contains("starts again"), "{said}");
+    assert!(said.contains("the machine restarts"), "{said}");
     assert_eq!(offers.asked_for("whole/streamcaster.update"), 1);
 }
 

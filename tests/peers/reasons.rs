@@ -19,7 +19,7 @@ use crate::wait::{self, seconds};
 
 const HERE: [u8; 4] = [127, 0, 0, 1];
 const BEGINS: &str = " WARN ";
-const IS_OVER: &str = ": over after ";
+const IS_OVER: &str = ": resolved after ";
 
 /// Lines of the log with both of these words.
 fn lines(program: &Program, first: &str, second: &str) -> usize {

@@ -1,4 +1,4 @@
-//! RefusalRow: every status and code there is, and the form of their answer. Purpose: what may go
+//! Refusals: every status and code there is, and the form of their answer. Purpose: what may go
 //! wrong is written once, for the answers and for the API's document. Non-goals: sentences, which
 //! are their maker's. Bound: one answer.
 
