@@ -193,7 +193,7 @@ fn a_state_folder_that_cannot_be_written_costs_the_memory_only() {
     assert_eq!(number(&scene.ask("GET", "/api/playlists", "").1, "/count"), 0);
     switch(&scene.program, r#"{"video":"long.mp4"}"#);
     scene.wait_frame(&clip, 5);
-    scene.program.wait_printed("cannot be remembered");
+    scene.program.wait_printed("the playing position cannot be saved");
     scene.wait_frame(&clip, 60);
     scene.end();
 }
