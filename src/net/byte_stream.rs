@@ -34,11 +34,6 @@ impl ByteStream {
         &self.socket
     }
 
-    /// Whether it is encrypted.
-    pub fn is_encrypted(&self) -> bool {
-        self.tls.is_some()
-    }
-
     /// Reads what there is; 0: the peer has closed. TLS asks for a goodbye before that, which many a
     /// server leaves out: RTMP has its own.
     pub fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
@@ -64,19 +59,15 @@ impl ByteStream {
         // leaves later, with the connection still there.
         let sent = self.send(tls);
         taken.map_err(|error| io::Error::new(ErrorKind::InvalidData, error))?;
-        match sent {
-            Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
-            _ => Ok(count),
-        }
+        sent.map(|_| count)
     }
 
     /// Goes on with the handshake as far as the socket lets it; whether it is done.
     pub(super) fn advance_handshake(&self) -> io::Result<bool> {
         let Some(mut tls) = self.session() else { return Ok(true) };
-        match self.send(&mut tls) {
-            Err(error) if error.kind() != ErrorKind::WouldBlock => return Err(error),
-            _ if !tls.is_handshaking() => return Ok(true),
-            _ => {}
+        self.send(&mut tls)?;
+        if !tls.is_handshaking() {
+            return Ok(true);
         }
         match self.fetch(&mut tls)? {
             0 => Err(ErrorKind::UnexpectedEof.into()),
@@ -84,16 +75,17 @@ impl ByteStream {
         }
     }
 
-    /// Sends the records that wait.
-    fn send(&self, tls: &mut Connection) -> io::Result<()> {
+    /// Sends the records that wait; false when the socket takes no more.
+    fn send(&self, tls: &mut Connection) -> io::Result<bool> {
         while tls.wants_write() {
             match self.socket.try_write(|mut socket| tls.write_tls(&mut socket)) {
                 Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 sent => drop(sent?),
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Ready when it is worth trying to read.
@@ -114,7 +106,7 @@ impl ByteStream {
             }
             let Some(mut tls) = self.session() else { return Poll::Ready(()) };
             match self.send(&mut tls) {
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                Ok(false) => {}
                 // Of an error the next read or write tells.
                 _ if wanted => return Poll::Ready(()),
                 _ => return Poll::Pending,
@@ -146,12 +138,12 @@ impl Write for &ByteStream {
         let Some(mut tls) = self.session() else {
             return (&self.socket).write_vectored(slices);
         };
-        self.send(&mut tls)?;
-        let count = tls.writer().write_vectored(slices)?;
-        match self.send(&mut tls) {
-            Err(error) if error.kind() != ErrorKind::WouldBlock => Err(error),
-            _ => Ok(count),
+        if !self.send(&mut tls)? {
+            return Err(ErrorKind::WouldBlock.into());
         }
+        let count = tls.writer().write_vectored(slices)?;
+        self.send(&mut tls)?;
+        Ok(count)
     }
 
     fn flush(&mut self) -> io::Result<()> {

@@ -1,5 +1,6 @@
-//! One connection of the data plane. Purpose: non-blocking reads and vectored writes, and one place to wait for whatever comes first. Bounds: the kernel's send
-//! buffer ([`SOCKET_SEND_BUFFER_BYTES`]); what is not sent stays in the ring.
+//! One connection of the data plane. Purpose: non-blocking reads and vectored writes, and one
+//! place to wait for whatever comes first. Bounds: the kernel's send buffer
+//! ([`SOCKET_SEND_BUFFER_BYTES`]); what is not sent stays in the ring.
 
 use std::cell::Cell;
 use std::fmt;

@@ -1,5 +1,6 @@
 //! Connections, whatever they carry: the reactor and what waits on it, a byte stream, plain or
-//! encrypted, with deadlines, tries that are repeated, networks and addresses, the PROXY protocol, certificates.
+//! encrypted, with deadlines, tries that are repeated, networks and addresses, the PROXY protocol,
+//! certificates.
 
 pub mod byte_stream;
 pub mod certificate;
