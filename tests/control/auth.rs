@@ -160,9 +160,9 @@ fn log_ins_of_any_shape_are_answered() {
     }
     let cross = post("/api/login", "Sec-Fetch-Site: cross-site\r\n", r#"{"password":"password"}"#);
     assert_eq!(status(&say(control.http(), cross.as_bytes())), 403);
-    let text = post("/api/login", "", r#"{"password":"password"}"#);
-    let text = text.replace("application/json", "text/plain");
-    assert_eq!(status(&say(control.http(), text.as_bytes())), 415);
+    let text = Request::new("POST", "/api/login").field("Content-Type", "text/plain");
+    let text = text.body(br#"{"password":"password"}"#);
+    assert_eq!(status(&ask(control.http(), &text)), 415);
     let open = control_with(snapshot());
     let needless = log_in(&open, "password");
     assert_eq!((status(&needless), code(&needless).as_str()), (409, "PASSWORD_NOT_SET"));
@@ -294,16 +294,14 @@ fn a_proxy_a_page_and_another_name_change_nothing_without_a_password() {
         ("", "192.168.1.5", "FORBIDDEN"),
     ] {
         for (path, body) in [("/api/login", body.as_str()), ("/api/stop", "")] {
-            let request = post_without(path, fields, body);
-            let request = request.replace("Host: localhost", &format!("Host: {host}"));
-            let refused = say(at, request.as_bytes());
-            assert_eq!((status(&refused), code(&refused).as_str()), (403, wanted), "{request}");
+            let request = command("POST", path, body).fields(fields).field("Host", host);
+            let refused = ask(at, &request);
+            assert_eq!((status(&refused), code(&refused).as_str()), (403, wanted), "{request:?}");
         }
     }
     for host in ["localhost", "LOCALHOST:80", "a.localhost", "127.0.0.1", "[::1]:8080"] {
-        let fields = "Connection: close\r\n";
-        let request = format!("GET /api/status HTTP/1.1\r\nHost: {host}\r\n{fields}\r\n");
-        assert_eq!(status(&say(at, request.as_bytes())), 200, "{host}");
+        let request = Request::get("/api/status").field("Host", host);
+        assert_eq!(status(&ask(at, &request)), 200, "{host}");
     }
     let stop = post_without("/api/stop", "", "");
     assert_eq!(code(&say(at, stop.as_bytes())), "CODE_NEEDED");
@@ -388,10 +386,8 @@ fn hash_password_prints_the_line_for_the_configuration() {
 fn what_was_granted_for_long_ends_with_the_right_to_it() {
     let (control, _alone) = (guarded(), alone());
     let cookie = cookie(&log_in(&control, "password"));
-    let mut events = TcpStream::connect(control.http()).expect("a connection");
-    events.set_read_timeout(Some(GUARD)).expect("a deadline");
-    let request = format!("GET /api/events HTTP/1.1\r\nHost: localhost\r\n{cookie}\r\n");
-    events.write_all(request.as_bytes()).expect("sent");
+    let request = Request::get("/api/events").fields(&cookie).within(GUARD);
+    let mut events = request.begin(control.http()).expect("a connection");
     let mut first = [0; 12];
     events.read_exact(&mut first).expect("an answer");
     assert_eq!(&first, b"HTTP/1.1 200");

@@ -24,12 +24,9 @@ fn control_of(appliance: &Appliance) -> ControlHandle {
     start(ControlOptions { appliance, ..options(ANY, ANY, board) }).expect("two free ports")
 }
 
-/// The head of a request that brings a package.
-fn head(query: &str, bytes: usize) -> String {
-    format!(
-        "POST /api/firmware{query} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{BEARER}\
-         Content-Type: application/octet-stream\r\nContent-Length: {bytes}\r\n\r\n"
-    )
+/// A request that brings a package, which follows behind it.
+fn head(query: &str, bytes: usize) -> Request {
+    Request::new("POST", &format!("/api/firmware{query}")).fields(BEARER).announce(bytes)
 }
 
 /// What is told, held against the document.
@@ -40,7 +37,7 @@ fn told(template: &str, answer: &str) -> (u16, Value) {
 
 fn send(to: SocketAddr, query: &str, package: &[u8]) -> (u16, Value) {
     let mut stream = connect(to);
-    stream.write_all(head(query, package.len()).as_bytes()).expect("sent");
+    head(query, package.len()).write(&mut stream).expect("sent");
     stream.write_all(package).expect("sent");
     told("/api/firmware", &String::from_utf8_lossy(&rest(&mut stream)))
 }
@@ -214,7 +211,7 @@ fn a_client_that_leaves_is_noticed_and_leaves_the_way_free() {
     let packages = counting(&appliance);
     let control = control_of(&appliance);
     let mut stream = connect(control.http());
-    stream.write_all(head("", 1 << 20).as_bytes()).expect("sent");
+    head("", 1 << 20).write(&mut stream).expect("sent");
     stream.write_all(&package(300_000)).expect("sent");
     drop(stream);
     // Of the last, broken piece nothing is handed on.
@@ -230,7 +227,7 @@ fn a_client_that_stops_sending_is_told_and_leaves_the_way_free() {
     let packages = counting(&appliance);
     let control = control_of(&appliance);
     let mut stream = connect(control.http());
-    stream.write_all(head("", 1 << 20).as_bytes()).expect("sent");
+    head("", 1 << 20).write(&mut stream).expect("sent");
     stream.write_all(&package(5)).expect("sent");
     let answer = String::from_utf8_lossy(&rest(&mut stream)).into_owned();
     let (status, answer) = told("/api/firmware", &answer);
@@ -270,14 +267,14 @@ fn who_may_not_is_refused_before_the_service_is_asked() {
     appliance.serve(|order, _| panic!("it is asked for {order}"));
     let folder = appliance.folder().to_owned();
     let control = super::auth::guarded_on(folder);
-    for path in ["/api/firmware", "/api/firmware/rollback"] {
-        let request = head("", 3).replace("/api/firmware", path) + "abc";
+    for path in ["", "/rollback"] {
+        let request = written(&head(path, 3)) + "abc";
         assert_eq!(status(&say(control.http(), request.as_bytes())), 401, "{path}");
     }
     assert_eq!(status(&get(control.http(), "/api/firmware", "")), 401);
     let control = control_of(&appliance);
     let foreign = "Origin: https://example.org\r\nSec-Fetch-Site: cross-site\r\n";
-    let package = head("", 3).replacen("Connection", &format!("{foreign}Connection"), 1) + "abc";
+    let package = written(&head("", 3).fields(foreign)) + "abc";
     let back = post("/api/firmware/rollback", foreign, "");
     for (template, request) in [("/api/firmware", package), ("/api/firmware/rollback", back)] {
         let (status, answer) = told(template, &say(control.http(), request.as_bytes()));
@@ -295,11 +292,16 @@ fn what_makes_no_sense_is_refused_before_the_service_is_asked() {
         let (status, answer) = told("/api/firmware", &say(to, request.as_bytes()));
         assert_eq!((status, &answer["code"]), (wanted, &code.into()), "{request}: {answer}");
     };
-    refused(head("?allow_downgrade=maybe", 3) + "abc", 400, "INVALID_REQUEST");
-    refused(head("", 0), 400, "INVALID_REQUEST");
-    refused(head("", FIRMWARE_REQUEST_BYTES_MAX as usize + 1), 413, "TOO_LARGE");
-    refused(post("/api/firmware", "", "{}"), 415, "INVALID_REQUEST");
-    refused(head("", 3).replace("octet-stream", "x-tar") + "abc", 415, "INVALID_REQUEST");
+    let kind = |kind| {
+        let request = Request::new("POST", "/api/firmware").fields(BEARER);
+        written(&request.field("Content-Type", kind).body(b"abc"))
+    };
+    let too_large = head("", FIRMWARE_REQUEST_BYTES_MAX as usize + 1);
+    refused(written(&head("?allow_downgrade=maybe", 3)) + "abc", 400, "INVALID_REQUEST");
+    refused(written(&head("", 0)), 400, "INVALID_REQUEST");
+    refused(written(&too_large), 413, "TOO_LARGE");
+    refused(kind("application/json"), 415, "INVALID_REQUEST");
+    refused(kind("application/x-tar"), 415, "INVALID_REQUEST");
 }
 
 #[test]

@@ -135,8 +135,13 @@ fn post(path: &str, fields: &str, body: &str) -> String {
 
 /// The same of somebody who has nothing but these fields.
 fn post_without(path: &str, fields: &str, body: &str) -> String {
-    let request = Request::new("POST", path).field("Content-Type", "application/json");
-    written(&request.fields(fields).body(body.as_bytes()))
+    written(&command("POST", path, body).fields(fields))
+}
+
+/// A request with a body of JSON, an empty one as well, of nobody.
+fn command(method: &str, path: &str, body: &str) -> Request {
+    let request = Request::new(method, path).field("Content-Type", "application/json");
+    request.body(body.as_bytes())
 }
 
 /// A request as it is sent.
@@ -177,13 +182,21 @@ fn rest(stream: &mut TcpStream) -> Vec<u8> {
 
 /// Sends a request and reads the answer until the close.
 fn say(to: SocketAddr, request: &[u8]) -> String {
-    let mut stream = connect(to);
+    answer_of(&mut connect(to), request)
+}
+
+/// The same on a connection that is there.
+fn answer_of(stream: &mut TcpStream, request: &[u8]) -> String {
     stream.write_all(request).expect("room in the socket");
-    String::from_utf8_lossy(&rest(&mut stream)).into_owned()
+    String::from_utf8_lossy(&rest(stream)).into_owned()
+}
+
+fn ask(to: SocketAddr, request: &Request) -> String {
+    say(to, written(request).as_bytes())
 }
 
 fn get(to: SocketAddr, path: &str, fields: &str) -> String {
-    say(to, written(&Request::get(path).fields(fields)).as_bytes())
+    ask(to, &Request::get(path).fields(fields))
 }
 
 fn status(answer: &str) -> u16 {

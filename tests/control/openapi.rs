@@ -248,7 +248,7 @@ fn answers_are_as_the_document_says() {
         let to = if path.port == Port::Stat { control.stat() } else { control.http() };
         let target = path.template.replace("{name}", "n").replace("{id}", "0123456789abcdef");
         for method in path.methods.split(", ").filter(|method| *method != "HEAD") {
-            let asked = |body: &str| post(&target, "", body).replacen("POST", method, 1);
+            let asked = |body: &str| command(method, &target, body).fields(BEARER);
             // Nobody takes commands here, and without a field none would be given.
             let bodies = match method {
                 "GET" => &[""][..],
@@ -256,7 +256,7 @@ fn answers_are_as_the_document_says() {
             };
             // The program would end, which is tested elsewhere.
             for body in bodies.iter().filter(|_| path.template != "/api/restart") {
-                let answer = say(to, asked(body).as_bytes());
+                let answer = ask(to, &asked(body));
                 check_answer(&whole, path.template, method, &answer);
             }
         }

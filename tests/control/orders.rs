@@ -32,10 +32,10 @@ fn a_command_goes_to_the_data_plane_and_its_outcome_comes_back() {
     stream.read_exact(&mut go_on).unwrap();
     stream.write_all(json.as_bytes()).unwrap();
     assert_eq!(status(&String::from_utf8_lossy(&rest(&mut stream))), 200);
-    let put = post("/api/playlists/night", "", r#"{"files":["a.mp4"]}"#).replace("POST", "PUT");
-    assert_eq!(status(&say(control.http(), put.as_bytes())), 200);
-    let delete = post("/api/playlists/night", "", "").replace("POST", "DELETE");
-    assert_eq!(status(&say(control.http(), delete.as_bytes())), 200);
+    for (method, body) in [("PUT", r#"{"files":["a.mp4"]}"#), ("DELETE", "")] {
+        let request = command(method, "/api/playlists/night", body).fields(BEARER);
+        assert_eq!(status(&ask(control.http(), &request)), 200, "{method}");
+    }
     control.stop();
     let seen = plane.join().unwrap();
     assert_eq!(seen.len(), 5, "{seen:?}");

@@ -46,14 +46,12 @@ fn v2(client: [u8; 4]) -> Vec<u8> {
 const LOCAL: &[u8] = b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0";
 
 fn request(path: &str, fields: &str) -> Vec<u8> {
-    format!("GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n{fields}\r\n").into()
+    written(&Request::get(path).fields(fields).field("Host", "127.0.0.1")).into_bytes()
 }
 
 /// Sends bytes from an address and reads the answer until the close.
 fn say_from(from: [u8; 4], to: SocketAddr, bytes: &[u8]) -> String {
-    let mut stream = connect_from(from, to);
-    stream.write_all(bytes).expect("room in the socket");
-    String::from_utf8_lossy(&rest(&mut stream)).into_owned()
+    answer_of(&mut connect_from(from, to), bytes)
 }
 
 fn log_in(password: &str, fields: &str) -> Vec<u8> {
@@ -225,8 +223,7 @@ fn a_proxy_may_hold_all_seats_and_a_client_its_share() {
     let asks = |client: &str| {
         let mut stream = connect_from(PROXY, control.http());
         stream.write_all(&v1(client)).expect("room in the socket");
-        let request = b"GET /api/health HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n";
-        stream.write_all(request).expect("room in the socket");
+        Request::get("/api/health").kept().write(&mut stream).expect("room in the socket");
         let mut byte = [0];
         stream.read_exact(&mut byte).expect("an answer");
         stream

@@ -35,8 +35,8 @@ impl Office {
     }
 
     fn ask(&self, method: &str, path: &str, fields: &str, json: &str) -> (u16, Value) {
-        let request = post(path, fields, json).replacen("POST", method, 1);
-        let answer = say(self.control.http(), request.as_bytes());
+        let request = command(method, path, json).fields(BEARER).fields(fields);
+        let answer = ask(self.control.http(), &request);
         assert!(!answer.contains(SECRET), "{answer}");
         let value = serde_json::from_str(body(&answer)).expect("JSON");
         (status(&answer), value)

@@ -63,8 +63,8 @@ fn the_statistics_are_well_formed_xml() {
 fn a_connection_is_kept_for_the_next_request() {
     let control = control();
     let mut stream = connect(control.http());
-    let mut answer = |request: &[u8]| {
-        stream.write_all(request).unwrap();
+    let mut answer = |method: &str, path: &str, body: &str| {
+        Request::new(method, path).kept().json(body).write(&mut stream).unwrap();
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let mut byte = [0];
@@ -73,20 +73,19 @@ fn a_connection_is_kept_for_the_next_request() {
         }
         let head = String::from_utf8(head).unwrap();
         let length = head.split("Content-Length: ").nth(1).unwrap().split("\r\n").next().unwrap();
-        let bodiless = request.starts_with(b"HEAD");
+        let bodiless = method == "HEAD";
         let mut body = vec![0; if bodiless { 0 } else { length.parse().unwrap() }];
         stream.read_exact(&mut body).unwrap();
         (head, body)
     };
     for _ in 0..3 {
-        let (head, body) = answer(b"GET /api/health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let (head, body) = answer("GET", "/api/health", "");
         assert!(head.contains("Connection: keep-alive\r\n"));
         assert!(body.starts_with(b"{\"status\":"));
-        let (head, _) = answer(b"HEAD /api/health HTTP/1.1\r\nHost: localhost\r\n\r\n");
+        let (head, _) = answer("HEAD", "/api/health", "");
         assert_eq!(status(&head), 200);
         assert!(!head.contains("Content-Length: 0\r\n"));
-        let (head, _) =
-            answer(b"POST /api/status HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2\r\n\r\n{}");
+        let (head, _) = answer("POST", "/api/status", "{}");
         assert_eq!(status(&head), 405);
         assert!(head.contains("Allow: GET, HEAD\r\n"));
     }
@@ -137,19 +136,18 @@ fn heads_and_bodies_end_at_their_limits() {
     assert_eq!(status(&get(control.http(), "/", &fields)), 431);
     let line = "x".repeat(4096);
     assert_eq!(status(&get(control.http(), &format!("/{line}"), "")), 404);
-    let mut post = format!(
-        "POST / HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nExpect: 100-continue\r\n\
-         Content-Length: {HTTP_BODY_BYTES_MAX}\r\n\r\n"
-    );
+    let post = |bytes: usize| {
+        let request = Request::new("POST", "/").field("Expect", "100-continue");
+        request.field("Content-Length", &bytes.to_string())
+    };
     let mut stream = connect(control.http());
-    stream.write_all(post.as_bytes()).unwrap();
+    post(HTTP_BODY_BYTES_MAX).write(&mut stream).unwrap();
     let mut go_on = [0; 25];
     stream.read_exact(&mut go_on).unwrap();
     assert_eq!(&go_on, b"HTTP/1.1 100 Continue\r\n\r\n");
     stream.write_all(&vec![b'x'; HTTP_BODY_BYTES_MAX]).unwrap();
     assert_eq!(status(&String::from_utf8_lossy(&rest(&mut stream))), 405);
-    post = post.replace(&HTTP_BODY_BYTES_MAX.to_string(), &(HTTP_BODY_BYTES_MAX + 1).to_string());
-    assert_eq!(status(&say(control.http(), post.as_bytes())), 413);
+    assert_eq!(status(&ask(control.http(), &post(HTTP_BODY_BYTES_MAX + 1))), 413);
 }
 
 #[test]
@@ -181,9 +179,9 @@ fn of_twenty_thousand_pipelined_requests_one_is_answered() {
     let stream = connect(control.http());
     let mut sender = stream.try_clone().unwrap();
     let sent = std::thread::spawn(move || {
-        let requests = b"GET /api/health HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(20_000);
+        let requests = written(&Request::get("/api/health").kept()).repeat(20_000);
         // The gate stops reading long before the end.
-        let _ = sender.write_all(&requests);
+        let _ = sender.write_all(requests.as_bytes());
     });
     let answers = rest(&mut { stream });
     sent.join().unwrap();
@@ -206,9 +204,8 @@ fn idle_connections_keep_nobody_out() {
         crowd.push(connect(control.http()));
     }
     let mut fresh = connect_from([127, 0, 0, 2], control.http());
-    let request = b"GET /api/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-    fresh.write_all(request).unwrap();
-    assert_eq!(status(&String::from_utf8_lossy(&rest(&mut fresh))), 200);
+    let request = written(&Request::get("/api/health"));
+    assert_eq!(status(&answer_of(&mut fresh, request.as_bytes())), 200);
     let open = crowd.iter().filter(|stream| is_open(stream)).count();
     assert!(open <= HTTP_CONNECTIONS_MAX, "{open} are open");
 }
@@ -228,14 +225,14 @@ fn a_reader_that_never_reads_is_cut_and_harms_nobody() {
     };
     snapshot.viewers = vec![viewer; HTTP_VIEWERS_LISTED_MAX];
     let control = control_with(snapshot);
-    let request = b"GET /api/status HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let request = Request::get("/api/status").kept();
     let began = Instant::now();
     let _stalled: Vec<_> = (0..20)
         .map(|_| {
             let socket = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
             socket.set_recv_buffer_size(4096).unwrap();
             socket.connect_timeout(&SockAddr::from(control.http()), GUARD).unwrap();
-            (&socket).write_all(request).unwrap();
+            request.write(&mut &socket).unwrap();
             socket
         })
         .collect();
@@ -284,9 +281,8 @@ fn both_families_reach_one_port_and_each_of_them_is_this_machine() {
         let to = SocketAddr::new(http.parse().expect("an address"), control.http().port());
         // A machine without IPv6 has only the first.
         let Ok(mut stream) = TcpStream::connect(to) else { continue };
-        let head = format!("GET /api/status HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
-        stream.write_all(head.as_bytes()).expect("sent");
-        let answer = String::from_utf8_lossy(&rest(&mut stream)).into_owned();
+        let request = written(&Request::get("/api/status").field("Host", host));
+        let answer = answer_of(&mut stream, request.as_bytes());
         assert_eq!(status(&answer), 200, "{to}: {answer}");
     }
 }

@@ -11,11 +11,9 @@ use super::*;
 fn a_piece_of_a_file_is_answered_before_it_is_read() {
     let control = control();
     let mut stream = connect(control.http());
-    let head = format!(
-        "PATCH /api/uploads/7 HTTP/1.1\r\nHost: localhost\r\nUpload-Offset: 0\r\n{BEARER}\
-         Content-Type: application/octet-stream\r\nContent-Length: 8589934592\r\n\r\n"
-    );
-    stream.write_all(head.as_bytes()).expect("room in the socket");
+    let request = Request::new("PATCH", "/api/uploads/7").kept().fields(BEARER);
+    let request = request.field("Upload-Offset", "0").announce(8 << 30);
+    request.write(&mut stream).expect("room in the socket");
     let mut answer = [0; 12];
     stream.read_exact(&mut answer).expect("an answer, though no byte of the body was sent");
     assert_eq!(&answer, b"HTTP/1.1 404");
@@ -47,8 +45,8 @@ fn a_preview_needs_a_programme() {
 /// Opens the events; what comes behind the answer's head.
 fn listen(to: SocketAddr, fields: &str) -> BufReader<TcpStream> {
     let mut stream = connect(to);
-    let request = format!("GET /api/events HTTP/1.1\r\nHost: localhost\r\n{fields}\r\n");
-    stream.write_all(request.as_bytes()).expect("room in the socket");
+    let request = Request::get("/api/events").kept().fields(fields);
+    request.write(&mut stream).expect("room in the socket");
     let mut stream = BufReader::new(stream);
     let mut head = String::new();
     while !head.ends_with("\r\n\r\n") {
@@ -173,10 +171,7 @@ fn a_client_that_does_not_read_is_cut_and_the_others_go_on() {
 #[test]
 fn head_and_post_have_no_events() {
     let control = control();
-    let head = say(
-        control.http(),
-        b"HEAD /api/events HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
-    );
+    let head = ask(control.http(), &Request::new("HEAD", "/api/events"));
     assert_eq!(status(&head), 405);
     assert!(head.contains("\r\nAllow: GET\r\n"), "{head}");
     assert_eq!(status(&say(control.http(), post("/api/events", "", "").as_bytes())), 405);
@@ -195,9 +190,7 @@ fn a_panic_in_a_route_or_a_stream_ends_it_alone() {
     };
     let (control, _alone) = (start(broken).expect("two free ports"), super::auth::alone());
     for _ in 0..=EVENT_CLIENTS_MAX.max(HTTP_WORKERS) {
-        let mut stream = connect(control.http());
-        stream.write_all(b"GET /api/events HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("sent");
-        let told = String::from_utf8_lossy(&rest(&mut stream)).into_owned();
+        let told = ask(control.http(), &Request::get("/api/events").kept());
         assert!(!told.contains(" 503 "), "its place is free again: {told}");
     }
     for _ in 0..=HTTP_WORKERS {

@@ -47,7 +47,7 @@ impl House {
     }
 
     fn ask(&self, method: &str, path: &str, json: &str) -> (u16, Value) {
-        told(&say(self.http(), post(path, "", json).replacen("POST", method, 1).as_bytes()))
+        told(&ask(self.http(), &command(method, path, json).fields(BEARER)))
     }
 
     fn begin(&self, name: &str, size: usize) -> String {
@@ -58,7 +58,7 @@ impl House {
     }
 
     fn send(&self, id: &str, offset: u64, bytes: &[u8]) -> (u16, Value) {
-        let mut request = piece(id, offset, bytes.len()).into_bytes();
+        let mut request = written(&piece(id, offset, bytes.len())).into_bytes();
         request.extend_from_slice(bytes);
         told(&say(self.http(), &request))
     }
@@ -88,13 +88,10 @@ impl Drop for House {
     }
 }
 
-/// The head of a request that brings a piece.
-fn piece(id: &str, offset: u64, bytes: usize) -> String {
-    format!(
-        "PATCH /api/uploads/{id} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n{BEARER}\
-         Content-Type: application/octet-stream\r\nUpload-Offset: {offset}\r\n\
-         Content-Length: {bytes}\r\n\r\n"
-    )
+/// A request that brings a piece, which follows behind it.
+fn piece(id: &str, offset: u64, bytes: usize) -> Request {
+    let request = Request::new("PATCH", &format!("/api/uploads/{id}")).fields(BEARER);
+    request.field("Upload-Offset", &offset.to_string()).announce(bytes)
 }
 
 fn told(answer: &str) -> (u16, Value) {
@@ -114,30 +111,25 @@ const LONG_BYTES: usize = 20 << 20;
 #[test]
 fn an_upload_that_is_refused_has_its_answer_though_its_sender_reads_last() {
     let house = House::new("refused-long");
-    let octets = "Content-Type: application/octet-stream\r\n";
+    let package = || Request::new("POST", "/api/firmware").kept().announce(LONG_BYTES);
+    let file = || Request::new("PATCH", "/api/uploads/7").kept().announce(LONG_BYTES);
+    let settings = Request::new("PATCH", "/api/settings").kept();
     let wrong = "Authorization: Bearer 0123456789abcdef0123456789abcdef\r\n";
-    for (what, head, expected) in [
-        ("a package of nobody's", format!("POST /api/firmware HTTP/1.1\r\n{octets}"), 401),
-        ("a package, a wrong key", format!("POST /api/firmware HTTP/1.1\r\n{octets}{wrong}"), 401),
-        ("a file of nobody's", format!("PATCH /api/uploads/7 HTTP/1.1\r\n{octets}"), 401),
-        ("a file, a wrong key", format!("PATCH /api/uploads/7 HTTP/1.1\r\n{octets}{wrong}"), 401),
+    for (what, request, expected) in [
+        ("a package of nobody's", package(), 401),
+        ("a package, a wrong key", package().fields(wrong), 401),
+        ("a file of nobody's", file(), 401),
+        ("a file, a wrong key", file().fields(wrong), 401),
+        ("a page of another site", file().fields(BEARER).field("Origin", "https://a.example"), 403),
+        ("an upload there is not", file().fields(BEARER).field("Upload-Offset", "0"), 404),
         (
-            "a page of another site",
-            format!(
-                "PATCH /api/uploads/7 HTTP/1.1\r\n{octets}{BEARER}Origin: https://a.example\r\n"
-            ),
-            403,
+            "a setting as long as a film",
+            settings.field("Content-Length", &LONG_BYTES.to_string()),
+            413,
         ),
-        (
-            "an upload there is not",
-            format!("PATCH /api/uploads/7 HTTP/1.1\r\n{octets}{BEARER}Upload-Offset: 0\r\n"),
-            404,
-        ),
-        ("a setting as long as a film", "PATCH /api/settings HTTP/1.1\r\n".to_owned(), 413),
     ] {
         let mut stream = connect(house.http());
-        let head = format!("{head}Host: localhost\r\nContent-Length: {LONG_BYTES}\r\n\r\n");
-        stream.write_all(head.as_bytes()).expect("sent");
+        request.write(&mut stream).expect("sent");
         let body = vec![7; LONG_BYTES];
         stream.write_all(&body).unwrap_or_else(|error| panic!("{what}: {error}"));
         let answer = String::from_utf8_lossy(&rest(&mut stream)).into_owned();
@@ -170,7 +162,7 @@ fn a_broken_connection_keeps_what_came_and_a_restart_too() {
     let whole = bytes(UPLOAD_PIECE_BYTES + 100);
     let id = house.begin("a.mp4", whole.len());
     let mut stream = connect(house.http());
-    stream.write_all(piece(&id, 0, whole.len()).as_bytes()).expect("sent");
+    piece(&id, 0, whole.len()).write(&mut stream).expect("sent");
     stream.write_all(&whole[..UPLOAD_PIECE_BYTES + 3]).expect("sent");
     drop(stream);
     let there = UPLOAD_PIECE_BYTES as u64 + 3;
@@ -215,13 +207,8 @@ fn two_come_in_at_once_and_a_third_waits() {
         .iter()
         .map(|id| {
             let mut stream = connect(house.http());
-            stream
-                .write_all(
-                    piece(id, 0, 100)
-                        .replace("\r\n\r\n", "\r\nExpect: 100-continue\r\n\r\n")
-                        .as_bytes(),
-                )
-                .expect("sent");
+            let request = piece(id, 0, 100).field("Expect", "100-continue");
+            request.write(&mut stream).expect("sent");
             // From here on it is being read.
             stream.read_exact(&mut [0; 25]).expect("100 Continue");
             stream
@@ -260,7 +247,7 @@ fn what_makes_no_sense_is_refused_before_the_disk_is_looked_at() {
         assert_eq!((status, &told["success"]), (wanted, &false.into()), "{body}: {told}");
     }
     let id = house.begin("a.mp4", 5);
-    let good = piece(&id, 0, 0);
+    let good = written(&piece(&id, 0, 0));
     for (broken, wanted) in [
         (good.replace("Upload-Offset: 0\r\n", ""), 400),
         (good.replace("Offset: 0", "Offset: +0"), 400),

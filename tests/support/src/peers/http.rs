@@ -1,6 +1,6 @@
 //! An HTTP client. Purpose: ordinary requests, sent whole and answered whole, by anybody who needs one.
 //! Non-goals: broken, slow or pipelined requests, whose bytes their tests write themselves; TLS;
-//! connections that are used again. Bound: one answer, which is waited for.
+//! reading one answer of several. Bound: one answer, which is waited for.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -10,11 +10,13 @@ use serde_json::Value;
 
 use super::wait::seconds;
 
-/// A request; its connection ends with the answer.
+/// A request; its connection ends with the answer, unless it asks for another end.
 #[derive(Clone, Debug)]
 pub struct Request {
-    head: String,
+    line: String,
+    fields: String,
     has_host: bool,
+    is_last: bool,
     body: Vec<u8>,
     limit: Duration,
 }
@@ -33,8 +35,14 @@ pub struct Answer {
 impl Request {
     /// A request without a body.
     pub fn new(method: &str, path: &str) -> Request {
-        let head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
-        Request { head, has_host: false, body: Vec::new(), limit: seconds(10) }
+        Request {
+            line: format!("{method} {path} HTTP/1.1\r\n"),
+            fields: String::new(),
+            has_host: false,
+            is_last: true,
+            body: Vec::new(),
+            limit: seconds(10),
+        }
     }
 
     /// A GET.
@@ -45,13 +53,13 @@ impl Request {
     /// A field more. Without a Host it is `localhost`.
     pub fn field(mut self, name: &str, value: &str) -> Request {
         self.has_host |= name.eq_ignore_ascii_case("Host");
-        self.head += &format!("{name}: {value}\r\n");
+        self.fields += &format!("{name}: {value}\r\n");
         self
     }
 
     /// Fields more, each with the end of its line, or none; no Host is among them.
     pub fn fields(mut self, fields: &str) -> Request {
-        self.head += fields;
+        self.fields += fields;
         self
     }
 
@@ -76,6 +84,12 @@ impl Request {
         request.field("Content-Length", &bytes.to_string())
     }
 
+    /// The connection stays for the next one.
+    pub fn kept(mut self) -> Request {
+        self.is_last = false;
+        self
+    }
+
     /// How long each piece of the answer is waited for; ten seconds unless it is said.
     pub fn within(mut self, limit: Duration) -> Request {
         self.limit = limit;
@@ -88,7 +102,8 @@ impl Request {
     /// The connection's.
     pub fn write(&self, stream: &mut impl Write) -> io::Result<()> {
         let host = if self.has_host { "" } else { "Host: localhost\r\n" };
-        let head = format!("{}{host}\r\n", self.head);
+        let end = if self.is_last { "Connection: close\r\n" } else { "" };
+        let head = format!("{}{end}{}{host}\r\n", self.line, self.fields);
         stream.write_all(&[head.as_bytes(), &self.body].concat())
     }
 
@@ -158,6 +173,8 @@ mod tests {
         let get = "GET /a HTTP/1.1\r\nConnection: close\r\nHost: localhost\r\n\r\n";
         assert_eq!(written(&Request::get("/a")), get);
         assert_eq!(written(&Request::get("/a").json("")), get);
+        let kept = "GET /a HTTP/1.1\r\nHost: localhost\r\n\r\n";
+        assert_eq!(written(&Request::get("/a").kept()), kept);
         let post = Request::new("POST", "/b").field("host", "b").fields("C: d\r\n").json("{}");
         let fields = "Connection: close\r\nhost: b\r\nC: d\r\nContent-Type: application/json\r\n";
         let wanted = format!("POST /b HTTP/1.1\r\n{fields}Content-Length: 2\r\n\r\n{{}}");
