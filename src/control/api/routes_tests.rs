@@ -16,7 +16,7 @@ use crate::config::{Arguments, Config};
 use crate::control::api::audit::Audit;
 use crate::control::api::commands::Commands;
 use crate::control::api::sample;
-use crate::control::auth::caller::{Caller, Credentials};
+use crate::control::auth::caller::{Caller, Credentials, NOBODY};
 use crate::library::listing::{FileState, LibraryEntry, Listing};
 use crate::library::open::FileIdentity;
 use crate::library::writer::LibraryWriter;
@@ -29,15 +29,11 @@ use crate::system::logs::LogBook;
 
 const OWN_PAGE: Caller<'static> = Caller {
     peer: Some(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)),
-    local: None,
     host: "localhost:8080",
     origin: "http://localhost:8080",
     fetch_site: "same-origin",
-    fetch_mode: "",
-    agent: "",
-    is_forwarded: false,
-    is_proxy: false,
     credentials: Credentials { cookie: "", authorization: "Bearer 0123abcd" },
+    ..NOBODY
 };
 
 /// Without a password; the page above has the token.

@@ -140,7 +140,6 @@ fn is_local_name(host: &str) -> bool {
 }
 
 /// Somebody of whom nothing is known.
-#[cfg(test)]
 pub const NOBODY: Caller<'static> = Caller {
     peer: None,
     local: None,

@@ -21,7 +21,7 @@ use streamcaster::control::api::moment::Moment;
 use streamcaster::control::api::paths::PATHS;
 use streamcaster::control::api::routes::answer;
 use streamcaster::control::api::stream::Answered;
-use streamcaster::control::auth::caller::{Caller, Credentials};
+use streamcaster::control::auth::caller::{Caller, Credentials, NOBODY};
 use streamcaster::control::auth::Auth;
 use streamcaster::control::http::meter::HttpUse;
 use streamcaster::control::http::port::Port;
@@ -61,15 +61,9 @@ const MOMENT: Moment = Moment {
 /// This machine's own page, of somebody who has the token.
 const CALLER: Caller<'static> = Caller {
     peer: Some(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST)),
-    local: None,
     host: "localhost",
-    origin: "",
-    fetch_site: "",
-    fetch_mode: "",
-    agent: "",
-    is_forwarded: false,
-    is_proxy: false,
     credentials: Credentials { cookie: "", authorization: "Bearer 0a" },
+    ..NOBODY
 };
 
 /// What stays from one input to the next: settings and a library in a folder that there is not, and
