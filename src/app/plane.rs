@@ -36,7 +36,6 @@ use crate::inputs::reopen::repeat_on;
 use crate::inputs::standby::Standby;
 use crate::inputs::udp::UdpInput;
 use crate::library::{Library, LibraryError};
-use crate::net::certificate::certificates;
 use crate::net::plane_socket::{self, PlaneState};
 use crate::net::reactor::Sleep;
 use crate::net::tls::Authorities;
@@ -115,7 +114,7 @@ impl DataPlane {
             let what = format!("the RTMP port {} cannot be opened", config.rtmp.listen);
             StartError { what, hint, cause }
         })?);
-        let authorities = Rc::new(authorities(config)?);
+        let authorities = Rc::new(Authorities::with(config.authorities.as_ref()));
         let pull = config.pull.clone();
         let pull = pull.map(|pull| PullSource::new(pull, Rc::clone(&authorities)));
         let (readers, standby) = (Readers::default(), Rc::<Bell>::default());
@@ -354,17 +353,6 @@ fn capacity(ring_bytes: usize) -> Capacity {
         units: RING_UNITS_MAX,
         unit_bytes_max: ACCESS_UNIT_BYTES_MAX,
     }
-}
-
-/// The authorities by which servers are judged. The file was good when the configuration was read.
-fn authorities(config: &Config) -> Result<Authorities, StartError> {
-    let Some(file) = &config.ca_file else { return Ok(Authorities::default()) };
-    let own = certificates(file).map_err(|error| StartError {
-        what: format!("the authorities in {} cannot be used", file.display()),
-        hint: "Correct ca_file in [tls]",
-        cause: std::io::Error::other(error.to_string()),
-    })?;
-    Ok(Authorities::with(own))
 }
 
 /// Runs a task, and begins it again when it runs into a bug: the programme goes on.

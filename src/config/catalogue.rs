@@ -173,7 +173,7 @@ pub static SETTINGS: [Setting; 43] = [
     row!(
         part Setting::new("tls.ca_file", Kind::Text),
         ca_file = |_setting, value| value.text().and_then(values::path),
-        ca_file => |file| file.clone()
+        authorities => |file| file.as_ref().map(|file| file.path.clone())
     ),
     row!("proxy.from", networks(0, values::proxies), proxies),
     row!("log.level", choice(&values::LEVELS, |text| text.parse().ok()), log.level)

@@ -1,7 +1,6 @@
 //! All settings as the program uses them, and what they are where nobody says anything.
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use log::LevelFilter;
@@ -16,7 +15,7 @@ use crate::base::limits::{
     SILENCE_MS_DEFAULT, UDP_RECEIVE_BUFFER_BYTES_DEFAULT, VIEWERS_DEFAULT, VIEWER_BATCH_MS_DEFAULT,
 };
 use crate::base::redact::Secret;
-use crate::net::certificate::TlsFiles;
+use crate::net::certificate::{AuthorityFile, TlsFiles};
 use crate::net::network::Network;
 use crate::rtmp::url::{RtmpUrl, StreamKey};
 use crate::system::password::PasswordHash;
@@ -41,7 +40,7 @@ pub struct Config {
     /// `[stat]`
     pub stat: StatConfig,
     /// `[tls] ca_file`: authorities that are believed besides the known ones, when we connect to others.
-    pub ca_file: Option<PathBuf>,
+    pub authorities: Option<AuthorityFile>,
     /// `[proxy]`: networks of the proxies that are believed when they say for whom they ask.
     pub proxies: Vec<Network>,
     /// `[log]`

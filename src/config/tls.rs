@@ -2,7 +2,7 @@
 //! signatures are believed when we connect to others.
 
 use super::build::Build;
-use crate::net::certificate::{certificates, TlsFiles, Which};
+use crate::net::certificate::{AuthorityFile, TlsFiles, Which};
 
 impl Build {
     /// Reads the files once, so that what is wrong with them shows with all else that is wrong.
@@ -32,11 +32,11 @@ impl Build {
         }
     }
 
-    /// Reads the file once, likewise.
+    /// Reads the file, once for the whole run.
     pub(super) fn resolve_authorities(&mut self) {
         let Some(file) = self.ca_file.take().map(|file| self.folder.join(file)) else { return };
-        match certificates(&file) {
-            Ok(_) => self.config.ca_file = Some(file),
+        match AuthorityFile::read(file) {
+            Ok(file) => self.config.authorities = Some(file),
             Err(error) => self.fail(self.origin("tls.ca_file"), error.to_string()),
         }
     }

@@ -1,7 +1,7 @@
-//! The certificate the control page is served with. Purpose: two PEM files become what a TLS
-//! server needs, or a sentence that says what is wrong with them. Non-goals: connections, chains
-//! of trust: whether a browser believes it is between the operator and the browser. Bound: files
-//! of at most [`TLS_FILE_BYTES_MAX`] bytes.
+//! Certificates from files in PEM: the one the control page is served with, and those of authorities.
+//! Purpose: a file becomes what TLS needs, or a sentence that says what is wrong with it. Non-goals:
+//! connections, chains of trust: whether a browser believes it is between the operator and the browser.
+//! Bound: files of at most [`TLS_FILE_BYTES_MAX`] bytes.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -145,11 +145,31 @@ impl TlsFiles {
     }
 }
 
+/// Authorities that are believed, as their file had them when it was read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AuthorityFile {
+    /// Where it lies.
+    pub path: PathBuf,
+    /// Their certificates, one at least.
+    pub certificates: Arc<[CertificateDer<'static>]>,
+}
+
+impl AuthorityFile {
+    /// Reads it.
+    ///
+    /// # Errors
+    /// What is wrong with the file.
+    pub fn read(path: PathBuf) -> Result<AuthorityFile, CertificateError> {
+        let certificates = certificates(&path)?.into();
+        Ok(AuthorityFile { path, certificates })
+    }
+}
+
 /// The certificates of a file in PEM, one at least.
 ///
 /// # Errors
 /// What is wrong with the file.
-pub fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+pub(super) fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
     let fault = |kind| CertificateError { which: Which::Certificate, kind };
     let pem = contents(file).map_err(fault)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&pem).collect();
@@ -189,7 +209,7 @@ fn contents(path: &Path) -> Result<Vec<u8>, Fault> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::process::{Command, Stdio};
+    use test_support::peers::authority::Signed;
 
     fn folder(name: &str) -> PathBuf {
         let name = format!("streamcaster-certificate-{name}-{}", std::process::id());
@@ -199,17 +219,7 @@ mod tests {
     }
 
     fn made(folder: &Path, name: &str) -> TlsFiles {
-        let certificate = folder.join(format!("{name}.crt"));
-        let key = folder.join(format!("{name}.key"));
-        let made = Command::new("openssl")
-            .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
-            .args(["-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout"])
-            .arg(&key)
-            .arg("-out")
-            .arg(&certificate)
-            .stderr(Stdio::null())
-            .status();
-        assert!(made.unwrap().success());
+        let Signed { certificate, key, .. } = Signed::by_itself(folder, name);
         TlsFiles { certificate, key }
     }
 

@@ -25,11 +25,12 @@ use crate::base::limits::{RTMPS_HANDSHAKES_MAX, RTMPS_SESSIONS_MAX, RTMPS_UNSENT
 use crate::base::time::Utc;
 
 use super::byte_stream::ByteStream;
+use super::certificate::AuthorityFile;
 use super::reactor::Watched;
 
 /// The authorities whose signatures are believed: those of Mozilla's list, and the operator's.
 pub struct Authorities {
-    own: Vec<CertificateDer<'static>>,
+    own: Arc<[CertificateDer<'static>]>,
     /// Made when the first connection needs it.
     config: OnceCell<Arc<ClientConfig>>,
     turns: Semaphore,
@@ -37,7 +38,7 @@ pub struct Authorities {
 
 impl Default for Authorities {
     fn default() -> Authorities {
-        Authorities::with(Vec::new())
+        Authorities::with(None)
     }
 }
 
@@ -119,8 +120,9 @@ fn day(time: UnixTime) -> String {
 }
 
 impl Authorities {
-    /// Those of Mozilla's list, and these.
-    pub fn with(own: Vec<CertificateDer<'static>>) -> Authorities {
+    /// Those of Mozilla's list, and the operator's.
+    pub fn with(own: Option<&AuthorityFile>) -> Authorities {
+        let own = own.map_or_else(|| [].into(), |file| Arc::clone(&file.certificates));
         let turns = Semaphore::new(RTMPS_HANDSHAKES_MAX);
         Authorities { own, config: OnceCell::new(), turns }
     }

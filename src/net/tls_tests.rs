@@ -1,10 +1,7 @@
 //! A server of rustls on a thread of its own, with certificates as an operator makes them.
 
-use std::fs;
 use std::io::{IoSlice, Read, Write};
 use std::net::{SocketAddr, TcpListener};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -15,6 +12,8 @@ use futures_rustls::rustls::{
     ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion,
 };
 
+use test_support::peers::authority::{Authority, Signed};
+
 use super::*;
 use crate::net::certificate::certificates;
 use crate::net::reactor;
@@ -23,40 +22,28 @@ use crate::net::reactor;
 const MUCH: usize = 1 << 20;
 const YEAR_S: u64 = 366 * 86_400;
 
-struct Folder(PathBuf);
+/// An authority, and a certificate for localhost that it has signed.
+struct Parties {
+    authority: Authority,
+    own: Signed,
+}
 
-impl Drop for Folder {
-    fn drop(&mut self) {
-        // What cannot be removed does no harm.
-        let _ = fs::remove_dir_all(&self.0);
+impl Parties {
+    fn new() -> Parties {
+        let authority = Authority::new();
+        let own = authority.signs("DNS:localhost,DNS:live.example.com");
+        Parties { authority, own }
+    }
+
+    /// Who believes the authority.
+    fn believer(&self) -> Authorities {
+        Authorities::with(Some(&AuthorityFile::read(self.authority.certificate()).unwrap()))
     }
 }
 
-/// An authority, and a certificate for localhost that it has signed.
-fn folder(name: &str) -> Folder {
-    let folder =
-        std::env::temp_dir().join(format!("streamcaster-tls-{name}-{}", std::process::id()));
-    fs::create_dir_all(&folder).unwrap();
-    let openssl = |arguments: &str| {
-        let mut openssl = Command::new("openssl");
-        openssl.args(arguments.split(' ')).current_dir(&folder).stderr(Stdio::null());
-        assert!(openssl.status().expect("openssl").success(), "{arguments}");
-    };
-    fs::write(folder.join("names"), "subjectAltName=DNS:localhost,DNS:live.example.com\n").unwrap();
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-    openssl(&format!("req -x509 {key} -days 30 -subj /CN=authority -keyout ca.key -out ca.crt"));
-    openssl(&format!("req {key} -subj /CN=server -keyout own.key -out own.csr"));
-    openssl("x509 -req -in own.csr -CA ca.crt -CAkey ca.key -days 3 -extfile names -out own.crt");
-    Folder(folder)
-}
-
-fn authorities(folder: &Folder) -> Authorities {
-    Authorities::with(certificates(&folder.0.join("ca.crt")).unwrap())
-}
-
-fn server_config(folder: &Path, version: &'static SupportedProtocolVersion) -> Arc<ServerConfig> {
-    let chain = certificates(&folder.join("own.crt")).unwrap();
-    let key = PrivateKeyDer::from_pem_file(folder.join("own.key")).unwrap();
+fn server_config(own: &Signed, version: &'static SupportedProtocolVersion) -> Arc<ServerConfig> {
+    let chain = certificates(&own.certificate).unwrap();
+    let key = PrivateKeyDer::from_pem_file(&own.key).unwrap();
     let builder = ServerConfig::builder_with_provider(Arc::new(ring::default_provider()));
     let builder = builder.with_protocol_versions(&[version]).unwrap().with_no_client_auth();
     Arc::new(builder.with_single_cert(chain, key).unwrap())
@@ -129,11 +116,11 @@ async fn read_all(stream: &ByteStream) -> Vec<u8> {
 
 #[test]
 fn much_goes_each_way_in_either_version_and_comes_out_unchanged() {
-    let folder = folder("each-way");
-    let authorities = authorities(&folder);
+    let parties = Parties::new();
+    let authorities = parties.believer();
     for version in [&TLS12, &TLS13] {
         for closes_well in [true, false] {
-            let to = encrypted(server_config(&folder.0, version), move |stream| {
+            let to = encrypted(server_config(&parties.own, version), move |stream| {
                 let mut taken = vec![0; MUCH];
                 stream.read_exact(&mut taken).unwrap();
                 stream.write_all(&taken).unwrap();
@@ -155,16 +142,16 @@ fn much_goes_each_way_in_either_version_and_comes_out_unchanged() {
 
 #[test]
 fn what_a_server_does_not_take_is_bounded_and_leaves_once_it_does() {
-    let folder = folder("unread");
+    let parties = Parties::new();
     let (go, told) = std::sync::mpsc::channel();
-    let to = encrypted(server_config(&folder.0, &TLS13), move |stream| {
+    let to = encrypted(server_config(&parties.own, &TLS13), move |stream| {
         stream.conn.complete_io(&mut stream.sock).unwrap();
         told.recv().unwrap();
         let mut taken = Vec::new();
         let _ = stream.read_to_end(&mut taken);
         assert!(pattern().starts_with(&taken[..MUCH / 4]));
     });
-    let stream = shaken(&authorities(&folder), to, "localhost").unwrap();
+    let stream = shaken(&parties.believer(), to, "localhost").unwrap();
     let bytes = pattern();
     let mut writer = &stream;
     let mut sent = 0;
@@ -201,10 +188,10 @@ fn a_server_that_is_somebody_else_is_refused_in_a_sentence() {
             write!(f, "{} s", self.0)
         }
     }
-    let folder = folder("refused");
+    let parties = Parties::new();
     let now_s = UnixTime::now().as_secs();
     let at = |s: u64| {
-        let own = certificates(&folder.0.join("ca.crt")).unwrap();
+        let own = certificates(&parties.authority.certificate()).unwrap();
         let authorities = Authorities::default();
         authorities.config.set(client(&own, Arc::new(At(s)))).unwrap();
         authorities
@@ -216,7 +203,7 @@ fn a_server_that_is_somebody_else_is_refused_in_a_sentence() {
         (at(now_s + YEAR_S), "localhost", "its certificate expired on 20"),
         (at(0), "localhost", "this machine's clock says 1970-01-01; check the clock"),
     ] {
-        let to = encrypted(server_config(&folder.0, &TLS13), |stream| {
+        let to = encrypted(server_config(&parties.own, &TLS13), |stream| {
             let _ = stream.conn.complete_io(&mut stream.sock);
         });
         let error = shaken(&authorities, to, host).err().expect("it is refused").to_string();
@@ -226,7 +213,7 @@ fn a_server_that_is_somebody_else_is_refused_in_a_sentence() {
 
 #[test]
 fn what_speaks_no_tls_is_named() {
-    let folder = folder("no-tls");
+    let parties = Parties::new();
     for (answer, words) in [
         (&b"HTTP/1.1 400 Bad Request\r\n\r\n"[..], "does not use TLS on this port"),
         (b"\x15\x03\x03\0\x02\x02\x28", "refused the TLS handshake (HandshakeFailure)"),
@@ -237,10 +224,10 @@ fn what_speaks_no_tls_is_named() {
             assert!(socket.read(&mut hello).unwrap() > 0);
             socket.write_all(answer).unwrap();
         });
-        let error = shaken(&authorities(&folder), to, "localhost").err().expect("none").to_string();
+        let error = shaken(&parties.believer(), to, "localhost").err().expect("none").to_string();
         assert!(error.contains(words), "{error}");
     }
     let socket = Watched::new(TcpStream::connect(listening(drop)).unwrap()).unwrap();
-    let error = reactor::run(authorities(&folder).shake(socket, "no name")).err().expect("none");
+    let error = reactor::run(parties.believer().shake(socket, "no name")).err().expect("none");
     assert!(matches!(error, TlsError::Name(_)), "{error}");
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use streamcaster::net::certificate::TlsFiles;
+use test_support::peers::authority::Signed;
 
 use super::*;
 
@@ -19,21 +20,8 @@ fn folder(name: &str) -> PathBuf {
 
 /// Makes a certificate for localhost that signs itself.
 fn certificate(folder: &Path, name: &str) -> TlsFiles {
-    let files = TlsFiles {
-        certificate: folder.join(format!("{name}.crt")),
-        key: folder.join(format!("{name}.key")),
-    };
-    let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
-        .args(["-nodes", "-days", "2", "-subj", "/CN=localhost"])
-        .args(["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1", "-keyout"])
-        .arg(&files.key)
-        .arg("-out")
-        .arg(&files.certificate)
-        .stderr(Stdio::null())
-        .status();
-    assert!(made.expect("openssl").success());
-    files
+    let Signed { certificate, key, .. } = Signed::by_itself(folder, name);
+    TlsFiles { certificate, key }
 }
 
 fn https(http: SocketAddr, files: &TlsFiles) -> ControlHandle {
@@ -88,18 +76,18 @@ fn who_speaks_plainly_from_elsewhere_is_sent_to_https() {
     let plainly = |request: &str| {
         let mut stream = TcpStream::connect_timeout(&to, GUARD).expect("the gate accepts");
         stream.set_read_timeout(Some(GUARD)).expect("a timeout");
-        stream.write_all(request.as_bytes()).expect("room in the socket");
-        String::from_utf8_lossy(&rest(&mut stream)).into_owned()
+        answer_of(&mut stream, request.as_bytes())
     };
-    let sent = plainly("GET /api/status?a=b HTTP/1.1\r\nHost: box.local:8080\r\n\r\n");
+    let asked = |request: Request, host: &str| plainly(&written(&request.field("Host", host)));
+    let sent = asked(Request::get("/api/status?a=b"), "box.local:8080");
     assert_eq!(status(&sent), 308, "{sent}");
     assert!(sent.contains("\r\nLocation: https://box.local:8080/api/status?a=b\r\n"), "{sent}");
     assert!(!sent.contains("stream_status"), "{sent}");
-    let told = plainly("POST /api/stop HTTP/1.1\r\nHost: box\r\n\r\n");
+    let told = asked(Request::new("POST", "/api/stop"), "box");
     assert_eq!(status(&told), 400, "{told}");
     assert!(told.contains("https://") && !told.contains("Location"), "{told}");
     for host in ["a@b", "a/b", "", "a b"] {
-        let told = plainly(&format!("GET / HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+        let told = asked(Request::get("/"), host);
         assert_eq!(status(&told), 400, "{told}");
     }
     assert_eq!(status(&plainly("GET / HTTP/9\r\n\r\n")), 505);
@@ -126,9 +114,8 @@ fn tls_is_spoken_behind_a_proxys_header() {
     }
     let plainly = |header: &str| {
         let mut stream = connect_from([127, 0, 0, 2], control.http());
-        let request = format!("{header}GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
-        stream.write_all(request.as_bytes()).expect("room in the socket");
-        status(&String::from_utf8_lossy(&rest(&mut stream)))
+        let request = format!("{header}{}", written(&Request::get("/")));
+        status(&answer_of(&mut stream, request.as_bytes()))
     };
     assert_eq!(plainly("PROXY TCP4 192.0.2.7 192.0.2.1 1 2\r\n"), 308, "to https");
 }

@@ -4,8 +4,8 @@
 #![cfg(test)]
 
 use test_support::peers::{
-    child, encoder, flv, frames, machine, media, nginx, player, program, sender, viewer, wait,
-    whole,
+    authority, child, encoder, flv, frames, machine, media, nginx, player, program, sender, viewer,
+    wait, whole,
 };
 
 mod allowed;

@@ -2,14 +2,14 @@
 //! the manual sets it up: who comes through it is known by his own address, and has the rights that
 //! go with that one. It connects from 127.0.0.2, clients from 127.0.7.x and 127.0.8.x.
 
-use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use serde_json::Value;
 use socket2::{Domain, Socket, Type};
 
+use crate::authority::Signed;
 use crate::child::output_of;
 use crate::encoder::Encoder;
 use crate::haproxy::{free_address, of_the_manual, HaProxy};
@@ -64,18 +64,7 @@ impl Front {
 
 /// A certificate for localhost that signs itself, with its key in one file.
 fn certificate(folder: &Folder) -> String {
-    let (key, crt, pem) = (folder.file("key"), folder.file("crt"), folder.file("pem"));
-    let made = Command::new("openssl")
-        .args(["req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"])
-        .args(["-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout"])
-        .arg(&key)
-        .arg("-out")
-        .arg(&crt)
-        .stderr(Stdio::null())
-        .status();
-    assert!(made.expect("openssl").success());
-    let both = [crt, key].map(|file| fs::read(file).expect("what openssl wrote"));
-    fs::write(&pem, both.concat()).expect("the certificate");
+    let pem = Signed::by_itself(folder.path(), "own").both;
     pem.to_str().expect("a path in UTF-8").to_owned()
 }
 

@@ -1,16 +1,14 @@
 //! Pushes and pulls by RTMPS: HAProxy ends TLS in front of a real nginx, with a certificate of the
 //! test's own authority.
 
-use std::fs;
 use std::net::SocketAddr;
-use std::path::Path;
-use std::process::{Command, Stdio};
 
+use crate::authority::{Authority, Signed};
 use crate::haproxy::{free_address, HaProxy};
 use crate::machine;
 use crate::media::{Media, PLAIN};
 use crate::nginx::Nginx;
-use crate::program::{Folder, Program};
+use crate::program::Program;
 use crate::sender::{Schedule, Sender};
 use crate::wait::{self, seconds};
 use crate::whole::whole_run;
@@ -18,30 +16,13 @@ use crate::whole::whole_run;
 /// Frames that must have come in a row.
 const FRAMES_MIN: usize = 1000;
 
-/// Makes an authority, `ca.crt`, and a certificate for localhost with its key, `own.pem`.
-fn certificates(folder: &Path) {
-    let openssl = |arguments: &str| {
-        let mut openssl = Command::new("openssl");
-        openssl.args(arguments.split(' ')).current_dir(folder).stderr(Stdio::null());
-        assert!(openssl.status().expect("openssl").success(), "{arguments}");
-    };
-    let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes";
-    openssl(&format!("req -x509 {key} -days 30 -subj /CN=authority -keyout ca.key -out ca.crt"));
-    openssl(&format!("req {key} -subj /CN=server -keyout own.key -out own.csr"));
-    fs::write(folder.join("names"), "subjectAltName=DNS:localhost\n").expect("the test's folder");
-    openssl("x509 -req -in own.csr -CA ca.crt -CAkey ca.key -days 3 -extfile names -out own.crt");
-    let read = |name: &str| fs::read(folder.join(name)).expect("openssl has made it");
-    fs::write(folder.join("own.pem"), [read("own.crt"), read("own.key")].concat())
-        .expect("the test's folder");
-}
-
 /// HAProxy, which speaks TLS of these versions at `at` and passes on what is in it.
-fn tls_before(folder: &Path, at: SocketAddr, server: &str, versions: &str) -> HaProxy {
+fn tls_before(own: &Signed, at: SocketAddr, server: &str, versions: &str) -> HaProxy {
     let server = server.strip_prefix("rtmp://").and_then(|rest| rest.split('/').next());
-    let (server, folder) = (server.expect("an address"), folder.display());
+    let (server, own) = (server.expect("an address"), own.both.display());
     let config = format!(
         "defaults\n mode tcp\n timeout connect 5s\n timeout client 1m\n timeout server 1m\n\
-         listen tls\n bind {at} ssl crt {folder}/own.pem {versions}\n server rtmp {server}\n"
+         listen tls\n bind {at} ssl crt {own} {versions}\n server rtmp {server}\n"
     );
     HaProxy::start(&config, &[at])
 }
@@ -50,15 +31,15 @@ fn tls_before(folder: &Path, at: SocketAddr, server: &str, versions: &str) -> Ha
 fn a_push_by_rtmps_is_what_a_plain_one_is() {
     let media = Media::of(PLAIN);
     let _machine = machine::shared();
-    let folder = Folder::new();
-    certificates(folder.path());
+    let authority = Authority::new();
+    let own = authority.signs("DNS:localhost");
     for versions in ["ssl-min-ver TLSv1.3", "ssl-max-ver TLSv1.2"] {
         let (nginx, at) = (Nginx::start(), free_address());
-        let _tls = tls_before(folder.path(), at, &nginx.url(), versions);
+        let _tls = tls_before(&own, at, &nginx.url(), versions);
         let mut program = Program::start(&format!(
             "[tls]\nca_file = \"{}\"\n[[destination]]\nname = \"secure\"\n\
              url = \"rtmps://localhost:{}/live\"\nkey = \"pushed\"\n",
-            folder.file("ca.crt").display(),
+            authority.certificate().display(),
             at.port()
         ));
         program.wait_destination("live", seconds(10));
@@ -79,10 +60,10 @@ fn a_push_by_rtmps_is_what_a_plain_one_is() {
 #[test]
 fn a_server_nobody_vouches_for_is_told_and_gets_no_key() {
     let _machine = machine::shared();
-    let folder = Folder::new();
-    certificates(folder.path());
+    let authority = Authority::new();
+    let own = authority.signs("DNS:localhost");
     let (nginx, at) = (Nginx::start(), free_address());
-    let _tls = tls_before(folder.path(), at, &nginx.url(), "ssl-min-ver TLSv1.2");
+    let _tls = tls_before(&own, at, &nginx.url(), "ssl-min-ver TLSv1.2");
     let program = Program::start(&format!(
         "[[destination]]\nname = \"secure\"\nurl = \"rtmps://localhost:{}/live\"\nkey = \"pushed\"\n",
         at.port()
@@ -95,19 +76,14 @@ fn a_server_nobody_vouches_for_is_told_and_gets_no_key() {
 #[test]
 fn a_pull_by_rtmps_comes_on_air() {
     let _machine = machine::shared();
-    let folder = Folder::new();
-    certificates(folder.path());
+    let authority = Authority::new();
+    let own = authority.signs("DNS:localhost");
     let origin = Program::start("");
     let at = free_address();
-    let _tls = tls_before(
-        folder.path(),
-        at,
-        &format!("rtmp://{}/live", origin.rtmp),
-        "ssl-min-ver TLSv1.2",
-    );
+    let _tls = tls_before(&own, at, &format!("rtmp://{}/live", origin.rtmp), "ssl-min-ver TLSv1.2");
     let mut program = Program::start(&format!(
         "[tls]\nca_file = \"{}\"\n[input.pull]\nurl = \"rtmps://localhost:{}/live/stream\"\n",
-        folder.file("ca.crt").display(),
+        authority.certificate().display(),
         at.port()
     ));
     program.wait_on_air("pull", seconds(10));

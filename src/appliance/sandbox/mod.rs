@@ -52,8 +52,8 @@ impl Plan {
             let shown = [&tls.certificate, &tls.key];
             rules.extend(shown.into_iter().flat_map(|path| files::of_replaced(path)));
         }
-        // Read once, at the start.
-        rules.extend(config.ca_file.iter().map(|file| Rule::new(file, May::Read)));
+        // Read again when the configuration is judged again.
+        rules.extend(config.authorities.iter().map(|file| Rule::new(&file.path, May::Read)));
         rules.extend(files::of_interface(config.udp.interface.as_ref()));
         rules.extend(files::of_resolver());
         rules.extend(files::of_itself(match restarts {

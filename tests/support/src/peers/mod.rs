@@ -7,6 +7,7 @@
 
 use std::path::{Path, PathBuf};
 
+pub mod authority;
 pub mod child;
 pub mod clips;
 pub mod encoder;
