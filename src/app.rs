@@ -31,6 +31,7 @@ use crate::library::writer::LibraryWriter;
 use crate::library::Library;
 use crate::net::proxy::Proxies;
 use crate::net::reactor;
+use crate::net::served_certificate::ServedCertificate;
 use crate::net::sockets::{descriptors_max, raise_descriptors};
 use crate::operator::commands;
 use crate::operator::snapshot::Board;
@@ -50,7 +51,7 @@ pub fn demand(config: &Config) -> Demand {
         viewers: config.rtmp.viewers_max,
         destinations: config.rtmp.destinations_max,
         receive_buffer_bytes: config.udp.receive_buffer_bytes,
-        tls_connections: if config.http.tls.is_some() { HTTP_CONNECTIONS_MAX } else { 0 },
+        has_certificate: config.http.tls.is_some(),
         password_bytes: config.http.password_hash.as_ref().map_or(0, PasswordHash::bytes),
     }
 }
@@ -107,13 +108,15 @@ pub fn run(
     })?;
     let (desk, inbox) = commands::channel();
     let (previews, asked) = preview::channel();
-    let plane = DataPlane::bind(config, data, library.clone(), inbox, asked)?;
+    let certificate = served_certificate(config)?;
+    let plane =
+        DataPlane::bind(config, data, library.clone(), certificate.clone(), (inbox, asked))?;
     let auth = Arc::new(front::who_may(config, data)?);
     let (settings, live) = Settings::new(data, environment, arguments, config.clone());
     let options = ControlOptions {
         http: config.http.listen,
         stat: config.stat.listen,
-        tls: config.http.tls.clone(),
+        tls: certificate.clone(),
         proxies: Proxies::new(&config.proxies),
         allowed: Allowed { http: config.http.allow.clone(), stat: config.stat.allow.clone() },
         board: board.clone(),
@@ -143,6 +146,18 @@ pub fn run(
     control.stop();
     info!("ended");
     Ok(if plane.restart.get() { AfterExit::Restart } else { AfterExit::Stay })
+}
+
+/// The certificate the page and the RTMP port are served with, if there is one. Its files were good
+/// when the configuration was read.
+fn served_certificate(config: &Config) -> Result<Option<Arc<ServedCertificate>>, StartError> {
+    let served = config.http.tls.clone().map(ServedCertificate::new).transpose();
+    let served = served.map_err(|error| StartError {
+        what: "the certificate cannot be used".to_owned(),
+        hint: "Correct tls_certificate and tls_key in [http]",
+        cause: std::io::Error::other(error),
+    })?;
+    Ok(served.map(Arc::new))
 }
 
 /// Sees to it that every connection there may be can have a descriptor.

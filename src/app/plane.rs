@@ -38,6 +38,7 @@ use crate::inputs::udp::UdpInput;
 use crate::library::{Library, LibraryError};
 use crate::net::plane_socket::{self, PlaneState};
 use crate::net::reactor::Sleep;
+use crate::net::served_certificate::ServedCertificate;
 use crate::net::tls::Authorities;
 use crate::operator::commands::{Declined, DeclinedKind, Inbox, LiveInput};
 use crate::operator::snapshot::{Board, Snapshot};
@@ -90,8 +91,8 @@ impl DataPlane {
         config: &Config,
         data: &Path,
         library: Library,
-        inbox: Inbox,
-        previews: PreviewInbox,
+        certificate: Option<Arc<ServedCertificate>>,
+        (inbox, previews): (Inbox, PreviewInbox),
     ) -> Result<Rc<DataPlane>, StartError> {
         let ring = Ring::new(capacity(config.programme.ring_bytes));
         let fill = if config.programme.fill_audio { FillAudio::Yes } else { FillAudio::No };
@@ -108,7 +109,7 @@ impl DataPlane {
             StartError { what, hint, cause }
         })?;
         let publishers = Rc::<Publishers>::default();
-        let port = RtmpPort::bind(config, Rc::clone(&viewers), Rc::clone(&publishers));
+        let port = RtmpPort::bind(config, certificate, Rc::clone(&viewers), Rc::clone(&publishers));
         let port = Rc::new(port.map_err(|cause| {
             let hint = "Choose another address with [rtmp] listen or --rtmp";
             let what = format!("the RTMP port {} cannot be opened", config.rtmp.listen);

@@ -42,8 +42,8 @@ pub struct Demand {
     pub destinations: usize,
     /// Receive buffer of the UDP input, bytes asked for.
     pub receive_buffer_bytes: usize,
-    /// Connections of the control port that may speak TLS.
-    pub tls_connections: usize,
+    /// Whether there is a certificate: page and RTMP port speak TLS.
+    pub has_certificate: bool,
     /// Memory that checking the configured password takes, bytes.
     pub password_bytes: usize,
 }
@@ -167,9 +167,15 @@ impl Budget {
         // Besides the pieces that wait: one in the making, one at the socket.
         let preview = (PREVIEW_PIECES_MAX + 2) * PREVIEW_PIECE_BYTES_MAX + PREVIEW_BYTES;
         self.heap("previews", PREVIEWS_MAX, "previews", preview);
-        if demand.tls_connections > 0 {
-            let count = demand.tls_connections;
+        if demand.has_certificate {
+            let count = HTTP_CONNECTIONS_MAX;
             self.heap("HTTPS connections", count, "connections", TLS_CONNECTION_BYTES);
+            // Every viewer, and the publisher.
+            let count = demand.viewers.saturating_add(1);
+            self.heap("RTMPS viewers and publisher", count, "connections", RTMPS_CONNECTION_BYTES);
+            let shaking = RTMPS_CONNECTION_BYTES + RTMPS_HANDSHAKE_BYTES;
+            let undecided = "RTMPS connections not yet playing";
+            self.heap(undecided, RTMP_PENDING_MAX, "connections", shaking);
         }
         // Destinations come and go, each in clear or encrypted; and the pull.
         let count = demand.destinations.saturating_add(DESTINATIONS_LEAVING_MAX + 1);
@@ -262,7 +268,7 @@ mod tests {
             viewers,
             destinations,
             receive_buffer_bytes: UDP_RECEIVE_BUFFER_BYTES_DEFAULT,
-            tls_connections: 0,
+            has_certificate: false,
             password_bytes: 0,
         }
     }
@@ -299,7 +305,7 @@ mod tests {
             viewers: usize::MAX,
             destinations: usize::MAX,
             receive_buffer_bytes: usize::MAX,
-            tls_connections: usize::MAX,
+            has_certificate: true,
             password_bytes: usize::MAX,
         });
         assert_eq!(budget.total(Owner::Heap), u64::MAX);
@@ -307,10 +313,13 @@ mod tests {
 
     #[test]
     fn tls_is_paid_for_where_it_is_spoken() {
-        let plain = demand(1, 1);
-        let secure = Demand { tls_connections: HTTP_CONNECTIONS_MAX, ..plain };
+        let plain = demand(7, 1);
+        let secure = Demand { has_certificate: true, ..plain };
         let more = Budget::of(&secure).total(Owner::Heap) - Budget::of(&plain).total(Owner::Heap);
-        assert_eq!(more, (HTTP_CONNECTIONS_MAX * TLS_CONNECTION_BYTES) as u64);
+        let page = HTTP_CONNECTIONS_MAX * TLS_CONNECTION_BYTES;
+        let undecided = RTMP_PENDING_MAX * (RTMPS_CONNECTION_BYTES + RTMPS_HANDSHAKE_BYTES);
+        let viewers_and_publisher = 8 * RTMPS_CONNECTION_BYTES;
+        assert_eq!(more, (page + undecided + viewers_and_publisher) as u64);
     }
 
     #[test]

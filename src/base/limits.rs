@@ -461,7 +461,7 @@ pub const RTMPS_UNSENT_BYTES_MAX: usize = 17 << 10;
 pub const RTMPS_CONNECTION_BYTES: usize = RTMPS_UNSENT_BYTES_MAX + (18 << 10) + (12 << 10);
 /// Handshakes with servers at once; others wait for one of them, a connecting step's time at most.
 pub const RTMPS_HANDSHAKES_MAX: usize = 4;
-/// What a handshake may take besides: the server's messages, certificates among them (rustls).
+/// What a handshake may take besides: the peer's messages, certificates among them (rustls).
 pub const RTMPS_HANDSHAKE_BYTES: usize = 64 << 10;
 /// Servers whose session is remembered, so that the next handshake with them costs less.
 pub const RTMPS_SESSIONS_MAX: usize = 16;

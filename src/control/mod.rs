@@ -102,7 +102,7 @@ pub fn start(options: ControlOptions) -> io::Result<ControlHandle> {
     let http = listen("page and API", options.http)?;
     let stat = listen("statistics", options.stat)?;
     let (http_addr, stat_addr) = (http.local_addr()?, stat.local_addr()?);
-    let tls = options.tls.clone().map(Tls::new).transpose().map_err(io::Error::other)?;
+    let tls = options.tls.clone().map(Tls::new);
     let scheme = if tls.is_some() { "https" } else { "http" };
     let (proxies, allowed) = (options.proxies.clone(), options.allowed.clone());
     let meter = Arc::<Meter>::default();

@@ -12,8 +12,8 @@ use crate::control::http::client::Allowed;
 use crate::health::host::Gauges;
 use crate::library::writer::LibraryWriter;
 use crate::library::Library;
-use crate::net::certificate::TlsFiles;
 use crate::net::proxy::Proxies;
+use crate::net::served_certificate::ServedCertificate;
 use crate::operator::commands::Desk;
 use crate::operator::snapshot::Board;
 use crate::outputs::preview::PreviewDesk;
@@ -26,7 +26,7 @@ pub struct ControlOptions {
     /// Where `/stat` and `/health` listen; port 0 takes any.
     pub stat: SocketAddr,
     /// The certificate of page and API; without it they speak plain HTTP.
-    pub tls: Option<TlsFiles>,
+    pub tls: Option<Arc<ServedCertificate>>,
     /// Who speaks for others.
     pub proxies: Proxies,
     /// Where the state hangs.

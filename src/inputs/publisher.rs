@@ -69,6 +69,8 @@ pub struct Applicant {
     pub agent: String,
     /// It has given the stream key.
     pub by_key: bool,
+    /// It comes by RTMPS.
+    pub is_encrypted: bool,
 }
 
 /// Who has the place.
@@ -81,6 +83,7 @@ struct Holder {
     replaced: Rc<Bell>,
     address: Text,
     agent: Text,
+    is_encrypted: bool,
     since: Mono,
 }
 
@@ -131,8 +134,9 @@ impl Publishers {
         if holder.as_ref().is_some_and(|holder| !holder.gives_way_to(applicant, now)) {
             return None;
         }
-        let Applicant { id, peer, agent, by_key } = applicant;
-        self.say(format_args!("publisher {id} {peer} publishes ({agent})"));
+        let Applicant { id, peer, agent, by_key, is_encrypted } = applicant;
+        let how = if *is_encrypted { "publishes by RTMPS" } else { "publishes" };
+        self.say(format_args!("publisher {id} {peer} {how} ({agent})"));
         let replaced = Rc::<Bell>::default();
         let claim = Claim { publishers: Rc::clone(self), id: *id, replaced: replaced.listen() };
         let fresh = Holder {
@@ -142,6 +146,7 @@ impl Publishers {
             replaced,
             address: text(peer),
             agent: text(agent),
+            is_encrypted: *is_encrypted,
             since: now,
         };
         if let Some(gone) = holder.replace(fresh) {
@@ -175,11 +180,14 @@ impl Publishers {
             refused_key: self.refused_key.get(),
             ..Default::default()
         };
-        let Some(Holder { address, agent, since, .. }) = &*holder else { return absent };
+        let Some(Holder { address, agent, is_encrypted, since, .. }) = &*holder else {
+            return absent;
+        };
         PublisherStatus {
             present: true,
             address: address.clone(),
             agent: agent.clone(),
+            encrypted: *is_encrypted,
             since: *since,
             bytes: intake.bytes(),
             bytes_in: self.bytes_in.get(),

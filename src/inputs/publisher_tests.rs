@@ -14,7 +14,7 @@ fn programme() -> Programme {
 
 fn applicant(id: u64, last: u8, by_key: bool) -> Applicant {
     let peer = SocketAddr::from(([192, 0, 2, last], 5000 + id as u16));
-    Applicant { id, peer, agent: "encoder".to_owned(), by_key }
+    Applicant { id, peer, agent: "encoder".to_owned(), by_key, is_encrypted: false }
 }
 
 fn at(ms: u64) -> Mono {

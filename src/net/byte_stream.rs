@@ -29,6 +29,11 @@ impl ByteStream {
         ByteStream { socket, tls: Some(Box::new(RefCell::new(tls))) }
     }
 
+    /// Whether what goes over it is encrypted.
+    pub fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
+    }
+
     /// The socket, for its options.
     pub fn socket(&self) -> &Watched<TcpStream> {
         &self.socket

@@ -1,7 +1,8 @@
-//! Certificates from files in PEM: the one the control page is served with, and those of authorities.
-//! Purpose: a file becomes what TLS needs, or a sentence that says what is wrong with it. Non-goals:
-//! connections, chains of trust: whether a browser believes it is between the operator and the browser.
-//! Bound: files of at most [`TLS_FILE_BYTES_MAX`] bytes.
+//! Certificates from files in PEM: the one the control page and the RTMP port are served with, and those
+//! of authorities. Purpose: a file becomes what TLS needs, or a sentence that says what is wrong with
+//! it. Non-goals: connections, following the files (served_certificate), chains of trust: whether a
+//! browser believes it is between the operator and the browser. Bound: files of at most
+//! [`TLS_FILE_BYTES_MAX`] bytes.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -14,8 +15,8 @@ use futures_rustls::pki_types::pem::PemObject;
 use futures_rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use futures_rustls::rustls::crypto::ring;
 use futures_rustls::rustls::server::NoServerSessionStorage;
-use futures_rustls::rustls::version::TLS13;
-use futures_rustls::rustls::{Error, ServerConfig};
+use futures_rustls::rustls::version::{TLS12, TLS13};
+use futures_rustls::rustls::{Error, ServerConfig, SupportedProtocolVersion};
 
 use crate::base::limits::TLS_FILE_BYTES_MAX;
 use crate::system::sandbox_state::in_force;
@@ -105,6 +106,15 @@ impl fmt::Display for CertificateError {
 
 impl std::error::Error for CertificateError {}
 
+/// What serves with a certificate.
+#[derive(Debug)]
+pub struct TlsServers {
+    /// The control page: TLS 1.3 only (RFC 8446), which every browser has.
+    pub http: Arc<ServerConfig>,
+    /// The RTMP port: TLS 1.2 as well, which is all that older encoders have.
+    pub rtmp: Arc<ServerConfig>,
+}
+
 /// What tells the files from others of their names.
 pub type Stamp = [Option<(u64, u64, i64, i64)>; 2];
 
@@ -118,12 +128,12 @@ impl TlsFiles {
         [of(&self.certificate), of(&self.key)]
     }
 
-    /// Reads both. TLS 1.3 only (RFC 8446), no resumption: a page's few connections do not need
-    /// it, and nothing is kept between them.
+    /// Reads both. No resumption: the few connections do not need it, and nothing is kept between
+    /// them.
     ///
     /// # Errors
     /// The first thing that is wrong.
-    pub fn load(&self) -> Result<Arc<ServerConfig>, CertificateError> {
+    pub fn load(&self) -> Result<TlsServers, CertificateError> {
         let fault = |which| move |kind| CertificateError { which, kind };
         let chain = certificates(&self.certificate)?;
         let pem = contents(&self.key).map_err(fault(Which::Key))?;
@@ -132,16 +142,20 @@ impl TlsFiles {
             Some(Err(_)) => return Err(fault(Which::Key)(Fault::Damaged)),
             None => return Err(fault(Which::Key)(Fault::Empty)),
         };
-        let provider = Arc::new(ring::default_provider());
-        let builder = ServerConfig::builder_with_provider(provider)
-            .with_protocol_versions(&[&TLS13])
-            .map_err(|_| fault(Which::Key)(Fault::Damaged))?;
-        let mut config =
-            builder.with_no_client_auth().with_single_cert(chain, key).map_err(judged)?;
-        config.alpn_protocols = vec![b"http/1.1".to_vec()];
-        config.session_storage = Arc::new(NoServerSessionStorage {});
-        config.send_tls13_tickets = 0;
-        Ok(Arc::new(config))
+        let server = |versions: &[&'static SupportedProtocolVersion]| {
+            let provider = Arc::new(ring::default_provider());
+            let builder = ServerConfig::builder_with_provider(provider)
+                .with_protocol_versions(versions)?
+                .with_no_client_auth();
+            let mut config = builder.with_single_cert(chain.clone(), key.clone_key())?;
+            config.session_storage = Arc::new(NoServerSessionStorage {});
+            config.send_tls13_tickets = 0;
+            Ok(config)
+        };
+        let mut http = server(&[&TLS13]).map_err(judged)?;
+        http.alpn_protocols = vec![b"http/1.1".to_vec()];
+        let rtmp = server(&[&TLS12, &TLS13]).map_err(judged)?;
+        Ok(TlsServers { http: Arc::new(http), rtmp: Arc::new(rtmp) })
     }
 }
 

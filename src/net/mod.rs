@@ -11,5 +11,6 @@ pub mod plane_socket;
 pub mod proxy;
 pub mod reactor;
 pub mod retry;
+pub mod served_certificate;
 pub mod sockets;
 pub mod tls;

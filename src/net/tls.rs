@@ -1,8 +1,9 @@
-//! Encrypted connections to servers: RTMPS. Purpose: a server is who its address says by a certificate
-//! that an authority has signed, or there is a sentence that says why not. Non-goals: the bytes behind
-//! the handshake (byte_stream), certificates of our own (certificate). Bounds: [`RTMPS_UNSENT_BYTES_MAX`] wait
-//! unsent, [`RTMPS_HANDSHAKES_MAX`] are in their handshake, whose messages have 64 KiB at most (rustls),
-//! and whose time is the caller's.
+//! Handshakes of encrypted connections: RTMPS, to servers and from clients. Purpose: a server is who
+//! its address says by a certificate that an authority has signed, or there is a sentence that says why
+//! not; clients cannot take the programme's time by handshakes. Non-goals: the bytes behind the
+//! handshake (byte_stream), certificates of our own (certificate). Bounds: [`RTMPS_UNSENT_BYTES_MAX`]
+//! wait unsent, [`RTMPS_HANDSHAKES_MAX`] servers are in their handshake, whose messages have 64 KiB at
+//! most (rustls), and whose time is the caller's.
 
 use std::cell::OnceCell;
 use std::fmt;
@@ -10,14 +11,15 @@ use std::future::poll_fn;
 use std::io::{self, ErrorKind};
 use std::net::TcpStream;
 use std::sync::Arc;
-use std::task::Poll;
+use std::time::{Duration, Instant};
 
 use futures_rustls::pki_types::{CertificateDer, InvalidDnsNameError, ServerName, UnixTime};
 use futures_rustls::rustls::client::Resumption;
 use futures_rustls::rustls::crypto::ring;
 use futures_rustls::rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 use futures_rustls::rustls::{
-    CertificateError, ClientConfig, ClientConnection, Connection, Error, RootCertStore,
+    AlertDescription, CertificateError, ClientConfig, ClientConnection, Connection, Error,
+    RootCertStore, ServerConfig, ServerConnection,
 };
 use smol::lock::Semaphore;
 
@@ -26,7 +28,17 @@ use crate::base::time::Utc;
 
 use super::byte_stream::ByteStream;
 use super::certificate::AuthorityFile;
-use super::reactor::Watched;
+use super::reactor::{Sleep, Watched};
+
+/// The first byte of a TLS connection (RFC 8446, 5.1: content type handshake).
+pub const HANDSHAKE: u8 = 0x16;
+
+/// Of the time, one in so many may go into handshakes with clients.
+const HANDSHAKES_SHARE: u32 = 10;
+/// A step that costs less computes nothing, or next to nothing.
+const STEP_FREE: Duration = Duration::from_micros(30);
+/// A step is not taken to cost more than this.
+const STEP_MAX: Duration = Duration::from_millis(10);
 
 /// The authorities whose signatures are believed: those of Mozilla's list, and the operator's.
 pub struct Authorities {
@@ -72,6 +84,25 @@ impl fmt::Display for TlsError {
                 f.write_str("the server closed the connection during the TLS handshake")
             }
         }
+    }
+}
+
+impl TlsError {
+    /// Whether the peer does not believe our certificate.
+    pub fn is_distrust(&self) -> bool {
+        use AlertDescription::{
+            BadCertificate, CertificateExpired, CertificateUnknown, UnknownCA,
+            UnsupportedCertificate,
+        };
+        let TlsError::Tls(Error::AlertReceived(alert)) = self else { return false };
+        matches!(
+            alert,
+            BadCertificate
+                | CertificateExpired
+                | CertificateUnknown
+                | UnknownCA
+                | UnsupportedCertificate
+        )
     }
 }
 
@@ -146,29 +177,80 @@ impl Authorities {
         let mut session = Connection::Client(session);
         session.set_buffer_limit(Some(RTMPS_UNSENT_BYTES_MAX));
         let stream = ByteStream::encrypted(socket, session);
-        poll_fn(|cx| loop {
-            match stream.advance_handshake() {
-                Ok(true) => return Poll::Ready(Ok(())),
-                Ok(false) => {}
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+        shaken(&stream, None).await?;
+        Ok(stream)
+    }
+}
+
+/// Handshakes with clients, of whom anybody may begin as many as he likes: what they compute is done
+/// one after the other, and takes a [`HANDSHAKES_SHARE`]th of the time at most.
+pub struct ClientHandshakes {
+    turn: Semaphore,
+}
+
+impl Default for ClientHandshakes {
+    fn default() -> ClientHandshakes {
+        ClientHandshakes { turn: Semaphore::new(1) }
+    }
+}
+
+impl ClientHandshakes {
+    /// Shakes hands as a server. The time it has is the caller's.
+    ///
+    /// # Errors
+    /// What is wrong with the client or the connection.
+    pub async fn shake(
+        &self,
+        socket: Watched<TcpStream>,
+        config: Arc<ServerConfig>,
+    ) -> Result<ByteStream, TlsError> {
+        let session = ServerConnection::new(config).map_err(TlsError::Tls)?;
+        let mut session = Connection::Server(session);
+        session.set_buffer_limit(Some(RTMPS_UNSENT_BYTES_MAX));
+        let stream = ByteStream::encrypted(socket, session);
+        shaken(&stream, Some(self)).await?;
+        Ok(stream)
+    }
+
+    /// Does a step of one of them, and lets the time pass that it costs the others.
+    async fn step<T>(&self, work: impl FnOnce() -> T) -> T {
+        let _turn = self.turn.acquire().await;
+        let begun = Instant::now();
+        let done = work();
+        let cost = begun.elapsed();
+        if cost >= STEP_FREE {
+            // One that was interrupted by other programs is not to stop all others for long.
+            Sleep::after(cost.min(STEP_MAX) * (HANDSHAKES_SHARE - 1)).await;
+        }
+        done
+    }
+}
+
+/// Goes through a connection's handshake; `turns`: those who begin many.
+async fn shaken(stream: &ByteStream, turns: Option<&ClientHandshakes>) -> Result<(), TlsError> {
+    loop {
+        let step = match turns {
+            Some(turns) => turns.step(|| stream.advance_handshake()).await,
+            None => stream.advance_handshake(),
+        };
+        match step {
+            Ok(true) => return Ok(()),
+            Ok(false) => {}
+            Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                poll_fn(|cx| {
                     // What waits to be sent goes as soon as it can.
                     let _ = stream.poll_writable(false, cx);
-                    if stream.poll_readable(cx).is_pending() {
-                        return Poll::Pending;
-                    }
-                }
-                Err(error) if error.kind() == ErrorKind::UnexpectedEof => {
-                    return Poll::Ready(Err(TlsError::Closed))
-                }
-                Err(error) => {
-                    let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
-                    let tls = tls.cloned().map(TlsError::Tls);
-                    return Poll::Ready(Err(tls.unwrap_or(TlsError::Io(error))));
-                }
+                    stream.poll_readable(cx)
+                })
+                .await;
             }
-        })
-        .await?;
-        Ok(stream)
+            Err(error) if error.kind() == ErrorKind::UnexpectedEof => return Err(TlsError::Closed),
+            Err(error) => {
+                let tls = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>());
+                let tls = tls.cloned().map(TlsError::Tls);
+                return Err(tls.unwrap_or(TlsError::Io(error)));
+            }
+        }
     }
 }
 

@@ -93,7 +93,7 @@ pub enum Parameter<'a> {
 
 impl Why {
     /// Every code there is.
-    pub const CODES: [&'static str; 32] = [
+    pub const CODES: &'static [&'static str] = &[
         "not_mpegts",
         "sender_not_allowed",
         "no_pat",
@@ -121,6 +121,8 @@ impl Why {
         "proxy_header",
         "no_proxy_header",
         "bad_proxy_header",
+        "no_certificate",
+        "certificate_not_trusted",
         "sound_codec",
         "sound_unusable",
         "sound_times",
@@ -349,6 +351,16 @@ fn refused(
              send-proxy or send-proxy-v2 on it, or take it out of [proxy] from."
         ),
         RtmpRefusal::BadProxyHeader => write!(f, "its PROXY header cannot be read: {asked}."),
+        RtmpRefusal::NoCertificate => write!(
+            f,
+            "it asked for RTMPS, and there is no certificate. Set tls_certificate and tls_key in \
+             [http], or use rtmp:// in the encoder."
+        ),
+        RtmpRefusal::CertificateNotTrusted => write!(
+            f,
+            "it left at this server's certificate, which it seems not to trust. Use a certificate of a known authority \
+             for the name in its address, or use rtmp:// in the encoder."
+        ),
         RtmpRefusal::StreamNotFound => {
             write!(f, "it wanted to play \"{asked}\", the only stream is \"stream\".")
         }
@@ -511,6 +523,8 @@ mod tests {
             refused(RtmpRefusal::ProxyHeader),
             refused(RtmpRefusal::NoProxyHeader),
             refused(RtmpRefusal::BadProxyHeader),
+            refused(RtmpRefusal::NoCertificate),
+            refused(RtmpRefusal::CertificateNotTrusted),
             Why::SoundCodec(codec),
             Why::SoundUnusable(error),
             Why::SoundTimes(-10_049),

@@ -178,6 +178,8 @@ pub struct PublisherStatus {
     pub address: Text,
     /// What it calls itself.
     pub agent: Text,
+    /// By RTMPS.
+    pub encrypted: bool,
     /// When it began to publish.
     pub since: Mono,
     /// Media bytes received from it.
@@ -263,6 +265,8 @@ pub struct PlayoutStatus {
 pub struct RtmpServerStatus {
     /// Address and port it listens on.
     pub listen: Text,
+    /// RTMPS is taken on it, too.
+    pub tls: bool,
     /// Connections accepted since the start.
     pub accepted: u64,
     /// Connections refused because a limit was reached.
@@ -325,6 +329,8 @@ pub struct ViewerStatus {
     pub address: Text,
     /// What it calls itself in `connect` (flashVer).
     pub agent: Text,
+    /// By RTMPS.
+    pub encrypted: bool,
     /// When it began to play.
     pub since: Mono,
     /// Bytes received from it.

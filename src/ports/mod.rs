@@ -2,6 +2,8 @@
 
 mod admission;
 mod listener;
+mod opening;
+mod parting;
 mod proxied;
 mod refusals;
 mod rights;

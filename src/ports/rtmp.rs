@@ -5,10 +5,12 @@
 //! [`RTMP_PENDING_MAX`]: crate::base::limits::RTMP_PENDING_MAX
 
 use std::cell::{Cell, RefCell};
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::panic::AssertUnwindSafe;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use log::{debug, error, info, warn};
@@ -22,10 +24,11 @@ use crate::base::time::Mono;
 use crate::config::{Config, PublishConfig};
 use crate::inputs::diagnosis::Air;
 use crate::inputs::publisher::{publish, Applicant, Publishers};
-use crate::net::byte_stream::ByteStream;
 use crate::net::link::{Link, LinkEnd, Wake};
 use crate::net::proxy::{Proxies, RemotePeer};
 use crate::net::reactor::Sleep;
+use crate::net::served_certificate::ServedCertificate;
+use crate::net::tls::TlsError;
 use crate::operator::snapshot::{text, RtmpServerStatus, ViewerStatus};
 use crate::outputs::viewers::{serve, Viewers};
 use crate::program::Programme;
@@ -36,16 +39,21 @@ use crate::system::clock;
 use crate::system::shutdown::Shutdown;
 
 use super::listener::{Newcomer, RtmpListener, Undecided};
+use super::opening::{Opener, Unopened};
+use super::parting::part;
 use super::proxied::Unnamed;
 use super::refusals::{Refusals, RequestedName};
 use super::rights::{judge, PublishRight, STREAM};
 
+/// Time a connection has to say what it wants, from its arrival on.
+const ADMISSION: Duration = Duration::from_millis(RTMP_ADMISSION_MS_MAX);
 /// Time a publisher or a player with a wrong key waits for its answer.
 const KEY_DELAY_MS: u64 = 1_000;
 
 /// The RTMP port.
 pub struct RtmpPort {
     listener: Rc<RtmpListener>,
+    opener: Opener,
     play_key: Option<Secret>,
     viewers: Rc<Viewers>,
     publish: PublishConfig,
@@ -72,14 +80,16 @@ pub struct Context {
 }
 
 impl RtmpPort {
-    /// Binds the port.
+    /// Binds the port; with a certificate it takes RTMPS, too.
     pub fn bind(
         config: &Config,
+        certificate: Option<Arc<ServedCertificate>>,
         viewers: Rc<Viewers>,
         publishers: Rc<Publishers>,
     ) -> io::Result<RtmpPort> {
         Ok(RtmpPort {
             listener: Rc::new(RtmpListener::bind(&config.rtmp, Proxies::new(&config.proxies))?),
+            opener: Opener::new(certificate),
             play_key: config.rtmp.play_key.clone(),
             viewers,
             publish: config.publish.clone(),
@@ -116,6 +126,7 @@ impl RtmpPort {
         let totals = self.viewers.totals();
         RtmpServerStatus {
             listen: text(self.listen()),
+            tls: self.opener.takes_tls(),
             accepted: self.listener.accepted(),
             refused_full: self.refused_full.get() + self.listener.crowded_out(),
             refused_share: self.refused_share.get(),
@@ -163,10 +174,15 @@ impl RtmpPort {
         }
         let Newcomer { socket, id, undecided, .. } = newcomer;
         let (peer, source) = (client.address, client.source());
-        let admitted = match Link::new(ByteStream::plain(socket)) {
+        let arrived = clock::mono();
+        let stream = match self.opener.open(socket, arrived + ADMISSION).await {
+            Ok(stream) => stream,
+            Err(why) => return self.leave_unopened(peer, &why),
+        };
+        let admitted = match Link::new(stream) {
             Ok(mut link) => {
                 link.count_into(Rc::clone(&self.bytes_in));
-                self.admit(link, client).await
+                self.admit(link, client, arrived).await
             }
             Err(error) => Err(LinkEnd::Io(error)),
         };
@@ -183,13 +199,43 @@ impl RtmpPort {
                 count(&self.protocol_errors);
                 self.note(RtmpRefusal::ProxyHeader, peer, "", RequestedName::Nothing);
             }
-            Err(end @ LinkEnd::Session(_)) => {
+            Err(LinkEnd::Session(SessionError::Handshake(HandshakeError::Tls))) => {
                 count(&self.protocol_errors);
-                if self.broken.borrow_mut().occurs(clock::mono()) {
-                    warn!("rtmp: closed {peer}: {end}");
-                }
+                self.note(RtmpRefusal::NoCertificate, peer, "", RequestedName::Nothing);
             }
+            Err(end @ LinkEnd::Session(_)) => self.close_broken(peer, end),
             Err(end) => debug!("rtmp: {peer} left before it played or published: {end}"),
+        }
+    }
+
+    /// Closes a connection of which it never became known what it carries.
+    fn leave_unopened(&self, peer: SocketAddr, why: &Unopened) {
+        match why {
+            Unopened::Tls(error) if error.is_distrust() => {
+                count(&self.protocol_errors);
+                let refusal = RtmpRefusal::CertificateNotTrusted;
+                self.note(refusal, peer, "", RequestedName::Nothing);
+            }
+            Unopened::Tls(error @ TlsError::Tls(_)) => self.close_broken(peer, error),
+            Unopened::Tls(error) => debug!("rtmp: {peer} left during the TLS handshake: {error}"),
+            Unopened::Left(error) => debug!("rtmp: {peer} left before it said anything: {error}"),
+        }
+    }
+
+    /// Who leaves behind the TLS handshake without a word has looked at the certificate: GnuTLS and
+    /// others shake hands first and judge then.
+    fn note_distrust(&self, link: &Link, peer: SocketAddr) {
+        if link.stream().is_encrypted() && link.bytes_in() == 0 {
+            count(&self.protocol_errors);
+            self.note(RtmpRefusal::CertificateNotTrusted, peer, "", RequestedName::Nothing);
+        }
+    }
+
+    /// Closes a connection whose peer broke a protocol.
+    fn close_broken(&self, peer: SocketAddr, why: impl fmt::Display) {
+        count(&self.protocol_errors);
+        if self.broken.borrow_mut().occurs(clock::mono()) {
+            warn!("rtmp: closed {peer}: {why}");
         }
     }
 
@@ -206,11 +252,13 @@ impl RtmpPort {
 
     async fn play(&self, context: &Context, arrival: AdmittedPeer) {
         let AdmittedPeer { link, mut session, peer, source, id, undecided } = arrival;
+        let encrypted = link.stream().is_encrypted();
         let agent = session.peer().flash_version.clone();
         let status = ViewerStatus {
             id,
             address: text(peer),
             agent: text(&agent),
+            encrypted,
             since: clock::mono(),
             ..Default::default()
         };
@@ -228,7 +276,8 @@ impl RtmpPort {
             return;
         }
         drop(undecided);
-        self.viewers.say(format_args!("viewer {id} {peer} plays ({agent})"));
+        let how = if encrypted { "plays by RTMPS" } else { "plays" };
+        self.viewers.say(format_args!("viewer {id} {peer} {how} ({agent})"));
         let Context { programme, shutdown, .. } = context;
         serve(seat, programme, shutdown, link, session).await;
     }
@@ -238,7 +287,8 @@ impl RtmpPort {
         let Context { programme, shutdown, .. } = context;
         let now = clock::mono();
         let agent = session.peer().flash_version.clone();
-        let applicant = Applicant { id, peer, agent, by_key };
+        let applicant =
+            Applicant { id, peer, agent, by_key, is_encrypted: link.stream().is_encrypted() };
         let Some(claim) = self.publishers.claim(&applicant, programme, now) else {
             count(&self.refused);
             self.refuse(link, session, RtmpRefusal::PublishBusy, peer, RequestedName::Nothing)
@@ -260,10 +310,11 @@ impl RtmpPort {
         &self,
         mut link: Link,
         client: RemotePeer,
+        arrived: Mono,
     ) -> Result<Option<(Link, ServerSession, Wish)>, LinkEnd> {
         let peer = client.address;
-        let mut session = ServerSession::new(clock::mono());
-        let until = clock::mono() + Duration::from_millis(RTMP_ADMISSION_MS_MAX);
+        let mut session = ServerSession::new(arrived);
+        let until = arrived + ADMISSION;
         loop {
             let flushed = link.flush(&mut session)?;
             if flushed && session.is_closing() {
@@ -276,7 +327,12 @@ impl RtmpPort {
                 return Ok(None);
             }
             match link.wake(None, !flushed).await {
-                Wake::Readable => link.receive(&mut session, clock::mono())?,
+                Wake::Readable => {
+                    if let Err(end) = link.receive(&mut session, clock::mono()) {
+                        self.note_distrust(&link, peer);
+                        return Err(end);
+                    }
+                }
                 Wake::Tick => session.on_deadline(clock::mono())?,
                 Wake::Writable | Wake::Rung => {}
             }
@@ -382,32 +438,6 @@ struct AdmittedPeer {
     source: IpAddr,
     id: u64,
     undecided: Undecided,
-}
-
-/// Time a refused peer has to read why.
-const PARTING: Duration = Duration::from_secs(1);
-
-/// Lets a refused peer read why, and waits for it to close: closing with its bytes unread would
-/// reset the connection and take the words with it.
-async fn part(mut link: Link, mut session: ServerSession) {
-    let words = async {
-        while !link.flush(&mut session)? {
-            if link.wake(None, true).await == Wake::Readable {
-                link.receive(&mut session, clock::mono())?;
-            }
-        }
-        link.stream().finish().map_err(LinkEnd::Io)?;
-        loop {
-            link.wake(None, false).await;
-            link.receive(&mut session, clock::mono())?;
-        }
-    };
-    let late = async {
-        Sleep::after(PARTING).await;
-        Err::<(), LinkEnd>(LinkEnd::Closed)
-    };
-    // Whether it listened no longer matters.
-    let _ = words.or(late).await;
 }
 
 fn count(counter: &Cell<u64>) {

@@ -29,6 +29,8 @@ pub enum HandshakeError {
     Version,
     /// The first bytes are a PROXY header's, which is the shell's to read if anybody's.
     ProxyHeader,
+    /// The first bytes are those of a TLS handshake (RFC 8446, 5.1).
+    Tls,
     /// The exchange failed in another way.
     Failed,
 }
@@ -38,6 +40,7 @@ impl fmt::Display for HandshakeError {
         match self {
             HandshakeError::Version => write!(f, "the peer does not use RTMP version 3"),
             HandshakeError::ProxyHeader => write!(f, "a PROXY header stands before the handshake"),
+            HandshakeError::Tls => write!(f, "the peer speaks TLS, and no certificate is set"),
             HandshakeError::Failed => write!(f, "the RTMP handshake failed"),
         }
     }
@@ -77,10 +80,12 @@ impl Handshake {
         }
         // Looked at before anything is answered: a stray HTTP request costs us no random bytes.
         if self.due == PEER_BYTES && taken.first() != Some(&3) {
-            let is_proxy_header = PROXY_STARTS.iter().any(|start| taken.starts_with(start));
-            return Err(match is_proxy_header {
-                true => HandshakeError::ProxyHeader,
-                false => HandshakeError::Version,
+            return Err(match taken {
+                _ if PROXY_STARTS.iter().any(|start| taken.starts_with(start)) => {
+                    HandshakeError::ProxyHeader
+                }
+                [0x16, 3, ..] => HandshakeError::Tls,
+                _ => HandshakeError::Version,
             });
         }
         *input = rest;
@@ -141,9 +146,11 @@ mod tests {
 
     #[test]
     fn other_protocols_and_versions_are_refused_at_their_first_byte() {
-        for hello in [&b"GET / HTTP/1.1\r\n"[..], &[6], &[0x16, 3, 1]] {
+        for hello in [&b"GET / HTTP/1.1\r\n"[..], &[6], &[0x16], &[0x16, 2, 0]] {
             assert_eq!(Handshake::server().input(&mut &hello[..]), Err(HandshakeError::Version));
         }
+        let hello = [0x16, 3, 1];
+        assert_eq!(Handshake::server().input(&mut &hello[..]), Err(HandshakeError::Tls));
         for hello in [&b"PROXY UNKNOWN\r\n\x03"[..], b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"] {
             let refused = Handshake::server().input(&mut &hello[..]);
             assert_eq!(refused, Err(HandshakeError::ProxyHeader));

@@ -56,7 +56,7 @@ mod tests {
             viewers: 250,
             destinations: 8,
             receive_buffer_bytes: 4 << 20,
-            tls_connections: 0,
+            has_certificate: false,
             password_bytes: 0,
         };
         let text = table(&Budget::of(&demand));

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use streamcaster::net::certificate::TlsFiles;
+use streamcaster::net::served_certificate::ServedCertificate;
 use test_support::peers::authority::Signed;
 
 use super::*;
@@ -24,10 +25,14 @@ fn certificate(folder: &Path, name: &str) -> TlsFiles {
     TlsFiles { certificate, key }
 }
 
+fn served(files: &TlsFiles) -> Arc<ServedCertificate> {
+    Arc::new(ServedCertificate::new(files.clone()).expect("a certificate"))
+}
+
 fn https(http: SocketAddr, files: &TlsFiles) -> ControlHandle {
     let board = Board::default();
     board.publish(snapshot());
-    let tls = Some(files.clone());
+    let tls = Some(served(files));
     start(ControlOptions { tls, ..options(http, ANY, board) }).expect("two free ports")
 }
 
@@ -100,7 +105,7 @@ fn tls_is_spoken_behind_a_proxys_header() {
     let board = Board::default();
     board.publish(snapshot());
     let proxies = Proxies::new(&["127.0.0.2".parse().expect("an address")]);
-    let tls = Some(files.clone());
+    let tls = Some(served(&files));
     let control = start(ControlOptions { tls, proxies, ..options(ANY, ANY, board) });
     let control = control.expect("two free ports");
     // curl writes the line as HAProxy's send-proxy does, with its own addresses.

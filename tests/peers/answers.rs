@@ -94,7 +94,7 @@ async fn serve(patience: Patience, here: &mpsc::Sender<SocketAddr>, told: &Told,
     let viewers = Rc::new(Viewers::new(50, Duration::ZERO).with_patience(patience));
     let mut config = Config::default();
     config.rtmp.listen = SocketAddr::from(([127, 0, 0, 1], 0));
-    let port = RtmpPort::bind(&config, Rc::clone(&viewers), Rc::<Publishers>::default());
+    let port = RtmpPort::bind(&config, None, Rc::clone(&viewers), Rc::<Publishers>::default());
     let port = Rc::new(port.expect("a free port"));
     here.send(port.listen()).expect("the test waits for it");
     let context = Context { executor: Rc::clone(&executor), programme, shutdown: Rc::default() };

@@ -83,7 +83,7 @@ fn every_limit_filled_at_once_stays_inside_the_budget() {
         viewers: VIEWERS,
         destinations: DESTINATIONS,
         receive_buffer_bytes: UDP_RECEIVE_BUFFER_BYTES_DEFAULT.max(UDP_RECEIVE_BUFFER_BYTES_MIN),
-        tls_connections: 0,
+        has_certificate: false,
         password_bytes: 0,
     });
     assert_eq!(limit, budget.total(Owner::Heap), "the limit is the budget's heap");

@@ -25,6 +25,7 @@ mod reasons;
 mod refusals;
 mod requests;
 mod rtmps;
+mod rtmps_in;
 mod runtime;
 mod secrets;
 mod shutdown;

@@ -79,6 +79,8 @@ pub struct Publisher<'a> {
     present: bool,
     address: Option<&'a str>,
     agent: Option<&'a str>,
+    /// By RTMPS.
+    encrypted: bool,
     since: Option<CivilTime>,
     bytes: u64,
     /// All bytes of its connection.
@@ -99,6 +101,7 @@ pub fn publisher(status: &PublisherStatus, moment: Moment) -> Publisher<'_> {
         present: status.present,
         address: said(&status.address),
         agent: said(&status.agent),
+        encrypted: status.encrypted,
         since: status.present.then(|| moment.civil(status.since)),
         bytes: status.bytes,
         bytes_in: status.bytes_in,

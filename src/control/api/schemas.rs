@@ -92,6 +92,8 @@ texts! {
             RtmpRefusal::ProxyHeader,
             RtmpRefusal::NoProxyHeader,
             RtmpRefusal::BadProxyHeader,
+            RtmpRefusal::NoCertificate,
+            RtmpRefusal::CertificateNotTrusted,
         ].map(RtmpRefusal::name)),
     };
     Parameters: {

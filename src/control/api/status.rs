@@ -285,6 +285,8 @@ fn udp(status: &UdpStatus, moment: Moment) -> Udp<'_> {
 #[cfg_attr(test, derive(schemars::JsonSchema))]
 struct Rtmp<'a> {
     listen: &'a str,
+    /// RTMPS is taken on the same port: there is a certificate.
+    tls: bool,
     accepted: u64,
     refused_full: u64,
     /// Viewers, when few seats were left and their address held its share.
@@ -311,6 +313,7 @@ struct Rtmp<'a> {
 fn rtmp(status: &RtmpServerStatus, moment: Moment) -> Rtmp<'_> {
     Rtmp {
         listen: &status.listen,
+        tls: status.tls,
         accepted: status.accepted,
         refused_full: status.refused_full,
         refused_share: status.refused_share,
@@ -335,6 +338,8 @@ struct Viewer<'a> {
     id: u64,
     address: &'a str,
     agent: &'a str,
+    /// By RTMPS.
+    encrypted: bool,
     since: CivilTime,
     bytes_in: u64,
     bytes_out: u64,
@@ -350,6 +355,7 @@ fn viewer(status: &ViewerStatus, moment: Moment) -> Viewer<'_> {
         id: status.id,
         address: &status.address,
         agent: &status.agent,
+        encrypted: status.encrypted,
         since: moment.civil(status.since),
         bytes_in: status.bytes_in,
         bytes_out: status.bytes_out,

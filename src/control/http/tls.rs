@@ -4,14 +4,12 @@
 //! connection may hold is [`TLS_CONNECTION_BYTES`](crate::base::limits::TLS_CONNECTION_BYTES), and a
 //! ClientHello of more than 64 KiB is refused (rustls).
 //!
-//! One port speaks both: a TLS record of a handshake begins with 0x16 (RFC 8446, 5.1), which no
-//! method does. Plain HTTP is served to this machine itself only; others are sent to `https://`.
+//! One port speaks both: no method begins with what a TLS connection begins with. Plain HTTP is served to this machine itself only; others are sent to `https://`.
 //!
 //! A client that is waited for holds nothing but its connection's seat, which the gate gives to
 //! others: only when its ClientHello is whole it waits for its [turn](crate::control::http::turns), has
 //! its answer computed, and gives the turn on before the answer is sent.
 
-use std::cell::RefCell;
 use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -19,7 +17,7 @@ use std::time::Duration;
 
 use async_io::Timer;
 use async_net::TcpStream;
-use futures_rustls::rustls::server::{Acceptor, ServerConfig};
+use futures_rustls::rustls::server::Acceptor;
 use futures_rustls::LazyConfigAcceptor;
 use smol::future::yield_now;
 
@@ -27,20 +25,17 @@ use crate::base::limits::{HTTP_HEAD_MS_MAX, TLS_UNSENT_BYTES_MAX};
 use crate::control::http::deadline::within;
 use crate::control::http::turns::Turns;
 use crate::control::http::wire::Wire;
-use crate::net::certificate::{CertificateError, Stamp, TlsFiles};
+use crate::net::served_certificate::ServedCertificate;
+use crate::net::tls::HANDSHAKE;
 
 /// Time a client has for the TLS handshake, from its first byte on.
 const TLS_HANDSHAKE_MS_MAX: u64 = 5_000;
 /// How often the certificate's files are looked at.
 const TLS_LOOK_MS: u64 = 10_000;
-/// The first byte of a TLS connection (RFC 8446, 5.1: content type handshake).
-const HANDSHAKE: u8 = 0x16;
 
-/// The certificate in force.
+/// The certificate that page and API are served with.
 pub struct Tls {
-    files: TlsFiles,
-    config: RefCell<Arc<ServerConfig>>,
-    stamp: RefCell<Stamp>,
+    certificate: Arc<ServedCertificate>,
 }
 
 /// How a client turned out to speak.
@@ -54,14 +49,9 @@ pub enum Speech {
 }
 
 impl Tls {
-    /// Reads the files.
-    ///
-    /// # Errors
-    /// As [`TlsFiles::load`].
-    pub fn new(files: TlsFiles) -> Result<Tls, CertificateError> {
-        let stamp = RefCell::new(files.stamp());
-        let config = RefCell::new(files.load()?);
-        Ok(Tls { files, config, stamp })
+    /// Serves with this certificate.
+    pub fn new(certificate: Arc<ServedCertificate>) -> Tls {
+        Tls { certificate }
     }
 
     /// Waits for the first byte of a client from `source`, unless some of it came `early`, and shakes
@@ -90,7 +80,7 @@ impl Tls {
                 let _turn = turns.take(source).await;
                 // Others get theirs, whose ClientHello has come too, and answers leave in between.
                 yield_now().await;
-                let config = Arc::clone(&self.config.borrow());
+                let config = self.certificate.http();
                 // Key exchange and signature are computed here, before anything is waited for. What
                 // a second ClientHello costs, which one of a kind we do not know is asked for
                 // (RFC 8446, 4.1.4), comes once and out of turn.
@@ -111,22 +101,13 @@ impl Tls {
     pub async fn follow(&self) {
         loop {
             Timer::after(Duration::from_millis(TLS_LOOK_MS)).await;
-            let (files, before) = (self.files.clone(), *self.stamp.borrow());
-            let looked = smol::unblock(move || {
-                let stamp = files.stamp();
-                (stamp != before).then(|| (stamp, files.load()))
-            });
-            let Some((stamp, loaded)) = looked.await else { continue };
-            // Whatever it is, it is looked at once.
-            self.stamp.replace(stamp);
-            match loaded {
-                Ok(config) => {
-                    self.config.replace(config);
-                    log::info!("control: a new certificate is in force");
-                }
+            let certificate = Arc::clone(&self.certificate);
+            match smol::unblock(move || certificate.look()).await {
+                Ok(false) => {}
+                Ok(true) => log::info!("tls: a new certificate is in force"),
                 Err(error) => log::warn!(
-                    "control: the certificate's files have changed, but {error}; the one before \
-                     stays in force"
+                    "tls: the certificate's files have changed, but {error}; the one before stays \
+                     in force"
                 ),
             }
         }

@@ -2,7 +2,7 @@
 import { byId, facts, h, list, mark, row, set, attribute } from "./dom.js";
 import { live } from "./live.js";
 import { putOnAir } from "./onair.js";
-import { number, pictureAndSound, portOf, rate, reasonWords, since, size, t, timeOf } from "./words.js";
+import { number, pictureAndSound, portOf, rate, reasonWords, rtmpAddress, since, size, t, timeOf } from "./words.js";
 
 const host = () => location.hostname || "localhost";
 
@@ -38,8 +38,9 @@ function udp(state) {
 
 function publisher(state) {
   const p = state.publisher;
-  const port = portOf(state.rtmp.listen, 1935);
-  const server = `rtmp://${host()}${port === "1935" ? "" : `:${port}`}/live`;
+  // Where the page's own certificate serves, encoders can use it.
+  const scheme = state.rtmp.tls && location.protocol === "https:" ? "rtmps" : "rtmp";
+  const server = rtmpAddress(scheme, state.rtmp, host());
   const why = reasons(state, p);
   if (p.refused_key > 0) why.push(t("refused_key", number(p.refused_key)));
   return {
@@ -47,7 +48,7 @@ function publisher(state) {
     name: t("source_rtmp"),
     state: p.present ? "live" : "idle",
     word: p.present ? t("receiving_from", p.agent || p.address || "?") : t("nobody_publishes"),
-    line: p.present ? [rate(p.bps), pictureAndSound(p), p.left_out > 0 ? t("left_out", number(p.left_out))
+    line: p.present ? [rate(p.bps), ...(p.encrypted ? ["RTMPS"] : []), pictureAndSound(p), p.left_out > 0 ? t("left_out", number(p.left_out))
       : t("no_loss"), since(state, p.since)] : [],
     why,
     help: p.present ? "" : server,

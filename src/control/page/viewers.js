@@ -1,7 +1,7 @@
 // Who watches over RTMP, and what the port has seen.
 import { attribute, byId, facts, h, list, say, set } from "./dom.js";
 import { live } from "./live.js";
-import { number, portOf, rate, since, size, t } from "./words.js";
+import { number, rate, rtmpAddress, since, size, t } from "./words.js";
 
 let shown = false;
 
@@ -11,7 +11,7 @@ function showTable(state) {
     class: at > 1 ? "number" : null, "data-label": head.textContent,
   })));
   list(byId("viewers"), state.viewers, (viewer) => viewer.id, make, (line, v) => {
-    const texts = [v.address, v.agent || "–", since(state, v.since), size(v.bytes_out),
+    const texts = [v.encrypted ? `${v.address} · RTMPS` : v.address, v.agent || "–", since(state, v.since), size(v.bytes_out),
       v.paused ? t("paused") : `${number(v.lag_ms)} ms`, number(v.dropped)];
     texts.forEach((text, at) => set(line.cells[at], text));
   });
@@ -20,8 +20,7 @@ function showTable(state) {
 function show(state) {
   const none = state.viewer_count === 0;
   const { rtmp } = state;
-  const port = portOf(rtmp.listen, "1935");
-  const address = `rtmp://${location.hostname}${port === "1935" ? "" : `:${port}`}/live/stream`;
+  const address = `${rtmpAddress("rtmp", rtmp, location.hostname)}/stream`;
   say(byId("no-viewers"), none ? t("no_viewers", address) : "");
   byId("viewers-box").hidden = none;
   showTable(state);
@@ -29,6 +28,7 @@ function show(state) {
   say(byId("more-viewers"), more > 0 ? t("more_viewers", number(more)) : "");
   facts(byId("rtmp-facts"), [
     [t("listening_on"), rtmp.listen || "–"],
+    ...(rtmp.tls ? [[t("encrypted_too"), `${rtmpAddress("rtmps", rtmp, location.hostname)}/stream`]] : []),
     [t("sent_to_viewers"), rate(rtmp.bps_out)],
     [t("received_rtmp"), `${rate(rtmp.bps_in)} (${size(rtmp.bytes_in)})`],
     [t("previews_watched"), number(state.previews.count)],

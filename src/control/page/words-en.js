@@ -122,7 +122,7 @@ export const words = {
   // Viewers
   viewers_title: "Viewers", no_viewers: "Nobody is watching. Play it at {0}", more_viewers: "and {0} more",
   address: "Address", player: "Player", watching_for: "Watching for", sent: "Sent", behind: "Behind", skipped: "Skipped",
-  listening_on: "Listening on", sent_to_viewers: "Sent to viewers", connections: "Connections so far",
+  listening_on: "Listening on", encrypted_too: "Encrypted as well", sent_to_viewers: "Sent to viewers", connections: "Connections so far",
   received_rtmp: "Received over RTMP", previews_watched: "Previews", filled_audio: "Silent frames filled in",
   refused_full: "Refused, full", refused: "Refused", closed_slow: "Closed, too slow",
   refused_share: "Refused, too many from one address", closed_unheard: "Closed, no answer",
@@ -215,7 +215,7 @@ export const words = {
   set_stat_allow: "Allowed networks|Who may ask for /stat, /metrics and /health. This machine itself always may.",
   set_rtmp_play_key: "Play key|What a viewer adds to the address as ?key=…",
   set_http_listen: "Address and port|Of this page and its API.",
-  set_http_tls_certificate: "Certificate file|For HTTPS; read again when it changes.",
+  set_http_tls_certificate: "Certificate file|For HTTPS and RTMPS; read again when it changes.",
   set_http_tls_key: "Key file|Of that certificate.",
   set_stat_listen: "Address and port|Of /stat, /metrics and /health.",
   group_tls: "Encrypted connections", set_tls_ca_file: "More authorities|A file of certificates in PEM; servers whose certificates they have signed are believed, too.",

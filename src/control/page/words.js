@@ -100,3 +100,10 @@ export function pictureAndSound({ video, audio }) {
 
 // The port of "0.0.0.0:1935".
 export const portOf = (listen, otherwise) => (listen || "").split(":").pop() || otherwise;
+// The RTMP port's address as this browser's user may give it to encoders and players: the host as it
+// stands in the page's own address, which is what a certificate is for.
+const RTMP_PORTS = { rtmp: "1935", rtmps: "443" };
+export function rtmpAddress(scheme, { listen }, host) {
+  const port = portOf(listen, RTMP_PORTS.rtmp);
+  return `${scheme}://${host}${port === RTMP_PORTS[scheme] ? "" : `:${port}`}/live`;
+}

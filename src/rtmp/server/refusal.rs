@@ -31,6 +31,10 @@ pub enum RtmpRefusal {
     NoProxyHeader,
     /// One that cannot be read.
     BadProxyHeader,
+    /// It speaks TLS, and there is no certificate.
+    NoCertificate,
+    /// It does not believe the certificate.
+    CertificateNotTrusted,
 }
 
 impl RtmpRefusal {
@@ -50,6 +54,8 @@ impl RtmpRefusal {
             RtmpRefusal::ProxyHeader => "proxy_header",
             RtmpRefusal::NoProxyHeader => "no_proxy_header",
             RtmpRefusal::BadProxyHeader => "bad_proxy_header",
+            RtmpRefusal::NoCertificate => "no_certificate",
+            RtmpRefusal::CertificateNotTrusted => "certificate_not_trusted",
         }
     }
 
@@ -100,6 +106,10 @@ impl RtmpRefusal {
                     "This connection needs a PROXY header, or may \
                                                     not have one.",
                 )
+            }
+            // Neither is ever told by RTMP: there is no connection for it.
+            RtmpRefusal::NoCertificate | RtmpRefusal::CertificateNotTrusted => {
+                ("NetConnection.Connect.Rejected", "No encrypted connection came about.")
             }
         }
     }
