@@ -14,9 +14,10 @@ const PAGE_DIR: &str = "src/control/page";
 /// What tells the API to a program; served as the page's files are.
 const API_DOCUMENT: (&str, &str) = ("src/control", "openapi.json");
 /// The page's files, in the order of their names.
-const PAGE_FILES: [&str; 24] = [
+const PAGE_FILES: [&str; 25] = [
     "api.js",
     "app.js",
+    "destination-form.js",
     "destinations.js",
     "dialogs.js",
     "dom.js",

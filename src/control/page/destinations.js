@@ -1,27 +1,17 @@
 // Where the programme is pushed to: state, bit rate over time, what a platform will object to, and
 // everything that can be done with a destination. What is changed works at once and is kept.
 import { ask, explain, send } from "./api.js";
-import { askFor, confirm, run, tell } from "./dialogs.js";
+import { askForDestination, path } from "./destination-form.js";
+import { confirm, run } from "./dialogs.js";
 import { attribute, byId, h, list, makeSparkline, mark, row, say, set, sparkline } from "./dom.js";
 import { live, refresh } from "./live.js";
 import { coded, number, rate, since, size, t } from "./words.js";
 
 const AGAIN_MS = 5000;
-// Name, address; platforms that give each account an address of its own have none.
-export const PRESETS = {
-  twitch: ["Twitch", "rtmp://live.twitch.tv/app"],
-  youtube: ["YouTube", "rtmp://a.rtmp.youtube.com/live2"],
-  facebook: ["Facebook", "rtmps://live-api-s.facebook.com:443/rtmp/"],
-  kick: ["Kick / Amazon IVS", "rtmps://….global-contribute.live-video.net:443/app/"],
-  trovo: ["Trovo", "rtmp://livepush.trovo.live/live/"],
-  custom: ["", ""],
-};
-
 let shown = false;
 let revision = "";
 let told = [];
 
-const path = (name) => `/api/destinations/${encodeURIComponent(name)}`;
 const guard = () => (revision ? { "If-Match": revision } : {});
 
 async function load() {
@@ -51,45 +41,7 @@ async function change(method, where, body) {
 }
 
 // ── Asking ─────────────────────────────────────────────────────────────────────────────────
-function fieldsOf(old) {
-  const preset = {
-    name: "preset", label: t("platform"), input: { kind: "choice",
-      options: Object.entries(PRESETS).map(([key, [name]]) => [key, name || t("another_server")]) },
-  };
-  const fields = [
-    { name: "name", label: t("name"), help: t("name_help"), input: { value: old?.name, maxlength: 64 } },
-    { name: "url", label: t("server_address"), help: t("server_help"),
-      input: { value: old?.url, required: true, inputmode: "url", placeholder: "rtmp://host/app" } },
-    { name: "key", label: t("stream_key"), help: old?.key ? t("key_kept", old.key) : t("key_help"),
-      input: { kind: "password", autocomplete: "off", "data-1p-ignore": true, "data-lpignore": "true" } },
-  ];
-  return old ? fields : [preset, ...fields];
-}
-
-async function edit(old) {
-  const done = await askFor({
-    title: old ? t("edit_destination") : t("add_destination"), intro: old ? old.name : t("add_intro"),
-    fields: fieldsOf(old), action: old ? t("save") : t("add_it"),
-    submit: ({ name, url, key }) => {
-      if (!url.trim()) throw t("address_needed");
-      const body = { url: url.trim() };
-      if (name.trim()) body.name = name.trim();
-      if (key.trim()) body.key = key.trim();
-      return old ? change("PUT", path(old.name), body) : change("POST", "/api/destinations", body);
-    },
-    ready: ({ preset, name, url }) => {
-      if (!preset) return;
-      const fill = () => {
-        const [platform, address] = PRESETS[preset.value];
-        url.value = address;
-        name.value = platform && preset.value;
-      };
-      preset.addEventListener("change", fill);
-      fill();
-    },
-  });
-  if (done) tell(done.message || t(old ? "destination_saved" : "destination_added"));
-}
+const edit = (old) => askForDestination(old, change);
 
 async function remove(one, button) {
   const text = t("remove_text", one.name);

@@ -1,8 +1,8 @@
 // The first start, by the code on the console: logs in with the password it is good for, and asks
 // for what a new machine wants, all of which may wait.
 import { explain, gate, send } from "./api.js";
+import { PRESETS } from "./destination-form.js";
 import { askFor, tell } from "./dialogs.js";
-import { PRESETS } from "./destinations.js";
 import { t } from "./words.js";
 
 export async function setUp(code) {
