@@ -7,7 +7,7 @@ use super::errors::Place;
 use super::model::Destination;
 use crate::base::limits::{DESTINATIONS_MAX, DESTINATION_NAME_BYTES_MAX};
 use crate::base::redact::Secret;
-use crate::rtmp::url::{RtmpUrl, StreamKey};
+use crate::operator::platforms::pasted;
 
 impl Build {
     /// Makes destinations of the drafts. Given names come first: a host that serves as a name
@@ -20,7 +20,7 @@ impl Build {
         let mut taken: Vec<String> = given.map(|(name, _)| name.clone()).collect();
         for draft in drafts.iter().take(DESTINATIONS_MAX) {
             let Some((text, origin)) = &draft.url else { continue };
-            match address(text, draft.key.as_ref()) {
+            match pasted::address(text, draft.key.as_ref().map(Secret::expose)) {
                 Ok((url, key)) => {
                     let given = draft.name.as_ref().map(|(name, _)| name.clone());
                     let name = given.unwrap_or_else(|| free_name(&url.host, &mut taken));
@@ -29,7 +29,7 @@ impl Build {
                     let destination = Destination { name, url, key, enabled, is_environments };
                     self.config.destinations.push(destination);
                 }
-                Err(expected) => self.fail(origin.clone(), expected),
+                Err(error) => self.fail(origin.clone(), error.to_string()),
             }
         }
         self.drafts = drafts;
@@ -55,23 +55,6 @@ impl Build {
             seen.push(name);
         }
     }
-}
-
-/// Reads an address whose key is given beside it, or else is its last segment.
-fn address(text: &str, key: Option<&Secret>) -> Result<(RtmpUrl, StreamKey), String> {
-    let parsed = match key {
-        Some(key) => {
-            RtmpUrl::parse(text).and_then(|url| StreamKey::new(key.expose()).map(|key| (url, key)))
-        }
-        None => RtmpUrl::parse_with_key(text),
-    };
-    let (url, key) = parsed.map_err(|error| error.to_string())?;
-    if url.had_user_info {
-        return Err(
-            "a user name in the address is not supported yet: expected rtmp://host/app".to_owned()
-        );
-    }
-    Ok((url, key))
 }
 
 /// The host, with a number behind it if it is taken; takes it.

@@ -10,6 +10,7 @@ use crate::base::limits::{
 };
 use crate::base::redact::Secret;
 use crate::net::network::Network;
+use crate::operator::platforms::pasted;
 use crate::system::password::PasswordHash;
 
 /// A value, or the words after which a person knows what to write.
@@ -84,9 +85,9 @@ pub(super) fn stream_key(text: &str, min: u64, max: u64) -> Parsed<Secret> {
     key.ok_or_else(|| format!("expected a stream key of {min} to {max} bytes, without spaces"))
 }
 
-/// A destination's.
+/// A destination's, as people paste it.
 pub(super) fn destination_key(text: &str) -> Parsed<Secret> {
-    stream_key(text, 1, RTMP_NAME_BYTES_MAX as u64)
+    stream_key(pasted::bare(text), 1, RTMP_NAME_BYTES_MAX as u64)
 }
 
 /// A key that stands as a query value in URLs that people type: nothing that means something

@@ -7,7 +7,8 @@ use super::document::put;
 use super::EditError;
 use crate::base::redact::MASK;
 use crate::config::{Config, Destination};
-use crate::rtmp::url::RtmpUrl;
+use crate::operator::platforms::pasted::{self, PastedError};
+use crate::rtmp::url::StreamKey;
 
 /// Where the environment is the one that says it.
 const ENVIRONMENT: &str = "the environment";
@@ -44,23 +45,15 @@ pub fn add(
         return Err(EditError::Full(most));
     }
     let url = draft.url.ok_or_else(|| wrong("url", "an address is needed, rtmp://host/app"))?;
-    let (url, key) = match draft.key {
-        Some(key) => (url, key),
-        None => {
-            let parsed = RtmpUrl::parse_with_key(&url);
-            let (parsed, key) = parsed.map_err(|error| wrong("url", &error.to_string()))?;
-            if parsed.had_user_info {
-                return Err(wrong("url", "a user name in the address is not supported"));
-            }
-            (parsed.tc_url(), key.secret().expose().to_owned())
-        }
-    };
+    let key = draft.key.map(unmasked).transpose()?;
+    let read = pasted::address(&url, key.as_deref()).map_err(|error| refused(&error))?;
+    let (url, key) = (read.0.tc_url(), read.1.secret().expose().to_owned());
     let mut table = Table::new();
     if let Some(name) = draft.name {
         put(&mut table, "name", name.into());
     }
     put(&mut table, "url", url.into());
-    put(&mut table, "key", unmasked(key)?.into());
+    put(&mut table, "key", key.into());
     if let Some(enabled) = draft.enabled {
         put(&mut table, "enabled", enabled.into());
     }
@@ -86,22 +79,48 @@ pub fn edit(
     if let Some(name) = draft.name {
         put(table, "name", name.into());
     }
+    let (url, key) = pasted_change(draft.url, draft.key)?;
     let had_key = table.contains_key("key");
-    if (draft.url.is_some() || draft.key.is_some()) && !had_key {
+    if (url.is_some() || key.is_some()) && !had_key {
         // The key stood in the address; from now on it stands for itself.
         put(table, "url", known.url.tc_url().into());
         put(table, "key", known.key.secret().expose().into());
     }
-    if let Some(url) = draft.url {
+    if let Some(url) = url {
         put(table, "url", url.into());
     }
-    if let Some(key) = draft.key {
-        put(table, "key", unmasked(key)?.into());
+    if let Some(key) = key {
+        put(table, "key", key.into());
     }
     if let Some(enabled) = draft.enabled {
         put(table, "enabled", enabled.into());
     }
     Ok(())
+}
+
+/// The address and the key to write: a new address may bring its key, and a key alone comes as it
+/// was pasted, too.
+fn pasted_change(
+    url: Option<String>,
+    key: Option<String>,
+) -> Result<(Option<String>, Option<String>), EditError> {
+    let key = key.map(unmasked).transpose()?;
+    let exposed = |key: StreamKey| key.secret().expose().to_owned();
+    match (url, key) {
+        (Some(url), Some(key)) => {
+            let read = pasted::address(&url, Some(&key)).map_err(|error| refused(&error))?;
+            Ok((Some(read.0.tc_url()), Some(exposed(read.1))))
+        }
+        (Some(url), None) => {
+            let (url, key) = pasted::server(&url).map_err(|error| refused(&error))?;
+            Ok((Some(url.tc_url()), key.map(exposed)))
+        }
+        (None, Some(key)) => {
+            let key = pasted::key(&key).map_err(|error| wrong("key", &error.to_string()))?;
+            Ok((None, Some(exposed(key))))
+        }
+        (None, None) => Ok((None, None)),
+    }
 }
 
 /// Removes one.
@@ -179,6 +198,11 @@ fn unmasked(key: String) -> Result<String, EditError> {
         true => Err(wrong("key", "this is what is shown in the key's place, not a key")),
         false => Ok(key),
     }
+}
+
+fn refused(error: &PastedError) -> EditError {
+    let key = if error.is_of_key() { "key" } else { "url" };
+    wrong(key, &error.to_string())
 }
 
 fn wrong(key: &str, why: &str) -> EditError {
