@@ -8,9 +8,28 @@ use std::io::{self, ErrorKind, IoSlice, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::task::{Context, Poll};
 
-use futures_rustls::rustls::Connection;
+use futures_rustls::rustls::{Connection, Error};
 
 use super::reactor::Watched;
+
+/// A connection's error for a person: without the system's number, which says nothing to one, and what
+/// TLS found in the words of this program.
+pub(super) fn in_words(error: &io::Error) -> String {
+    if let Some(tls) = error.get_ref().and_then(|inner| inner.downcast_ref::<Error>()) {
+        return tls_in_words(tls);
+    }
+    let words = error.to_string();
+    words.split(" (os error").next().unwrap_or_default().to_ascii_lowercase()
+}
+
+/// The same of an error of TLS itself.
+pub(super) fn tls_in_words(error: &Error) -> String {
+    match error {
+        Error::DecryptError => "the data was damaged on the way".to_owned(),
+        Error::AlertReceived(alert) => format!("the peer ended the TLS connection ({alert:?})"),
+        other => format!("the peer broke the rules of TLS: {other}"),
+    }
+}
 
 /// A connection.
 pub struct ByteStream {

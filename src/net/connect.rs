@@ -16,7 +16,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use crate::base::limits::CONNECT_STEP_MS_MAX;
 use crate::rtmp::url::RtmpUrl;
 
-use super::byte_stream::ByteStream;
+use super::byte_stream::{in_words, ByteStream};
 use super::reactor::{Sleep, Watched};
 use super::tls::{Authorities, TlsError};
 
@@ -44,12 +44,6 @@ impl fmt::Display for ConnectError {
             }
         }
     }
-}
-
-/// The error without the system's number for it, which says nothing to a person.
-fn in_words(error: &io::Error) -> String {
-    let words = error.to_string();
-    words.split(" (os error").next().unwrap_or_default().to_ascii_lowercase()
 }
 
 /// Looks the name up again and tries its addresses one after the other.

@@ -22,7 +22,7 @@ use crate::program::bell::Listener;
 use crate::rtmp::media::MediaSink;
 use crate::rtmp::{RtmpSession, SessionError};
 
-use super::byte_stream::ByteStream;
+use super::byte_stream::{in_words, ByteStream};
 use super::reactor::Sleep;
 
 /// Time bytes on the wire may stay unacknowledged before the kernel gives the connection up.
@@ -65,7 +65,7 @@ impl fmt::Display for LinkEnd {
         match self {
             LinkEnd::Closed => write!(f, "the peer closed the connection"),
             LinkEnd::Session(error) => write!(f, "{error}"),
-            LinkEnd::Io(error) => write!(f, "{error}"),
+            LinkEnd::Io(error) => f.write_str(&in_words(error)),
         }
     }
 }

@@ -19,14 +19,14 @@ use futures_rustls::rustls::crypto::ring;
 use futures_rustls::rustls::time_provider::{DefaultTimeProvider, TimeProvider};
 use futures_rustls::rustls::{
     AlertDescription, CertificateError, ClientConfig, ClientConnection, Connection, Error,
-    RootCertStore, ServerConfig, ServerConnection,
+    InvalidMessage, RootCertStore, ServerConfig, ServerConnection,
 };
 use smol::lock::Semaphore;
 
 use crate::base::limits::{RTMPS_HANDSHAKES_MAX, RTMPS_SESSIONS_MAX, RTMPS_UNSENT_BYTES_MAX};
 use crate::base::time::Utc;
 
-use super::byte_stream::ByteStream;
+use super::byte_stream::{in_words, tls_in_words, ByteStream};
 use super::certificate::AuthorityFile;
 use super::reactor::{Sleep, Watched};
 
@@ -72,14 +72,24 @@ impl fmt::Display for TlsError {
         match self {
             TlsError::Name(_) => f.write_str("its name cannot be a certificate's"),
             TlsError::Tls(Error::InvalidCertificate(error)) => certificate(f, error),
-            TlsError::Tls(Error::InvalidMessage(_)) => {
+            TlsError::Tls(Error::InvalidMessage(
+                InvalidMessage::InvalidContentType | InvalidMessage::UnknownProtocolVersion,
+            )) => {
                 f.write_str("the server does not use TLS on this port; try rtmp:// or another port")
             }
+            // rustls' own limits, 64 KiB.
+            TlsError::Tls(Error::InvalidMessage(
+                InvalidMessage::HandshakePayloadTooLarge
+                | InvalidMessage::CertificatePayloadTooLarge,
+            )) => f.write_str(
+                "the server's certificates are larger than 64 KiB; only its operator can shorten \
+                 the chain",
+            ),
             TlsError::Tls(Error::AlertReceived(alert)) => {
                 write!(f, "the server refused the TLS handshake ({alert:?})")
             }
-            TlsError::Tls(error) => write!(f, "the TLS handshake failed: {error}"),
-            TlsError::Io(error) => write!(f, "the TLS handshake failed: {error}"),
+            TlsError::Tls(error) => write!(f, "the TLS handshake failed: {}", tls_in_words(error)),
+            TlsError::Io(error) => write!(f, "the TLS handshake failed: {}", in_words(error)),
             TlsError::Closed => {
                 f.write_str("the server closed the connection during the TLS handshake")
             }
@@ -118,7 +128,8 @@ fn certificate(f: &mut fmt::Formatter<'_>, error: &CertificateError) -> fmt::Res
         CertificateError::NotValidForName => {
             f.write_str("its certificate is for another name; correct the server's address")
         }
-        CertificateError::UnknownIssuer => f.write_str(
+        // Of an authority by that name, and not of that one: it was made again, or is somebody else's.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => f.write_str(
             "its certificate is not signed by a known authority; if it is your own server, add the \
              authority's certificate as ca_file in [tls]",
         ),
@@ -135,6 +146,12 @@ fn certificate(f: &mut fmt::Formatter<'_>, error: &CertificateError) -> fmt::Res
         CertificateError::NotValidYet => {
             f.write_str("its certificate is not valid yet by this machine's clock; check the clock")
         }
+        // The checks' own error, which is not to be had by its type.
+        CertificateError::Other(error) if error.to_string().contains("CaUsedAsEndEntity") => f
+            .write_str(
+                "its certificate is an authority's own, such as one that signs itself; its operator \
+                 has to have one signed for it",
+            ),
         other => write!(f, "its certificate is not valid: {other}"),
     }
 }

@@ -2,6 +2,7 @@
 
 use std::io::{IoSlice, Read, Write};
 use std::net::{SocketAddr, TcpListener};
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use futures_rustls::rustls::{
     ServerConfig, ServerConnection, StreamOwned, SupportedProtocolVersion,
 };
 
+use smol::future::FutureExt;
 use test_support::peers::authority::{Authority, Signed};
 
 use super::*;
@@ -230,4 +232,51 @@ fn what_speaks_no_tls_is_named() {
     let socket = Watched::new(TcpStream::connect(listening(drop)).unwrap()).unwrap();
     let error = reactor::run(parties.believer().shake(socket, "no name")).err().expect("none");
     assert!(matches!(error, TlsError::Name(_)), "{error}");
+}
+
+/// OpenSSL's server asks for another handshake in the middle, which TLS 1.2 allows and we do not.
+#[test]
+fn a_server_that_renegotiates_is_refused_it_and_the_connection_ends_in_words() {
+    let parties = Parties::new();
+    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let mut openssl = Command::new("openssl")
+        .args(["s_server", "-tls1_2", "-accept", &free.to_string(), "-cert"])
+        .arg(&parties.own.both)
+        .args(["-key", &parties.own.key.display().to_string()])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("openssl");
+    let accepts =
+        test_support::peers::wait::poll(Duration::from_secs(10), || TcpStream::connect(free).ok());
+    // Which it takes for a client that left.
+    drop(accepts.expect("it listens"));
+    let stream = shaken(&parties.believer(), free, "localhost").unwrap();
+    openssl.stdin.as_mut().unwrap().write_all(b"R\n").unwrap();
+    let ended = async {
+        let mut portion = [0; 3000];
+        loop {
+            match stream.read(&mut portion) {
+                Ok(0) => return "closed".to_owned(),
+                Ok(_) => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    poll_fn(|cx| {
+                        let _ = stream.poll_writable(false, cx);
+                        stream.poll_readable(cx)
+                    })
+                    .await;
+                }
+                Err(error) => return in_words(&error),
+            }
+        }
+    };
+    let late = async {
+        reactor::Sleep::after(Duration::from_secs(10)).await;
+        "still there".to_owned()
+    };
+    let words = reactor::run(ended.or(late));
+    openssl.kill().unwrap();
+    openssl.wait().unwrap();
+    assert_eq!(words, "the peer ended the TLS connection (HandshakeFailure)");
 }

@@ -1,7 +1,6 @@
 //! One try to push to a platform: connect, handshake, publish, feed from the ring, and a
 //! polite end. Purpose: every step has a deadline, everything the server sends is drained
-//! (MediaMTX #5776). Non-goals: trying again (retry); RTMPS, which the configuration
-//! refuses. Bounds: one connection, its session, its feeder.
+//! (MediaMTX #5776). Non-goals: trying again (retry). Bounds: one connection, its session, its feeder.
 
 use std::cell::RefCell;
 use std::convert::Infallible;

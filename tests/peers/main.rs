@@ -4,8 +4,8 @@
 #![cfg(test)]
 
 use test_support::peers::{
-    authority, child, encoder, flv, frames, machine, media, nginx, player, program, sender, viewer,
-    wait, whole,
+    authority, child, encoder, flv, frames, machine, media, nginx, player, program, relay, sender,
+    viewer, wait, whole,
 };
 
 mod allowed;
@@ -25,9 +25,11 @@ mod reasons;
 mod refusals;
 mod requests;
 mod rtmps;
+mod rtmps_faults;
 mod rtmps_in;
 mod runtime;
 mod secrets;
 mod shutdown;
+mod terminators;
 mod udp;
 mod uploads;

@@ -60,9 +60,8 @@ const PYTHON_PACKAGES: [PythonPackages; 3] = [
     },
 ];
 
-/// Where distributions put the RTMP module of nginx.
-const NGINX_RTMP_MODULES: [&str; 2] =
-    ["/usr/lib/nginx/modules/ngx_rtmp_module.so", "/usr/lib64/nginx/modules/ngx_rtmp_module.so"];
+/// Where distributions put the modules of nginx.
+const NGINX_MODULES: [&str; 2] = ["/usr/lib/nginx/modules", "/usr/lib64/nginx/modules"];
 
 /// A tool the tests drive, the Debian package that brings it, and how to see that it is there.
 struct Tool {
@@ -75,7 +74,7 @@ struct Tool {
 const GSTREAMER_ELEMENTS: [&str; 6] =
     ["videotestsrc", "flvmux", "h264parse", "mpegtsmux", "voaacenc", "x264enc"];
 
-const TOOLS: [Tool; 20] = [
+const TOOLS: [Tool; 21] = [
     Tool {
         name: "a Rust standard library for musl (`rustup target add x86_64-unknown-linux-musl`)",
         packages: &sysroot::PACKAGES,
@@ -84,9 +83,9 @@ const TOOLS: [Tool; 20] = [
     Tool { name: "strip, readelf, nm", packages: &["binutils"], present: binutils },
     Tool { name: "ffmpeg, ffprobe", packages: &["ffmpeg"], present: ffmpeg },
     Tool {
-        name: "nginx with its RTMP module",
-        packages: &["nginx-light", "libnginx-mod-rtmp"],
-        present: nginx_rtmp,
+        name: "nginx with its RTMP and stream modules",
+        packages: &["nginx-light", "libnginx-mod-rtmp", "libnginx-mod-stream"],
+        present: nginx,
     },
     Tool {
         name: "GStreamer with its plugins",
@@ -128,6 +127,7 @@ const TOOLS: [Tool; 20] = [
         present: qemu,
     },
     Tool { name: "HAProxy", packages: &["haproxy"], present: haproxy },
+    Tool { name: "stunnel", packages: &["stunnel4"], present: stunnel },
     Tool { name: "umoci", packages: &["umoci"], present: || answers("umoci", &["--version"]) },
     Tool {
         name: "ssh and debootstrap, for taking over a Debian",
@@ -156,9 +156,11 @@ fn gstreamer() -> bool {
         && GSTREAMER_ELEMENTS.iter().all(|name| answers("gst-inspect-1.0", &["--exists", name]))
 }
 
-fn nginx_rtmp() -> bool {
+fn nginx() -> bool {
     let nginx = answers("nginx", &["-v"]) || answers("/usr/sbin/nginx", &["-v"]);
-    nginx && NGINX_RTMP_MODULES.iter().any(|module| Path::new(module).exists())
+    let has =
+        |module: &&str| NGINX_MODULES.iter().any(|folder| Path::new(folder).join(module).exists());
+    nginx && ["ngx_rtmp_module.so", "ngx_stream_module.so"].iter().all(has)
 }
 
 fn rtmpdump() -> bool {
@@ -223,6 +225,11 @@ fn qemu() -> bool {
 
 fn haproxy() -> bool {
     answers("haproxy", &["-v"]) || answers("/usr/sbin/haproxy", &["-v"])
+}
+
+/// It tells its version and ends badly.
+fn stunnel() -> bool {
+    Path::new("/usr/bin/stunnel4").exists()
 }
 
 fn debootstrap() -> bool {

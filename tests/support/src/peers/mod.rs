@@ -22,6 +22,7 @@ pub mod nginx;
 pub mod player;
 pub mod processor;
 pub mod program;
+pub mod relay;
 pub mod scene;
 pub mod sender;
 pub mod uefi;

@@ -85,6 +85,11 @@ impl Nginx {
         format!("[[destination]]\nname = \"nginx\"\nurl = \"{url}\"\nkey = \"pushed\"\n")
     }
 
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Where one pushes to; a stream key follows.
     pub fn url(&self) -> String {
         format!("rtmp://{}/live", self.address)
