@@ -54,7 +54,11 @@ fn the_code_opens_once_and_a_new_machine_gets_name_password_and_destination() {
     page.wait_for("!document.querySelector('dialog')");
     page.wait_for("document.title === 'studio-1'");
     let config = fs::read_to_string(world.data().join("config.toml")).expect("its config");
-    for part in ["name = \"studio-1\"", "rtmp://live.twitch.tv/app", "live_secret_4711"] {
+    for part in [
+        "name = \"studio-1\"",
+        "rtmps://ingest.global-contribute.live-video.net/app",
+        "live_secret_4711",
+    ] {
         assert!(config.contains(part), "{part}: {config}");
     }
     // This page stays; the old password is nobody's.

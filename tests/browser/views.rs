@@ -151,3 +151,19 @@ fn the_page_is_small_and_asks_for_nothing_twice() {
     names.dedup();
     assert_eq!(names.len(), files.len(), "{files:?}");
 }
+
+#[test]
+fn the_form_of_a_destination_is_open_to_all_in_both_languages() {
+    let world = World::start();
+    for language in ["en", "ja"] {
+        let look = Look { width: 390, language, dark: false };
+        let mut page = world.enter(look);
+        page.view("outputs");
+        page.click("#add-destination");
+        page.wait_for("document.querySelector('dialog[open] a').href.startsWith('https:')");
+        judge(&mut page, &format!("dialog-preset-{language}"), look);
+        page.choose("dialog[open] [name=preset]", "facebook");
+        page.fill("dialog[open] [name=key]", "two words");
+        judge(&mut page, &format!("dialog-preset-odd-{language}"), look);
+    }
+}

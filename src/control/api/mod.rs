@@ -35,6 +35,7 @@ mod names;
 #[cfg(test)]
 mod openapi;
 mod orders;
+mod platforms;
 mod playlists;
 mod preview;
 mod reasons;

@@ -11,8 +11,8 @@ use serde_json::{json, Value};
 use crate::control::api::document::{component, Document};
 use crate::control::api::status::StatusAnswer;
 use crate::control::api::{
-    checks, destinations, firmware, logs, maintenance, orders, playlists, session, settings,
-    uploads, videos,
+    checks, destinations, firmware, logs, maintenance, orders, platforms, playlists, session,
+    settings, uploads, videos,
 };
 use crate::control::http::problem::{PROBLEMS, REFUSALS};
 
@@ -151,6 +151,7 @@ fn whole() -> String {
         playlists::describe,
         uploads::describe,
         destinations::describe,
+        platforms::describe,
         settings::describe,
         session::describe,
         logs::describe,

@@ -37,6 +37,8 @@ pub(super) enum Route {
     /// What the first start's code is good for.
     SetUp,
     Destinations,
+    /// What is known of platforms.
+    Platforms,
     /// One destination.
     Destination,
     DestinationRestart,
@@ -88,7 +90,7 @@ const fn tools(template: &'static str, route: Route) -> Path {
 }
 
 /// All of them. A stream has nothing to say to HEAD.
-pub const PATHS: [Path; 36] = [
+pub const PATHS: [Path; 37] = [
     api("/api/status", LOOK, Route::Status),
     api("/api/health", LOOK, Route::Health),
     api("/api/events", "GET", Route::Events),
@@ -106,6 +108,7 @@ pub const PATHS: [Path; 36] = [
     api("/api/destinations", "GET, HEAD, POST", Route::Destinations),
     api("/api/destinations/{name}", "PUT, DELETE", Route::Destination),
     api("/api/destinations/{name}/restart", "POST", Route::DestinationRestart),
+    api("/api/platforms", LOOK, Route::Platforms),
     api("/api/settings", "GET, HEAD, PATCH", Route::Settings),
     api("/api/password", "POST", Route::Password),
     api("/api/setup", "POST", Route::SetUp),

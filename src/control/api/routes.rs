@@ -15,6 +15,7 @@ use crate::control::api::maintenance;
 use crate::control::api::moment::Moment;
 use crate::control::api::orders;
 use crate::control::api::paths::{self, RequestedPath, Route};
+use crate::control::api::platforms;
 use crate::control::api::playlists;
 use crate::control::api::session;
 use crate::control::api::settings;
@@ -125,6 +126,7 @@ fn tell(
         Route::Uploads => uploads::list(&backend.uploads.known()),
         Route::Playlist => playlists::tell(name, &snapshot.playout)?,
         Route::Destinations => destinations::list(settings, snapshot, moment)?,
+        Route::Platforms => platforms::list(),
         Route::Settings => settings::list(settings)?,
         Route::Firmware => firmware::tell(&backend.appliance, settings.state_folder()),
         Route::Licences => licences::answer(asked.gzip),

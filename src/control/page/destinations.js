@@ -41,7 +41,7 @@ async function change(method, where, body) {
 }
 
 // ── Asking ─────────────────────────────────────────────────────────────────────────────────
-const edit = (old) => askForDestination(old, change);
+const edit = (old, button) => run(button, () => askForDestination(old, change));
 
 async function remove(one, button) {
   const text = t("remove_text", one.name);
@@ -130,7 +130,7 @@ export function setInView(visible) {
 }
 
 export function init() {
-  byId("add-destination").addEventListener("click", () => edit(null));
+  byId("add-destination").addEventListener("click", ({ currentTarget }) => edit(null, currentTarget));
   setInterval(load, AGAIN_MS);
   live.addEventListener("config", load);
   live.addEventListener("status", () => shown && show());

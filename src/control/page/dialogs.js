@@ -71,7 +71,8 @@ export function confirm({ title, text, action, danger = true }) {
 }
 
 function control(field) {
-  const { kind = "text", options, value, ...attributes } = field.input || {};
+  const { kind = "text", options, value, ...more } = field.input || {};
+  const attributes = { name: field.name, ...more };
   if (kind === "choice") {
     const select = h("select", attributes,
       ...options.map(([name, label]) => h("option", { value: name, text: label })));

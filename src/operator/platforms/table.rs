@@ -47,7 +47,7 @@ pub static PLATFORMS: [Platform; 10] = [
             at("London", "rtmp://live-lhr.twitch.tv/app"),
             at("Los Angeles", "rtmp://live-lax.twitch.tv/app"),
             at("New York", "rtmp://live-jfk.twitch.tv/app"),
-            at("São Paulo", "rtmp://live-sao.twitch.tv/app"),
+            at("Sao Paulo", "rtmp://live-sao.twitch.tv/app"),
         ],
         app: Some("app"),
         key_page: Some("https://dashboard.twitch.tv/settings/stream"),
