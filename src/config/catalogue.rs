@@ -196,7 +196,16 @@ pub static SETTINGS: [Setting; 43] = [
 ];
 
 /// The keys of a destination, each of which is a section of its own in the file.
-pub(super) const DESTINATION_KEYS: [&str; 4] = ["name", "url", "key", "enabled"];
+pub(super) const DESTINATION_KEYS: [&str; 8] = [
+    "name",
+    "url",
+    "backup_url",
+    "key",
+    "enabled",
+    "reconnect",
+    "reconnect_after_h",
+    "reconnect_pause_s",
+];
 
 /// The sections of the file with their keys, in the order of the rows; the list of destinations last.
 pub(super) static SECTIONS: LazyLock<Vec<(&'static str, Vec<&'static str>)>> =

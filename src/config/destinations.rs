@@ -8,6 +8,7 @@ use super::model::Destination;
 use crate::base::limits::{DESTINATIONS_MAX, DESTINATION_NAME_BYTES_MAX};
 use crate::base::redact::Secret;
 use crate::operator::platforms::pasted;
+use crate::rtmp::url::{RtmpUrl, StreamKey};
 
 impl Build {
     /// Makes destinations of the drafts. Given names come first: a host that serves as a name
@@ -26,13 +27,34 @@ impl Build {
                     let name = given.unwrap_or_else(|| free_name(&url.host, &mut taken));
                     let is_environments = draft.whole.place == Place::Environment;
                     let enabled = draft.enabled;
-                    let destination = Destination { name, url, key, enabled, is_environments };
-                    self.config.destinations.push(destination);
+                    let backup_url = self.backup_address(draft, &key);
+                    let reconnect = draft.reconnect;
+                    self.config.destinations.push(Destination {
+                        name,
+                        url,
+                        backup_url,
+                        key,
+                        enabled,
+                        reconnect,
+                        is_environments,
+                    });
                 }
                 Err(error) => self.fail(origin.clone(), error.to_string()),
             }
         }
         self.drafts = drafts;
+    }
+
+    /// The address that is used when the first is refused or cannot be reached, for the same key.
+    fn backup_address(&mut self, draft: &DestinationDraft, key: &StreamKey) -> Option<RtmpUrl> {
+        let (text, origin) = draft.backup_url.as_ref()?;
+        match pasted::address(text, Some(key.secret().expose())) {
+            Ok((url, _)) => Some(url),
+            Err(error) => {
+                self.fail(origin.clone(), error.to_string());
+                None
+            }
+        }
     }
 
     fn check_count(&mut self, drafts: &[DestinationDraft]) {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::errors::Origin;
+use super::reconnect::Reconnect;
 use crate::base::redact::Secret;
 
 /// A destination as it was said.
@@ -13,8 +14,12 @@ pub(super) struct DestinationDraft {
     pub(super) name: Option<(String, Origin)>,
     /// Its URL and where that stands; `None` if it was wrong already.
     pub(super) url: Option<(String, Origin)>,
+    /// Its other URL likewise.
+    pub(super) backup_url: Option<(String, Origin)>,
     /// Its key, if it was given beside the URL.
     pub(super) key: Option<Secret>,
+    /// When its session is ended on purpose.
+    pub(super) reconnect: Reconnect,
     /// Whether it is pushed to.
     pub(super) enabled: bool,
 }

@@ -10,6 +10,7 @@ use super::build::Build;
 use super::catalogue::SETTINGS;
 use super::drafts::DestinationDraft;
 use super::errors::{quoted, Origin, Place};
+use super::reconnect::Reconnect;
 use super::setting::{Argument, Setting, Variable};
 use super::value::Value;
 use super::values::{self, Parsed};
@@ -130,7 +131,9 @@ fn draft(url: String, origin: Origin, key: Option<Secret>) -> DestinationDraft {
         whole: origin.clone(),
         name: None,
         url: Some((url, origin)),
+        backup_url: None,
         key,
+        reconnect: Reconnect::default(),
         enabled: true,
     }
 }

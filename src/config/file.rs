@@ -11,6 +11,7 @@ use super::build::Build;
 use super::drafts::DestinationDraft;
 use super::errors::{heading, quoted, Origin, Place};
 use super::reading::{Reading, Section, Show};
+use super::reconnect::Reconnect;
 use super::value::Value;
 use super::{suggest, values};
 use crate::base::limits::CONFIG_BYTES_MAX;
@@ -117,9 +118,11 @@ impl Reading<'_> {
             self.value(section, "name", Show::Value, |value| value.text().and_then(values::name));
         let key = |value: &Value| value.text().and_then(values::destination_key);
         let key = self.value(section, "key", Show::Nothing, key);
-        let url = |value: &Value| value.text().map(str::to_owned);
-        let url = self.value(section, "url", Show::Nothing, url);
+        let address = |value: &Value| value.text().map(str::to_owned);
+        let url = self.value(section, "url", Show::Nothing, address);
+        let backup_url = self.value(section, "backup_url", Show::Nothing, address);
         let enabled = self.value(section, "enabled", Show::Value, Value::flag);
+        let reconnect = self.reconnect(section);
         if !section.table.contains_key("url") {
             self.build.fail(whole.clone(), "expected a url such as \"rtmp://host/app\"");
         }
@@ -129,8 +132,21 @@ impl Reading<'_> {
             whole,
             name,
             url: url.filter(|_| !key_is_wrong),
+            backup_url,
             key: key.map(|(key, _)| key),
+            reconnect,
             enabled: enabled.is_none_or(|(enabled, _)| enabled),
         });
+    }
+
+    fn reconnect(&mut self, section: &Section<'_>) -> Reconnect {
+        let at = self.value(section, "reconnect", Show::Value, Reconnect::time);
+        let after = self.value(section, "reconnect_after_h", Show::Value, Reconnect::hours);
+        let pause = self.value(section, "reconnect_pause_s", Show::Value, Reconnect::seconds);
+        Reconnect {
+            at: at.map(|(at, _)| at),
+            after: after.map(|(after, _)| after),
+            pause: pause.map(|(pause, _)| pause),
+        }
     }
 }

@@ -21,9 +21,11 @@ mod kept;
 mod model;
 mod pull;
 mod reading;
+mod reconnect;
 mod setting;
 pub mod settings;
 mod suggest;
+mod time_of_day;
 mod tls;
 mod update;
 mod value;
@@ -42,7 +44,9 @@ pub use self::kept::Measure;
 pub use self::model::{
     Config, Destination, HttpConfig, LogConfig, ProgrammeConfig, RtmpConfig, StatConfig, UdpConfig,
 };
+pub use self::reconnect::Reconnect;
 pub use self::setting::{Argument, Kind, SetBy, Setting, Variable};
+pub use self::time_of_day::TimeOfDay;
 pub use self::update::{UpdateConfig, WhenOffered, Window};
 pub use self::value::Value;
 

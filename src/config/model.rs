@@ -9,6 +9,7 @@ use super::appliance::ApplianceConfig;
 use super::health::Thresholds;
 use super::inputs::{PublishConfig, PullConfig};
 use super::interface::Interface;
+use super::reconnect::Reconnect;
 use super::update::UpdateConfig;
 use crate::base::limits::{
     DESTINATIONS_DEFAULT, LOG_FILES_DEFAULT, LOG_FILE_BYTES_DEFAULT, RING_BYTES_DEFAULT,
@@ -197,10 +198,14 @@ pub struct Destination {
     pub name: String,
     /// Its server and application.
     pub url: RtmpUrl,
+    /// Where to with the same key when that is refused or cannot be reached.
+    pub backup_url: Option<RtmpUrl>,
     /// Its stream key.
     pub key: StreamKey,
     /// Whether it is pushed to.
     pub enabled: bool,
+    /// When its session is ended on purpose and begun again.
+    pub reconnect: Reconnect,
     /// Whether the environment names it, not the file.
     pub is_environments: bool,
 }

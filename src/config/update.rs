@@ -2,11 +2,9 @@
 //! asked once a day, and a window of the day in which what it offers may be installed. Non-goals:
 //! asking, which is `streamcaster latest`; belief, which is the signature's. Bound: one address.
 
+use super::time_of_day::TimeOfDay;
 use super::values::Parsed;
 use crate::base::limits::UPDATE_URL_BYTES_MAX;
-
-/// Minutes in a day.
-const DAY_MIN: u16 = 24 * 60;
 
 /// What becomes of a newer system.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -36,53 +34,40 @@ impl WhenOffered {
     }
 }
 
-/// A part of each day, in UTC: minutes since midnight, the end not included; it may reach over
-/// midnight.
+/// A part of each day, in UTC, the end not included; it may reach over midnight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Window {
-    from_min: u16,
-    to_min: u16,
+    from: TimeOfDay,
+    to: TimeOfDay,
 }
 
 impl Default for Window {
     fn default() -> Self {
-        Window { from_min: 3 * 60, to_min: 5 * 60 }
+        Window { from: TimeOfDay::hour(3), to: TimeOfDay::hour(5) }
     }
 }
 
 impl std::fmt::Display for Window {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Window { from_min, to_min } = self;
-        let (from_h, to_h) = (from_min / 60, to_min / 60);
-        write!(f, "{from_h:02}:{:02}-{to_h:02}:{:02}", from_min % 60, to_min % 60)
+        write!(f, "{}-{}", self.from, self.to)
     }
 }
 
 impl Window {
     /// `HH:MM-HH:MM`, not empty.
     pub fn parse(text: &str) -> Parsed<Window> {
-        let time = |text: &str| -> Option<u16> {
-            let (hour, minute) = text.split_once(':')?;
-            let two = |text: &str| {
-                let plain = text.len() == 2 && text.bytes().all(|byte| byte.is_ascii_digit());
-                plain.then(|| text.parse::<u16>().ok())?
-            };
-            let (hour, minute) = (two(hour)?, two(minute)?);
-            (hour < 24 && minute < 60).then_some(hour * 60 + minute)
-        };
         let window = text
             .split_once('-')
-            .and_then(|(from, to)| Some(Window { from_min: time(from)?, to_min: time(to)? }));
+            .and_then(|(from, to)| Some((TimeOfDay::parse(from)?, TimeOfDay::parse(to)?)));
         window
-            .filter(|window| window.from_min != window.to_min)
+            .filter(|(from, to)| from != to)
+            .map(|(from, to)| Window { from, to })
             .ok_or_else(|| "expected a part of the day in UTC such as \"03:00-05:00\"".to_owned())
     }
 
     /// Whether it is open at so many seconds since 1970.
     pub fn is_open(self, now_s: u64) -> bool {
-        let minute = u16::try_from(now_s / 60 % u64::from(DAY_MIN)).unwrap_or(0);
-        let since = |at: u16| (at + DAY_MIN - self.from_min) % DAY_MIN;
-        since(minute) < since(self.to_min)
+        TimeOfDay::at(now_s).minutes_since(self.from) < self.to.minutes_since(self.from)
     }
 }
 

@@ -15,6 +15,8 @@ pub enum Value {
     None,
     /// A whole number.
     Integer(u64),
+    /// A number with a fraction, in hundredths.
+    Hundredths(u64),
     /// True or false.
     Boolean(bool),
     /// A text.
@@ -49,6 +51,12 @@ impl From<&DeValue<'_>> for Value {
             DeValue::Boolean(flag) => Some(Value::Boolean(*flag)),
             DeValue::Integer(number) => {
                 u64::from_str_radix(number.as_str(), number.radix()).ok().map(Value::Integer)
+            }
+            DeValue::Float(number) => {
+                // Beyond these numbers there are no settings, and casts are exact.
+                let number = number.as_str().parse::<f64>().ok().map(|number| number * 100.0);
+                let number = number.filter(|number| (0.0..=1e9).contains(number));
+                number.map(|number| Value::Hundredths(number.round() as u64))
             }
             DeValue::Array(items) => {
                 let texts: Option<_> = items.iter().map(|item| text(item.get_ref())).collect();

@@ -6,8 +6,9 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::fmt;
 use std::future::Future;
+use std::time::Duration;
 
-use log::warn;
+use log::{info, warn};
 use smol::future::FutureExt;
 
 use crate::base::limits::{DESTINATION_STALL_MS_MAX, MEDIA_IDLE_MS_MAX};
@@ -48,6 +49,8 @@ pub enum TryEnd {
     Overtaken,
     /// The server took no byte for [`DESTINATION_STALL_MS_MAX`].
     Stalled,
+    /// Its session was to end now, and the next one begins behind this pause.
+    Planned(Duration),
     /// The program ends.
     Shutdown,
 }
@@ -66,6 +69,7 @@ impl fmt::Display for TryEnd {
             TryEnd::Silent => write!(f, "it sent no media for {MEDIA_IDLE_MS_MAX} ms"),
             TryEnd::Overtaken => write!(f, "too slow: overtaken in the middle of a message"),
             TryEnd::Stalled => write!(f, "it accepted no data for {DESTINATION_STALL_MS_MAX} ms"),
+            TryEnd::Planned(_) => write!(f, "its session has ended as planned"),
             TryEnd::Shutdown => write!(f, "the program is stopping"),
         }
     }
@@ -142,12 +146,19 @@ impl Retry<'_> {
             if self.record.borrow().was_steady() {
                 backoff.reset();
             }
-            let pause = backoff.pause(reason);
+            let planned = match end {
+                TryEnd::Planned(pause) => Some(pause),
+                _ => None,
+            };
+            let pause = planned.unwrap_or_else(|| backoff.pause(reason));
             let now = clock::mono();
             let words = text(scrub(&end.to_string(), self.hidden));
             if self.record.borrow_mut().failed(words.clone(), now) {
                 let pause_s = pause.as_secs_f64();
-                warn!("{}: {words}; retrying in {pause_s:.1} s", self.who);
+                match planned {
+                    Some(_) => info!("{}: {words}; the next begins in {pause_s} s", self.who),
+                    None => warn!("{}: {words}; retrying in {pause_s:.1} s", self.who),
+                }
             }
             self.enter(WorkPhase::Waiting { until: now + pause, reason });
             let wait = async {

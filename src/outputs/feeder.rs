@@ -117,6 +117,7 @@ pub(super) struct Feeder {
     media_bytes: u64,
     timestamp_ms: u32,
     progress: Mono,
+    ends_before_key: bool,
     held: bool,
 }
 
@@ -132,6 +133,7 @@ impl Feeder {
             media_bytes: 0,
             timestamp_ms: 0,
             progress: now,
+            ends_before_key: false,
             held: false,
         }
     }
@@ -195,6 +197,10 @@ impl Feeder {
                 ReaderStep::Configure { .. } => {
                     self.reader = before;
                     break;
+                }
+                ReaderStep::Send { unit, .. } if self.ends_before_key && unit.key => {
+                    self.reader = before;
+                    self.held = true;
                 }
                 ReaderStep::Send { unit, timestamp_ms } => {
                     self.reader.sent(&unit);
@@ -285,6 +291,11 @@ impl Feeder {
     /// within a message nothing else can be said.
     pub(super) fn hold(&mut self) {
         self.held = true;
+    }
+
+    /// Takes no key frame from now on, and nothing behind one.
+    pub(super) fn end_before_key(&mut self) {
+        self.ends_before_key = true;
     }
 
     /// Whether it takes no new unit.

@@ -128,3 +128,29 @@ fn metadata_says_what_picture_and_sound_are() {
         }
     }
 }
+
+/// A session that is to end leaves what is behind it to the next one, which begins with a key frame.
+#[test]
+fn one_that_ends_before_a_key_frame_sends_what_stands_before_it_and_no_more() {
+    for audience in AUDIENCES {
+        let mut ring = ring();
+        store(&mut ring, Track::Video, 0, true, &[1; 100]);
+        let mut socket = Socket::with_room(0);
+        let mut feeder = Feeder::new(1, audience, Mono(0));
+        assert_eq!(feed(&mut feeder, &ring, &mut socket, usize::MAX, 0), Fed::UpToDate);
+        feeder.end_before_key();
+        store(&mut ring, Track::Video, 40, false, &[2; 100]);
+        assert_eq!(feed(&mut feeder, &ring, &mut socket, usize::MAX, 0), Fed::UpToDate);
+        assert!(!feeder.is_held(), "{audience:?}: there is no key frame yet");
+        store(&mut ring, Track::Video, 80, true, &[3; 100]);
+        store(&mut ring, Track::Video, 120, false, &[4; 100]);
+        assert_eq!(feed(&mut feeder, &ring, &mut socket, usize::MAX, 0), Fed::UpToDate);
+        assert!(feeder.is_held(), "{audience:?}");
+        let times: Vec<u32> = messages(&socket.taken, audience.chunk_bytes())
+            .iter()
+            .filter(|message| message.0 == TYPE_VIDEO)
+            .map(|message| message.1)
+            .collect();
+        assert_eq!(times, [0, 0, 40], "{audience:?}: the configuration, and two frames");
+    }
+}

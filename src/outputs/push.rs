@@ -16,15 +16,19 @@ use crate::net::link::{Link, LinkEnd, Wake};
 use crate::net::reactor::Sleep;
 use crate::net::retry::{connect_until, TryEnd};
 use crate::net::tls::Authorities;
+use crate::operator::platforms::Platform;
 use crate::operator::record::{Record, WorkPhase};
 use crate::program::bell::Listener;
+use crate::program::source::Source;
 use crate::program::Programme;
 use crate::rtmp::client::{ClientEvent, ClientSession};
+use crate::rtmp::url::RtmpUrl;
 use crate::rtmp::RtmpSession;
 use crate::system::clock;
 use crate::system::shutdown::Shutdown;
 
 use super::feeder::{Audience, Fed, FeedError, Feeder};
+use super::planned_end::{EndStep, PlannedEnd};
 
 /// A destination that was not skipped for so long keeps up again.
 const KEEPS_UP: Duration = Duration::from_secs(60);
@@ -43,13 +47,14 @@ impl From<FeedError> for TryEnd {
 /// One try: returns only when it has ended.
 pub(super) async fn push(
     config: &Destination,
+    url: &RtmpUrl,
     authorities: &Authorities,
     record: &RefCell<Record>,
     programme: &Programme,
     shutdown: &Shutdown,
 ) -> Result<Infallible, TryEnd> {
-    let socket = connect_until(&config.url, authorities, shutdown).await?;
-    let (url, key) = (config.url.clone(), config.key.clone());
+    let socket = connect_until(url, authorities, shutdown).await?;
+    let key = config.key.clone();
     let link = Link::new(socket).map_err(LinkEnd::Io)?;
     link.expect_little().map_err(LinkEnd::Io)?;
     let mut push = Push {
@@ -57,15 +62,16 @@ pub(super) async fn push(
         record,
         programme,
         link,
-        session: ClientSession::new(url, key, clock::mono()).map_err(LinkEnd::Session)?,
+        session: ClientSession::new(url.clone(), key, clock::mono()).map_err(LinkEnd::Session)?,
         publishing: None,
+        end: PlannedEnd::new(config.reconnect, clock::mono(), clock::utc()),
         slow: Condition::default(),
         mute: Condition::default(),
     };
     match push.run(shutdown).await {
-        Err(TryEnd::Shutdown) => {
+        Err(end @ (TryEnd::Shutdown | TryEnd::Planned(_))) => {
             push.say_farewell().await;
-            Err(TryEnd::Shutdown)
+            Err(end)
         }
         Err(end) => Err(end.instead_of(push.session.awaited(), SUSPECTS)),
         Ok(never) => match never {},
@@ -81,6 +87,8 @@ struct Push<'d> {
     session: ClientSession,
     /// Once the server has agreed.
     publishing: Option<(Feeder, Listener)>,
+    /// When this session ends by itself.
+    end: PlannedEnd,
     slow: Condition,
     /// Sound is left out because it comes too late.
     mute: Condition,
@@ -95,6 +103,12 @@ impl Push<'_> {
             }
             if !blocked {
                 blocked = self.feed()? == Fed::Blocked;
+            }
+            if !blocked && self.publishing.as_ref().is_some_and(|(feeder, _)| feeder.is_held()) {
+                let pause = self.config.reconnect.pause;
+                let pause =
+                    pause.unwrap_or_else(|| Platform::new_broadcast_pause(&self.config.url.host));
+                return Err(TryEnd::Planned(pause));
             }
             let listener = self.publishing.as_mut().map(|(_, listener)| listener);
             let wake = self.link.wake(listener, blocked);
@@ -178,9 +192,15 @@ impl Push<'_> {
     fn look_at_deadlines(&mut self) -> Result<(), TryEnd> {
         let now = clock::mono();
         let stall = Duration::from_millis(DESTINATION_STALL_MS_MAX);
-        if let Some((feeder, _)) = &self.publishing {
+        if let Some((feeder, _)) = &mut self.publishing {
             if now.since(feeder.progress()) >= stall {
                 return Err(TryEnd::Stalled);
+            }
+            let is_quiet = self.programme.switcher().on_air() == Source::Standby;
+            match self.end.look(is_quiet, now, clock::utc()) {
+                EndStep::Stay => {}
+                EndStep::BeforeKey => feeder.end_before_key(),
+                EndStep::Now => feeder.hold(),
             }
         }
         self.session.on_deadline(now).map_err(LinkEnd::Session)?;

@@ -1,13 +1,13 @@
 //! Sources and servers that go and come back, and the viewer who must not notice.
 
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use crate::frames::{in_order, longest_step_ms, only_grows, runs};
 use crate::machine;
 use crate::media::{standby, video_of, Media, PLAIN};
 use crate::nginx::Nginx;
 use crate::player::{Player, Seen};
-use crate::program::Program;
+use crate::program::{number, text, Program};
 use crate::sender::{Schedule, Sender};
 use crate::viewer::{decodes_without_a_word, Viewer};
 use crate::wait::{self, seconds};
@@ -73,6 +73,65 @@ fn a_dead_source_is_covered_and_taken_back_at_its_next_idr() {
     in_order("video", &seen.frames.video, source, &standby().video);
     in_order("audio", &seen.frames.audio, &media.frames.audio, &standby().audio);
     decodes_without_a_word(&file);
+}
+
+#[test]
+fn a_backup_takes_the_push_while_the_first_address_is_away_or_says_no() {
+    let _machine = machine::shared();
+    let mut first = Nginx::start();
+    let second = Nginx::start();
+    let backup = format!("backup_url = \"{}\"\n", second.url());
+    let mut program = Program::start(&(first.as_destination() + &backup));
+    let address = |program: &Program| text(&program.status(), "/destinations/0/url");
+    program.wait_destination("live", seconds(10));
+    assert_eq!(address(&program), first.url());
+    first.kill();
+    let on = |url: &str| {
+        let told = program.status();
+        text(&told, "/destinations/0/state") == "live" && text(&told, "/destinations/0/url") == url
+    };
+    assert!(wait::holds(seconds(20), || on(&second.url())), "{}", program.told());
+    first.restart();
+    drop(second);
+    assert!(wait::holds(seconds(20), || on(&first.url())), "{}", program.told());
+    program.assert_well();
+    // One that says no: this program's own port, which takes no other application.
+    let refusing = format!(
+        "[[destination]]\nname = \"other\"\nurl = \"rtmp://{}/other\"\nbackup_url = \"{}\"\n\
+         key = \"other\"\n",
+        program.rtmp,
+        first.url()
+    );
+    let mut other = Program::start(&refusing);
+    other.wait_destination("live", seconds(10));
+    assert_eq!(address(&other), first.url());
+    other.assert_well();
+}
+
+/// The time of day is the next minute but one at the latest, so this takes a minute and a half at most.
+#[test]
+fn a_session_that_is_to_end_ends_politely_and_the_next_one_begins_with_a_key_frame() {
+    let _machine = machine::shared();
+    let nginx = Nginx::start();
+    // A minute that begins while the program starts would be tomorrow's.
+    let soon = SystemTime::now() + seconds(15);
+    let s = soon.duration_since(UNIX_EPOCH).expect("a clock").as_secs() / 60 * 60 + 60;
+    let at = format!("{:02}:{:02}", s / 3600 % 24, s / 60 % 60);
+    let planned = format!("reconnect = \"{at}\"\nreconnect_pause_s = 1\n");
+    let mut program = Program::start(&(nginx.as_destination() + &planned));
+    program.wait_destination("live", seconds(10));
+    let sessions = || number(&program.status(), "/destinations/0/sessions");
+    assert!(wait::holds(seconds(100), || sessions() == 2), "{}", program.told());
+    assert!(nginx.push_ended_politely(), "{}", nginx.log());
+    assert!(program.printed().contains("its session has ended as planned"));
+    let recorded = nginx.recordings();
+    let [before, ..] = recorded.as_slice() else { panic!("nginx recorded no push") };
+    let shown = runs(&before.video, &standby().video);
+    let whole = standby().video.len();
+    let end = shown.last().map(|run| (run.source_at + run.frames) % whole);
+    let next = end.and_then(|at| standby().video.get(at).map(|frame| frame.key));
+    assert_eq!(next, Some(true), "what follows the end is a key frame: {shown:?}");
+    program.assert_well();
 }
 
 #[test]

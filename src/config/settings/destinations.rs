@@ -26,6 +26,21 @@ pub struct Draft {
     pub key: Option<String>,
     /// Whether it is pushed to.
     pub enabled: Option<bool>,
+    /// What of its sessions.
+    pub session: SessionDraft,
+}
+
+/// What is to be of its sessions; what is absent stays as it is.
+#[derive(Clone, Default)]
+pub struct SessionDraft {
+    /// Its backup address; empty for none.
+    pub backup_url: Option<String>,
+    /// The time of day at which a session is ended; empty for none.
+    pub reconnect: Option<String>,
+    /// The hours after which it is ended; zero for none.
+    pub reconnect_after_h: Option<f64>,
+    /// The pause behind that, seconds; negative for the platform's.
+    pub reconnect_pause_s: Option<i64>,
 }
 
 /// Adds one; `most`: as many may there be.
@@ -57,6 +72,7 @@ pub fn add(
     if let Some(enabled) = draft.enabled {
         put(&mut table, "enabled", enabled.into());
     }
+    put_session(&mut table, draft.session);
     push(document, table);
     Ok(())
 }
@@ -95,6 +111,7 @@ pub fn edit(
     if let Some(enabled) = draft.enabled {
         put(table, "enabled", enabled.into());
     }
+    put_session(table, draft.session);
     Ok(())
 }
 
@@ -121,6 +138,24 @@ fn pasted_change(
         }
         (None, None) => Ok((None, None)),
     }
+}
+
+/// Writes down what is said of its sessions; what is empty goes.
+fn put_session(table: &mut dyn TableLike, session: SessionDraft) {
+    let SessionDraft { backup_url, reconnect, reconnect_after_h, reconnect_pause_s } = session;
+    let mut set = |key: &str, value: Option<Value>, is_none: bool| match value {
+        Some(_) if is_none => drop(table.remove(key)),
+        Some(value) => put(table, key, value),
+        None => {}
+    };
+    let is_empty =
+        |text: &Option<String>| text.as_deref().is_some_and(|text| text.trim().is_empty());
+    let (no_backup, no_time) = (is_empty(&backup_url), is_empty(&reconnect));
+    set("backup_url", backup_url.map(Value::from), no_backup);
+    set("reconnect", reconnect.map(Value::from), no_time);
+    set("reconnect_after_h", reconnect_after_h.map(Value::from), reconnect_after_h == Some(0.0));
+    let no_pause = reconnect_pause_s.is_some_and(|pause| pause < 0);
+    set("reconnect_pause_s", reconnect_pause_s.map(Value::from), no_pause);
 }
 
 /// Removes one.

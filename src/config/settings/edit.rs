@@ -37,8 +37,8 @@ pub fn put(document: &mut DocumentMut, values: &[(String, Value)]) -> Result<(),
             Value::Boolean(flag) => (*flag).into(),
             Value::Text(text) => text.as_str().into(),
             Value::List(items) => items.iter().map(String::as_str).collect::<Array>().into(),
-            // `Other` is no setting's, which was seen to before.
-            Value::None | Value::Other => {
+            // The last two are no setting's, which was seen to before.
+            Value::None | Value::Other | Value::Hundredths(_) => {
                 document::remove(document, section, key);
                 continue;
             }

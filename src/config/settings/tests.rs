@@ -74,7 +74,7 @@ fn silence(settings: &Settings, ms: u64) -> Result<Changed, SettingsError> {
 
 fn draft(name: &str, url: &str, key: Option<&str>) -> Draft {
     let owned = |text: &str| Some(text.to_owned());
-    Draft { name: owned(name), url: owned(url), key: key.and_then(owned), enabled: None }
+    Draft { name: owned(name), url: owned(url), key: key.and_then(owned), ..Draft::default() }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(test)]
 use crate::base::limits::BPS_HISTORY_SAMPLES_MAX;
-use crate::config::settings::destinations::{self as file, Draft};
+use crate::config::settings::destinations::{self as file, Draft, SessionDraft};
 use crate::config::settings::Settings;
 use crate::config::Destination;
 use crate::control::api::asked::Asked;
@@ -51,6 +51,12 @@ struct Told<'a> {
     /// What a person recognises it by, ••••1a2b.
     key: String,
     enabled: bool,
+    backup_url: Option<String>,
+    /// A time of day in UTC.
+    reconnect: Option<String>,
+    reconnect_after_h: Option<f64>,
+    /// Before the next session; null: the platform's.
+    reconnect_pause_s: Option<u64>,
     #[cfg_attr(test, schemars(extend("enum" = ["file", "environment"])))]
     set_by: &'static str,
     #[cfg_attr(test, schemars(with = "schemas::DestinationState"))]
@@ -98,6 +104,10 @@ fn told<'a>(config: &'a Destination, snapshot: &'a Snapshot, moment: Moment) -> 
         url: config.url.to_string(),
         key: config.key.secret().hint(),
         enabled: config.enabled,
+        backup_url: config.backup_url.as_ref().map(ToString::to_string),
+        reconnect: config.reconnect.at.map(|at| at.to_string()),
+        reconnect_after_h: config.reconnect.after.map(|after| after.as_secs_f64() / 3600.0),
+        reconnect_pause_s: config.reconnect.pause.map(|pause| pause.as_secs()),
         set_by: if config.is_environments { "environment" } else { "file" },
         state: status.state.name(),
         since: known.map(|status| moment.civil(status.since)),
@@ -124,12 +134,26 @@ struct DestinationRequest {
     /// The stream key.
     key: Option<String>,
     enabled: Option<bool>,
+    /// Another address of it, for the same key, used when the first is refused or cannot be reached;
+    /// empty for none.
+    backup_url: Option<String>,
+    /// A time of day in UTC, HH:MM, at which its session is ended and begun again; empty for none.
+    reconnect: Option<String>,
+    /// The same when it has lasted so many hours; 0 for never.
+    reconnect_after_h: Option<f64>,
+    /// The pause before the next session, seconds; negative for the one behind which the platform begins
+    /// a new broadcast.
+    reconnect_pause_s: Option<i64>,
 }
 
 /// What a request's body says.
 fn draft(body: &[u8]) -> Result<Draft, Answer> {
-    let DestinationRequest { name, url, key, enabled } = body::read(body)?;
-    Ok(Draft { name, url, key, enabled })
+    let asked: DestinationRequest = body::read(body)?;
+    let DestinationRequest { name, url, key, enabled, .. } = asked;
+    let DestinationRequest { backup_url, reconnect, reconnect_after_h, reconnect_pause_s, .. } =
+        asked;
+    let session = SessionDraft { backup_url, reconnect, reconnect_after_h, reconnect_pause_s };
+    Ok(Draft { name, url, key, enabled, session })
 }
 
 /// `POST /api/destinations`.

@@ -31,6 +31,9 @@ pub struct Platform {
     pub key_page: Option<&'static str>,
     /// The query behind a key that makes it a test which nobody sees.
     pub test_query: Option<&'static str>,
+    /// The pause between two sessions behind which it begins a new broadcast, seconds: Twitch takes one
+    /// back for 90 s, YouTube ends one after about a minute without data.
+    pub new_broadcast_s: u32,
     /// It takes rtmps:// only.
     pub tls_only: bool,
     /// What it takes.

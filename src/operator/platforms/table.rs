@@ -1,5 +1,7 @@
 //! The table of platforms, from what they and OBS's list of services say.
 
+use std::time::Duration;
+
 use super::kind::{
     Platform, PlatformLimits, PlatformServer, AUDIO_BPS_TWITCH, KEYFRAME_MS_TWITCH,
     KEYFRAME_MS_YOUTUBE, VIDEO_BPS_TWITCH,
@@ -23,6 +25,8 @@ const NONE: Platform = Platform {
     app: None,
     key_page: None,
     test_query: None,
+    // Nothing is known of others, and nobody is to wait.
+    new_broadcast_s: 3,
     tls_only: false,
     limits: UNKNOWN,
     domains: &[],
@@ -52,6 +56,7 @@ pub static PLATFORMS: [Platform; 10] = [
         app: Some("app"),
         key_page: Some("https://dashboard.twitch.tv/settings/stream"),
         test_query: Some("bandwidthtest=true"),
+        new_broadcast_s: 120,
         limits: PlatformLimits {
             video_bps_max: Some(VIDEO_BPS_TWITCH),
             audio_bps_max: Some(AUDIO_BPS_TWITCH),
@@ -74,6 +79,7 @@ pub static PLATFORMS: [Platform; 10] = [
         backup_url: Some("rtmps://b.rtmps.youtube.com:443/live2?backup=1"),
         app: Some("live2"),
         key_page: Some("https://www.youtube.com/live_dashboard"),
+        new_broadcast_s: 90,
         limits: PlatformLimits {
             video_bps_max: Some(51_000_000),
             keyframe_ms_max: Some(KEYFRAME_MS_YOUTUBE),
@@ -181,6 +187,12 @@ impl Platform {
             |platform: &Platform| platform.domains.iter().filter(is_in).map(|it| it.len()).max();
         let known = PLATFORMS.iter().filter_map(|platform| Some((fit(platform)?, platform)));
         known.max_by_key(|(fit, _)| *fit).map(|(_, platform)| platform)
+    }
+
+    /// The pause between two sessions with this server, behind which its platform begins a new broadcast.
+    pub fn new_broadcast_pause(host: &str) -> Duration {
+        let platform = Platform::of(host).unwrap_or(&NONE);
+        Duration::from_secs(platform.new_broadcast_s.into())
     }
 
     /// Whether a server of its that is named without a scheme is one for rtmps://.
