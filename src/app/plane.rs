@@ -312,6 +312,7 @@ impl DataPlane {
         self.port.look(air, now);
         self.pull.iter().for_each(|pull| pull.look(air, now));
         let programme = meters.programme(&self.context.programme, now);
+        self.pushes.look(&programme, now);
         let mut rtmp = self.port.status();
         rtmp.bps_out = meters.sent.at(now, rtmp.bytes_out);
         rtmp.bps_in = meters.received.at(now, rtmp.bytes_in);

@@ -196,7 +196,7 @@ pub static SETTINGS: [Setting; 43] = [
 ];
 
 /// The keys of a destination, each of which is a section of its own in the file.
-pub(super) const DESTINATION_KEYS: [&str; 8] = [
+pub(super) const DESTINATION_KEYS: [&str; 9] = [
     "name",
     "url",
     "backup_url",
@@ -205,6 +205,7 @@ pub(super) const DESTINATION_KEYS: [&str; 8] = [
     "reconnect",
     "reconnect_after_h",
     "reconnect_pause_s",
+    "on_warning",
 ];
 
 /// The sections of the file with their keys, in the order of the rows; the list of destinations last.

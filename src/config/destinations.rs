@@ -26,7 +26,7 @@ impl Build {
                     let given = draft.name.as_ref().map(|(name, _)| name.clone());
                     let name = given.unwrap_or_else(|| free_name(&url.host, &mut taken));
                     let is_environments = draft.whole.place == Place::Environment;
-                    let enabled = draft.enabled;
+                    let (enabled, on_warning) = (draft.enabled, draft.on_warning);
                     let backup_url = self.backup_address(draft, &key);
                     let reconnect = draft.reconnect;
                     self.config.destinations.push(Destination {
@@ -36,6 +36,7 @@ impl Build {
                         key,
                         enabled,
                         reconnect,
+                        on_warning,
                         is_environments,
                     });
                 }

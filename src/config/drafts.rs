@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::errors::Origin;
+use super::model::OnWarning;
 use super::reconnect::Reconnect;
 use crate::base::redact::Secret;
 
@@ -22,6 +23,8 @@ pub(super) struct DestinationDraft {
     pub(super) reconnect: Reconnect,
     /// Whether it is pushed to.
     pub(super) enabled: bool,
+    /// What becomes of a programme that its platform will not like.
+    pub(super) on_warning: OnWarning,
 }
 
 /// A pull as it was said.

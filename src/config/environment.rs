@@ -10,6 +10,7 @@ use super::build::Build;
 use super::catalogue::SETTINGS;
 use super::drafts::DestinationDraft;
 use super::errors::{quoted, Origin, Place};
+use super::model::OnWarning;
 use super::reconnect::Reconnect;
 use super::setting::{Argument, Setting, Variable};
 use super::value::Value;
@@ -135,5 +136,6 @@ fn draft(url: String, origin: Origin, key: Option<Secret>) -> DestinationDraft {
         key,
         reconnect: Reconnect::default(),
         enabled: true,
+        on_warning: OnWarning::default(),
     }
 }

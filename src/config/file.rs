@@ -10,6 +10,7 @@ use toml::Spanned;
 use super::build::Build;
 use super::drafts::DestinationDraft;
 use super::errors::{heading, quoted, Origin, Place};
+use super::model::OnWarning;
 use super::reading::{Reading, Section, Show};
 use super::reconnect::Reconnect;
 use super::value::Value;
@@ -123,6 +124,10 @@ impl Reading<'_> {
         let backup_url = self.value(section, "backup_url", Show::Nothing, address);
         let enabled = self.value(section, "enabled", Show::Value, Value::flag);
         let reconnect = self.reconnect(section);
+        let on_warning = self.value(section, "on_warning", Show::Value, |value| {
+            OnWarning::parse(value.text()?)
+                .ok_or_else(|| format!("expected {}", OnWarning::NAMES.join(" or ")))
+        });
         if !section.table.contains_key("url") {
             self.build.fail(whole.clone(), "expected a url such as \"rtmp://host/app\"");
         }
@@ -136,6 +141,7 @@ impl Reading<'_> {
             key: key.map(|(key, _)| key),
             reconnect,
             enabled: enabled.is_none_or(|(enabled, _)| enabled),
+            on_warning: on_warning.map(|(it, _)| it).unwrap_or_default(),
         });
     }
 

@@ -42,7 +42,8 @@ pub use self::inputs::{PublishConfig, PullConfig, RequireKey};
 pub use self::interface::Interface;
 pub use self::kept::Measure;
 pub use self::model::{
-    Config, Destination, HttpConfig, LogConfig, ProgrammeConfig, RtmpConfig, StatConfig, UdpConfig,
+    Config, Destination, HttpConfig, LogConfig, OnWarning, ProgrammeConfig, RtmpConfig, StatConfig,
+    UdpConfig,
 };
 pub use self::reconnect::Reconnect;
 pub use self::setting::{Argument, Kind, SetBy, Setting, Variable};

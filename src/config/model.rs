@@ -206,6 +206,36 @@ pub struct Destination {
     pub enabled: bool,
     /// When its session is ended on purpose and begun again.
     pub reconnect: Reconnect,
+    /// What becomes of a programme that its platform will not like.
+    pub on_warning: OnWarning,
     /// Whether the environment names it, not the file.
     pub is_environments: bool,
+}
+
+/// What becomes of a programme that a destination's platform will not like.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnWarning {
+    /// It is pushed, with a warning.
+    #[default]
+    Warn,
+    /// It is held back until it fits.
+    Hold,
+}
+
+impl OnWarning {
+    const ALL: [OnWarning; 2] = [OnWarning::Warn, OnWarning::Hold];
+    /// Their names, in the file.
+    pub const NAMES: [&'static str; 2] = [Self::ALL[0].name(), Self::ALL[1].name()];
+
+    /// Its name.
+    pub const fn name(self) -> &'static str {
+        match self {
+            OnWarning::Warn => "warn",
+            OnWarning::Hold => "hold",
+        }
+    }
+
+    pub(super) fn parse(text: &str) -> Option<OnWarning> {
+        OnWarning::ALL.into_iter().find(|it| it.name() == text)
+    }
 }

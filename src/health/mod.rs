@@ -177,6 +177,9 @@ fn destination(destination: &DestinationStatus, thresholds: &Thresholds, now: Mo
         DestinationState::BackingOff => {
             (Verdict::Degraded, format!("destination {name} will be retried: {why}"))
         }
+        DestinationState::Held => {
+            (Verdict::Degraded, format!("destination {name} is held back: {why}"))
+        }
         DestinationState::Refused => {
             (Verdict::Degraded, format!("destination {name} was refused: {why}"))
         }
@@ -267,7 +270,7 @@ mod tests {
 
     #[test]
     fn destinations_count_unless_idle_or_in_their_first_try() {
-        use DestinationState::{BackingOff, Connecting, Idle, Live, Refused};
+        use DestinationState::{BackingOff, Connecting, Held, Idle, Live, Refused};
         let verdict = |state, since_ms, why| with_destination(state, since_ms, why).verdict;
         assert_eq!(verdict(Idle, 0, ""), Verdict::Healthy);
         assert_eq!(verdict(Live, 0, ""), Verdict::Healthy);
@@ -276,6 +279,7 @@ mod tests {
         assert_eq!(verdict(Connecting, 59_999, "connection refused"), Verdict::Degraded);
         assert_eq!(verdict(BackingOff, 59_999, "connection refused"), Verdict::Degraded);
         assert_eq!(verdict(Refused, 59_999, "bad name"), Verdict::Degraded);
+        assert_eq!(verdict(Held, 59_999, "no sound"), Verdict::Degraded);
     }
 
     #[test]

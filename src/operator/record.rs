@@ -23,6 +23,8 @@ const TELL_AGAIN_MS_MIN: u64 = 60_000;
 pub enum WorkPhase {
     /// Switched off, or ended.
     Idle,
+    /// Not pushed to until the programme fits.
+    Held,
     /// Look-up, connect, handshake, publish.
     Connecting,
     /// The server has agreed to be pushed to, or to be played.
@@ -138,6 +140,7 @@ impl Record {
         let flows = self.flow.is_some_and(|(_, last)| now.since(last) < recent);
         let (state, retry_at) = match self.phase {
             WorkPhase::Idle => (DestinationState::Idle, None),
+            WorkPhase::Held => (DestinationState::Held, None),
             WorkPhase::Agreed if flows => (DestinationState::Live, None),
             WorkPhase::Connecting | WorkPhase::Agreed => (DestinationState::Connecting, None),
             WorkPhase::Waiting { until, reason: FailureReason::Away } => {

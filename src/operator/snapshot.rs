@@ -64,6 +64,8 @@ pub struct ProgrammeStatus {
     /// The distance of the last two key frames, or how long there has been none if that is
     /// longer, milliseconds; `None` until there were two.
     pub keyframe_interval_ms: Option<u64>,
+    /// When the picture's size or the sound's format last changed.
+    pub parameters_changed: Option<Mono>,
     /// Audio bit rate over the last 10 s, bit/s.
     pub audio_bps: u64,
     /// Video configuration on air.
@@ -382,6 +384,8 @@ pub enum DestinationState {
     BackingOff,
     /// The server said no; `detail` has its words. Tried again at `retry_at`.
     Refused,
+    /// Not pushed to until the programme is one that the platform takes; `detail` says why.
+    Held,
 }
 
 impl DestinationState {
@@ -393,6 +397,7 @@ impl DestinationState {
             DestinationState::Live => "live",
             DestinationState::BackingOff => "backing_off",
             DestinationState::Refused => "refused",
+            DestinationState::Held => "held",
         }
     }
 }

@@ -3,6 +3,7 @@
 mod attention;
 pub mod destinations;
 mod feeder;
+mod hold_back;
 mod planned_end;
 pub mod preview;
 mod push;

@@ -18,7 +18,7 @@ use crate::base::time::Mono;
 use crate::config::Destination as Config;
 use crate::net::reactor::Sleep;
 use crate::net::tls::Authorities;
-use crate::operator::snapshot::DestinationStatus;
+use crate::operator::snapshot::{DestinationStatus, ProgrammeStatus};
 use crate::system::shutdown::Shutdown;
 
 /// Pause before it is looked again whether enough others have left.
@@ -135,6 +135,11 @@ impl Pushes {
             push(pushed, stopped).await;
         });
         Running { config, session, destination, stop, task }
+    }
+
+    /// Each looks whether the programme is one for its platform.
+    pub fn look(&self, programme: &ProgrammeStatus, now: Mono) {
+        self.running.borrow().iter().for_each(|each| each.destination.look(programme, now));
     }
 
     /// The state of each, in the order of the configuration.

@@ -17,6 +17,7 @@ mod damage;
 mod fidelity;
 mod haproxy;
 mod harness;
+mod held_back;
 mod outage;
 mod preview;
 mod proxied;

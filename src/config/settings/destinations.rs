@@ -26,6 +26,8 @@ pub struct Draft {
     pub key: Option<String>,
     /// Whether it is pushed to.
     pub enabled: Option<bool>,
+    /// What becomes of a programme that its platform will not like.
+    pub on_warning: Option<String>,
     /// What of its sessions.
     pub session: SessionDraft,
 }
@@ -72,6 +74,9 @@ pub fn add(
     if let Some(enabled) = draft.enabled {
         put(&mut table, "enabled", enabled.into());
     }
+    if let Some(on_warning) = draft.on_warning {
+        put(&mut table, "on_warning", on_warning.into());
+    }
     put_session(&mut table, draft.session);
     push(document, table);
     Ok(())
@@ -110,6 +115,9 @@ pub fn edit(
     }
     if let Some(enabled) = draft.enabled {
         put(table, "enabled", enabled.into());
+    }
+    if let Some(on_warning) = draft.on_warning {
+        put(table, "on_warning", on_warning.into());
     }
     put_session(table, draft.session);
     Ok(())

@@ -5,7 +5,7 @@ use super::destinations::{add, edit, remove, Draft};
 use super::*;
 use crate::base::limits::{CONFIG_VERSIONS_MAX, THREAD_STACK_BYTES};
 use crate::config::catalogue::find;
-use crate::config::Value;
+use crate::config::{OnWarning, Value};
 
 const KEY: &str = "live_very_secret_key";
 
@@ -313,10 +313,13 @@ fn destinations_are_added_changed_and_removed_where_they_stand() {
         let config = settings.current();
         assert_eq!(config.destinations[0].url.host, "new");
         assert_eq!(config.destinations[0].key.secret().expose(), KEY, "an absent key stays");
-        let off = Draft { enabled: Some(false), ..Draft::default() };
+        let (enabled, on_warning) = (Some(false), Some("hold".to_owned()));
+        let off = Draft { enabled, on_warning, ..Draft::default() };
         settings.change_from(None, |d, before| edit(d, before, "two", off)).unwrap();
         let told = live.try_recv().unwrap();
         assert!(told.destinations[0].0.enabled && !told.destinations[1].0.enabled);
+        let on_warning = told.destinations.iter().map(|(each, _)| each.on_warning);
+        assert_eq!(on_warning.collect::<Vec<_>>(), [OnWarning::Warn, OnWarning::Hold]);
         let masked = Draft { key: Some("••••ijkl".to_owned()), ..Draft::default() };
         let refused = settings.change_from(None, |d, before| edit(d, before, "two", masked));
         assert!(matches!(refused, Err(SettingsError::Edit(EditError::Keys(_)))));

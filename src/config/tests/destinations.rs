@@ -36,7 +36,7 @@ fn wrong_destinations_are_told() {
          [[destination]]\nname = \" c\"\nurl = \"rtmp://host/app\"\n\
          [[destination]]\nurl = \"rtmp://host/app\"\nkey = \"a secret\"\n\
          [[destination]]\nurl = \"rtmp://me:secret@host/app\"\nkey = \"k\"\n\
-         [[destination]]\nurl = \"rtmp://host/app\"\nkey = \"k\"\nenabled = \"yes\"\n"
+         [[destination]]\nurl = \"rtmp://host/app\"\nkey = \"k\"\nenabled = \"yes\"\non_warning = \"drop\"\n"
     );
     let told = from_text(&text).unwrap_err();
     let expected = [
@@ -56,6 +56,7 @@ fn wrong_destinations_are_told() {
         "data/config.toml:22: [[destination]]: expected at most 6 destinations, there are 7; see \
          [rtmp] destinations_max",
         "data/config.toml:25: [[destination]] enabled = \"yes\": expected true or false",
+        "data/config.toml:26: [[destination]] on_warning = \"drop\": expected warn or hold",
     ];
     assert_eq!(told.lines().collect::<Vec<_>>(), expected);
 }

@@ -9,6 +9,8 @@ use crate::base::limits::BPS_HISTORY_SAMPLES_MAX;
 use crate::config::settings::destinations::{self as file, Draft, SessionDraft};
 use crate::config::settings::Settings;
 use crate::config::Destination;
+#[cfg(test)]
+use crate::config::OnWarning;
 use crate::control::api::asked::Asked;
 use crate::control::api::body;
 use crate::control::api::changes;
@@ -27,7 +29,7 @@ use crate::control::api::videos::ObjectionAnswer;
 use crate::control::http::answer::{self, Answer};
 use crate::control::http::problem::Problem;
 use crate::operator::platforms::{self, Warning};
-use crate::operator::snapshot::{DestinationStatus, Snapshot};
+use crate::operator::snapshot::{DestinationState, DestinationStatus, Snapshot};
 #[cfg(test)]
 use serde_json::{json, Value};
 
@@ -57,6 +59,10 @@ struct Told<'a> {
     reconnect_after_h: Option<f64>,
     /// Before the next session; null: the platform's.
     reconnect_pause_s: Option<u64>,
+    /// What becomes of a programme that its platform will not like: it is pushed with a warning,
+    /// or held back until it fits.
+    #[cfg_attr(test, schemars(extend("enum" = OnWarning::NAMES)))]
+    on_warning: &'static str,
     #[cfg_attr(test, schemars(extend("enum" = ["file", "environment"])))]
     set_by: &'static str,
     #[cfg_attr(test, schemars(with = "schemas::DestinationState"))]
@@ -94,8 +100,10 @@ fn told<'a>(config: &'a Destination, snapshot: &'a Snapshot, moment: Moment) -> 
     let known = statuses.iter().find(|status| status.name.as_str() == config.name);
     let nothing = DestinationStatus::default();
     let status = known.unwrap_or(&nothing);
+    let is_live = status.state == DestinationState::Live;
+    let live_since = is_live.then_some(status.since);
     let warnings = match config.enabled {
-        true => platforms::warnings(&config.url, &snapshot.programme),
+        true => platforms::warnings(&config.url, &snapshot.programme, live_since),
         false => Vec::new(),
     };
     let warned = |Warning { code, words }| ObjectionAnswer { code, text: words };
@@ -108,6 +116,7 @@ fn told<'a>(config: &'a Destination, snapshot: &'a Snapshot, moment: Moment) -> 
         reconnect: config.reconnect.at.map(|at| at.to_string()),
         reconnect_after_h: config.reconnect.after.map(|after| after.as_secs_f64() / 3600.0),
         reconnect_pause_s: config.reconnect.pause.map(|pause| pause.as_secs()),
+        on_warning: config.on_warning.name(),
         set_by: if config.is_environments { "environment" } else { "file" },
         state: status.state.name(),
         since: known.map(|status| moment.civil(status.since)),
@@ -144,16 +153,19 @@ struct DestinationRequest {
     /// The pause before the next session, seconds; negative for the one behind which the platform begins
     /// a new broadcast.
     reconnect_pause_s: Option<i64>,
+    /// What becomes of a programme that its platform will not like.
+    #[cfg_attr(test, schemars(extend("enum" = OnWarning::NAMES)))]
+    on_warning: Option<String>,
 }
 
 /// What a request's body says.
 fn draft(body: &[u8]) -> Result<Draft, Answer> {
     let asked: DestinationRequest = body::read(body)?;
-    let DestinationRequest { name, url, key, enabled, .. } = asked;
+    let DestinationRequest { name, url, key, enabled, on_warning, .. } = asked;
     let DestinationRequest { backup_url, reconnect, reconnect_after_h, reconnect_pause_s, .. } =
         asked;
     let session = SessionDraft { backup_url, reconnect, reconnect_after_h, reconnect_pause_s };
-    Ok(Draft { name, url, key, enabled, session })
+    Ok(Draft { name, url, key, enabled, on_warning, session })
 }
 
 /// `POST /api/destinations`.

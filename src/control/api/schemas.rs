@@ -74,6 +74,7 @@ texts! {
             snapshot::DestinationState::Live,
             snapshot::DestinationState::BackingOff,
             snapshot::DestinationState::Refused,
+            snapshot::DestinationState::Held,
         ].map(snapshot::DestinationState::name)),
     };
     RefusalName: {

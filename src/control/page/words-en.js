@@ -122,7 +122,7 @@ export const words = {
   disable_title: "Stop this push?", disable_text: "The push to {0} ends at once. It is kept and can be enabled again.",
   restart_push: "Restart this push?", restart_push_text: "{0} is live. Its session ends and a new one begins; the platform's viewers may notice.",
   state_idle: "off", state_connecting: "connecting", state_live: "live", state_stalled: "connected, but nothing flows",
-  state_backing_off: "retrying", state_refused: "refused", next_try: "retrying in {0} s",
+  state_backing_off: "retrying", state_refused: "refused", state_held: "held back", next_try: "retrying in {0} s",
   spark_label: "Bit rate of the last 5 minutes, at most {0}", sent_bytes: "{0} sent", sessions: "sessions: {0}",
   lag: "{0} ms behind", skips: "skipped forward {0} times",
   destination_by_environment: "Set by the environment; change it there.",

@@ -6,6 +6,8 @@ use serde::Serialize;
 pub const KEYFRAME_MS_YOUTUBE: u32 = 4_000;
 /// What Twitch asks for, milliseconds.
 pub const KEYFRAME_MS_TWITCH: u32 = 2_000;
+/// What no platform likes, milliseconds.
+pub const KEYFRAME_MS_ANYWHERE: u64 = 10_000;
 /// What is forgiven for rounding.
 pub const KEYFRAME_MS_FORGIVEN: u32 = 100;
 /// The highest video bit rate Twitch takes, bit/s.

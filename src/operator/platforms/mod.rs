@@ -12,7 +12,7 @@ pub use kind::{
     KEYFRAME_MS_TWITCH, KEYFRAME_MS_YOUTUBE, VIDEO_BPS_TWITCH,
 };
 pub use table::PLATFORMS;
-pub use warnings::{warnings, Warning};
+pub use warnings::{objections, warnings, Warning};
 
 #[cfg(test)]
 mod tests {
@@ -53,7 +53,7 @@ mod tests {
                 assert_eq!(Platform::of(&url.host), Some(platform), "{text}");
                 assert_eq!(url.app.split('?').next(), platform.app, "{text}");
                 let quiet = ProgrammeStatus::default();
-                let told = warnings(&url, &quiet).into_iter().map(|it| it.code);
+                let told = warnings(&url, &quiet, None).into_iter().map(|it| it.code);
                 let told: Vec<_> = told.filter(|code| *code != "TRACK_MISSING").collect();
                 assert_eq!(told, [""; 0], "{text}");
                 // As a person may have it: without scheme, application, port.

@@ -1,7 +1,8 @@
 //! What a platform will not like about the programme on air. Purpose: the operator is told while it
 //! can still be changed. Non-goals: forbidding it. Bound: one warning of each kind.
 
-use super::kind::{Platform, KEYFRAME_MS_FORGIVEN};
+use super::kind::{Platform, KEYFRAME_MS_ANYWHERE, KEYFRAME_MS_FORGIVEN};
+use crate::base::time::Mono;
 use crate::operator::snapshot::ProgrammeStatus;
 use crate::rtmp::url::RtmpUrl;
 
@@ -14,16 +15,33 @@ pub struct Warning {
     pub words: String,
 }
 
-/// What the platform at `url` will not like about the programme that is on air.
-pub fn warnings(url: &RtmpUrl, programme: &ProgrammeStatus) -> Vec<Warning> {
-    let Some(platform) = Platform::of(&url.host) else { return Vec::new() };
+/// What the platform at `url` will not like about the programme that is on air, and about how it is
+/// sent there, `live_since` when.
+pub fn warnings(
+    url: &RtmpUrl,
+    programme: &ProgrammeStatus,
+    live_since: Option<Mono>,
+) -> Vec<Warning> {
+    let mut found = objections(url, programme);
+    if let Some(platform) = Platform::of(&url.host) {
+        found.extend(changed(platform, programme, live_since));
+        found.extend(tls(platform, url));
+        found.extend(app(platform, url));
+    }
+    found
+}
+
+/// What the platform at `url` will not like about the programme itself, whoever sends it: what is
+/// told ends when the programme is another.
+pub fn objections(url: &RtmpUrl, programme: &ProgrammeStatus) -> Vec<Warning> {
+    let Some(platform) = Platform::of(&url.host) else {
+        return keyframes_anywhere(programme).into_iter().collect();
+    };
     let found = [
         video_rate(platform, programme),
         audio_rate(platform, programme),
-        keyframes(platform, programme),
+        keyframes(platform, programme).or_else(|| keyframes_anywhere(programme)),
         tracks(platform, programme),
-        tls(platform, url),
-        app(platform, url),
     ];
     found.into_iter().flatten().collect()
 }
@@ -65,6 +83,37 @@ fn keyframes(platform: &Platform, programme: &ProgrammeStatus) -> Option<Warning
     is_far.then(|| warning("KEYFRAMES_FAR_APART", words())).flatten()
 }
 
+/// Whoever begins to watch waits for a key frame, and a platform that cuts the stream into pieces
+/// can cut at none other.
+fn keyframes_anywhere(programme: &ProgrammeStatus) -> Option<Warning> {
+    let ms = programme.keyframe_interval_ms.filter(|ms| *ms >= KEYFRAME_MS_ANYWHERE)?;
+    let words = format!(
+        "Key frames are {}.{} s apart: who begins to watch waits so long for a picture; set the \
+         encoder's key frame interval to 2 s.",
+        ms / 1000,
+        ms % 1000 / 100
+    );
+    warning("KEYFRAMES_FAR_APART", words)
+}
+
+/// The broadcast goes on with parameters other than those it began with.
+fn changed(
+    platform: &Platform,
+    programme: &ProgrammeStatus,
+    live_since: Option<Mono>,
+) -> Option<Warning> {
+    let is_changed = programme.parameters_changed? >= live_since?;
+    let words = || {
+        format!(
+            "The size of the picture or the sound's format has changed since this broadcast began: \
+             {} may go on with a broken picture; restart the destination.",
+            platform.name
+        )
+    };
+    let is_told = platform.limits.fixed_parameters && is_changed;
+    is_told.then(|| warning("PARAMETERS_CHANGED", words())).flatten()
+}
+
 fn tracks(platform: &Platform, programme: &ProgrammeStatus) -> Option<Warning> {
     if !platform.limits.audio_required {
         return None;
@@ -101,7 +150,7 @@ mod tests {
     use crate::codec::access_unit::{AacConfig, AvcConfig, ConfigRecord};
 
     fn codes(url: &str, programme: &ProgrammeStatus) -> Vec<&'static str> {
-        let found = warnings(&RtmpUrl::parse(url).unwrap(), programme);
+        let found = warnings(&RtmpUrl::parse(url).unwrap(), programme, Some(Mono::from_ms(5_000)));
         assert!(found.iter().all(|each| each.words.ends_with('.')), "{found:?}");
         found.into_iter().map(|each| each.code).collect()
     }
@@ -153,5 +202,31 @@ mod tests {
         assert_eq!(codes("rtmp://live-api-s.facebook.com/rtmp", &programme()), ["NOT_ENCRYPTED"]);
         let bare = "rtmps://fa7.global-contribute.live-video.net/live";
         assert_eq!(codes(bare, &programme()), ["APP_UNUSUAL"]);
+    }
+
+    #[test]
+    fn key_frames_ten_seconds_apart_are_told_for_every_server() {
+        for (ms, told) in [(9_999, 0), (10_000, 1), (60_000, 1)] {
+            let far = ProgrammeStatus { keyframe_interval_ms: Some(ms), ..programme() };
+            for url in ["rtmp://host/live", "rtmps://rtmp-api.facebook.com/rtmp"] {
+                assert_eq!(codes(url, &far), ["KEYFRAMES_FAR_APART"][..told], "{url} {ms}");
+            }
+            assert_eq!(codes("rtmp://live.twitch.tv/app", &far), ["KEYFRAMES_FAR_APART"]);
+        }
+    }
+
+    #[test]
+    fn a_change_in_mid_broadcast_is_told_until_the_next_session() {
+        let (facebook, twitch) =
+            ("rtmps://rtmp-api.facebook.com/rtmp", "rtmp://live.twitch.tv/app");
+        for (at_ms, told) in [(4_999, 0), (5_000, 1), (7_000, 1)] {
+            let parameters_changed = Some(Mono::from_ms(at_ms));
+            let changed = ProgrammeStatus { parameters_changed, ..programme() };
+            assert_eq!(codes(facebook, &changed), ["PARAMETERS_CHANGED"][..told], "{at_ms}");
+            assert_eq!(codes(twitch, &changed), [""; 0], "takes it");
+            let url = RtmpUrl::parse(facebook).unwrap();
+            assert_eq!(warnings(&url, &changed, None), [], "no broadcast, no change in it");
+            assert_eq!(objections(&url, &changed), [], "another programme would not mend it");
+        }
     }
 }

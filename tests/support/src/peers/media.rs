@@ -40,6 +40,9 @@ pub const PLAIN: Recipe = Recipe {
 /// The same length with two B-frames between references, and sound at 44.1 kHz.
 pub const B_FRAMES: Recipe = Recipe { b_frames: "2", audio_rate: "44100", ..PLAIN };
 
+/// Key frames 12 s apart.
+pub const SPARSE: Recipe = Recipe { gop_frames: "600", seconds: "48", ..PLAIN };
+
 /// Small enough for hundreds of players at once.
 pub const SMALL: Recipe = Recipe {
     picture: "testsrc2=size=320x180:rate=25",
