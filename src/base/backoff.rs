@@ -10,7 +10,7 @@ const RETRY_MS_MIN: u64 = 500;
 /// Longest pause before a destination that is away is tried again: it is back on air within
 /// five seconds of its return.
 const RETRY_MS_MAX: u64 = 4_000;
-/// Longest pause before a destination that said no is tried again.
+/// Longest pause before a destination that said no, or takes the stream and drops it at once, is tried again.
 const REFUSED_RETRY_MS_MAX: u64 = 60_000;
 
 /// Why the last try ended.
@@ -20,6 +20,8 @@ pub enum FailureReason {
     Away,
     /// It answered no.
     Refused,
+    /// It agrees, and ends the session at once, again and again.
+    Rejecting,
 }
 
 /// The pauses of one destination or pull.
@@ -39,7 +41,7 @@ impl Backoff {
     pub fn pause(&mut self, reason: FailureReason) -> Duration {
         let limit_ms = match reason {
             FailureReason::Away => RETRY_MS_MAX,
-            FailureReason::Refused => REFUSED_RETRY_MS_MAX,
+            FailureReason::Refused | FailureReason::Rejecting => REFUSED_RETRY_MS_MAX,
         };
         let doubled_ms = RETRY_MS_MIN.checked_shl(self.tries.min(32)).unwrap_or(u64::MAX);
         self.tries = self.tries.saturating_add(1);
@@ -64,9 +66,11 @@ mod tests {
 
     #[test]
     fn pauses_double_to_the_limit_of_their_reason() {
-        for (reason, limit_ms) in
-            [(FailureReason::Away, RETRY_MS_MAX), (FailureReason::Refused, REFUSED_RETRY_MS_MAX)]
-        {
+        for (reason, limit_ms) in [
+            (FailureReason::Away, RETRY_MS_MAX),
+            (FailureReason::Refused, REFUSED_RETRY_MS_MAX),
+            (FailureReason::Rejecting, REFUSED_RETRY_MS_MAX),
+        ] {
             let pauses = pauses_ms(reason, 1);
             for (n, pause) in pauses.iter().enumerate() {
                 let whole = u128::from((RETRY_MS_MIN << n.min(20)).min(limit_ms));

@@ -183,6 +183,12 @@ fn destination(destination: &DestinationStatus, thresholds: &Thresholds, now: Mo
         DestinationState::Refused => {
             (Verdict::Degraded, format!("destination {name} was refused: {why}"))
         }
+        DestinationState::Rejecting => {
+            (Verdict::Degraded, format!("destination {name} is rejecting the stream: {why}"))
+        }
+        DestinationState::Stalled => {
+            (Verdict::Degraded, format!("destination {name} has stalled: {why}"))
+        }
     };
     let state = destination.state.name();
     let check = Check { state, ..Check::of(format!("destination:{name}"), verdict, detail) };
@@ -270,7 +276,7 @@ mod tests {
 
     #[test]
     fn destinations_count_unless_idle_or_in_their_first_try() {
-        use DestinationState::{BackingOff, Connecting, Held, Idle, Live, Refused};
+        use DestinationState::{BackingOff, Connecting, Held, Idle, Live, Refused, Rejecting, Stalled};
         let verdict = |state, since_ms, why| with_destination(state, since_ms, why).verdict;
         assert_eq!(verdict(Idle, 0, ""), Verdict::Healthy);
         assert_eq!(verdict(Live, 0, ""), Verdict::Healthy);
@@ -280,6 +286,8 @@ mod tests {
         assert_eq!(verdict(BackingOff, 59_999, "connection refused"), Verdict::Degraded);
         assert_eq!(verdict(Refused, 59_999, "bad name"), Verdict::Degraded);
         assert_eq!(verdict(Held, 59_999, "no sound"), Verdict::Degraded);
+        assert_eq!(verdict(Rejecting, 59_999, "it closes"), Verdict::Degraded);
+        assert_eq!(verdict(Stalled, 59_999, "it reads nothing"), Verdict::Degraded);
     }
 
     #[test]

@@ -18,12 +18,14 @@ use crate::base::limits::{
     SOCKET_SEND_BUFFER_BYTES, VIEWER_STALL_MS_MAX,
 };
 use crate::base::time::Mono;
+use crate::operator::record::TcpProgress;
 use crate::program::bell::Listener;
 use crate::rtmp::media::MediaSink;
 use crate::rtmp::{RtmpSession, SessionError};
 
 use super::byte_stream::{in_words, ByteStream};
 use super::reactor::Sleep;
+use super::tcp_progress::tcp_progress;
 
 /// Time bytes on the wire may stay unacknowledged before the kernel gives the connection up.
 const UNACKNOWLEDGED_MS_MAX: u64 = 25_000;
@@ -153,6 +155,11 @@ impl Link {
     pub fn expect_little(&self) -> io::Result<()> {
         let raw = SockRef::from(self.stream.socket().get_ref());
         raw.set_recv_buffer_size(RTMP_RECEIVE_BUFFER_BYTES)
+    }
+
+    /// What TCP knows of it; `None` where the kernel does not tell.
+    pub fn tcp_progress(&self) -> Option<TcpProgress> {
+        tcp_progress(self.stream.socket().get_ref())
     }
 
     /// Looks at its deadlines each `pause`, if that is more often than it does.

@@ -13,4 +13,5 @@ pub mod reactor;
 pub mod retry;
 pub mod served_certificate;
 pub mod sockets;
+pub mod tcp_progress;
 pub mod tls;

@@ -26,6 +26,9 @@ use crate::operator::snapshot::text;
 use crate::system::clock;
 use crate::system::shutdown::Shutdown;
 
+/// What a server does that takes a stream and drops it, again and again.
+const REJECTING: &str = "it accepts the stream and closes at once; check the stream key";
+
 /// Why a try ended.
 pub enum TryEnd {
     /// No connection came about.
@@ -150,9 +153,19 @@ impl Retry<'_> {
                 TryEnd::Planned(pause) => Some(pause),
                 _ => None,
             };
-            let pause = planned.unwrap_or_else(|| backoff.pause(reason));
             let now = clock::mono();
-            let words = text(scrub(&end.to_string(), self.hidden));
+            let (reason, pause) = match planned {
+                Some(pause) => (reason, pause),
+                None => {
+                    let reason = self.record.borrow_mut().ended(reason, now);
+                    (reason, backoff.pause(reason))
+                }
+            };
+            let words = match reason {
+                FailureReason::Rejecting => format!("{REJECTING} ({end})"),
+                _ => end.to_string(),
+            };
+            let words = text(scrub(&words, self.hidden));
             if self.record.borrow_mut().failed(words.clone(), now) {
                 let pause_s = pause.as_secs_f64();
                 match planned {

@@ -386,6 +386,10 @@ pub enum DestinationState {
     Refused,
     /// Not pushed to until the programme is one that the platform takes; `detail` says why.
     Held,
+    /// The server agrees and ends the session at once, again and again. Tried again at `retry_at`.
+    Rejecting,
+    /// The server has agreed and no longer acknowledges what is sent.
+    Stalled,
 }
 
 impl DestinationState {
@@ -398,6 +402,8 @@ impl DestinationState {
             DestinationState::BackingOff => "backing_off",
             DestinationState::Refused => "refused",
             DestinationState::Held => "held",
+            DestinationState::Rejecting => "rejecting",
+            DestinationState::Stalled => "stalled",
         }
     }
 }
@@ -423,6 +429,18 @@ pub struct DestinationStatus {
     pub bps: u64,
     /// The bit rate over the last minutes, oldest first, bit/s.
     pub bps_history: BpsSamples,
+    /// Means over five minutes of the last day, oldest first, kbit/s.
+    pub kbps_day: Arc<[u32]>,
+    /// Media bytes sent in this session, or in the last one.
+    pub session_bytes: u64,
+    /// Times it went live again after the first.
+    pub reconnects: u64,
+    /// Round-trip time of the connection, milliseconds; `None` without a connection.
+    pub rtt_ms: Option<f64>,
+    /// TCP segments sent again since the start.
+    pub retransmits: u64,
+    /// What the server said last, without keys; empty: nothing yet.
+    pub last_words: Text,
     /// Times it went live.
     pub sessions: u64,
     /// Times it was skipped to the newest keyframe.

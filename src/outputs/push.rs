@@ -18,6 +18,7 @@ use crate::net::retry::{connect_until, TryEnd};
 use crate::net::tls::Authorities;
 use crate::operator::platforms::Platform;
 use crate::operator::record::{Record, WorkPhase};
+use crate::operator::snapshot::text;
 use crate::program::bell::Listener;
 use crate::program::source::Source;
 use crate::program::Programme;
@@ -32,6 +33,8 @@ use super::planned_end::{EndStep, PlannedEnd};
 
 /// A destination that was not skipped for so long keeps up again.
 const KEEPS_UP: Duration = Duration::from_secs(60);
+/// How often it is looked what the server acknowledges.
+const TCP_LOOK: Duration = Duration::from_secs(1);
 /// What may be wrong when the server closes without a word.
 const SUSPECTS: &str = "its URL's application or the stream key";
 
@@ -55,8 +58,9 @@ pub(super) async fn push(
 ) -> Result<Infallible, TryEnd> {
     let socket = connect_until(url, authorities, shutdown).await?;
     let key = config.key.clone();
-    let link = Link::new(socket).map_err(LinkEnd::Io)?;
+    let mut link = Link::new(socket).map_err(LinkEnd::Io)?;
     link.expect_little().map_err(LinkEnd::Io)?;
+    link.look_each(TCP_LOOK);
     let mut push = Push {
         config,
         record,
@@ -68,7 +72,11 @@ pub(super) async fn push(
         slow: Condition::default(),
         mute: Condition::default(),
     };
-    match push.run(shutdown).await {
+    let end = push.run(shutdown).await;
+    if let Some(words) = push.session.said() {
+        record.borrow_mut().server_said(text(words));
+    }
+    match end {
         Err(end @ (TryEnd::Shutdown | TryEnd::Planned(_))) => {
             push.say_farewell().await;
             Err(end)
@@ -170,6 +178,9 @@ impl Push<'_> {
 
     /// Takes what the server has said.
     fn hear(&mut self) -> Result<(), TryEnd> {
+        if let Some(words) = self.session.said() {
+            self.record.borrow_mut().server_said(text(words));
+        }
         while let Some(event) = self.session.event() {
             match event {
                 ClientEvent::Published { message_stream } => {
@@ -191,6 +202,11 @@ impl Push<'_> {
 
     fn look_at_deadlines(&mut self) -> Result<(), TryEnd> {
         let now = clock::mono();
+        if let Some(progress) = self.link.tcp_progress() {
+            if self.publishing.is_some() && self.record.borrow_mut().tcp(progress, now) {
+                warn!("destination {}: the server has stopped reading", self.config.name);
+            }
+        }
         let stall = Duration::from_millis(DESTINATION_STALL_MS_MAX);
         if let Some((feeder, _)) = &mut self.publishing {
             if now.since(feeder.progress()) >= stall {

@@ -108,6 +108,8 @@ pub struct ClientSession {
     /// What is not to be seen in the server's words.
     hidden: Vec<Secret>,
     event: Option<ClientEvent>,
+    /// What the server said last, once.
+    said: Option<String>,
 }
 
 impl ClientSession {
@@ -134,12 +136,17 @@ impl ClientSession {
         let mut connection = RtmpConnection::new(handshake);
         connection.push(&hello)?;
         let stage = Stage::Handshake { until: step(now) };
-        Ok(ClientSession { connection, role, stage, url, key, hidden, event: None })
+        Ok(ClientSession { connection, role, stage, url, key, hidden, event: None, said: None })
     }
 
     /// The server's newest decision, once.
     pub fn event(&mut self) -> Option<ClientEvent> {
         self.event.take()
+    }
+
+    /// What the server said last, once: a status, an error or its goodbye, without keys.
+    pub fn said(&mut self) -> Option<String> {
+        self.said.take()
     }
 
     /// What we wait for, for a person, until the server has decided: some servers say no by
@@ -207,16 +214,19 @@ impl ClientSession {
         match name {
             "_result" => self.result(transaction, info),
             "_error" => {
+                self.hear(info);
                 if self.awaits(transaction) {
                     self.refused(info);
                 }
                 Ok(())
             }
             "onStatus" => {
+                self.hear(info);
                 self.status(info);
                 Ok(())
             }
             "close" => {
+                self.said = Some("close".to_owned());
                 self.ended();
                 Ok(())
             }
@@ -322,6 +332,12 @@ impl ClientSession {
             _ if level == "error" => self.refused(info),
             _ => {}
         }
+    }
+
+    fn hear(&mut self, info: AmfValue<'_>) {
+        let text = |name| info.get(name).and_then(AmfValue::text).unwrap_or_default();
+        let words = format!("{} {}", text("code"), text("description"));
+        self.said = Some(without_secrets(words.trim(), &self.hidden));
     }
 
     fn refused(&mut self, info: AmfValue<'_>) {

@@ -5,7 +5,7 @@
 use serde::{Deserialize, Serialize};
 
 #[cfg(test)]
-use crate::base::limits::BPS_HISTORY_SAMPLES_MAX;
+use crate::base::limits::{BPS_DAY_SAMPLES_MAX, BPS_HISTORY_SAMPLES_MAX};
 use crate::config::settings::destinations::{self as file, Draft, SessionDraft};
 use crate::config::settings::Settings;
 use crate::config::Destination;
@@ -74,8 +74,20 @@ struct Told<'a> {
     /// One every 5 s, the newest last.
     #[cfg_attr(test, schemars(length(max = BPS_HISTORY_SAMPLES_MAX)))]
     bps_history: Vec<u64>,
+    /// Means over 5 min of the last 24 h, kbit/s, the newest last.
+    #[cfg_attr(test, schemars(length(max = BPS_DAY_SAMPLES_MAX)))]
+    kbps_day: Vec<u32>,
     bytes_out: u64,
+    /// Media bytes sent in this session, or in the last one.
+    session_bytes: u64,
     sessions: u64,
+    reconnects: u64,
+    /// Round-trip time of its connection.
+    rtt_ms: Option<f64>,
+    /// TCP segments sent again.
+    retransmits: u64,
+    /// The server's last status, error or goodbye.
+    last_words: &'a str,
     skips: u64,
     /// Units that came too late for the order of time: sent with a later time, or, sound, left
     /// out.
@@ -124,8 +136,14 @@ fn told<'a>(config: &'a Destination, snapshot: &'a Snapshot, moment: Moment) -> 
         detail: known.map_or("", |status| &status.detail),
         bps: status.bps,
         bps_history: status.bps_history.to_vec(),
+        kbps_day: status.kbps_day.to_vec(),
         bytes_out: status.bytes_out,
+        session_bytes: status.session_bytes,
         sessions: status.sessions,
+        reconnects: status.reconnects,
+        rtt_ms: status.rtt_ms,
+        retransmits: status.retransmits,
+        last_words: known.map_or("", |status| &status.last_words),
         skips: status.skips,
         late: status.late,
         lag_ms: status.lag_ms,

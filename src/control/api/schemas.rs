@@ -75,6 +75,8 @@ texts! {
             snapshot::DestinationState::BackingOff,
             snapshot::DestinationState::Refused,
             snapshot::DestinationState::Held,
+            snapshot::DestinationState::Rejecting,
+            snapshot::DestinationState::Stalled,
         ].map(snapshot::DestinationState::name)),
     };
     RefusalName: {

@@ -381,7 +381,16 @@ struct DestinationAnswer<'a> {
     detail: &'a str,
     bytes_out: u64,
     bps: u64,
+    /// Media bytes sent in this session, or in the last one.
+    session_bytes: u64,
     sessions: u64,
+    reconnects: u64,
+    /// Round-trip time of its connection.
+    rtt_ms: Option<f64>,
+    /// TCP segments sent again.
+    retransmits: u64,
+    /// The server's last status, error or goodbye.
+    last_words: &'a str,
     skips: u64,
     /// Units that came too late for the order of time: sent with a later time, or, sound, left
     /// out.
@@ -399,7 +408,12 @@ fn destination(status: &DestinationStatus, moment: Moment) -> DestinationAnswer<
         detail: &status.detail,
         bytes_out: status.bytes_out,
         bps: status.bps,
+        session_bytes: status.session_bytes,
         sessions: status.sessions,
+        reconnects: status.reconnects,
+        rtt_ms: status.rtt_ms,
+        retransmits: status.retransmits,
+        last_words: &status.last_words,
         skips: status.skips,
         late: status.late,
         lag_ms: status.lag_ms,

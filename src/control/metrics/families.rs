@@ -176,6 +176,20 @@ pub(super) fn destinations(page: &mut Page, all: &[DestinationStatus]) {
     let refused =
         |each: &DestinationStatus| f64::from(u8::from(each.state == DestinationState::Refused));
     tell(MetricKind::Gauge, "destination_refused", help, &refused);
+    let help = "Whether the server accepts the stream and closes at once, again and again.";
+    let rejecting =
+        |each: &DestinationStatus| f64::from(u8::from(each.state == DestinationState::Rejecting));
+    tell(MetricKind::Gauge, "destination_rejecting", help, &rejecting);
+    let help = "Whether the server has stopped reading.";
+    let stalled =
+        |each: &DestinationStatus| f64::from(u8::from(each.state == DestinationState::Stalled));
+    tell(MetricKind::Gauge, "destination_stalled", help, &stalled);
+    let help = "Round-trip time of the connection; 0 without one.";
+    let rtt = |each: &DestinationStatus| each.rtt_ms.unwrap_or(0.0) / 1000.0;
+    tell(MetricKind::Gauge, "destination_round_trip_seconds", help, &rtt);
+    let help = "TCP segments sent again.";
+    let again = |each: &DestinationStatus| each.retransmits as f64;
+    tell(MetricKind::Counter, "destination_retransmits_total", help, &again);
     let help = "Media bytes sent to this destination.";
     tell(MetricKind::Counter, "destination_sent_bytes_total", help, &|each| each.bytes_out as f64);
     let help = "Bit rate sent to this destination, mean over 10 s.";

@@ -75,13 +75,15 @@ function make() {
   };
   item.warnings = h("ul", { class: "warnings" });
   item.spark = makeSparkline();
+  item.day = makeSparkline();
+  item.said = h("p", { class: "line" });
   item.sent = h("p", { class: "line" });
   item.turn = button("", turn);
   item.restart = button(t("restart_dots"), restart);
   item.edit = button(t("edit_dots"), edit);
   item.removal = button(t("remove_dots"), remove, "danger");
   item.elsewhere = h("p", { class: "line" });
-  item.about.append(item.spark, item.sent, item.warnings, item.elsewhere,
+  item.about.append(item.spark, item.day, item.sent, item.said, item.warnings, item.elsewhere,
     h("div", { class: "buttons" }, item.turn, item.restart, item.edit, item.removal));
   return item;
 }
@@ -102,7 +104,14 @@ function showOne(item, one) {
   const history = one.bps_history || [];
   item.spark.style.display = history.some((bps) => bps > 0) ? "" : "none";
   sparkline(item.spark, history, t("spark_label", rate(Math.max(0, ...history))));
+  const day = (one.kbps_day || []).map((kbps) => kbps * 1000);
+  item.day.style.display = day.some((bps) => bps > 0) ? "" : "none";
+  sparkline(item.day, day, t("spark_day", rate(Math.max(0, ...day))));
+  say(item.said, d.last_words ? t("last_words", d.last_words) : "");
   const sent = [t("sent_bytes", size(d.bytes_out)), t("sessions", number(d.sessions))];
+  if (d.session_bytes > 0) sent.push(t("session_bytes", size(d.session_bytes)));
+  if (d.reconnects > 0) sent.push(t("reconnects", number(d.reconnects)));
+  if (d.rtt_ms != null) sent.push(t("rtt", number(d.rtt_ms)), t("retransmits", number(d.retransmits)));
   if (d.lag_ms > 0) sent.push(t("lag", number(d.lag_ms)));
   if (d.skips > 0) sent.push(t("skips", number(d.skips)));
   set(item.sent, sent.join(" · "));

@@ -97,7 +97,8 @@ impl ProbeMemory {
             }
             // A server that says no will say so again: its key or its rules are the reason.
             if let Some(name) = check.name.strip_prefix("destination:") {
-                let dead = bad_s >= PROBE_DESTINATION_S_MIN && check.state != "refused";
+                let says_no = matches!(&*check.state, "refused" | "rejecting");
+                let dead = bad_s >= PROBE_DESTINATION_S_MIN && !says_no;
                 if dead && self.may(&check.name, now) {
                     actions.push(Action::Destination(name.to_owned()));
                 }
