@@ -690,9 +690,9 @@ pub const VIEWER_BYTES: usize = (8 << 10) + RTMP_OUTBOX_BYTES_MAX + RTMP_PARTIAL
 pub const RTMP_LOBBY_BYTES: usize = 256;
 /// A destination in user space: the same, its URL, key and retry state, and its bit rate's past in
 /// its record and in the states that are told.
-pub const DESTINATION_BYTES: usize = VIEWER_BYTES + (14 << 10);
+pub const DESTINATION_BYTES: usize = VIEWER_BYTES + (10 << 10);
 // The day's, of four bytes each, lies beside them: where it is taken, and old ones still being told.
-const _: () = assert!(3 * 8 * BPS_HISTORY_SAMPLES_MAX + 4 * 4 * BPS_DAY_SAMPLES_MAX < 10 << 10);
+const _: () = assert!(3 * 8 * BPS_HISTORY_SAMPLES_MAX + 4 * 4 * BPS_DAY_SAMPLES_MAX < 6 << 10);
 /// An HTTP connection in user space, its head and body not counted.
 pub const HTTP_CONNECTION_BYTES: usize = 16 << 10;
 
