@@ -61,7 +61,7 @@ pub struct TcpProgress {
 }
 
 /// What TCP told last, and when it last moved.
-struct Seen {
+struct TcpSeen {
     last: TcpProgress,
     moved: Mono,
 }
@@ -78,7 +78,7 @@ pub struct Record {
     history: History,
     day: DayHistory,
     session_bytes: u64,
-    tcp: Option<Seen>,
+    tcp: Option<TcpSeen>,
     retransmits: u64,
     last_words: Text,
     /// Sessions in a row that the server ended at once.
@@ -186,7 +186,7 @@ impl Record {
             .filter(|seen| progress.is_waiting && seen.last.acked_bytes == progress.acked_bytes);
         let moved = stands.map_or(now, |seen| seen.moved);
         self.retransmits += fresh;
-        self.tcp = Some(Seen { last: progress, moved });
+        self.tcp = Some(TcpSeen { last: progress, moved });
         let is_news = self.unread(now).is_some() && !self.told_unread;
         self.told_unread = self.unread(now).is_some();
         is_news
@@ -416,7 +416,7 @@ mod tests {
                     assert_eq!(seen_at.replace(ms), None, "said once");
                 }
             }
-            if ms < 8_000 && ms >= LIVE_MS_MIN {
+            if (LIVE_MS_MIN..8_000).contains(&ms) {
                 assert_eq!(state(&record, ms), DestinationState::Live);
             }
         }
