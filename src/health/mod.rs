@@ -276,7 +276,9 @@ mod tests {
 
     #[test]
     fn destinations_count_unless_idle_or_in_their_first_try() {
-        use DestinationState::{BackingOff, Connecting, Held, Idle, Live, Refused, Rejecting, Stalled};
+        use DestinationState::{
+            BackingOff, Connecting, Held, Idle, Live, Refused, Rejecting, Stalled,
+        };
         let verdict = |state, since_ms, why| with_destination(state, since_ms, why).verdict;
         assert_eq!(verdict(Idle, 0, ""), Verdict::Healthy);
         assert_eq!(verdict(Live, 0, ""), Verdict::Healthy);
