@@ -146,6 +146,50 @@ fn each_platform_is_added_by_its_preset() {
     page.wait_for("document.querySelector(\"#destinations li[data-key='second']\")");
     let config = std::fs::read_to_string(world.data().join("config.toml")).expect("its config");
     assert!(config.contains("live2?backup=1"), "{config}");
+    long_runs_are_set_and_unset(&world, &mut page);
+}
+
+fn long_runs_are_set_and_unset(world: &World, page: &mut Page) {
+    let config = || std::fs::read_to_string(world.data().join("config.toml")).expect("its config");
+    let edit = |page: &mut Page| {
+        page.click_named("#destinations li[data-key='custom']", "Edit: custom");
+        page.wait_for("document.querySelector('dialog[open]')");
+    };
+    let save = |page: &mut Page| {
+        page.press("Enter");
+        page.wait_for("!document.querySelector('dialog')");
+    };
+    edit(page);
+    assert_eq!(page.eval("document.querySelector('dialog details').open"), false, "it is folded");
+    page.click("dialog details summary");
+    page.choose(&field("on_warning"), "hold");
+    page.eval(&format!("document.querySelector('{}').value = '04:00'", field("reconnect")));
+    page.fill(&field("reconnect_after_h"), "11.5");
+    page.fill(&field("reconnect_pause_s"), "0");
+    page.fill(&field("backup_url"), "two.example.com/app");
+    save(page);
+    for line in [
+        "backup_url = \"two.example.com/app\"",
+        "on_warning = \"hold\"",
+        "reconnect = \"04:00\"",
+        "reconnect_after_h = 11.5",
+        "reconnect_pause_s = 0",
+    ] {
+        assert!(config().contains(line), "{line}: {}", config());
+    }
+    edit(page);
+    assert_eq!(
+        page.eval("document.querySelector('dialog details').open"),
+        true,
+        "what is set shows"
+    );
+    page.eval(&format!("document.querySelector('{}').value = ''", field("reconnect")));
+    page.eval(&format!("document.querySelector('{}').value = ''", field("reconnect_after_h")));
+    page.fill(&field("name"), "custom-2");
+    save(page);
+    assert!(!config().contains("reconnect = "), "{}", config());
+    assert!(!config().contains("reconnect_after_h"), "{}", config());
+    assert!(config().contains("reconnect_pause_s = 0"), "what was not touched stays: {}", config());
 }
 
 #[test]

@@ -51,7 +51,48 @@ function fieldsOf(old, known) {
     { name: "key", label: t("stream_key"), help: old?.key ? t("key_kept", old.key) : t("key_help"),
       input: { kind: "password", autocomplete: "off", "data-1p-ignore": true, "data-lpignore": "true" } },
     ...extra,
+    ...advancedOf(old),
   ];
+}
+
+// What few need: what to do when the programme does not fit, and what is of long runs.
+const ADVANCED = ["backup_url", "on_warning", "reconnect", "reconnect_after_h", "reconnect_pause_s"];
+
+function advancedOf(old) {
+  const field = (name, input) => ({
+    name, label: t(name), help: t(`${name}_help`), input: { value: old?.[name] ?? "", ...input },
+  });
+  const amount = (max, step) => ({ kind: "number", min: "0", max, step, inputmode: "decimal" });
+  return [
+    field("backup_url", { inputmode: "url", placeholder: "rtmps://host/app" }),
+    field("on_warning", { kind: "choice", value: old?.on_warning ?? "warn",
+      options: [["warn", t("warn_only")], ["hold", t("hold_back")]] }),
+    field("reconnect", { kind: "time" }),
+    field("reconnect_after_h", amount("720", "0.25")),
+    field("reconnect_pause_s", amount("600", "1")),
+  ];
+}
+
+// Puts it into a part that is folded, unless something of it is set.
+function fold(inputs) {
+  const advanced = h("details", {}, h("summary", { text: t("advanced") }));
+  inputs[ADVANCED[0]].closest("label").before(advanced);
+  advanced.append(...ADVANCED.map((name) => inputs[name].closest("label")));
+  advanced.open = ADVANCED.some((name) => inputs[name].value && inputs[name].value !== "warn");
+}
+
+// What is other than before; nothing is told as the API has it.
+function changesOf(values, old) {
+  const said = {};
+  const none = { backup_url: "", reconnect: "", reconnect_after_h: 0, reconnect_pause_s: -1 };
+  for (const name of ADVANCED) {
+    const before = String(old?.[name] ?? (name === "on_warning" ? "warn" : ""));
+    const value = values[name].trim();
+    if (value === before) continue;
+    const isNumber = typeof none[name] === "number";
+    said[name] = value === "" ? none[name] : isNumber ? Number(value) : value;
+  }
+  return said;
 }
 
 // Behind the key: a button that shows what is typed, and what is odd about it.
@@ -96,10 +137,10 @@ function watchPlatform(inputs, known, odd) {
   fill();
 }
 
-function bodyOf({ name, url, key, test }, old, platform) {
+function bodyOf({ name, url, key, test, ...values }, old, platform) {
   if (!url.trim()) throw t("address_needed");
   if (oddKey(key) && oddKey(key) !== t("key_short")) throw oddKey(key);
-  const body = {};
+  const body = changesOf(values, old);
   // What is shown of an address lacks its query, so that it is sent only when it was changed.
   if (url.trim() !== old?.url) body.url = url;
   if (name.trim()) body.name = name.trim();
@@ -139,6 +180,7 @@ export async function askForDestination(old, change) {
     },
     ready: (inputs) => {
       const odd = watchKey(inputs.key);
+      fold(inputs);
       if (known) watchPlatform(inputs, known, odd);
     },
   });
