@@ -113,7 +113,7 @@ fn destinations_have_their_codes() {
     assert_eq!((&told["count"], &told["max"]), (&2.into(), &2.into()));
     assert_eq!(told["destinations"][0]["key"], "••••hOwN");
     let (code, told) = office.ask("PUT", "/api/destinations/a%20b", "", r#"{"url":"ftp://x"}"#);
-    assert_eq!((code, &told["errors"][0]["key"]), (400, &"destination.url".into()), "{told}");
+    assert_eq!((code, &told["errors"][0]["key"]), (400, &"url".into()), "{told}");
     for (method, path) in [("PUT", "/api/destinations/x"), ("POST", "/api/destinations/x/restart")]
     {
         let (code, told) = office.ask(method, path, "", "{}");

@@ -71,8 +71,8 @@ struct Tool {
 }
 
 /// One element of each set of plugins that the tests use.
-const GSTREAMER_ELEMENTS: [&str; 6] =
-    ["videotestsrc", "flvmux", "h264parse", "mpegtsmux", "voaacenc", "x264enc"];
+const GSTREAMER_ELEMENTS: [&str; 7] =
+    ["videotestsrc", "timeoverlay", "flvmux", "h264parse", "mpegtsmux", "voaacenc", "x264enc"];
 
 const TOOLS: [Tool; 21] = [
     Tool {
@@ -92,6 +92,8 @@ const TOOLS: [Tool; 21] = [
         packages: &[
             "gstreamer1.0-tools",
             "gstreamer1.0-plugins-base",
+            // What writes into the picture.
+            "gstreamer1.0-x",
             "gstreamer1.0-plugins-good",
             "gstreamer1.0-plugins-bad",
             "gstreamer1.0-plugins-ugly",
