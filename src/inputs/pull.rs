@@ -1,7 +1,7 @@
 //! A programme taken from another RTMP server: how an edge follows its origin. Purpose: connect,
 //! play, feed what comes to the programme; when that ends, for whatever reason, pause and try
 //! again, while the standby card covers. A server that is connected and brings no media is as good
-//! as away. Non-goals: RTMPS; noticing a circle of appliances that pull from each other: the
+//! as away. Non-goals: noticing a circle of appliances that pull from each other: the
 //! configuration refuses the one that shows at home. Bound: one connection, its session, its
 //! intake.
 

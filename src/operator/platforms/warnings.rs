@@ -31,7 +31,7 @@ pub fn warnings(
     found
 }
 
-/// What the platform at `url` will not like about the programme itself, whoever sends it: what is
+/// What the platform at `url` will not like about the programme itself, from any sender: what is
 /// told ends when the programme is another.
 pub fn objections(url: &RtmpUrl, programme: &ProgrammeStatus) -> Vec<Warning> {
     let Some(platform) = Platform::of(&url.host) else {
@@ -83,7 +83,7 @@ fn keyframes(platform: &Platform, programme: &ProgrammeStatus) -> Option<Warning
     is_far.then(|| warning("KEYFRAMES_FAR_APART", words())).flatten()
 }
 
-/// Whoever begins to watch waits for a key frame, and a platform that cuts the stream into pieces
+/// A new viewer waits for a key frame, and a platform that cuts the stream into pieces
 /// can cut at none other.
 fn keyframes_anywhere(programme: &ProgrammeStatus) -> Option<Warning> {
     let ms = programme.keyframe_interval_ms.filter(|ms| *ms >= KEYFRAME_MS_ANYWHERE)?;
